@@ -1,0 +1,1 @@
+//! Settings: files and command line in, validated settings out.

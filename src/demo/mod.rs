@@ -1,0 +1,1 @@
+//! The demonstration's parties: desk phone, colleague, echo, call-back.

@@ -1,0 +1,1 @@
+//! The softphone without its window: JSON lines in, JSON events out.

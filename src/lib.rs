@@ -1,0 +1,24 @@
+//! Agent Manager: a softphone for call-centre agents, and TMS, the server it logs in to.
+//!
+//! Modules and the direction their dependencies point (a test reads the `use crate::` edges):
+//!
+//! ```text
+//! sip  <- ua <- driver <- app -> ui          sip, tms::wire <- server <- bin/tms -> demo
+//!         ua -> media::plan                  ua, media      <- demo
+//!         driver -> media, tms               ui -> ui::snapshot only
+//! ```
+//!
+//! `sip`, `ua`, `media::{rtp,rtcp,jitter,dsp}` and `tms::session` are sans-IO: they take time, randomness and bytes as
+//! arguments and return what to do. Sockets, clocks, files and threads live in `driver`, `media::{device,engine}`,
+//! `server` and `app`.
+
+pub mod config;
+pub mod demo;
+pub mod driver;
+pub mod headless;
+pub mod media;
+pub mod server;
+pub mod sip;
+pub mod tms;
+pub mod ua;
+pub mod ui;

@@ -1,0 +1,158 @@
+//! The media engine: one thread that owns every RTP socket, codec and jitter buffer, between the network and the audio device.
+
+use super::{plan::MediaPlan, stats::CallStats};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+/// Names a call's media to the engine; the same number as the call.
+pub type SessionId = u32;
+
+/// Where sound comes from and goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioChoice {
+    /// The sound card through cpal. `None` is the system's default; a name that is absent falls back to the default with a
+    /// notice.
+    Device { microphone: Option<String>, speaker: Option<String>, ringer: Option<String> },
+    /// Sends silence, plays nothing.
+    Null,
+    /// A virtual sound card: see the headless contract.
+    File { input: PathBuf, output: PathBuf },
+}
+
+/// How digits are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtmfVia {
+    /// RFC 4733 telephone-event.
+    Rfc4733,
+    /// Tones in the audio.
+    Inband,
+}
+
+/// Sounds that belong to no call's audio. Ringing goes to the ringer device, the others to the talk device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// An incoming call.
+    Ring,
+    /// A second call while one is up: short beeps into the headset.
+    CallWaiting,
+    /// The far end rings and sends no early media.
+    Ringback,
+    /// Busy or congestion, for a few seconds.
+    Busy,
+    /// "Test" in the audio settings: a short pleasant tone on the talk device, on the ringer when `ringer`.
+    Test { ringer: bool },
+}
+
+/// Orders to the engine; they return at once.
+#[derive(Debug)]
+pub enum EngineCommand {
+    /// Start or change a session's media; sessions without a plan hold their sockets only.
+    Plan {
+        session: SessionId,
+        plan: MediaPlan,
+    },
+    /// The call is connected (the file card's tape starts at the first of these).
+    Connected {
+        session: SessionId,
+    },
+    Mute {
+        session: SessionId,
+        on: bool,
+    },
+    Dtmf {
+        session: SessionId,
+        digits: String,
+        via: DtmfVia,
+    },
+    Close {
+        session: SessionId,
+    },
+    /// `None` stops it.
+    Tone {
+        tone: Option<Tone>,
+    },
+    Audio(AudioChoice),
+    /// Meters: report [`EngineEvent::Levels`] 15 times a second while on (also outside a call, opening the microphone).
+    Meter {
+        on: bool,
+    },
+    /// Damage incoming RTP, repeatably: see the headless contract.
+    Impair(Option<Impairment>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Impairment {
+    pub loss_percent: f64,
+    pub delay_ms: u32,
+    pub jitter_ms: u32,
+    pub seed: u64,
+}
+
+#[derive(Clone, Debug)]
+pub enum EngineEvent {
+    /// A digit from the peer by RFC 4733, once per key press.
+    Dtmf { session: SessionId, digit: char },
+    /// Once a second while a session has a plan, and a last one after `Close`.
+    Stats { session: SessionId, stats: CallStats, last: bool },
+    /// Peaks since the last, 0.0–1.0.
+    Levels { microphone: f32, speaker: f32 },
+    /// The devices that exist and those in use, after a change.
+    Devices(DeviceList),
+    /// Something a person should know, in a sentence: "The headset was unplugged; using …".
+    Notice(String),
+    /// All queued digits of one `Dtmf` command are sent.
+    DtmfSent { session: SessionId },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceList {
+    pub microphones: Vec<String>,
+    pub speakers: Vec<String>,
+    /// Names in use now; `None` while closed or absent.
+    pub microphone: Option<String>,
+    pub speaker: Option<String>,
+    pub ringer: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error("no free port pair for audio between {from} and {to}: close other calls or programs and try again")]
+    NoPorts { from: u16, to: u16 },
+    #[error("cannot open an audio port on {ip}: {source}")]
+    Bind { ip: IpAddr, source: std::io::Error },
+    #[error("the audio engine has stopped; quit and start Agent Manager again")]
+    Stopped,
+    #[error("cannot use {path}: {why}")]
+    File { path: PathBuf, why: String },
+}
+
+/// Handle to the engine's thread. Dropping it does not stop the engine; [`MediaEngine::shutdown`] does and waits.
+pub struct MediaEngine {
+    _private: (),
+}
+
+impl MediaEngine {
+    /// Starts the engine's thread. `events` is called on that thread and must return at once (it sends into a channel). Opens
+    /// no device until one is needed.
+    pub fn start(_audio: AudioChoice, _events: impl Fn(EngineEvent) + Send + 'static) -> Result<Self, MediaError> {
+        todo!()
+    }
+    /// Binds an RTP/RTCP port pair (even port, RTCP one above) on `local_ip` and hands the sockets to the engine. Returns at
+    /// once with the RTP address.
+    pub fn open(&self, _session: SessionId, _local_ip: IpAddr) -> Result<SocketAddr, MediaError> {
+        todo!()
+    }
+    pub fn send(&self, _command: EngineCommand) {
+        todo!()
+    }
+    /// Figures of a session now.
+    pub fn stats(&self, _session: SessionId) -> Option<CallStats> {
+        todo!()
+    }
+    /// Stops sending, finishes the recording, joins the thread; within 500 ms.
+    pub fn shutdown(self) {
+        todo!()
+    }
+}

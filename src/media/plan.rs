@@ -1,0 +1,104 @@
+//! What offer/answer agreed on, in plain words: the only thing the user agent and the media engine share.
+
+use std::net::SocketAddr;
+
+/// Codecs by their RTP names (RFC 3551, RFC 7587).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    Opus,
+    Pcmu,
+    Pcma,
+}
+
+impl Codec {
+    /// As written in `a=rtpmap`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "opus",
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
+    /// RTP clock rate in Hz.
+    pub const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::Pcmu | Self::Pcma => 8_000,
+        }
+    }
+    /// As shown to people and in headless events: `opus/48000`, `PCMU/8000`.
+    pub fn label(self) -> String {
+        format!("{}/{}", self.name(), self.clock_rate())
+    }
+}
+
+/// Direction seen from us (RFC 3264 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Direction {
+    #[default]
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+impl Direction {
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+}
+
+/// Opus format parameters the peer asked for (RFC 7587 §6.1); they bind our encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpusParams {
+    /// `maxaveragebitrate`, bit/s.
+    pub max_average_bitrate: Option<u32>,
+    /// `maxplaybackrate`, Hz.
+    pub max_playback_rate: Option<u32>,
+    /// `useinbandfec=1`: the peer decodes in-band FEC.
+    pub fec: bool,
+    /// `usedtx=1`: the peer prefers discontinuous transmission.
+    pub dtx: bool,
+    /// `cbr=1`.
+    pub cbr: bool,
+}
+
+/// telephone-event (RFC 4733): the payload types and the clock rate agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TelephoneEvent {
+    /// Payload type we send with, the peer's choice.
+    pub send_payload_type: u8,
+    /// Payload type we receive, our choice.
+    pub receive_payload_type: u8,
+    /// 8000 or 48000 Hz, the clock of the audio codec it accompanies.
+    pub clock_rate: u32,
+}
+
+/// One audio stream as agreed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaPlan {
+    /// Where we send RTP; where packets really come from takes over for symmetric RTP (RFC 4961) once they come.
+    pub remote_rtp: SocketAddr,
+    /// Where we send RTCP (RFC 3605, else RTP port + 1; the same as RTP when multiplexed, RFC 5761).
+    pub remote_rtcp: SocketAddr,
+    pub rtcp_mux: bool,
+    pub direction: Direction,
+    /// Codec we send, with the payload type the peer gave it.
+    pub send: (u8, Codec),
+    /// Payload types the peer may send to us, as we numbered them.
+    pub receive: Vec<(u8, Codec)>,
+    pub telephone_event: Option<TelephoneEvent>,
+    /// What our encoder must respect when `send` is Opus.
+    pub opus: OpusParams,
+    /// Milliseconds of audio a packet we send holds (`a=ptime` of the peer, default 20; one of 10, 20, 40, 60).
+    pub ptime_ms: u32,
+}
+
+impl Default for OpusParams {
+    fn default() -> Self {
+        Self { max_average_bitrate: None, max_playback_rate: None, fec: true, dtx: false, cbr: false }
+    }
+}

@@ -1,0 +1,35 @@
+//! Figures of one call's audio, as the window and the headless interface show them.
+
+/// All counts since the call's first packet; times in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallStats {
+    pub rx: RxStats,
+    pub tx: TxStats,
+    /// Round trip from RTCP (RFC 3550 §6.4.1), once known.
+    pub rtt_ms: Option<f64>,
+    /// Listening-quality mean opinion score by the E-model, 1.0–4.5 (up to 4.9 for wideband), once there is audio.
+    pub mos: Option<f64>,
+    /// What the peer reports it loses of our packets, 0.0–1.0, from its last RTCP report.
+    pub remote_loss: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RxStats {
+    pub packets: u64,
+    /// Never came (RFC 3550 §6.4.1 cumulative loss, never negative).
+    pub lost: u64,
+    /// Came after their time to be played.
+    pub late: u64,
+    pub concealed_ms: u64,
+    /// Interarrival jitter, RFC 3550 §6.4.1.
+    pub jitter_ms: f64,
+    /// Delay held in the jitter buffer now.
+    pub buffer_ms: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TxStats {
+    pub packets: u64,
+    /// Payload bytes, headers not counted.
+    pub bytes: u64,
+}

@@ -1,0 +1,1 @@
+//! The TMS: HTTP, store, registrar and proxy, one folder per capability.

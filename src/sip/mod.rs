@@ -1,0 +1,9 @@
+//! SIP, sans-IO (RFC 3261 and its updates): messages, digest, SDP, transactions, dialogs, the endpoint that ties them.
+//!
+//! Nothing here opens a socket or reads a clock: every machine takes `now: Instant` and returns what to do.
+
+pub mod endpoint;
+pub mod entropy;
+pub mod flow;
+pub mod msg;
+pub mod uri;

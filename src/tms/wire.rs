@@ -1,0 +1,140 @@
+//! JSON of the TMS's REST API (contract/tms-rest), shared by client and server. Unknown fields are ignored.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// `POST /v1/sessions`, with the header `X-API-Key`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignIn {
+    pub username: String,
+    pub password: String,
+    /// `+sip.instance` of the installation: `urn:uuid:…`.
+    pub instance_id: String,
+}
+
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    pub token: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    #[serde(flatten)]
+    pub me: Me,
+}
+
+/// `GET /v1/me`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    pub user: User,
+    pub account: Account,
+    pub extensions: Vec<Extension>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    pub name: String,
+    pub tenant: String,
+    pub realm: String,
+    pub edition: Edition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Edition {
+    Express,
+    Enterprise,
+    Integrator,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Extension {
+    pub number: String,
+    pub name: String,
+}
+
+/// One row of `GET /v1/me/registrations`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Registration {
+    /// SIP user name: `100-acme`, `100-acme-laptop`.
+    pub name: String,
+    pub extension: String,
+    pub kind: Kind,
+    pub label: String,
+    pub ring_inbound: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<InUse>,
+}
+
+/// Primary or secondary (additional) registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub enum Kind {
+    P,
+    S,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InUse {
+    /// User-Agent of the holder.
+    pub device: String,
+    /// `ip:port` it registered from.
+    pub address: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Held by the instance that asks.
+    pub this_device: bool,
+}
+
+/// `POST /v1/me/registrations/{name}/sip-credential`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CredentialRequest {
+    pub instance_id: String,
+    #[serde(default)]
+    pub takeover: bool,
+}
+
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SipCredential {
+    /// SIP user to register.
+    pub aor: String,
+    /// Digest user of this session only: `100-acme-laptop~k3f9`.
+    pub username: String,
+    pub password: String,
+    pub realm: String,
+    /// SIP URI of the registrar and outbound proxy.
+    pub outbound_proxy: String,
+    /// What the server serves, best first: `tls`, `tcp`, `udp`.
+    pub transports: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// RFC 9457 problem details; `detail` is shown to people as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    pub detail: String,
+    /// Seconds until another try makes sense, with "too many attempts".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// `type` of each refusal at sign-in and of the conflict.
+pub mod problem {
+    pub const WRONG_CREDENTIALS: &str = "urn:tms:problem:wrong-credentials";
+    pub const LOGIN_NOT_ACTIVATED: &str = "urn:tms:problem:login-not-activated";
+    pub const LOGIN_DISABLED: &str = "urn:tms:problem:login-disabled";
+    pub const API_KEY_UNKNOWN: &str = "urn:tms:problem:api-key-unknown";
+    pub const API_KEY_NOT_ENABLED: &str = "urn:tms:problem:api-key-not-enabled";
+    pub const TOO_MANY_ATTEMPTS: &str = "urn:tms:problem:too-many-attempts";
+    pub const ACCOUNT_DISABLED: &str = "urn:tms:problem:account-disabled";
+    pub const REGISTRATION_IN_USE: &str = "urn:tms:problem:registration-in-use";
+    pub const SESSION_ENDED: &str = "urn:tms:problem:session-ended";
+}

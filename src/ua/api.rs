@@ -1,0 +1,220 @@
+//! What goes into and comes out of the user agent.
+
+use crate::{
+    media::plan::{Codec, MediaPlan},
+    sip::{
+        flow::{Flow, Transport},
+        uri::Uri,
+    },
+};
+use std::{net::SocketAddr, time::Duration};
+
+/// Number of a call, counted from 1, never used twice in a process.
+pub type CallId = u32;
+
+/// One SIP account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What the contract calls the registration's name; shown to people.
+    pub name: String,
+    /// Address of record, e.g. `sip:100-acme@acme`.
+    pub aor: Uri,
+    /// Digest user; often the AOR's user part.
+    pub auth_username: String,
+    pub password: Secret,
+    /// Preloaded route of every request outside a dialog; also where REGISTER goes.
+    pub outbound_proxy: Option<Uri>,
+    pub transport: Transport,
+    /// `false`: call and be called without a registrar.
+    pub register: bool,
+    /// Wanted registration interval; default 600 s.
+    pub expires: Duration,
+}
+
+/// A string that never shows in `Debug`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Order of preference.
+    pub codecs: Vec<Codec>,
+    /// `+sip.instance`, the same for the installation: `urn:uuid:…` (RFC 5626 §4.1).
+    pub instance_id: String,
+    pub user_agent: String,
+    /// Answer incoming calls after this long.
+    pub auto_answer: Option<Duration>,
+    /// Further incoming calls are answered 486, further outgoing ones refused.
+    pub max_calls: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Become this account: un-register the old one, register the new one (or be ready at once when it does not register).
+    SetAccount(Box<Account>),
+    /// Un-register and be offline.
+    ClearAccount,
+    Dial {
+        to: String,
+    },
+    Answer {
+        call: CallId,
+    },
+    Reject {
+        call: CallId,
+        code: u16,
+    },
+    Hangup {
+        call: CallId,
+    },
+    Hold {
+        call: CallId,
+    },
+    Resume {
+        call: CallId,
+    },
+    /// DTMF by SIP INFO (`application/dtmf-relay`); RFC 4733 and in-band go to the media engine.
+    DtmfInfo {
+        call: CallId,
+        digits: String,
+    },
+    /// End all calls, un-register, then [`Output::Idle`].
+    Shutdown,
+}
+
+/// What the user agent asks of its shell, in order.
+#[derive(Debug)]
+pub enum Output {
+    Transmit {
+        flow: Flow,
+        payload: Vec<u8>,
+        token: Option<u64>,
+    },
+    /// Find where to send to (RFC 3263); answer with `UserAgent::handle_resolved`.
+    Resolve {
+        id: ResolveId,
+        uri: Uri,
+        transport: Option<Transport>,
+    },
+    /// Open audio ports for this call towards `remote`; answer with `UserAgent::handle_media_opened`, at once.
+    OpenMedia {
+        call: CallId,
+        remote: SocketAddr,
+    },
+    /// Agreed, or agreed anew.
+    Media {
+        call: CallId,
+        plan: MediaPlan,
+    },
+    CloseMedia {
+        call: CallId,
+    },
+    Event(Event),
+    /// After [`Command::Shutdown`]: nothing left to say.
+    Idle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResolveId(pub u64);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Registration {
+        name: String,
+        state: RegistrationState,
+    },
+    Call(CallInfo),
+    /// DTMF received by SIP INFO.
+    Dtmf {
+        call: CallId,
+        digit: char,
+    },
+    /// A command could not be carried out; a sentence with the way out.
+    Refused {
+        command: &'static str,
+        call: Option<CallId>,
+        message: String,
+    },
+    /// A command without an event of its own took effect (`dtmf` by INFO).
+    Done {
+        command: &'static str,
+        call: Option<CallId>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RegistrationState {
+    Offline,
+    Registering,
+    /// `expires`: what the registrar granted us.
+    Online {
+        expires: Duration,
+    },
+    /// Held by another device (the registrar's 403 with its reason); no retry by itself.
+    Conflict {
+        code: u16,
+        reason: String,
+    },
+    /// `retry_in`: when it will be tried again, `None` when only a person can help (wrong password).
+    Failed {
+        code: Option<u16>,
+        reason: String,
+        retry_in: Option<Duration>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallDirection {
+    In,
+    Out,
+}
+
+/// A call as others see it; sent whole at every change. A call that ended is reported once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallInfo {
+    pub call: CallId,
+    pub direction: CallDirection,
+    pub state: CallState,
+    /// The peer's URI: `sip:101@acme`.
+    pub peer: String,
+    pub peer_name: Option<String>,
+    /// What was called, where it differs from the account (the queue or number that an incoming call was for).
+    pub called: Option<String>,
+    pub codec: Option<Codec>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallState {
+    /// INVITE sent, nothing but 100 yet.
+    Dialing,
+    /// 18x received; `media`: early media flows, so play no ringback of our own.
+    Early {
+        media: bool,
+    },
+    /// Incoming, waiting for the agent.
+    Ringing,
+    Connected,
+    /// We put the peer on hold.
+    Held,
+    /// The peer put us on hold.
+    RemoteHeld,
+    Ended {
+        ended_by: EndedBy,
+        code: Option<u16>,
+        reason: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    Local,
+    Remote,
+    Network,
+    AnsweredElsewhere,
+}

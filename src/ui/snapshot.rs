@@ -1,0 +1,274 @@
+//! Everything the window shows, and everything it can ask for.
+
+use std::time::Instant;
+
+/// Latest state of the softphone; a new one is published whenever something changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    pub status: Status,
+    /// Name typed at sign-in, account and tenant, once signed in.
+    pub identity: Option<Identity>,
+    /// Last server, user name and whether secrets are remembered, to fill the sign-in form. Secrets themselves never come
+    /// here, except the demonstration's, which the window shows ready to apply.
+    pub sign_in: SignInForm,
+    pub registrations: Vec<RegistrationRow>,
+    pub calls: Vec<Call>,
+    /// Newest first.
+    pub history: Vec<HistoryEntry>,
+    pub audio: Audio,
+    pub settings: Settings,
+    pub about: About,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Status {
+    #[default]
+    SignedOut,
+    SigningIn,
+    /// The TMS said no, in its words.
+    Refused {
+        reason: String,
+    },
+    /// The TMS cannot be reached.
+    TmsUnreachable {
+        reason: String,
+        retry_at: Option<Instant>,
+    },
+    Initialized,
+    Connecting {
+        registration: String,
+    },
+    Online {
+        registration: String,
+        since: Instant,
+    },
+    /// Another device holds the registration.
+    OnlineElsewhere {
+        registration: String,
+        reason: String,
+    },
+    NotReachable {
+        registration: String,
+        reason: String,
+        retry_at: Option<Instant>,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identity {
+    pub user: String,
+    pub account: String,
+    pub tenant: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SignInForm {
+    pub server: String,
+    pub username: String,
+    /// Filled only by `--demo`.
+    pub password: String,
+    pub api_key: String,
+    /// A password and key are kept in the keyring (or its 0600 file) and are used when the fields stay empty.
+    pub secrets_remembered: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegistrationRow {
+    pub name: String,
+    pub extension: String,
+    /// (P), else (S).
+    pub primary: bool,
+    pub label: String,
+    pub ring_inbound: bool,
+    pub in_use: Option<InUse>,
+    /// The one chosen here.
+    pub selected: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct InUse {
+    pub device: String,
+    pub address: String,
+    /// In the user's time zone and locale, ready to show: "08:02".
+    pub since: String,
+    pub this_device: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub id: u32,
+    pub incoming: bool,
+    pub state: CallState,
+    pub peer: String,
+    pub peer_name: Option<String>,
+    /// Which of our numbers or queues was called.
+    pub called: Option<String>,
+    /// Start of this state's clock: ringing since, connected since (hold does not restart it).
+    pub since: Instant,
+    pub muted: bool,
+    pub codec: Option<String>,
+    pub quality: Option<Quality>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallState {
+    Dialing,
+    Early,
+    Ringing,
+    Connected,
+    Held,
+    RemoteHeld,
+    /// Shown for a few seconds with the reason in words.
+    Ended {
+        reason: String,
+        failed: bool,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quality {
+    pub mos: f64,
+    pub loss_percent: f64,
+    pub jitter_ms: f64,
+    pub delay_ms: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEntry {
+    pub peer: String,
+    pub peer_name: Option<String>,
+    pub kind: HistoryKind,
+    /// In the user's time zone and locale: "10:42", "Tue 09:15".
+    pub when: String,
+    /// `None` when never connected.
+    pub duration_s: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryKind {
+    Incoming,
+    Outgoing,
+    Missed,
+    /// Rang here, taken on another device: not missed.
+    AnsweredElsewhere,
+    Failed,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audio {
+    pub microphones: Vec<String>,
+    pub speakers: Vec<String>,
+    /// Chosen; `None` = system default.
+    pub microphone: Option<String>,
+    pub speaker: Option<String>,
+    pub ringer: Option<String>,
+    /// Peaks 0.0–1.0 while the meters are on.
+    pub microphone_level: f32,
+    pub speaker_level: f32,
+    /// "No sound card was found; plug in a headset."
+    pub problem: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub theme: ThemeChoice,
+    /// Ring the loudspeaker too, not the headset alone.
+    pub notifications: bool,
+    pub dtmf_via_info: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThemeChoice {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    pub version: String,
+    pub sip_address: String,
+    pub instance_id: String,
+    pub config_dir: String,
+    pub log_file: Option<String>,
+}
+
+/// Must not be lost: shown as a toast, announced to screen readers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    pub kind: NoticeKind,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    Info,
+    Warning,
+    Error,
+}
+
+/// What the person asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// Empty password and key mean "use the remembered ones".
+    Apply {
+        server: String,
+        username: String,
+        password: String,
+        api_key: String,
+        remember: bool,
+    },
+    SignOut,
+    RefreshRegistrations,
+    Select {
+        registration: String,
+        takeover: bool,
+    },
+    GoOffline,
+    Dial {
+        to: String,
+    },
+    Answer {
+        call: u32,
+    },
+    /// Put every other call on hold, then answer.
+    AnswerAndHold {
+        call: u32,
+    },
+    Reject {
+        call: u32,
+    },
+    Hangup {
+        call: u32,
+    },
+    Hold {
+        call: u32,
+    },
+    Resume {
+        call: u32,
+    },
+    Mute {
+        call: u32,
+        on: bool,
+    },
+    Dtmf {
+        call: u32,
+        digits: String,
+    },
+    ChooseAudio {
+        microphone: Option<String>,
+        speaker: Option<String>,
+        ringer: Option<String>,
+    },
+    Meter {
+        on: bool,
+    },
+    TestTone {
+        ringer: bool,
+    },
+    Settings(Settings),
+    ClearHistory,
+    Quit,
+}
