@@ -1,0 +1,35 @@
+# make demo   build, and show everything on this machine (a window with a display, a played story without)
+# make test   everything that proves it: format, clippy, unit, simulation, real peers, window
+# make bench  speed and size beside Debian's baresip
+
+CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo build test bench build-packages window-packages test-packages nextest
+
+demo: build
+	$(TARGET)/release/tms demo
+
+build: build-packages window-packages
+	$(CARGO) build --release --locked --bins
+
+test: build-packages window-packages test-packages nextest
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) nextest run --locked --no-fail-fast
+
+bench: build test-packages
+	python3 benches/softphone.py
+
+build-packages:
+	@sh .ci/packages build
+
+window-packages:
+	@sh .ci/packages window
+
+test-packages:
+	@sh .ci/packages test
+
+# Two cores build cargo-nextest in a few minutes; it is there already on most developers' machines.
+nextest:
+	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-nextest

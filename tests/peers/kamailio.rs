@@ -1,0 +1,168 @@
+//! Debian's Kamailio between two softphones.
+
+use crate::support::{
+    kamailio::{Kamailio, Options},
+    phone::Phone,
+    process::poll_until,
+    tone,
+};
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
+
+fn file_card(dir: &Path, name: &str, hz: f64) -> (String, std::path::PathBuf) {
+    let (input, output) = (dir.join(format!("{name}-in.wav")), dir.join(format!("{name}-out.wav")));
+    tone::write(&input, hz, 20);
+    (format!("file:{},{}", input.display(), output.display()), output)
+}
+
+fn online(phone: &Phone) {
+    phone.wait(json!({"event": "registration", "state": "online"}));
+}
+
+/// A call from `a` to `b`, answered by itself; both see it connected. Returns the two call numbers.
+fn connect(a: &mut Phone, b: &Phone, to: &str) -> (Value, Value) {
+    a.send(json!({"cmd": "dial", "to": to}));
+    let out = a.wait(json!({"event": "call", "state": "connected", "direction": "out"}));
+    let into = b.wait(json!({"event": "call", "state": "connected", "direction": "in"}));
+    (out["call"].clone(), into["call"].clone())
+}
+
+/// Waits until the call has played `ms` of received audio, judged by packets.
+fn heard(phone: &mut Phone, call: &Value, packets: u64) {
+    phone.stats_until(call, |s| s["rx"]["packets"].as_u64().unwrap_or(0) >= packets);
+}
+
+fn call_both_ways(transport: &str, codec: &str) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options::default());
+    let (a_audio, a_out) = file_card(dir.path(), "a", 440.0);
+    let (b_audio, b_out) = file_card(dir.path(), "b", 700.0);
+    let mut a = kamailio.phone(dir.path(), "a", transport, &a_audio, &["--codecs", codec]);
+    let mut b = kamailio.phone(dir.path(), "b", transport, &b_audio, &["--codecs", codec, "--auto-answer", "0"]);
+    online(&a);
+    online(&b);
+    let (out, into) = connect(&mut a, &b, "sip:b@am.test");
+    heard(&mut a, &out, 200);
+    heard(&mut b, &into, 200);
+    a.send(json!({"cmd": "hangup", "call": out}));
+    let ended = a.wait(json!({"event": "call", "call": out, "state": "ended"}));
+    assert_eq!(ended["ended_by"], "local");
+    let ended = b.wait(json!({"event": "call", "call": into, "state": "ended"}));
+    assert_eq!(ended["ended_by"], "remote");
+    a.quit();
+    b.quit();
+    let (at_b, at_a) = (tone::share(&b_out, 440.0, 1.0, 2.5), tone::share(&a_out, 700.0, 1.0, 2.5));
+    assert!(at_b > 0.5 && at_a > 0.5, "{transport} {codec}: tones heard {at_b:.2f} and {at_a:.2f}, 0.89 is pure");
+}
+
+#[test]
+fn udp_pcmu_both_ways() {
+    call_both_ways("udp", "pcmu");
+}
+
+#[test]
+fn tcp_opus_both_ways() {
+    call_both_ways("tcp", "opus");
+}
+
+#[test]
+fn udp_pcma_both_ways() {
+    call_both_ways("udp", "pcma");
+}
+
+#[test]
+fn registration_is_refreshed_before_it_expires() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options { max_expires: 4, ..Options::default() });
+    let a = kamailio.phone(dir.path(), "a", "udp", "null", &[]);
+    let first = a.wait(json!({"event": "registration", "state": "online"}));
+    assert_eq!(first["expires_s"], 4);
+    let mut caller = kamailio.phone(dir.path(), "c", "udp", "null", &[]);
+    online(&caller);
+    // A second refresh on, it still can be called: the contact would be gone without the first.
+    let online = || a.events().iter().filter(|e| e["event"] == "registration" && e["state"] == "online").count();
+    poll_until(Duration::from_secs(15), || (online() >= 3).then_some(())).expect("two refreshes are reported");
+    caller.send(json!({"cmd": "dial", "to": "sip:a@am.test"}));
+    a.wait(json!({"event": "call", "state": "ringing", "direction": "in"}));
+    assert!(a.find(&json!({"event": "registration", "state": ["offline", "failed"]})).is_none());
+}
+
+#[test]
+fn wrong_password_is_said_in_words_and_not_tried_again() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options::default());
+    let account = "sip:a@am.test";
+    let proxy = format!("sip:127.0.0.1:{};lr", kamailio.port);
+    let args = ["--sip-account", account, "--outbound-proxy", &proxy, "--bind", "127.0.0.1:0", "--audio", "null"];
+    let phone = Phone::start(dir.path(), "wrong", &args, "not-the-password", None);
+    let failed = phone.wait(json!({"event": "registration", "state": "failed"}));
+    assert_eq!(failed["code"], 401);
+    assert!(failed["reason"].as_str().is_some_and(|r| r.contains("password")), "{failed}");
+    phone.quit();
+}
+
+#[test]
+fn cancel_busy_and_not_found_have_their_reasons() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options { invite_auth: true, ..Options::default() });
+    let mut a = kamailio.phone(dir.path(), "a", "udp", "null", &[]);
+    let mut b = kamailio.phone(dir.path(), "b", "udp", "null", &[]);
+    online(&a);
+    online(&b);
+
+    a.send(json!({"cmd": "dial", "to": "b"}));
+    let ringing = b.wait(json!({"event": "call", "state": "ringing"}));
+    let early = a.wait(json!({"event": "call", "state": "early"}));
+    a.send(json!({"cmd": "hangup", "call": early["call"]}));
+    let ended = a.wait(json!({"event": "call", "call": early["call"], "state": "ended"}));
+    assert_eq!(ended["ended_by"], "local");
+    let ended = b.wait(json!({"event": "call", "call": ringing["call"], "state": "ended"}));
+    assert_eq!(ended["ended_by"], "remote", "cancelled by the caller");
+
+    a.send(json!({"cmd": "dial", "to": "b"}));
+    let ringing = b.wait(json!({"event": "call", "state": "ringing"}));
+    b.send(json!({"cmd": "reject", "call": ringing["call"], "code": 486}));
+    let ended = a.wait(json!({"event": "call", "state": "ended"}));
+    assert_eq!(ended["code"], 486);
+    assert!(ended["reason"].as_str().is_some_and(|r| r.len() > 3), "{ended}");
+
+    a.send(json!({"cmd": "dial", "to": "nobody"}));
+    let ended = a.wait(json!({"event": "call", "state": "ended"}));
+    assert_eq!(ended["code"], 404);
+    a.quit();
+    b.quit();
+}
+
+#[test]
+fn hold_resume_mute_and_digits() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options::default());
+    let mut a = kamailio.phone(dir.path(), "a", "udp", "null", &[]);
+    let mut b = kamailio.phone(dir.path(), "b", "udp", "null", &["--auto-answer", "0"]);
+    online(&a);
+    online(&b);
+    let (out, into) = connect(&mut a, &b, "b");
+
+    b.send(json!({"cmd": "stats", "call": into}));
+    a.send(json!({"cmd": "hold", "call": out}));
+    a.wait(json!({"event": "call", "call": out, "state": "held"}));
+    b.wait(json!({"event": "call", "call": into, "state": "remote_held"}));
+    b.send(json!({"cmd": "stats", "call": into}));
+    a.send(json!({"cmd": "resume", "call": out}));
+    a.wait(json!({"event": "call", "call": out, "state": "connected"}));
+    b.wait(json!({"event": "call", "call": into, "state": "connected"}));
+
+    a.send(json!({"cmd": "mute", "call": out, "id": "m1"}));
+    a.wait(json!({"event": "ok", "cmd": "mute", "id": "m1"}));
+
+    for via in ["rfc4733", "info"] {
+        b.send(json!({"cmd": "stats", "call": into}));
+        a.send(json!({"cmd": "dtmf", "call": out, "digits": "5#", "via": via}));
+        b.wait(json!({"event": "dtmf", "call": into, "digit": "5"}));
+        b.wait(json!({"event": "dtmf", "call": into, "digit": "#"}));
+    }
+    a.send(json!({"cmd": "hangup", "call": out}));
+    a.wait(json!({"event": "call", "call": out, "state": "ended"}));
+    a.quit();
+    b.quit();
+}

@@ -1,0 +1,6 @@
+//! The softphone's binaries against real peers: Kamailio, baresip, sipp. Each test starts what it needs on free ports and
+//! ends it by its process id.
+
+mod support;
+
+mod kamailio;
