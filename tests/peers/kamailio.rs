@@ -52,7 +52,7 @@ fn call_both_ways(transport: &str, codec: &str) {
     a.quit();
     b.quit();
     let (at_b, at_a) = (tone::share(&b_out, 440.0, 1.0, 2.5), tone::share(&a_out, 700.0, 1.0, 2.5));
-    assert!(at_b > 0.5 && at_a > 0.5, "{transport} {codec}: tones heard {at_b:.2f} and {at_a:.2f}, 0.89 is pure");
+    assert!(at_b > 0.5 && at_a > 0.5, "{transport} {codec}: tones heard {at_b:.2} and {at_a:.2}, 0.89 is pure");
 }
 
 #[test]

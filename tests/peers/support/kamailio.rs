@@ -71,10 +71,8 @@ impl Kamailio {
 
     /// A softphone with an account here: user `name`, its own password unless given.
     pub fn phone(&self, dir: &Path, name: &str, transport: &str, audio: &str, more: &[&str]) -> Phone {
-        let (account, proxy) = (
-            format!("sip:{name}@am.test"),
-            format!("sip:127.0.0.1:{};transport={transport};lr", self.port),
-        );
+        let (account, proxy) =
+            (format!("sip:{name}@am.test"), format!("sip:127.0.0.1:{};transport={transport};lr", self.port));
         let mut args = vec!["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
         args.extend(["--bind", "127.0.0.1:0", "--audio", audio]);
         args.extend(more);

@@ -38,12 +38,8 @@ impl Phone {
         if let Some(key) = api_key {
             command.env("AGENT_MANAGER_API_KEY", key);
         }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .expect("agent-manager starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("agent-manager starts");
         let (input, output) = (child.stdin.take(), child.stdout.take().expect("standard output is piped"));
         let log = Arc::new(Log::default());
         let to = log.clone();
