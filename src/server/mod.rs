@@ -1,1 +1,12 @@
 //! The TMS: HTTP, store, registrar and proxy, one folder per capability.
+//!
+//! The two halves of the server meet in three small modules and nowhere else:
+//!
+//! - [`registry`]: what the SIP side asks the store (digest credentials, who rings for a number);
+//! - [`contacts`]: what the HTTP side asks of and orders from the SIP side (who holds a registration, takeover, sign-out);
+//! - [`notices`]: what changed, for everyone who listens (server-sent events).
+
+pub mod contacts;
+pub mod notices;
+pub mod registry;
+pub mod store;

@@ -1,0 +1,117 @@
+//! Live registrations, asked of the SIP side, which owns them. Orders go over a bounded channel; each carries the way to
+//! answer it. A server without a SIP side (`--no-sip`) has nobody at the other end, and nothing is held.
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+/// Who holds a registration now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    pub realm: String,
+    /// Name of the registration, which is its address of record: `100-acme`.
+    pub registration: String,
+    /// User-Agent of the holder, or what else is known of it.
+    pub device: String,
+    /// Where the REGISTER came from.
+    pub address: SocketAddr,
+    /// When this holder took it; a refresh does not change it.
+    pub since: Timestamp,
+    pub expires_at: Timestamp,
+    /// `+sip.instance` without angle brackets: `urn:uuid:…` (RFC 5626 §4.1).
+    pub instance_id: Option<String>,
+    /// The session whose credential was used; `None` for a device with the lasting password.
+    pub session: Option<i64>,
+}
+
+/// A call that the proxy carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Opaque and unique among the calls in progress.
+    pub id: String,
+    /// SIP user that dialled: `100-acme`.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    pub since: Timestamp,
+    pub answered: bool,
+}
+
+/// What the HTTP side asks or orders. Dropping a `reply` unanswered means "not known here".
+#[derive(Debug)]
+pub enum Order {
+    /// The contacts of these registrations.
+    Held { realm: String, registrations: Vec<String>, reply: oneshot::Sender<Vec<Contact>> },
+    /// Removes whatever contact the registration has, and keeps it free for this instance alone until that one has
+    /// registered or [`TAKEOVER_HOLD`] has passed. Answered when it holds.
+    TakeOver { realm: String, registration: String, instance_id: String, reply: oneshot::Sender<()> },
+    /// The session ended: removes every contact that was registered with its credentials.
+    EndSession { session: i64, reply: oneshot::Sender<()> },
+    /// The registration was disabled, removed or got another password: removes its contact.
+    Remove { realm: String, registration: String, reply: oneshot::Sender<()> },
+    /// The calls in progress of a realm.
+    Calls { realm: String, reply: oneshot::Sender<Vec<Call>> },
+}
+
+/// How long a takeover keeps others away while the new holder has not registered yet.
+pub const TAKEOVER_HOLD: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The HTTP side's handle; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Contacts(mpsc::Sender<Order>);
+
+const QUEUED_ORDERS: usize = 1024;
+
+impl Contacts {
+    /// The handle, and the orders for the SIP side to carry out in the order they come.
+    pub fn new() -> (Self, mpsc::Receiver<Order>) {
+        let (orders, receiver) = mpsc::channel(QUEUED_ORDERS);
+        (Self(orders), receiver)
+    }
+
+    pub async fn held(&self, realm: &str, registrations: Vec<String>) -> Vec<Contact> {
+        let realm = realm.to_owned();
+        self.ask(|reply| Order::Held { realm, registrations, reply }).await.unwrap_or_default()
+    }
+
+    pub async fn take_over(&self, realm: &str, registration: &str, instance_id: &str) {
+        let (realm, registration, instance_id) = (realm.to_owned(), registration.to_owned(), instance_id.to_owned());
+        let _ = self.ask(|reply| Order::TakeOver { realm, registration, instance_id, reply }).await;
+    }
+
+    pub async fn end_session(&self, session: i64) {
+        let _ = self.ask(|reply| Order::EndSession { session, reply }).await;
+    }
+
+    pub async fn remove(&self, realm: &str, registration: &str) {
+        let (realm, registration) = (realm.to_owned(), registration.to_owned());
+        let _ = self.ask(|reply| Order::Remove { realm, registration, reply }).await;
+    }
+
+    /// `None` where the SIP side does not keep a list of calls.
+    pub async fn calls(&self, realm: &str) -> Option<Vec<Call>> {
+        let realm = realm.to_owned();
+        self.ask(|reply| Order::Calls { realm, reply }).await
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(order(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_sip_side_nothing_is_held() {
+        let (contacts, orders) = Contacts::new();
+        drop(orders);
+        assert_eq!(contacts.held("acme", vec!["100-acme".into()]).await, vec![]);
+        assert_eq!(contacts.calls("acme").await, None);
+        contacts.take_over("acme", "100-acme", "urn:uuid:1").await;
+    }
+}
