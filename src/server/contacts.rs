@@ -43,9 +43,10 @@ pub struct Call {
 pub enum Order {
     /// The contacts of these registrations.
     Held { realm: String, registrations: Vec<String>, reply: oneshot::Sender<Vec<Contact>> },
-    /// Removes whatever contact the registration has, and keeps it free for this instance alone until that one has
-    /// registered or [`TAKEOVER_HOLD`] has passed. Answered when it holds.
-    TakeOver { realm: String, registration: String, instance_id: String, reply: oneshot::Sender<()> },
+    /// Removes whatever contact the registration has, unless it is this instance's already, and keeps others away until the
+    /// session ends or its device un-registers (or, before that one has registered, until [`TAKEOVER_HOLD`] has passed).
+    /// Answered when it holds.
+    TakeOver { realm: String, registration: String, session: i64, instance_id: String, reply: oneshot::Sender<()> },
     /// The session ended: removes every contact that was registered with its credentials.
     EndSession { session: i64, reply: oneshot::Sender<()> },
     /// The registration was disabled, removed or got another password: removes its contact.
@@ -75,9 +76,9 @@ impl Contacts {
         self.ask(|reply| Order::Held { realm, registrations, reply }).await.unwrap_or_default()
     }
 
-    pub async fn take_over(&self, realm: &str, registration: &str, instance_id: &str) {
+    pub async fn take_over(&self, realm: &str, registration: &str, session: i64, instance_id: &str) {
         let (realm, registration, instance_id) = (realm.to_owned(), registration.to_owned(), instance_id.to_owned());
-        let _ = self.ask(|reply| Order::TakeOver { realm, registration, instance_id, reply }).await;
+        let _ = self.ask(|reply| Order::TakeOver { realm, registration, session, instance_id, reply }).await;
     }
 
     pub async fn end_session(&self, session: i64) {
@@ -112,6 +113,6 @@ mod tests {
         drop(orders);
         assert_eq!(contacts.held("acme", vec!["100-acme".into()]).await, vec![]);
         assert_eq!(contacts.calls("acme").await, None);
-        contacts.take_over("acme", "100-acme", "urn:uuid:1").await;
+        contacts.take_over("acme", "100-acme", 1, "urn:uuid:1").await;
     }
 }

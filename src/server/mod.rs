@@ -9,4 +9,5 @@
 pub mod contacts;
 pub mod notices;
 pub mod registry;
+pub mod sip;
 pub mod store;
