@@ -6,4 +6,5 @@ pub mod endpoint;
 pub mod entropy;
 pub mod flow;
 pub mod msg;
+pub mod sdp;
 pub mod uri;

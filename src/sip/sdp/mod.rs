@@ -1,0 +1,45 @@
+//! Session descriptions (RFC 8866) and the offer/answer model (RFC 3264) for one audio stream.
+//!
+//! [`OfferAnswer`] is one session's side of the negotiation. It writes offers and answers, reads the peer's, and says what
+//! was agreed as a [`MediaPlan`](crate::media::plan::MediaPlan); nothing else leaves this module.
+//!
+//! - [`format`]: payload types, their encodings and format parameters.
+//! - [`remote`]: what the peer's description says about its audio.
+//! - [`offer_answer`]: the state that must survive between exchanges: version, payload numbers, refused m= lines.
+
+mod format;
+mod offer_answer;
+mod remote;
+
+pub use offer_answer::OfferAnswer;
+
+/// Why a description cannot be used; each reads as the end of a sentence to a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    #[error("the session description cannot be read: {0}")]
+    Malformed(String),
+    #[error("no audio is offered")]
+    NoAudio,
+    #[error("the peer accepts only encrypted audio, which is not supported yet")]
+    EncryptedOnly,
+    #[error("there is no audio codec that both sides know")]
+    NoCommonCodec,
+    #[error("the audio address “{0}” cannot be used")]
+    Address(String),
+    #[error("the peer refused the audio")]
+    Refused,
+    #[error("an answer came where none was asked for")]
+    NoOffer,
+}
+
+impl SdpError {
+    /// `Warning` code of a 488 (RFC 3261 §20.43).
+    pub const fn warning_code(&self) -> u16 {
+        match self {
+            Self::NoAudio | Self::EncryptedOnly => 304,
+            Self::NoCommonCodec => 305,
+            Self::Address(_) => 301,
+            Self::Malformed(_) | Self::Refused | Self::NoOffer => 399,
+        }
+    }
+}

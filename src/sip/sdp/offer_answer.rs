@@ -1,0 +1,280 @@
+//! One session's side of the negotiation (RFC 3264).
+
+use super::{
+    SdpError,
+    format::{Encoding, Format, attribute},
+    remote::{self, RemoteAudio, is_audio},
+};
+use crate::media::plan::{Codec, Direction, MediaPlan, OpusParams, TelephoneEvent};
+use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
+use std::net::SocketAddr;
+
+/// What must be remembered between exchanges of one session.
+#[derive(Clone, Debug)]
+pub struct OfferAnswer {
+    /// Order of preference.
+    codecs: Vec<Codec>,
+    /// `o=`: never changes, so that the version counts (RFC 3264 §8).
+    session_id: u64,
+    /// The description we sent last; its successor has the next version unless it is the same.
+    sent: Option<Session>,
+    /// One for each m= line there ever was: lines are never removed (RFC 3264 §8).
+    lines: Vec<Line>,
+    /// Our payload types, which must not change their meaning during a session (RFC 3264 §8.3.2).
+    numbers: Vec<Format>,
+    /// Our offer that is not answered yet.
+    offered: Option<Offered>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Line {
+    Audio {
+        proto: String,
+    },
+    /// Written again with port 0.
+    Refused {
+        media: String,
+        proto: String,
+        fmt: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Offered {
+    direction: Direction,
+    formats: Vec<Format>,
+}
+
+impl OfferAnswer {
+    /// `session_id`: random, for `o=`.
+    pub fn new(codecs: &[Codec], session_id: u64) -> Self {
+        Self {
+            codecs: codecs.to_vec(),
+            // Some peers read it as a signed 64-bit number.
+            session_id: session_id >> 1,
+            sent: None,
+            lines: Vec::new(),
+            numbers: Vec::new(),
+            offered: None,
+        }
+    }
+
+    /// An offer of all our codecs on `local` (RTP; RTCP is the port above).
+    pub fn offer(&mut self, local: SocketAddr, direction: Direction) -> Vec<u8> {
+        if !self.lines.iter().any(|l| matches!(l, Line::Audio { .. })) {
+            self.lines.push(Line::Audio { proto: "RTP/AVP".to_owned() });
+        }
+        let mut encodings: Vec<_> = self.codecs.iter().copied().map(Encoding::Audio).collect();
+        if self.codecs.contains(&Codec::Opus) {
+            encodings.push(Encoding::TelephoneEvent { clock_rate: 48_000 });
+        }
+        encodings.push(Encoding::TelephoneEvent { clock_rate: 8_000 });
+        let formats: Vec<_> = encodings.into_iter().map(|e| self.number(e)).collect();
+        let body = self.write(local, direction, &formats, None, false);
+        self.offered = Some(Offered { direction, formats });
+        body
+    }
+
+    /// What an answer to our offer would mean, without accepting it: early media, where several forks may answer and the
+    /// 2xx decides (RFC 3261 §13.2.1).
+    pub fn preview(&self, answer: &[u8]) -> Result<MediaPlan, SdpError> {
+        let offered = self.offered.as_ref().ok_or(SdpError::NoOffer)?;
+        let session = remote::parse(answer)?;
+        let line = self.lines.iter().position(|l| matches!(l, Line::Audio { .. })).ok_or(SdpError::NoOffer)?;
+        let media = session.medias.get(line).ok_or(SdpError::NoAudio)?;
+        if media.port == 0 {
+            return Err(SdpError::Refused);
+        }
+        let audio = remote::read_audio(&session, media)?;
+        // We offer no multiplexing, so that an answer cannot ask for it (RFC 5761 §5.1.1).
+        plan(&RemoteAudio { rtcp_mux: false, ..audio }, &offered.formats, offered.direction)
+    }
+
+    /// The answer to our offer.
+    pub fn accept_answer(&mut self, answer: &[u8]) -> Result<MediaPlan, SdpError> {
+        let plan = self.preview(answer)?;
+        self.offered = None;
+        Ok(plan)
+    }
+
+    /// Our offer was refused as a whole: what was agreed before holds (RFC 3261 §14.1).
+    pub fn offer_failed(&mut self) {
+        self.offered = None;
+    }
+
+    pub const fn is_offering(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// Where the peer's offer wants audio; `Err` when the offer cannot be answered.
+    pub fn check_offer(&self, offer: &[u8]) -> Result<SocketAddr, SdpError> {
+        remote::choose_audio(&remote::parse(offer)?, &self.codecs).map(|(_, audio)| audio.rtp)
+    }
+
+    /// Answers the peer's offer. `wanted`: the most we would do (send-receive, or send-only while we hold).
+    pub fn answer(
+        &mut self,
+        offer: &[u8],
+        local: SocketAddr,
+        wanted: Direction,
+    ) -> Result<(Vec<u8>, MediaPlan), SdpError> {
+        let session = remote::parse(offer)?;
+        let (index, audio) = remote::choose_audio(&session, &self.codecs)?;
+        let formats = answered_formats(&audio, &self.codecs);
+        let plan = plan(&audio, &formats, wanted)?;
+        self.lines = session.medias.iter().enumerate().map(|(i, media)| line(media, i == index)).collect();
+        for format in &formats {
+            self.numbers.retain(|n| n.encoding != format.encoding && n.payload_type != format.payload_type);
+            self.numbers.push(format.clone());
+        }
+        let body = self.write(local, plan.direction, &formats, Some(&session.times), audio.rtcp_mux);
+        Ok((body, plan))
+    }
+
+    /// Our payload type for an encoding: the one used before, the usual one, or a free dynamic one.
+    fn number(&mut self, encoding: Encoding) -> Format {
+        if let Some(known) = self.numbers.iter().find(|n| n.encoding == encoding) {
+            return Format::ours(known.payload_type, encoding);
+        }
+        let is_free = |n: &u8| self.numbers.iter().all(|other| other.payload_type != *n);
+        let usual = encoding.usual_payload_type();
+        let payload_type =
+            std::iter::once(usual).chain(96..=127).find(is_free).expect("five encodings cannot use up 32 numbers");
+        let format = Format::ours(payload_type, encoding);
+        self.numbers.push(format.clone());
+        format
+    }
+
+    fn write(
+        &mut self,
+        local: SocketAddr,
+        direction: Direction,
+        formats: &[Format],
+        times: Option<&[Time]>,
+        rtcp_mux: bool,
+    ) -> Vec<u8> {
+        let version = self.sent.as_ref().map_or(1, |s| s.origin.sess_version);
+        let mut session = Session::new(Origin::with_ip_addr(self.session_id, version, local.ip()), "-");
+        session.connection = Some(Connection::from_ip_addr(local.ip()));
+        // RFC 3264 §6: the answer's t= is the offer's.
+        session.times = times.map_or_else(|| vec![Time::new(0, 0)], <[Time]>::to_vec);
+        session.medias = self
+            .lines
+            .iter()
+            .map(|line| match line {
+                Line::Audio { proto } => audio_line(proto, local.port(), direction, formats, rtcp_mux),
+                Line::Refused { media, proto, fmt } => empty_line(media, 0, proto, fmt),
+            })
+            .collect();
+        // RFC 3264 §8: the version goes up by one exactly when the description changes.
+        if self.sent.as_ref().is_some_and(|sent| *sent != session) {
+            session.origin.sess_version += 1;
+        }
+        let mut body = Vec::with_capacity(512);
+        session.write(&mut body).expect("writing to a Vec cannot fail");
+        self.sent = Some(session);
+        body
+    }
+}
+
+/// One codec, so that both directions use the same: the offer's first that we know (RFC 3264 §6.1), and telephone-event at
+/// its clock rate, or else at 8000.
+fn answered_formats(audio: &RemoteAudio, codecs: &[Codec]) -> Vec<Format> {
+    let chosen = audio.formats.iter().find(|f| is_audio(f, codecs));
+    let event = chosen.and_then(|f| telephone_event(&audio.formats, f.encoding));
+    chosen.into_iter().chain(event).map(|f| Format::ours(f.payload_type, f.encoding)).collect()
+}
+
+/// RFC 4733 §2.1 wants the clock of the audio it accompanies; many peers offer 8000 only.
+fn telephone_event(formats: &[Format], beside: Encoding) -> Option<&Format> {
+    let clock_rate = match beside {
+        Encoding::Audio(codec) => codec.clock_rate(),
+        Encoding::TelephoneEvent { clock_rate } => clock_rate,
+    };
+    let at = |rate| formats.iter().find(move |f| f.encoding == Encoding::TelephoneEvent { clock_rate: rate });
+    at(clock_rate).or_else(|| at(8_000))
+}
+
+fn plan(audio: &RemoteAudio, ours: &[Format], wanted: Direction) -> Result<MediaPlan, SdpError> {
+    let number = |encoding: Encoding| ours.iter().find(|f| f.encoding == encoding).map(|f| f.payload_type);
+    let mut common = audio.formats.iter().filter_map(|theirs| match theirs.encoding {
+        Encoding::Audio(codec) => Some((theirs, codec, number(theirs.encoding)?)),
+        Encoding::TelephoneEvent { .. } => None,
+    });
+    let (first, codec, receive) = common.next().ok_or(SdpError::NoCommonCodec)?;
+    let event = telephone_event(&audio.formats, first.encoding).and_then(|theirs| match theirs.encoding {
+        Encoding::TelephoneEvent { clock_rate } => Some(TelephoneEvent {
+            send_payload_type: theirs.payload_type,
+            receive_payload_type: number(theirs.encoding)?,
+            clock_rate,
+        }),
+        Encoding::Audio(_) => None,
+    });
+    let opus = audio.formats.iter().find(|f| f.encoding == Encoding::Audio(Codec::Opus));
+    Ok(MediaPlan {
+        remote_rtp: audio.rtp,
+        remote_rtcp: if audio.rtcp_mux { audio.rtp } else { audio.rtcp },
+        rtcp_mux: audio.rtcp_mux,
+        direction: meet(wanted, audio.direction),
+        send: (first.payload_type, codec),
+        receive: std::iter::once((receive, codec)).chain(common.map(|(_, codec, number)| (number, codec))).collect(),
+        telephone_event: event,
+        opus: opus.map_or_else(OpusParams::default, Format::opus_params),
+        ptime_ms: audio.ptime_ms,
+    })
+}
+
+/// What is left of our wish, given the peer's direction as the peer sees it (RFC 3264 §6.1).
+const fn meet(wanted: Direction, peer: Direction) -> Direction {
+    match (wanted.sends() && peer.receives(), wanted.receives() && peer.sends()) {
+        (true, true) => Direction::SendRecv,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::RecvOnly,
+        (false, false) => Direction::Inactive,
+    }
+}
+
+fn line(media: &Media, is_audio: bool) -> Line {
+    if is_audio {
+        Line::Audio { proto: media.proto.clone() }
+    } else {
+        Line::Refused { media: media.media.clone(), proto: media.proto.clone(), fmt: media.fmt.clone() }
+    }
+}
+
+fn audio_line(proto: &str, port: u16, direction: Direction, formats: &[Format], rtcp_mux: bool) -> Media {
+    let numbers: Vec<_> = formats.iter().map(|f| f.payload_type.to_string()).collect();
+    let mut media = empty_line("audio", port, proto, &numbers.join(" "));
+    for format in formats {
+        format.write(&mut media.attributes);
+    }
+    media.attributes.push(attribute("ptime", "20"));
+    media.attributes.push(Attribute::new(match direction {
+        Direction::SendRecv => "sendrecv",
+        Direction::SendOnly => "sendonly",
+        Direction::RecvOnly => "recvonly",
+        Direction::Inactive => "inactive",
+    }));
+    if rtcp_mux {
+        media.attributes.push(Attribute::new("rtcp-mux"));
+    }
+    media
+}
+
+fn empty_line(media: &str, port: u16, proto: &str, fmt: &str) -> Media {
+    Media {
+        media: media.to_owned(),
+        port,
+        num_ports: None,
+        proto: proto.to_owned(),
+        fmt: fmt.to_owned(),
+        media_title: None,
+        connections: Vec::new(),
+        bandwidths: Vec::new(),
+        key: None,
+        attributes: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
