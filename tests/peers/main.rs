@@ -3,4 +3,6 @@
 
 mod support;
 
+mod baresip;
 mod kamailio;
+mod sipp;

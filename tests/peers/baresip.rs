@@ -1,0 +1,78 @@
+//! Debian's baresip: calls both ways, what was spoken recognised on the other side.
+
+use crate::support::{
+    baresip::{Baresip, Veth},
+    phone::Phone,
+    process::free_port,
+    tone,
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// Who dials.
+#[derive(Clone, Copy, PartialEq)]
+enum Caller {
+    We,
+    Baresip,
+}
+
+fn call(codec: &str, caller: Caller) {
+    let Some(veth) = Veth::up() else {
+        eprintln!("skipped: no veth pair without root, and baresip's media refuses loopback");
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (input, output) = (dir.path().join("in.wav"), dir.path().join("out.wav"));
+    tone::write(&input, 440.0, 20);
+    let audio = format!("file:{},{}", input.display(), output.display());
+    let port = free_port();
+    let (account, bind) = (format!("sip:agent@{}", veth.address), format!("{}:{port}", veth.address));
+    let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", &audio, "--auto-answer", "0"];
+    let mut phone = Phone::start(dir.path(), "phone", &args, "", None);
+    phone.wait(json!({"event": "ready"}));
+    let mut baresip = Baresip::start(dir.path(), &veth, codec, 700.0);
+
+    match caller {
+        Caller::We => {
+            phone.send(json!({"cmd": "dial", "to": format!("sip:bs@{}:{}", veth.address, baresip.sip_port)}));
+        }
+        Caller::Baresip => baresip.command("dial", &format!("sip:agent@{bind}")),
+    }
+    let connected = phone.wait(json!({"event": "call", "state": "connected"}));
+    baresip.event("CALL_ESTABLISHED", Duration::from_secs(5));
+    assert!(connected["codec"].as_str().is_some_and(|c| c.to_lowercase().starts_with(codec)), "{connected}");
+    let id = connected["call"].clone();
+    phone.stats_until(&id, |s| s["rx"]["packets"].as_u64() >= Some(200) && s["tx"]["packets"].as_u64() >= Some(200));
+    if caller == Caller::We {
+        phone.send(json!({"cmd": "hangup", "call": id}));
+    } else {
+        baresip.command("hangup", "");
+    }
+    phone.wait(json!({"event": "call", "call": id, "state": "ended"}));
+    baresip.event("CALL_CLOSED", Duration::from_secs(5));
+    phone.quit();
+
+    let here = tone::share(&output, 700.0, 1.0, 2.0);
+    let there = tone::share(&baresip.heard(), 440.0, 1.0, 2.0);
+    assert!(here > 0.5 && there > 0.5, "{codec}: we heard {here:.2}, baresip {there:.2} of the other's tone");
+}
+
+#[test]
+fn pcmu_we_call() {
+    call("pcmu", Caller::We);
+}
+
+#[test]
+fn pcmu_baresip_calls() {
+    call("pcmu", Caller::Baresip);
+}
+
+#[test]
+fn opus_we_call() {
+    call("opus", Caller::We);
+}
+
+#[test]
+fn opus_baresip_calls() {
+    call("opus", Caller::Baresip);
+}

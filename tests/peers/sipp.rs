@@ -1,0 +1,156 @@
+//! sipp, both roles: its own scenarios in numbers, and ours for what goes wrong.
+
+use crate::support::{phone::Phone, process::free_port, sipp::Sipp};
+use serde_json::json;
+use std::path::Path;
+
+/// A softphone without a registrar; returns its port too.
+fn plain_phone(dir: &Path, more: &[&str]) -> (Phone, u16) {
+    let port = free_port();
+    let bind = format!("127.0.0.1:{port}");
+    let mut args = vec!["--sip-account", "sip:agent@127.0.0.1", "--no-register", "--bind", &bind, "--audio", "null"];
+    args.extend(more);
+    let phone = Phone::start(dir, "phone", &args, "", None);
+    phone.wait(json!({"event": "ready"}));
+    (phone, port)
+}
+
+/// Dials `port` and returns the number of the call.
+fn dial(phone: &mut Phone, port: u16) -> serde_json::Value {
+    phone.send(json!({"cmd": "dial", "to": format!("sip:service@127.0.0.1:{port}")}));
+    phone.wait(json!({"event": "call", "direction": "out"}))["call"].clone()
+}
+
+#[test]
+fn five_hundred_calls_in_at_twenty_a_second() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (phone, port) = plain_phone(dir.path(), &["--auto-answer", "0", "--codecs", "pcmu"]);
+    Sipp::calls(dir.path(), "uac", port, 20, 20, &["-d", "200"]).finish();
+    let before = phone.resident_mib();
+    let figures = Sipp::calls(dir.path(), "uac", port, 500, 20, &["-d", "200"]).finish();
+    assert_eq!(figures.successful, 500);
+    let after = phone.resident_mib();
+    assert!(after < before + 2.0, "memory went from {before:.1} to {after:.1} MiB over 500 calls");
+    let ended = phone.events().iter().filter(|e| e["event"] == "call" && e["state"] == "ended").count();
+    assert_eq!(ended, 520, "each call ends once");
+    phone.quit();
+}
+
+#[test]
+fn five_hundred_calls_out_at_twenty_a_second() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (mut phone, _) = plain_phone(dir.path(), &["--codecs", "pcmu"]);
+    let sipp = Sipp::called(dir.path(), "uas", 500, &[]);
+    let mut before = 0.0;
+    for n in 0..500 {
+        if n == 20 {
+            before = phone.resident_mib();
+        }
+        // One after the other; the pace is the answers' own, well above twenty a second.
+        let call = dial(&mut phone, sipp.port);
+        phone.wait(json!({"event": "call", "call": call, "state": "connected"}));
+        phone.send(json!({"cmd": "hangup", "call": call}));
+        let ended = phone.wait(json!({"event": "call", "call": call, "state": "ended"}));
+        assert_eq!(ended["ended_by"], "local");
+    }
+    assert_eq!(sipp.finish().successful, 500);
+    let after = phone.resident_mib();
+    assert!(after < before + 2.0, "memory went from {before:.1} to {after:.1} MiB over 480 calls");
+    phone.quit();
+}
+
+#[test]
+fn early_media_then_answer() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (mut phone, _) = plain_phone(dir.path(), &[]);
+    let sipp = Sipp::called(dir.path(), "uas_183", 1, &[]);
+    let call = dial(&mut phone, sipp.port);
+    phone.wait(json!({"event": "call", "call": call, "state": "early"}));
+    let connected = phone.wait(json!({"event": "call", "call": call, "state": "connected"}));
+    assert_eq!(connected["codec"], "PCMU/8000");
+    phone.send(json!({"cmd": "hangup", "call": call}));
+    phone.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    sipp.finish();
+    phone.quit();
+}
+
+#[test]
+fn redirection_is_followed() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (mut phone, _) = plain_phone(dir.path(), &[]);
+    let target = Sipp::called(dir.path(), "uas", 1, &[]);
+    let redirecting = Sipp::called(dir.path(), "uas_302", 1, &["-key", "target", &target.port.to_string()]);
+    let call = dial(&mut phone, redirecting.port);
+    phone.wait(json!({"event": "call", "call": call, "state": "connected"}));
+    phone.send(json!({"cmd": "hangup", "call": call}));
+    phone.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    redirecting.finish();
+    target.finish();
+    phone.quit();
+}
+
+#[test]
+fn invite_is_authenticated_when_challenged() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let port = free_port();
+    let bind = format!("127.0.0.1:{port}");
+    let args = ["--sip-account", "sip:agent@am.test", "--no-register", "--bind", &bind, "--audio", "null"];
+    let mut phone = Phone::start(dir.path(), "phone", &args, "secret", None);
+    phone.wait(json!({"event": "ready"}));
+    let sipp = Sipp::called(dir.path(), "uas_401", 1, &[]);
+    let call = dial(&mut phone, sipp.port);
+    phone.wait(json!({"event": "call", "call": call, "state": "connected"}));
+    phone.send(json!({"cmd": "hangup", "call": call}));
+    phone.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    sipp.finish();
+    phone.quit();
+}
+
+#[test]
+fn busy_ends_the_call_with_its_reason() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (mut phone, _) = plain_phone(dir.path(), &[]);
+    let sipp = Sipp::called(dir.path(), "uas_486", 1, &[]);
+    let call = dial(&mut phone, sipp.port);
+    let ended = phone.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    assert_eq!((ended["code"].as_u64(), ended["ended_by"].as_str()), (Some(486), Some("remote")));
+    assert!(ended["reason"].as_str().is_some_and(|r| r.to_lowercase().contains("busy")), "{ended}");
+    sipp.finish();
+    phone.quit();
+}
+
+/// Scenarios in which sipp calls and we answer by ourselves; it checks each answer.
+fn answers(scenario: &str) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (phone, port) = plain_phone(dir.path(), &["--auto-answer", "0"]);
+    Sipp::calls(dir.path(), scenario, port, 5, 5, &[]).finish();
+    let ended = phone.events().iter().filter(|e| e["event"] == "call" && e["state"] == "ended").count();
+    assert_eq!(ended, 5, "each call is there once and ends once");
+    phone.quit();
+}
+
+#[test]
+fn lost_ack_makes_the_200_come_again() {
+    answers("uac_lost_ack");
+}
+
+#[test]
+fn retransmitted_requests_make_one_call() {
+    answers("uac_retransmissions");
+}
+
+#[test]
+fn reinvite_hold_and_resume_from_the_peer() {
+    answers("uac_reinvite_hold");
+}
+
+#[test]
+fn cancelled_while_ringing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (phone, port) = plain_phone(dir.path(), &[]);
+    Sipp::calls(dir.path(), "uac_cancel", port, 5, 5, &[]).finish();
+    let ended: Vec<_> = phone.events().into_iter().filter(|e| e["event"] == "call" && e["state"] == "ended").collect();
+    assert_eq!(ended.len(), 5);
+    assert!(ended.iter().all(|e| e["ended_by"] == "remote"), "{ended:?}");
+    phone.quit();
+}

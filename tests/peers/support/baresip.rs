@@ -1,0 +1,146 @@
+//! Debian's baresip with file audio, driven through its control port (JSON in netstrings).
+
+use super::{
+    process::{Process, free_port, poll_until},
+    tone,
+};
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// An address that stays on this machine and is not 127.x, which baresip's media refuses: a veth pair, removed when
+/// dropped.
+pub struct Veth {
+    device: String,
+    pub address: String,
+}
+
+impl Veth {
+    /// `None` where the system forbids it (not root); the caller says so.
+    pub fn up() -> Option<Self> {
+        let id = std::process::id() % 0xffff;
+        let (device, peer) = (format!("am{id:x}"), format!("am{id:x}p"));
+        let address = format!("10.77.{}.1", id % 250);
+        let ip =
+            |args: &[&str]| Command::new("ip").args(args).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+        if !ip(&["link", "add", &device, "type", "veth", "peer", "name", &peer]) {
+            return None;
+        }
+        let veth = Self { device: device.clone(), address };
+        let up = ip(&["addr", "add", &format!("{}/24", veth.address), "dev", &device])
+            && ip(&["link", "set", &device, "up"])
+            && ip(&["link", "set", &peer, "up"]);
+        up.then_some(veth)
+    }
+}
+
+impl Drop for Veth {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "del", &self.device]).status();
+    }
+}
+
+pub struct Baresip {
+    _process: Process,
+    control: TcpStream,
+    received: Vec<u8>,
+    dir: PathBuf,
+    pub sip_port: u16,
+}
+
+impl Baresip {
+    /// Answers by itself, speaks a tone of `hz`, offers one codec.
+    pub fn start(dir: &Path, veth: &Veth, codec: &str, hz: f64) -> Self {
+        let dir = dir.join("baresip");
+        std::fs::create_dir_all(&dir).expect("the test's folder can be written");
+        let (sip_port, control_port) = (free_port(), free_port());
+        configure(&dir, veth, codec, hz, sip_port, control_port);
+        let log = std::fs::File::create(dir.join("log")).expect("the test's folder can be written");
+        let child = Command::new("baresip")
+            .args(["-4", "-f"])
+            .arg(&dir)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("baresip is installed (make test installs it)");
+        let process = Process(child);
+        let control = poll_until(Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", control_port)).ok());
+        let control = control.expect("baresip opens its control port");
+        control.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout can be set");
+        Self { _process: process, control, received: Vec::new(), dir, sip_port }
+    }
+
+    pub fn command(&mut self, command: &str, params: &str) {
+        let text = json!({"command": command, "params": params, "token": command}).to_string();
+        write!(self.control, "{}:{text},", text.len()).expect("baresip listens");
+    }
+
+    /// Waits for an event of that type.
+    pub fn event(&mut self, kind: &str, limit: Duration) -> Value {
+        let end = Instant::now() + limit;
+        loop {
+            while let Some(message) = self.next() {
+                if message["type"] == kind {
+                    return message;
+                }
+            }
+            assert!(Instant::now() < end, "baresip: no {kind} within {limit:?}");
+            let mut chunk = [0; 4096];
+            if let Ok(n) = self.control.read(&mut chunk) {
+                self.received.extend_from_slice(&chunk[..n]);
+            }
+        }
+    }
+
+    /// One netstring off what was received.
+    fn next(&mut self) -> Option<Value> {
+        let colon = self.received.iter().position(|b| *b == b':')?;
+        let length: usize = std::str::from_utf8(&self.received[..colon]).ok()?.parse().ok()?;
+        let end = colon + 1 + length;
+        if self.received.len() <= end {
+            return None;
+        }
+        let message = serde_json::from_slice(&self.received[colon + 1..end]).ok()?;
+        self.received.drain(..=end);
+        Some(message)
+    }
+
+    /// What it heard in its only call, complete after the call's end.
+    pub fn heard(&self) -> PathBuf {
+        let files = std::fs::read_dir(&self.dir).expect("baresip's folder is there");
+        let dump = files.filter_map(|f| Some(f.ok()?.path())).find(|p| p.to_string_lossy().ends_with("-dec.wav"));
+        dump.expect("baresip's sndfile module writes what it decodes")
+    }
+}
+
+fn configure(dir: &Path, veth: &Veth, codec: &str, hz: f64, sip_port: u16, control_port: u16) {
+    // Debian's 1.0.0 has no resampler: the file must have the codec's rate and channels.
+    let (rate, channels, name, module) = match codec {
+        "opus" => (48_000, 2, "opus/48000/2", "opus.so"),
+        _ => (8_000, 1, "PCMU/8000/1", "g711.so"),
+    };
+    let play = dir.join("play.wav");
+    tone::write_as(&play, hz, 40, rate, channels);
+    let config = format!(
+        "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
+         audio_player none,\naudio_source aufile,{play}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
+         ausrc_channels {channels}\nauplay_channels {channels}\naudio_level no\nrtp_timeout 0\n\
+         jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule aufile.so\n\
+         module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
+         ctrl_tcp_listen 127.0.0.1:{control_port}\nsnd_path {dir}\nopus_bitrate 28000\nopus_inbandfec yes\n",
+        address = veth.address,
+        device = veth.device,
+        play = play.display(),
+        dir = dir.display(),
+    );
+    let account = format!("<sip:bs@{}>;regint=0;audio_codecs={name};answermode=auto\n", veth.address);
+    for (file, text) in [("config", config.as_str()), ("accounts", account.as_str()), ("contacts", "")] {
+        std::fs::write(dir.join(file), text).expect("the test's folder can be written");
+    }
+}
