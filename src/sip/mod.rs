@@ -5,6 +5,8 @@
 pub mod endpoint;
 pub mod entropy;
 pub mod flow;
+mod lex;
 pub mod msg;
 pub mod sdp;
 pub mod uri;
+pub mod wire;
