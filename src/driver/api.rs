@@ -1,12 +1,14 @@
 //! What a front end (window, headless) asks of the softphone and what it hears from it.
 
+pub use crate::tms::session::{LoginState, TmsLogin};
+
 use crate::{
     media::{
         engine::{AudioChoice, DeviceList, DtmfVia},
         stats::CallStats,
     },
     tms::wire,
-    ua::api::{Account, CallId, CallInfo, RegistrationState, Secret},
+    ua::api::{Account, CallId, CallInfo, RegistrationState},
 };
 
 /// A command with the caller's own mark, which every direct answer carries back.
@@ -14,15 +16,6 @@ use crate::{
 pub struct Tagged<T> {
     pub id: Option<serde_json::Value>,
     pub what: T,
-}
-
-#[derive(Clone, Debug)]
-pub struct TmsLogin {
-    /// `https://tms.example` or `http://127.0.0.1:8080`.
-    pub url: String,
-    pub username: String,
-    pub password: Secret,
-    pub api_key: Secret,
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +56,8 @@ pub enum Command {
     Dtmf {
         call: CallId,
         digits: String,
-        via: Dtmf,
+        /// `None`: RFC 4733 where the peer takes it, else tones in the audio.
+        via: Option<Dtmf>,
     },
     Stats {
         call: CallId,
@@ -107,10 +101,11 @@ pub enum Event {
         call: CallId,
         digit: char,
     },
-    /// Answer to `Stats`, and (without id) once a second for every call with audio.
+    /// Answer to `Stats` (`asked`), and by itself once a second for every call with audio; `last` once it has ended.
     Stats {
         call: CallId,
         stats: CallStats,
+        asked: bool,
         last: bool,
     },
     Levels {
@@ -132,21 +127,4 @@ pub enum Event {
     },
     /// The driver has stopped; nothing follows.
     Stopped,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum LoginState {
-    SignedOut,
-    SigningIn,
-    Initialized(wire::Me),
-    /// `kind`: the problem's type; `reason`: a sentence. The TMS said no; trying again by itself makes no sense.
-    Refused {
-        kind: String,
-        reason: String,
-    },
-    /// The TMS could not be reached or answered nonsense; tried again after `retry_in_s` where that is given.
-    Unreachable {
-        reason: String,
-        retry_in_s: Option<u64>,
-    },
 }

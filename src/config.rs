@@ -1,1 +1,0 @@
-//! Settings: files and command line in, validated settings out.

@@ -1,0 +1,116 @@
+//! The command line as typed; [`super::options`] validates it.
+
+use clap::{Args, Parser, Subcommand};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Agent Manager: a softphone for call-centre agents.
+#[derive(Debug, Parser)]
+#[command(name = "agent-manager", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub mode: Option<Mode>,
+    #[command(flatten)]
+    pub window: WindowArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Mode {
+    /// The softphone without its window: JSON commands in, JSON events out.
+    Headless(Box<HeadlessArgs>),
+}
+
+/// Options that both front ends know.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CommonArgs {
+    /// Folder of settings and secrets; it belongs to one running process.
+    #[arg(long, value_name = "DIR")]
+    pub config_dir: Option<PathBuf>,
+    /// Write the log there rather than to standard error.
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// error, warn, info, debug or trace (trace shows every SIP message, without its secrets).
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: String,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct WindowArgs {
+    /// The TMS's address, ready in the sign-in form.
+    #[arg(long, value_name = "URL")]
+    pub tms: Option<String>,
+    /// The user name, ready in the sign-in form.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// Light colours, whatever the settings say.
+    #[arg(long, conflicts_with = "dark")]
+    pub light: bool,
+    /// Dark colours, whatever the settings say.
+    #[arg(long)]
+    pub dark: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["tms", "sip_account"])))]
+pub struct HeadlessArgs {
+    /// Log in to this TMS (password and API key from the environment or --secrets-stdin).
+    #[arg(long, value_name = "URL", requires = "username")]
+    pub tms: Option<String>,
+    #[arg(long, value_name = "NAME", requires = "tms")]
+    pub username: Option<String>,
+    /// Bring this registration online after the login.
+    #[arg(long, value_name = "NAME", requires = "tms")]
+    pub registration: Option<String>,
+    /// A plain SIP account on any PBX: sip:101@pbx.example.
+    #[arg(long, value_name = "URI")]
+    pub sip_account: Option<String>,
+    #[arg(long, value_name = "URI", requires = "sip_account")]
+    pub outbound_proxy: Option<String>,
+    /// Digest user name where it differs from the account's.
+    #[arg(long, value_name = "NAME", requires = "sip_account")]
+    pub auth_user: Option<String>,
+    /// Call and be called without a registrar.
+    #[arg(long, requires = "sip_account")]
+    pub no_register: bool,
+    /// SIP listening address.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:0")]
+    pub bind: SocketAddr,
+    /// udp, tcp or tls; default udp, or what the TMS says is best.
+    #[arg(long, value_name = "TRANSPORT")]
+    pub transport: Option<String>,
+    /// device, null or file:IN.wav,OUT.wav.
+    #[arg(long, value_name = "CARD", default_value = "device")]
+    pub audio: String,
+    /// Order of preference.
+    #[arg(long, value_name = "LIST")]
+    pub codecs: Option<String>,
+    #[arg(long, value_name = "MODE")]
+    pub srtp: Option<String>,
+    /// Certificate authority (PEM) to trust besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub dns_server: Option<String>,
+    #[arg(long, value_name = "HOST:PORT")]
+    pub stun: Option<String>,
+    #[arg(long, value_name = "URI")]
+    pub turn: Option<String>,
+    #[arg(long, value_name = "on|off")]
+    pub voice_processing: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// Answer incoming calls after that many milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub auto_answer: Option<u64>,
+    #[arg(long, value_name = "N")]
+    pub max_calls: Option<usize>,
+    /// Damage incoming RTP, repeatably: loss=5,delay_ms=30,jitter_ms=20,seed=7.
+    #[arg(long, value_name = "LIST")]
+    pub impair: Option<String>,
+    /// Read the secrets from the first line of standard input: {"password":"…","api_key":"…"}.
+    #[arg(long)]
+    pub secrets_stdin: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}

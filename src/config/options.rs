@@ -1,0 +1,233 @@
+//! Validated options of the headless softphone.
+
+use super::{ConfigError, cli::HeadlessArgs};
+use crate::{
+    media::{
+        engine::{AudioChoice, Impairment},
+        plan::Codec,
+    },
+    sip::{
+        flow::Transport,
+        uri::{SipUri, Uri},
+    },
+};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// What headless was asked to be, without its secrets.
+#[derive(Clone, Debug)]
+pub struct HeadlessOptions {
+    pub who: Who,
+    pub bind: SocketAddr,
+    /// As asked for; `None`: UDP, or what the TMS says is best.
+    pub transport: Option<Transport>,
+    pub audio: AudioChoice,
+    pub codecs: Vec<Codec>,
+    pub auto_answer: Option<Duration>,
+    pub max_calls: Option<usize>,
+    pub impairment: Option<Impairment>,
+    pub ca_file: Option<PathBuf>,
+    pub secrets_stdin: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Who {
+    Tms { url: String, username: String, registration: Option<String> },
+    Sip { aor: Box<SipUri>, outbound_proxy: Option<Uri>, auth_username: String, register: bool },
+}
+
+/// Codecs built so far, in the contract's default order.
+pub const CODECS: [Codec; 3] = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
+
+impl HeadlessOptions {
+    /// # Errors
+    /// A sentence about the first option that is wrong, or not built yet.
+    pub fn new(args: &HeadlessArgs) -> Result<Self, ConfigError> {
+        refuse_what_is_not_built(args)?;
+        Ok(Self {
+            who: who(args)?,
+            bind: args.bind,
+            transport: args.transport.as_deref().map(transport).transpose()?,
+            audio: audio(&args.audio)?,
+            codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
+            auto_answer: args.auto_answer.map(Duration::from_millis),
+            max_calls: args.max_calls,
+            impairment: args.impair.as_deref().map(impairment).transpose()?,
+            ca_file: args.ca_file.clone(),
+            secrets_stdin: args.secrets_stdin,
+        })
+    }
+}
+
+fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
+    let later = |given: bool, what: &str| match given {
+        true => Err(ConfigError::NotSupported(what.to_owned())),
+        false => Ok(()),
+    };
+    match args.srtp.as_deref() {
+        None | Some("off") => {}
+        Some(mode @ ("optional" | "sdes" | "dtls")) => later(true, &format!("--srtp {mode}; audio is not encrypted"))?,
+        Some(_) => return Err(wrong("--srtp", "off, optional, sdes or dtls is expected")),
+    }
+    match args.voice_processing.as_deref() {
+        None | Some("off") => {}
+        Some("on") => later(true, "--voice-processing on")?,
+        Some(_) => return Err(wrong("--voice-processing", "on or off is expected")),
+    }
+    later(args.dns_server.is_some(), "--dns-server; the system's resolver is used")?;
+    later(args.stun.is_some(), "--stun")?;
+    later(args.turn.is_some(), "--turn")?;
+    later(args.tenant.is_some(), "--tenant, for a TMS that has only the XML API")
+}
+
+fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
+    if let (Some(url), Some(username)) = (&args.tms, &args.username) {
+        return Ok(Who::Tms { url: url.clone(), username: username.clone(), registration: args.registration.clone() });
+    }
+    let account = args.sip_account.as_deref().unwrap_or_default();
+    let aor = match account.parse() {
+        Ok(Uri::Sip(sip)) if sip.secure => {
+            return Err(ConfigError::NotSupported("sips: accounts, for TLS is not built yet; use sip:".into()));
+        }
+        Ok(Uri::Sip(sip)) if sip.user.is_some() => Box::new(sip),
+        _ => return Err(wrong("--sip-account", "a SIP URI with a user is expected, like sip:101@pbx.example")),
+    };
+    let outbound_proxy = match args.outbound_proxy.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(uri @ Uri::Sip(_))) => Some(uri),
+        Some(_) => return Err(wrong("--outbound-proxy", "a SIP URI is expected, like sip:proxy.example;lr")),
+    };
+    let auth_username = args.auth_user.clone().or_else(|| aor.user.clone()).unwrap_or_default();
+    Ok(Who::Sip { aor, outbound_proxy, auth_username, register: !args.no_register })
+}
+
+fn transport(text: &str) -> Result<Transport, ConfigError> {
+    match text {
+        "udp" => Ok(Transport::Udp),
+        "tcp" => Ok(Transport::Tcp),
+        "tls" => Err(ConfigError::NotSupported("--transport tls; use tcp or udp".into())),
+        _ => Err(wrong("--transport", "udp, tcp or tls is expected")),
+    }
+}
+
+fn audio(text: &str) -> Result<AudioChoice, ConfigError> {
+    match text {
+        "device" => Ok(AudioChoice::Device { microphone: None, speaker: None, ringer: None }),
+        "null" => Ok(AudioChoice::Null),
+        _ => match text.strip_prefix("file:").and_then(|files| files.split_once(',')) {
+            Some((input, output)) if !input.is_empty() && !output.is_empty() => {
+                Ok(AudioChoice::File { input: input.into(), output: output.into() })
+            }
+            _ => Err(wrong("--audio", "device, null or file:IN.wav,OUT.wav is expected")),
+        },
+    }
+}
+
+fn codecs(text: &str) -> Result<Vec<Codec>, ConfigError> {
+    let mut list = Vec::new();
+    for name in text.split(',').map(|n| n.trim().to_ascii_lowercase()) {
+        let codec = match name.as_str() {
+            "opus" => Codec::Opus,
+            "pcmu" => Codec::Pcmu,
+            "pcma" => Codec::Pcma,
+            "g722" => return Err(ConfigError::NotSupported("--codecs g722; leave it out of the list".into())),
+            _ => return Err(wrong("--codecs", &format!("{name:?} is not one of opus, g722, pcmu, pcma"))),
+        };
+        if !list.contains(&codec) {
+            list.push(codec);
+        }
+    }
+    Ok(list)
+}
+
+fn impairment(text: &str) -> Result<Impairment, ConfigError> {
+    let mut found = Impairment { loss_percent: 0.0, delay_ms: 0, jitter_ms: 0, seed: 1 };
+    let expected =
+        || wrong("--impair", "loss=PERCENT,delay_ms=N,jitter_ms=N,seed=N is expected, each at most once needed");
+    for (name, value) in text.split(',').map(|part| part.split_once('=').unwrap_or((part, ""))) {
+        match name.trim() {
+            "loss" => {
+                found.loss_percent = value.parse().ok().filter(|l| (0.0..=100.0).contains(l)).ok_or_else(expected)?;
+            }
+            "delay_ms" => found.delay_ms = value.parse().ok().filter(|d| *d <= 10_000).ok_or_else(expected)?,
+            "jitter_ms" => found.jitter_ms = value.parse().ok().filter(|j| *j <= 10_000).ok_or_else(expected)?,
+            "seed" => found.seed = value.parse().map_err(|_| expected())?,
+            _ => return Err(expected()),
+        }
+    }
+    Ok(found)
+}
+
+fn wrong(option: &'static str, why: &str) -> ConfigError {
+    ConfigError::Option { option, why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::cli::{Cli, Mode};
+    use clap::Parser;
+
+    fn options(line: &str) -> Result<HeadlessOptions, String> {
+        let cli = Cli::try_parse_from(line.split_whitespace()).map_err(|e| e.kind().to_string())?;
+        match cli.mode {
+            Some(Mode::Headless(args)) => HeadlessOptions::new(&args).map_err(|e| e.to_string()),
+            None => Err("the window".into()),
+        }
+    }
+
+    #[test]
+    fn a_tms_login() {
+        let o = options("agent-manager headless --tms http://127.0.0.1:8080 --username a@b --registration 100-acme --bind 127.0.0.1:0")
+            .expect("valid");
+        assert!(matches!(o.who, Who::Tms { registration: Some(r), .. } if r == "100-acme"));
+        assert_eq!(o.codecs, CODECS);
+        assert_eq!(o.transport, None);
+    }
+
+    #[test]
+    fn a_plain_account_with_everything() {
+        let o = options(
+            "agent-manager headless --sip-account sip:101@pbx.example --auth-user x --no-register --transport tcp \
+             --audio file:a.wav,b.wav --codecs pcma,OPUS,pcma --auto-answer 20 --max-calls 3 --impair loss=5,delay_ms=30,seed=7 --srtp off",
+        )
+        .expect("valid");
+        assert!(matches!(o.who, Who::Sip { register: false, ref auth_username, .. } if auth_username == "x"));
+        assert_eq!(o.codecs, [Codec::Pcma, Codec::Opus]);
+        assert_eq!(o.audio, AudioChoice::File { input: "a.wav".into(), output: "b.wav".into() });
+        assert_eq!(o.impairment, Some(Impairment { loss_percent: 5.0, delay_ms: 30, jitter_ms: 0, seed: 7 }));
+        assert_eq!((o.auto_answer, o.max_calls), (Some(Duration::from_millis(20)), Some(3)));
+    }
+
+    #[test]
+    fn what_is_wrong_or_later_is_said_in_words() {
+        let account = "agent-manager headless --sip-account sip:101@pbx.example";
+        for (more, expected) in [
+            ("--transport tls", "not supported yet: --transport tls"),
+            ("--transport sctp", "--transport: udp, tcp or tls"),
+            ("--srtp sdes", "not supported yet: --srtp sdes"),
+            ("--srtp maybe", "--srtp: off"),
+            ("--codecs g722,pcmu", "not supported yet: --codecs g722"),
+            ("--codecs mp3", "--codecs: \"mp3\" is not one of"),
+            ("--audio file:a.wav", "--audio: device"),
+            ("--stun a:1", "not supported yet: --stun"),
+            ("--turn turn:a", "not supported yet: --turn"),
+            ("--dns-server 1.1.1.1:53", "not supported yet: --dns-server"),
+            ("--tenant acme", "not supported yet: --tenant"),
+            ("--voice-processing on", "not supported yet: --voice-processing"),
+            ("--impair loss=101", "--impair: "),
+            ("--impair wobble=1", "--impair: "),
+            ("--outbound-proxy tel:1", "--outbound-proxy: "),
+            ("--bogus", "unexpected"),
+        ] {
+            let said = options(&format!("{account} {more}")).expect_err(more);
+            assert!(said.contains(expected), "{more}: {said}");
+        }
+        for line in [
+            "agent-manager headless",
+            "agent-manager headless --tms https://a",
+            "agent-manager headless --sip-account tel:5",
+        ] {
+            options(line).expect_err(line);
+        }
+    }
+}

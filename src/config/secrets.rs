@@ -1,0 +1,200 @@
+//! Password and API key: from the environment or standard input for headless, else remembered in the system's keyring or,
+//! where there is none, in a file that only the user can read.
+
+use super::{
+    ConfigError,
+    folder::{ConfigFolder, Durable},
+};
+use crate::ua::api::Secret;
+use serde::{Deserialize, Serialize};
+use std::io::BufRead;
+
+/// What a login needs besides the user name. An absent one is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets {
+    pub password: Secret,
+    pub api_key: Secret,
+}
+
+/// As stored and as read from standard input.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    api_key: String,
+}
+
+impl Secrets {
+    /// From `AGENT_MANAGER_PASSWORD` and `AGENT_MANAGER_API_KEY`; absent ones are empty.
+    pub fn from_environment() -> Self {
+        let read = |name| Secret(std::env::var(name).unwrap_or_default());
+        Self { password: read("AGENT_MANAGER_PASSWORD"), api_key: read("AGENT_MANAGER_API_KEY") }
+    }
+
+    /// From one line of JSON, which is left unread by others.
+    ///
+    /// # Errors
+    /// [`ConfigError::SecretsLine`], without saying what stood there.
+    pub fn from_line(input: &mut impl BufRead) -> Result<Self, ConfigError> {
+        let mut line = String::new();
+        let mut limited = std::io::Read::take(input, 64 * 1024);
+        limited.read_line(&mut line).map_err(|_| ConfigError::SecretsLine)?;
+        Self::from_json(line.as_bytes()).ok_or(ConfigError::SecretsLine)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.password.0.is_empty() && self.api_key.0.is_empty()
+    }
+
+    fn from_json(json: &[u8]) -> Option<Self> {
+        let plain: Plain = serde_json::from_slice(json).ok()?;
+        Some(Self { password: Secret(plain.password), api_key: Secret(plain.api_key) })
+    }
+
+    fn to_json(&self) -> String {
+        let plain = Plain { password: self.password.0.clone(), api_key: self.api_key.0.clone() };
+        serde_json::to_string(&plain).expect("two strings always serialise")
+    }
+}
+
+/// A place that remembers secrets between starts. `login` is `USERNAME at URL`.
+pub trait SecretStore {
+    /// # Errors
+    /// A sentence; the person then types the secrets.
+    fn load(&self, login: &str) -> Result<Option<Secrets>, ConfigError>;
+    /// # Errors
+    /// A sentence; nothing is remembered.
+    fn save(&self, login: &str, secrets: &Secrets) -> Result<(), ConfigError>;
+    /// # Errors
+    /// A sentence; they may still be remembered.
+    fn forget(&self, login: &str) -> Result<(), ConfigError>;
+}
+
+/// The keyring where the system has one that works, else the 0600 file. Talks to the session bus: not at start.
+pub fn open_store(folder: &ConfigFolder) -> Box<dyn SecretStore + '_> {
+    match keyring::Entry::store_status() {
+        Ok(()) => Box::new(KeyringStore),
+        Err(why) => {
+            tracing::info!("no keyring ({why}); secrets are kept in a file that only this user can read");
+            Box::new(FileStore { folder })
+        }
+    }
+}
+
+struct KeyringStore;
+
+impl KeyringStore {
+    fn entry(login: &str) -> Result<keyring::Entry, ConfigError> {
+        keyring::Entry::new("agent-manager", login).map_err(|e| ConfigError::Keyring(e.to_string()))
+    }
+}
+
+impl SecretStore for KeyringStore {
+    fn load(&self, login: &str) -> Result<Option<Secrets>, ConfigError> {
+        match Self::entry(login)?.get_password() {
+            Ok(json) => Ok(Secrets::from_json(json.as_bytes())),
+            Err(keyring::Error::NoEntry) => Ok(None),
+            Err(e) => Err(ConfigError::Keyring(e.to_string())),
+        }
+    }
+
+    fn save(&self, login: &str, secrets: &Secrets) -> Result<(), ConfigError> {
+        Self::entry(login)?.set_password(&secrets.to_json()).map_err(|e| ConfigError::Keyring(e.to_string()))
+    }
+
+    fn forget(&self, login: &str) -> Result<(), ConfigError> {
+        match Self::entry(login)?.delete_credential() {
+            Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+            Err(e) => Err(ConfigError::Keyring(e.to_string())),
+        }
+    }
+}
+
+/// One login's secrets in `secrets.json`, readable by this user only; there is one form to sign in, hence one entry.
+pub struct FileStore<'a> {
+    folder: &'a ConfigFolder,
+}
+
+const FILE: &str = "secrets.json";
+
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    login: String,
+    secrets: Plain,
+}
+
+impl<'a> FileStore<'a> {
+    pub fn new(folder: &'a ConfigFolder) -> Self {
+        Self { folder }
+    }
+}
+
+impl SecretStore for FileStore<'_> {
+    fn load(&self, login: &str) -> Result<Option<Secrets>, ConfigError> {
+        let content = self
+            .folder
+            .read(FILE, 64 * 1024)
+            .map_err(|e| ConfigError::file("read", self.folder.path().join(FILE), e))?;
+        // A damaged file remembers nothing; the person types the secrets and it is written anew.
+        let found = content.and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok());
+        Ok(found
+            .filter(|r| r.login == login)
+            .map(|r| Secrets { password: Secret(r.secrets.password), api_key: Secret(r.secrets.api_key) }))
+    }
+
+    fn save(&self, login: &str, secrets: &Secrets) -> Result<(), ConfigError> {
+        let plain = Plain { password: secrets.password.0.clone(), api_key: secrets.api_key.0.clone() };
+        let file = Remembered { login: login.to_owned(), secrets: plain };
+        let text = serde_json::to_vec(&file).expect("strings always serialise");
+        self.folder.write(FILE, &text, Durable::Yes)
+    }
+
+    fn forget(&self, _login: &str) -> Result<(), ConfigError> {
+        self.folder.remove(FILE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets() -> Secrets {
+        Secrets { password: Secret("correct horse".into()), api_key: Secret("ak_1".into()) }
+    }
+
+    #[test]
+    fn the_file_remembers_one_login_for_this_user_only() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        let store = FileStore::new(&folder);
+        assert_eq!(store.load("a at b").expect("readable"), None);
+        store.save("a at b", &secrets()).expect("written");
+        assert_eq!(store.load("a at b").expect("readable"), Some(secrets()));
+        assert_eq!(store.load("c at b").expect("readable"), None);
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(dir.path().join(FILE)).expect("there"));
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::write(dir.path().join(FILE), "{\"login\":").expect("damage");
+        assert_eq!(store.load("a at b").expect("damage remembers nothing"), None);
+        store.forget("a at b").expect("removed");
+        store.forget("a at b").expect("gone already");
+    }
+
+    #[test]
+    fn a_line_of_secrets() {
+        let mut input =
+            std::io::Cursor::new("{\"password\":\"correct horse\",\"api_key\":\"ak_1\"}\n{\"cmd\":\"quit\"}\n");
+        assert_eq!(Secrets::from_line(&mut input).expect("valid"), secrets());
+        let mut rest = String::new();
+        input.read_line(&mut rest).expect("the next line is left");
+        assert_eq!(rest, "{\"cmd\":\"quit\"}\n");
+        for wrong in ["", "hunter2\n", "{\"password\":7}\n"] {
+            let said = Secrets::from_line(&mut wrong.as_bytes()).expect_err(wrong).to_string();
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        assert!(!format!("{:?}", secrets()).contains("horse"));
+    }
+}

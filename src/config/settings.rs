@@ -1,0 +1,130 @@
+//! What the softphone remembers between starts, in `settings.json`. Secrets are not among it.
+
+use super::{
+    ConfigError,
+    folder::{ConfigFolder, Durable},
+};
+use crate::ui::snapshot::ThemeChoice;
+use serde::{Deserialize, Serialize};
+
+const FILE: &str = "settings.json";
+/// Ten times what a long-used file holds.
+const LIMIT: u64 = 256 * 1024;
+
+/// Unknown fields are ignored and missing ones take their default, so that older and newer versions read each other's file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The TMS last signed in to, and the user name.
+    pub server: Option<String>,
+    pub username: Option<String>,
+    /// Comes online by itself at the next start.
+    pub last_registration: Option<String>,
+    pub audio: Audio,
+    pub window: Window,
+}
+
+/// Device names; `None` is the system's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Audio {
+    pub microphone: Option<String>,
+    pub speaker: Option<String>,
+    pub ringer: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Window {
+    pub theme: ThemeChoice,
+    pub notifications: bool,
+    pub dtmf_via_info: bool,
+    /// Keep password and API key in the keyring (or its file).
+    pub remember_secrets: bool,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { theme: ThemeChoice::default(), notifications: true, dtmf_via_info: false, remember_secrets: false }
+    }
+}
+
+impl Settings {
+    /// Reads the file. One that cannot be used is put aside and answered by defaults and a sentence for the user.
+    pub fn load(folder: &ConfigFolder) -> (Self, Option<String>) {
+        let damage = match folder.read(FILE, LIMIT) {
+            Ok(None) => return (Self::default(), None),
+            Ok(Some(bytes)) => match serde_json::from_slice(&bytes) {
+                Ok(settings) => return (settings, None),
+                Err(e) => e.to_string(),
+            },
+            Err(e) => e.to_string(),
+        };
+        let aside = folder.set_aside(FILE);
+        let said = format!(
+            "The settings could not be read ({damage}), so Agent Manager starts with its defaults; the damaged file is kept as {}.",
+            aside.display()
+        );
+        (Self::default(), Some(said))
+    }
+
+    /// # Errors
+    /// A sentence saying why the file could not be written; the old one is still whole.
+    pub fn save(&self, folder: &ConfigFolder) -> Result<(), ConfigError> {
+        let text = serde_json::to_vec_pretty(self).expect("plain strings and booleans always serialise");
+        folder.write(FILE, &text, Durable::Yes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn folder() -> (tempfile::TempDir, ConfigFolder) {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        (dir, folder)
+    }
+
+    #[test]
+    fn what_is_saved_comes_back() {
+        let (_dir, folder) = folder();
+        let settings = Settings {
+            server: Some("https://tms.example".into()),
+            last_registration: Some("100-acme-laptop".into()),
+            window: Window { theme: ThemeChoice::Dark, ..Window::default() },
+            ..Settings::default()
+        };
+        settings.save(&folder).expect("written");
+        assert_eq!(Settings::load(&folder), (settings, None));
+    }
+
+    #[test]
+    fn a_file_cut_short_or_hostile_is_kept_aside() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let long = format!("{{\"server\":\"{}\"}}", "x".repeat(300 * 1024));
+        for damaged in
+            ["{\"server\":\"https://tm", "", "[]", "{\"audio\":7}", "\u{0}\u{0}", deep.as_str(), long.as_str()]
+        {
+            let (dir, folder) = folder();
+            fs::write(dir.path().join(FILE), damaged).expect("damage");
+            let (settings, said) = Settings::load(&folder);
+            assert_eq!(settings, Settings::default());
+            assert!(said.expect("a sentence").contains("settings.json.bad"));
+            assert_eq!(fs::read_to_string(dir.path().join("settings.json.bad")).expect("kept"), damaged);
+            assert_eq!(Settings::load(&folder), (Settings::default(), None), "asked once, not at every start");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_missing_ones_take_defaults() {
+        let (dir, folder) = folder();
+        fs::write(dir.path().join(FILE), r#"{"from_the_future":[1],"username":"a@b","window":{"theme":"light"}}"#)
+            .expect("write");
+        let (settings, said) = Settings::load(&folder);
+        assert_eq!(said, None);
+        assert_eq!(settings.username.as_deref(), Some("a@b"));
+        assert_eq!(settings.window, Window { theme: ThemeChoice::Light, ..Window::default() });
+    }
+}

@@ -1,0 +1,556 @@
+//! The session with a TMS, sans-IO: sign-in and its refusals, renewal before expiry, the list of registrations, the SIP
+//! credential of the chosen one, the stream of events and its gaps.
+
+use super::{
+    outcome::{self, Answer, ApiError, Failure},
+    sse::ServerEvent,
+    url::{TmsUrl, segment},
+    wire::{self, problem},
+};
+use crate::{sip::entropy::Entropy, ua::api::Secret};
+use jiff::Timestamp;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+mod request;
+mod selection;
+#[cfg(test)]
+mod tests;
+
+pub use request::{ApiRequest, Method, RequestId};
+use request::{Asked, Asking};
+use selection::Selection;
+
+/// What a person types to sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TmsLogin {
+    /// `https://tms.example` or `http://127.0.0.1:8080`.
+    pub url: String,
+    pub username: String,
+    pub password: Secret,
+    pub api_key: Secret,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum LoginState {
+    SignedOut,
+    SigningIn,
+    Initialized(wire::Me),
+    /// `kind`: the problem's type; `reason`: a sentence. The TMS said no; trying again by itself makes no sense.
+    Refused {
+        kind: String,
+        reason: String,
+    },
+    /// The TMS could not be reached or answered nonsense; tried again after `retry_in_s` where that is given.
+    Unreachable {
+        reason: String,
+        retry_in_s: Option<u64>,
+    },
+}
+
+/// Sign-in requests of ours that a TMS would never see: the address itself is wrong.
+pub const BAD_ADDRESS: &str = "urn:agent-manager:problem:bad-address";
+
+/// What the session asks of its shell, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer with [`Session::handle_answer`].
+    Request {
+        id: RequestId,
+        request: ApiRequest,
+    },
+    /// Open the stream of events, closing an earlier one; answer with [`Session::handle_stream`].
+    OpenEvents {
+        request: ApiRequest,
+    },
+    CloseEvents,
+    Event(Event),
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Event {
+    Login(LoginState),
+    /// `asked`: in answer to [`Session::registrations`].
+    Registrations {
+        list: Vec<wire::Registration>,
+        asked: bool,
+    },
+    /// Register with this; given again, with a new password, before the old one expires.
+    Credential {
+        registration: String,
+        credential: Credential,
+    },
+    /// Held by another device; nothing changed.
+    Conflict {
+        registration: String,
+        reason: String,
+    },
+    /// The TMS cannot be reached to ask for the credential; tried again by itself.
+    SelectDelayed {
+        registration: String,
+        reason: String,
+        retry_in: Duration,
+    },
+    /// A command could not be carried out: a sentence.
+    Failed {
+        command: &'static str,
+        message: String,
+    },
+}
+
+/// A SIP credential whose `Debug` shows no password.
+#[derive(Clone)]
+pub struct Credential(pub wire::SipCredential);
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credential({})", self.0.username)
+    }
+}
+
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.username == other.0.username && self.0.password == other.0.password
+    }
+}
+
+/// What happened to the stream of events.
+#[derive(Debug)]
+pub enum Stream {
+    Opened,
+    Event(ServerEvent),
+    /// It ended, or could not be opened: `Ok` is an answer that is not a stream.
+    Closed(Result<Answer, Failure>),
+}
+
+#[derive(Debug)]
+enum State {
+    SignedOut,
+    /// `attempt` counts those that could not reach the TMS.
+    SigningIn {
+        login: Login,
+        attempt: u32,
+    },
+    Waiting {
+        login: Login,
+        attempt: u32,
+        at: Instant,
+    },
+    SignedIn(Box<SignedIn>),
+}
+
+#[derive(Clone, Debug)]
+struct Login {
+    base: TmsUrl,
+    typed: TmsLogin,
+}
+
+#[derive(Debug)]
+struct SignedIn {
+    login: Login,
+    token: Secret,
+    me: wire::Me,
+    /// The TMS accepted the token at least once; a 401 before that is not cured by signing in again.
+    proved: bool,
+    renewal: Renewal,
+    stream: StreamState,
+}
+
+#[derive(Debug)]
+enum Renewal {
+    Due { at: Instant, attempt: u32 },
+    Running { attempt: u32 },
+}
+
+#[derive(Debug)]
+enum StreamState {
+    Open { since_attempt: u32 },
+    Waiting { at: Instant, attempt: u32 },
+}
+
+/// See the module's documentation. Time is handed in; `wall` is used for expiry times only.
+pub struct Session {
+    instance_id: String,
+    entropy: Entropy,
+    state: State,
+    selection: Selection,
+    asked: Asked,
+    outputs: VecDeque<Output>,
+}
+
+impl Session {
+    /// `instance_id`: the installation's `+sip.instance`.
+    pub fn new(instance_id: String, entropy: Entropy) -> Self {
+        Self {
+            instance_id,
+            entropy,
+            state: State::SignedOut,
+            selection: Selection::None,
+            asked: Asked::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Signs in, forgetting any earlier session and selection.
+    pub fn sign_in(&mut self, typed: TmsLogin) {
+        self.forget();
+        match TmsUrl::parse(&typed.url) {
+            Ok(base) => {
+                self.tell(Event::Login(LoginState::SigningIn));
+                self.ask_sign_in(Login { base, typed }, 0);
+            }
+            Err(reason) => {
+                self.tell(Event::Login(LoginState::Refused { kind: BAD_ADDRESS.into(), reason }));
+            }
+        }
+    }
+
+    /// Ends the session at the TMS, which revokes its SIP credentials.
+    pub fn sign_out(&mut self) {
+        let was_out = matches!(self.state, State::SignedOut);
+        self.forget();
+        if !was_out {
+            self.tell(Event::Login(LoginState::SignedOut));
+        }
+    }
+
+    /// Asks for the list of registrations.
+    pub fn registrations(&mut self) {
+        self.ask_registrations(true);
+    }
+
+    /// Asks for the SIP credential of a registration; an earlier choice stays until that is given.
+    pub fn select(&mut self, registration: &str, takeover: bool) {
+        match self.state {
+            State::SignedIn(_) => self.ask_credential(registration.to_owned(), takeover, 0),
+            _ => self.tell(Event::Failed { command: "select", message: SIGN_IN_FIRST.into() }),
+        }
+    }
+
+    /// The chosen registration is no longer wanted.
+    pub fn deselect(&mut self) {
+        self.selection = Selection::None;
+        self.asked.forget_credential();
+    }
+
+    pub fn is_signed_in(&self) -> bool {
+        matches!(self.state, State::SignedIn(_))
+    }
+
+    /// Nothing is under way, so that the shell may stop.
+    pub fn is_quiet(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    pub fn handle_answer(&mut self, now: Instant, wall: Timestamp, id: RequestId, result: Result<Answer, Failure>) {
+        // Answers to questions of a session that is over are no longer expected.
+        let Some(asking) = self.asked.take(id) else { return };
+        match (asking, std::mem::replace(&mut self.state, State::SignedOut)) {
+            (Asking::SignIn, State::SigningIn { login, attempt }) => {
+                self.first_session(now, wall, login, attempt, result);
+            }
+            (Asking::SignIn, State::SignedIn(signed_in)) => self.renewed(now, wall, *signed_in, result),
+            (Asking::Registrations { asked }, state @ State::SignedIn(_)) => {
+                self.state = state;
+                self.registrations_came(now, asked, result);
+            }
+            (Asking::Credential { registration, takeover, attempt }, state @ State::SignedIn(_)) => {
+                self.state = state;
+                self.credential_came(now, wall, registration, takeover, attempt, result);
+            }
+            (Asking::SignIn | Asking::Registrations { .. } | Asking::Credential { .. } | Asking::SignOut, state) => {
+                self.state = state;
+            }
+        }
+    }
+
+    pub fn handle_stream(&mut self, now: Instant, what: Stream) {
+        let delay = self.back_off_for_stream();
+        let State::SignedIn(signed_in) = &mut self.state else { return };
+        match what {
+            Stream::Opened => {
+                signed_in.proved = true;
+                signed_in.stream = StreamState::Open { since_attempt: 0 };
+                // What happened while there was no stream is not told again.
+                self.ask_registrations(false);
+            }
+            Stream::Event(event) => match event.name.as_str() {
+                "registrations" => self.ask_registrations(false),
+                "session" => self.session_ended(ended_reason(&event.data)),
+                // The API grows: what is not known yet is for later versions.
+                _ => {}
+            },
+            Stream::Closed(result) => {
+                let attempt = match signed_in.stream {
+                    StreamState::Open { since_attempt } => since_attempt + 1,
+                    StreamState::Waiting { attempt, .. } => attempt,
+                };
+                signed_in.stream = StreamState::Waiting { at: now + delay, attempt };
+                if result.is_ok_and(|answer| answer.status == 401) {
+                    self.unauthorised(None);
+                }
+            }
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let State::Waiting { at, .. } = self.state
+            && at <= now
+            && let State::Waiting { login, attempt, .. } = std::mem::replace(&mut self.state, State::SignedOut)
+        {
+            self.ask_sign_in(login, attempt);
+        }
+        if let State::SignedIn(signed_in) = &mut self.state {
+            if let StreamState::Waiting { at, attempt } = signed_in.stream
+                && at <= now
+            {
+                signed_in.stream = StreamState::Open { since_attempt: attempt };
+                let request = ApiRequest::events(&signed_in.login.base, &signed_in.token);
+                self.outputs.push_back(Output::OpenEvents { request });
+            }
+            if let Renewal::Due { at, attempt } = signed_in.renewal
+                && at <= now
+            {
+                signed_in.renewal = Renewal::Running { attempt };
+                let request = ApiRequest::sign_in(&signed_in.login.base, &signed_in.login.typed, &self.instance_id);
+                self.ask(Asking::SignIn, request);
+            }
+            self.selection_timeout(now);
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::SignedOut | State::SigningIn { .. } => None,
+            State::Waiting { at, .. } => Some(*at),
+            State::SignedIn(signed_in) => {
+                let renewal = match signed_in.renewal {
+                    Renewal::Due { at, .. } => Some(at),
+                    Renewal::Running { .. } => None,
+                };
+                let stream = match signed_in.stream {
+                    StreamState::Waiting { at, .. } => Some(at),
+                    StreamState::Open { .. } => None,
+                };
+                [renewal, stream, self.selection.timeout()].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn ask(&mut self, asking: Asking, request: ApiRequest) {
+        let id = self.asked.put(asking);
+        self.outputs.push_back(Output::Request { id, request });
+    }
+
+    /// Leaves whatever session there is, telling the TMS where it knows of one.
+    fn forget(&mut self) {
+        self.selection = Selection::None;
+        self.asked.clear();
+        match std::mem::replace(&mut self.state, State::SignedOut) {
+            State::SignedIn(signed_in) => {
+                self.outputs.push_back(Output::CloseEvents);
+                self.ask(Asking::SignOut, ApiRequest::sign_out(&signed_in.login.base, &signed_in.token));
+            }
+            State::SignedOut | State::SigningIn { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    fn ask_sign_in(&mut self, login: Login, attempt: u32) {
+        let request = ApiRequest::sign_in(&login.base, &login.typed, &self.instance_id);
+        self.ask(Asking::SignIn, request);
+        self.state = State::SigningIn { login, attempt };
+    }
+
+    fn ask_registrations(&mut self, asked: bool) {
+        match &self.state {
+            State::SignedIn(signed_in) => {
+                let request = ApiRequest::registrations(&signed_in.login.base, &signed_in.token);
+                self.ask(Asking::Registrations { asked }, request);
+            }
+            _ if asked => self.tell(Event::Failed { command: "registrations", message: SIGN_IN_FIRST.into() }),
+            _ => {}
+        }
+    }
+
+    fn first_session(
+        &mut self,
+        now: Instant,
+        wall: Timestamp,
+        login: Login,
+        attempt: u32,
+        result: Result<Answer, Failure>,
+    ) {
+        match outcome::read::<wire::Session>(login.base.as_str(), result) {
+            Ok(session) => {
+                self.tell(Event::Login(LoginState::Initialized(session.me.clone())));
+                self.signed_in(now, wall, login, session);
+            }
+            Err(ApiError::Problem(p)) => {
+                self.selection = Selection::None;
+                self.tell(Event::Login(LoginState::Refused { kind: p.kind, reason: p.detail }));
+            }
+            Err(ApiError::Unreachable(reason)) => {
+                let delay = self.back_off(attempt);
+                self.state = State::Waiting { login, attempt: attempt + 1, at: now + delay };
+                let retry_in_s = Some(delay.as_secs().max(1));
+                self.tell(Event::Login(LoginState::Unreachable { reason, retry_in_s }));
+            }
+        }
+    }
+
+    fn renewed(&mut self, now: Instant, wall: Timestamp, mut old: SignedIn, result: Result<Answer, Failure>) {
+        match outcome::read::<wire::Session>(old.login.base.as_str(), result) {
+            Ok(session) => {
+                if session.me != old.me {
+                    self.tell(Event::Login(LoginState::Initialized(session.me.clone())));
+                }
+                self.signed_in(now, wall, old.login, session);
+            }
+            Err(ApiError::Problem(p)) if p.kind != problem::TOO_MANY_ATTEMPTS => {
+                self.state = State::SignedIn(Box::new(old));
+                self.refused(p.kind, p.detail);
+            }
+            Err(_) => {
+                let attempt = match old.renewal {
+                    Renewal::Due { attempt, .. } | Renewal::Running { attempt } => attempt,
+                };
+                old.renewal = Renewal::Due { at: now + self.back_off(attempt), attempt: attempt + 1 };
+                self.state = State::SignedIn(Box::new(old));
+            }
+        }
+    }
+
+    fn signed_in(&mut self, now: Instant, wall: Timestamp, login: Login, session: wire::Session) {
+        let token = Secret(session.token);
+        let request = ApiRequest::events(&login.base, &token);
+        self.outputs.push_back(Output::OpenEvents { request });
+        self.state = State::SignedIn(Box::new(SignedIn {
+            login,
+            token,
+            me: session.me,
+            proved: false,
+            renewal: Renewal::Due { at: now + renew_after(wall, session.expires_at), attempt: 0 },
+            stream: StreamState::Open { since_attempt: 0 },
+        }));
+        // The old session's credential ends with it.
+        if let Some(registration) = self.selection.registration() {
+            self.ask_credential(registration.to_owned(), false, 0);
+        }
+    }
+
+    fn registrations_came(&mut self, now: Instant, asked: bool, result: Result<Answer, Failure>) {
+        match self.read_authorised::<Vec<wire::Registration>>(result) {
+            Ok(list) => self.tell(Event::Registrations { list, asked }),
+            Err(Unusable::Unauthorised) => {}
+            Err(Unusable::Other(error)) => {
+                if asked {
+                    self.tell(Event::Failed { command: "registrations", message: error.to_string() });
+                } else if let State::SignedIn(signed_in) = &mut self.state {
+                    // Opening the stream anew asks for the list anew.
+                    signed_in.stream = StreamState::Waiting { at: now + FIRST_RETRY, attempt: 1 };
+                }
+            }
+        }
+    }
+
+    /// Reads an answer to a request that carried the token.
+    fn read_authorised<T: serde::de::DeserializeOwned>(
+        &mut self,
+        result: Result<Answer, Failure>,
+    ) -> Result<T, Unusable> {
+        let State::SignedIn(signed_in) = &mut self.state else { return Err(Unusable::Unauthorised) };
+        match outcome::read(signed_in.login.base.as_str(), result) {
+            Ok(value) => {
+                signed_in.proved = true;
+                Ok(value)
+            }
+            Err(ApiError::Problem(p)) if p.status == 401 => {
+                self.unauthorised(Some(p.detail));
+                Err(Unusable::Unauthorised)
+            }
+            Err(error) => Err(Unusable::Other(error)),
+        }
+    }
+
+    /// The token is no longer good: expired while this computer slept, or the login was disabled. Signing in again tells
+    /// the two apart, in the TMS's words.
+    fn unauthorised(&mut self, reason: Option<String>) {
+        let State::SignedIn(signed_in) = &self.state else { return };
+        if !signed_in.proved {
+            let reason =
+                reason.unwrap_or_else(|| "The TMS does not accept the session it just gave; sign in again.".into());
+            return self.session_ended(reason);
+        }
+        let login = signed_in.login.clone();
+        self.asked.clear();
+        self.outputs.push_back(Output::CloseEvents);
+        self.ask_sign_in(login, 0);
+    }
+
+    fn session_ended(&mut self, reason: String) {
+        self.refused(problem::SESSION_ENDED.to_owned(), reason);
+    }
+
+    fn refused(&mut self, kind: String, reason: String) {
+        self.selection = Selection::None;
+        self.asked.clear();
+        if let State::SignedIn(_) = std::mem::replace(&mut self.state, State::SignedOut) {
+            self.outputs.push_back(Output::CloseEvents);
+        }
+        self.tell(Event::Login(LoginState::Refused { kind, reason }));
+    }
+
+    fn back_off_for_stream(&mut self) -> Duration {
+        let attempt = match &self.state {
+            State::SignedIn(signed_in) => match signed_in.stream {
+                StreamState::Open { since_attempt } => since_attempt,
+                StreamState::Waiting { attempt, .. } => attempt,
+            },
+            _ => 0,
+        };
+        self.back_off(attempt)
+    }
+
+    /// 2 s, doubled up to a minute, a quarter more or less so that a thousand softphones do not return together.
+    fn back_off(&mut self, attempt: u32) -> Duration {
+        let full = FIRST_RETRY.saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(60));
+        full.mul_f64(0.75 + 0.5 * self.entropy.unit())
+    }
+}
+
+enum Unusable {
+    /// Dealt with by signing in again.
+    Unauthorised,
+    Other(ApiError),
+}
+
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const SIGN_IN_FIRST: &str = "You are not signed in; sign in to the TMS first.";
+
+/// Four fifths of what is left, at least ten seconds.
+fn renew_after(wall: Timestamp, expires_at: Timestamp) -> Duration {
+    let left = Duration::try_from(expires_at.duration_since(wall)).unwrap_or(Duration::ZERO);
+    (left * 4 / 5).clamp(Duration::from_secs(10), Duration::from_secs(7 * 24 * 3600))
+}
+
+fn ended_reason(data: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Ended {
+        #[serde(alias = "detail", alias = "why")]
+        reason: String,
+    }
+    match serde_json::from_str::<Ended>(data) {
+        Ok(ended) => ended.reason,
+        Err(_) => "The TMS ended this session; sign in again.".into(),
+    }
+}
