@@ -6,8 +6,12 @@
 //! - [`contacts`]: what the HTTP side asks of and orders from the SIP side (who holds a registration, takeover, sign-out);
 //! - [`notices`]: what changed, for everyone who listens (server-sent events).
 
+pub mod clock;
 pub mod contacts;
 pub mod notices;
+pub mod passwords;
 pub mod registry;
+pub mod secrets;
 pub mod sip;
 pub mod store;
+pub mod throttle;

@@ -5,8 +5,10 @@ use tokio::sync::broadcast;
 /// One change. A listener reads the new state itself, so a notice carries only what tells whom it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The registrations of this realm changed: one was added, altered or removed, or its holder came, went or moved.
+    /// The registrations of this realm changed: one was added, altered or removed.
     Registrations { realm: String },
+    /// The holder of one registration came, went or moved (a mere refresh is no change).
+    Holder { realm: String, registration: String },
     /// A session ended; `reason` is a sentence for the person who was signed in.
     SessionEnded { session: i64, reason: String },
 }

@@ -4,8 +4,16 @@
 //! (a device set up by hand) or a session's credential, `100-acme-laptop~k3f9`, which is bound to that session and to the
 //! installation's `+sip.instance`.
 
+use md5::Md5;
+use sha2::{Digest, Sha256, Sha512_256};
+use sqlx::{Row, sqlite::SqliteRow};
+
 use crate::{
-    server::store::{Store, StoreError},
+    server::{
+        clock::Clock,
+        secrets,
+        store::{Store, StoreError},
+    },
     tms::wire::Kind,
 };
 
@@ -13,6 +21,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Registry {
     store: Store,
+    clock: Clock,
 }
 
 /// H(username ":" realm ":" password) in lower-case hexadecimal, per algorithm (RFC 7616 §3.4.2, 8760).
@@ -69,29 +78,146 @@ pub struct RingGroup {
 }
 
 impl Registry {
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
     }
 
     /// Digest credentials of a user name as it stands in an Authorization header. `None`: no such user in this realm, or
     /// its session has ended.
-    pub async fn credentials(&self, _realm: &str, _username: &str) -> Result<Option<Credentials>, StoreError> {
-        todo!()
+    pub async fn credentials(&self, realm: &str, username: &str) -> Result<Option<Credentials>, StoreError> {
+        // A registration's own name never has a "~" (a check in the database).
+        let row = if username.contains('~') {
+            sqlx::query(
+                "SELECT c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256, r.name, s.id AS session, s.instance_id,
+                        a.enabled AS account_on, e.enabled AS extension_on, r.enabled AS registration_on
+                 FROM sip_credential c
+                 JOIN session s ON s.id = c.session_id
+                 JOIN registration r ON r.id = c.registration_id
+                 JOIN extension e ON e.id = r.extension_id
+                 JOIN account a ON a.id = r.account_id
+                 WHERE c.username = $1 AND a.realm = $2 AND s.expires_at > $3",
+            )
+            .bind(username)
+            .bind(realm)
+            .bind(self.clock.now_ms())
+        } else {
+            sqlx::query(
+                "SELECT r.ha1_md5, r.ha1_sha256, r.ha1_sha512_256, r.name, NULL AS session, NULL AS instance_id,
+                        a.enabled AS account_on, e.enabled AS extension_on, r.enabled AS registration_on
+                 FROM registration r
+                 JOIN extension e ON e.id = r.extension_id
+                 JOIN account a ON a.id = r.account_id
+                 WHERE r.name = $1 AND a.realm = $2 AND r.ha1_md5 IS NOT NULL",
+            )
+            .bind(username)
+            .bind(realm)
+        }
+        .fetch_optional(self.store.pool())
+        .await?;
+        Ok(row.map(|row| credentials(realm, &row)).transpose()?)
     }
 
     /// The registration with this name (Request-URI or From user).
-    pub async fn registration(&self, _realm: &str, _name: &str) -> Result<Option<Registration>, StoreError> {
-        todo!()
+    pub async fn registration(&self, realm: &str, name: &str) -> Result<Option<Registration>, StoreError> {
+        let row = sqlx::query(
+            "SELECT r.name, r.slot, e.number, e.name AS extension_name
+             FROM registration r
+             JOIN extension e ON e.id = r.extension_id
+             JOIN account a ON a.id = r.account_id
+             WHERE r.name = $1 AND a.realm = $2",
+        )
+        .bind(name)
+        .bind(realm)
+        .fetch_optional(self.store.pool())
+        .await?;
+        Ok(row
+            .map(|row| {
+                Ok::<_, sqlx::Error>(Registration {
+                    name: row.try_get("name")?,
+                    realm: realm.to_owned(),
+                    extension: Extension { number: row.try_get("number")?, name: row.try_get("extension_name")? },
+                    kind: kind(row.try_get("slot")?),
+                })
+            })
+            .transpose()?)
     }
 
     /// What rings for an extension number. `None`: no such enabled extension in this realm.
-    pub async fn ring_group(&self, _realm: &str, _number: &str) -> Result<Option<RingGroup>, StoreError> {
-        todo!()
+    pub async fn ring_group(&self, realm: &str, number: &str) -> Result<Option<RingGroup>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT e.number, e.name AS extension_name, r.name, r.enabled AND r.ring_inbound AS rings
+             FROM extension e
+             JOIN account a ON a.id = e.account_id
+             JOIN registration r ON r.extension_id = e.id
+             WHERE a.realm = $1 AND e.number = $2 AND e.enabled AND a.enabled
+             ORDER BY r.slot",
+        )
+        .bind(realm)
+        .bind(number)
+        .fetch_all(self.store.pool())
+        .await?;
+        let mut group = None;
+        for row in rows {
+            let group = match &mut group {
+                Some(group) => group,
+                none => {
+                    let extension = Extension { number: row.try_get("number")?, name: row.try_get("extension_name")? };
+                    none.insert(RingGroup { extension, registrations: Vec::new() })
+                }
+            };
+            if row.try_get("rings")? {
+                group.registrations.push(row.try_get("name")?);
+            }
+        }
+        Ok(group)
     }
 
     /// Whether an account has this realm; the SIP side answers 404 for other domains.
-    pub async fn serves(&self, _realm: &str) -> Result<bool, StoreError> {
-        todo!()
+    pub async fn serves(&self, realm: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM account WHERE realm = $1").bind(realm);
+        Ok(row.fetch_optional(self.store.pool()).await?.is_some())
+    }
+}
+
+/// Slot 0 is the primary.
+pub(super) fn kind(slot: i64) -> Kind {
+    if slot == 0 { Kind::P } else { Kind::S }
+}
+
+fn credentials(realm: &str, row: &SqliteRow) -> Result<Credentials, sqlx::Error> {
+    let registration: String = row.try_get("name")?;
+    let session: Option<i64> = row.try_get("session")?;
+    let instance_id: Option<String> = row.try_get("instance_id")?;
+    let refused = if !row.try_get("account_on")? {
+        Some("This account is disabled; your provider can enable it".to_owned())
+    } else if !row.try_get("extension_on")? {
+        Some("This extension is disabled in TMS, Extension Manager".to_owned())
+    } else if !row.try_get("registration_on")? {
+        Some(format!("{registration} is disabled in TMS, Extension Manager, Registrations"))
+    } else {
+        None
+    };
+    Ok(Credentials {
+        realm: realm.to_owned(),
+        ha1: Ha1 {
+            md5: row.try_get("ha1_md5")?,
+            sha256: row.try_get("ha1_sha256")?,
+            sha512_256: row.try_get("ha1_sha512_256")?,
+        },
+        registration,
+        session: session.zip(instance_id).map(|(session, instance_id)| SessionBinding { session, instance_id }),
+        refused,
+    })
+}
+
+impl Ha1 {
+    pub fn of(username: &str, realm: &str, password: &str) -> Self {
+        let secret = format!("{username}:{realm}:{password}");
+        Self {
+            md5: secrets::hex(&Md5::digest(&secret)),
+            sha256: secrets::hex(&Sha256::digest(&secret)),
+            sha512_256: secrets::hex(&Sha512_256::digest(&secret)),
+        }
     }
 }
 
