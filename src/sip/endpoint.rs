@@ -1,21 +1,33 @@
 //! The transaction layer as one machine: every message in and out passes here; it owns the client and server transactions,
 //! matches (RFC 3261 §17.1.3, §17.2.3), retransmits, times out, and hands the transaction user (the user agent, or the
 //! proxy) what is new.
+//!
+//! A request of more than 1300 bytes that was to go by UDP goes by TCP to the same address (RFC 3261 §18.1.1), provided
+//! that [`Endpoint::set_local`] has told a TCP address; when the shell reports that transmission failed before any
+//! response came, the request goes by UDP after all and the transaction user hears nothing of it.
 
+mod client;
+mod key;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use super::transaction::Timers;
 use super::{
     entropy::Entropy,
-    flow::Flow,
+    flow::{Flow, Transport},
     msg::{Message, Request, Response},
 };
-use std::time::{Duration, Instant};
+use client::Client;
+use server::Server;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::SocketAddr,
+    time::Instant,
+};
 
-/// RFC 3261 §17.1.1.1: T1 500 ms, T2 4 s, T4 5 s.
-#[derive(Clone, Copy, Debug)]
-pub struct Timers {
-    pub t1: Duration,
-    pub t2: Duration,
-    pub t4: Duration,
-}
+/// Bound on live transactions; a flood of requests costs some kilobytes for each of them and no more.
+pub const MAX_TRANSACTIONS: usize = 20_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientTransactionId(pub u64);
@@ -38,7 +50,8 @@ pub enum Output {
 #[derive(Debug)]
 pub enum Event {
     /// A request the transaction user has not seen (never ACK, never CANCEL, never a retransmission; merged requests were
-    /// answered 482). It must be answered with [`Endpoint::respond`].
+    /// answered 482). It must be answered with [`Endpoint::respond`]: an INVITE waits for its answer without end, another
+    /// request until its sender has given up.
     Request { transaction: ServerTransactionId, request: Request, flow: Flow },
     /// ACK for a 2xx, which is a transaction of its own without a response (RFC 3261 §13.3.1.4, §17.1.1.3); the owner
     /// matches it to its dialog.
@@ -48,7 +61,7 @@ pub enum Event {
     /// A response for this transaction: provisional, final, and every further 2xx to INVITE while it is in Accepted (RFC
     /// 6026). The ACK for a non-2xx is sent here; the ACK for a 2xx is the owner's ([`Endpoint::send_ack`]).
     Response { transaction: ClientTransactionId, response: Response, flow: Flow },
-    /// No final response in time (Timer B, Timer F): to be read as 408 (RFC 3261 §8.1.3.1).
+    /// No final response in time (Timer B, Timer F, or 64*T1 after the CANCEL): to be read as 408 (RFC 3261 §8.1.3.1).
     TimedOut { transaction: ClientTransactionId },
     /// The transport could not deliver: to be read as 503 (RFC 3261 §8.1.3.1).
     TransportFailed { transaction: ClientTransactionId, reason: String },
@@ -57,55 +70,145 @@ pub enum Event {
     NoAck { transaction: ServerTransactionId },
 }
 
+/// Whose transactions these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    UserAgent,
+    /// Passes each 2xx to INVITE on once, as its branches send them, and lets merged requests and several Vias through.
+    Proxy,
+}
+
+/// Names a transaction in the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Id {
+    Client(ClientTransactionId),
+    Server(ServerTransactionId),
+}
+
+/// See the module.
+#[derive(Debug)]
 pub struct Endpoint {
-    _private: (),
+    timers: Timers,
+    entropy: Entropy,
+    role: Role,
+    max_transactions: usize,
+    local: BTreeMap<Transport, SocketAddr>,
+    /// To tag of the answers that have no transaction, the same for a retransmission (RFC 3261 §8.2.7).
+    stateless_tag: String,
+    last_id: u64,
+    clients: HashMap<ClientTransactionId, Client>,
+    client_keys: HashMap<String, ClientTransactionId>,
+    servers: HashMap<ServerTransactionId, Server>,
+    server_keys: HashMap<String, ServerTransactionId>,
+    /// By [`key::merged`]: requests outside a dialog, for RFC 3261 §8.2.2.2.
+    merge_keys: HashMap<String, ServerTransactionId>,
+    /// One entry for each transaction that waits for a time.
+    schedule: BTreeSet<(Instant, Id)>,
+    outputs: VecDeque<Output>,
 }
 
 impl Endpoint {
-    pub fn new(_timers: Timers, _entropy: Entropy) -> Self {
-        todo!()
+    /// For a user agent.
+    pub fn new(timers: Timers, entropy: Entropy) -> Self {
+        Self::with_role(timers, entropy, Role::UserAgent)
     }
+
+    /// For a proxy: a 2xx to INVITE is sent once for each [`Endpoint::respond`] and not retransmitted by itself, and a
+    /// request that arrives on two ways is two requests.
+    pub fn for_proxy(timers: Timers, entropy: Entropy) -> Self {
+        Self::with_role(timers, entropy, Role::Proxy)
+    }
+
+    fn with_role(timers: Timers, mut entropy: Entropy, role: Role) -> Self {
+        Self {
+            timers,
+            role,
+            max_transactions: MAX_TRANSACTIONS,
+            local: BTreeMap::new(),
+            stateless_tag: entropy.tag(),
+            entropy,
+            last_id: 0,
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            merge_keys: HashMap::new(),
+            schedule: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Bounds the live transactions, [`MAX_TRANSACTIONS`] by default; requests beyond get 503 with Retry-After.
+    pub fn set_max_transactions(&mut self, max: usize) {
+        self.max_transactions = max;
+    }
+
+    /// Our address on that transport, for the sent-by of the Via.
+    pub fn set_local(&mut self, transport: Transport, address: SocketAddr) {
+        self.local.insert(transport, address);
+    }
+
     /// A message from the network, already read by [`crate::sip::wire`]. Adds `received`/`rport` to a request's top Via
     /// (RFC 3261 §18.2.1, RFC 3581).
-    pub fn handle_message(&mut self, _now: Instant, _flow: Flow, _message: Message) {
-        todo!()
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        match message {
+            Message::Request(request) => self.handle_request(now, flow, request),
+            Message::Response(response) => self.handle_response(now, flow, response),
+        }
     }
-    /// Starts a client transaction; fills in the top Via (with `sent_by` and a new branch) and Content-Length.
-    pub fn send_request(&mut self, _now: Instant, _flow: Flow, _request: Request) -> ClientTransactionId {
-        todo!()
+
+    /// Time has come to [`Endpoint::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        while let Some(&(at, id)) = self.schedule.first()
+            && at <= now
+        {
+            self.schedule.pop_first();
+            due.push(id);
+        }
+        for id in due {
+            match id {
+                Id::Client(id) => self.client_timeout(now, id),
+                Id::Server(id) => self.server_timeout(now, id),
+            }
+        }
     }
-    /// ACK for a 2xx: straight to the transport, no transaction.
-    pub fn send_ack(&mut self, _now: Instant, _flow: Flow, _ack: Request) {
-        todo!()
-    }
-    /// CANCEL of our INVITE; held back until a provisional response has come (RFC 3261 §9.1).
-    pub fn cancel(&mut self, _now: Instant, _invite: ClientTransactionId, _reason: Option<&str>) {
-        todo!()
-    }
-    /// A response from the transaction user. A 2xx to INVITE is retransmitted here over unreliable *and* reliable transports
-    /// until [`Endpoint::acknowledged`] (RFC 3261 §13.3.1.4). A 100 is sent by itself after 200 ms without an answer.
-    pub fn respond(&mut self, _now: Instant, _transaction: ServerTransactionId, _response: Response) {
-        todo!()
-    }
-    /// The owner matched an [`Event::Ack`] to the 2xx of this INVITE: stop retransmitting it.
-    pub fn acknowledged(&mut self, _now: Instant, _transaction: ServerTransactionId) {
-        todo!()
-    }
-    /// The shell could not send, or lost the connection of, this transaction.
-    pub fn transport_failed(&mut self, _now: Instant, _transaction: ClientTransactionId, _reason: &str) {
-        todo!()
-    }
-    pub fn handle_timeout(&mut self, _now: Instant) {
-        todo!()
-    }
+
+    /// Empty until something happens; call it after each input until it is.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
+        self.outputs.pop_front()
     }
+
+    /// When to call [`Endpoint::handle_timeout`]. Cheap.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
+        self.schedule.first().map(|&(at, _)| at)
     }
+
     /// Live transactions, for the leak tests and the bounds on hostile peers.
     pub fn transaction_count(&self) -> usize {
-        todo!()
+        self.clients.len() + self.servers.len()
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn transmit(&mut self, flow: Flow, payload: Vec<u8>, client: Option<ClientTransactionId>) {
+        self.outputs.push_back(Output::Transmit { flow, payload, client });
+    }
+
+    fn report(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Replaces a transaction's entry in the schedule.
+    fn reschedule(&mut self, id: Id, from: Option<Instant>, to: Option<Instant>) {
+        if let Some(from) = from {
+            self.schedule.remove(&(from, id));
+        }
+        if let Some(to) = to {
+            self.schedule.insert((to, id));
+        }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Nothing here opens a socket or reads a clock: every machine takes `now: Instant` and returns what to do.
 
+pub mod dialog;
 pub mod endpoint;
 pub mod entropy;
 pub mod flow;
 mod lex;
 pub mod msg;
 pub mod sdp;
+pub mod transaction;
 pub mod uri;
 pub mod wire;
