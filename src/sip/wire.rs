@@ -12,9 +12,11 @@
 //! What cannot be read is a [`ReadError`], which carries the response to send where one is due.
 
 mod read;
+mod stream;
 mod write;
 
 pub use read::{ReadError, read};
+pub use stream::{StreamItem, StreamReader};
 pub use write::{write, write_request, write_response};
 
 /// Header fields in one message.

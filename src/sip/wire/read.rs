@@ -32,9 +32,9 @@ pub fn read(datagram: &[u8]) -> Result<Message, ReadError> {
     };
     let head = Head::read(head);
     match head.content_length() {
-        Ok(Some(length)) if length > body.len() => head.fail(400, "Content-Length is larger than the body"),
+        Ok(Some(length)) if length > body.len() => Err(head.fail(400, "Content-Length is larger than the body")),
         Ok(length) => head.message(body[..length.unwrap_or(body.len())].to_vec()),
-        Err(why) => head.fail(400, why),
+        Err(why) => Err(head.fail(400, why)),
     }
 }
 
@@ -52,11 +52,13 @@ pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The first fault found; reading goes on behind it, because the answer needs the header fields that come later.
+#[derive(Debug)]
 struct Fault {
     code: u16,
     why: String,
 }
 
+#[derive(Debug)]
 enum Start {
     Request {
         method: Method,
@@ -72,6 +74,7 @@ enum Start {
 }
 
 /// Start line and header fields.
+#[derive(Debug)]
 pub(super) struct Head {
     start: Start,
     headers: Headers,
@@ -107,7 +110,7 @@ impl Head {
     /// The message with its body, checked.
     pub(super) fn message(self, body: Vec<u8>) -> Result<Message, ReadError> {
         if let Some(Fault { code, why }) = self.fault {
-            return Self { fault: None, ..self }.fail(code, &why);
+            return Err(Self { fault: None, ..self }.fail(code, &why));
         }
         let checked = match &self.start {
             Start::Request { method, .. } => check_request(method, &self.headers),
@@ -123,20 +126,20 @@ impl Head {
             }
             (start, checked) => {
                 let why = checked.err().unwrap_or_default();
-                Self { start, headers: self.headers, fault: None }.fail(400, &why)
+                Err(Self { start, headers: self.headers, fault: None }.fail(400, &why))
             }
         }
     }
 
     /// The error for this message: an answer where one is due.
-    pub(super) fn fail<T>(self, code: u16, why: &str) -> Result<T, ReadError> {
+    pub(super) fn fail(self, code: u16, why: &str) -> ReadError {
         match self.start {
-            Start::Foreign => Err(ReadError::Drop("this is not SIP".into())),
-            Start::Response { .. } => Err(ReadError::Drop(format!("an invalid response: {why}"))),
+            Start::Foreign => ReadError::Drop("this is not SIP".into()),
+            Start::Response { .. } => ReadError::Drop(format!("an invalid response: {why}")),
             // RFC 3261 §17.1.1.3: an ACK is never answered.
-            Start::Request { method: Method::ACK, .. } => Err(ReadError::Drop(format!("an invalid ACK: {why}"))),
+            Start::Request { method: Method::ACK, .. } => ReadError::Drop(format!("an invalid ACK: {why}")),
             Start::Request { .. } if !self.headers.contains("Via") => {
-                Err(ReadError::Drop(format!("a request without Via: {why}")))
+                ReadError::Drop(format!("a request without Via: {why}"))
             }
             Start::Request { .. } => {
                 let mut response = Response::to_headers(&self.headers, code, Some(&stateless_tag(&self.headers)));
@@ -144,7 +147,7 @@ impl Head {
                     // RFC 3261 §21.4.1: the phrase should identify the problem.
                     why.clone_into(&mut response.reason);
                 }
-                Err(ReadError::Answer(Box::new(response)))
+                ReadError::Answer(Box::new(response))
             }
         }
     }

@@ -90,11 +90,11 @@ fn limits_are_answered() {
 
 #[test]
 fn what_is_not_utf_8_is_read_as_latin_1() {
-    let mut bytes = request("OPTIONS", "Subject: Gr\u{fc}n\r\nX: ");
+    let mut bytes = request("OPTIONS", "Subject: Gr\u{fc}n\r\nX-Name: ");
     bytes.extend(b"Gr\xfcn\r\n\r\n");
     let request = read_request(&bytes);
     assert_eq!(request.headers.get("Subject"), Some("Grün"));
-    assert_eq!(request.headers.get("X"), Some("Grün"));
+    assert_eq!(request.headers.get("X-Name"), Some("Grün"));
 }
 
 #[test]
@@ -123,4 +123,69 @@ fn no_value_breaks_a_line() {
         String::from_utf8(write_response(&response)).unwrap(),
         "SIP/2.0 200 OK  X: injected\r\nSubject: a  Y: injected  \r\nContent-Length: 0\r\n\r\n"
     );
+}
+
+/// Everything that pops out of `bytes` pushed in pieces of `piece`.
+fn items(bytes: &[u8], piece: usize) -> Vec<StreamItem> {
+    let mut reader = StreamReader::new();
+    let mut items = Vec::new();
+    for chunk in bytes.chunks(piece) {
+        reader.push(chunk);
+        items.extend(std::iter::from_fn(|| reader.pop()));
+    }
+    items
+}
+
+#[test]
+fn a_stream_is_cut_the_same_however_it_comes() {
+    let first = request("INFO", "Content-Length: 5\r\n\r\nab\r\n\r");
+    let second = request("OPTIONS", "l: 0\r\n\r\n");
+    let unreadable = request("OPTIONS", "Contact: <\r\nl: 0\r\n\r\n");
+    let unframed = request("OPTIONS", "\r\n");
+    let mut stream = first.clone();
+    for part in [&b"\r\n\r\n\r\n"[..], &second, b"\r\n\r\n", b"\n", &unreadable, &second, &unframed, &second] {
+        stream.extend_from_slice(part);
+    }
+    let whole = items(&stream, stream.len());
+    let message = |bytes: &[u8]| StreamItem::Message(read(bytes).unwrap());
+    let (ping, pong) = (StreamItem::Ping, StreamItem::Pong);
+    let Some(StreamItem::Broken(ReadError::Answer(last))) = whole.last() else { panic!("{whole:?}") };
+    assert_eq!(last.reason, "on a stream Content-Length is required");
+    assert_eq!(
+        whole[..whole.len() - 1],
+        [
+            message(&first),
+            pong,
+            ping,
+            StreamItem::Pong,
+            message(&second),
+            StreamItem::Pong,
+            StreamItem::Ping,
+            StreamItem::Unreadable(read(&unreadable).unwrap_err()),
+            message(&second),
+        ]
+    );
+    for piece in [1, 2, 3, 7, 64] {
+        assert_eq!(items(&stream, piece), whole, "pieces of {piece}");
+    }
+}
+
+#[test]
+fn a_stream_without_end_is_given_up() {
+    let endless = request("OPTIONS", &"X-Pad: 0123456789\r\n".repeat(4000));
+    let got = items(&endless, 1000);
+    assert!(matches!(&got[..], [StreamItem::Broken(ReadError::Answer(r))] if r.code() == 513), "{got:?}");
+    let got = items(&request("OPTIONS", "Content-Length: 65536\r\n\r\n"), 1000);
+    assert!(matches!(&got[..], [StreamItem::Broken(ReadError::Answer(r))] if r.code() == 513), "{got:?}");
+    let got = items(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nmore", 1000);
+    assert!(matches!(&got[..], [StreamItem::Broken(ReadError::Drop(_))]), "{got:?}");
+    let mut reader = StreamReader::new();
+    reader.push(&[b'x'; 70_000]);
+    assert!(matches!(reader.pop(), Some(StreamItem::Broken(_))));
+    reader.push(&second_message());
+    assert_eq!(reader.pop(), None);
+}
+
+fn second_message() -> Vec<u8> {
+    request("OPTIONS", "l: 0\r\n\r\n")
 }
