@@ -2,7 +2,9 @@
 //!
 //! Nothing here opens a socket or reads a clock: every machine takes `now: Instant` and returns what to do.
 
+pub mod auth;
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod entropy;
 pub mod flow;
