@@ -1,6 +1,8 @@
 //! Dialogs (RFC 3261 §12): the state that two user agents share, and the requests sent within it.
 
 mod forks;
+#[cfg(test)]
+mod tests;
 
 pub use forks::Forks;
 

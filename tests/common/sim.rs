@@ -49,11 +49,6 @@ impl Link {
         Self { random, faults, in_flight: BTreeMap::new(), sent: 0, streams: HashMap::new() }
     }
 
-    /// For what is sent from now on.
-    pub fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
-    }
-
     /// A packet leaves at `now`.
     pub fn send(&mut self, now: Instant, packet: Packet) {
         if packet.stream {

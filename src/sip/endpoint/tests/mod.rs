@@ -1,7 +1,11 @@
 //! The endpoint against a scripted peer, and two endpoints over a faulty link, in simulated time.
 
 mod client;
+mod pair;
+mod races;
 mod server;
+#[path = "../../../../tests/common/sim.rs"]
+mod sim;
 
 use super::{ClientTransactionId, Endpoint, Event, Output, ServerTransactionId, Timers};
 use crate::sip::{
