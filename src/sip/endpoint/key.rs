@@ -50,7 +50,10 @@ impl Identity {
         let via = &self.via;
         let sent_by = format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or(5060));
         match via.branch() {
-            Some(branch) if branch.starts_with(MAGIC_COOKIE) => format!("{branch}\n{sent_by}\n{}", method.as_str()),
+            // The cookie with nothing behind it identifies nothing (RFC 4475 §3.2.1).
+            Some(branch) if branch.strip_prefix(MAGIC_COOKIE).is_some_and(|id| !id.is_empty()) => {
+                format!("{branch}\n{sent_by}\n{}", method.as_str())
+            }
             // An INVITE's To tag is left out, because the ACK's is the response's; within a dialog the CSeq tells apart.
             branch => format!(
                 "{}\n{}\n{}\n{}\n{sent_by}\n{}\n{}",
