@@ -4,7 +4,8 @@
 //!
 //! A request of more than 1300 bytes that was to go by UDP goes by TCP to the same address (RFC 3261 §18.1.1), provided
 //! that [`Endpoint::set_local`] has told a TCP address; when the shell reports that transmission failed before any
-//! response came, the request goes by UDP after all and the transaction user hears nothing of it.
+//! response came, the request goes by UDP after all, as do the next large ones to that address for some minutes, and the
+//! transaction user hears nothing of it.
 
 mod client;
 mod key;
@@ -93,6 +94,8 @@ pub struct Endpoint {
     role: Role,
     max_transactions: usize,
     local: BTreeMap<Transport, SocketAddr>,
+    /// Peers that large requests go to by UDP, and until when.
+    without_streams: VecDeque<(SocketAddr, Instant)>,
     /// To tag of the answers that have no transaction, the same for a retransmission (RFC 3261 §8.2.7).
     stateless_tag: String,
     last_id: u64,
@@ -125,6 +128,7 @@ impl Endpoint {
             role,
             max_transactions: MAX_TRANSACTIONS,
             local: BTreeMap::new(),
+            without_streams: VecDeque::new(),
             stateless_tag: entropy.tag(),
             entropy,
             last_id: 0,

@@ -11,10 +11,19 @@ use crate::sip::{
     },
     wire,
 };
-use std::time::Instant;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 /// RFC 3261 §18.1.1: the largest request for UDP while the path's MTU is unknown, in bytes.
 const MAX_DATAGRAM_REQUEST: usize = 1300;
+
+/// How long a peer that no TCP connection could be made to gets large requests by UDP at once: where a firewall swallows
+/// the attempt, every call would otherwise begin with waiting for it.
+const WITHOUT_STREAMS_FOR: Duration = Duration::from_secs(600);
+/// Peers remembered so; the oldest is forgotten first.
+const MAX_WITHOUT_STREAMS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 enum Machine {
@@ -86,8 +95,14 @@ pub(super) struct Client {
     request: Request,
     payload: Vec<u8>,
     cancel_reason: Option<String>,
-    key: String,
+    branch: String,
     deadline: Option<Instant>,
+}
+
+impl Client {
+    fn key(&self) -> String {
+        key::client(&self.branch, &self.request.method)
+    }
 }
 
 impl Endpoint {
@@ -103,7 +118,7 @@ impl Endpoint {
         let (mut chosen, mut datagram_flow) = (flow, None);
         if flow.transport == Transport::Udp
             && payload.len() > MAX_DATAGRAM_REQUEST
-            && self.local.contains_key(&Transport::Tcp)
+            && self.takes_streams(now, flow.remote)
         {
             chosen.transport = Transport::Tcp;
             datagram_flow = Some(flow);
@@ -111,21 +126,17 @@ impl Endpoint {
             request.headers.push_front("Via", self.via(Transport::Tcp, &branch));
             payload = wire::write_request(&request);
         }
-        let key = key::client(&branch, &request.method);
-        self.start(
-            now,
-            Client {
-                machine: Machine::new(now, self.timers, chosen, &request.method),
-                purpose: Purpose::User,
-                flow: chosen,
-                datagram_flow,
-                request,
-                payload,
-                cancel_reason: None,
-                key,
-                deadline: None,
-            },
-        )
+        self.start(Client {
+            machine: Machine::new(now, self.timers, chosen, &request.method),
+            purpose: Purpose::User,
+            flow: chosen,
+            datagram_flow,
+            request,
+            payload,
+            cancel_reason: None,
+            branch,
+            deadline: None,
+        })
     }
 
     /// ACK for a 2xx: straight to the transport, no transaction. Whatever its size it stays on `flow`, since nothing would
@@ -176,12 +187,12 @@ impl Endpoint {
         self.step_client(now, id, Input::Timer, None, "");
     }
 
-    fn start(&mut self, now: Instant, client: Client) -> ClientTransactionId {
+    fn start(&mut self, client: Client) -> ClientTransactionId {
         let id = ClientTransactionId(self.next_id());
         self.transmit(client.flow, client.payload.clone(), Some(id));
-        self.client_keys.insert(client.key.clone(), id);
+        self.client_keys.insert(client.key(), id);
         self.clients.insert(id, client);
-        self.settle_client(now, id);
+        self.settle_client(id);
         id
     }
 
@@ -223,18 +234,18 @@ impl Endpoint {
                 Action::TimedOut | Action::TransportFailed => {}
             }
         }
-        self.settle_client(now, id);
+        self.settle_client(id);
     }
 
     /// After a step: forget the transaction, or wake it at its next timer.
-    fn settle_client(&mut self, _now: Instant, id: ClientTransactionId) {
+    fn settle_client(&mut self, id: ClientTransactionId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let to = client.machine.deadline();
         let from = std::mem::replace(&mut client.deadline, to);
         if client.machine.is_terminated()
             && let Some(client) = self.clients.remove(&id)
         {
-            self.client_keys.remove(&client.key);
+            self.client_keys.remove(&client.key());
         }
         self.reschedule(Id::Client(id), from, to);
     }
@@ -242,51 +253,53 @@ impl Endpoint {
     fn start_cancel(&mut self, now: Instant, invite: ClientTransactionId) {
         let Some(client) = self.clients.get(&invite) else { return };
         let cancel = cancel_of(&client.request, client.cancel_reason.as_deref());
-        let Some(key) = cancel.headers.top_via().ok().and_then(|via| Some(key::client(via.branch()?, &Method::CANCEL)))
-        else {
-            return; // the Via is ours
-        };
-        let flow = client.flow;
-        self.start(
-            now,
-            Client {
-                machine: Machine::new(now, self.timers, flow, &Method::CANCEL),
-                purpose: Purpose::Cancel,
-                flow,
-                datagram_flow: None,
-                payload: wire::write_request(&cancel),
-                request: cancel,
-                cancel_reason: None,
-                key,
-                deadline: None,
-            },
-        );
+        let (flow, branch) = (client.flow, client.branch.clone());
+        self.start(Client {
+            machine: Machine::new(now, self.timers, flow, &Method::CANCEL),
+            purpose: Purpose::Cancel,
+            flow,
+            datagram_flow: None,
+            payload: wire::write_request(&cancel),
+            request: cancel,
+            cancel_reason: None,
+            branch,
+            deadline: None,
+        });
     }
 
     /// RFC 3261 §18.1.1: a large request for which no connection was to be had is retried over UDP, with the same branch:
     /// it is the same transaction, of which nobody has seen anything.
     fn fall_back_to_datagram(&mut self, now: Instant, id: ClientTransactionId) -> bool {
+        let Some(client) = self.clients.get(&id) else { return false };
+        let (Some(cancel), Some(flow)) = (client.machine.unanswered(), client.datagram_flow) else { return false };
+        let via = self.via(flow.transport, &client.branch);
+        self.remember_without_streams(now, flow.remote);
         let Some(client) = self.clients.get_mut(&id) else { return false };
-        let (Some(cancel), Some(flow)) = (client.machine.unanswered(), client.datagram_flow.take()) else {
-            return false;
-        };
-        let Ok(mut via) = client.request.headers.top_via() else { return false };
-        let local = self.local.get(&flow.transport);
-        via.transport = flow.transport.via_name().to_owned();
-        if let Some(local) = local {
-            via.port = Some(local.port());
-        }
-        client.request.headers.set_top_via(&via);
+        client.request.headers.pop_via();
+        client.request.headers.push_front("Via", via);
         client.payload = wire::write_request(&client.request);
-        client.flow = flow;
+        (client.flow, client.datagram_flow) = (flow, None);
         client.machine = Machine::new(now, self.timers, flow, &client.request.method);
         if cancel {
             client.machine.step(now, Input::Cancel);
         }
         let payload = client.payload.clone();
         self.transmit(flow, payload, Some(id));
-        self.settle_client(now, id);
+        self.settle_client(id);
         true
+    }
+
+    fn remember_without_streams(&mut self, now: Instant, remote: SocketAddr) {
+        self.without_streams.retain(|&(known, until)| known != remote && until > now);
+        if self.without_streams.len() >= MAX_WITHOUT_STREAMS {
+            self.without_streams.pop_front();
+        }
+        self.without_streams.push_back((remote, now + WITHOUT_STREAMS_FOR));
+    }
+
+    fn takes_streams(&self, now: Instant, remote: SocketAddr) -> bool {
+        self.local.contains_key(&Transport::Tcp)
+            && !self.without_streams.iter().any(|&(known, until)| known == remote && until > now)
     }
 
     /// RFC 3261 §8.1.1.7, §18.1.1; `rport` asks for the answer on the way the request took (RFC 3581).

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 /// §17.2.1: a 100 goes out unless the transaction user answers within this time.
 pub const TRYING_AFTER: Duration = Duration::from_millis(200);
+/// §13.3.1.1: a user agent repeats its provisional response every minute, so that no proxy on the way gives up (Timer C).
+pub const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// `trying`: when to send 100, while no other response was sent. `cancelled`: the transaction user knows of a CANCEL.
+    /// `cancelled`: the transaction user knows of a CANCEL.
     Proceeding {
-        trying: Option<Instant>,
+        next: Next,
         cancelled: bool,
     },
     /// A 3xx–6xx was sent. `g`: Timer G, over UDP only. `h`: Timer H.
@@ -32,23 +34,33 @@ pub enum State {
     Terminated,
 }
 
+/// What to send next by ourselves while the transaction user does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Trying(Instant),
+    /// The provisional response once more.
+    Again(Instant),
+    Nothing,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct ServerInvite {
     state: State,
     timers: Timers,
     reliable: bool,
-    /// The 2xx is our own: retransmit it until it is acknowledged. A proxy only passes on what its branches send.
-    own_success: bool,
+    /// The responses are our own: a 2xx is retransmitted until it is acknowledged, a provisional response repeated. A
+    /// proxy only passes on what its branches send.
+    is_user_agent: bool,
 }
 
 impl ServerInvite {
     /// The INVITE has just come and been handed to the transaction user.
-    pub fn new(now: Instant, timers: Timers, reliable: bool, own_success: bool) -> Self {
+    pub fn new(now: Instant, timers: Timers, reliable: bool, is_user_agent: bool) -> Self {
         Self {
-            state: State::Proceeding { trying: Some(now + TRYING_AFTER), cancelled: false },
+            state: State::Proceeding { next: Next::Trying(now + TRYING_AFTER), cancelled: false },
             timers,
             reliable,
-            own_success,
+            is_user_agent,
         }
     }
 
@@ -62,20 +74,24 @@ impl ServerInvite {
         let Timers { t1, t2, t4 } = self.timers;
         let give_up = now + self.timers.give_up();
         let (state, action) = match (self.state, input) {
-            (Proceeding { trying: Some(at), cancelled }, Input::Timer) if at <= now => {
-                (Proceeding { trying: None, cancelled }, Some(Action::SendTrying))
+            (Proceeding { next: Next::Trying(at), cancelled }, Input::Timer) if at <= now => {
+                (Proceeding { next: Next::Nothing, cancelled }, Some(Action::SendTrying))
+            }
+            (Proceeding { next: Next::Again(at), cancelled }, Input::Timer) if at <= now => {
+                (Proceeding { next: Next::Again(now + AGAIN_AFTER), cancelled }, Some(Action::Resend))
             }
             (state @ Proceeding { .. }, Input::Retransmission) => (state, Some(Action::Resend)),
             (Proceeding { cancelled, .. }, Input::Provisional) => {
-                (Proceeding { trying: None, cancelled }, Some(Action::Send))
+                let next = if self.is_user_agent { Next::Again(now + AGAIN_AFTER) } else { Next::Nothing };
+                (Proceeding { next, cancelled }, Some(Action::Send))
             }
             // §9.2: told once; a final response makes the CANCEL come too late.
-            (Proceeding { trying, cancelled: false }, Input::Cancel) => {
-                (Proceeding { trying, cancelled: true }, Some(Action::PassCancel))
+            (Proceeding { next, cancelled: false }, Input::Cancel) => {
+                (Proceeding { next, cancelled: true }, Some(Action::PassCancel))
             }
             (Proceeding { .. }, Input::Success) => {
                 // §13.3.1.4: from T1, doubling up to T2, over reliable transports too: a hop on the way may be UDP.
-                let resend = self.own_success.then(|| Backoff::start(now, t1));
+                let resend = self.is_user_agent.then(|| Backoff::start(now, t1));
                 (Accepted { resend, l: give_up }, Some(Action::Send))
             }
             (Proceeding { .. }, Input::Failure) => {
@@ -103,7 +119,7 @@ impl ServerInvite {
             (state @ Accepted { .. }, Input::Ack) => (state, Some(Action::PassAck)),
             (Accepted { l, .. }, Input::Acknowledged) => (Accepted { resend: None, l }, None),
             // RFC 6026 §7.1: a proxy passes further 2xx on; of our own there is one.
-            (state @ Accepted { .. }, Input::Success) if !self.own_success => (state, Some(Action::Send)),
+            (state @ Accepted { .. }, Input::Success) if !self.is_user_agent => (state, Some(Action::Send)),
 
             (state @ Proceeding { .. }, Input::Timer | Input::Ack | Input::Acknowledged | Input::Cancel)
             | (
@@ -133,7 +149,8 @@ impl ServerInvite {
     /// When to step with [`Input::Timer`].
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Proceeding { trying, .. } => trying,
+            State::Proceeding { next: Next::Trying(at) | Next::Again(at), .. } => Some(at),
+            State::Proceeding { next: Next::Nothing, .. } => None,
             State::Completed { g: timer, h: end } | State::Accepted { resend: timer, l: end } => {
                 Some(timer.map_or(end, |timer| timer.at().min(end)))
             }
@@ -216,6 +233,17 @@ mod tests {
                 (300, Success, &[Send], "Accepted"),
                 (400, Acknowledged, &[], "Accepted"),
                 (32300, Timer, &[], "Terminated"),
+            ],
+        },
+        Row {
+            name: "ringing for minutes: the 180 is repeated",
+            reliable: true,
+            steps: &[
+                (10, Provisional, &[Send], "Proceeding"),
+                (60_010, Timer, &[Resend], "Proceeding"),
+                (120_010, Timer, &[Resend], "Proceeding"),
+                (130_000, Failure, &[Send], "Completed"),
+                (130_001, Ack, &[], "Terminated"),
             ],
         },
         Row {

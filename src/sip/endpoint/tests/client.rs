@@ -150,6 +150,17 @@ fn large_requests_go_by_tcp_and_fall_back() {
         // Answered on the way it went, and the CANCEL that waited goes the same way.
         bench.answer("INVITE", 180);
         assert_eq!(Some(bench.last_request("CANCEL").0.transport), sent_by.last().copied());
+        // A peer without TCP is remembered for ten minutes.
+        if !tcp_works {
+            for (ms, transport) in [(599_999, Udp), (600_000, Tcp)] {
+                let mut request = outgoing("MESSAGE");
+                request.body = vec![b'x'; body];
+                bench.now = bench.start + Duration::from_millis(ms);
+                bench.send(udp("192.0.2.9:5060"), request);
+                assert_eq!(bench.last_request("MESSAGE").0.transport, transport, "after {ms} ms");
+            }
+            bench.now = bench.start;
+        }
         // Once an answer has come there is no way back.
         bench.endpoint.transport_failed(bench.now, id, "connection reset");
         bench.drain();

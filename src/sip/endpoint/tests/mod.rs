@@ -1,6 +1,7 @@
 //! The endpoint against a scripted peer, and two endpoints over a faulty link, in simulated time.
 
 mod client;
+mod hostile;
 mod pair;
 mod races;
 mod server;
