@@ -1,9 +1,38 @@
 //! The media engine: one thread that owns every RTP socket, codec and jitter buffer, between the network and the audio device.
+//!
+//! ```text
+//!            network                        one thread: "media"                               device threads
+//!
+//!  RTP  ──► UDP socket ─► Impair ─► Latch ─► Receiver ───────────────────────────┐
+//!           (a pair                           │ RFC 4733 keys ─► EngineEvent     │ 10 ms blocks, 48 kHz
+//!            for each                         │ JitterBuffer ─► Decoder          │
+//!            session)                         │   conceal, recover, stretch      ▼
+//!                                             └ Resampler              sum of sessions ─► Card ─► ring ─► speaker callback
+//!                                                                      + Tone            │  ▲
+//!  RTP  ◄── UDP socket ◄─ Sender ◄─────────── microphone samples ◄───────────────────────┘  └─ ring ◄─ microphone callback
+//!                          │ mute, in-band keys, or RFC 4733 instead
+//!                          └ Resampler, Encoder, one packet each 20 ms
+//!
+//!  RTCP ◄─► UDP socket ◄─► RtcpSession ─► round trip, peer's loss ─► Encoder (FEC), MOS        Ring tone ─► ringer's Card
+//! ```
+//!
+//! The thread sleeps until a packet, an order or the card's next step; it sleeps without end while there is no session, tone
+//! or meter. The card's clock drives both halves: samples heard fill packets, samples wanted empty the jitter buffers.
+
+mod ports;
+mod runner;
+mod session;
 
 use super::{plan::MediaPlan, stats::CallStats};
+use mio::{Poll, Waker};
+use ports::PortPair;
+use runner::{Order, Runner};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::mpsc,
+    thread::JoinHandle,
+    time::Duration,
 };
 
 /// Names a call's media to the engine; the same number as the call.
@@ -122,6 +151,8 @@ pub enum MediaError {
     NoPorts { from: u16, to: u16 },
     #[error("cannot open an audio port on {ip}: {source}")]
     Bind { ip: IpAddr, source: std::io::Error },
+    #[error("cannot start the audio engine ({0}); close other programs and try again")]
+    Thread(std::io::Error),
     #[error("the audio engine has stopped; quit and start Agent Manager again")]
     Stopped,
     #[error("cannot use {path}: {why}")]
@@ -130,29 +161,53 @@ pub enum MediaError {
 
 /// Handle to the engine's thread. Dropping it does not stop the engine; [`MediaEngine::shutdown`] does and waits.
 pub struct MediaEngine {
-    _private: (),
+    orders: mpsc::Sender<Order>,
+    waker: Waker,
+    thread: JoinHandle<()>,
 }
 
 impl MediaEngine {
     /// Starts the engine's thread. `events` is called on that thread and must return at once (it sends into a channel). Opens
     /// no device until one is needed.
-    pub fn start(_audio: AudioChoice, _events: impl Fn(EngineEvent) + Send + 'static) -> Result<Self, MediaError> {
-        todo!()
+    pub fn start(audio: AudioChoice, events: impl Fn(EngineEvent) + Send + 'static) -> Result<Self, MediaError> {
+        let (orders, inbox) = mpsc::channel();
+        let poll = Poll::new().map_err(MediaError::Thread)?;
+        let waker = Waker::new(poll.registry(), runner::WAKE).map_err(MediaError::Thread)?;
+        let runner = Runner::new(poll, inbox, audio, Box::new(events))?;
+        let thread =
+            std::thread::Builder::new().name("media".into()).spawn(|| runner.run()).map_err(MediaError::Thread)?;
+        Ok(Self { orders, waker, thread })
     }
+
     /// Binds an RTP/RTCP port pair (even port, RTCP one above) on `local_ip` and hands the sockets to the engine. Returns at
     /// once with the RTP address.
-    pub fn open(&self, _session: SessionId, _local_ip: IpAddr) -> Result<SocketAddr, MediaError> {
-        todo!()
+    pub fn open(&self, session: SessionId, local_ip: IpAddr) -> Result<SocketAddr, MediaError> {
+        let pair = PortPair::bind(local_ip)?;
+        let address = pair.address;
+        self.order(Order::Open(session, pair)).then_some(address).ok_or(MediaError::Stopped)
     }
-    pub fn send(&self, _command: EngineCommand) {
-        todo!()
+
+    /// Hands over a command; one for a session that is not open does nothing.
+    pub fn send(&self, command: EngineCommand) {
+        self.order(Order::Command(command));
     }
-    /// Figures of a session now.
-    pub fn stats(&self, _session: SessionId) -> Option<CallStats> {
-        todo!()
+
+    /// Figures of a session now; `None` without a plan. Waits for the engine's thread, which takes about a millisecond.
+    pub fn stats(&self, session: SessionId) -> Option<CallStats> {
+        let (answer, answered) = mpsc::channel();
+        self.order(Order::Stats(session, answer));
+        answered.recv_timeout(Duration::from_millis(250)).ok().flatten()
     }
+
     /// Stops sending, finishes the recording, joins the thread; within 500 ms.
     pub fn shutdown(self) {
-        todo!()
+        if self.order(Order::Stop) {
+            // The engine never blocks, so it gets there.
+            let _ = self.thread.join();
+        }
+    }
+
+    fn order(&self, order: Order) -> bool {
+        self.orders.send(order).is_ok() && self.waker.wake().is_ok()
     }
 }

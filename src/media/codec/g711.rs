@@ -1,0 +1,51 @@
+//! PCMU and PCMA (ITU-T G.711, RFC 3551 §4.5.14).
+
+use crate::media::{SAMPLE_RATE, dsp::conceal::Concealer, dsp::resample::Resampler, plan::Codec};
+use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
+
+const RATE: u32 = 8_000;
+
+#[derive(Debug)]
+pub struct G711Encoder {
+    law: fn(i16) -> u8,
+    down: Resampler,
+    narrow: Vec<f32>,
+}
+
+impl G711Encoder {
+    /// `codec`: PCMA, else PCMU.
+    pub fn new(codec: Codec) -> Self {
+        let law = if codec == Codec::Pcma { encode_alaw } else { encode_ulaw };
+        Self { law, down: Resampler::new(SAMPLE_RATE, RATE), narrow: Vec::new() }
+    }
+
+    pub fn encode(&mut self, samples: &[f32], payload: &mut Vec<u8>) {
+        self.narrow.clear();
+        self.down.process(samples, &mut self.narrow);
+        payload.extend(self.narrow.iter().map(|&sample| (self.law)((sample * 32_767.0) as i16)));
+    }
+}
+
+#[derive(Debug)]
+pub struct G711Decoder {
+    law: fn(u8) -> i16,
+    concealer: Concealer,
+}
+
+impl G711Decoder {
+    pub fn new(codec: Codec) -> Self {
+        let law = if codec == Codec::Pcma { decode_alaw } else { decode_ulaw };
+        Self { law, concealer: Concealer::new(RATE) }
+    }
+
+    pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> usize {
+        let start = out.len();
+        out.extend(payload.iter().map(|&byte| f32::from((self.law)(byte)) / 32_768.0));
+        self.concealer.heard(&mut out[start..]);
+        payload.len()
+    }
+
+    pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
+        self.concealer.conceal(count, out);
+    }
+}

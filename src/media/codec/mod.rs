@@ -1,0 +1,101 @@
+//! Codecs: from blocks of the engine's 48 kHz to RTP payloads and from payloads to samples. A new codec is a file here and
+//! a line in each of the two enums.
+
+mod g711;
+mod opus;
+
+use crate::media::plan::{Codec, OpusParams};
+use g711::{G711Decoder, G711Encoder};
+pub use opus::LossHint;
+use opus::{OpusDecoder, OpusEncoder};
+
+/// Makes payloads. Holds its own rate conversion.
+#[derive(Debug)]
+pub enum Encoder {
+    G711(G711Encoder),
+    Opus(OpusEncoder),
+}
+
+impl Encoder {
+    pub fn new(codec: Codec, opus: &OpusParams) -> Self {
+        match codec {
+            Codec::Pcmu | Codec::Pcma => Self::G711(G711Encoder::new(codec)),
+            Codec::Opus => Self::Opus(OpusEncoder::new(opus)),
+        }
+    }
+
+    /// Encodes one packet's worth of 48 kHz samples (10, 20, 40 or 60 ms) into `payload`, replacing what it held. An empty
+    /// payload means that nothing needs to be sent (discontinuous transmission).
+    pub fn encode(&mut self, samples: &[f32], payload: &mut Vec<u8>) {
+        payload.clear();
+        match self {
+            Self::G711(encoder) => encoder.encode(samples, payload),
+            Self::Opus(encoder) => encoder.encode(samples, payload),
+        }
+    }
+
+    /// Tells an encoder with redundancy what the network loses.
+    pub fn hint(&mut self, loss: LossHint) {
+        match self {
+            Self::G711(_) => {}
+            Self::Opus(encoder) => encoder.hint(loss),
+        }
+    }
+}
+
+/// Makes samples, also where packets are missing.
+#[derive(Debug)]
+pub enum Decoder {
+    G711(G711Decoder),
+    Opus(OpusDecoder),
+}
+
+impl Decoder {
+    pub fn new(codec: Codec) -> Self {
+        match codec {
+            Codec::Pcmu | Codec::Pcma => Self::G711(G711Decoder::new(codec)),
+            Codec::Opus => Self::Opus(OpusDecoder::new()),
+        }
+    }
+
+    /// Of the samples made, in Hz.
+    pub fn sample_rate(&self) -> u32 {
+        match self {
+            Self::G711(_) => 8_000,
+            Self::Opus(_) => 48_000,
+        }
+    }
+
+    /// Appends what the payload holds. Returns how many samples; zero for a payload that cannot be decoded.
+    pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> usize {
+        match self {
+            Self::G711(decoder) => decoder.decode(payload, out),
+            Self::Opus(decoder) => decoder.decode(payload, out),
+        }
+    }
+
+    /// Appends `count` samples for a packet that is not there.
+    pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
+        match self {
+            Self::G711(decoder) => decoder.conceal(count, out),
+            Self::Opus(decoder) => decoder.conceal(count, out),
+        }
+    }
+
+    /// Appends `count` samples of a lost packet from the copy that the following packet carries. Returns `false`, and
+    /// appends nothing, when it carries none.
+    pub fn recover(&mut self, following: &[u8], count: usize, out: &mut Vec<f32>) -> bool {
+        match self {
+            Self::G711(_) => false,
+            Self::Opus(decoder) => decoder.recover(following, count, out),
+        }
+    }
+}
+
+/// Samples (in timestamp units) that a payload holds, `None` when it is malformed.
+pub fn duration(codec: Codec, payload: &[u8]) -> Option<u32> {
+    match codec {
+        Codec::Pcmu | Codec::Pcma => (!payload.is_empty()).then_some(payload.len() as u32),
+        Codec::Opus => opus::duration(payload),
+    }
+}

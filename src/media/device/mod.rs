@@ -1,0 +1,66 @@
+//! Where sound comes from and goes to: sound cards, files, or nothing, behind one trait.
+
+mod file;
+mod null;
+
+pub use file::{FileCard, Tape};
+pub use null::NullCard;
+
+use super::SAMPLE_RATE;
+use std::time::{Duration, Instant};
+
+/// A card at 48 kHz, one channel. It is polled by the engine's thread; nothing here blocks.
+pub trait Card: Send {
+    /// Appends what the microphone heard since the last poll. Returns how many blocks the speaker wants now; each is to be
+    /// handed to [`Card::play`] before the next poll.
+    fn poll(&mut self, now: Instant, microphone: &mut Vec<f32>) -> usize;
+
+    /// Plays one block of [`super::BLOCK`] samples.
+    fn play(&mut self, block: &[f32]);
+
+    /// When the next poll has something to do.
+    fn poll_timeout(&self) -> Instant;
+
+    /// A call is connected.
+    fn connected(&mut self, _now: Instant) {}
+
+    /// Whether it must be polled although no call needs it.
+    fn runs_on(&self) -> bool {
+        false
+    }
+
+    /// Something a person should know, once.
+    fn poll_notice(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// 20 ms: what cards without a clock of their own take and give at a time, so that a packet leaves at every step.
+const STEP: Duration = Duration::from_millis(20);
+const STEP_SAMPLES: usize = SAMPLE_RATE as usize / 50;
+const STEP_BLOCKS: usize = 2;
+
+/// The clock of a card that has none: counts steps since its start, so that lateness never adds up.
+#[derive(Debug)]
+struct StepClock {
+    started: Instant,
+    done: u32,
+}
+
+impl StepClock {
+    fn new(now: Instant) -> Self {
+        Self { started: now, done: 0 }
+    }
+
+    /// Steps that became due; counts them as done.
+    fn take_due(&mut self, now: Instant) -> usize {
+        let due = (now.saturating_duration_since(self.started).as_millis() / STEP.as_millis()) as u32;
+        let steps = due.saturating_sub(self.done);
+        self.done += steps;
+        steps as usize
+    }
+
+    fn next(&self) -> Instant {
+        self.started + STEP * (self.done + 1)
+    }
+}

@@ -1,0 +1,113 @@
+//! Keys heard as telephone events: each press once, however many of its packets are lost, repeated or reordered.
+
+use super::{EventPayload, KEYS};
+
+/// Timestamp units from a segment of a long event to the next.
+const LONGEST_SEGMENT: i32 = 0xffff;
+/// 60 ms at 8 kHz: nobody presses a key again so soon.
+const LITTLE: i32 = 480;
+
+/// The event being received, or the last one.
+#[derive(Debug, Default)]
+pub struct EventReceiver {
+    current: Option<Event>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    code: u8,
+    /// Identifies the event: all its packets bear the time of its start (RFC 4733 §2.1).
+    timestamp: u32,
+    duration: u16,
+    ended: bool,
+}
+
+impl EventReceiver {
+    /// Takes in an event packet. Returns the key when it is a new press.
+    pub fn handle(&mut self, timestamp: u32, marker: bool, payload: &[u8]) -> Option<char> {
+        let seen = EventPayload::parse(payload)?;
+        if let Some(current) = &mut self.current {
+            let ahead = timestamp.wrapping_sub(current.timestamp) as i32;
+            if ahead < 0 {
+                return None;
+            }
+            if ahead == 0 {
+                current.duration = current.duration.max(seen.duration);
+                current.ended |= seen.end;
+                return None;
+            }
+            // A long event continues in a new segment right after the longest duration there is, without a marker
+            // (§2.5.1.3). Some senders move the timestamp a little with every packet instead.
+            let continues = !marker && !current.ended && current.code == seen.code;
+            if continues && (ahead == LONGEST_SEGMENT || ahead <= LITTLE) {
+                *current = Event { timestamp, duration: seen.duration, ended: seen.end, ..*current };
+                return None;
+            }
+        }
+        self.current = Some(Event { code: seen.code, timestamp, duration: seen.duration, ended: seen.end });
+        KEYS.get(usize::from(seen.code)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets of keys as a sender makes them: timestamp, marker, payload.
+    fn press(code: u8, start: u32) -> Vec<(u32, bool, [u8; 4])> {
+        let durations = [160u16, 320, 480, 640, 800, 800, 800];
+        durations
+            .iter()
+            .enumerate()
+            .map(|(n, &duration)| (start, n == 0, EventPayload { code, end: n >= 4, duration }.write()))
+            .collect()
+    }
+
+    fn heard(packets: impl IntoIterator<Item = (u32, bool, [u8; 4])>) -> String {
+        let mut receiver = EventReceiver::default();
+        packets
+            .into_iter()
+            .filter_map(|(timestamp, marker, payload)| receiver.handle(timestamp, marker, &payload))
+            .collect()
+    }
+
+    #[test]
+    fn each_press_once_whatever_is_lost() {
+        let keys: Vec<_> = (0..3).flat_map(|n| press(5, 1_000 + n * 1_600)).collect();
+        assert_eq!(heard(keys.clone()), "555");
+        // Every choice of lost packets that leaves one of each press.
+        for lost in 0..1u32 << 7 {
+            if lost == (1 << 7) - 1 {
+                continue;
+            }
+            let kept = keys.iter().enumerate().filter(|(n, _)| lost & (1 << (n % 7)) == 0).map(|(_, packet)| *packet);
+            assert_eq!(heard(kept), "555", "lost {lost:07b}");
+        }
+    }
+
+    #[test]
+    fn repeated_and_reordered_packets_are_no_presses() {
+        let mut packets = press(1, 0);
+        packets.extend(press(2, 1_600));
+        packets.insert(9, packets[2]);
+        packets.insert(4, packets[3]);
+        assert_eq!(heard(packets), "12");
+    }
+
+    #[test]
+    fn a_long_press_in_segments_is_one() {
+        let segment = |start: u32, duration, end| (start, false, EventPayload { code: 7, end, duration }.write());
+        let long = [
+            segment(0, 160, false),
+            segment(0, 0xffff, false),
+            segment(0xffff, 160, false),
+            segment(0xffff, 900, true),
+        ];
+        assert_eq!(heard(long), "7");
+    }
+
+    #[test]
+    fn other_events_are_not_keys() {
+        assert_eq!(heard([(0, true, EventPayload { code: 16, end: true, duration: 800 }.write())]), "");
+    }
+}

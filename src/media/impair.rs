@@ -1,0 +1,91 @@
+//! A bad network, repeatably: incoming packets are dropped and delayed, the same ones for the same seed.
+
+use super::engine::Impairment;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// Packets held at once at most: what comes beyond is lost.
+const MOST: usize = 2_000;
+
+/// Sits between a socket and a call.
+#[derive(Debug)]
+pub struct Impair {
+    settings: Impairment,
+    random: StdRng,
+    /// By release time and order of arrival.
+    held: BTreeMap<(Instant, u64), (SocketAddr, Vec<u8>)>,
+    count: u64,
+}
+
+impl Impair {
+    pub fn new(settings: Impairment) -> Self {
+        Self { random: StdRng::seed_from_u64(settings.seed), settings, held: BTreeMap::new(), count: 0 }
+    }
+
+    pub fn push(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        // Two draws for each packet, so that changing the loss leaves the delays as they were.
+        let (loss, delay) = (self.unit(), self.unit());
+        self.count += 1;
+        if loss * 100.0 < self.settings.loss_percent || self.held.len() >= MOST {
+            return;
+        }
+        let ms = f64::from(self.settings.delay_ms) + delay * f64::from(self.settings.jitter_ms);
+        let release = now + Duration::from_secs_f64(ms / 1000.0);
+        self.held.insert((release, self.count), (source, datagram.to_vec()));
+    }
+
+    /// A packet whose time has come, with that time.
+    pub fn pop(&mut self, now: Instant) -> Option<(Instant, SocketAddr, Vec<u8>)> {
+        let first = self.held.first_entry()?;
+        if first.key().0 > now {
+            return None;
+        }
+        let ((release, _), (source, datagram)) = first.remove_entry();
+        Some((release, source, datagram))
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.held.first_key_value().map(|((release, _), _)| *release)
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(settings: Impairment) -> Vec<(u128, u8)> {
+        let (start, source) = (Instant::now(), "192.0.2.1:4000".parse().unwrap());
+        let mut impair = Impair::new(settings);
+        let mut out = Vec::new();
+        for n in 0..2_000u64 {
+            let now = start + Duration::from_millis(n);
+            if n < 1_000 {
+                impair.push(now, source, &[(n % 256) as u8]);
+            }
+            while let Some((release, _, datagram)) = impair.pop(now) {
+                out.push(((release - start).as_micros(), datagram[0]));
+            }
+        }
+        assert_eq!(impair.poll_timeout(), None);
+        out
+    }
+
+    #[test]
+    fn damages_as_told_and_repeats() {
+        let settings = Impairment { loss_percent: 10.0, delay_ms: 30, jitter_ms: 20, seed: 7 };
+        let packets = through(settings);
+        assert_eq!(packets, through(settings));
+        assert!((850..950).contains(&packets.len()), "{}", packets.len());
+        assert!(packets.windows(2).any(|w| w[1].1 < w[0].1), "nothing was reordered");
+        assert_ne!(packets, through(Impairment { seed: 8, ..settings }));
+        assert_eq!(through(Impairment { loss_percent: 0.0, delay_ms: 0, jitter_ms: 0, seed: 1 }).len(), 1_000);
+    }
+}

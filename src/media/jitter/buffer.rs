@@ -1,0 +1,342 @@
+//! Packets by sequence number, from arrival until they are played.
+
+use crate::media::{codec, plan::Codec};
+
+/// Sequence numbers held at once: five seconds of 20 ms packets. Also how far back duplicates are told from late ones.
+const SLOTS: u64 = 256;
+/// More lost packets than this in a row are not concealed one by one.
+const LONGEST_LOSS: u64 = 25;
+/// Longest packet there is, in seconds (120 ms): what a timestamp may claim for one lost packet.
+const LONGEST_PACKET_MS: i64 = 120;
+
+/// What a packet is to the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Audio(Codec),
+    /// Uses up a sequence number, carries no sound (telephone events, unknown types).
+    Other,
+}
+
+/// What became of a packet handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insert {
+    Held,
+    Duplicate,
+    /// Its time had passed; others were played instead.
+    Late,
+    /// Malformed.
+    Refused,
+}
+
+/// What is to be played next. Durations are timestamp units.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<'a> {
+    Packet {
+        codec: Codec,
+        payload: &'a [u8],
+        duration: u32,
+    },
+    /// A packet is missing and later ones are here; `following`: the payload right after it.
+    Lost {
+        duration: u32,
+        following: Option<&'a [u8]>,
+    },
+    /// The sender paused without losing packets (silence suppression, key tones).
+    Pause {
+        duration: u32,
+    },
+    /// Nothing is here: bridge the time, and say how long with [`JitterBuffer::bridged`].
+    Empty,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Nothing,
+    Packet { kind: Kind, timestamp: i64, duration: u32 },
+    Played,
+}
+
+#[derive(Debug)]
+struct Slot {
+    sequence: u64,
+    holds: Holds,
+    /// Kept between packets, so that none allocates.
+    payload: Vec<u8>,
+}
+
+/// The buffer of one source. Sequence numbers and timestamps are extended (never wrapping).
+#[derive(Debug, Default)]
+pub struct JitterBuffer {
+    slots: Vec<Slot>,
+    /// Next to be played.
+    expected: Option<u64>,
+    highest: u64,
+    /// Timestamp right after what was played last.
+    position: Option<i64>,
+    /// Timestamp units bridged since then without knowing why nothing came.
+    bridged: u32,
+    last_duration: u32,
+    clock_rate: u32,
+}
+
+impl JitterBuffer {
+    /// For a clock of `clock_rate` Hz.
+    pub fn new(clock_rate: u32) -> Self {
+        Self { clock_rate, last_duration: clock_rate / 50, ..Self::default() }
+    }
+
+    pub fn insert(&mut self, sequence: u64, timestamp: i64, kind: Kind, payload: &[u8]) -> Insert {
+        let duration = match kind {
+            Kind::Audio(codec) => match codec::duration(codec, payload) {
+                Some(duration) => duration,
+                None => return Insert::Refused,
+            },
+            Kind::Other => 0,
+        };
+        let expected = *self.expected.get_or_insert(sequence);
+        if sequence < expected {
+            // Before anything was played, a reordered beginning is welcome.
+            if self.position.is_none() && expected - sequence < 16 {
+                self.expected = Some(sequence);
+            } else {
+                return self.past(sequence);
+            }
+        } else if sequence >= expected + SLOTS {
+            self.restart(sequence);
+        }
+        if self.slots.is_empty() {
+            self.slots.extend((0..SLOTS).map(|_| Slot { sequence: 0, holds: Holds::Nothing, payload: Vec::new() }));
+        }
+        let slot = &mut self.slots[(sequence % SLOTS) as usize];
+        if slot.sequence == sequence && slot.holds != Holds::Nothing {
+            return Insert::Duplicate;
+        }
+        slot.sequence = sequence;
+        slot.holds = Holds::Packet { kind, timestamp, duration };
+        slot.payload.clear();
+        slot.payload.extend_from_slice(payload);
+        self.highest = self.highest.max(sequence);
+        Insert::Held
+    }
+
+    /// Decides what comes next; to be asked when sound is needed.
+    pub fn take(&mut self) -> Next<'_> {
+        loop {
+            let Some(expected) = self.expected else { return Next::Empty };
+            match self.held(expected) {
+                Some((Kind::Other, ..)) => self.pass(expected),
+                Some((Kind::Audio(codec), timestamp, duration)) => {
+                    return self.due(expected, codec, timestamp, duration);
+                }
+                None => {
+                    let Some(later) = (expected + 1..=self.highest).find(|&at| self.held(at).is_some()) else {
+                        return Next::Empty;
+                    };
+                    if later - expected > LONGEST_LOSS {
+                        self.expected = Some(later);
+                        self.position = None;
+                        continue;
+                    }
+                    let duration = self.lost_duration(expected, later);
+                    let unbridged = duration.saturating_sub(self.bridged);
+                    self.bridged = self.bridged.saturating_sub(duration);
+                    self.position = self.position.map(|position| position + i64::from(duration));
+                    self.expected = Some(expected + 1);
+                    if unbridged > 0 {
+                        // A copy restores a whole packet, not its end.
+                        let whole = later == expected + 1 && unbridged == duration;
+                        let following = whole.then(|| self.payload(later)).flatten();
+                        return Next::Lost { duration: unbridged, following };
+                    }
+                }
+            }
+        }
+    }
+
+    /// `duration` was played while the buffer was empty.
+    pub fn bridged(&mut self, duration: u32) {
+        self.bridged = self.bridged.saturating_add(duration);
+    }
+
+    /// Bridged time that turned out to be waiting for a packet: not a pause of the sender's.
+    pub fn waiting(&self) -> u32 {
+        self.bridged
+    }
+
+    /// Whether [`JitterBuffer::take`] would give a packet at once.
+    pub fn ready(&self) -> bool {
+        self.expected.is_some_and(|at| matches!(self.held(at), Some((Kind::Audio(_), ..))))
+    }
+
+    /// Timestamp of the next sample to be played, counting what was bridged as not played; `None` before the first packet.
+    pub fn position(&self) -> Option<i64> {
+        self.position.or_else(|| self.first_timestamp())
+    }
+
+    /// Drops what is held before `timestamp`, to shed delay at once. Returns how many packets.
+    pub fn skip_to(&mut self, timestamp: i64) -> u64 {
+        let mut dropped = 0;
+        while let Some(expected) = self.expected
+            && expected < self.highest
+        {
+            match self.held(expected) {
+                Some((Kind::Audio(_), at, duration)) if at + i64::from(duration) > timestamp => break,
+                Some((Kind::Audio(_), at, duration)) => {
+                    dropped += 1;
+                    self.position = Some(at + i64::from(duration));
+                    self.pass(expected);
+                }
+                _ => self.pass(expected),
+            }
+        }
+        self.bridged = 0;
+        dropped
+    }
+
+    /// The packet's timestamp tells whether the sender paused before it.
+    fn due(&mut self, sequence: u64, codec: Codec, timestamp: i64, duration: u32) -> Next<'_> {
+        let gap = self.position.map_or(0, |position| timestamp - position);
+        let longest_pause = i64::from(self.clock_rate) * 60;
+        if gap > i64::from(self.bridged) && gap < longest_pause {
+            let missing = (gap - i64::from(self.bridged)) as u32;
+            // In steps, so that the caller can hear a change of mind.
+            let duration = missing.min(self.clock_rate / 100);
+            self.bridged += duration;
+            return Next::Pause { duration };
+        }
+        self.bridged = 0;
+        self.position = Some(timestamp + i64::from(duration));
+        self.last_duration = duration;
+        self.pass(sequence);
+        let payload = &self.slots[(sequence % SLOTS) as usize].payload;
+        Next::Packet { codec, payload, duration }
+    }
+
+    /// How much sound the missing packet `expected` held: `later` is the next one here.
+    fn lost_duration(&self, expected: u64, later: u64) -> u32 {
+        let missing = (later - expected) as i64;
+        match (self.held(later), self.position) {
+            (Some((Kind::Audio(_), timestamp, _)), Some(position)) => {
+                let most = LONGEST_PACKET_MS * i64::from(self.clock_rate) / 1000;
+                ((timestamp - position) / missing).clamp(0, most) as u32
+            }
+            _ => self.last_duration,
+        }
+    }
+
+    fn past(&self, sequence: u64) -> Insert {
+        let known = self.slots.get((sequence % SLOTS) as usize);
+        match known {
+            Some(slot) if slot.sequence == sequence && slot.holds == Holds::Played => Insert::Duplicate,
+            _ => Insert::Late,
+        }
+    }
+
+    fn restart(&mut self, sequence: u64) {
+        for slot in &mut self.slots {
+            slot.holds = Holds::Nothing;
+        }
+        self.expected = Some(sequence);
+        self.highest = sequence;
+        self.position = None;
+        self.bridged = 0;
+    }
+
+    fn pass(&mut self, sequence: u64) {
+        if let Some(slot) = self.slots.get_mut((sequence % SLOTS) as usize)
+            && slot.sequence == sequence
+        {
+            slot.holds = Holds::Played;
+        }
+        self.expected = Some(sequence + 1);
+    }
+
+    fn held(&self, sequence: u64) -> Option<(Kind, i64, u32)> {
+        let slot = self.slots.get((sequence % SLOTS) as usize)?;
+        match slot.holds {
+            Holds::Packet { kind, timestamp, duration } if slot.sequence == sequence => {
+                Some((kind, timestamp, duration))
+            }
+            _ => None,
+        }
+    }
+
+    fn payload(&self, sequence: u64) -> Option<&[u8]> {
+        self.slots.get((sequence % SLOTS) as usize).map(|slot| slot.payload.as_slice())
+    }
+
+    fn first_timestamp(&self) -> Option<i64> {
+        let expected = self.expected?;
+        (expected..=self.highest).find_map(|at| match self.held(at) {
+            Some((Kind::Audio(_), timestamp, _)) => Some(timestamp),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUDIO: Kind = Kind::Audio(Codec::Pcmu);
+    const FIRST: u64 = 0x1_0000;
+
+    fn filled(sequences: &[u64]) -> JitterBuffer {
+        let mut buffer = JitterBuffer::new(8_000);
+        for &n in sequences {
+            buffer.insert(FIRST + n, 160 * n as i64, AUDIO, &[n as u8; 160]);
+        }
+        buffer
+    }
+
+    fn played(buffer: &mut JitterBuffer) -> Vec<String> {
+        let mut order = Vec::new();
+        for _ in 0..20 {
+            order.push(match buffer.take() {
+                Next::Packet { payload, .. } => format!("{}", payload[0]),
+                Next::Lost { duration, following } => {
+                    format!("lost {duration}{}", if following.is_some() { "+" } else { "" })
+                }
+                Next::Pause { duration } => format!("pause {duration}"),
+                Next::Empty => break,
+            });
+        }
+        order
+    }
+
+    #[test]
+    fn orders_and_names_what_is_missing() {
+        let mut buffer = filled(&[0, 2, 1, 4, 7]);
+        assert_eq!(played(&mut buffer), ["0", "1", "2", "lost 160+", "4", "lost 160", "lost 160+", "7"]);
+        assert_eq!(buffer.insert(FIRST + 3, 480, AUDIO, &[3; 160]), Insert::Late);
+        assert_eq!(buffer.insert(FIRST + 4, 640, AUDIO, &[4; 160]), Insert::Duplicate);
+        assert_eq!(buffer.insert(FIRST + 8, 1_280, AUDIO, &[]), Insert::Refused);
+    }
+
+    #[test]
+    fn time_bridged_counts_towards_a_loss() {
+        let mut buffer = filled(&[0]);
+        assert_eq!(played(&mut buffer), ["0"]);
+        buffer.bridged(80);
+        buffer.insert(FIRST + 2, 320, AUDIO, &[2; 160]);
+        assert_eq!(played(&mut buffer), ["lost 80", "2"]);
+    }
+
+    #[test]
+    fn key_tones_and_pauses_are_no_loss() {
+        let mut buffer = filled(&[0]);
+        for n in 1..5 {
+            buffer.insert(FIRST + n, 160, Kind::Other, &[]);
+        }
+        buffer.insert(FIRST + 5, 480, AUDIO, &[5; 160]);
+        assert_eq!(played(&mut buffer), ["0", "pause 80", "pause 80", "pause 80", "pause 80", "5"]);
+    }
+
+    #[test]
+    fn a_jump_in_the_stream_starts_over() {
+        let mut buffer = filled(&[0, 1]);
+        assert_eq!(played(&mut buffer), ["0", "1"]);
+        buffer.insert(FIRST + 2_000, 0, AUDIO, &[9; 160]);
+        assert_eq!(played(&mut buffer), ["9"]);
+    }
+}

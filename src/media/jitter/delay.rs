@@ -1,0 +1,136 @@
+//! How long packets take compared with the fastest of the last seconds, and the delay that lets nearly all be in time.
+
+/// Width of a bin of the histogram, in milliseconds.
+const BIN_MS: f64 = 2.5;
+/// 500 ms: what comes later is counted in the last bin.
+const BINS: usize = 200;
+/// Share of packets that shall be in time.
+const QUANTILE: f32 = 0.99;
+/// Packets that the histogram remembers, about 8 s.
+const MEMORY: u32 = 400;
+/// Until this many packets came, the target is at least [`FIRST_TARGET_MS`].
+const LEARNING: u32 = 25;
+const FIRST_TARGET_MS: f64 = 20.0;
+/// Allowance for blocks being played at steps of 10 ms; grows when packets that the histogram calls punctual were missed.
+const MARGIN_MS: std::ops::RangeInclusive<f64> = 10.0..=40.0;
+const MARGIN_STEP_MS: f64 = 5.0;
+/// Given back for each packet, 0.5 ms a second.
+const MARGIN_DECAY_MS: f64 = 0.01;
+/// The fastest transit is sought in this many spans of a second: long enough to hold a fast packet on a jittery network,
+/// short enough to follow a clock that runs slow.
+const SPANS: usize = 5;
+const SPAN_MS: f64 = 1_000.0;
+/// A transit that differs by more belongs to a stream that began anew.
+const JUMP_MS: f64 = 2_000.0;
+
+/// Learns from arrivals. Times are milliseconds on any one clock; those of the media likewise, on its own.
+#[derive(Debug)]
+pub struct DelayEstimator {
+    /// Smallest transit (arrival less media time) of each span, newest first.
+    fastest: [f64; SPANS],
+    span_started: f64,
+    histogram: [f32; BINS],
+    packets: u32,
+    margin_ms: f64,
+}
+
+impl Default for DelayEstimator {
+    fn default() -> Self {
+        Self {
+            fastest: [f64::INFINITY; SPANS],
+            span_started: 0.0,
+            histogram: [0.0; BINS],
+            packets: 0,
+            margin_ms: *MARGIN_MS.start(),
+        }
+    }
+}
+
+impl DelayEstimator {
+    /// Takes in an arrival. Returns how much slower than the fastest it was.
+    pub fn observe(&mut self, arrival_ms: f64, media_ms: f64) -> f64 {
+        let transit = arrival_ms - media_ms;
+        if self.base() != 0.0 && (transit - self.base()).abs() > JUMP_MS {
+            *self = Self { margin_ms: self.margin_ms, ..Self::default() };
+        }
+        if self.fastest[0].is_infinite() || arrival_ms - self.span_started > SPAN_MS {
+            self.fastest.rotate_right(1);
+            self.fastest[0] = transit;
+            self.span_started = arrival_ms;
+        }
+        self.fastest[0] = self.fastest[0].min(transit);
+        self.packets = self.packets.saturating_add(1);
+        let relative = transit - self.base();
+        // Every packet weighs the same at first, then the older ones fade.
+        let weight = 1.0 / self.packets.min(MEMORY) as f32;
+        self.histogram.iter_mut().for_each(|share| *share *= 1.0 - weight);
+        self.histogram[((relative / BIN_MS) as usize).min(BINS - 1)] += weight;
+        self.margin_ms = (self.margin_ms - MARGIN_DECAY_MS).max(*MARGIN_MS.start());
+        relative
+    }
+
+    /// The sender was silent: what it sends now need not keep step with what came before.
+    pub fn new_spurt(&mut self) {
+        self.fastest = [f64::INFINITY; SPANS];
+    }
+
+    /// A packet was missed although it came within the target.
+    pub fn missed(&mut self) {
+        self.margin_ms = (self.margin_ms + MARGIN_STEP_MS).min(*MARGIN_MS.end());
+    }
+
+    /// Transit of the fastest packet lately; zero before the first.
+    pub fn base(&self) -> f64 {
+        let base = self.fastest.iter().copied().fold(f64::INFINITY, f64::min);
+        if base.is_finite() { base } else { 0.0 }
+    }
+
+    /// The delay to play at, over the fastest transit.
+    pub fn target_ms(&self) -> f64 {
+        let (mut sum, mut bin) = (0.0, 0);
+        while bin < BINS - 1 {
+            sum += self.histogram[bin];
+            if sum >= QUANTILE {
+                break;
+            }
+            bin += 1;
+        }
+        // Nearly punctual packets need the margin alone.
+        let spread = if self.packets == 0 { 0.0 } else { bin as f64 * BIN_MS };
+        let target = spread + self.margin_ms;
+        if self.packets < LEARNING { target.max(FIRST_TARGET_MS) } else { target }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    fn target(jitter_ms: f64, drift: f64) -> f64 {
+        let mut random = StdRng::seed_from_u64(7);
+        let mut estimator = DelayEstimator::default();
+        for n in 0..3_000 {
+            let media = f64::from(n) * 20.0;
+            let unit = f64::from(random.next_u32()) / f64::from(u32::MAX);
+            estimator.observe(5_000.0 + media * (1.0 + drift) + unit * jitter_ms, media);
+        }
+        estimator.target_ms()
+    }
+
+    #[test]
+    fn the_target_covers_the_jitter_and_little_more() {
+        assert!(target(0.5, 0.0) <= 12.5);
+        for jitter in [20.0, 60.0, 150.0] {
+            let target = target(jitter, 0.0);
+            assert!(target >= jitter && target <= jitter + 15.0, "{jitter}: {target}");
+        }
+    }
+
+    #[test]
+    fn drifting_clocks_do_not_inflate_it() {
+        for drift in [-200e-6, 200e-6] {
+            assert!(target(0.5, drift) <= 15.0, "{drift}: {}", target(0.5, drift));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The receiving half of a call: from RTP packets to 48 kHz sound. Pure; the time is passed in.
+
+mod playout;
+
+use super::{
+    dtmf::EventReceiver,
+    jitter::{Insert, JitterBuffer, Kind},
+    plan::{Codec, MediaPlan},
+    rtp::{Packet, Reception, Update},
+    stats::RxStats,
+};
+use playout::Playout;
+use std::time::Instant;
+
+/// Packets in a row from a new source (SSRC) before it replaces the one being played.
+const NEW_SOURCE: u8 = 2;
+
+/// Receives one stream.
+#[derive(Debug)]
+pub struct Receiver {
+    payload_types: Vec<(u8, Codec)>,
+    event_type: Option<u8>,
+    epoch: Instant,
+    stream: Option<Stream>,
+    /// SSRC that may take over, and how many packets it sent in a row.
+    rival: (u32, u8),
+    events: EventReceiver,
+    playout: Playout,
+    totals: Totals,
+}
+
+/// What belongs to one synchronization source.
+#[derive(Debug)]
+struct Stream {
+    reception: Reception,
+    buffer: JitterBuffer,
+    clock_rate: u32,
+    /// Newest timestamp, extended.
+    timestamp: i64,
+}
+
+/// Counts of sources that are gone, and what no source keeps.
+#[derive(Debug, Default)]
+struct Totals {
+    packets: u64,
+    lost: u64,
+    late: u64,
+}
+
+impl Receiver {
+    pub fn new(now: Instant, plan: &MediaPlan) -> Self {
+        Self {
+            payload_types: plan.receive.clone(),
+            event_type: plan.telephone_event.map(|event| event.receive_payload_type),
+            epoch: now,
+            stream: None,
+            rival: (0, 0),
+            events: EventReceiver::default(),
+            playout: Playout::default(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// A new agreement; what is being received goes on.
+    pub fn set_plan(&mut self, plan: &MediaPlan) {
+        self.payload_types = plan.receive.clone();
+        self.event_type = plan.telephone_event.map(|event| event.receive_payload_type);
+    }
+
+    /// Whether this payload type was agreed on.
+    pub fn knows(&self, payload_type: u8) -> bool {
+        self.codec(payload_type).is_some() || self.event_type == Some(payload_type)
+    }
+
+    /// Takes in a packet. Returns a key that the peer has just pressed.
+    pub fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>) -> Option<char> {
+        let codec = self.codec(packet.payload_type);
+        if !self.accept_source(packet, codec) {
+            return None;
+        }
+        let stream = self.stream.as_mut()?;
+        let sequence = match stream.reception.update(packet.sequence) {
+            Update::Valid(sequence) => sequence,
+            Update::Suspicious => return None,
+            Update::Restarted(sequence) => {
+                stream.buffer = JitterBuffer::new(stream.clock_rate);
+                self.playout.restart();
+                sequence
+            }
+        };
+        self.totals.packets += 1;
+        let timestamp = stream.extend(packet.timestamp);
+        let kind = codec.map_or(Kind::Other, Kind::Audio);
+        if codec.is_some() {
+            stream.reception.arrived(now, packet.timestamp, stream.clock_rate);
+            let media_ms = timestamp as f64 * 1000.0 / f64::from(stream.clock_rate);
+            let waited_ms = f64::from(stream.buffer.waiting()) * 1000.0 / f64::from(stream.clock_rate);
+            self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms);
+        }
+        match stream.buffer.insert(sequence, timestamp, kind, packet.payload) {
+            Insert::Late if codec.is_some() => self.totals.late += 1,
+            Insert::Held | Insert::Late | Insert::Duplicate | Insert::Refused => {}
+        }
+        let is_event = self.event_type == Some(packet.payload_type);
+        if is_event { self.events.handle(packet.timestamp, packet.marker, packet.payload) } else { None }
+    }
+
+    /// Fills 10 ms of 48 kHz. `now` is when they are played.
+    pub fn play(&mut self, now: Instant, block: &mut [f32]) {
+        let now_ms = ms(self.epoch, now);
+        let buffer = self.stream.as_mut().map(|stream| (&mut stream.buffer, stream.clock_rate));
+        self.totals.late += self.playout.play(now_ms, buffer, block);
+    }
+
+    /// Forgets what is held, where nothing is to be heard for a while (hold).
+    pub fn pause(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.buffer = JitterBuffer::new(stream.clock_rate);
+        }
+        self.playout.restart();
+    }
+
+    pub fn stats(&self) -> RxStats {
+        let reception = self.stream.as_ref().map(|stream| &stream.reception);
+        RxStats {
+            packets: self.totals.packets,
+            lost: self.totals.lost + reception.map_or(0, |reception| reception.lost().max(0) as u64),
+            late: self.totals.late,
+            concealed_ms: self.playout.concealed_ms(),
+            jitter_ms: reception.map_or(0.0, Reception::jitter_ms),
+            buffer_ms: self.playout.delay_ms(),
+        }
+    }
+
+    /// The account that RTCP reports from.
+    pub fn reception(&mut self) -> Option<&mut Reception> {
+        self.stream.as_mut().map(|stream| &mut stream.reception)
+    }
+
+    /// Share of the sound that had to be concealed, 0.0–1.0: lately, or over the whole call.
+    pub fn concealed_share(&self, whole_call: bool) -> f64 {
+        self.playout.concealed_share(whole_call)
+    }
+
+    /// What is received now, once audio came.
+    pub fn playing(&self) -> Option<Codec> {
+        self.playout.codec()
+    }
+
+    fn codec(&self, payload_type: u8) -> Option<Codec> {
+        self.payload_types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
+    }
+
+    /// Makes sure that `stream` is the packet's; `false` while its source is not believed.
+    fn accept_source(&mut self, packet: &Packet<'_>, codec: Option<Codec>) -> bool {
+        let clock_rate = codec.map(Codec::clock_rate);
+        match &self.stream {
+            Some(stream) if stream.reception.ssrc == packet.ssrc => {
+                self.rival = (0, 0);
+                if clock_rate.is_none_or(|rate| rate == stream.clock_rate) {
+                    return true;
+                }
+            }
+            Some(_) => {
+                let count = if self.rival.0 == packet.ssrc { self.rival.1 + 1 } else { 1 };
+                self.rival = (packet.ssrc, count);
+                if count < NEW_SOURCE {
+                    return false;
+                }
+            }
+            None => {}
+        }
+        if let Some(gone) = self.stream.take() {
+            self.totals.lost += gone.reception.lost().max(0) as u64;
+            self.playout.restart();
+        }
+        let clock_rate = clock_rate.or_else(|| self.payload_types.first().map(|(_, codec)| codec.clock_rate()));
+        let clock_rate = clock_rate.unwrap_or(8_000);
+        self.rival = (0, 0);
+        self.stream = Some(Stream {
+            reception: Reception::new(packet.ssrc, packet.sequence),
+            buffer: JitterBuffer::new(clock_rate),
+            clock_rate,
+            timestamp: i64::from(packet.timestamp),
+        });
+        true
+    }
+}
+
+impl Stream {
+    fn extend(&mut self, timestamp: u32) -> i64 {
+        let ahead = timestamp.wrapping_sub(self.timestamp as u32) as i32;
+        let extended = self.timestamp + i64::from(ahead);
+        self.timestamp = self.timestamp.max(extended);
+        extended
+    }
+}
+
+fn ms(epoch: Instant, now: Instant) -> f64 {
+    now.saturating_duration_since(epoch).as_secs_f64() * 1000.0
+}

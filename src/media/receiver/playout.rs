@@ -1,0 +1,302 @@
+//! Turns what the jitter buffer holds into an unbroken sound, at the delay that the network calls for.
+
+use crate::media::{
+    BLOCK, SAMPLE_RATE,
+    codec::Decoder,
+    dsp::{
+        resample::Resampler,
+        stretch::{Change, needed, stretch},
+    },
+    jitter::{DelayEstimator, JitterBuffer, Next},
+    plan::Codec,
+};
+
+/// Delay over the target that is left alone.
+const SLACK_MS: f64 = 5.0;
+/// Delay over the target that is shed without regard to how it sounds, and by dropping packets.
+const HURRY_MS: f64 = 60.0;
+const TOO_MUCH_MS: f64 = 300.0;
+/// Blocks between two changes of length, so that they don't gather to a flutter.
+const REST_BLOCKS: u32 = 4;
+/// Longer silence of the sender means that the next packet begins a new talk spurt.
+const SPURT_MS: f64 = 500.0;
+/// While packets get lost that carry copies, one more packet is waited for.
+const LOSS_SEEN: f64 = 0.005;
+/// Share of a new block in the figures "lately": about 8 s.
+const LATELY: f64 = 1.0 / 800.0;
+
+/// Decodes, conceals and stretches.
+#[derive(Debug)]
+pub struct Playout {
+    phase: Phase,
+    voice: Option<Voice>,
+    estimator: DelayEstimator,
+    /// Delay of what is played, smoothed.
+    delay_ms: f64,
+    /// Blocks until the length may be changed again.
+    rest: u32,
+    lost_lately: f64,
+    concealed_lately: f64,
+    /// At the codec's rate, in microseconds.
+    played_us: u64,
+    concealed_us: u64,
+    /// Bridged without knowing yet whether packets were missing.
+    undecided_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// Waits until the first packet has been held for the target.
+    Starting,
+    Playing,
+}
+
+/// A decoder with what it made and was not played.
+#[derive(Debug)]
+struct Voice {
+    codec: Codec,
+    decoder: Decoder,
+    samples: Vec<f32>,
+    up: Resampler,
+    wide: Vec<f32>,
+}
+
+impl Default for Playout {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Starting,
+            voice: None,
+            estimator: DelayEstimator::default(),
+            delay_ms: 0.0,
+            rest: 0,
+            lost_lately: 0.0,
+            concealed_lately: 0.0,
+            played_us: 0,
+            concealed_us: 0,
+            undecided_us: 0,
+        }
+    }
+}
+
+impl Playout {
+    /// A packet of audio came, after `waited_ms` in which there was nothing to play.
+    pub fn arrived(&mut self, arrival_ms: f64, media_ms: f64, waited_ms: f64) {
+        if waited_ms > SPURT_MS {
+            self.estimator.new_spurt();
+        }
+        let relative = self.estimator.observe(arrival_ms, media_ms);
+        if self.undecided_us > 0 && relative < self.estimator.target_ms() {
+            // Something was missed although the network was punctual: the playing is jerky.
+            self.estimator.missed();
+        }
+    }
+
+    /// The stream begins anew.
+    pub fn restart(&mut self) {
+        self.phase = Phase::Starting;
+        self.estimator = DelayEstimator::default();
+        self.undecided_us = 0;
+        if let Some(voice) = &mut self.voice {
+            voice.samples.clear();
+        }
+    }
+
+    /// Fills a block. Returns how many packets were dropped to shed delay.
+    pub fn play(&mut self, now_ms: f64, buffer: Option<(&mut JitterBuffer, u32)>, block: &mut [f32]) -> u64 {
+        block.fill(0.0);
+        let Some((buffer, clock_rate)) = buffer else { return 0 };
+        let Some(delay) = self.delay_now(now_ms, buffer, clock_rate) else { return 0 };
+        if self.phase == Phase::Starting {
+            if delay < self.target_ms() {
+                return 0;
+            }
+            self.phase = Phase::Playing;
+            self.delay_ms = delay;
+        }
+        let mut dropped = 0;
+        if delay > self.target_ms() + TOO_MUCH_MS && self.queued() == 0 {
+            let target = now_ms - self.estimator.base() - self.target_ms();
+            dropped = buffer.skip_to((target * f64::from(clock_rate) / 1000.0) as i64);
+        }
+        let block_us = 1_000_000 * block.len() as u64 / u64::from(SAMPLE_RATE);
+        let concealed_before = self.concealed_us;
+        self.fill(buffer, clock_rate);
+        if let Some(delay) = self.delay_now(now_ms, buffer, clock_rate) {
+            self.delay_ms += (delay - self.delay_ms) * 0.2;
+        }
+        self.adapt(buffer, clock_rate);
+        self.played_us += block_us;
+        let concealed = (self.concealed_us - concealed_before) as f64 / block_us as f64;
+        self.concealed_lately += (concealed - self.concealed_lately) * LATELY;
+        if let Some(voice) = &mut self.voice {
+            voice.take(block);
+        }
+        dropped
+    }
+
+    pub fn concealed_ms(&self) -> u64 {
+        self.concealed_us / 1000
+    }
+
+    /// Never negative; zero before the first packet.
+    pub fn delay_ms(&self) -> f64 {
+        self.delay_ms.max(0.0)
+    }
+
+    pub fn concealed_share(&self, whole_call: bool) -> f64 {
+        let share =
+            if whole_call { self.concealed_us as f64 / self.played_us.max(1) as f64 } else { self.concealed_lately };
+        share.clamp(0.0, 1.0)
+    }
+
+    pub fn codec(&self) -> Option<Codec> {
+        self.voice.as_ref().map(|voice| voice.codec)
+    }
+
+    /// The estimator's, and one packet more while copies in the following packets are of use.
+    fn target_ms(&self) -> f64 {
+        let copies = self.lost_lately > LOSS_SEEN && self.codec() == Some(Codec::Opus);
+        self.estimator.target_ms() + if copies { 20.0 } else { 0.0 }
+    }
+
+    fn queued(&self) -> usize {
+        self.voice.as_ref().map_or(0, |voice| voice.samples.len())
+    }
+
+    /// How much later than with the fastest packet the next sample is played.
+    fn delay_now(&self, now_ms: f64, buffer: &JitterBuffer, clock_rate: u32) -> Option<f64> {
+        let position = buffer.position()? as f64 * 1000.0 / f64::from(clock_rate);
+        let queued = self.voice.as_ref().map_or(0.0, Voice::queued_ms);
+        let waited = f64::from(buffer.waiting()) * 1000.0 / f64::from(clock_rate);
+        // What was bridged lies in the queue too but moved no position; a sender's pause adds no delay, a wait does.
+        Some(now_ms - self.estimator.base() - (position + waited - queued))
+    }
+
+    /// Makes sure that a block can be taken.
+    fn fill(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) {
+        while self.voice.as_ref().is_none_or(|voice| voice.samples.len() < voice.per_ms() * 10) {
+            if !self.step(buffer, clock_rate) {
+                return;
+            }
+        }
+    }
+
+    /// Appends the next piece of sound; `false` before there is any.
+    fn step(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> bool {
+        let us = |duration: u32| u64::from(duration) * 1_000_000 / u64::from(clock_rate);
+        let waiting = buffer.waiting();
+        match buffer.take() {
+            Next::Packet { codec, payload, duration } => {
+                self.settle_wait();
+                self.lost_lately += (0.0 - self.lost_lately) * 0.005;
+                let voice = Voice::ready(&mut self.voice, codec);
+                if voice.decoder.decode(payload, &mut voice.samples) == 0 {
+                    voice.conceal(duration, clock_rate);
+                    self.concealed_us += us(duration);
+                }
+            }
+            Next::Lost { duration, following } => {
+                self.settle_wait();
+                self.lost_lately += (1.0 - self.lost_lately) * 0.005;
+                let Some(voice) = &mut self.voice else { return true };
+                let count = voice.scaled(duration, clock_rate);
+                let recovered =
+                    following.is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
+                if !recovered {
+                    voice.decoder.conceal(count, &mut voice.samples);
+                    self.concealed_us += us(duration);
+                }
+            }
+            Next::Pause { duration } => {
+                // The time bridged so far was the sender's pause, nothing was missing.
+                self.undecided_us = 0;
+                let Some(voice) = &mut self.voice else { return true };
+                voice.conceal(duration, clock_rate);
+            }
+            Next::Empty => {
+                let Some(voice) = &mut self.voice else { return false };
+                let duration = clock_rate / 100;
+                voice.conceal(duration, clock_rate);
+                buffer.bridged(duration);
+                self.undecided_us += us(duration);
+                if us(waiting) as f64 > SPURT_MS * 1000.0 {
+                    self.undecided_us = 0;
+                }
+            }
+        }
+        true
+    }
+
+    /// A packet came after an emptiness that was no pause.
+    fn settle_wait(&mut self) {
+        self.concealed_us += std::mem::take(&mut self.undecided_us);
+    }
+
+    /// Shortens or lengthens what is queued when the delay is not what it should be.
+    fn adapt(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) {
+        self.rest = self.rest.saturating_sub(1);
+        let excess = self.delay_ms - self.target_ms();
+        let change = match excess {
+            _ if excess > HURRY_MS => Change::ShorterAtOnce,
+            _ if self.rest > 0 => return,
+            _ if excess > SLACK_MS => Change::Shorter,
+            _ if excess < -2.0 * SLACK_MS => Change::Longer,
+            _ => return,
+        };
+        let enough = |voice: &Option<Voice>| {
+            voice.as_ref().is_some_and(|voice| voice.samples.len() >= needed(voice.decoder.sample_rate()))
+        };
+        while !enough(&self.voice) && buffer.ready() {
+            self.step(buffer, clock_rate);
+        }
+        let Some(voice) = &mut self.voice else { return };
+        let rate = voice.decoder.sample_rate();
+        let by = stretch(&mut voice.samples, rate, change);
+        if by > 0 {
+            let by_ms = by as f64 * 1000.0 / f64::from(rate);
+            self.delay_ms += if change == Change::Longer { by_ms } else { -by_ms };
+            self.rest = REST_BLOCKS;
+        }
+    }
+}
+
+impl Voice {
+    /// The voice for `codec`; another one's rest is dropped.
+    fn ready(voice: &mut Option<Self>, codec: Codec) -> &mut Self {
+        if voice.as_ref().is_some_and(|voice| voice.codec != codec) {
+            *voice = None;
+        }
+        voice.get_or_insert_with(|| {
+            let decoder = Decoder::new(codec);
+            let up = Resampler::new(decoder.sample_rate(), SAMPLE_RATE);
+            Self { codec, decoder, samples: Vec::new(), up, wide: Vec::with_capacity(2 * BLOCK) }
+        })
+    }
+
+    fn per_ms(&self) -> usize {
+        self.decoder.sample_rate() as usize / 1000
+    }
+
+    fn queued_ms(&self) -> f64 {
+        self.samples.len() as f64 / self.per_ms() as f64
+    }
+
+    fn scaled(&self, duration: u32, clock_rate: u32) -> usize {
+        (u64::from(duration) * u64::from(self.decoder.sample_rate()) / u64::from(clock_rate)) as usize
+    }
+
+    fn conceal(&mut self, duration: u32, clock_rate: u32) {
+        let count = self.scaled(duration, clock_rate);
+        self.decoder.conceal(count, &mut self.samples);
+    }
+
+    /// Moves as much as fills `block`; the rest stays silent.
+    fn take(&mut self, block: &mut [f32]) {
+        let count = (block.len() * self.per_ms() / (SAMPLE_RATE as usize / 1000)).min(self.samples.len());
+        self.wide.clear();
+        self.up.process(&self.samples[..count], &mut self.wide);
+        self.samples.drain(..count);
+        let made = self.wide.len().min(block.len());
+        block[..made].copy_from_slice(&self.wide[..made]);
+    }
+}

@@ -1,0 +1,149 @@
+//! Symmetric RTP (RFC 4961): send to where packets really come from, without letting a stranger take the call over.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// In-order packets of one source that make an address other than the signalled one believable.
+const PROBATION: u8 = 3;
+/// A source that was silent for this long may be succeeded by another.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Where to send, and whom to listen to.
+#[derive(Debug)]
+pub struct Latch {
+    signalled: SocketAddr,
+    state: State,
+    candidate: Option<Candidate>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing has come yet: send as signalled.
+    Waiting,
+    /// Packets come from here.
+    Latched { source: SocketAddr, heard: Instant },
+}
+
+#[derive(Debug)]
+struct Candidate {
+    source: SocketAddr,
+    ssrc: u32,
+    next: u16,
+    count: u8,
+}
+
+/// What to do with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Accept,
+    /// Not from the peer, as far as known.
+    Drop,
+}
+
+impl Latch {
+    pub fn new(signalled: SocketAddr) -> Self {
+        Self { signalled, state: State::Waiting, candidate: None }
+    }
+
+    /// A new offer or answer: an address that changed starts over, an unchanged one changes nothing.
+    pub fn signalled(&mut self, address: SocketAddr) {
+        if address != self.signalled {
+            *self = Self::new(address);
+        }
+    }
+
+    /// Where to send.
+    pub fn target(&self) -> SocketAddr {
+        match self.state {
+            State::Latched { source, .. } => source,
+            State::Waiting => self.signalled,
+        }
+    }
+
+    /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once; another one
+    /// after three packets in sequence, and only while nobody is latched or the latched source has fallen silent. Until
+    /// someone is latched everything is heard, so that a call through a NAT loses no syllable.
+    pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
+        let vacant = match &mut self.state {
+            State::Latched { source: latched, heard } if *latched == source => {
+                *heard = now;
+                return Verdict::Accept;
+            }
+            State::Latched { heard, .. } => now.saturating_duration_since(*heard) > SILENCE,
+            State::Waiting => true,
+        };
+        if source == self.signalled && vacant {
+            self.state = State::Latched { source, heard: now };
+            self.candidate = None;
+            return Verdict::Accept;
+        }
+        let count = match &self.candidate {
+            Some(known) if known.source == source && known.ssrc == ssrc && known.next == sequence => known.count + 1,
+            _ => 1,
+        };
+        if vacant && count >= PROBATION {
+            self.state = State::Latched { source, heard: now };
+            self.candidate = None;
+            return Verdict::Accept;
+        }
+        self.candidate = Some(Candidate { source, ssrc, next: sequence.wrapping_add(1), count: count.min(PROBATION) });
+        if matches!(self.state, State::Waiting) { Verdict::Accept } else { Verdict::Drop }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_signalled_address_is_believed_and_kept() {
+        let (now, peer, stranger) = (Instant::now(), address("192.0.2.1:4000"), address("198.51.100.9:6666"));
+        let mut latch = Latch::new(peer);
+        assert_eq!(latch.judge(now, peer, 1, 10), Verdict::Accept);
+        for n in 0..100 {
+            assert_eq!(latch.judge(now, stranger, 2, n), Verdict::Drop);
+            assert_eq!(latch.judge(now, peer, 1, 11 + n), Verdict::Accept);
+        }
+        assert_eq!(latch.target(), peer);
+    }
+
+    #[test]
+    fn a_nat_s_address_takes_over_after_probation() {
+        let (now, signalled, nat) = (Instant::now(), address("10.0.0.5:4000"), address("203.0.113.7:31000"));
+        let mut latch = Latch::new(signalled);
+        for (n, target) in [(0, signalled), (1, signalled), (2, nat), (3, nat)] {
+            assert_eq!(latch.judge(now, nat, 7, n), Verdict::Accept);
+            assert_eq!(latch.target(), target, "after packet {n}");
+        }
+    }
+
+    #[test]
+    fn scattered_packets_of_a_stranger_never_latch() {
+        let (now, signalled, stranger) = (Instant::now(), address("10.0.0.5:4000"), address("203.0.113.7:31000"));
+        let mut latch = Latch::new(signalled);
+        for n in 0..200u16 {
+            latch.judge(now, stranger, 7, n.wrapping_mul(7_919));
+        }
+        assert_eq!(latch.target(), signalled);
+    }
+
+    #[test]
+    fn a_silent_source_may_be_succeeded() {
+        let (now, peer, moved) = (Instant::now(), address("192.0.2.1:4000"), address("192.0.2.1:5000"));
+        let mut latch = Latch::new(peer);
+        latch.judge(now, peer, 1, 1);
+        let later = now + SILENCE + Duration::from_millis(1);
+        for n in 0..3 {
+            latch.judge(later, moved, 1, 50 + n);
+        }
+        assert_eq!(latch.target(), moved);
+        latch.signalled(address("192.0.2.9:7000"));
+        assert_eq!(latch.target(), address("192.0.2.9:7000"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The sending half of a call: from 48 kHz sound to RTP packets. Pure; time passes with the samples.
+
+use super::{
+    SAMPLE_RATE,
+    codec::{Encoder, LossHint},
+    dtmf::{KeySender, Sending},
+    engine::DtmfVia,
+    plan::{Codec, Direction, MediaPlan},
+    rtp::{MAX_PACKET, Packet},
+    stats::TxStats,
+};
+
+/// Where a sender's sequence numbers, timestamps and SSRC start; random (RFC 3550 §5.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub ssrc: u32,
+    pub sequence: u16,
+    pub timestamp: u32,
+}
+
+/// Sends one stream.
+#[derive(Debug)]
+pub struct Sender {
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    payload_type: u8,
+    codec: Codec,
+    direction: Direction,
+    packet_ms: u32,
+    /// Payload type and clock rate of events, when agreed on.
+    events: Option<(u8, u32)>,
+    encoder: Encoder,
+    muted: bool,
+    /// The next packet is the first after a silence (RFC 3551 §4.1).
+    talkspurt: bool,
+    keys: KeySender,
+    /// Samples that fill no packet yet.
+    pending: Vec<f32>,
+    payload: Vec<u8>,
+    stats: TxStats,
+}
+
+impl Sender {
+    pub fn new(start: Start, plan: &MediaPlan) -> Self {
+        Self {
+            ssrc: start.ssrc,
+            sequence: start.sequence,
+            timestamp: start.timestamp,
+            payload_type: plan.send.0,
+            codec: plan.send.1,
+            direction: plan.direction,
+            packet_ms: packet_ms(plan),
+            events: events(plan),
+            encoder: Encoder::new(plan.send.1, &plan.opus),
+            muted: false,
+            talkspurt: true,
+            keys: KeySender::default(),
+            pending: Vec::new(),
+            payload: Vec::new(),
+            stats: TxStats::default(),
+        }
+    }
+
+    /// A new agreement; numbering goes on.
+    pub fn set_plan(&mut self, plan: &MediaPlan) {
+        if plan.send.1 != self.codec {
+            self.encoder = Encoder::new(plan.send.1, &plan.opus);
+        }
+        self.talkspurt |= !self.direction.sends();
+        (self.payload_type, self.codec) = plan.send;
+        self.direction = plan.direction;
+        self.packet_ms = packet_ms(plan);
+        self.events = events(plan);
+    }
+
+    pub fn mute(&mut self, on: bool) {
+        self.muted = on;
+    }
+
+    /// Digits to send. Where telephone-event was not agreed on they go as tones, so that the far end hears them anyway.
+    pub fn press(&mut self, digits: &str, via: DtmfVia) {
+        let via = if self.events.is_some() { via } else { DtmfVia::Inband };
+        self.keys.press(digits, via);
+    }
+
+    /// Whether a [`Sender::press`] is complete; to be asked until `false`.
+    pub fn keys_finished(&mut self) -> bool {
+        self.keys.finished()
+    }
+
+    /// Adapts redundancy to what the peer reports it loses, 0.0–1.0.
+    pub fn peer_loses(&mut self, share: f64) {
+        self.encoder.hint(if share > 0.005 { LossHint::Lossy } else { LossHint::Clean });
+    }
+
+    /// Takes 48 kHz samples of the microphone and hands every packet they complete to `transmit`.
+    pub fn speak(&mut self, samples: &[f32], mut transmit: impl FnMut(&[u8])) {
+        let mut samples = samples;
+        let frame = (self.packet_ms * SAMPLE_RATE / 1000) as usize;
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(frame.saturating_sub(self.pending.len())));
+            self.pending.extend_from_slice(now);
+            samples = later;
+            if self.pending.len() >= frame {
+                let mut audio = std::mem::take(&mut self.pending);
+                self.packet(&mut audio, &mut transmit);
+                audio.clear();
+                self.pending = audio;
+            }
+        }
+    }
+
+    pub fn stats(&self) -> TxStats {
+        self.stats.clone()
+    }
+
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Timestamp of the next packet.
+    pub fn timestamp(&self) -> u32 {
+        self.timestamp
+    }
+
+    pub fn packet_ms(&self) -> u32 {
+        self.packet_ms
+    }
+
+    fn packet(&mut self, audio: &mut [f32], transmit: &mut impl FnMut(&[u8])) {
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(self.packet_ms * (self.codec.clock_rate() / 1000));
+        if !self.direction.sends() {
+            self.talkspurt = true;
+            return;
+        }
+        let clock_rate = self.events.map_or(8_000, |(_, rate)| rate);
+        // Muted, and towards a peer we put on hold, silence keeps the stream and its path through NATs alive.
+        if self.muted || self.direction == Direction::SendOnly {
+            audio.fill(0.0);
+        }
+        match (self.keys.step(timestamp, self.packet_ms, clock_rate), self.events) {
+            (Sending::Event { timestamp, marker, payload }, Some((payload_type, _))) => {
+                self.transmit(payload_type, marker, timestamp, &payload.write(), transmit);
+                // Audio begins anew after a key.
+                self.talkspurt = true;
+                return;
+            }
+            (Sending::Tone, _) => self.keys.tone(audio),
+            (Sending::Audio | Sending::Event { .. }, _) => {}
+        }
+        let mut payload = std::mem::take(&mut self.payload);
+        self.encoder.encode(audio, &mut payload);
+        if payload.is_empty() {
+            self.talkspurt = true;
+        } else {
+            let marker = std::mem::take(&mut self.talkspurt);
+            self.transmit(self.payload_type, marker, timestamp, &payload, transmit);
+        }
+        self.payload = payload;
+    }
+
+    fn transmit(
+        &mut self,
+        payload_type: u8,
+        marker: bool,
+        timestamp: u32,
+        payload: &[u8],
+        transmit: &mut impl FnMut(&[u8]),
+    ) {
+        let packet = Packet { payload_type, marker, sequence: self.sequence, timestamp, ssrc: self.ssrc, payload };
+        let mut buffer = [0; MAX_PACKET];
+        if let Some(length) = packet.write(&mut buffer) {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.stats.packets += 1;
+            self.stats.bytes += payload.len() as u64;
+            transmit(&buffer[..length]);
+        }
+    }
+}
+
+/// One of the lengths that every codec here can make.
+fn packet_ms(plan: &MediaPlan) -> u32 {
+    match plan.ptime_ms {
+        ms @ (10 | 20 | 40 | 60) => ms,
+        _ => 20,
+    }
+}
+
+fn events(plan: &MediaPlan) -> Option<(u8, u32)> {
+    plan.telephone_event.map(|event| (event.send_payload_type, event.clock_rate))
+}

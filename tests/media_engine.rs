@@ -1,0 +1,200 @@
+//! Two media engines talk over loopback with file cards: what one is given to say is heard at the other.
+
+use agent_manager::media::{
+    dsp::steady_tone_share,
+    engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine},
+    plan::{Codec, Direction, MediaPlan, OpusParams, TelephoneEvent},
+    stats::CallStats,
+};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+const CALL: u32 = 1;
+
+struct Party {
+    engine: MediaEngine,
+    events: mpsc::Receiver<EngineEvent>,
+    address: SocketAddr,
+    recording: PathBuf,
+}
+
+impl Party {
+    fn new(dir: &Path, name: &str, hz: f64) -> Self {
+        let input = dir.join(format!("{name}-in.wav"));
+        let recording = dir.join(format!("{name}-out.wav"));
+        write_tone(&input, hz);
+        let (send, events) = mpsc::channel();
+        let audio = AudioChoice::File { input, output: recording.clone() };
+        let engine = MediaEngine::start(audio, move |event| drop(send.send(event))).unwrap();
+        let address = engine.open(CALL, [127, 0, 0, 1].into()).unwrap();
+        Self { engine, events, address, recording }
+    }
+
+    fn connect(&self, plan: MediaPlan) {
+        self.engine.send(EngineCommand::Plan { session: CALL, plan });
+        self.engine.send(EngineCommand::Connected { session: CALL });
+    }
+
+    /// Waits until an event fits; the others are dropped.
+    fn wait<T>(&self, mut fits: impl FnMut(EngineEvent) -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).expect("the event comes within 20 seconds");
+            if let Some(found) = fits(event) {
+                return found;
+            }
+        }
+    }
+
+    /// Waits for figures after at least `seconds` of packets.
+    fn stats_after(&self, seconds: u64) -> CallStats {
+        self.wait(|event| match event {
+            EngineEvent::Stats { stats, .. } if stats.tx.packets >= seconds * 50 => Some(stats),
+            _ => None,
+        })
+    }
+
+    /// Hangs up. Returns the last figures and the recording.
+    fn finish(self) -> (CallStats, Vec<f32>) {
+        self.engine.send(EngineCommand::Close { session: CALL });
+        let stats = self.wait(|event| match event {
+            EngineEvent::Stats { stats, last: true, .. } => Some(stats),
+            _ => None,
+        });
+        self.engine.shutdown();
+        let mut reader = hound::WavReader::open(&self.recording).unwrap();
+        assert_eq!((reader.spec().sample_rate, reader.spec().channels, reader.spec().bits_per_sample), (48_000, 1, 16));
+        (stats, reader.samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect())
+    }
+}
+
+fn write_tone(path: &Path, hz: f64) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for n in 0..16_000 {
+        let sample = (2.0 * std::f64::consts::PI * hz * f64::from(n) / 16_000.0).sin();
+        writer.write_sample((sample * 12_000.0) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
+fn plan(codec: Codec, remote: SocketAddr) -> MediaPlan {
+    let payload_type = match codec {
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+        Codec::Opus => 96,
+    };
+    let clock_rate = codec.clock_rate();
+    MediaPlan {
+        remote_rtp: remote,
+        remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
+        rtcp_mux: false,
+        direction: Direction::SendRecv,
+        send: (payload_type, codec),
+        receive: vec![(payload_type, codec)],
+        telephone_event: Some(TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate }),
+        opus: OpusParams::default(),
+        ptime_ms: 20,
+    }
+}
+
+/// The two of them, connected.
+fn call(dir: &Path, codec: Codec, impairment: Option<Impairment>) -> (Party, Party) {
+    let (a, b) = (Party::new(dir, "a", 440.0), Party::new(dir, "b", 1_000.0));
+    b.engine.send(EngineCommand::Impair(impairment));
+    let (to_a, to_b) = (plan(codec, a.address), plan(codec, b.address));
+    b.connect(to_a);
+    a.connect(to_b);
+    (a, b)
+}
+
+#[test]
+fn each_hears_the_other_s_tone_in_every_codec() {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = call(dir.path(), codec, None);
+        b.stats_after(3);
+        let now = a.engine.stats(CALL).unwrap();
+        assert!(now.rx.packets > 100 && now.rx.buffer_ms < 45.0, "{codec:?}: {now:?}");
+        for (party, hz) in [(a, 440.0), (b, 1_000.0)] {
+            let (stats, heard) = party.finish();
+            let hz = if hz == 440.0 { 1_000.0 } else { 440.0 };
+            let settled = &heard[24_000..heard.len() - 9_600];
+            let share = steady_tone_share(&settled[..48_000], hz, 48_000);
+            assert!(share > 0.8, "{codec:?} {hz}: {share}, {stats:?}");
+            assert!(stats.rx.lost == 0 && stats.rx.concealed_ms < 100, "{codec:?}: {stats:?}");
+            assert!(stats.mos.unwrap() > 4.0, "{codec:?}: {stats:?}");
+        }
+    }
+}
+
+#[test]
+fn digits_arrive_once_each_both_ways() {
+    for codec in [Codec::Pcmu, Codec::Opus] {
+        let dir = tempfile::tempdir().unwrap();
+        let impairment = Impairment { loss_percent: 20.0, delay_ms: 10, jitter_ms: 30, seed: 11 };
+        let (a, b) = call(dir.path(), codec, Some(impairment));
+        let press = |digits: &str| EngineCommand::Dtmf { session: CALL, digits: digits.into(), via: DtmfVia::Rfc4733 };
+        a.engine.send(press("1123#"));
+        b.engine.send(press("*9"));
+        for (party, digits) in [(&b, "1123#"), (&a, "*9")] {
+            let (mut heard, mut sent) = (String::new(), false);
+            party.wait(|event| {
+                match event {
+                    EngineEvent::Dtmf { digit, .. } => heard.push(digit),
+                    EngineEvent::DtmfSent { session: CALL } => sent = true,
+                    _ => {}
+                }
+                (sent && heard.len() >= digits.len()).then_some(())
+            });
+            assert_eq!(heard, digits, "{codec:?}");
+        }
+        b.finish();
+        a.finish();
+    }
+}
+
+#[test]
+fn a_bad_network_shows_in_the_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    let impairment = Impairment { loss_percent: 5.0, delay_ms: 30, jitter_ms: 20, seed: 7 };
+    let (a, b) = call(dir.path(), Codec::Pcmu, Some(impairment));
+    b.stats_after(6);
+    let (clean, _) = a.finish();
+    let (bad, heard) = b.finish();
+    let loss = bad.rx.lost as f64 / (bad.rx.packets + bad.rx.lost) as f64;
+    assert!((0.02..0.09).contains(&loss), "{bad:?}");
+    assert!((2.0..20.0).contains(&bad.rx.jitter_ms), "{bad:?}");
+    assert!((10.0..80.0).contains(&bad.rx.buffer_ms), "{bad:?}");
+    assert!(bad.rx.concealed_ms >= bad.rx.lost * 10 && bad.rx.concealed_ms < bad.rx.lost * 60 + 400, "{bad:?}");
+    assert!(bad.mos.unwrap() < clean.mos.unwrap() - 0.1, "{bad:?} {clean:?}");
+    assert!(steady_tone_share(&heard[48_000..96_000], 440.0, 48_000) > 0.8);
+}
+
+#[test]
+fn hold_and_mute_send_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = call(dir.path(), Codec::Pcmu, None);
+    a.engine.send(EngineCommand::Mute { session: CALL, on: true });
+    b.stats_after(2);
+    a.engine.send(EngineCommand::Mute { session: CALL, on: false });
+    let held = MediaPlan { direction: Direction::SendOnly, ..plan(Codec::Pcmu, b.address) };
+    a.engine.send(EngineCommand::Plan { session: CALL, plan: held });
+    b.stats_after(4);
+    let (stats, heard) = b.finish();
+    let (_, at_a) = a.finish();
+    assert!(stats.rx.packets > 190, "{stats:?}");
+    // The first instants, before the mute arrived, aside.
+    assert!(heard[24_000..].iter().all(|sample| sample.abs() < 0.01));
+    assert!(at_a[at_a.len() - 24_000..].iter().all(|sample| sample.abs() < 0.01));
+}
