@@ -18,6 +18,7 @@ pub struct Snapshot {
     pub audio: Audio,
     pub settings: Settings,
     pub about: About,
+    pub locale: Locale,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +42,8 @@ pub enum Status {
     Online {
         registration: String,
         since: Instant,
+        /// When the registrar last said so: the proof that calls can arrive, with its age.
+        confirmed: Instant,
     },
     /// Another device holds the registration.
     OnlineElsewhere {
@@ -172,9 +175,17 @@ pub struct Audio {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub theme: ThemeChoice,
-    /// Ring the loudspeaker too, not the headset alone.
-    pub notifications: bool,
+    /// Send digits by SIP INFO instead of RFC 4733 telephone-events.
     pub dtmf_via_info: bool,
+}
+
+/// How the user writes numbers and times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Locale {
+    /// "8:02 am", else "08:02".
+    pub twelve_hours: bool,
+    /// "4,2", else "4.2".
+    pub decimal_comma: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,0 +1,119 @@
+use crate::ui::{
+    format::age,
+    screen::{
+        Tone,
+        main::data::{free_secondary, kind},
+    },
+    snapshot::{RegistrationRow, Snapshot, Status},
+    text::{fill, t},
+};
+use std::time::{Duration, Instant};
+
+/// *Select account* as shown.
+#[derive(Debug, PartialEq)]
+pub struct Account {
+    /// "Maria · acme".
+    pub signed_in_as: Option<String>,
+    pub groups: Vec<Group>,
+    pub can_go_offline: bool,
+    pub next_change: Option<Duration>,
+}
+
+/// The registrations of one extension.
+#[derive(Debug, PartialEq)]
+pub struct Group {
+    pub title: String,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    pub registration: String,
+    pub kind: (&'static str, &'static str),
+    pub label: String,
+    pub holder: String,
+    pub tone: Tone,
+    pub rings: bool,
+    pub selected: bool,
+    /// Held by another device: choosing it asks first.
+    pub conflict: Option<Conflict>,
+}
+
+/// What is said, and offered, before a registration in use elsewhere is chosen.
+#[derive(Debug, PartialEq)]
+pub struct Conflict {
+    pub title: String,
+    /// The secondary to use instead, and what that does.
+    pub secondary: Option<(String, String)>,
+    pub take_over: String,
+}
+
+pub fn account(snapshot: &Snapshot, now: Instant) -> Account {
+    let mut groups: Vec<Group> = vec![];
+    for shown in &snapshot.registrations {
+        let title = fill(t().extension, &[&shown.extension]);
+        let row = row(shown, snapshot, now);
+        match groups.iter_mut().find(|group| group.title == title) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(Group { title, rows: vec![row] }),
+        }
+    }
+    let signed_in_as = snapshot.identity.as_ref().map(|who| fill(t().signed_in_at, &[&who.user, &who.account]));
+    let next_change = match &snapshot.status {
+        Status::Online { confirmed, .. } => Some(until_older(now.saturating_duration_since(*confirmed))),
+        _ => None,
+    };
+    let can_go_offline = snapshot.registrations.iter().any(|row| row.selected);
+    Account { signed_in_as, groups, can_go_offline, next_change }
+}
+
+fn row(shown: &RegistrationRow, snapshot: &Snapshot, now: Instant) -> Row {
+    let online_here = match &snapshot.status {
+        Status::Online { registration, confirmed, .. } if *registration == shown.name => Some(*confirmed),
+        _ => None,
+    };
+    let elsewhere = shown.in_use.as_ref().filter(|in_use| !in_use.this_device);
+    let (holder, tone) = match (online_here, elsewhere) {
+        (Some(confirmed), _) => {
+            let proof = fill(t().confirmed, &[&age(now.saturating_duration_since(confirmed))]);
+            (format!("{} · {proof}", t().this_device), Tone::Go)
+        }
+        (None, Some(other)) => (fill(t().in_use_by, &[&other.device, &other.address, &other.since]), Tone::Hold),
+        (None, None) if shown.selected => (t().selected_not_online.to_owned(), Tone::Accent),
+        (None, None) if shown.in_use.is_some() => (t().this_device.to_owned(), Tone::Go),
+        (None, None) => (t().free.to_owned(), Tone::Neutral),
+    };
+    let conflict = elsewhere.filter(|_| online_here.is_none()).map(|other| {
+        let secondary = free_secondary(snapshot, &shown.name);
+        Conflict {
+            title: fill(t().conflict_title, &[&shown.name, &other.device]),
+            secondary: secondary.map(|row| (row.name.clone(), fill(t().use_secondary_about, &[&named(row)]))),
+            take_over: fill(t().take_over_about, &[&shown.name]),
+        }
+    });
+    Row {
+        registration: shown.name.clone(),
+        kind: kind(shown),
+        label: shown.label.clone(),
+        holder,
+        tone,
+        rings: shown.ring_inbound,
+        selected: shown.selected,
+        conflict,
+    }
+}
+
+fn named(row: &RegistrationRow) -> String {
+    format!("{} {}", row.name, kind(row).0)
+}
+
+/// When an age that reads `elapsed` reads differently.
+fn until_older(elapsed: Duration) -> Duration {
+    let unit = match elapsed.as_secs() {
+        0..60 => 1,
+        60..3600 => 60,
+        _ => 3600,
+    };
+    let past = elapsed.as_nanos() % (u128::from(unit as u32) * 1_000_000_000);
+    Duration::from_secs(unit) - Duration::from_nanos(past as u64)
+}

@@ -1,0 +1,4 @@
+//! Audio: devices for talking and for ringing, level meters, a test tone.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,192 @@
+use crate::ui::{
+    format::{clock, figure, initials, next_second},
+    screen::Tone,
+    snapshot::{Call, CallState, Locale, Quality, Snapshot},
+    text::{fill, t},
+};
+use std::time::{Duration, Instant};
+
+/// One call as shown.
+#[derive(Debug, PartialEq)]
+pub struct Card {
+    pub call: u32,
+    pub name: String,
+    /// Number and dialled queue, where the name does not say them already.
+    pub line: Option<String>,
+    pub initials: Option<String>,
+    pub state: String,
+    pub tone: Tone,
+    pub clock: Option<String>,
+    pub controls: Controls,
+    pub muted: bool,
+    pub sound: Option<Sound>,
+    /// Shown as one row: on hold while another call is in hand.
+    pub small: bool,
+    /// What to dial to call this party again.
+    pub peer: String,
+}
+
+/// Which controls a call has now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controls {
+    /// Answer, reject; with `hold_other`, hold-and-answer too.
+    Ringing { hold_other: bool },
+    /// End.
+    Outgoing,
+    /// Mute, hold or resume, keypad, end.
+    Talking { held: bool },
+    /// Nothing but calling again.
+    Ended,
+}
+
+/// How a call sounds.
+#[derive(Debug, PartialEq)]
+pub struct Sound {
+    /// Lit bars of four.
+    pub bars: usize,
+    pub word: &'static str,
+    pub tone: Tone,
+    /// Label and value of each figure.
+    pub figures: Vec<(&'static str, String)>,
+}
+
+/// The cards, in the order the calls came, and when a clock changes next.
+pub fn cards(snapshot: &Snapshot, now: Instant) -> (Vec<Card>, Option<Duration>) {
+    let live = |call: &&Call| !matches!(call.state, CallState::Ended { .. } | CallState::Held);
+    let someone_in_hand = snapshot.calls.iter().any(|call| live(&call));
+    let cards: Vec<Card> = snapshot.calls.iter().map(|call| card(call, snapshot, someone_in_hand, now)).collect();
+    let tick = snapshot
+        .calls
+        .iter()
+        .filter(|call| !matches!(call.state, CallState::Ended { .. }))
+        .map(|call| next_second(call.since, now))
+        .min();
+    (cards, tick)
+}
+
+fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -> Card {
+    let (state, tone) = state(&call.state);
+    let others = snapshot.calls.iter().any(|other| other.id != call.id && is_talking(&other.state));
+    let controls = match call.state {
+        CallState::Ringing => Controls::Ringing { hold_other: others },
+        CallState::Dialing | CallState::Early => Controls::Outgoing,
+        CallState::Connected | CallState::RemoteHeld => Controls::Talking { held: false },
+        CallState::Held => Controls::Talking { held: true },
+        CallState::Ended { .. } => Controls::Ended,
+    };
+    let (name, line) = who(call);
+    Card {
+        call: call.id,
+        initials: initials(&name),
+        name,
+        line,
+        state,
+        tone,
+        clock: (controls != Controls::Ended).then(|| clock(now.saturating_duration_since(call.since))),
+        controls,
+        muted: call.muted && is_live(&call.state),
+        sound: call.quality.as_ref().map(|quality| sound(quality, call.codec.as_deref(), snapshot.locale)),
+        small: matches!(controls, Controls::Talking { held: true }) && someone_in_hand,
+        peer: call.peer.clone(),
+    }
+}
+
+/// First and second line about the other party.
+fn who(call: &Call) -> (String, Option<String>) {
+    let called = call.called.as_ref().map(|called| fill(t().called_for, &[called]));
+    let (name, number) = match (&call.peer_name, call.peer.as_str()) {
+        (Some(name), "") => (name.clone(), None),
+        (Some(name), number) if name != number => (name.clone(), Some(number.to_owned())),
+        (_, "") => (t().unknown_caller.to_owned(), None),
+        (_, number) => (number.to_owned(), None),
+    };
+    let line: Vec<String> = [number, called].into_iter().flatten().collect();
+    (name, (!line.is_empty()).then(|| line.join(" · ")))
+}
+
+fn state(state: &CallState) -> (String, Tone) {
+    let (text, tone) = match state {
+        CallState::Dialing => (t().dialing, Tone::Accent),
+        CallState::Early => (t().early, Tone::Accent),
+        CallState::Ringing => (t().ringing, Tone::Accent),
+        CallState::Connected => (t().connected, Tone::Go),
+        CallState::Held => (t().held, Tone::Hold),
+        CallState::RemoteHeld => (t().remote_held, Tone::Hold),
+        CallState::Ended { reason, failed } => {
+            let none = if *failed { t().failed } else { t().ended };
+            let text = if reason.is_empty() { none } else { reason };
+            return (text.to_owned(), if *failed { Tone::Stop } else { Tone::Neutral });
+        }
+    };
+    (text.to_owned(), tone)
+}
+
+/// MOS in words. The limits are ITU-T G.107 annex B's user satisfaction bands.
+fn sound(quality: &Quality, codec: Option<&str>, locale: Locale) -> Sound {
+    let (bars, word, tone) = match quality.mos {
+        mos if mos >= 4.03 => (4, t().quality_excellent, Tone::Go),
+        mos if mos >= 3.6 => (3, t().quality_good, Tone::Go),
+        mos if mos >= 3.1 => (2, t().quality_fair, Tone::Hold),
+        _ => (1, t().quality_poor, Tone::Stop),
+    };
+    let ms = |value: f64| fill(t().milliseconds, &[&figure(value, 0, locale)]);
+    let mut figures = vec![
+        (t().mos, figure(quality.mos, 1, locale)),
+        (t().loss, fill(t().percent, &[&figure(quality.loss_percent, 1, locale)])),
+        (t().jitter, ms(quality.jitter_ms)),
+    ];
+    figures.extend(quality.delay_ms.map(|delay| (t().delay, ms(delay))));
+    figures.extend(codec.map(|codec| (t().codec, codec.to_owned())));
+    Sound { bars, word, tone, figures }
+}
+
+fn is_talking(state: &CallState) -> bool {
+    matches!(state, CallState::Connected | CallState::RemoteHeld)
+}
+
+fn is_live(state: &CallState) -> bool {
+    is_talking(state) || *state == CallState::Held
+}
+
+/// The call a shortcut is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InHand {
+    /// Rings and can be answered.
+    Ringing,
+    /// Can be muted, held or resumed, takes digits: the one talked to, else the one on hold.
+    Talking,
+    /// Can be ended: the one talked to, else one being dialled, else the one on hold.
+    Ending,
+}
+
+pub fn in_hand(calls: &[Call], what: InHand) -> Option<&Call> {
+    let find = |wanted: &dyn Fn(&CallState) -> bool| calls.iter().find(|call| wanted(&call.state));
+    let held = |state: &CallState| *state == CallState::Held;
+    let outgoing = |state: &CallState| matches!(state, CallState::Dialing | CallState::Early);
+    match what {
+        InHand::Ringing => find(&|state| *state == CallState::Ringing),
+        InHand::Talking => find(&is_talking).or_else(|| find(&held)),
+        InHand::Ending => find(&is_talking).or_else(|| find(&outgoing)).or_else(|| find(&held)),
+    }
+}
+
+/// What a screen reader says about the calls between two snapshots.
+pub fn announcement(before: &[Call], after: &[Call]) -> Option<String> {
+    after.iter().find_map(|call| {
+        let name = who(call).0;
+        let old = before.iter().find(|old| old.id == call.id);
+        if old.is_some_and(|old| old.muted != call.muted) && is_live(&call.state) {
+            return Some(if call.muted { t().say_muted } else { t().say_unmuted }.to_owned());
+        }
+        if old.is_some_and(|old| old.state == call.state) {
+            return None;
+        }
+        match &call.state {
+            CallState::Ringing => Some(fill(t().say_ringing, &[&name])),
+            CallState::Connected => Some(fill(t().say_connected, &[&name])),
+            CallState::Held => Some(fill(t().say_held, &[&name])),
+            CallState::Ended { reason, .. } => Some(fill(t().say_ended, &[&name, reason])),
+            CallState::Dialing | CallState::Early | CallState::RemoteHeld => None,
+        }
+    })
+}

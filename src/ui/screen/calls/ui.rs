@@ -1,0 +1,259 @@
+use super::data::{Card, Controls, Sound, cards};
+use crate::ui::{
+    icon,
+    screen::Cx,
+    snapshot::Intent,
+    text::{fill, t},
+    theme::{BODY, CONTROL, GRID, RADIUS, SMALL, TITLE, Tokens, semibold, small, strong},
+    widget::{Button, IconButton, Look, Tile, avatar, card, keypad, line, paint_line, quality_bars, spacer, words},
+};
+use egui::{Align, Align2, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
+
+/// What the window remembers about calls.
+#[derive(Default)]
+pub struct Local {
+    /// The call whose keypad is open.
+    pub keypad: Option<u32>,
+    /// Digits sent to that call.
+    sent: String,
+}
+
+impl Local {
+    pub fn toggle_keypad(&mut self, call: u32) {
+        self.keypad = if self.keypad == Some(call) { None } else { Some(call) };
+        self.sent.clear();
+    }
+}
+
+/// A card for every call.
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
+    let (cards, tick) = cards(cx.snapshot, cx.now);
+    cx.tick_in(tick);
+    if local.keypad.is_some_and(|id| !cards.iter().any(|card| card.call == id)) {
+        local.keypad = None;
+    }
+    for one in &cards {
+        ui.push_id(one.call, |ui| match one.small || one.controls == Controls::Ended {
+            true => small_card(ui, cx, one),
+            false => full_card(ui, cx, one, local),
+        });
+    }
+}
+
+fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
+    card(ui, |ui| {
+        head(ui, one);
+        if one.muted {
+            muted_band(ui);
+        }
+        spacer(ui, 1.0);
+        let width = ui.available_width();
+        match one.controls {
+            Controls::Ringing { hold_other } => ringing(ui, cx, one.call, hold_other),
+            Controls::Talking { held } => talking(ui, cx, one, held, local),
+            Controls::Outgoing | Controls::Ended => {}
+        }
+        let look = Look::Filled(Tokens::of(ui).stop);
+        // End and Reject stand in the same place; what rings is answered elsewhere on the card.
+        match one.controls {
+            Controls::Ringing { .. } => {
+                let look = Look::Tinted(Tokens::of(ui).stop);
+                if ui.add(Button::new(t().reject, look).icon(icon::END).width(width).tip("Ctrl+E")).clicked() {
+                    cx.ask(Intent::Reject { call: one.call });
+                }
+            }
+            _ => {
+                if ui.add(Button::new(t().end, look).icon(icon::END).width(width).tip("Ctrl+E")).clicked() {
+                    cx.ask(Intent::Hangup { call: one.call });
+                }
+            }
+        }
+    });
+}
+
+/// Who, which number, what state; at the right the clock and how it sounds.
+fn head(ui: &mut Ui, one: &Card) {
+    let tokens = Tokens::of(ui);
+    let hue = one.tone.hue(tokens);
+    let clock = one.clock.as_deref().unwrap_or_default();
+    let lines = if one.line.is_some() { 3.0 } else { 2.0 };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * lines), Sense::hover());
+    let said: Vec<&str> = [Some(one.name.as_str()), one.line.as_deref(), Some(&one.state), one.clock.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, said.join(", ")));
+
+    let face = Rect::from_min_size(rect.min, vec2(48.0, 48.0));
+    let mut place = ui.new_child(UiBuilder::new().max_rect(face));
+    avatar(&mut place, one.initials.as_deref(), icon::CALL.filled(), hue, 48.0);
+    let painter = ui.painter();
+    let right = (rect.right_top() + vec2(0.0, 13.0), Align2::RIGHT_CENTER);
+    let clock_rect = paint_line(painter, right, 120.0, clock, (TITLE, FontFamily::Proportional), tokens.text);
+    let left = face.right() + 3.0 * GRID;
+    let at = |row: f32| (pos2(left, rect.top() + row), Align2::LEFT_CENTER);
+    paint_line(painter, at(13.0), clock_rect.left() - 2.0 * GRID - left, &one.name, (TITLE, semibold()), tokens.text);
+    let mut row = 38.0;
+    if let Some(line) = &one.line {
+        paint_line(painter, at(row), rect.right() - left, line, (SMALL, FontFamily::Proportional), tokens.text_weak);
+        row += 21.0;
+    }
+    let sound_width = if one.sound.is_some() { 96.0 } else { 0.0 };
+    paint_line(painter, at(row), rect.right() - left - sound_width, &one.state, (SMALL, semibold()), hue.text);
+    if let Some(sound) = &one.sound {
+        let place =
+            Rect::from_min_max(pos2(left, rect.top() + row - 10.0), pos2(rect.right(), rect.top() + row + 10.0));
+        let layout = Layout::right_to_left(Align::Center);
+        sound_mark(&mut ui.new_child(UiBuilder::new().max_rect(place).layout(layout)), sound);
+    }
+}
+
+fn sound_mark(ui: &mut Ui, sound: &Sound) {
+    let hue = sound.tone.hue(Tokens::of(ui));
+    let name = format!("{}: {}", t().quality, sound.word);
+    let tip: Vec<String> = sound.figures.iter().map(|(label, value)| format!("{label}  {value}")).collect();
+    ui.spacing_mut().item_spacing.x = 1.5 * GRID;
+    words(ui, small(sound.word).color(hue.text), false);
+    quality_bars(ui, sound.bars, hue.text, &name).on_hover_text(tip.join("\n"));
+}
+
+/// Red across the card: seen from two metres.
+fn muted_band(ui: &mut Ui) {
+    let hue = Tokens::of(ui).stop;
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 9.0 * GRID), Sense::hover());
+    ui.painter().rect_filled(rect, RADIUS, hue.fill);
+    icon::MICROPHONE_OFF.paint(ui.painter(), pos2(rect.left() + 20.0, rect.center().y), 20.0, hue.on_fill);
+    ui.put(rect, egui::Label::new(strong(t().muted).color(hue.on_fill)));
+}
+
+fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
+    let tokens = Tokens::of(ui);
+    let width = ui.available_width();
+    let answer = Button::new(t().answer, Look::Filled(tokens.go)).icon(icon::ANSWER).height(15.0 * GRID);
+    if !hold_other {
+        if ui.add(answer.width(width).tip("Ctrl+Enter")).clicked() {
+            cx.ask(Intent::Answer { call });
+        }
+        return;
+    }
+    // With a call in progress the usual wish is to keep it.
+    let both = Button::new(t().answer_and_hold, Look::Filled(tokens.go)).icon(icon::HOLD_AND_ANSWER);
+    if ui.add(both.width(width).height(15.0 * GRID).tip(t().answer_and_hold_tip)).clicked() {
+        cx.ask(Intent::AnswerAndHold { call });
+    }
+}
+
+fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Local) {
+    let tokens = Tokens::of(ui);
+    let gap = 2.0 * GRID;
+    let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
+    let call = one.call;
+    ui.horizontal(|ui| {
+        let (mic, word) = match one.muted {
+            true => (icon::MICROPHONE_OFF, t().unmute),
+            false => (icon::MICROPHONE, t().mute),
+        };
+        let mute = Tile::new(mic, word, width).on(one.muted.then_some(tokens.stop)).shortcut("Ctrl+M");
+        if ui.add(mute).clicked() {
+            cx.ask(Intent::Mute { call, on: !one.muted });
+        }
+        let (sign, word) = if held { (icon::RESUME, t().resume) } else { (icon::HOLD, t().hold) };
+        let hold = Tile::new(sign, word, width).on(held.then_some(tokens.hold)).shortcut("Ctrl+H");
+        if ui.add(hold).clicked() {
+            cx.ask(if held { Intent::Resume { call } } else { Intent::Hold { call } });
+        }
+        let open = local.keypad == Some(call);
+        let keys = Tile::new(icon::KEYPAD, t().keypad, width).on(open.then_some(tokens.accent)).shortcut("Ctrl+K");
+        if ui.add(keys).clicked() {
+            local.toggle_keypad(call);
+        }
+    });
+    if local.keypad == Some(call) {
+        let hint = if local.sent.is_empty() { t().dtmf_hint.to_owned() } else { fill(t().sent_digits, &[&local.sent]) };
+        line(ui, small(hint).color(tokens.text_weak));
+        if let Some(digit) = keypad(ui) {
+            local.sent.push(digit);
+            cx.ask(Intent::Dtmf { call, digits: digit.to_string() });
+        }
+    }
+}
+
+/// One row: a call on hold beside another, or one that has ended.
+fn small_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
+    card(ui, |ui| with_controls(ui, one, |ui| small_controls(ui, cx, one)));
+}
+
+/// Name over state at the left, controls at the right.
+fn with_controls(ui: &mut Ui, one: &Card, controls: impl FnOnce(&mut Ui)) {
+    let tokens = Tokens::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL), Sense::hover());
+    let state = [one.clock.as_deref(), Some(&one.state)].into_iter().flatten().collect::<Vec<_>>().join("  ");
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}, {state}", one.name)));
+    let layout = Layout::right_to_left(Align::Center);
+    let mut right = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
+    controls(&mut right);
+    let width = right.min_rect().left() - 2.0 * GRID - rect.left();
+    let at = |y: f32| (pos2(rect.left(), rect.top() + y), Align2::LEFT_CENTER);
+    paint_line(ui.painter(), at(10.0), width, &one.name, (BODY, semibold()), tokens.text);
+    let ink = one.tone.hue(tokens).text;
+    paint_line(ui.painter(), at(31.0), width, &state, (SMALL, FontFamily::Proportional), ink);
+}
+
+fn small_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
+    let tokens = Tokens::of(ui);
+    let call = one.call;
+    if one.controls == Controls::Ended {
+        let name = fill(t().call_back, &[&one.name]);
+        let again = IconButton::new(icon::CALL, &name, Look::Tinted(tokens.go));
+        if !one.peer.is_empty() && ui.add(again).clicked() {
+            cx.ask(Intent::Dial { to: one.peer.clone() });
+        }
+        return;
+    }
+    if ui.add(IconButton::new(icon::END, t().end, Look::Tinted(tokens.stop))).clicked() {
+        cx.ask(Intent::Hangup { call });
+    }
+    if ui.add(Button::new(t().resume, Look::Tinted(tokens.hold)).icon(icon::RESUME)).clicked() {
+        cx.ask(Intent::Resume { call });
+    }
+}
+
+/// A strip that keeps a call within reach while another page is open: who, how long, and its main control.
+pub fn strip(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let (cards, tick) = cards(cx.snapshot, cx.now);
+    cx.tick_in(tick);
+    for one in cards.iter().filter(|card| card.controls != Controls::Ended) {
+        ui.push_id(("strip", one.call), |ui| {
+            card(ui, |ui| with_controls(ui, one, |ui| strip_controls(ui, cx, one)));
+        });
+    }
+}
+
+fn strip_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
+    let tokens = Tokens::of(ui);
+    let call = one.call;
+    if let Controls::Ringing { hold_other } = one.controls {
+        if ui.add(IconButton::new(icon::END, t().reject, Look::Tinted(tokens.stop))).clicked() {
+            cx.ask(Intent::Reject { call });
+        }
+        if ui.add(Button::new(t().answer, Look::Filled(tokens.go)).icon(icon::ANSWER)).clicked() {
+            cx.ask(answer(call, hold_other));
+        }
+        return;
+    }
+    if ui.add(IconButton::new(icon::END, t().end, Look::Filled(tokens.stop))).clicked() {
+        cx.ask(Intent::Hangup { call });
+    }
+    let mic = match one.muted {
+        true => IconButton::new(icon::MICROPHONE_OFF, t().unmute, Look::Filled(tokens.stop)),
+        false => IconButton::new(icon::MICROPHONE, t().mute, Look::Tinted(tokens.neutral)),
+    };
+    if matches!(one.controls, Controls::Talking { .. }) && ui.add(mic).clicked() {
+        cx.ask(Intent::Mute { call, on: !one.muted });
+    }
+}
+
+/// Answer, keeping another call on hold where there is one.
+pub fn answer(call: u32, hold_other: bool) -> Intent {
+    if hold_other { Intent::AnswerAndHold { call } } else { Intent::Answer { call } }
+}

@@ -1,0 +1,83 @@
+use super::data::{Detail, detail};
+use crate::ui::{
+    icon,
+    screen::{Cx, main::data::main},
+    snapshot::Intent,
+    text::{fill, t},
+    theme::{GRID, MARGIN, TITLE, Tokens, body, semibold, small, title},
+    widget::{Button, Look, avatar, card, empty_state, line, quality_bars, section, spacer},
+};
+use egui::{Align, Frame, Layout, Margin, RichText, ScrollArea, Ui};
+
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, chosen: Option<usize>) {
+    let cannot = main(cx.snapshot, cx.now).cannot_dial;
+    ScrollArea::vertical().id_salt("detail").auto_shrink(false).show(ui, |ui| {
+        Frame::new().inner_margin(Margin::symmetric(32, 32)).show(ui, |ui| {
+            ui.set_max_width(ui.available_width().min(560.0));
+            ui.spacing_mut().item_spacing.y = 3.0 * GRID;
+            match detail(cx.snapshot, chosen, cx.now) {
+                Some(shown) => thing(ui, cx, &shown, cannot),
+                None => {
+                    ui.add_space((ui.available_height() / 3.0 - 80.0).max(0.0));
+                    empty_state(ui, icon::CALL, t().detail_empty, t().detail_empty_hint);
+                }
+            }
+        });
+    });
+}
+
+fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, cannot: Option<&'static str>) {
+    let tokens = Tokens::of(ui);
+    let hue = shown.tone.hue(tokens);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = MARGIN;
+        avatar(ui, shown.initials.as_deref(), icon::CALL.filled(), hue, 72.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if let Some(clock) = &shown.clock {
+                ui.label(RichText::new(clock).size(TITLE));
+            }
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                spacer(ui, 2.0);
+                line(ui, title(&shown.name));
+                ui.label(body(&shown.state).color(hue.text).family(semibold()));
+            });
+        });
+    });
+    facts(ui, &shown.facts);
+    if let Some((word, bars, tone, figures)) = &shown.sound {
+        let hue = tone.hue(tokens);
+        ui.horizontal(|ui| {
+            section(ui, t().quality);
+            quality_bars(ui, *bars, hue.text, word);
+            ui.label(small(*word).color(hue.text).family(semibold()));
+        });
+        facts(ui, figures);
+    }
+    if let Some(to) = &shown.call_back {
+        let name = fill(t().call_back, &[&shown.name]);
+        let look = Look::Filled(tokens.go);
+        let button = Button::new(&name, look).icon(icon::ANSWER).enabled(cannot.is_none());
+        if ui.add(button.tip(cannot.unwrap_or(t().dial))).clicked() {
+            cx.ask(Intent::Dial { to: to.clone() });
+        }
+    }
+}
+
+fn facts(ui: &mut Ui, facts: &[(&'static str, String)]) {
+    if facts.is_empty() {
+        return;
+    }
+    card(ui, |ui| {
+        for (label, value) in facts {
+            ui.horizontal(|ui| {
+                let weak = Tokens::of(ui).text_weak;
+                ui.allocate_ui_with_layout(egui::vec2(120.0, 24.0), Layout::left_to_right(Align::Center), |ui| {
+                    ui.set_min_width(120.0);
+                    ui.label(body(*label).color(weak));
+                });
+                line(ui, body(value));
+            });
+        }
+    });
+}

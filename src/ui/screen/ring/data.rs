@@ -1,0 +1,60 @@
+use crate::ui::{
+    format::{clock, initials, next_second},
+    text::{fill, t},
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// A ringing call, as the main window tells the ringing window: one JSON object a line. Ringing stops when the input ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ringing {
+    pub call: u32,
+    pub name: String,
+    /// Number and dialled queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// How long it has rung already.
+    #[serde(default)]
+    pub rung_ms: u64,
+    /// Another call is up: answering puts it on hold.
+    #[serde(default)]
+    pub hold_other: bool,
+    /// `true`: dark colours, `false`: light ones.
+    #[serde(default)]
+    pub dark: bool,
+}
+
+/// What was pressed, on standard output: `"answer"`, `"answer_and_hold"`, `"reject"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pressed {
+    Answer,
+    AnswerAndHold,
+    Reject,
+}
+
+/// The window as shown.
+#[derive(Debug, PartialEq)]
+pub struct Ring {
+    pub name: String,
+    pub line: Option<String>,
+    pub initials: Option<String>,
+    pub waited: String,
+    pub answer: (&'static str, Pressed),
+    pub next_change: Duration,
+}
+
+pub fn ring(ringing: &Ringing, since: Instant, now: Instant) -> Ring {
+    let answer = match ringing.hold_other {
+        true => (t().answer_and_hold, Pressed::AnswerAndHold),
+        false => (t().answer, Pressed::Answer),
+    };
+    Ring {
+        name: ringing.name.clone(),
+        line: ringing.line.clone(),
+        initials: initials(&ringing.name),
+        waited: fill(t().ringing_for, &[&clock(now.saturating_duration_since(since))]),
+        answer,
+        next_change: next_second(since, now),
+    }
+}

@@ -1,0 +1,4 @@
+//! The settings wheel's list, and the small pages behind it: calls, appearance, shortcuts.
+
+pub mod data;
+pub mod ui;

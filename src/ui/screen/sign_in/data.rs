@@ -1,0 +1,98 @@
+use crate::ui::{
+    snapshot::{Intent, SignInForm, Snapshot, Status},
+    text::{fill, t},
+};
+use std::time::{Duration, Instant};
+
+/// What is typed but not applied yet. It stays in the window.
+#[derive(Clone, Default, PartialEq)]
+pub struct Draft {
+    pub server: String,
+    pub username: String,
+    pub password: String,
+    pub api_key: String,
+    pub remember: bool,
+    /// What the fields were last filled from.
+    filled: Option<SignInForm>,
+    /// A field that *Apply* found empty.
+    missing: Option<&'static str>,
+}
+
+impl Draft {
+    /// Takes over what is remembered, once, and again when it changes.
+    pub fn follow(&mut self, form: &SignInForm) {
+        if self.filled.as_ref() == Some(form) {
+            return;
+        }
+        self.server.clone_from(&form.server);
+        self.username.clone_from(&form.username);
+        self.password.clone_from(&form.password);
+        self.api_key.clone_from(&form.api_key);
+        self.remember = form.secrets_remembered || self.filled.is_none();
+        self.filled = Some(form.clone());
+    }
+
+    /// *Apply*: the intent, or nothing and a sentence about the first empty field.
+    pub fn apply(&mut self) -> Option<Intent> {
+        let remembered = self.filled.as_ref().is_some_and(|form| form.secrets_remembered);
+        let empty = |value: &str, optional: bool| value.trim().is_empty() && !optional;
+        self.missing = match () {
+            () if empty(&self.server, false) => Some(t().missing_server),
+            () if empty(&self.username, false) => Some(t().missing_username),
+            () if empty(&self.password, remembered) => Some(t().missing_password),
+            () if empty(&self.api_key, remembered) => Some(t().missing_api_key),
+            () => None,
+        };
+        self.missing.is_none().then(|| Intent::Apply {
+            server: self.server.trim().to_owned(),
+            username: self.username.trim().to_owned(),
+            password: self.password.clone(),
+            api_key: self.api_key.trim().to_owned(),
+            remember: self.remember,
+        })
+    }
+}
+
+/// The screen as shown.
+#[derive(Debug, PartialEq)]
+pub struct SignIn {
+    pub busy: bool,
+    pub apply: &'static str,
+    /// In the empty password and key fields, where both are remembered.
+    pub secret_hint: &'static str,
+    pub problem: Option<String>,
+    pub next_change: Option<Duration>,
+}
+
+pub fn sign_in(snapshot: &Snapshot, draft: &Draft, now: Instant) -> SignIn {
+    let busy = snapshot.status == Status::SigningIn;
+    let (problem, next_change) = match (&snapshot.status, draft.missing) {
+        (Status::SigningIn, _) => (None, None),
+        (_, Some(missing)) => (Some(missing.to_owned()), None),
+        (Status::Refused { reason }, _) => (Some(reason.clone()), None),
+        (Status::TmsUnreachable { reason, retry_at }, _) => {
+            let (text, wait) = with_retry(reason, *retry_at, now);
+            (Some(text), wait)
+        }
+        _ => (None, None),
+    };
+    SignIn {
+        busy,
+        apply: if busy { t().applying } else { t().apply },
+        secret_hint: if snapshot.sign_in.secrets_remembered { t().remembered_hint } else { "" },
+        problem,
+        next_change,
+    }
+}
+
+/// A reason with the time of the next try, and when that text changes.
+pub fn with_retry(reason: &str, retry_at: Option<Instant>, now: Instant) -> (String, Option<Duration>) {
+    let Some(at) = retry_at else { return (reason.to_owned(), None) };
+    let left = at.saturating_duration_since(now);
+    if left.is_zero() {
+        return (fill(t().retry_now, &[reason]), None);
+    }
+    let seconds = left.as_secs_f64().ceil() as u64;
+    let until_next = left - Duration::from_secs(seconds - 1);
+    (fill(t().retry_in, &[reason, &seconds.to_string()]), Some(until_next))
+}

@@ -1,0 +1,83 @@
+use super::data::{Draft, sign_in};
+use crate::ui::{
+    icon,
+    screen::Cx,
+    text::t,
+    theme::{self, GRID, Tokens, body, title},
+    widget::{Button, Field, Live, Look, announce, banner, spacer},
+};
+use egui::{Align, Key, Layout, ScrollArea, Sense, Ui, Vec2};
+
+/// Widest the form gets.
+const WIDTH: f32 = 348.0;
+
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
+    draft.follow(&cx.snapshot.sign_in);
+    let shown = sign_in(cx.snapshot, draft, cx.now);
+    cx.tick_in(shown.next_change);
+    let side = ((ui.available_width() - WIDTH) / 2.0).max(theme::MARGIN);
+    let top = ((ui.available_height() - 600.0) / 3.0).max(3.0 * GRID);
+    ScrollArea::vertical().show(ui, |ui| {
+        ui.add_space(top);
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = 0.0;
+            ui.add_space(side);
+            ui.vertical(|ui| {
+                ui.set_width(ui.available_width().min(WIDTH));
+                head(ui);
+                let entered = fields(ui, draft, shown.busy, shown.secret_hint);
+                spacer(ui, 1.0);
+                let look = Look::Filled(Tokens::of(ui).accent);
+                let apply =
+                    Button::new(shown.apply, look).enabled(!shown.busy).width(ui.available_width()).height(44.0);
+                if (ui.add(apply).clicked() || entered) && !shown.busy {
+                    cx.intents.extend(draft.apply());
+                    ui.ctx().request_repaint();
+                }
+                if let Some(problem) = &shown.problem {
+                    banner(ui, icon::ERROR, Tokens::of(ui).stop, problem, |_| ());
+                }
+                let said = if shown.busy { t().applying } else { shown.problem.as_deref().unwrap_or_default() };
+                announce(ui, "sign-in", said, Live::Assertive);
+                spacer(ui, 4.0);
+            });
+        });
+    });
+}
+
+fn head(ui: &mut Ui) {
+    let weak = Tokens::of(ui).text_weak;
+    ui.with_layout(Layout::top_down(Align::Center), |ui| {
+        logo(ui, 52.0);
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.label(title(t().app));
+        ui.label(body(t().sign_in_subtitle).color(weak));
+    });
+    spacer(ui, 2.0);
+}
+
+/// The program's mark: a headset on the accent colour.
+pub fn logo(ui: &mut Ui, size: f32) {
+    let hue = Tokens::of(ui).accent;
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(size), Sense::hover());
+    ui.painter().rect_filled(rect, (size * 0.26) as u8, hue.fill);
+    icon::HEADSET.paint(ui.painter(), rect.center(), size * 0.6, hue.on_fill);
+}
+
+/// The form; true when Enter was pressed in a field.
+fn fields(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bool {
+    ui.spacing_mut().item_spacing.y = 2.0 * GRID;
+    let form = [
+        Field::new(t().server, &mut draft.server).hint(t().server_hint),
+        Field::new(t().username, &mut draft.username),
+        Field::new(t().password, &mut draft.password).hint(secret_hint).secret(t().show_password, t().hide_password),
+        Field::new(t().api_key, &mut draft.api_key).hint(secret_hint).secret(t().show_api_key, t().hide_api_key),
+    ];
+    let mut entered = false;
+    for field in form {
+        let response = ui.add(field.enabled(!busy));
+        entered |= response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    }
+    ui.add_enabled_ui(!busy, |ui| ui.checkbox(&mut draft.remember, body(t().remember)));
+    entered
+}

@@ -1,0 +1,289 @@
+//! The window as a whole: which screen stands where, shortcuts, notices, announcements. It paints from a snapshot and returns
+//! what the person asked for; it holds only what is typed and where the person is.
+
+use super::{
+    icon,
+    screen::{
+        Cx, Page, about, account, audio,
+        calls::{
+            self,
+            data::{InHand, announcement, in_hand},
+            ui::answer,
+        },
+        detail, main, settings, sign_in,
+    },
+    snapshot::{Call, CallState, Intent, Notice, NoticeKind, Snapshot, Status, ThemeChoice},
+    text::{fill, t},
+    theme::{GRID, MARGIN, Tokens},
+    widget::{Live, announce, dismissible},
+};
+use egui::{Area, CentralPanel, Frame, Id, Key, KeyboardShortcut, Modifiers, Order, Panel, ThemePreference, Ui};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// From this width on, the thing in hand has its own side.
+pub const WIDE: f32 = 860.0;
+/// Size the window opens with, in points.
+pub const COMPACT: [f32; 2] = [380.0, 640.0];
+/// Width of the main column in the wide window.
+const COLUMN: f32 = 380.0;
+/// How long an informing notice stays; errors stay until they are dismissed.
+const NOTICE: Duration = Duration::from_secs(8);
+/// Notices shown at once; the oldest gives way.
+const NOTICES: usize = 3;
+
+/// Everything the window remembers between frames.
+#[derive(Default)]
+pub struct Window {
+    page: Page,
+    draft: sign_in::data::Draft,
+    main: main::ui::Local,
+    calls: calls::ui::Local,
+    account: account::ui::Local,
+    notices: VecDeque<(Notice, Instant)>,
+    /// For what a screen reader says: the calls as last shown, and the last sentence.
+    heard: Vec<Call>,
+    said: String,
+    signed_in: bool,
+    meters: bool,
+    title: String,
+    theme: Option<ThemeChoice>,
+}
+
+impl Window {
+    /// Shows a notice until it is dismissed or, for information, until it is old.
+    pub fn notice(&mut self, notice: Notice, now: Instant) {
+        self.said.clone_from(&notice.text);
+        self.notices.retain(|(shown, _)| shown.text != notice.text);
+        self.notices.push_back((notice, now));
+        while self.notices.len() > NOTICES {
+            self.notices.pop_front();
+        }
+    }
+
+    /// Opens a page, as pressing its way there would.
+    pub fn open(&mut self, page: Page) {
+        self.page = page;
+    }
+
+    /// Paints the window and returns what the person asked for.
+    pub fn show(&mut self, ui: &mut Ui, snapshot: &Snapshot, now: Instant) -> Vec<Intent> {
+        let mut cx = Cx::new(snapshot, now);
+        self.follow(ui, snapshot);
+        let signed_in = is_signed_in(snapshot);
+        if signed_in {
+            self.shortcuts(ui, &mut cx);
+        }
+        let frame = Frame::new().fill(Tokens::of(ui).background);
+        CentralPanel::no_frame().frame(frame).show(ui, |ui| match (signed_in, ui.available_width() >= WIDE) {
+            (false, _) => sign_in::ui::show(ui, &mut cx, &mut self.draft),
+            (true, false) => self.compact(ui, &mut cx),
+            (true, true) => self.wide(ui, &mut cx),
+        });
+        self.show_notices(ui, &mut cx);
+        announce(ui, "announcements", &self.said, Live::Assertive);
+        self.meters(&mut cx);
+        if let Some(page) = cx.go {
+            self.page = page;
+            self.main.focus_dial = page == Page::Main;
+            ui.ctx().request_repaint();
+        }
+        if let Some(wait) = cx.tick {
+            ui.ctx().request_repaint_after(wait);
+        }
+        cx.intents
+    }
+
+    /// Takes note of what changed since the last frame.
+    fn follow(&mut self, ui: &Ui, snapshot: &Snapshot) {
+        let signed_in = is_signed_in(snapshot);
+        if signed_in != self.signed_in {
+            self.signed_in = signed_in;
+            self.page = Page::Main;
+            self.main.focus_dial = signed_in;
+        }
+        if let Some(sentence) = announcement(&self.heard, &snapshot.calls) {
+            self.said = sentence;
+        }
+        if self.heard != snapshot.calls {
+            self.heard.clone_from(&snapshot.calls);
+        }
+        let title = title(snapshot);
+        if title != self.title {
+            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+        if self.theme.replace(snapshot.settings.theme) != Some(snapshot.settings.theme) {
+            ui.ctx().set_theme(match snapshot.settings.theme {
+                ThemeChoice::System => ThemePreference::System,
+                ThemeChoice::Light => ThemePreference::Light,
+                ThemeChoice::Dark => ThemePreference::Dark,
+            });
+        }
+    }
+
+    fn compact(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        if self.page == Page::Main {
+            return main::ui::show(ui, cx, &mut self.main, &mut self.calls, false);
+        }
+        let live = cx.snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
+        if live {
+            let frame = Frame::new().inner_margin(MARGIN / 2.0);
+            Panel::bottom("calls").frame(frame).show_separator_line(false).show(ui, |ui| calls::ui::strip(ui, cx));
+        }
+        self.settings(ui, cx);
+    }
+
+    fn wide(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let column = Panel::left("column").exact_size(COLUMN).resizable(false).frame(Frame::new());
+        column.show(ui, |ui| main::ui::show(ui, cx, &mut self.main, &mut self.calls, true));
+        if self.page == Page::Main {
+            detail::ui::show(ui, cx, self.main.chosen);
+        } else {
+            self.settings(ui, cx);
+        }
+    }
+
+    fn settings(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        match self.page {
+            Page::Main | Page::Settings => settings::ui::menu(ui, cx),
+            Page::Account => account::ui::show(ui, cx, &mut self.account),
+            Page::Audio => audio::ui::show(ui, cx),
+            Page::Calls => settings::ui::calls(ui, cx),
+            Page::Appearance => settings::ui::appearance(ui, cx),
+            Page::Shortcuts => settings::ui::shortcuts_page(ui, cx),
+            Page::About => about::ui::show(ui, cx),
+        }
+    }
+
+    fn shortcuts(&mut self, ui: &Ui, cx: &mut Cx<'_>) {
+        let pressed = |key| ui.input_mut(|i| i.consume_shortcut(&KeyboardShortcut::new(Modifiers::COMMAND, key)));
+        let calls = &cx.snapshot.calls;
+        if pressed(Key::Enter)
+            && let Some(call) = in_hand(calls, InHand::Ringing)
+        {
+            cx.ask(answer(call.id, in_hand(calls, InHand::Talking).is_some_and(|c| c.state != CallState::Held)));
+        }
+        if let Some(call) = in_hand(calls, InHand::Talking) {
+            if pressed(Key::M) {
+                cx.ask(Intent::Mute { call: call.id, on: !call.muted });
+            }
+            if pressed(Key::H) {
+                let call_id = call.id;
+                let held = call.state == CallState::Held;
+                cx.ask(if held { Intent::Resume { call: call_id } } else { Intent::Hold { call: call_id } });
+            }
+            if pressed(Key::K) {
+                self.calls.toggle_keypad(call.id);
+            }
+        } else if pressed(Key::K) {
+            self.main.keypad = !self.main.keypad;
+        }
+        if pressed(Key::E) {
+            let ending = in_hand(calls, InHand::Ending).map(|call| Intent::Hangup { call: call.id });
+            let ringing = in_hand(calls, InHand::Ringing).map(|call| Intent::Reject { call: call.id });
+            cx.intents.extend(ending.or(ringing));
+        }
+        if pressed(Key::Comma) {
+            cx.go = Some(Page::Settings);
+        }
+        if pressed(Key::L) {
+            cx.go = Some(Page::Main);
+        }
+        // Escape leads back and closes what is open; it never touches a call.
+        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
+            self.escape(cx);
+        }
+    }
+
+    fn escape(&mut self, cx: &mut Cx<'_>) {
+        match self.page {
+            Page::Main if self.calls.keypad.take().is_some() => {}
+            Page::Main => self.main.keypad = false,
+            Page::Account if self.account.asking.take().is_some() => {}
+            Page::Settings => cx.go = Some(Page::Main),
+            Page::Account | Page::Audio | Page::Calls | Page::Appearance | Page::Shortcuts | Page::About => {
+                cx.go = Some(Page::Settings);
+            }
+        }
+    }
+
+    /// Meters run only while they can be seen.
+    fn meters(&mut self, cx: &mut Cx<'_>) {
+        let wanted = self.signed_in && cx.go.unwrap_or(self.page) == Page::Audio;
+        if wanted != self.meters {
+            self.meters = wanted;
+            cx.ask(Intent::Meter { on: wanted });
+        }
+    }
+
+    fn show_notices(&mut self, ui: &Ui, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        let left = |(notice, since): &(Notice, Instant)| {
+            let age = now.saturating_duration_since(*since);
+            (notice.kind == NoticeKind::Info).then(|| NOTICE.saturating_sub(age))
+        };
+        self.notices.retain(|shown| left(shown) != Some(Duration::ZERO));
+        if self.notices.is_empty() {
+            return;
+        }
+        cx.tick_in(self.notices.iter().filter_map(left).min());
+        let screen = ui.max_rect();
+        let width = (screen.width() - 2.0 * MARGIN).min(420.0);
+        let mut dismissed = None;
+        Area::new(Id::unique("notices"))
+            .order(Order::Foreground)
+            .anchor(egui::Align2::CENTER_BOTTOM, [0.0, -MARGIN])
+            .show(ui.ctx(), |ui| {
+                ui.set_width(width);
+                ui.spacing_mut().item_spacing.y = 2.0 * GRID;
+                for (index, (notice, _)) in self.notices.iter().enumerate() {
+                    if one_notice(ui, notice) {
+                        dismissed = Some(index);
+                    }
+                }
+            });
+        if let Some(index) = dismissed {
+            self.notices.remove(index);
+        }
+    }
+}
+
+/// Paints a notice; true when it was dismissed.
+fn one_notice(ui: &mut Ui, notice: &Notice) -> bool {
+    let tokens = Tokens::of(ui);
+    let (sign, hue) = match notice.kind {
+        NoticeKind::Info => (icon::INFO, tokens.accent),
+        NoticeKind::Warning => (icon::WARNING, tokens.hold),
+        NoticeKind::Error => (icon::ERROR, tokens.stop),
+    };
+    dismissible(ui, sign, hue, &notice.text)
+}
+
+/// The native window's title: what matters most first, for the task bar.
+pub fn title(snapshot: &Snapshot) -> String {
+    let ringing = in_hand(&snapshot.calls, InHand::Ringing);
+    let muted = in_hand(&snapshot.calls, InHand::Talking).is_some_and(|call| call.muted);
+    let state = match (ringing, muted) {
+        (Some(call), _) => fill(t().say_ringing, &[call.peer_name.as_deref().unwrap_or(&call.peer)]),
+        (None, true) => t().muted_short.to_owned(),
+        (None, false) => main::data::status_line(snapshot).word.to_owned(),
+    };
+    format!("{state} – {}", t().app)
+}
+
+/// Whether there is more to show than the sign-in form.
+fn is_signed_in(snapshot: &Snapshot) -> bool {
+    match snapshot.status {
+        Status::SignedOut | Status::SigningIn | Status::Refused { .. } | Status::TmsUnreachable { .. } => {
+            snapshot.identity.is_some()
+        }
+        Status::Initialized
+        | Status::Connecting { .. }
+        | Status::Online { .. }
+        | Status::OnlineElsewhere { .. }
+        | Status::NotReachable { .. } => true,
+    }
+}

@@ -1,0 +1,260 @@
+//! Names, order, keyboard, and what is asked for.
+
+use crate::{
+    desk::{Desk, Setup},
+    fake::*,
+};
+use agent_manager::ui::{
+    screen::Page,
+    snapshot::{Intent, Snapshot, Status},
+};
+use egui::{Key, Modifiers};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable},
+};
+
+fn press(harness: &mut Harness<'_, Desk>, key: Key) {
+    harness.key_press_modifiers(Modifiers::COMMAND, key);
+    harness.run();
+}
+
+fn asked(harness: &mut Harness<'_, Desk>) -> Vec<Intent> {
+    std::mem::take(&mut harness.state_mut().asked)
+}
+
+#[test]
+fn apply_sends_what_was_typed() {
+    let mut harness = Setup::new(signed_out()).light();
+    for (field, text) in
+        [("Server", "tms.example"), ("User name", "maria"), ("Password", "correct-horse"), ("API key", "tms_4f0c9a")]
+    {
+        harness.get_by_label(field).focus();
+        harness.run();
+        harness.get_by_label(field).type_text(text);
+        harness.run();
+    }
+    harness.get_by_label("Apply").click();
+    harness.run();
+    let wanted = Intent::Apply {
+        server: "tms.example".into(),
+        username: "maria".into(),
+        password: "correct-horse".into(),
+        api_key: "tms_4f0c9a".into(),
+        remember: true,
+    };
+    assert_eq!(asked(&mut harness), [wanted]);
+}
+
+#[test]
+fn an_empty_field_is_named_and_nothing_is_sent() {
+    let mut harness = Setup::new(signed_out()).light();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert!(harness.query_all_by_label_contains("Enter the server's address").next().is_some());
+    assert_eq!(asked(&mut harness), []);
+}
+
+#[test]
+fn remembered_secrets_may_stay_empty() {
+    let mut snapshot = demo_form();
+    snapshot.sign_in.password.clear();
+    snapshot.sign_in.api_key.clear();
+    snapshot.sign_in.secrets_remembered = true;
+    let mut harness = Setup::new(snapshot).light();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert!(matches!(&asked(&mut harness)[..], [Intent::Apply { password, .. }] if password.is_empty()));
+}
+
+#[test]
+fn enter_in_the_dial_field_dials() {
+    let mut harness = Setup::new(online()).light();
+    let field = harness.get_by_label("Number or SIP address");
+    assert!(field.is_focused(), "the dial field has the keyboard when the window opens");
+    field.type_text("600");
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Dial { to: "600".into() }]);
+}
+
+#[test]
+fn nothing_is_dialled_while_offline() {
+    let mut harness = Setup::new(initialized()).light();
+    harness.get_by_label("Number or SIP address").type_text("600");
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+}
+
+#[test]
+fn a_recent_call_is_filled_in_and_called_back_by_its_button() {
+    let mut harness = Setup::new(online()).light();
+    harness.get_by_label_contains("Outgoing, Echo").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+    assert_eq!(harness.get_by_label("Number or SIP address").value().as_deref(), Some("600"));
+    harness.get_by_label("Call Echo back").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Dial { to: "600".into() }]);
+}
+
+#[test]
+fn shortcuts_reach_the_call_in_hand() {
+    let talking_id = talking().id;
+    for (snapshot, key, wanted) in [
+        (with_calls(vec![ringing()]), Key::Enter, Intent::Answer { call: 1 }),
+        (with_calls(vec![talking(), second_ringing()]), Key::Enter, Intent::AnswerAndHold { call: 5 }),
+        (with_calls(vec![talking()]), Key::M, Intent::Mute { call: talking_id, on: true }),
+        (with_calls(vec![muted()]), Key::M, Intent::Mute { call: talking_id, on: false }),
+        (with_calls(vec![held(), talking()]), Key::H, Intent::Hold { call: talking_id }),
+        (with_calls(vec![held()]), Key::H, Intent::Resume { call: 2 }),
+        (with_calls(vec![talking(), second_ringing()]), Key::E, Intent::Hangup { call: talking_id }),
+        (with_calls(vec![dialing()]), Key::E, Intent::Hangup { call: 3 }),
+        (with_calls(vec![ringing()]), Key::E, Intent::Reject { call: 1 }),
+    ] {
+        let mut harness = Setup::new(snapshot).light();
+        press(&mut harness, key);
+        assert_eq!(asked(&mut harness), [wanted]);
+    }
+}
+
+#[test]
+fn escape_never_ends_a_call() {
+    for page in [Page::Main, Page::Settings, Page::Account, Page::Audio] {
+        for call in [ringing(), talking(), dialing(), held()] {
+            let mut harness = Setup::new(with_calls(vec![call])).page(page).light();
+            asked(&mut harness);
+            for _ in 0..4 {
+                harness.key_press(Key::Escape);
+                harness.run();
+            }
+            let ended = asked(&mut harness)
+                .into_iter()
+                .any(|intent| matches!(intent, Intent::Hangup { .. } | Intent::Reject { .. }));
+            assert!(!ended, "on {page:?}");
+        }
+    }
+}
+
+#[test]
+fn a_registration_in_use_elsewhere_asks_first() {
+    let mut harness = Setup::new(initialized()).page(Page::Account).light();
+    harness.get_by_label_contains("100-acme, primary").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+    assert!(harness.query_by_label_contains("100-acme is in use by Yealink T46S").is_some());
+    harness.get_by_label("Use the secondary").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Select { registration: "100-acme-laptop".into(), takeover: false }]);
+}
+
+#[test]
+fn take_over_is_explicit() {
+    let mut harness = Setup::new(initialized()).page(Page::Account).light();
+    harness.get_by_label_contains("100-acme, primary").click();
+    harness.run();
+    harness.get_by_label("Take over").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Select { registration: "100-acme".into(), takeover: true }]);
+}
+
+#[test]
+fn a_free_registration_is_chosen_at_once() {
+    let mut harness = Setup::new(initialized()).page(Page::Account).light();
+    harness.get_by_label_contains("100-acme-laptop, secondary").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Select { registration: "100-acme-laptop".into(), takeover: false }]);
+}
+
+#[test]
+fn the_wheel_leads_to_select_account() {
+    let mut harness = Setup::new(initialized()).light();
+    harness.get_by_label("Settings").click();
+    harness.run();
+    harness.get_by_label("Select account").click();
+    harness.run();
+    assert!(harness.query_by_label_contains("100-acme-laptop, secondary").is_some());
+}
+
+#[test]
+fn a_conflict_offers_both_ways_out_on_the_main_screen() {
+    let mut harness = Setup::new(elsewhere()).light();
+    harness.get_by_label("Use the secondary").click();
+    harness.run();
+    harness.get_by_label("Take over").click();
+    harness.run();
+    assert_eq!(
+        asked(&mut harness),
+        [
+            Intent::Select { registration: "100-acme-laptop".into(), takeover: false },
+            Intent::Select { registration: "100-acme".into(), takeover: true },
+        ]
+    );
+}
+
+#[test]
+fn meters_run_only_while_they_are_seen() {
+    let mut harness = Setup::new(online()).page(Page::Audio).light();
+    assert_eq!(asked(&mut harness), [Intent::Meter { on: true }]);
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Meter { on: false }]);
+}
+
+#[test]
+fn tab_visits_every_control_of_the_main_screen() {
+    let mut harness = Setup::new(with_calls(vec![talking()])).light();
+    let mut visited = vec![];
+    for _ in 0..24 {
+        harness.key_press(Key::Tab);
+        harness.run();
+        let focused = harness.root().children_recursive().find(|node| node.is_focused());
+        let name = focused.and_then(|node| node.accesskit_node().label());
+        visited.extend(name.filter(|name| !visited.contains(name)));
+    }
+    for wanted in ["Settings", "Mute", "Hold", "Keypad", "End", "Number or SIP address", "Call Echo back"] {
+        assert!(visited.iter().any(|name| name == wanted), "{wanted} is not reached: {visited:?}");
+    }
+}
+
+#[test]
+fn nothing_repaints_while_nothing_changes() {
+    let harness = Setup::new(online()).light();
+    let wait = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert!(wait > std::time::Duration::from_secs(3600), "an idle window asks to be painted again in {wait:?}");
+    let harness = Setup::new(with_calls(vec![talking()])).light();
+    let wait = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert!(wait > std::time::Duration::from_millis(900), "a call's clock ticks once a second, not in {wait:?}");
+}
+
+#[test]
+fn changes_are_announced() {
+    let mut harness = Setup::new(online()).light();
+    for (calls, wanted) in [
+        (vec![ringing()], "Incoming call from Maria Dlamini"),
+        (vec![talking()], "Connected to Maria Dlamini"),
+        (vec![muted()], "Microphone muted"),
+        (vec![ended()], "Call with Johan Botha ended: They are busy. Try again later."),
+    ] {
+        harness.state_mut().snapshot.calls = calls;
+        harness.run();
+        let heard = harness
+            .query_all_by_label(wanted)
+            .any(|node| node.accesskit_node().live() == egui::accesskit::Live::Assertive);
+        assert!(heard, "nobody hears {wanted:?}");
+    }
+}
+
+#[test]
+fn signing_out_leads_back_to_the_form() {
+    let mut harness = Setup::new(online()).page(Page::Settings).light();
+    harness.get_by_label("Sign out").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::SignOut]);
+    harness.state_mut().snapshot = Snapshot { status: Status::SignedOut, ..demo_form() };
+    harness.run();
+    assert!(harness.query_by_label("Apply").is_some());
+}

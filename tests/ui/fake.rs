@@ -1,0 +1,189 @@
+//! Snapshots as the program would publish them, at a fixed time.
+
+use agent_manager::ui::snapshot::*;
+use std::time::{Duration, Instant};
+
+/// The time every snapshot is made for; far enough from the clock's start to look back a day.
+pub fn now() -> Instant {
+    use std::sync::OnceLock;
+    static NOW: OnceLock<Instant> = OnceLock::new();
+    *NOW.get_or_init(|| Instant::now() + Duration::from_secs(100_000))
+}
+
+pub fn ago(seconds: u64) -> Instant {
+    now() - Duration::from_secs(seconds)
+}
+
+pub fn signed_out() -> Snapshot {
+    Snapshot { about: about(), ..Snapshot::default() }
+}
+
+pub fn demo_form() -> Snapshot {
+    let sign_in = SignInForm {
+        server: "http://127.0.0.1:8080".into(),
+        username: "maria".into(),
+        password: "correct-horse".into(),
+        api_key: "tms_4f0c9a".into(),
+        secrets_remembered: false,
+    };
+    Snapshot { sign_in, ..signed_out() }
+}
+
+pub fn refused() -> Snapshot {
+    let reason = "This login has not been activated yet. Sign in to the TMS once in a browser, choose the account and tick \
+                  “Account enabled”, then press Apply again.";
+    Snapshot { status: Status::Refused { reason: reason.into() }, ..demo_form() }
+}
+
+pub fn initialized() -> Snapshot {
+    Snapshot {
+        status: Status::Initialized,
+        identity: Some(Identity { user: "Maria Dlamini".into(), account: "acme".into(), tenant: "acme".into() }),
+        registrations: registrations(false),
+        ..demo_form()
+    }
+}
+
+pub fn online() -> Snapshot {
+    Snapshot {
+        status: Status::Online { registration: "100-acme-laptop".into(), since: ago(4360), confirmed: ago(42) },
+        registrations: registrations(true),
+        history: history(),
+        audio: audio(),
+        ..initialized()
+    }
+}
+
+pub fn with_calls(calls: Vec<Call>) -> Snapshot {
+    Snapshot { calls, ..online() }
+}
+
+pub fn registrations(online: bool) -> Vec<RegistrationRow> {
+    let row = |name: &str, primary, label: &str, ring_inbound, in_use, selected| RegistrationRow {
+        name: name.into(),
+        extension: "100".into(),
+        primary,
+        label: label.into(),
+        ring_inbound,
+        in_use,
+        selected,
+    };
+    let held = |device: &str, address: &str, since: &str, this_device| {
+        Some(InUse { device: device.into(), address: address.into(), since: since.into(), this_device })
+    };
+    let desk_phone = held("Yealink T46S", "10.0.0.12", "08:02", false);
+    let here = held("Agent Manager", "10.0.0.31", "09:40", true).filter(|_| online);
+    vec![
+        row("100-acme", true, "Desk phone", true, desk_phone, false),
+        row("100-acme-laptop", false, "Laptop", true, here, online),
+        row("100-acme-home", false, "Home office", false, None, false),
+    ]
+}
+
+pub fn history() -> Vec<HistoryEntry> {
+    let entry = |peer: &str, name: Option<&str>, kind, when: &str, duration_s| HistoryEntry {
+        peer: peer.into(),
+        peer_name: name.map(str::to_owned),
+        kind,
+        when: when.into(),
+        duration_s,
+    };
+    vec![
+        entry("+27 21 555 0142", Some("Maria Dlamini"), HistoryKind::Incoming, "10:42", Some(207)),
+        entry("600", Some("Echo"), HistoryKind::Outgoing, "09:15", Some(34)),
+        entry("+27 11 555 0199", None, HistoryKind::Missed, "09:02", None),
+        entry("101", Some("Johan Botha"), HistoryKind::AnsweredElsewhere, "Mon 16:58", None),
+        entry("+44 20 7946 0018", Some("Chloë Þórsdóttir-Featherstonehaugh"), HistoryKind::Failed, "Mon 16:31", None),
+    ]
+}
+
+pub fn audio() -> Audio {
+    Audio {
+        microphones: vec!["Jabra Evolve2 65".into(), "Built-in microphone".into()],
+        speakers: vec!["Jabra Evolve2 65".into(), "Built-in speakers".into()],
+        microphone: Some("Jabra Evolve2 65".into()),
+        speaker: Some("Jabra Evolve2 65".into()),
+        ringer: Some("Built-in speakers".into()),
+        microphone_level: 0.18,
+        speaker_level: 0.0,
+        problem: None,
+    }
+}
+
+fn about() -> About {
+    About {
+        version: "0.1.0".into(),
+        sip_address: "udp:10.0.0.31:5072".into(),
+        instance_id: "urn:uuid:3f0e2a5c-7c1d-4e5a-9a54-0d6f4f1f9b11".into(),
+        config_dir: "/home/maria/.config/agent-manager".into(),
+        log_file: None,
+    }
+}
+
+fn call(id: u32, state: CallState, seconds: u64) -> Call {
+    Call {
+        id,
+        incoming: true,
+        state,
+        peer: "+27 21 555 0142".into(),
+        peer_name: Some("Maria Dlamini".into()),
+        called: None,
+        since: ago(seconds),
+        muted: false,
+        codec: None,
+        quality: None,
+    }
+}
+
+pub fn ringing() -> Call {
+    Call { called: Some("Sales".into()), ..call(1, CallState::Ringing, 7) }
+}
+
+pub fn talking() -> Call {
+    let quality = Quality { mos: 4.36, loss_percent: 0.2, jitter_ms: 3.4, delay_ms: Some(48.0) };
+    let called = Some("Sales".into());
+    Call { called, codec: Some("opus/48000".into()), quality: Some(quality), ..call(1, CallState::Connected, 207) }
+}
+
+pub fn poor() -> Call {
+    let quality = Quality { mos: 2.4, loss_percent: 9.5, jitter_ms: 61.0, delay_ms: Some(310.0) };
+    Call { quality: Some(quality), ..talking() }
+}
+
+pub fn muted() -> Call {
+    Call { muted: true, ..talking() }
+}
+
+pub fn held() -> Call {
+    Call { peer: "101".into(), peer_name: Some("Johan Botha".into()), ..call(2, CallState::Held, 41) }
+}
+
+pub fn dialing() -> Call {
+    Call { incoming: false, peer: "600".into(), peer_name: None, ..call(3, CallState::Early, 2) }
+}
+
+pub fn ended() -> Call {
+    let state = CallState::Ended { reason: "They are busy. Try again later.".into(), failed: true };
+    Call { incoming: false, peer: "101".into(), peer_name: Some("Johan Botha".into()), ..call(4, state, 3) }
+}
+
+pub fn second_ringing() -> Call {
+    Call { id: 5, peer: "+27 31 555 0107".into(), peer_name: None, ..ringing() }
+}
+
+pub fn unreachable() -> Snapshot {
+    let status = Status::NotReachable {
+        registration: "100-acme-laptop".into(),
+        reason: "No answer from pbx.example.".into(),
+        retry_at: Some(now() + Duration::from_millis(11_300)),
+    };
+    Snapshot { status, ..online() }
+}
+
+pub fn elsewhere() -> Snapshot {
+    let status = Status::OnlineElsewhere {
+        registration: "100-acme".into(),
+        reason: "100-acme is in use by Yealink T46S at 10.0.0.12.".into(),
+    };
+    Snapshot { status, registrations: registrations(false), ..online() }
+}

@@ -1,0 +1,158 @@
+//! Every screen in each of its states, light and dark, as an image.
+
+use crate::{
+    desk::{Desk, Setup, edge_to_edge},
+    fake::{self, *},
+    raster::SoftwareRenderer,
+};
+use agent_manager::ui::{
+    screen::{
+        Page,
+        ring::{
+            data::{Ringing, ring},
+            ui::SIZE,
+        },
+    },
+    snapshot::{Audio, Notice, NoticeKind, Snapshot, Status},
+    theme,
+};
+use egui_kittest::{Harness, SnapshotResults, kittest::Queryable};
+
+/// The images of one test; they are judged together at its end, so that one run updates all of them.
+#[derive(Default)]
+struct Shots(SnapshotResults);
+
+impl Shots {
+    fn take<S>(&mut self, name: &str, harness: &mut Harness<'_, S>) {
+        harness.remove_cursor();
+        harness.run();
+        harness.snapshot(name);
+        self.0.extend(harness.take_snapshot_results());
+    }
+
+    fn both(&mut self, name: &str, setup: impl Fn() -> Setup) {
+        self.both_after(name, setup, |_| ());
+    }
+
+    fn both_after(&mut self, name: &str, setup: impl Fn() -> Setup, act: impl Fn(&mut Harness<'_, Desk>)) {
+        for (theme, mut harness) in [("light", setup().light()), ("dark", setup().dark())] {
+            act(&mut harness);
+            self.take(&format!("{name}.{theme}"), &mut harness);
+        }
+    }
+}
+
+#[test]
+fn sign_in() {
+    let mut shots = Shots::default();
+    shots.both("sign_in.empty", || Setup::new(signed_out()));
+    shots.both("sign_in.demo", || Setup::new(demo_form()));
+    shots.both("sign_in.refused", || Setup::new(refused()));
+    shots.both("sign_in.busy", || Setup::new(Snapshot { status: Status::SigningIn, ..demo_form() }));
+}
+
+#[test]
+fn main_screen() {
+    let mut shots = Shots::default();
+    shots.both("main.initialized", || Setup::new(initialized()));
+    shots.both("main.online", || Setup::new(online()));
+    shots.both("main.not_reachable", || Setup::new(unreachable()));
+    shots.both("main.elsewhere", || Setup::new(elsewhere()));
+    shots.both("main.notice", || {
+        let text = "The headset was unplugged. Sound now comes from Built-in speakers.".to_owned();
+        Setup::new(online()).notice(Notice { kind: NoticeKind::Warning, text })
+    });
+}
+
+#[test]
+fn keypad() {
+    let mut shots = Shots::default();
+    shots.both_after(
+        "main.keypad",
+        || Setup::new(online()),
+        |harness| {
+            harness.get_by_label("Show keypad").click();
+            harness.run();
+            harness.get_by_label("6").click();
+            harness.run();
+        },
+    );
+}
+
+#[test]
+fn calls() {
+    let mut shots = Shots::default();
+    shots.both("calls.ringing", || Setup::new(with_calls(vec![ringing()])));
+    shots.both("calls.dialing", || Setup::new(with_calls(vec![dialing()])));
+    shots.both("calls.talking", || Setup::new(with_calls(vec![talking()])));
+    shots.both("calls.muted", || Setup::new(with_calls(vec![muted()])));
+    shots.both("calls.poor", || Setup::new(with_calls(vec![poor()])));
+    shots.both("calls.second_ringing", || Setup::new(with_calls(vec![talking(), second_ringing()])));
+    shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
+    shots.both("calls.held", || Setup::new(with_calls(vec![held()])));
+    shots.both("calls.ended", || Setup::new(with_calls(vec![ended()])));
+    shots.both("calls.strip", || Setup::new(with_calls(vec![talking(), second_ringing()])).page(Page::Audio));
+}
+
+#[test]
+fn wide() {
+    let mut shots = Shots::default();
+    shots.both("wide.online", || Setup::new(online()).wide());
+    shots.both("wide.talking", || Setup::new(with_calls(vec![talking(), held()])).wide());
+    shots.both("wide.account", || Setup::new(online()).wide().page(Page::Account));
+}
+
+#[test]
+fn select_account() {
+    let mut shots = Shots::default();
+    shots.both("account.free", || Setup::new(initialized()).page(Page::Account));
+    shots.both("account.online", || Setup::new(online()).page(Page::Account));
+    shots.both("account.empty", || Setup::new(Snapshot { registrations: vec![], ..initialized() }).page(Page::Account));
+    shots.both_after(
+        "account.conflict",
+        || Setup::new(initialized()).page(Page::Account),
+        |harness| {
+            harness.get_by_label_contains("100-acme, primary").click();
+            harness.run();
+        },
+    );
+}
+
+#[test]
+fn settings() {
+    let mut shots = Shots::default();
+    for (name, page) in [
+        ("menu", Page::Settings),
+        ("audio", Page::Audio),
+        ("calls", Page::Calls),
+        ("appearance", Page::Appearance),
+        ("shortcuts", Page::Shortcuts),
+        ("about", Page::About),
+    ] {
+        shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page));
+    }
+    let problem = Some("No sound card was found. Plug in a headset: it is used as soon as it is there.".to_owned());
+    let none = Audio { problem, ..Audio::default() };
+    shots.both("settings.audio_none", || Setup::new(Snapshot { audio: none.clone(), ..online() }).page(Page::Audio));
+}
+
+#[test]
+fn ringing_window() {
+    let mut shots = Shots::default();
+    for (name, hold_other) in [("one", false), ("second", true)] {
+        for (theme, which) in [("light", egui::Theme::Light), ("dark", egui::Theme::Dark)] {
+            let line = Some("+27 21 555 0142 · for Sales".to_owned());
+            let ringing = Ringing { call: 1, name: "Maria Dlamini".into(), line, hold_other, ..Ringing::default() };
+            let shown = ring(&ringing, fake::ago(7), fake::now());
+            let mut harness = Harness::builder()
+                .with_size(SIZE)
+                .with_theme(which)
+                .with_context_setup(theme::install)
+                .renderer(SoftwareRenderer::default())
+                .build_ui(|ui| {
+                    agent_manager::ui::screen::ring::ui::show(&mut edge_to_edge(ui), &shown);
+                });
+            shots.take(&format!("ring.{name}.{theme}"), &mut harness);
+        }
+    }
+}

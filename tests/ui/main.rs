@@ -1,0 +1,11 @@
+//! The window without a display: what each screen shows (values), how it looks (images), what it is called and how it is
+//! reached (accessibility tree and keyboard).
+
+#[path = "../common/raster.rs"]
+mod raster;
+
+mod behaviour;
+mod desk;
+mod fake;
+mod images;
+mod values;
