@@ -1,6 +1,8 @@
 //! The softphone's binaries against real peers: Kamailio, baresip, sipp. Each test starts what it needs on free ports and
 //! ends it by its process id.
 
+#![allow(clippy::disallowed_methods, reason = "a test takes its instants from the clock")]
+
 mod support;
 
 mod baresip;

@@ -36,7 +36,7 @@ enum State {
     /// Between messages or inside a head: `seen` of its bytes hold no end. `crlf`: the last thing was an unpaired CRLF.
     Head { seen: usize, crlf: bool },
     /// The head is read; `length` bytes of body follow.
-    Body { head: Head, length: usize },
+    Body { head: Box<Head>, length: usize },
     /// Nothing that comes has a meaning any more.
     Broken,
 }
@@ -84,7 +84,7 @@ impl StreamReader {
                     }
                     _ => match self.head(seen) {
                         Ok(state) => self.state = state,
-                        Err(item) => return item,
+                        Err(error) => return error.map(StreamItem::Broken),
                     },
                 },
                 State::Body { head, length } => {
@@ -109,8 +109,8 @@ impl StreamReader {
         }
     }
 
-    /// Takes a whole head; `Err` is what [`StreamReader::pop`] gives instead.
-    fn head(&mut self, seen: usize) -> Result<State, Option<StreamItem>> {
+    /// Takes a whole head; `Err`: none yet, or none ever.
+    fn head(&mut self, seen: usize) -> Result<State, Option<ReadError>> {
         let bytes = &self.buffer[self.done..];
         // The end can straddle what was seen by up to LF CR.
         let end = match head_end(bytes, seen.saturating_sub(2)) {
@@ -119,19 +119,17 @@ impl StreamReader {
                 self.state = State::Head { seen: bytes.len(), crlf: false };
                 return Err(None);
             }
-            Some(_) | None => return Err(broken(Head::read(&bytes[..MAX_MESSAGE]), 513, "the message is too large")),
+            Some(_) | None => {
+                return Err(Some(Head::read(&bytes[..MAX_MESSAGE]).fail(513, "the message is too large")));
+            }
         };
         let head = Head::read(&bytes[..end]);
         self.done += end;
         match head.content_length() {
-            Ok(Some(length)) if length <= MAX_MESSAGE => Ok(State::Body { head, length }),
-            Ok(Some(_)) => Err(broken(head, 513, "the body is too large")),
-            Ok(None) => Err(broken(head, 400, "on a stream Content-Length is required")),
-            Err(why) => Err(broken(head, 400, why)),
+            Ok(Some(length)) if length <= MAX_MESSAGE => Ok(State::Body { head: Box::new(head), length }),
+            Ok(Some(_)) => Err(Some(head.fail(513, "the body is too large"))),
+            Ok(None) => Err(Some(head.fail(400, "on a stream Content-Length is required"))),
+            Err(why) => Err(Some(head.fail(400, why))),
         }
     }
-}
-
-fn broken(head: Head, code: u16, why: &str) -> Option<StreamItem> {
-    Some(StreamItem::Broken(head.fail(code, why)))
 }

@@ -1,0 +1,182 @@
+//! The walls that one package does not have: which module may use which, which crate belongs to whom, and that the cores
+//! do no input or output. Read from the sources as text; comments do not count.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each part and what of this crate it may use besides its own top module (`src/lib.rs` draws the picture); the first row
+/// that fits counts. A module in no row may not use anything, so that a new one is put here on purpose.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // Offer/answer ends in the plain plan that the media engine takes.
+    ("sip/sdp", &["media::plan"]),
+    ("sip", &[]),
+    ("media", &[]),
+    ("ua", &["sip", "media::plan", "media::stats"]),
+    // `ua::api::Secret` and the randomness are shared; the TMS's client knows no calls.
+    ("tms", &["sip::entropy", "ua::api"]),
+    ("config", &["sip", "media", "tms::wire", "ua::api", "ui::snapshot"]),
+    ("driver", &["sip", "ua", "media", "tms", "config"]),
+    ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),
+    ("ui", &[]),
+    ("app", &["sip", "ua", "media", "tms", "config", "driver", "headless", "ui"]),
+    ("server", &["sip", "tms::wire"]),
+    ("demo", &["sip", "ua", "media", "tms::wire", "driver"]),
+];
+
+/// Crates that only one part may name, so that they can be replaced there.
+const OWNED: &[(&str, &[&str])] = &[
+    ("rsip", &["sip/msg"]),
+    ("sdp_types", &["sip/sdp"]),
+    ("rtp_rs", &["media"]),
+    ("rtcp_types", &["media"]),
+    ("opus", &["media"]),
+    ("cpal", &["media"]),
+    ("egui", &["ui", "app"]),
+    ("eframe", &["ui", "app", "main.rs"]),
+    ("sqlx", &["server"]),
+    ("axum", &["server"]),
+    ("keyring", &["config"]),
+];
+
+/// Sans-IO: no socket, thread, file, lock, task or log here.
+const PURE: &[&str] = &["sip", "ua", "media/rtp", "media/rtcp", "media/jitter", "media/dsp", "tms/session"];
+const IMPURE: &[&str] =
+    &["tokio", "std::thread", "std::fs", "UdpSocket", "TcpStream", "Mutex", "RwLock", "reqwest", "tracing"];
+
+/// A source file: its path below `src` with slashes, and its text without comments.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// `a/b` also covers `a/b.rs`, `a/b/…`.
+    fn is_in(&self, part: &str) -> bool {
+        self.path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest == ".rs" || rest.starts_with('/'))
+    }
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&src, &mut files);
+    let source = |file: PathBuf| Source {
+        path: file.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/"),
+        text: without_comments(&fs::read_to_string(&file).unwrap()),
+    };
+    files.into_iter().map(source).collect()
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// Every path of this crate that a text names: `use crate::{a::{b, c}, d}` gives `a::b`, `a::c`, `d`.
+fn crate_paths(text: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (at, found) in text.match_indices("crate::") {
+        let before = text[..at].chars().next_back();
+        if !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$')) {
+            expand(&text[at + found.len()..], String::new(), &mut paths);
+        }
+    }
+    paths
+}
+
+/// Reads one use tree at the start of `text`, gives what follows it.
+fn expand<'a>(text: &'a str, prefix: String, paths: &mut Vec<String>) -> &'a str {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start();
+            if let Some(after) = rest.strip_prefix('}') {
+                return after;
+            }
+            if rest.is_empty() {
+                return rest;
+            }
+            let tail = expand(rest, prefix.clone(), paths);
+            // Past ` as name` and the comma.
+            rest = tail.find([',', '}']).map_or("", |end| &tail[end..]);
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+        }
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let path = if prefix.is_empty() { text[..end].to_owned() } else { format!("{prefix}::{}", &text[..end]) };
+    match text[end..].strip_prefix("::") {
+        Some(rest) => expand(rest, path, paths),
+        None => {
+            paths.push(path);
+            &text[end..]
+        }
+    }
+}
+
+/// Whether `path` is `module` or lies in it.
+fn within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let module = source.path.split(['/', '.']).next().unwrap_or_default();
+        if matches!(module, "lib" | "main" | "bin") {
+            continue;
+        }
+        let allowed = MAY_USE.iter().find(|(part, _)| source.is_in(part)).map_or(&[][..], |(_, allowed)| allowed);
+        for path in crate_paths(&source.text) {
+            if !within(&path, module) && !allowed.iter().any(|allowed| within(&path, allowed)) {
+                wrong.push(format!("src/{} uses crate::{path}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn crates_stay_with_their_owners() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (name, owners) in OWNED {
+            let used = source
+                .text
+                .match_indices(&format!("{name}::"))
+                .any(|(at, _)| !source.text[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':')));
+            if used && !owners.iter().any(|owner| source.is_in(owner) || source.path == *owner) {
+                wrong.push(format!("src/{} names {name}, which belongs to {owners:?}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_cores_do_no_input_or_output() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| PURE.iter().any(|pure| source.is_in(pure))) {
+        for word in IMPURE.iter().filter(|word| source.text.contains(**word)) {
+            wrong.push(format!("src/{} names {word}", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn use_trees_are_read() {
+    let text = "use crate::{a::{b, c as d}, e};\nfn f() -> crate::g::H { $crate::macro_only!() }\npub(crate) mod x;";
+    assert_eq!(crate_paths(text), ["a::b", "a::c", "e", "g::H"]);
+}
