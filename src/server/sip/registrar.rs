@@ -97,9 +97,11 @@ impl Registrar<'_> {
     /// A session's credential is good on the installation that signed in, and nowhere else.
     fn require_own_instance(&self, request: &Request, binding: &Binding) -> Result<(), Response> {
         match &self.credentials.session {
-            Some(bound) if binding.instance.as_deref() != Some(bound.instance_id.as_str()) => {
-                Err(reply(request, 403, "this password belongs to another installation of Agent Manager: sign in there again"))
-            }
+            Some(bound) if binding.instance.as_deref() != Some(bound.instance_id.as_str()) => Err(reply(
+                request,
+                403,
+                "this password belongs to another installation of Agent Manager: sign in there again",
+            )),
             Some(_) | None => Ok(()),
         }
     }

@@ -1,0 +1,262 @@
+//! Where a request goes and what it looks like when it leaves (RFC 3261 §16.3 to §16.6), inside a dialog and outside.
+
+use super::{
+    location::{Aor, Contact},
+    pbx::Pbx,
+    reply::reply,
+    routing::{Facts, Target},
+};
+use crate::{
+    server::registry::{Credentials, Extension, Registration},
+    sip::{
+        endpoint::ServerTransactionId,
+        flow::{Flow, Transport},
+        msg::{Method, Request, Response},
+        uri::{Host, NameAddr, SipUri, Uri},
+    },
+};
+use std::time::Instant;
+
+/// RFC 3261 §8.1.1.6.
+const MAX_FORWARDS: u32 = 70;
+/// Methods that make sense outside of a dialog here.
+const FORWARDED: [Method; 3] = [Method::INVITE, Method::MESSAGE, Method::OPTIONS];
+const ALLOW: &str = "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, INFO, UPDATE, PRACK, REFER, NOTIFY";
+/// Most of a reason phrase for a realm or a number that came from outside.
+const QUOTED_CHARS: usize = 60;
+
+/// A request as it came, waiting for an answer.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub transaction: ServerTransactionId,
+    pub request: Request,
+    pub flow: Flow,
+}
+
+/// The flow of the last of our Route values, from its token.
+pub(super) type NextHop = Option<Flow>;
+
+impl Pbx {
+    /// RFC 3261 §16.3: what no proxy may forward, and §8.2.2.3 for what is ours to understand.
+    pub(super) fn validate(&self, request: &Request) -> Result<(), Response> {
+        if let Uri::Other { .. } = request.uri {
+            return Err(reply(request, 416, "only sip: addresses and tel: numbers can be called here"));
+        }
+        if request.headers.number("Max-Forwards") == Some(0) {
+            return Err(reply(request, 483, "Too Many Hops"));
+        }
+        // We forward to devices only: what carries our Via has come back from one (RFC 5393).
+        let vias = request.headers.vias().map_err(|e| reply(request, 400, &e.to_string()))?;
+        let ours = (self.address.ip().to_string(), self.address.port());
+        let returned = |host: &str, port: Option<u16>| {
+            host.trim_matches(['[', ']']) == ours.0 && port.unwrap_or(Transport::Udp.default_port()) == ours.1
+        };
+        if vias.iter().any(|via| returned(&via.host, via.port)) {
+            return Err(reply(request, 482, "Loop Detected"));
+        }
+        let option_header = if request.method == Method::REGISTER { "Require" } else { "Proxy-Require" };
+        let options = request.headers.tokens(option_header);
+        if !options.is_empty() {
+            let mut response = reply(request, 420, "Bad Extension");
+            response.headers.push("Unsupported", options.join(", "));
+            return Err(response);
+        }
+        Ok(())
+    }
+
+    /// RFC 3261 §16.4: takes our Route values off; the last one's token names where to go on.
+    pub(super) fn pop_own_routes(&self, request: &mut Request) -> NextHop {
+        let call_id = request.headers.call_id().unwrap_or_default().to_owned();
+        let mut next_hop = None;
+        while let Ok(routes) = request.headers.name_addrs("Route")
+            && let Some(SipUri { user, .. }) =
+                routes.first().and_then(|route| route.uri.as_sip()).filter(|u| self.is_us(u))
+        {
+            next_hop = user.as_deref().and_then(|token| self.tokens.open(token, &call_id));
+            request.headers.pop_route();
+        }
+        next_hop
+    }
+
+    /// Inside a dialog the flow token is the proof that the request belongs here.
+    pub(super) fn forward_in_dialog(
+        &mut self,
+        now: Instant,
+        incoming: Incoming,
+        next_hop: NextHop,
+    ) -> Result<(), Response> {
+        let Incoming { transaction, request, .. } = incoming;
+        let Some(flow) = next_hop else {
+            return Err(reply(&request, 481, "Call/Transaction Does Not Exist"));
+        };
+        let mut branch = request.clone();
+        count_hop(&mut branch);
+        self.proxy.forward(now, &mut self.endpoint, transaction, request, vec![(flow, branch)]);
+        Ok(())
+    }
+
+    /// The ACK of a 2xx (RFC 3261 §16.11); nobody waits for an answer to it.
+    pub(super) fn forward_ack(&mut self, now: Instant, mut ack: Request) {
+        if self.validate(&ack).is_err() {
+            return;
+        }
+        if let Some(flow) = self.pop_own_routes(&mut ack) {
+            count_hop(&mut ack);
+            self.endpoint.send_ack(now, flow, ack);
+        }
+    }
+
+    /// What is dialled, unless the request is for this server or for nobody here.
+    pub(super) fn dialled(&self, request: &Request, realm: &str) -> Result<String, Response> {
+        let user = match &request.uri {
+            Uri::Tel { number, .. } => Some(number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect()),
+            Uri::Sip(uri) if uri.host.to_string() == realm || self.is_us(uri) => uri.user.clone(),
+            Uri::Sip(uri) => {
+                let host: String = uri.host.to_string().chars().take(QUOTED_CHARS).collect();
+                return Err(reply(request, 404, &format!("calls to {host} are not possible from here: dial a number")));
+            }
+            Uri::Other { .. } => None,
+        };
+        match user {
+            None if request.method == Method::OPTIONS => Err(answer_options(request)),
+            None => Err(reply(request, 404, "no number was dialled")),
+            Some(_) if matches!(request.method, Method::SUBSCRIBE | Method::PUBLISH) => {
+                Err(reply(request, 489, "subscriptions are not served here"))
+            }
+            Some(_) if !FORWARDED.contains(&request.method) => {
+                let mut response = reply(request, 405, "Method Not Allowed");
+                response.headers.push("Allow", ALLOW);
+                Err(response)
+            }
+            Some(user) => Ok(user),
+        }
+    }
+
+    /// An authenticated request outside of a dialog: forks it (RFC 3261 §16.5, §16.6).
+    pub(super) fn forward_to_target(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming,
+        realm: &str,
+        facts: &Facts,
+    ) -> Result<(), Response> {
+        let Incoming { transaction, request, flow } = incoming;
+        let (Some(credentials), Some(caller)) = (&facts.credentials, &facts.caller) else {
+            return Err(reply(request, 403, "this device belongs to no extension: register it again"));
+        };
+        if let Some(why) = &credentials.refused {
+            return Err(reply(request, 403, why));
+        }
+        require_honest_from(request, credentials, caller)?;
+        let contacts = self.targets(now, request, realm, credentials, &facts.target)?;
+        let call_id = request.headers.call_id().unwrap_or_default();
+        let branches = contacts
+            .iter()
+            .map(|contact| {
+                let mut branch = request.clone();
+                branch.uri = contact.binding.uri.clone();
+                count_hop(&mut branch);
+                vouch(&mut branch, realm, caller);
+                // The nearer side's on top, so that each side finds the other's last (RFC 5658's double Record-Route).
+                for flow in [*flow, contact.binding.flow] {
+                    branch.headers.push_front("Record-Route", self.record_route(flow, call_id));
+                }
+                (contact.binding.flow, branch)
+            })
+            .collect();
+        if request.method == Method::INVITE {
+            let to = request.uri.as_sip().and_then(|uri| uri.user.clone()).unwrap_or_else(|| request.uri.to_string());
+            self.calls.begin(realm, call_id, &credentials.registration, &to, self.wall(now));
+        }
+        self.proxy.forward(now, &mut self.endpoint, *transaction, request.clone(), branches);
+        Ok(())
+    }
+
+    /// The devices that ring (RFC 3261 §16.5), never the one that calls.
+    fn targets(
+        &self,
+        now: Instant,
+        request: &Request,
+        realm: &str,
+        caller: &Credentials,
+        target: &Target,
+    ) -> Result<Vec<Contact>, Response> {
+        let group = match target {
+            Target::Extension(group) => group,
+            Target::Unknown => return Err(reply(request, 404, "there is no such extension: check the number")),
+            Target::Additional(Registration { name, extension, .. }) => {
+                let number = &extension.number;
+                let why = format!("{name} is an additional registration and cannot be dialled: dial {number}");
+                return Err(reply(request, 403, &why));
+            }
+        };
+        let contacts: Vec<Contact> = group
+            .registrations
+            .iter()
+            .filter(|name| **name != caller.registration)
+            .filter_map(|name| self.location.holder(now, &Aor { realm: realm.to_owned(), name: name.clone() }))
+            .cloned()
+            .collect();
+        if contacts.is_empty() {
+            let why = format!("no device of extension {} is online", group.extension.number);
+            return Err(reply(request, 480, &why));
+        }
+        Ok(contacts)
+    }
+
+    /// `<sip:TOKEN@127.0.0.1:5060;transport=udp;lr>`
+    fn record_route(&self, flow: Flow, call_id: &str) -> String {
+        let token = self.tokens.seal(flow, call_id);
+        let mut uri = SipUri::new(Some(&token), Host::Ip(self.address.ip()), Some(self.address.port()));
+        uri.set_param("transport", Some(flow.transport.uri_name()));
+        uri.set_param("lr", None);
+        NameAddr::new(Uri::Sip(uri)).to_string()
+    }
+
+    fn is_us(&self, uri: &SipUri) -> bool {
+        let port = uri.port.unwrap_or(Transport::Udp.default_port());
+        uri.host == Host::Ip(self.address.ip()) && port == self.address.port()
+    }
+}
+
+/// A caller may show its registration or its extension, or nobody (RFC 3323); a proxy cannot rewrite From, so anything else
+/// is refused.
+fn require_honest_from(request: &Request, credentials: &Credentials, caller: &Extension) -> Result<(), Response> {
+    let from = request.headers.from().map_err(|e| reply(request, 400, &e.to_string()))?;
+    let user = from.uri.as_sip().and_then(|uri| uri.user.as_deref()).unwrap_or_default();
+    if [credentials.registration.as_str(), &caller.number, "anonymous"].contains(&user) {
+        return Ok(());
+    }
+    let shown: String = user.chars().take(QUOTED_CHARS).collect();
+    let own = &credentials.registration;
+    Err(reply(request, 403, &format!("{own} cannot call as {shown}: set the caller's address to {own}")))
+}
+
+/// RFC 3325: who calls, by our word and no one else's. The extension's number, so that it can be called back; left out where
+/// the caller asks for privacy, as a device is no part of the trust domain (§7).
+fn vouch(branch: &mut Request, realm: &str, caller: &Extension) {
+    for name in ["P-Asserted-Identity", "P-Preferred-Identity", "Proxy-Authorization", "Authorization"] {
+        branch.headers.remove(name);
+    }
+    let private =
+        branch.headers.get("Privacy").is_some_and(|p| p.split(';').any(|p| p.trim().eq_ignore_ascii_case("id")));
+    if !private && let Ok(host) = realm.parse() {
+        let mut identity = NameAddr::new(Uri::Sip(SipUri::new(Some(&caller.number), host, None)));
+        identity.display = Some(caller.name.clone()).filter(|name| !name.is_empty());
+        branch.headers.push("P-Asserted-Identity", identity.to_string());
+    }
+}
+
+/// RFC 3261 §16.6 step 3.
+fn count_hop(branch: &mut Request) {
+    let left = branch.headers.number("Max-Forwards").map_or(MAX_FORWARDS, |hops| hops.min(255).saturating_sub(1));
+    branch.headers.set("Max-Forwards", left.to_string());
+}
+
+/// RFC 3261 §11.2; phones ask this to see whether we are there.
+fn answer_options(request: &Request) -> Response {
+    let mut response = reply(request, 200, "OK");
+    response.headers.push("Allow", ALLOW);
+    response.headers.push("Accept", "application/sdp");
+    response
+}

@@ -1,0 +1,329 @@
+//! The SIP side as one machine: requests in, authenticated, answered by the registrar or forwarded by the proxy.
+//!
+//! What the store knows is asked for with [`Output::Ask`] and comes back with [`Pbx::handle_facts`]; nothing is asked of the
+//! store for a request without credentials.
+
+use super::{
+    calls::Calls,
+    flow_token::FlowTokens,
+    forward::Incoming,
+    location::{Aor, Contact, Location},
+    proxy::{Progress, Proxy},
+    registrar::Registrar,
+    reply::{self, reply},
+    routing::{Facts, Query},
+};
+use crate::{
+    server::contacts::Call,
+    sip::{
+        auth::{Asker, Pending, ServerAuth, Verdict},
+        digest::{Algorithm, Ha1, HashFunction},
+        endpoint::{self, ClientTransactionId, Endpoint, Event, ServerTransactionId, Timers},
+        entropy::Entropy,
+        flow::{Flow, Transport},
+        msg::{Message, Method, Request, Response},
+    },
+};
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// A question to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueryId(u64);
+
+/// What the machine asks of its shell, in order.
+#[derive(Debug)]
+pub enum Output {
+    Transmit {
+        flow: Flow,
+        payload: Vec<u8>,
+        client: Option<ClientTransactionId>,
+    },
+    /// To be answered with [`Pbx::handle_facts`].
+    Ask {
+        id: QueryId,
+        query: Query,
+    },
+    /// Registrations of this realm changed hands.
+    Changed {
+        realm: String,
+    },
+}
+
+/// A request that waits for the store.
+#[derive(Debug)]
+struct Waiting {
+    incoming: Incoming,
+    asker: Asker,
+    realm: String,
+    digest: Pending,
+}
+
+/// See the module.
+pub struct Pbx {
+    pub(super) endpoint: Endpoint,
+    pub(super) location: Location,
+    pub(super) proxy: Proxy,
+    pub(super) calls: Calls,
+    pub(super) tokens: FlowTokens,
+    auth: ServerAuth,
+    entropy: Entropy,
+    /// Where devices reach us, by every transport.
+    pub(super) address: SocketAddr,
+    /// One moment on both clocks.
+    epoch: (Instant, Timestamp),
+    waiting: BTreeMap<QueryId, Waiting>,
+    asked: u64,
+    outputs: VecDeque<Output>,
+}
+
+/// What a nonce is good for.
+const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+/// Questions to the store at a time; what comes beyond is answered 503.
+const MAX_WAITING: usize = 2_000;
+
+impl Pbx {
+    /// `address`: what Via, Record-Route and Contact name, the same port for UDP and TCP. `wall` is `now` on the calendar.
+    pub fn new(now: Instant, wall: Timestamp, address: SocketAddr, mut entropy: Entropy) -> Self {
+        let mut endpoint = Endpoint::for_proxy(Timers::default(), entropy.fork());
+        endpoint.set_local(Transport::Udp, address);
+        endpoint.set_local(Transport::Tcp, address);
+        Self {
+            endpoint,
+            location: Location::default(),
+            proxy: Proxy::default(),
+            calls: Calls::default(),
+            tokens: FlowTokens::new(&mut entropy),
+            auth: ServerAuth::new(now, vec![Algorithm::SHA_256, Algorithm::MD5], NONCE_LIFETIME, &mut entropy),
+            entropy,
+            address,
+            epoch: (now, wall),
+            waiting: BTreeMap::new(),
+            asked: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        self.endpoint.handle_message(now, flow, message);
+        self.run(now);
+    }
+
+    /// The store's answer, or why there is none.
+    pub fn handle_facts(&mut self, now: Instant, id: QueryId, facts: Result<Facts, String>) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            match facts {
+                Ok(facts) => self.decide(now, waiting, facts),
+                Err(why) => {
+                    let response = reply::overloaded(&waiting.incoming.request, &mut self.entropy, &why);
+                    self.endpoint.respond(now, waiting.incoming.transaction, response);
+                }
+            }
+        }
+        self.run(now);
+    }
+
+    /// The shell could not send this.
+    pub fn handle_transport_failed(&mut self, now: Instant, client: ClientTransactionId, why: &str) {
+        self.endpoint.transport_failed(now, client, why);
+        self.run(now);
+    }
+
+    /// A connection was closed.
+    pub fn handle_flow_lost(&mut self, now: Instant, flow: Flow) {
+        self.location.flow_lost(now, flow);
+        self.run(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.location.handle_timeout(now);
+        self.proxy.handle_timeout(now, &mut self.endpoint);
+        self.run(now);
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.endpoint.poll_timeout(), self.location.poll_timeout(), self.proxy.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// See [`Location::take_over`].
+    pub fn take_over(&mut self, now: Instant, aor: &Aor, session: i64, instance: &str) {
+        self.location.take_over(now, aor, session, instance);
+        self.run(now);
+    }
+
+    /// See [`Location::end_session`].
+    pub fn end_session(&mut self, now: Instant, session: i64) {
+        self.location.end_session(now, session);
+        self.run(now);
+    }
+
+    /// See [`Location::remove`].
+    pub fn remove(&mut self, now: Instant, aor: &Aor) {
+        self.location.remove(now, aor);
+        self.run(now);
+    }
+
+    /// Who holds a registration.
+    pub fn holder(&self, now: Instant, aor: &Aor) -> Option<&Contact> {
+        self.location.holder(now, aor)
+    }
+
+    /// The calls in progress of a realm.
+    pub fn calls(&self, realm: &str) -> Vec<Call> {
+        self.calls.of(realm)
+    }
+
+    /// An instant on the calendar.
+    pub fn wall(&self, at: Instant) -> Timestamp {
+        let (instant, wall) = self.epoch;
+        let moved = match at.checked_duration_since(instant) {
+            Some(later) => wall.checked_add(later),
+            None => wall.checked_sub(instant.duration_since(at)),
+        };
+        moved.unwrap_or(wall)
+    }
+
+    /// Carries out what the parts have to say until they are silent.
+    fn run(&mut self, now: Instant) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                endpoint::Output::Transmit { flow, payload, client } => {
+                    self.outputs.push_back(Output::Transmit { flow, payload, client });
+                }
+                endpoint::Output::Event(event) => self.handle_event(now, event),
+            }
+        }
+        while let Some(realm) = self.location.poll_changed() {
+            self.outputs.push_back(Output::Changed { realm });
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Request { transaction, request, flow } => {
+                if let Err(response) = self.admit(now, Incoming { transaction, request, flow }) {
+                    self.endpoint.respond(now, transaction, response);
+                }
+            }
+            Event::Ack { request, .. } => self.forward_ack(now, request),
+            Event::Cancelled { transaction, cancel } => self.handle_cancelled(now, transaction, &cancel),
+            Event::Response { transaction, response, .. } => {
+                let progress = self.proxy.handle_response(now, &mut self.endpoint, transaction, response);
+                self.note(progress);
+            }
+            Event::TimedOut { transaction } => {
+                let why = "the device called does not answer";
+                let progress = self.proxy.handle_failure(now, &mut self.endpoint, transaction, 408, why);
+                self.note(progress);
+            }
+            Event::TransportFailed { transaction, reason } => {
+                let progress = self.proxy.handle_failure(now, &mut self.endpoint, transaction, 503, &reason);
+                self.note(progress);
+            }
+            // A final response without ACK: the caller is gone, and a 2xx is its callee's to repeat and to end.
+            Event::NoAck { .. } => {}
+        }
+    }
+
+    fn note(&mut self, progress: Progress) {
+        let Progress::Final { method, call_id, code } = progress else { return };
+        if method == Method::BYE || (method == Method::INVITE && code >= 300) {
+            self.calls.end(&call_id);
+        } else if method == Method::INVITE {
+            self.calls.answered(&call_id);
+        }
+    }
+
+    fn handle_cancelled(&mut self, now: Instant, transaction: ServerTransactionId, cancel: &Request) {
+        if self.proxy.handle_cancel(now, &mut self.endpoint, transaction, cancel) {
+            return;
+        }
+        let waiting = self.waiting.iter().find(|(_, w)| w.incoming.transaction == transaction).map(|(&id, _)| id);
+        if let Some(waiting) = waiting.and_then(|id| self.waiting.remove(&id)) {
+            self.endpoint.respond(now, transaction, reply(&waiting.incoming.request, 487, "Request Terminated"));
+        }
+    }
+
+    /// Sends the request on, or asks the store about it, or says what the answer is.
+    fn admit(&mut self, now: Instant, mut incoming: Incoming) -> Result<(), Response> {
+        self.validate(&incoming.request)?;
+        let next_hop = self.pop_own_routes(&mut incoming.request);
+        let request = &incoming.request;
+        if request.headers.to().is_ok_and(|to| to.tag().is_some()) {
+            return self.forward_in_dialog(now, incoming, next_hop);
+        }
+        // A request is made in the name of To when it registers, of From otherwise; its domain is the account's.
+        let (asker, own) = match request.method {
+            Method::REGISTER => (Asker::Server, request.headers.to()),
+            _ => (Asker::Proxy, request.headers.from()),
+        };
+        let bad = |why: &str| reply(request, 400, why);
+        let own = own.map_err(|e| bad(&e.to_string()))?;
+        let realm = own.uri.as_sip().ok_or_else(|| bad("an account's address reads sip:name@realm"))?.host.to_string();
+        let dialled = match asker {
+            Asker::Server => None,
+            Asker::Proxy => Some(self.dialled(request, &realm)?),
+        };
+        let Some(digest) = self.auth.credentials(request, asker, &realm) else {
+            let tag = reply::tag(request);
+            return Err(self.auth.challenge(now, request, asker, &realm, false, Some(&tag)));
+        };
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(reply::overloaded(request, &mut self.entropy, "the server is busy: try again in a moment"));
+        }
+        self.asked += 1;
+        let id = QueryId(self.asked);
+        let query = Query { realm: realm.clone(), username: digest.username().to_owned(), dialled };
+        self.outputs.push_back(Output::Ask { id, query });
+        self.waiting.insert(id, Waiting { incoming, asker, realm, digest });
+        Ok(())
+    }
+
+    /// The store has answered: authenticate, then register or forward.
+    fn decide(&mut self, now: Instant, waiting: Waiting, facts: Facts) {
+        let Waiting { incoming, asker, realm, digest } = waiting;
+        let Incoming { transaction, request, flow } = &incoming;
+        let transaction = *transaction;
+        if !facts.serves {
+            let why = format!("there is no account {realm} here: check the part after the @ of your SIP address");
+            return self.endpoint.respond(now, transaction, reply(request, 404, &why));
+        }
+        let ha1 = facts.credentials.as_ref().and_then(|credentials| match digest.algorithm().hash {
+            HashFunction::Md5 => Some(Ha1::from_hex(&credentials.ha1.md5)),
+            HashFunction::Sha256 => Some(Ha1::from_hex(&credentials.ha1.sha256)),
+            HashFunction::Sha512_256 => Some(Ha1::from_hex(&credentials.ha1.sha512_256)),
+        });
+        let verdict = self.auth.verify(now, request, &digest, ha1.as_ref());
+        let (Verdict::Accepted, Some(credentials)) = (verdict, &facts.credentials) else {
+            let stale = verdict == Verdict::Stale;
+            let tag = reply::tag(request);
+            let challenge = self.auth.challenge(now, request, asker, &realm, stale, Some(&tag));
+            return self.endpoint.respond(now, transaction, challenge);
+        };
+        match asker {
+            Asker::Server => {
+                let wall = self.wall(now);
+                let location = &mut self.location;
+                let response = Registrar { now, wall, location, flow: *flow, credentials }.answer(request);
+                self.endpoint.respond(now, transaction, response);
+            }
+            Asker::Proxy => {
+                if let Err(response) = self.forward_to_target(now, &incoming, &realm, &facts) {
+                    self.endpoint.respond(now, transaction, response);
+                }
+            }
+        }
+    }
+}

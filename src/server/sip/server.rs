@@ -1,0 +1,252 @@
+//! The sockets around [`Pbx`]: moves bytes, time, the store's answers and the HTTP side's orders in and out.
+
+use super::{
+    connections::{Connections, Incoming},
+    location::Aor,
+    pbx::{Output, Pbx, QueryId},
+    routing::Facts,
+};
+use crate::{
+    server::{
+        clock::Clock,
+        contacts::{Contact, Order},
+        notices::{Notice, Notices},
+        registry::Registry,
+    },
+    sip::{
+        entropy::Entropy,
+        flow::{Flow, Transport},
+        wire::{self, ReadError},
+    },
+};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::mpsc,
+    task::JoinSet,
+    time::sleep_until,
+};
+
+/// Messages from connections that wait for the loop.
+const QUEUED_MESSAGES: usize = 256;
+/// The largest datagram.
+const DATAGRAM: usize = 65_535;
+/// Pairs of ports tried where the system is to choose one.
+const BIND_ATTEMPTS: usize = 16;
+/// Where nothing else is due.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// The registrar and proxy on its sockets.
+pub struct SipServer {
+    udp: UdpSocket,
+    listener: TcpListener,
+    connections: Connections,
+    incoming: mpsc::Receiver<Incoming>,
+    pbx: Pbx,
+    registry: Registry,
+    notices: Notices,
+    orders: mpsc::Receiver<Order>,
+    answers: JoinSet<(QueryId, Result<Facts, String>)>,
+}
+
+impl SipServer {
+    /// Binds UDP and TCP on the same port; the system chooses where `address` has port 0. An unspecified address is
+    /// announced to devices as the one this machine reaches the network with.
+    ///
+    /// # Errors
+    /// Where a socket cannot be had.
+    pub async fn bind(
+        address: SocketAddr,
+        registry: Registry,
+        notices: Notices,
+        clock: &Clock,
+        orders: mpsc::Receiver<Order>,
+    ) -> io::Result<Self> {
+        let (udp, listener) = bind_pair(address).await?;
+        let announced = SocketAddr::new(reachable_ip(address).await?, udp.local_addr()?.port());
+        let (sender, incoming) = mpsc::channel(QUEUED_MESSAGES);
+        let pbx = Pbx::new(clock_now(), clock.now(), announced, Entropy::from_system());
+        let connections = Connections::new(sender);
+        Ok(Self { udp, listener, connections, incoming, pbx, registry, notices, orders, answers: JoinSet::new() })
+    }
+
+    /// Where devices reach it.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.udp.local_addr()
+    }
+
+    /// Serves until dropped.
+    pub async fn run(mut self) {
+        let mut datagram = vec![0; DATAGRAM];
+        loop {
+            let due = self.pbx.poll_timeout().unwrap_or_else(|| clock_now() + IDLE);
+            tokio::select! {
+                received = self.udp.recv_from(&mut datagram) => match received {
+                    Ok((length, remote)) => self.handle_datagram(remote, &datagram[..length]),
+                    Err(error) => tracing::debug!(%error, "receiving a datagram"),
+                },
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.connections.add(stream, peer),
+                    Err(error) => {
+                        // Out of descriptors: let some connections close first.
+                        tracing::warn!(%error, "accepting a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+                Some(incoming) = self.incoming.recv() => self.handle_incoming(incoming),
+                Some(order) = self.orders.recv() => self.handle_order(order),
+                Some(answer) = self.answers.join_next() => match answer {
+                    Ok((id, facts)) => self.pbx.handle_facts(clock_now(), id, facts),
+                    Err(error) => tracing::error!(%error, "a question to the store was lost"),
+                },
+                () = sleep_until(due.into()) => self.pbx.handle_timeout(clock_now()),
+            }
+            self.carry_out().await;
+        }
+    }
+
+    fn handle_datagram(&mut self, remote: SocketAddr, datagram: &[u8]) {
+        match wire::read(datagram) {
+            Ok(message) => {
+                self.pbx.handle_message(clock_now(), Flow { transport: Transport::Udp, remote }, message);
+            }
+            Err(ReadError::Answer(response)) => {
+                let _ = self.udp.try_send_to(&wire::write_response(&response), remote);
+            }
+            Err(ReadError::KeepAlive) => {}
+            Err(ReadError::Drop(why)) => tracing::debug!(%remote, why, "datagram dropped"),
+        }
+    }
+
+    fn handle_incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Message(remote, message) => {
+                self.pbx.handle_message(clock_now(), Flow { transport: Transport::Tcp, remote }, message);
+            }
+            Incoming::Closed(remote) => {
+                self.connections.remove(remote);
+                self.pbx.handle_flow_lost(clock_now(), Flow { transport: Transport::Tcp, remote });
+            }
+        }
+    }
+
+    fn handle_order(&mut self, order: Order) {
+        let now = clock_now();
+        // Whoever asked may have gone; what was ordered is done all the same.
+        match order {
+            Order::Held { realm, registrations, reply } => {
+                let held =
+                    registrations.into_iter().filter_map(|name| self.held(now, Aor { realm: realm.clone(), name }));
+                let _ = reply.send(held.collect());
+            }
+            Order::TakeOver { realm, registration, session, instance_id, reply } => {
+                self.pbx.take_over(now, &Aor { realm, name: registration }, session, &instance_id);
+                let _ = reply.send(());
+            }
+            Order::EndSession { session, reply } => {
+                self.pbx.end_session(now, session);
+                let _ = reply.send(());
+            }
+            Order::Remove { realm, registration, reply } => {
+                self.pbx.remove(now, &Aor { realm, name: registration });
+                let _ = reply.send(());
+            }
+            Order::Calls { realm, reply } => {
+                let _ = reply.send(self.pbx.calls(&realm));
+            }
+        }
+    }
+
+    fn held(&self, now: Instant, aor: Aor) -> Option<Contact> {
+        let held = self.pbx.holder(now, &aor)?;
+        Some(Contact {
+            device: held.binding.device.clone(),
+            address: held.binding.flow.remote,
+            since: held.since,
+            expires_at: self.pbx.wall(held.expires),
+            instance_id: held.binding.instance.clone(),
+            session: held.binding.session,
+            realm: aor.realm,
+            registration: aor.name,
+        })
+    }
+
+    async fn carry_out(&mut self) {
+        while let Some(output) = self.pbx.poll_output() {
+            match output {
+                Output::Transmit { flow, payload, client } => {
+                    let sent = match flow.transport {
+                        Transport::Udp => self.udp.send_to(&payload, flow.remote).await.map_err(|e| e.to_string()),
+                        Transport::Tcp | Transport::Tls => match self.connections.send(flow.remote, payload) {
+                            true => Ok(0),
+                            false => Err("the device's connection is gone".to_owned()),
+                        },
+                    };
+                    if let (Err(why), Some(client)) = (sent, client) {
+                        self.pbx.handle_transport_failed(clock_now(), client, &why);
+                    }
+                }
+                Output::Ask { id, query } => {
+                    let registry = self.registry.clone();
+                    self.answers.spawn(async move {
+                        let facts = query.ask(&registry).await.map_err(|error| {
+                            tracing::error!(%error, "asking the store for a SIP request");
+                            "the server's database does not answer: try again in a moment".to_owned()
+                        });
+                        (id, facts)
+                    });
+                }
+                Output::Changed { realm } => self.notices.publish(Notice::Registrations { realm }),
+            }
+        }
+    }
+}
+
+/// The shell is where the core's time comes from.
+fn clock_now() -> Instant {
+    Instant::now()
+}
+
+async fn bind_pair(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+    let mut attempt = 0;
+    loop {
+        let udp = UdpSocket::bind(address).await?;
+        match TcpListener::bind(udp.local_addr()?).await {
+            Ok(listener) => return Ok((udp, listener)),
+            // Another program has TCP on the port that UDP was given.
+            Err(error)
+                if address.port() == 0 && error.kind() == io::ErrorKind::AddrInUse && attempt < BIND_ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `address` itself, or where it is unspecified the address that a packet to the internet would leave from; nothing is sent.
+async fn reachable_ip(address: SocketAddr) -> io::Result<std::net::IpAddr> {
+    if !address.ip().is_unspecified() {
+        return Ok(address.ip());
+    }
+    let probe = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).await?;
+    let far: SocketAddr = match address {
+        SocketAddr::V4(_) => ([192, 0, 2, 1], 9).into(),
+        SocketAddr::V6(_) => ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 9).into(),
+    };
+    match probe.connect(far).await {
+        Ok(()) => Ok(probe.local_addr()?.ip()),
+        // No network: whoever calls does so on this machine.
+        Err(_) => Ok(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        }),
+    }
+}
