@@ -40,6 +40,7 @@ fn tag(address: &NameAddr) -> String {
     address.tag().unwrap_or_default().to_owned()
 }
 
+/// How far a dialog has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Made by a provisional response.
@@ -124,10 +125,12 @@ impl Dialog {
         })
     }
 
+    /// Its name, as we see it.
     pub fn id(&self) -> &DialogId {
         &self.id
     }
 
+    /// Whether a 2xx has confirmed it.
     pub fn state(&self) -> State {
         self.state
     }
@@ -137,6 +140,7 @@ impl Dialog {
         &self.remote
     }
 
+    /// The peer's Contact, where requests end up.
     pub fn remote_target(&self) -> &Uri {
         &self.remote_target
     }

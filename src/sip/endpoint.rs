@@ -2,13 +2,14 @@
 //! matches (RFC 3261 §17.1.3, §17.2.3), retransmits, times out, and hands the transaction user (the user agent, or the
 //! proxy) what is new.
 //!
-//! A request of more than 1300 bytes that was to go by UDP goes by TCP to the same address (RFC 3261 §18.1.1), provided
-//! that [`Endpoint::set_local`] has told a TCP address; when the shell reports that transmission failed before any
-//! response came, the request goes by UDP after all, as do the next large ones to that address for some minutes, and the
-//! transaction user hears nothing of it.
+//! A user agent's request of more than 1300 bytes that was to go by UDP goes by TCP to the same address (RFC 3261 §18.1.1),
+//! provided that [`Endpoint::set_local`] has told a TCP address. When the shell reports that transmission failed, or
+//! nothing was heard for 4*T1, the request goes by UDP after all, as do the next large ones to that address for some
+//! minutes; the transaction user hears nothing of it.
 
 mod client;
 mod key;
+mod large;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,10 @@ use std::{
 /// Bound on live transactions; a flood of requests costs some kilobytes for each of them and no more.
 pub const MAX_TRANSACTIONS: usize = 20_000;
 
+/// Names a request we sent; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientTransactionId(pub u64);
+/// Names a request we received; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerTransactionId(pub u64);
 
@@ -48,6 +51,7 @@ pub enum Output {
     Event(Event),
 }
 
+/// What the transaction user is told.
 #[derive(Debug)]
 pub enum Event {
     /// A request the transaction user has not seen (never ACK, never CANCEL, never a retransmission; merged requests were
@@ -75,7 +79,8 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     UserAgent,
-    /// Passes each 2xx to INVITE on once, as its branches send them, and lets merged requests and several Vias through.
+    /// Passes each 2xx to INVITE on once, as its branches send them, and lets merged requests, several Vias and large
+    /// datagrams through.
     Proxy,
 }
 

@@ -44,6 +44,7 @@ impl Forks {
         }
     }
 
+    /// In order of their first response.
     pub fn iter(&self) -> impl Iterator<Item = &Dialog> {
         self.dialogs.iter()
     }

@@ -1,8 +1,8 @@
-//! Client transactions in the endpoint: RFC 3261 §17.1 around the machines, CANCEL (§9.1), the choice of transport (§18.1.1).
+//! Client transactions in the endpoint: RFC 3261 §17.1 around the machines, CANCEL (§9.1).
 
-use super::{ClientTransactionId, Endpoint, Event, Id, Role, key};
+use super::{ClientTransactionId, Endpoint, Event, Id, Role, key, large::Fallback};
 use crate::sip::{
-    flow::{Flow, Transport},
+    flow::Flow,
     msg::{Method, Request, Response},
     transaction::{
         ClientAction as Action, ClientInput as Input, Timers,
@@ -11,28 +11,16 @@ use crate::sip::{
     },
     wire,
 };
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
-
-/// RFC 3261 §18.1.1: the largest request for UDP while the path's MTU is unknown, in bytes.
-const MAX_DATAGRAM_REQUEST: usize = 1300;
-
-/// How long a peer that no TCP connection could be made to gets large requests by UDP at once: where a firewall swallows
-/// the attempt, every call would otherwise begin with waiting for it.
-const WITHOUT_STREAMS_FOR: Duration = Duration::from_secs(600);
-/// Peers remembered so; the oldest is forgotten first.
-const MAX_WITHOUT_STREAMS: usize = 64;
+use std::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
-enum Machine {
+pub(super) enum Machine {
     Invite(ClientInvite),
     NonInvite(ClientNonInvite),
 }
 
 impl Machine {
-    fn new(now: Instant, timers: Timers, flow: Flow, method: &Method) -> Self {
+    pub(super) fn new(now: Instant, timers: Timers, flow: Flow, method: &Method) -> Self {
         let reliable = flow.transport.is_reliable();
         if *method == Method::INVITE {
             Self::Invite(ClientInvite::new(now, timers, reliable))
@@ -41,7 +29,7 @@ impl Machine {
         }
     }
 
-    fn step(&mut self, now: Instant, input: Input) -> &'static [Action] {
+    pub(super) fn step(&mut self, now: Instant, input: Input) -> &'static [Action] {
         match self {
             Self::Invite(machine) => machine.step(now, input),
             Self::NonInvite(machine) => machine.step(now, input),
@@ -63,7 +51,7 @@ impl Machine {
     }
 
     /// `Some` while no response has come; whether a CANCEL waits for one.
-    fn unanswered(&self) -> Option<bool> {
+    pub(super) fn unanswered(&self) -> Option<bool> {
         match self {
             Self::Invite(machine) => match machine.state() {
                 client_invite::State::Calling { cancel, .. } => Some(cancel),
@@ -86,22 +74,29 @@ enum Purpose {
 
 #[derive(Debug)]
 pub(super) struct Client {
-    machine: Machine,
+    pub(super) machine: Machine,
     purpose: Purpose,
-    flow: Flow,
-    /// Where to go when the connection for a request too large for a datagram cannot be had.
-    datagram_flow: Option<Flow>,
+    pub(super) flow: Flow,
+    pub(super) fallback: Fallback,
     /// With our Via; ACK and CANCEL are built from it.
-    request: Request,
-    payload: Vec<u8>,
+    pub(super) request: Request,
+    pub(super) payload: Vec<u8>,
     cancel_reason: Option<String>,
-    branch: String,
+    pub(super) branch: String,
     deadline: Option<Instant>,
 }
 
 impl Client {
     fn key(&self) -> String {
         key::client(&self.branch, &self.request.method)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let fallback = match self.fallback {
+            Fallback::Ready { at, .. } if self.machine.unanswered().is_some() => Some(at),
+            Fallback::Ready { .. } | Fallback::Taken | Fallback::None => None,
+        };
+        self.machine.deadline().into_iter().chain(fallback).min()
     }
 }
 
@@ -115,22 +110,17 @@ impl Endpoint {
         let branch = self.entropy.branch();
         request.headers.push_front("Via", self.via(flow.transport, &branch));
         let mut payload = wire::write_request(&request);
-        let (mut chosen, mut datagram_flow) = (flow, None);
-        if flow.transport == Transport::Udp
-            && payload.len() > MAX_DATAGRAM_REQUEST
-            && self.takes_streams(now, flow.remote)
-        {
-            chosen.transport = Transport::Tcp;
-            datagram_flow = Some(flow);
+        let (chosen, fallback) = self.choose_transport(now, flow, payload.len());
+        if chosen != flow {
             request.headers.pop_via();
-            request.headers.push_front("Via", self.via(Transport::Tcp, &branch));
+            request.headers.push_front("Via", self.via(chosen.transport, &branch));
             payload = wire::write_request(&request);
         }
         self.start(Client {
             machine: Machine::new(now, self.timers, chosen, &request.method),
             purpose: Purpose::User,
             flow: chosen,
-            datagram_flow,
+            fallback,
             request,
             payload,
             cancel_reason: None,
@@ -162,7 +152,7 @@ impl Endpoint {
 
     /// The shell could not send, or lost the connection of, this transaction. `reason` is a sentence for people.
     pub fn transport_failed(&mut self, now: Instant, transaction: ClientTransactionId, reason: &str) {
-        if !self.fall_back_to_datagram(now, transaction) {
+        if !self.connection_failed(now, transaction) {
             self.step_client(now, transaction, Input::TransportError, None, reason);
         }
     }
@@ -184,7 +174,9 @@ impl Endpoint {
     }
 
     pub(super) fn client_timeout(&mut self, now: Instant, id: ClientTransactionId) {
-        self.step_client(now, id, Input::Timer, None, "");
+        if !self.connection_takes_long(now, id) {
+            self.step_client(now, id, Input::Timer, None, "");
+        }
     }
 
     fn start(&mut self, client: Client) -> ClientTransactionId {
@@ -238,9 +230,9 @@ impl Endpoint {
     }
 
     /// After a step: forget the transaction, or wake it at its next timer.
-    fn settle_client(&mut self, id: ClientTransactionId) {
+    pub(super) fn settle_client(&mut self, id: ClientTransactionId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let to = client.machine.deadline();
+        let to = client.deadline();
         let from = std::mem::replace(&mut client.deadline, to);
         if client.machine.is_terminated()
             && let Some(client) = self.clients.remove(&id)
@@ -258,58 +250,13 @@ impl Endpoint {
             machine: Machine::new(now, self.timers, flow, &Method::CANCEL),
             purpose: Purpose::Cancel,
             flow,
-            datagram_flow: None,
+            fallback: Fallback::None,
             payload: wire::write_request(&cancel),
             request: cancel,
             cancel_reason: None,
             branch,
             deadline: None,
         });
-    }
-
-    /// RFC 3261 §18.1.1: a large request for which no connection was to be had is retried over UDP, with the same branch:
-    /// it is the same transaction, of which nobody has seen anything.
-    fn fall_back_to_datagram(&mut self, now: Instant, id: ClientTransactionId) -> bool {
-        let Some(client) = self.clients.get(&id) else { return false };
-        let (Some(cancel), Some(flow)) = (client.machine.unanswered(), client.datagram_flow) else { return false };
-        let via = self.via(flow.transport, &client.branch);
-        self.remember_without_streams(now, flow.remote);
-        let Some(client) = self.clients.get_mut(&id) else { return false };
-        client.request.headers.pop_via();
-        client.request.headers.push_front("Via", via);
-        client.payload = wire::write_request(&client.request);
-        (client.flow, client.datagram_flow) = (flow, None);
-        client.machine = Machine::new(now, self.timers, flow, &client.request.method);
-        if cancel {
-            client.machine.step(now, Input::Cancel);
-        }
-        let payload = client.payload.clone();
-        self.transmit(flow, payload, Some(id));
-        self.settle_client(id);
-        true
-    }
-
-    fn remember_without_streams(&mut self, now: Instant, remote: SocketAddr) {
-        self.without_streams.retain(|&(known, until)| known != remote && until > now);
-        if self.without_streams.len() >= MAX_WITHOUT_STREAMS {
-            self.without_streams.pop_front();
-        }
-        self.without_streams.push_back((remote, now + WITHOUT_STREAMS_FOR));
-    }
-
-    fn takes_streams(&self, now: Instant, remote: SocketAddr) -> bool {
-        self.local.contains_key(&Transport::Tcp)
-            && !self.without_streams.iter().any(|&(known, until)| known == remote && until > now)
-    }
-
-    /// RFC 3261 §8.1.1.7, §18.1.1; `rport` asks for the answer on the way the request took (RFC 3581).
-    fn via(&self, transport: Transport, branch: &str) -> String {
-        let name = transport.via_name();
-        match self.local.get(&transport) {
-            Some(local) => format!("SIP/2.0/{name} {local};branch={branch};rport"),
-            // Nobody has told our address; rport and received carry the answer back all the same.
-            None => format!("SIP/2.0/{name} 0.0.0.0;branch={branch};rport"),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Backoff, ClientAction as Action, ClientInput as Input, Timers};
 use std::time::Instant;
 
+/// The states of Figure 5, with RFC 6026's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// `a`: Timer A, over UDP only. `b`: Timer B. `cancel`: send CANCEL as soon as a provisional response allows it.
@@ -42,6 +43,7 @@ impl ClientInvite {
         Self { state: State::Calling { a, b: now + timers.give_up(), cancel: false }, timers, reliable }
     }
 
+    /// For the owner to know when it is over.
     pub fn state(&self) -> State {
         self.state
     }
@@ -253,6 +255,8 @@ mod tests {
         },
     ];
 
+    const INPUTS: &[Input] = &[Provisional, Success, Failure, Cancel, Timer, TransportError];
+
     #[test]
     fn table() {
         table::run::<ClientInvite>(ROWS);
@@ -260,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(vec![Provisional, Success, Failure, Cancel, Timer, TransportError])), 0..20)) {
+        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
             table::ends::<ClientInvite>(reliable, &inputs, &["Proceeding"]);
         }
     }

@@ -3,6 +3,7 @@
 use super::{Backoff, ClientAction as Action, ClientInput as Input, Timers};
 use std::time::Instant;
 
+/// The states of Figure 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// `e`: Timer E, over UDP only. `f`: Timer F.
@@ -38,6 +39,7 @@ impl ClientNonInvite {
         Self { state: State::Trying { e, f: now + timers.give_up() }, timers, reliable }
     }
 
+    /// For the owner to know when it is over.
     pub fn state(&self) -> State {
         self.state
     }
@@ -181,6 +183,8 @@ mod tests {
         },
     ];
 
+    const INPUTS: &[Input] = &[Provisional, Success, Failure, Cancel, Timer, TransportError];
+
     #[test]
     fn table() {
         table::run::<ClientNonInvite>(ROWS);
@@ -188,7 +192,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(vec![Provisional, Success, Failure, Cancel, Timer, TransportError])), 0..20)) {
+        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
             table::ends::<ClientNonInvite>(reliable, &inputs, &[]);
         }
     }

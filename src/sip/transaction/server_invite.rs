@@ -9,6 +9,7 @@ pub const TRYING_AFTER: Duration = Duration::from_millis(200);
 /// §13.3.1.1: a user agent repeats its provisional response every minute, so that no proxy on the way gives up (Timer C).
 pub const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
+/// The states of Figure 7, with RFC 6026's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// `cancelled`: the transaction user knows of a CANCEL.
@@ -43,6 +44,7 @@ pub enum Next {
     Nothing,
 }
 
+/// See the module.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerInvite {
     state: State,
@@ -64,6 +66,7 @@ impl ServerInvite {
         }
     }
 
+    /// For the owner to know when it is over.
     pub fn state(&self) -> State {
         self.state
     }
@@ -361,6 +364,8 @@ mod tests {
         ],
     }];
 
+    const INPUTS: &[Input] = &[Retransmission, Ack, Provisional, Success, Failure, Acknowledged, Cancel, Timer];
+
     #[test]
     fn table() {
         table::run::<ServerInvite>(ROWS);
@@ -369,7 +374,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(vec![Retransmission, Ack, Provisional, Success, Failure, Acknowledged, Cancel, Timer])), 0..20)) {
+        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
             table::ends::<ServerInvite>(reliable, &inputs, &["Proceeding"]);
         }
     }

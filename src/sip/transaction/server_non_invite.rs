@@ -4,6 +4,7 @@
 use super::{ServerAction as Action, ServerInput as Input, Timers};
 use std::time::Instant;
 
+/// The states of Figure 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// `trying`: when to send 100 (RFC 4320 §4.1). `end`: the client has given up by its Timer F, an answer is of no use.
@@ -22,6 +23,7 @@ pub enum State {
     Terminated,
 }
 
+/// See the module.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerNonInvite {
     state: State,
@@ -36,6 +38,7 @@ impl ServerNonInvite {
         Self { state, timers, reliable }
     }
 
+    /// For the owner to know when it is over.
     pub fn state(&self) -> State {
         self.state
     }
@@ -154,6 +157,8 @@ mod tests {
         },
     ];
 
+    const INPUTS: &[Input] = &[Retransmission, Ack, Provisional, Success, Failure, Acknowledged, Cancel, Timer];
+
     #[test]
     fn table() {
         table::run::<ServerNonInvite>(ROWS);
@@ -161,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(vec![Retransmission, Ack, Provisional, Success, Failure, Acknowledged, Cancel, Timer])), 0..20)) {
+        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
             table::ends::<ServerNonInvite>(reliable, &inputs, &[]);
         }
     }

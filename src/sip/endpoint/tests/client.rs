@@ -168,6 +168,54 @@ fn large_requests_go_by_tcp_and_fall_back() {
     }
 }
 
+/// Where a firewall swallows TCP, the connection's failure comes late and is nobody's business.
+#[test]
+fn a_connection_that_takes_long_is_not_waited_for() {
+    for late_failure in [false, true] {
+        let mut bench = Bench::new();
+        let mut request = outgoing("INVITE");
+        request.body = vec![b'x'; 1300];
+        let id = bench.send(udp("192.0.2.9:5060"), request);
+        bench.run_to(1999);
+        assert_eq!(bench.take_sent(), ["INVITE"]);
+        bench.run_to(2000);
+        let (flow, invite) = bench.last_request("INVITE");
+        assert_eq!(flow, udp("192.0.2.9:5060"));
+        assert_eq!(invite.headers.top_via().expect("ours").transport, "UDP");
+        bench.run_to(3000);
+        assert_eq!(bench.sent.len(), 2, "Timer A runs as over UDP");
+        if late_failure {
+            bench.endpoint.transport_failed(bench.now, id, "nothing answers");
+            bench.drain();
+        }
+        bench.answer("INVITE", 486);
+        assert_eq!(bench.take_events(), ["Response 486"]);
+        bench.run_to(60_000);
+        bench.assert_empty();
+    }
+}
+
+/// An answer by TCP ends the waiting.
+#[test]
+fn an_answered_connection_is_kept() {
+    let mut bench = Bench::new();
+    let mut request = outgoing("INVITE");
+    request.body = vec![b'x'; 1300];
+    bench.send(udp("192.0.2.9:5060"), request);
+    bench.answer("INVITE", 100);
+    bench.run_to(60_000);
+    assert_eq!(bench.take_sent(), ["INVITE"]);
+}
+
+#[test]
+fn a_proxy_stays_with_datagrams() {
+    let mut bench = Bench::with(Endpoint::for_proxy(Timers::default(), Entropy::from_seed(1)));
+    let mut request = outgoing("INVITE");
+    request.body = vec![b'x'; 5000];
+    bench.send(udp("192.0.2.9:5060"), request);
+    assert_eq!(bench.last_request("INVITE").0, udp("192.0.2.9:5060"));
+}
+
 #[test]
 fn a_second_failure_is_reported() {
     let mut bench = Bench::new();

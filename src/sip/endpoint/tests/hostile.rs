@@ -25,16 +25,22 @@ fn packets() -> impl Strategy<Value = Vec<Packet>> {
 
 proptest! {
     #[test]
-    fn nothing_panics_and_nothing_stays(packets in packets(), proxy: bool, cancel: bool, codes in prop::collection::vec(100u16..700, 40)) {
+    fn nothing_panics_and_nothing_stays(
+        packets in packets(),
+        proxy: bool,
+        cancel: bool,
+        codes in prop::collection::vec(100u16..700, 40),
+    ) {
         let (timers, entropy) = (Timers::default(), Entropy::from_seed(1));
         let endpoint = if proxy { Endpoint::for_proxy(timers, entropy) } else { Endpoint::new(timers, entropy) };
         let mut bench = Bench::with(endpoint);
         let flow = udp("192.0.2.1:5060");
         let ours = bench.send(flow, outgoing("INVITE"));
-        let branch = bench.last_request("INVITE").1.headers.top_via().expect("ours").branch().unwrap_or_default().to_owned();
+        let via = bench.last_request("INVITE").1.headers.top_via().expect("ours");
+        let branch = via.branch().unwrap_or_default();
         for ((text, edits, after), code) in packets.into_iter().zip(codes) {
             let tail = "From: <sip:a@a>;tag=a\r\nTo: <sip:b@b>\r\nCall-ID: call\r\n\r\n";
-            let head = TEXTS[text].replace("{branch}", &branch).replace('\n', "\r\n");
+            let head = TEXTS[text].replace("{branch}", branch).replace('\n', "\r\n");
             let mut bytes = format!("{head}\r\n{tail}").into_bytes();
             let is_whole = edits.is_empty();
             for (index, byte) in edits {
