@@ -38,6 +38,9 @@ CREATE TABLE membership (
     role       TEXT    NOT NULL CHECK (role IN ('admin', 'manager', 'extension')),
     -- Pending until its owner ticks "Account enabled" at the first sign-in.
     state      TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'enabled', 'disabled')),
+    -- When that was; one that was never activated is pending again after it was disabled.
+    activated_at INTEGER,
+    CHECK (state <> 'enabled' OR activated_at IS NOT NULL),
     UNIQUE (login_id, account_id),
     UNIQUE (id, account_id)
 ) STRICT;

@@ -1,1 +1,218 @@
-fn main() {}
+//! The TMS's program: serve, migrate, admin create, backup, restore.
+
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use agent_manager::server::{
+    clock::Clock,
+    http::problem::ApiError,
+    logins,
+    passwords::Passwords,
+    secrets,
+    serve::{Server, Settings},
+    store::Store,
+};
+use anyhow::{bail, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde_json::json;
+
+#[derive(Parser)]
+#[command(name = "tms", version, about = "TMS, the telephone management system that Agent Manager signs in to")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve HTTP and SIP until SIGTERM; prints one line of JSON once ready
+    Serve(Serve),
+    /// Create the database or bring it up to date
+    Migrate(Database),
+    /// People who run this TMS
+    Admin {
+        #[command(subcommand)]
+        command: Admin,
+    },
+    /// Write a copy of the database to a new file, while it is in use
+    Backup(Copy),
+    /// Put a backup where no database is yet
+    Restore(Copy),
+    /// Write a configuration for Kamailio (not part of this version)
+    KamailioConfig,
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Create an operator, who may manage every account
+    ///
+    /// The password is read from TMS_ADMIN_PASSWORD; without it one is made and printed once.
+    Create {
+        #[arg(long, env = "TMS_ADMIN_USERNAME", default_value = "admin")]
+        username: String,
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+#[derive(Args)]
+struct Database {
+    /// sqlite:///path/to/tms.db; created if missing. A password in it is refused
+    #[arg(long, env = "TMS_DATABASE_URL", default_value = "sqlite:///var/lib/tms/tms.db", hide_env_values = true)]
+    database_url: String,
+}
+
+#[derive(Args)]
+struct Copy {
+    file: PathBuf,
+    #[command(flatten)]
+    database: Database,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Plain HTTP, on loopback only; a reverse proxy with TLS goes before it
+    #[arg(long, env = "TMS_HTTP", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// SIP over UDP and TCP
+    #[arg(long, env = "TMS_SIP", default_value = "127.0.0.1:5060")]
+    sip: SocketAddr,
+    #[command(flatten)]
+    database: Database,
+    /// Seed the demonstration tenant and play its parties; quiet leaves out desk phone and colleague. Loopback only
+    #[arg(long, env = "TMS_DEMO_DATA", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    demo_data: Option<DemoData>,
+    /// How this server is reached from outside: https://tms.example
+    #[arg(long, env = "TMS_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Not part of this version
+    #[arg(long, env = "TMS_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Not part of this version
+    #[arg(long, env = "TMS_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Not part of this version
+    #[arg(long, env = "TMS_SIP_TLS")]
+    sip_tls: Option<SocketAddr>,
+    /// Leave the SIP side out
+    #[arg(long, env = "TMS_NO_SIP")]
+    no_sip: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DemoData {
+    All,
+    Quiet,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TMS_LOG").unwrap_or_else(|_| "warn".into());
+    let terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
+    // One thread suffices: handlers take microseconds, and passwords are hashed on threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(run(cli.command));
+    runtime.shutdown_background();
+    done
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(serve) => serve.run().await,
+        Command::Migrate(database) => {
+            Store::open(database.url()?).await?.close().await;
+            println!("the database is up to date");
+            Ok(())
+        }
+        Command::Admin { command: Admin::Create { username, database } } => create_admin(&username, &database).await,
+        Command::Backup(copy) => {
+            Store::backup(copy.database.url()?, &copy.file).await?;
+            println!("{} written", copy.file.display());
+            Ok(())
+        }
+        Command::Restore(copy) => {
+            Store::restore(copy.database.url()?, &copy.file).await?;
+            println!("{} restored", copy.file.display());
+            Ok(())
+        }
+        Command::KamailioConfig => {
+            bail!("kamailio-config is not part of this version; tms serve is the registrar itself")
+        }
+    }
+}
+
+impl Database {
+    fn url(&self) -> anyhow::Result<&str> {
+        let authority = self.database_url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+        let userinfo = authority.and_then(|a| a.rsplit_once('@')).map(|(userinfo, _)| userinfo);
+        ensure!(
+            !userinfo.is_some_and(|u| u.contains(':')),
+            "--database-url must not contain a password: others on this machine can read command lines"
+        );
+        Ok(&self.database_url)
+    }
+}
+
+impl Serve {
+    async fn run(self) -> anyhow::Result<()> {
+        ensure!(
+            self.tls_cert.is_none() && self.tls_key.is_none(),
+            "--tls-cert and --tls-key are not part of this version: put a reverse proxy with TLS before --http on loopback"
+        );
+        ensure!(
+            self.sip_tls.is_none(),
+            "--sip-tls is not part of this version: leave it out; SIP goes over UDP and TCP"
+        );
+        let mut server = Server::start(&Settings {
+            http: self.http,
+            sip: (!self.no_sip).then_some(self.sip),
+            database_url: self.database.url()?.to_owned(),
+            public_url: self.public_url.clone(),
+            demo_data: self.demo_data.is_some(),
+        })
+        .await?;
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut ready = json!({ "ready": true, "http": format!("http://{}", server.http) });
+        if let Some(sip) = server.sip {
+            ready["sip"] = json!(sip.to_string());
+        }
+        if let Some(demo) = &server.demo {
+            ready["demo"] = json!({ "username": demo.username, "password": demo.password, "api_key": demo.api_key });
+            ready["demo"]["sip"] = json!(demo.sip("101"));
+        }
+        println!("{ready}");
+        std::io::stdout().flush()?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        }
+        server.stop().await;
+        Ok(())
+    }
+}
+
+async fn create_admin(username: &str, database: &Database) -> anyhow::Result<()> {
+    let given = std::env::var("TMS_ADMIN_PASSWORD").ok();
+    let password = given.clone().unwrap_or_else(secrets::password);
+    let username = logins::check_username(username)?;
+    logins::check_password(&password, &username)?;
+    let store = Store::open(database.url()?).await?;
+    let hash = Passwords::new().hash(&password).await?;
+    let login = logins::NewLogin { username: &username, name: "Operator", password_hash: &hash, operator: true };
+    let mut tx = store.begin().await?;
+    logins::create(&mut tx, &login, Clock::system().now_ms())
+        .await
+        .map_err(|e| ApiError::from_rule(e, || format!("the user name {username} exists already")))?;
+    tx.commit().await?;
+    store.close().await;
+    // The only way to learn a password that was made here; one that was given is not repeated.
+    match given {
+        Some(_) => println!("{}", json!({ "username": username })),
+        None => println!("{}", json!({ "username": username, "password": password })),
+    }
+    Ok(())
+}

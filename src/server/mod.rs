@@ -6,12 +6,24 @@
 //! - [`contacts`]: what the HTTP side asks of and orders from the SIP side (who holds a registration, takeover, sign-out);
 //! - [`notices`]: what changed, for everyone who listens (server-sent events).
 
+pub mod accounts;
+pub mod api_keys;
+pub mod audit;
 pub mod clock;
 pub mod contacts;
+pub mod demo_data;
+pub mod extensions;
+pub mod http;
+pub mod links;
+pub mod logins;
 pub mod notices;
 pub mod passwords;
+pub mod registrations;
 pub mod registry;
 pub mod secrets;
+pub mod serve;
+pub mod sessions;
 pub mod sip;
 pub mod store;
 pub mod throttle;
+pub mod xml;

@@ -4,16 +4,14 @@
 //! (a device set up by hand) or a session's credential, `100-acme-laptop~k3f9`, which is bound to that session and to the
 //! installation's `+sip.instance`.
 
-use md5::Md5;
-use sha2::{Digest, Sha256, Sha512_256};
 use sqlx::{Row, sqlite::SqliteRow};
 
 use crate::{
     server::{
         clock::Clock,
-        secrets,
         store::{Store, StoreError},
     },
+    sip::digest::HashFunction,
     tms::wire::Kind,
 };
 
@@ -212,11 +210,11 @@ fn credentials(realm: &str, row: &SqliteRow) -> Result<Credentials, sqlx::Error>
 
 impl Ha1 {
     pub fn of(username: &str, realm: &str, password: &str) -> Self {
-        let secret = format!("{username}:{realm}:{password}");
+        let hash = |function: HashFunction| function.hex(&[username.as_bytes(), realm.as_bytes(), password.as_bytes()]);
         Self {
-            md5: secrets::hex(&Md5::digest(&secret)),
-            sha256: secrets::hex(&Sha256::digest(&secret)),
-            sha512_256: secrets::hex(&Sha512_256::digest(&secret)),
+            md5: hash(HashFunction::Md5),
+            sha256: hash(HashFunction::Sha256),
+            sha512_256: hash(HashFunction::Sha512_256),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The database: SQLite through sqlx, with `$n` placeholders and portable types, so that a PostgreSQL pool can join.
 
-use std::{str::FromStr, time::Duration};
+use std::{io, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -27,6 +27,8 @@ pub enum StoreError {
     Open { url: String, source: sqlx::Error },
     #[error("the database cannot be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}")]
+    Copy(String),
     #[error("the database does not answer: {0}")]
     Query(#[from] sqlx::Error),
 }
@@ -53,6 +55,9 @@ impl Store {
             return Err(StoreError::Url("--database-url must read sqlite:///path/to/tms.db or sqlite::memory:"));
         }
         let open = |source| StoreError::Open { url: url.to_owned(), source };
+        if create && let Some(path) = file(url) {
+            keep_private(path).map_err(|e| open(e.into()))?;
+        }
         let options = SqliteConnectOptions::from_str(url)
             .map_err(open)?
             .create_if_missing(create)
@@ -81,8 +86,111 @@ impl Store {
         self.pool.begin_with("BEGIN IMMEDIATE").await
     }
 
+    /// Writes a whole and consistent copy to a new file while the server goes on.
+    ///
+    /// # Errors
+    /// When there is no database at `url`, or `copy` exists or cannot be written.
+    pub async fn backup(url: &str, copy: &Path) -> Result<(), StoreError> {
+        if copy.exists() {
+            return Err(StoreError::Copy(format!("{} exists already; choose another name", copy.display())));
+        }
+        let store = Self::connect(url, false).await?;
+        let failed = |e: io::Error| StoreError::Copy(format!("{} cannot be written: {e}", copy.display()));
+        keep_private(copy).map_err(failed)?;
+        sqlx::query("VACUUM INTO $1").bind(copy.to_string_lossy().into_owned()).execute(store.pool()).await?;
+        store.close().await;
+        Ok(())
+    }
+
+    /// Puts a backup where no database is yet, once it has proved whole, and brings it up to date.
+    ///
+    /// # Errors
+    /// When `copy` is no whole TMS database, or there is a database at `url` already.
+    pub async fn restore(url: &str, copy: &Path) -> Result<(), StoreError> {
+        let target = file(url).ok_or(StoreError::Url("--database-url must name a file to restore to"))?;
+        if target.exists() {
+            let sentence = "exists already; stop the TMS and move it (and its -wal file) away first";
+            return Err(StoreError::Copy(format!("{} {sentence}", target.display())));
+        }
+        let shown = copy.display();
+        let source = Self::connect(&format!("sqlite://{shown}"), false).await?;
+        let sound: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(source.pool()).await?;
+        let ours = sqlx::query("SELECT 1 FROM _sqlx_migrations, account").fetch_optional(source.pool()).await;
+        source.close().await;
+        if sound != "ok" || ours.is_err() {
+            return Err(StoreError::Copy(format!("{shown} is no whole backup of a TMS; choose another")));
+        }
+        let failed = |e: io::Error| StoreError::Copy(format!("{} cannot be written: {e}", target.display()));
+        keep_private(target).map_err(failed)?;
+        std::fs::copy(copy, target).map_err(failed)?;
+        Self::open(url).await?.close().await;
+        Ok(())
+    }
+
     /// Waits for the connections to close, which writes the journal back.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+fn file(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite://")?;
+    Some(Path::new(path.split_once('?').map_or(path, |(path, _)| path)))
+}
+
+/// Makes the file, if it is missing, so that nobody else on the machine can read it.
+fn keep_private(path: &Path) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_url_that_cannot_be_used_is_refused_in_words() {
+        for (url, word) in [
+            ("postgres://tms@localhost/tms", "SQLite only"),
+            ("mysql://x", "must read sqlite:///"),
+            ("sqlite:///no/such/folder/tms.db", "cannot be opened"),
+        ] {
+            let error = Store::open(url).await.expect_err(url).to_string();
+            assert!(error.contains(word), "{url}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_backup_is_restored_and_nothing_is_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
+        let copy = folder.path().join("copy.db");
+        let store = Store::open(&url("a.db")).await.expect("opens");
+        let insert =
+            "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ('A', 'acme', 'acme', 'express', 0)";
+        sqlx::query(insert).execute(store.pool()).await.expect("inserts");
+        Store::backup(&url("a.db"), &copy).await.expect("backs up while it is open");
+        assert!(Store::backup(&url("a.db"), &copy).await.is_err(), "overwrote a backup");
+        Store::restore(&url("b.db"), &copy).await.expect("restores");
+        assert!(Store::restore(&url("b.db"), &copy).await.is_err(), "overwrote a database");
+        let restored = Store::open(&url("b.db")).await.expect("opens");
+        let tenant: String =
+            sqlx::query_scalar("SELECT tenant FROM account").fetch_one(restored.pool()).await.expect("reads");
+        assert_eq!(tenant, "acme");
+        #[cfg(unix)]
+        for name in ["a.db", "b.db", "copy.db"] {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(folder.path().join(name)).expect("exists").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{name} can be read by others");
+        }
+        std::fs::write(folder.path().join("junk"), "not a database").expect("writes");
+        let junk = Store::restore(&url("c.db"), &folder.path().join("junk")).await;
+        assert!(junk.is_err() && !folder.path().join("c.db").exists());
     }
 }

@@ -1,0 +1,11 @@
+//! API keys: named, shown once, stored hashed, their use logged.
+
+mod queries;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    queries::{KeyRow, create, find, log_use, of_extension, revoke, usable},
+    routes::routes,
+};

@@ -1,0 +1,133 @@
+//! Queries about API keys.
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    server::{
+        http::{
+            App,
+            input::Peer,
+            problem::{Answer, ApiError},
+        },
+        secrets, sessions,
+        store::Store,
+    },
+    tms::wire::Account,
+};
+
+/// A key that works, and the account it stands for.
+#[derive(Clone, Debug)]
+pub struct KeyRow {
+    pub id: i64,
+    pub account_id: i64,
+    pub account: Account,
+    pub account_enabled: bool,
+}
+
+/// The key, unless it is unknown or revoked.
+pub async fn find(store: &Store, key: &str) -> Result<Option<KeyRow>, sqlx::Error> {
+    if !secrets::ApiKey::is_whole(key) {
+        return Ok(None);
+    }
+    let row = sqlx::query(
+        "SELECT k.id, a.id AS account_id, a.name, a.tenant, a.realm, a.edition, a.enabled
+         FROM api_key k JOIN account a ON a.id = k.account_id
+         WHERE k.hash = $1 AND k.revoked_at IS NULL",
+    )
+    .bind(secrets::hash(key))
+    .fetch_optional(store.pool())
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The key that is enabled on an extension, unless it is revoked.
+pub async fn of_extension(store: &Store, extension: i64) -> Result<Option<KeyRow>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT k.id, a.id AS account_id, a.name, a.tenant, a.realm, a.edition, a.enabled
+         FROM extension e JOIN api_key k ON k.id = e.api_key_id JOIN account a ON a.id = k.account_id
+         WHERE e.id = $1 AND k.revoked_at IS NULL",
+    )
+    .bind(extension)
+    .fetch_optional(store.pool())
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Whether the key may be enabled on an extension of this account.
+pub async fn usable(store: &Store, account: i64, key: i64) -> Answer<()> {
+    let row = sqlx::query("SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL")
+        .bind(key)
+        .bind(account)
+        .fetch_optional(store.pool())
+        .await?;
+    row.map(|_| ()).ok_or_else(|| {
+        ApiError::invalid(format!("api_key: {key} is no usable key of this account; make one under api-keys."))
+    })
+}
+
+/// Stores a new key's prefix and hash.
+pub async fn create(
+    connection: &mut SqliteConnection,
+    account: i64,
+    name: &str,
+    key: &secrets::ApiKey,
+    now: i64,
+) -> Result<i64, sqlx::Error> {
+    let row = sqlx::query(
+        "INSERT INTO api_key (account_id, name, prefix, hash, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+    )
+    .bind(account)
+    .bind(name)
+    .bind(&key.prefix)
+    .bind(secrets::hash(&key.key))
+    .bind(now)
+    .fetch_one(connection)
+    .await?;
+    row.try_get("id")
+}
+
+/// Revokes a key and takes it off its extensions. False: the account has no such key.
+pub async fn revoke(connection: &mut SqliteConnection, account: i64, key: i64, now: i64) -> Result<bool, sqlx::Error> {
+    let revoked =
+        sqlx::query("UPDATE api_key SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2 AND account_id = $3")
+            .bind(now)
+            .bind(key)
+            .bind(account)
+            .execute(&mut *connection)
+            .await?;
+    sqlx::query("UPDATE extension SET api_key_id = NULL WHERE api_key_id = $1 AND account_id = $2")
+        .bind(key)
+        .bind(account)
+        .execute(connection)
+        .await?;
+    Ok(revoked.rows_affected() == 1)
+}
+
+/// Logs what a key was used for.
+pub async fn log_use(app: &App, key: i64, peer: Peer, request: &str) -> Result<(), sqlx::Error> {
+    let now = app.clock.now_ms();
+    let mut tx = app.store.begin().await?;
+    sqlx::query("INSERT INTO api_key_use (api_key_id, at, address, request) VALUES ($1, $2, $3, $4)")
+        .bind(key)
+        .bind(now)
+        .bind(peer.ip().to_string())
+        .bind(request)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("UPDATE api_key SET last_used_at = $1 WHERE id = $2").bind(now).bind(key).execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+fn read(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
+    Ok(KeyRow {
+        id: row.try_get("id")?,
+        account_id: row.try_get("account_id")?,
+        account: Account {
+            name: row.try_get("name")?,
+            tenant: row.try_get("tenant")?,
+            realm: row.try_get("realm")?,
+            edition: sessions::edition(row.try_get("edition")?)?,
+        },
+        account_enabled: row.try_get("enabled")?,
+    })
+}

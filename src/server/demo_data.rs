@@ -1,0 +1,169 @@
+//! The demonstration tenant *acme*: made where it is missing, its secrets new at every start, so that none of them is ever
+//! known beforehand or kept in the clear.
+
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+
+use super::{
+    accounts::{self, AccountRow},
+    api_keys,
+    clock::Clock,
+    extensions::{self, Changes},
+    http::problem::ApiError,
+    logins::{self, NewLogin},
+    passwords::Passwords,
+    registrations,
+    registry::Ha1,
+    secrets,
+    store::Store,
+};
+use crate::tms::wire::{Account, Edition};
+
+/// Tenant and realm.
+pub const TENANT: &str = "acme";
+const USERNAME: &str = "agent@acme.example";
+const KEY_NAME: &str = "Agent Manager (demonstration)";
+/// Number and name of each extension: the agent's, the colleague's, the echo and the one that calls back.
+const EXTENSIONS: [(&str, &str); 4] =
+    [("100", "Alex Agent"), ("101", "Chris Colleague"), ("600", "Echo"), ("601", "Call me back")];
+
+/// What signs in to the demonstration tenant.
+#[derive(Clone)]
+pub struct Demo {
+    pub username: String,
+    pub password: String,
+    pub api_key: String,
+    /// Lasting SIP passwords of the primaries: `100-acme`, `101-acme`, `600-acme`, `601-acme`.
+    pub sip: Vec<SipLogin>,
+}
+
+#[derive(Clone, Serialize)]
+pub struct SipLogin {
+    pub username: String,
+    pub password: String,
+}
+
+impl Demo {
+    /// The primary registration of an extension.
+    pub fn sip(&self, extension: &str) -> Option<&SipLogin> {
+        let name = format!("{extension}-{TENANT}");
+        self.sip.iter().find(|login| login.username == name)
+    }
+}
+
+/// Makes or mends the tenant; everything or nothing.
+pub async fn seed(store: &Store, clock: &Clock, passwords: &Passwords) -> Result<Demo, ApiError> {
+    let now = clock.now_ms();
+    let password = secrets::password();
+    let password_hash = passwords.hash(&password).await?;
+    let key = secrets::ApiKey::new();
+    let mut tx = store.begin().await?;
+    let account = account(&mut tx, now).await?;
+    login(&mut tx, account.id, &password_hash, now).await?;
+    let api_key = api_key(&mut tx, account.id, &key, now).await?;
+    let mut sip = Vec::new();
+    for (number, name) in EXTENSIONS {
+        let id = extension(&mut tx, &account, number, name, now).await?;
+        if number == "100" {
+            let changes = Changes { name, enabled: true, login: Some(USERNAME), api_key: Some(api_key) };
+            extensions::update(&mut tx, id, &changes).await?;
+            laptop(&mut tx, id, now).await?;
+        }
+        let login = SipLogin { username: format!("{number}-{TENANT}"), password: secrets::password() };
+        let ha1 = Ha1::of(&login.username, &account.account.realm, &login.password);
+        registrations::set_password(&mut tx, &login.username, &ha1).await?;
+        sip.push(login);
+    }
+    tx.commit().await?;
+    Ok(Demo { username: USERNAME.into(), password, api_key: key.key, sip })
+}
+
+async fn find(tx: &mut SqliteConnection, sql: &'static str, value: &str) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query(sql).bind(value).fetch_optional(tx).await?.map(|row| row.try_get(0)).transpose()
+}
+
+async fn account(tx: &mut SqliteConnection, now: i64) -> Result<AccountRow, sqlx::Error> {
+    let account =
+        Account { name: "Acme".into(), tenant: TENANT.into(), realm: TENANT.into(), edition: Edition::Enterprise };
+    let id = match find(tx, "SELECT id FROM account WHERE tenant = $1", TENANT).await? {
+        Some(id) => id,
+        None => accounts::create(tx, &account, now).await?,
+    };
+    Ok(AccountRow { id, account, enabled: true })
+}
+
+async fn login(tx: &mut SqliteConnection, account: i64, password_hash: &str, now: i64) -> Result<(), sqlx::Error> {
+    let id = match find(tx, "SELECT id FROM login WHERE username = $1", USERNAME).await? {
+        Some(id) => id,
+        None => {
+            let login = NewLogin { username: USERNAME, name: "Alex Agent", password_hash, operator: false };
+            let id = logins::create(tx, &login, now).await?;
+            logins::add_membership(tx, id, account, "extension").await?;
+            id
+        }
+    };
+    logins::set_password(tx, id, password_hash).await?;
+    sqlx::query(
+        "UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1) WHERE login_id = $2",
+    )
+    .bind(now)
+    .bind(id)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A new key in place of the last start's.
+async fn api_key(tx: &mut SqliteConnection, account: i64, key: &secrets::ApiKey, now: i64) -> Result<i64, sqlx::Error> {
+    let last = "SELECT id FROM api_key WHERE name = $1 AND revoked_at IS NULL";
+    while let Some(id) = find(tx, last, KEY_NAME).await? {
+        api_keys::revoke(tx, account, id, now).await?;
+    }
+    api_keys::create(tx, account, KEY_NAME, key, now).await
+}
+
+async fn extension(
+    tx: &mut SqliteConnection,
+    account: &AccountRow,
+    number: &str,
+    name: &str,
+    now: i64,
+) -> Result<i64, sqlx::Error> {
+    let primary = format!("{number}-{TENANT}");
+    match find(tx, "SELECT extension_id FROM registration WHERE name = $1", &primary).await? {
+        Some(id) => Ok(id),
+        None => extensions::create(tx, account, number, name, now).await,
+    }
+}
+
+async fn laptop(tx: &mut SqliteConnection, extension: i64, now: i64) -> Result<(), sqlx::Error> {
+    let name = format!("100-{TENANT}-laptop");
+    if find(tx, "SELECT id FROM registration WHERE name = $1", &name).await?.is_none() {
+        registrations::add(tx, extension, &name, "Laptop", true, now).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn seeding_twice_makes_nothing_twice_and_new_secrets() {
+        let store = Store::open("sqlite::memory:").await.expect("opens");
+        let (clock, passwords) = (Clock::system(), Passwords::new());
+        let first = seed(&store, &clock, &passwords).await.expect("seeds");
+        let second = seed(&store, &clock, &passwords).await.expect("seeds again");
+        assert_ne!((&first.password, &first.api_key), (&second.password, &second.api_key));
+        assert_ne!(first.sip("101").map(|s| &s.password), second.sip("101").map(|s| &s.password));
+        for (table, rows) in [("account", 1), ("login", 1), ("membership", 1), ("extension", 4), ("registration", 5)] {
+            let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+                .fetch_one(store.pool())
+                .await
+                .expect("counts");
+            assert_eq!(count, rows, "{table}");
+        }
+        let live = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM api_key WHERE revoked_at IS NULL");
+        assert_eq!(live.fetch_one(store.pool()).await.expect("counts"), 1);
+    }
+}

@@ -1,0 +1,11 @@
+//! Extensions: a number that can be dialled, the login that owns it and the API key that is enabled on it.
+
+mod queries;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    queries::{Changes, ExtensionRow, all, by_number, create, update},
+    routes::routes,
+};

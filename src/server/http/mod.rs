@@ -1,0 +1,111 @@
+//! The HTTP side: the router with everything around each request, and the listener.
+//!
+//! From the outside in: security headers, time limit, idempotency, then the routes of the capabilities. Every refusal is
+//! [`problem::ApiError`]; what comes in is checked by [`input`].
+
+mod home;
+pub mod idempotency;
+pub mod input;
+pub mod listener;
+pub mod problem;
+mod shield;
+#[cfg(test)]
+pub mod testing;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{Method, StatusCode, Uri},
+    middleware,
+    routing::{any, get},
+};
+use tokio::sync::watch;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::problem::{ApiError, kind};
+use super::{
+    accounts, api_keys, audit, clock::Clock, contacts::Contacts, extensions, links, logins, notices::Notices,
+    passwords::Passwords, registrations, sessions, store::Store, throttle::Throttle, xml,
+};
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    pub store: Store,
+    pub clock: Clock,
+    pub passwords: Passwords,
+    pub throttle: Throttle,
+    pub contacts: Contacts,
+    pub notices: Notices,
+    pub reach: Reach,
+    /// Turns true when the server is to stop; streams end then.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Where others reach this server.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// `https://tms.example`, without a slash at the end.
+    pub url: String,
+    pub sip: Option<SipReach>,
+}
+
+/// The SIP side's address as phones are told it.
+#[derive(Clone, Debug)]
+pub struct SipReach {
+    /// `sip:127.0.0.1:5060;lr`.
+    pub outbound_proxy: String,
+    /// Best first: `tcp`, `udp`.
+    pub transports: Vec<String>,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "TMS",
+    description = "Telephone management system. Errors are problem details (RFC 9457). POSTs take an Idempotency-Key."
+))]
+struct Document;
+
+/// Every route of the server.
+pub fn router(app: Arc<App>) -> Router {
+    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(sessions::routes())
+        .merge(registrations::routes())
+        .merge(accounts::routes())
+        .merge(logins::routes())
+        .merge(extensions::routes())
+        .merge(api_keys::routes())
+        .merge(links::routes())
+        .merge(audit::routes())
+        .split_for_parts();
+    let document = Arc::new(document);
+    routes
+        .route("/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+        .route("/Euphoria.Api.aspx", any(xml::answer))
+        .route("/", get(home::page))
+        .route("/tms.css", get(home::style))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_this_way)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), idempotency::idempotent))
+        .layer(DefaultBodyLimit::max(input::LARGEST_BODY))
+        .layer(middleware::from_fn(shield::in_time))
+        .layer(middleware::from_fn(shield::headers))
+        .with_state(app)
+}
+
+async fn nowhere(uri: Uri) -> ApiError {
+    ApiError::not_found(uri.path().chars().take(100).collect::<String>())
+}
+
+async fn not_this_way(method: Method, uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(100).collect();
+    ApiError::refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        kind::METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        format!("{path} does not take {method}; the Allow header lists what it takes."),
+    )
+}

@@ -1,0 +1,127 @@
+//! One-time codes: an `agent-manager://` link opens Agent Manager signed in, in place of password and API key.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    api_keys, audit, clock, extensions,
+    http::{
+        App,
+        idempotency::Once,
+        input::{Input, Peer, Segments},
+        problem::{Answer, ApiError, kind},
+    },
+    secrets,
+    sessions::{self, Manager},
+};
+use crate::tms::wire::{Problem, Session};
+
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(exchange))
+}
+
+const LIFETIME_MS: i64 = 30 * 60 * 1000;
+
+#[derive(Serialize, ToSchema)]
+struct Link {
+    /// Opens Agent Manager; carries the code. Shown this once.
+    url: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Exchange {
+    code: String,
+    instance_id: String,
+}
+
+/// Make a one-time link for an extension's owner
+///
+/// Good once and for 30 minutes. The extension must have an owner and an API key enabled on it.
+#[utoipa::path(post, path = "/v1/accounts/{tenant}/extensions/{number}/links", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), ("number" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Link), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn create(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, number)): Segments<(String, String)>,
+) -> Answer<Once<Link>> {
+    let account = manager.account(&app, &tenant).await?;
+    let extension = extensions::by_number(&app.store, account.id, &number).await?;
+    let extension = extension.ok_or_else(|| ApiError::not_found(format_args!("The extension {number}")))?;
+    if extension.login.is_none() || extension.api_key.is_none() {
+        return Err(ApiError::conflict(
+            kind::CONFLICT,
+            "The extension needs an owner and an API key before a link can be made for it.",
+        ));
+    }
+    let code = secrets::password();
+    let now = app.clock.now_ms();
+    let mut tx = app.store.begin().await?;
+    sqlx::query("INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(secrets::hash(&code))
+        .bind(extension.id)
+        .bind(now)
+        .bind(now + LIFETIME_MS)
+        .execute(&mut *tx)
+        .await?;
+    audit::record_in(&mut tx, &app, Some(account.id), &manager.username, peer, "make link", &number).await?;
+    tx.commit().await?;
+    let url = format!("agent-manager://link?tms={}&code={code}", escape(&app.reach.url));
+    Ok(Once { body: Link { url, expires_at: clock::from_ms(now + LIFETIME_MS) }, secrets: &["url"] })
+}
+
+/// Exchange a link's code for a session
+#[utoipa::path(post, path = "/v1/link", tag = "softphone", request_body = Exchange,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Session), (status = 403, body = Problem), (status = 429, body = Problem)))]
+async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<Exchange>) -> Answer<Once<Session>> {
+    let instance_id = sessions::instance_id(&wanted.instance_id)?;
+    let attempt = app.throttle.attempt(peer.ip(), "link", app.clock.now()).map_err(sessions::too_many)?;
+    let used = || {
+        ApiError::forbidden(
+            "This link is unknown, was used already or is older than 30 minutes. Ask whoever sent it for a new one.",
+        )
+    };
+    let code_hash = secrets::hash(wanted.code.trim());
+    let row = sqlx::query(
+        "UPDATE link SET used_at = $1 WHERE code_hash = $2 AND used_at IS NULL AND expires_at > $1
+         RETURNING extension_id, (SELECT l.username FROM extension e
+             JOIN membership m ON m.id = e.membership_id JOIN login l ON l.id = m.login_id
+             WHERE e.id = extension_id) AS username",
+    )
+    .bind(app.clock.now_ms())
+    .bind(&code_hash)
+    .fetch_optional(app.store.pool())
+    .await?;
+    let row = row.ok_or_else(used)?;
+    app.throttle.forgive(&attempt);
+    let username: Option<String> = row.try_get("username")?;
+    let login = sessions::login(&app.store, &username.ok_or_else(used)?).await?.ok_or_else(used)?;
+    let key = api_keys::of_extension(&app.store, row.try_get("extension_id")?).await?.ok_or_else(used)?;
+    api_keys::log_use(&app, key.id, peer, "link").await?;
+    let session = sessions::open(&app, peer, &login, &key, instance_id).await;
+    if session.is_err() {
+        // Not activated yet, say: the link is still good once that is done.
+        let unused = sqlx::query("UPDATE link SET used_at = NULL WHERE code_hash = $1").bind(&code_hash);
+        unused.execute(app.store.pool()).await?;
+    }
+    session
+}
+
+/// Percent-encoding for a query's value (RFC 3986 §2.1).
+fn escape(value: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    value.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

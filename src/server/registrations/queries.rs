@@ -1,0 +1,201 @@
+//! Queries about registrations.
+
+use std::collections::HashSet;
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    server::{
+        http::App,
+        registry::{Ha1, kind},
+        sessions::Session,
+        store::Store,
+    },
+    tms::wire::Kind,
+};
+
+#[derive(Clone, Debug)]
+pub struct RegistrationRow {
+    pub id: i64,
+    pub name: String,
+    /// Number of its extension.
+    pub extension: String,
+    pub kind: Kind,
+    pub label: String,
+    pub ring_inbound: bool,
+    pub enabled: bool,
+    /// Has a lasting password, for a device set up by hand.
+    pub has_password: bool,
+}
+
+/// The registrations that a softphone's session may choose from: those of its extensions that are enabled.
+pub async fn of_session(store: &Store, session: &Session) -> Result<Vec<RegistrationRow>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled, r.ha1_md5 IS NOT NULL AS has_password
+         FROM registration r JOIN extension e ON e.id = r.extension_id
+         WHERE e.membership_id = $1 AND e.api_key_id = $2 AND e.enabled AND r.enabled
+         ORDER BY length(e.number), e.number, r.slot",
+    )
+    .bind(session.membership)
+    .bind(session.api_key)
+    .fetch_all(store.pool())
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Their names.
+pub async fn names(store: &Store, session: &Session) -> Result<HashSet<String>, sqlx::Error> {
+    Ok(of_session(store, session).await?.into_iter().map(|r| r.name).collect())
+}
+
+pub async fn of_extension(store: &Store, extension: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled, r.ha1_md5 IS NOT NULL AS has_password
+         FROM registration r JOIN extension e ON e.id = r.extension_id
+         WHERE e.id = $1 ORDER BY r.slot",
+    )
+    .bind(extension)
+    .fetch_all(store.pool())
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+pub async fn of_account(store: &Store, account: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled, r.ha1_md5 IS NOT NULL AS has_password
+         FROM registration r JOIN extension e ON e.id = r.extension_id
+         WHERE e.account_id = $1 ORDER BY length(e.number), e.number, r.slot",
+    )
+    .bind(account)
+    .fetch_all(store.pool())
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Adds an additional registration in the first free place. `None`: both places are taken.
+pub async fn add(
+    connection: &mut SqliteConnection,
+    extension: i64,
+    name: &str,
+    label: &str,
+    ring_inbound: bool,
+    now: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    let row = sqlx::query(
+        "INSERT INTO registration (extension_id, account_id, edition, slot, name, label, ring_inbound, created_at)
+         SELECT e.id, e.account_id, e.edition, free.slot, $2, $3, $4, $5
+         FROM extension e, (SELECT 1 AS slot UNION SELECT 2) AS free
+         WHERE e.id = $1 AND NOT EXISTS (SELECT 1 FROM registration r WHERE r.extension_id = e.id AND r.slot = free.slot)
+         ORDER BY free.slot LIMIT 1
+         RETURNING id",
+    )
+    .bind(extension)
+    .bind(name)
+    .bind(label)
+    .bind(ring_inbound)
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| row.try_get("id")).transpose()
+}
+
+pub async fn update(connection: &mut SqliteConnection, row: &RegistrationRow) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE registration SET label = $1, ring_inbound = $2, enabled = $3 WHERE id = $4")
+        .bind(&row.label)
+        .bind(row.ring_inbound)
+        .bind(row.enabled)
+        .bind(row.id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn remove(connection: &mut SqliteConnection, id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM registration WHERE id = $1").bind(id).execute(connection).await?;
+    Ok(())
+}
+
+/// The lasting password, as HA1 per algorithm.
+pub async fn set_password(connection: &mut SqliteConnection, name: &str, ha1: &Ha1) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE registration SET ha1_md5 = $1, ha1_sha256 = $2, ha1_sha512_256 = $3 WHERE name = $4")
+        .bind(&ha1.md5)
+        .bind(&ha1.sha256)
+        .bind(&ha1.sha512_256)
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A session's credential for a registration; replaces the one it had.
+pub async fn set_credential(
+    connection: &mut SqliteConnection,
+    session: i64,
+    registration: i64,
+    username: &str,
+    ha1: &Ha1,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO sip_credential
+             (session_id, registration_id, username, ha1_md5, ha1_sha256, ha1_sha512_256, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (session_id, registration_id) DO UPDATE SET username = excluded.username,
+             ha1_md5 = excluded.ha1_md5, ha1_sha256 = excluded.ha1_sha256,
+             ha1_sha512_256 = excluded.ha1_sha512_256, created_at = excluded.created_at",
+    )
+    .bind(session)
+    .bind(registration)
+    .bind(username)
+    .bind(&ha1.md5)
+    .bind(&ha1.sha256)
+    .bind(&ha1.sha512_256)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// After a takeover no other session's credential for the registration is left, so that nothing comes back by itself.
+pub async fn withdraw_others(
+    connection: &mut SqliteConnection,
+    registration: i64,
+    session: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM sip_credential WHERE registration_id = $1 AND session_id <> $2")
+        .bind(registration)
+        .bind(session)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes every contact of an account that was switched off.
+pub async fn evict_all(app: &App, account: i64, realm: &str) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query("SELECT name FROM registration WHERE account_id = $1").bind(account);
+    for row in rows.fetch_all(app.store.pool()).await? {
+        app.contacts.remove(realm, row.try_get("name")?).await;
+    }
+    Ok(())
+}
+
+/// Removes every contact of an extension that was switched off.
+pub async fn evict_extension(app: &App, extension: i64, realm: &str) -> Result<(), sqlx::Error> {
+    for row in of_extension(&app.store, extension).await? {
+        app.contacts.remove(realm, &row.name).await;
+    }
+    Ok(())
+}
+
+fn read(row: &SqliteRow) -> Result<RegistrationRow, sqlx::Error> {
+    Ok(RegistrationRow {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        extension: row.try_get("number")?,
+        kind: kind(row.try_get("slot")?),
+        label: row.try_get("label")?,
+        ring_inbound: row.try_get("ring_inbound")?,
+        enabled: row.try_get("enabled")?,
+        has_password: row.try_get("has_password")?,
+    })
+}

@@ -1,0 +1,215 @@
+//! `tms serve`: settings checked, database opened, both sides started, and all of it stopped again.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use super::{
+    clock::Clock,
+    contacts::Contacts,
+    demo_data::{self, Demo},
+    http::{self, App, Reach, SipReach, listener, problem::ApiError},
+    notices::Notices,
+    passwords::Passwords,
+    sessions,
+    store::{Store, StoreError},
+    throttle::Throttle,
+};
+
+/// What `serve` is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Plain HTTP, so loopback only.
+    pub http: SocketAddr,
+    /// UDP and TCP; `None` without a SIP side.
+    pub sip: Option<SocketAddr>,
+    pub database_url: String,
+    /// How the outside reaches this server through whatever stands before it: `https://tms.example`.
+    pub public_url: Option<String>,
+    /// Seed the demonstration tenant; loopback only.
+    pub demo_data: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Settings(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("--{side} {address} cannot be listened on: {source}; is another program using the port?")]
+    Bind { side: &'static str, address: SocketAddr, source: io::Error },
+    #[error("the demonstration tenant could not be made: {0}")]
+    Demo(#[from] ApiError),
+}
+
+/// A running server.
+pub struct Server {
+    pub http: SocketAddr,
+    pub sip: Option<SocketAddr>,
+    pub demo: Option<Demo>,
+    stopping: watch::Sender<bool>,
+    http_side: JoinSet<()>,
+    others: JoinSet<()>,
+    store: Store,
+}
+
+/// How often expired sessions and the like are cleared away.
+const PURGE: Duration = Duration::from_secs(60);
+
+impl Server {
+    /// Starts everything; once this returns, requests are answered.
+    pub async fn start(settings: &Settings) -> Result<Self, ServeError> {
+        settings.check()?;
+        let store = Store::open(&settings.database_url).await?;
+        let clock = Clock::system();
+        let passwords = Passwords::new();
+        let demo = match settings.demo_data {
+            true => Some(demo_data::seed(&store, &clock, &passwords).await?),
+            false => None,
+        };
+        let bind = |side, address| move |source| ServeError::Bind { side, address, source };
+        let socket = TcpListener::bind(settings.http).await.map_err(bind("http", settings.http))?;
+        let http = socket.local_addr().map_err(bind("http", settings.http))?;
+
+        // The SIP side joins here; until then nobody answers its orders.
+        let (contacts, _) = Contacts::new();
+        let notices = Notices::new();
+        let mut others = JoinSet::new();
+        let sip = settings.sip;
+
+        let (stopping, stop) = watch::channel(false);
+        let reach = settings.reach(http, sip);
+        let app = Arc::new(App {
+            store: store.clone(),
+            clock,
+            passwords,
+            throttle: Throttle::default(),
+            contacts,
+            notices,
+            reach,
+            stopping: stop.clone(),
+        });
+        others.spawn(purge(Arc::clone(&app)));
+        let mut http_side = JoinSet::new();
+        http_side.spawn(listener::serve(socket, http::router(app), stop));
+        Ok(Self { http, sip, demo, stopping, http_side, others, store })
+    }
+
+    /// Stops accepting, lets what is under way end, closes the database.
+    pub async fn stop(mut self) {
+        let _ = self.stopping.send(true);
+        while self.http_side.join_next().await.is_some() {}
+        self.others.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), ServeError> {
+        let refuse = |sentence: String| Err(ServeError::Settings(sentence));
+        if !self.http.ip().is_loopback() {
+            return refuse(format!(
+                "--http {} is not on loopback, and this version speaks plain HTTP only: listen on 127.0.0.1, put a reverse \
+                 proxy with TLS before it and give its address with --public-url",
+                self.http
+            ));
+        }
+        let sip_beyond = self.sip.filter(|sip| !sip.ip().is_loopback());
+        if let (true, Some(sip)) = (self.demo_data, sip_beyond) {
+            return refuse(format!("--demo-data is refused with --sip {sip}: the demonstration stays on loopback"));
+        }
+        match &self.public_url {
+            Some(url) if host(url).is_none() => refuse(format!(
+                "--public-url {url} must read https://tms.example, or http://127.0.0.1:8080 on loopback"
+            )),
+            None if sip_beyond.is_some_and(|sip| sip.ip().is_unspecified()) => refuse(
+                "--sip listens on every address, so --public-url must tell the name by which phones reach this server"
+                    .to_owned(),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn reach(&self, http: SocketAddr, sip: Option<SocketAddr>) -> Reach {
+        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
+        let sip = sip.map(|sip| {
+            let named = self.public_url.as_deref().and_then(host).filter(|_| sip.ip().is_unspecified());
+            let place = named.map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port()));
+            SipReach { outbound_proxy: format!("sip:{place};lr"), transports: vec!["udp".into(), "tcp".into()] }
+        });
+        Reach { url: url.trim_end_matches('/').to_owned(), sip }
+    }
+}
+
+/// The host of a URL that may be public: HTTPS, or HTTP on loopback.
+fn host(url: &str) -> Option<&str> {
+    let (secure, rest) = match url.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, url.strip_prefix("http://")?),
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => port.parse::<u16>().ok().map(|_| host)?,
+        _ => authority,
+    };
+    let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-[]:".contains(c));
+    let loopback = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
+    (named && (secure || loopback)).then_some(host)
+}
+
+async fn purge(app: Arc<App>) {
+    let mut due = tokio::time::interval(PURGE);
+    loop {
+        due.tick().await;
+        if let Err(error) = sessions::purge(&app).await {
+            tracing::warn!(%error, "what has expired could not be cleared away");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            http: ([127, 0, 0, 1], 0).into(),
+            sip: None,
+            database_url: "sqlite::memory:".into(),
+            public_url: None,
+            demo_data: false,
+        }
+    }
+
+    #[test]
+    fn what_would_not_be_safe_is_refused_in_a_sentence() {
+        let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
+        let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
+        let cases = [
+            (Settings { http: any, ..settings() }, Some("reverse proxy")),
+            (Settings { sip: Some(any), ..settings() }, Some("--public-url")),
+            (Settings { sip: Some(lan), demo_data: true, ..settings() }, Some("loopback")),
+            (Settings { public_url: Some("http://tms.example".into()), ..settings() }, Some("https://")),
+            (Settings { public_url: Some("https://user:pw@tms.example".into()), ..settings() }, Some("https://")),
+            (Settings { public_url: Some("https://".into()), ..settings() }, Some("https://")),
+            (Settings { public_url: Some("https://tms.example:8443/".into()), sip: Some(any), ..settings() }, None),
+            (Settings { sip: Some(lan), ..settings() }, None),
+            (settings(), None),
+        ];
+        for (settings, refused) in cases {
+            let told = settings.check().err().map(|e| e.to_string());
+            assert_eq!(told.is_some(), refused.is_some(), "{settings:?}: {told:?}");
+            assert!(told.unwrap_or_default().contains(refused.unwrap_or_default()), "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn phones_are_told_a_name_where_the_address_says_nothing() {
+        let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
+        let named = Settings { public_url: Some("https://tms.example:8443".into()), ..settings() };
+        let proxy = |settings: &Settings, sip| settings.reach(settings.http, Some(sip)).sip.map(|s| s.outbound_proxy);
+        assert_eq!(proxy(&named, any).as_deref(), Some("sip:tms.example:5060;lr"));
+        let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
+        assert_eq!(proxy(&settings(), lan).as_deref(), Some("sip:10.0.0.1:5060;lr"));
+    }
+}

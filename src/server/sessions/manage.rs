@@ -1,0 +1,149 @@
+//! Sessions of people who manage, and what a login may do with its own memberships.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use utoipa::ToSchema;
+
+use super::{caller::Manager, sign_in::authenticate};
+use crate::{
+    server::{
+        audit, clock,
+        http::{
+            App,
+            idempotency::Once,
+            input::{Input, Peer, Segments},
+            problem::{Answer, ApiError},
+        },
+        secrets,
+    },
+    tms::wire::Problem,
+};
+
+const LIFETIME_MS: i64 = 12 * 3600 * 1000;
+
+#[derive(Deserialize, ToSchema)]
+pub struct ManageSignIn {
+    username: String,
+    password: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ManageSession {
+    token: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// May create accounts and manage every one of them.
+    operator: bool,
+}
+
+/// Sign in to manage
+///
+/// For operators and accounts' administrators, and for a new login to enable its account.
+#[utoipa::path(post, path = "/v1/manage/session", tag = "manage", request_body = ManageSignIn,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = ManageSession), (status = 401, body = Problem), (status = 429, body = Problem)))]
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    Input(wanted): Input<ManageSignIn>,
+) -> Answer<Once<ManageSession>> {
+    let login = authenticate(&app, peer, &wanted.username, &wanted.password).await?;
+    let token = secrets::manage_token();
+    let now = app.clock.now_ms();
+    let mut tx = app.store.begin().await?;
+    sqlx::query("INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(secrets::hash(&token))
+        .bind(login.id)
+        .bind(now)
+        .bind(now + LIFETIME_MS)
+        .execute(&mut *tx)
+        .await?;
+    audit::record_in(&mut tx, &app, None, &login.username, peer, "sign in to manage", &login.username).await?;
+    tx.commit().await?;
+    let expires_at = clock::from_ms(now + LIFETIME_MS);
+    Ok(Once { body: ManageSession { token, expires_at, operator: login.operator }, secrets: &["token"] })
+}
+
+/// Sign out of managing
+#[utoipa::path(delete, path = "/v1/manage/session", tag = "manage", security(("bearer" = [])),
+    responses((status = 204), (status = 401, body = Problem)))]
+pub async fn sign_out(State(app): State<Arc<App>>, manager: Manager) -> Answer<StatusCode> {
+    sqlx::query("DELETE FROM manage_session WHERE id = $1").bind(manager.session).execute(app.store.pool()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OwnMembership {
+    tenant: String,
+    account: String,
+    /// `admin`, `manager` or `extension`.
+    role: String,
+    /// `pending`, `enabled` or `disabled`.
+    state: String,
+}
+
+/// The accounts of the login that is signed in
+#[utoipa::path(get, path = "/v1/manage/memberships", tag = "manage", security(("bearer" = [])),
+    responses((status = 200, body = [OwnMembership]), (status = 401, body = Problem)))]
+pub async fn memberships(State(app): State<Arc<App>>, manager: Manager) -> Answer<Json<Vec<OwnMembership>>> {
+    let rows = sqlx::query(
+        "SELECT a.tenant, a.name, m.role, m.state FROM membership m JOIN account a ON a.id = m.account_id
+         WHERE m.login_id = $1 ORDER BY a.tenant",
+    )
+    .bind(manager.login)
+    .fetch_all(app.store.pool())
+    .await?;
+    let read = |row: sqlx::sqlite::SqliteRow| {
+        Ok::<_, sqlx::Error>(OwnMembership {
+            tenant: row.try_get("tenant")?,
+            account: row.try_get("name")?,
+            role: row.try_get("role")?,
+            state: row.try_get("state")?,
+        })
+    };
+    Ok(Json(rows.into_iter().map(read).collect::<Result<_, _>>()?))
+}
+
+/// Tick "Account enabled"
+///
+/// The activation: a new login does it once, for itself, and Agent Manager can use it then.
+#[utoipa::path(post, path = "/v1/manage/memberships/{tenant}/enable", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path)),
+    responses((status = 204), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn enable(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments(tenant): Segments<String>,
+) -> Answer<StatusCode> {
+    let mut tx = app.store.begin().await?;
+    let row = sqlx::query(
+        "SELECT m.id, m.state, m.account_id FROM membership m JOIN account a ON a.id = m.account_id
+         WHERE m.login_id = $1 AND a.tenant = $2",
+    )
+    .bind(manager.login)
+    .bind(&tenant)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let row = row.ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))?;
+    match row.try_get::<String, _>("state")?.as_str() {
+        "enabled" => return Ok(StatusCode::NO_CONTENT),
+        "disabled" => {
+            return Err(ApiError::forbidden("This login is disabled. Whoever manages your TMS can enable it again."));
+        }
+        _ => {}
+    }
+    sqlx::query("UPDATE membership SET state = 'enabled', activated_at = $2 WHERE id = $1")
+        .bind(row.try_get::<i64, _>("id")?)
+        .bind(app.clock.now_ms())
+        .execute(&mut *tx)
+        .await?;
+    let account: i64 = row.try_get("account_id")?;
+    audit::record_in(&mut tx, &app, Some(account), &manager.username, peer, "enable", &manager.username).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,104 @@
+//! What each action answers.
+
+use maud::{Markup, html};
+
+use super::{Action, XmlError};
+use crate::{
+    server::{
+        api_keys::KeyRow,
+        contacts::{Call, Contact},
+        extensions,
+        http::App,
+        registrations::{self, RegistrationRow},
+    },
+    tms::wire::Kind,
+};
+
+pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup, XmlError> {
+    match action {
+        Action::DoNothing => Ok(html! { XML { "Nothing Done" } }),
+        Action::GetExtensions => get_extensions(app, key).await,
+        Action::GetSimpleSipStatus { username } => {
+            let (row, holder) = registration(app, key, &username).await?;
+            Ok(html! { XML {
+                Status { "Success" }
+                UserName { (row.name) }
+                Registered { (holder.is_some()) }
+            } })
+        }
+        Action::GetFullSipStatus { username } => {
+            let (row, holder) = registration(app, key, &username).await?;
+            Ok(html! { XML { Status { "Success" } (full(&row, holder.as_ref())) } })
+        }
+        Action::GetCurrentCalls => {
+            let calls = app.contacts.calls(&key.account.realm).await.ok_or_else(|| {
+                XmlError::refused("This TMS does not carry its calls itself, so it cannot list them.")
+            })?;
+            Ok(html! { XML { Status { "Success" } Calls { @for call in &calls { (current(call)) } } } })
+        }
+        Action::NotHere(reason) => Err(XmlError::refused(reason)),
+    }
+}
+
+async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
+    let extensions = extensions::all(&app.store, key.account_id).await?;
+    let rows = registrations::of_account(&app.store, key.account_id).await?;
+    let held = app.contacts.held(&key.account.realm, rows.iter().map(|r| r.name.clone()).collect()).await;
+    Ok(html! { XML {
+        Status { "Success" }
+        Extensions { @for extension in &extensions {
+            Extension {
+                Number { (extension.number) }
+                Name { (clean(&extension.name)) }
+                Enabled { (extension.enabled) }
+                Registrations { @for row in rows.iter().filter(|r| r.extension == extension.number) {
+                    Registration { (full(row, held.iter().find(|c| c.registration == row.name))) }
+                } }
+            }
+        } }
+    } })
+}
+
+/// A registration of the key's own account, and who holds it.
+async fn registration(app: &App, key: &KeyRow, name: &str) -> Result<(RegistrationRow, Option<Contact>), XmlError> {
+    let rows = registrations::of_account(&app.store, key.account_id).await?;
+    let row = rows
+        .into_iter()
+        .find(|r| r.name == name)
+        .ok_or_else(|| XmlError::refused(format!("There is no SIP user {} in this tenant.", clean(name))))?;
+    let holder = app.contacts.held(&key.account.realm, vec![row.name.clone()]).await.into_iter().next();
+    Ok((row, holder))
+}
+
+fn full(row: &RegistrationRow, holder: Option<&Contact>) -> Markup {
+    html! {
+        UserName { (row.name) }
+        Extension { (row.extension) }
+        Type { (match row.kind { Kind::P => "Primary", Kind::S => "Additional" }) }
+        Label { (clean(&row.label)) }
+        RingInbound { (row.ring_inbound) }
+        Enabled { (row.enabled) }
+        Registered { (holder.is_some()) }
+        @if let Some(holder) = holder {
+            Device { (clean(&holder.device)) }
+            Address { (holder.address) }
+            Since { (holder.since) }
+            Expires { (holder.expires_at) }
+        }
+    }
+}
+
+fn current(call: &Call) -> Markup {
+    html! { Call {
+        Channel { (clean(&call.id)) }
+        Source { (clean(&call.from)) }
+        Destination { (clean(&call.to)) }
+        StartTime { (call.since) }
+        Answered { (call.answered) }
+    } }
+}
+
+/// Without the control characters that XML 1.0 §2.2 forbids even escaped; a device may name itself as it likes.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
+}

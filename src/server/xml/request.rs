@@ -1,0 +1,112 @@
+//! The request document, read without DTD, so that entities neither expand nor fetch anything.
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+use super::XmlError;
+
+/// Elements and texts of a request at most; one has about ten.
+const NODES: u32 = 500;
+
+#[derive(Debug)]
+pub struct XmlRequest {
+    pub tenant: String,
+    pub key: String,
+    /// Letters and digits only.
+    pub action: String,
+    fields: Vec<(String, String)>,
+}
+
+impl XmlRequest {
+    pub fn read(body: &[u8]) -> Result<Self, XmlError> {
+        let text = std::str::from_utf8(body).map_err(|_| XmlError::refused("The request is not UTF-8."))?;
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            return Err(XmlError::refused("The request is empty; send an <XML> document."));
+        }
+        let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES, ..ParsingOptions::default() };
+        let document = Document::parse_with_options(text, options).map_err(|error| match error {
+            roxmltree::Error::DtdDetected => XmlError::refused("A request must not have a DOCTYPE."),
+            error => XmlError::refused(format!("The request is not well-formed XML: {error}.")),
+        })?;
+        let root = document.root_element();
+        if !root.has_tag_name("XML") {
+            return Err(XmlError::refused("The request's root element must be <XML>; node names are case sensitive."));
+        }
+        let tenant = child(root, "Tenant")?;
+        let action = content(child(root, "ActionName")?);
+        if action.is_empty() || action.len() > 50 || !action.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(XmlError::refused("<ActionName> must be the name of an action, such as DoNothing."));
+        }
+        let fields = root.children().filter(Node::is_element);
+        Ok(Self {
+            tenant: content(child(tenant, "Name")?),
+            key: content(child(tenant, "Auth")?),
+            action,
+            fields: fields.map(|node| (node.tag_name().name().to_owned(), content(node))).collect(),
+        })
+    }
+
+    /// A field that the action cannot do without.
+    fn required(&self, name: &str) -> Result<String, XmlError> {
+        let field = self.fields.iter().find(|(n, value)| n == name && !value.is_empty());
+        field.map(|(_, value)| value.clone()).ok_or_else(|| {
+            XmlError::refused(format!("{} needs the field <{name}>; node names are case sensitive.", self.action))
+        })
+    }
+}
+
+fn child<'a, 'i>(of: Node<'a, 'i>, name: &str) -> Result<Node<'a, 'i>, XmlError> {
+    of.children().find(|node| node.has_tag_name(name)).ok_or_else(|| {
+        let of = of.tag_name().name();
+        XmlError::refused(format!("<{name}> is missing in <{of}>; node names are case sensitive."))
+    })
+}
+
+fn content(node: Node<'_, '_>) -> String {
+    node.text().unwrap_or_default().trim().to_owned()
+}
+
+/// What is asked for, with its fields.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    DoNothing,
+    GetExtensions,
+    GetSimpleSipStatus {
+        username: String,
+    },
+    GetFullSipStatus {
+        username: String,
+    },
+    GetCurrentCalls,
+    /// An action of the API that this version does not do, with the reason.
+    NotHere(&'static str),
+}
+
+impl Action {
+    pub fn read(request: &XmlRequest) -> Result<Self, XmlError> {
+        const HISTORY: [&str; 4] = ["pageSize", "startAt", "startDate", "endDate"];
+        let needs = |fields: &[&str]| fields.iter().try_for_each(|field| request.required(field).map(|_| ()));
+        Ok(match request.action.as_str() {
+            "DoNothing" => Self::DoNothing,
+            "GetExtensions" => Self::GetExtensions,
+            "GetSimpleSipStatus" => Self::GetSimpleSipStatus { username: request.required("UserName")? },
+            "GetFullSipStatus" => Self::GetFullSipStatus { username: request.required("UserName")? },
+            "GetCurrentCalls" => Self::GetCurrentCalls,
+            "GetCallingCredit" => Self::NotHere("This TMS does no billing yet, so there is no credit to report."),
+            "HangUpChannel" => {
+                needs(&["Channel"])?;
+                Self::NotHere("This version of the TMS cannot end calls yet.")
+            }
+            "Originate" => Self::NotHere("This version of the TMS cannot start calls yet."),
+            "GetInboundCallingHistory" | "GetOutboundCallingHistory" | "GetAnyCallDetailRecords" => {
+                needs(&HISTORY)?;
+                Self::NotHere("This version of the TMS keeps no call records yet.")
+            }
+            "GetQueueAnalytics" => {
+                needs(&["QueueName", "startDate", "endDate"])?;
+                Self::NotHere("This TMS has no queues yet, so there are no figures to report.")
+            }
+            other => return Err(XmlError::refused(format!("{other} is no action of this API."))),
+        })
+    }
+}
