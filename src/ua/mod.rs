@@ -1,4 +1,29 @@
 //! The user agent, sans-IO: one registration, many calls. It owns the endpoint's transactions and the dialogs; the shell
 //! (`driver`) moves bytes and time in and out.
+//!
+//! - [`api`]: commands in, outputs and events out.
+//! - [`agent`]: [`UserAgent`], which owns the machines below and hands each its messages.
+//! - `stack`: the endpoint, where to send requests, who hears of their outcome, credentials.
+//! - `registration`: keeping one account registered.
+//! - `session`: one call, a file for each phase.
+//! - `farewell`: BYE for dialogs whose call is over.
+//! - `outside`: requests that belong to no call.
+//! - `target`: from what a person dials to a URI. `reason`: from a status code to a sentence.
 
+pub mod agent;
 pub mod api;
+mod farewell;
+mod outside;
+mod reason;
+mod registration;
+mod session;
+mod stack;
+mod target;
+
+pub use agent::UserAgent;
+
+#[cfg(test)]
+mod tests;
+
+/// What we take (RFC 3261 §20.5).
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";

@@ -1,0 +1,377 @@
+//! The user agent: commands and messages in, each to the machine it concerns; outputs and time out.
+
+use super::{
+    api::{Account, CallId, Command, Event, Output, ResolveId, Settings},
+    farewell::Farewells,
+    outside,
+    registration::Registration,
+    session::Session,
+    stack::{Incoming, Owner, Reply, RequestId, Stack},
+    target,
+};
+use crate::sip::{
+    dialog::DialogId,
+    endpoint::{ServerTransactionId, Timers},
+    entropy::Entropy,
+    flow::{Flow, Transport},
+    msg::{Message, Method, Request, Response},
+};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
+
+/// Calls at once where the settings name no number: a bound on hostile peers, out of an agent's reach.
+const MAX_CALLS: usize = 32;
+
+/// See the module of the same name.
+pub struct UserAgent {
+    stack: Stack,
+    registration: Option<Registration>,
+    /// Registrations that are being given up.
+    leaving: Vec<Registration>,
+    sessions: BTreeMap<CallId, Session>,
+    farewells: Farewells,
+    last_call: CallId,
+    shutdown: Shutdown,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shutdown {
+    No,
+    /// Until nothing is left to say.
+    Wanted,
+    Done,
+}
+
+impl UserAgent {
+    /// Offline, without an account, with the RFC's timers.
+    pub fn new(settings: Settings, entropy: Entropy) -> Self {
+        Self::with_timers(settings, entropy, Timers::default())
+    }
+
+    /// With other transaction timers, for tests.
+    pub fn with_timers(settings: Settings, entropy: Entropy, timers: Timers) -> Self {
+        Self {
+            stack: Stack::new(settings, entropy, timers),
+            registration: None,
+            leaving: Vec::new(),
+            sessions: BTreeMap::new(),
+            farewells: Farewells::default(),
+            last_call: 0,
+            shutdown: Shutdown::No,
+        }
+    }
+
+    /// Our address on that transport, for Via and Contact.
+    pub fn set_local(&mut self, transport: Transport, address: SocketAddr) {
+        self.stack.set_local(transport, address);
+    }
+
+    /// An order from the agent.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::SetAccount(account) => self.set_account(now, *account),
+            Command::ClearAccount => self.clear_account(now),
+            Command::Dial { to } => self.dial(&to),
+            Command::Answer { call } => self.with_call(now, "answer", call, |session, stack| session.answer(stack)),
+            Command::Reject { call, code } => {
+                self.with_call(now, "reject", call, |session, stack| session.reject(now, stack, code));
+            }
+            Command::Hangup { call } => {
+                self.with_call(now, "hangup", call, |session, stack| session.hang_up(now, stack));
+            }
+            Command::Hold { call } => {
+                self.with_call(now, "hold", call, |session, stack| session.set_hold(now, stack, true));
+            }
+            Command::Resume { call } => {
+                self.with_call(now, "resume", call, |session, stack| session.set_hold(now, stack, false));
+            }
+            Command::DtmfInfo { call, digits } => {
+                self.with_call(now, "dtmf", call, |session, stack| session.send_digits(now, stack, &digits));
+            }
+            Command::Shutdown => self.shut_down(now),
+        }
+        self.run(now);
+    }
+
+    /// A message from the network, already read by [`crate::sip::wire`].
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        self.stack.handle_message(now, flow, message);
+        self.run(now);
+    }
+
+    /// The answer to [`Output::Resolve`]: the ways in their order, or why there is none.
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
+        self.stack.handle_resolved(now, id, result);
+        self.run(now);
+    }
+
+    /// The answer to [`Output::OpenMedia`]: our RTP address, or why there is none.
+    pub fn handle_media_opened(&mut self, now: Instant, call: CallId, result: Result<SocketAddr, String>) {
+        let opened = result.is_ok();
+        match self.sessions.get_mut(&call) {
+            Some(session) => session.handle_media_opened(now, &mut self.stack, result),
+            None if opened => self.stack.emit(Output::CloseMedia { call }),
+            None => {}
+        }
+        self.settle(now, call);
+        self.run(now);
+    }
+
+    /// `token`: of the [`Output::Transmit`] that failed.
+    pub fn handle_transport_failed(&mut self, now: Instant, token: u64, reason: &str) {
+        self.stack.handle_transport_failed(now, token, reason);
+        self.run(now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.stack.handle_timeout(now);
+        if let Some(registration) = &mut self.registration {
+            registration.handle_timeout(now, &mut self.stack);
+        }
+        let due: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.poll_timeout().is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for call in due {
+            if let Some(session) = self.sessions.get_mut(&call) {
+                session.handle_timeout(now, &mut self.stack);
+            }
+            self.settle(now, call);
+        }
+        self.run(now);
+    }
+
+    /// What to do next; ask until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.stack.poll_output()
+    }
+
+    /// When to call [`UserAgent::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let sessions = self.sessions.values().filter_map(Session::poll_timeout);
+        let registration = self.registration.as_ref().and_then(Registration::poll_timeout);
+        sessions.chain(registration).chain(self.stack.poll_timeout()).min()
+    }
+
+    /// Calls, requests, transactions and farewells that are not over: for the leak tests.
+    pub fn pending(&self) -> usize {
+        self.sessions.len() + self.farewells.len() + self.leaving.len() + self.stack.pending()
+    }
+
+    fn set_account(&mut self, now: Instant, account: Account) {
+        self.clear_account(now);
+        self.registration = Some(Registration::start(now, &mut self.stack, Arc::new(account)));
+    }
+
+    fn clear_account(&mut self, now: Instant) {
+        if let Some(mut old) = self.registration.take() {
+            old.leave(now, &mut self.stack);
+            self.leaving.push(old);
+        }
+    }
+
+    fn dial(&mut self, to: &str) {
+        let refuse = |stack: &mut Stack, message: String| {
+            stack.emit(Output::Event(Event::Refused { command: "dial", call: None, message }));
+        };
+        let Some(registration) = &self.registration else {
+            return refuse(&mut self.stack, "You are offline: choose a registration first.".to_owned());
+        };
+        let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
+        if self.sessions.len() >= max {
+            return refuse(&mut self.stack, format!("There are {max} calls already: end one first."));
+        }
+        let account = registration.account().clone();
+        match target::parse(to, &account.aor) {
+            Ok(target) => {
+                let routes = registration.route_set();
+                self.last_call += 1;
+                let session = Session::dial(&mut self.stack, self.last_call, account, target, routes);
+                self.sessions.insert(self.last_call, session);
+            }
+            Err(message) => refuse(&mut self.stack, message),
+        }
+    }
+
+    fn with_call(
+        &mut self,
+        now: Instant,
+        command: &'static str,
+        call: CallId,
+        act: impl FnOnce(&mut Session, &mut Stack),
+    ) {
+        match self.sessions.get_mut(&call) {
+            Some(session) => act(session, &mut self.stack),
+            None => {
+                let message = format!("There is no call {call}; it may have ended.");
+                self.stack.emit(Output::Event(Event::Refused { command, call: Some(call), message }));
+            }
+        }
+        self.settle(now, call);
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        let calls: Vec<_> = self.sessions.keys().copied().collect();
+        for call in calls {
+            self.with_call(now, "hangup", call, |session, stack| session.hang_up(now, stack));
+        }
+        self.clear_account(now);
+        if self.shutdown == Shutdown::No {
+            self.shutdown = Shutdown::Wanted;
+        }
+    }
+
+    /// Hands out what the endpoint has to say until it falls silent.
+    fn run(&mut self, now: Instant) {
+        while let Some(incoming) = self.stack.poll_incoming(now) {
+            match incoming {
+                Incoming::Request { transaction, request, flow } => self.request(now, transaction, request, flow),
+                Incoming::Ack { request } => self.ack(now, &request),
+                Incoming::Cancelled { transaction, cancel } => {
+                    self.with_owner(now, transaction, |session, stack| session.handle_cancelled(now, stack, &cancel));
+                }
+                Incoming::NoAck { transaction } => {
+                    self.with_owner(now, transaction, |session, stack| session.handle_no_ack(now, stack));
+                    self.farewells.handle_no_ack(now, &mut self.stack, transaction);
+                }
+                Incoming::Reply { owner, id, request, reply } => self.reply(now, owner, id, request, reply),
+                Incoming::Stray { id, account, invite, response } => {
+                    self.farewells.end_stray(now, &mut self.stack, account, (id, &invite, &response));
+                }
+                Incoming::Resolved { call, flows } => {
+                    if let Some(session) = self.sessions.get_mut(&call) {
+                        session.handle_resolved(now, &mut self.stack, flows);
+                    }
+                    self.settle(now, call);
+                }
+            }
+        }
+        self.leaving.retain(|registration| !registration.is_gone());
+        let quiet = self.sessions.is_empty()
+            && self.farewells.len() == 0
+            && self.leaving.is_empty()
+            && !self.stack.awaits(Owner::Abandoned);
+        if self.shutdown == Shutdown::Wanted && quiet {
+            self.shutdown = Shutdown::Done;
+            self.stack.emit(Output::Idle);
+        }
+    }
+
+    fn reply(&mut self, now: Instant, owner: Owner, id: RequestId, request: Request, reply: Reply) {
+        match owner {
+            Owner::Registration => {
+                let all = self.registration.iter_mut().chain(&mut self.leaving);
+                for registration in all {
+                    if registration.handle_reply(now, &mut self.stack, (id, &request), &reply) {
+                        break;
+                    }
+                }
+            }
+            Owner::Call(call) => {
+                if let Some(session) = self.sessions.get_mut(&call) {
+                    session.handle_reply(now, &mut self.stack, id, request, reply);
+                }
+                self.settle(now, call);
+            }
+            Owner::Farewell => self.farewells.handle_reply(now, &mut self.stack, id, request, &reply),
+            Owner::Abandoned => {}
+        }
+    }
+
+    fn request(&mut self, now: Instant, transaction: ServerTransactionId, request: Request, flow: Flow) {
+        if let Some(refusal) = outside::inspect(&request) {
+            return self.stack.respond(now, transaction, refusal);
+        }
+        match DialogId::of_request(&request) {
+            Some(id) => self.dialog_request(now, &id, transaction, &request, flow),
+            None if request.method == Method::INVITE => self.invited(now, transaction, request, flow),
+            None if request.method == Method::BYE || request.method == Method::INFO => {
+                self.stack.respond(now, transaction, Response::to(&request, 481, None));
+            }
+            None => {
+                let response = outside::answer(&request);
+                self.stack.respond(now, transaction, response);
+            }
+        }
+    }
+
+    fn dialog_request(
+        &mut self,
+        now: Instant,
+        id: &DialogId,
+        transaction: ServerTransactionId,
+        request: &Request,
+        flow: Flow,
+    ) {
+        if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(id)) {
+            let call = *call;
+            session.handle_request(now, &mut self.stack, (transaction, request, flow));
+            self.settle(now, call);
+        } else if !self.farewells.handle_request(now, &mut self.stack, id, (transaction, request)) {
+            self.stack.respond(now, transaction, Response::to(request, 481, None));
+        }
+    }
+
+    /// An INVITE outside any dialog.
+    fn invited(&mut self, now: Instant, transaction: ServerTransactionId, request: Request, flow: Flow) {
+        let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
+        let account = self.registration.as_ref().map(|r| r.account().clone());
+        let refusal = match &account {
+            None => Some(Response::to(&request, 480, None)),
+            Some(_) if self.sessions.len() >= max => Some(Response::to(&request, 486, None)),
+            Some(_) => outside::inspect_offer(&request, &self.stack.settings.codecs),
+        };
+        let (Some(account), None) = (account, &refusal) else {
+            let refusal = refusal.unwrap_or_else(|| Response::to(&request, 480, None));
+            return self.stack.respond(now, transaction, refusal);
+        };
+        let call = self.last_call + 1;
+        let unreadable = Response::to(&request, 400, None);
+        match Session::ring(now, &mut self.stack, call, account, (transaction, request, flow)) {
+            Ok(session) => {
+                self.last_call = call;
+                self.sessions.insert(call, session);
+            }
+            Err(error) => {
+                let response = Response { reason: error.to_string(), ..unreadable };
+                self.stack.respond(now, transaction, response);
+            }
+        }
+    }
+
+    fn ack(&mut self, now: Instant, request: &Request) {
+        let Some(id) = DialogId::of_request(request) else { return };
+        if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(&id)) {
+            let call = *call;
+            session.handle_ack(now, &mut self.stack, request);
+            self.settle(now, call);
+        } else {
+            self.farewells.handle_ack(now, &mut self.stack, &id);
+        }
+    }
+
+    fn with_owner(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        act: impl FnOnce(&mut Session, &mut Stack),
+    ) {
+        if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.owns(transaction)) {
+            let call = *call;
+            act(session, &mut self.stack);
+            self.settle(now, call);
+        }
+    }
+
+    /// Lets a call go that has ended, and says to the peer what is left to say.
+    fn settle(&mut self, now: Instant, call: CallId) {
+        let Some(session) = self.sessions.get_mut(&call).filter(|session| session.is_ended()) else { return };
+        let parting = session.take_parting();
+        self.sessions.remove(&call);
+        if let Some(parting) = parting {
+            self.farewells.say(now, &mut self.stack, parting);
+        }
+    }
+}

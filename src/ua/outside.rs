@@ -1,0 +1,85 @@
+//! Answers that need no call: OPTIONS, what we do not take, and what cannot be understood (RFC 3261 §8.2, §11.2).
+
+use super::ALLOW;
+use crate::media::plan::Codec;
+use crate::sip::{
+    msg::{Method, Request, Response},
+    sdp::{OfferAnswer, SdpError},
+    uri::Uri,
+};
+
+/// Option tags we know (RFC 3261 §19.2).
+const SUPPORTED: [&str; 1] = ["path"];
+
+/// What a request has to be refused with before its method is looked at (RFC 3261 §8.2.2); `None`: nothing.
+pub(super) fn inspect(request: &Request) -> Option<Response> {
+    if !matches!(request.uri, Uri::Sip(_) | Uri::Tel { .. }) {
+        return Some(Response::to(request, 416, None));
+    }
+    // RFC 3261 §8.2.2.3: not for CANCEL and ACK, which do not come here.
+    let unknown: Vec<_> = request
+        .headers
+        .tokens("Require")
+        .into_iter()
+        .filter(|tag| !SUPPORTED.contains(&tag.to_ascii_lowercase().as_str()))
+        .collect();
+    if !unknown.is_empty() {
+        let mut response = Response::to(request, 420, None);
+        response.headers.push("Unsupported", unknown.join(", "));
+        return Some(response);
+    }
+    None
+}
+
+/// Whether an INVITE's body can be taken (RFC 3261 §8.2.3, §13.3.1).
+pub(super) fn inspect_offer(request: &Request, codecs: &[Codec]) -> Option<Response> {
+    if request.body.is_empty() {
+        return None;
+    }
+    let encoding = request.headers.get("Content-Encoding").unwrap_or("identity");
+    if !super::session::is_sdp(&request.headers) || !encoding.eq_ignore_ascii_case("identity") {
+        return Some(unsupported_body(request));
+    }
+    OfferAnswer::new(codecs, 0).check_offer(&request.body).err().map(|error| not_acceptable(request, &error))
+}
+
+/// A request that is neither INVITE nor part of a call.
+pub(super) fn answer(request: &Request) -> Response {
+    match &request.method {
+        Method::Known(_) if request.method == Method::OPTIONS => {
+            let mut response = Response::to(request, 200, None);
+            response.headers.push("Allow", ALLOW);
+            response.headers.push("Accept", "application/sdp");
+            response.headers.push("Supported", SUPPORTED.join(", "));
+            response
+        }
+        // RFC 3261 §8.2.1: known, and not taken here.
+        Method::Known(_) => {
+            let mut response = Response::to(request, 405, None);
+            response.headers.push("Allow", ALLOW);
+            response
+        }
+        Method::Extension(_) => {
+            let mut response = Response::to(request, 501, None);
+            response.headers.push("Allow", ALLOW);
+            response
+        }
+    }
+}
+
+pub(super) fn unsupported_body(request: &Request) -> Response {
+    let mut response = Response::to(request, 415, None);
+    response.headers.push("Accept", "application/sdp");
+    response.headers.push("Accept-Encoding", "identity");
+    response
+}
+
+/// 488 with the reason in words (RFC 3261 §13.3.1.3, §20.43).
+pub(super) fn not_acceptable(request: &Request, error: &SdpError) -> Response {
+    // RFC 3261 §21.4.1: what cannot be read is not a question of taste.
+    let code = if matches!(error, SdpError::Malformed(_)) { 400 } else { 488 };
+    let mut response = Response::to(request, code, None);
+    let words: String = error.to_string().chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
+    response.headers.push("Warning", format!("{} agent-manager \"{words}\"", error.warning_code()));
+    response
+}

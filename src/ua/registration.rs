@@ -1,0 +1,355 @@
+//! Keeping one account registered (RFC 3261 §10.2; RFC 3327 Path, RFC 3608 Service-Route, RFC 5626 §4.1, §4.5).
+
+mod answer;
+
+use super::{
+    api::{Account, Event, Output, RegistrationState},
+    reason,
+    stack::{ContactOf, Owner, Reply, RequestId, Stack},
+};
+use crate::sip::{
+    auth::AuthError,
+    msg::{Method, Request, Response},
+    uri::{NameAddr, SipUri, Uri},
+};
+use answer::Granted;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Redirections and interval changes followed for one registration attempt.
+const MAX_DETOURS: u8 = 5;
+/// RFC 5626 §4.5: base-time and max-time.
+const BASE_TIME: Duration = Duration::from_secs(30);
+const MAX_TIME: Duration = Duration::from_secs(1_800);
+
+pub(super) struct Registration {
+    account: Arc<Account>,
+    phase: Phase,
+    /// RFC 3261 §10.2: one Call-ID for all registrations of a client.
+    call_id: String,
+    cseq: u32,
+    from_tag: String,
+    /// Interval asked for; the registrar's Min-Expires raises it.
+    expires: Duration,
+    /// Where a 3xx sent us.
+    registrar: Option<Uri>,
+    detours: u8,
+    failures: u32,
+    /// RFC 3608: the way of our requests outside dialogs.
+    service_route: Vec<NameAddr>,
+    reported: Option<RegistrationState>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Calls without a registrar.
+    Unneeded,
+    Registering {
+        request: RequestId,
+    },
+    Online {
+        refresh_at: Instant,
+    },
+    Waiting {
+        until: Instant,
+    },
+    /// Only a person can help.
+    Stopped,
+    Leaving {
+        request: RequestId,
+    },
+    Gone,
+}
+
+impl Registration {
+    /// Begins to register `account`, if it is to register at all.
+    pub fn start(now: Instant, stack: &mut Stack, account: Arc<Account>) -> Self {
+        let mut this = Self {
+            phase: Phase::Unneeded,
+            call_id: stack.entropy.call_id(),
+            cseq: 0,
+            from_tag: String::new(),
+            expires: account.expires,
+            registrar: None,
+            detours: 0,
+            failures: 0,
+            service_route: Vec::new(),
+            reported: None,
+            account,
+        };
+        if this.account.register {
+            this.attempt(now, stack);
+        } else {
+            // Ready for calls at once; nothing expires.
+            this.report(stack, RegistrationState::Online { expires: Duration::ZERO });
+        }
+        this
+    }
+
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// The Route of a request outside a dialog: what the registrar told us, else the configured proxy.
+    pub fn route_set(&self) -> Vec<NameAddr> {
+        if self.service_route.is_empty() { outbound_route(&self.account) } else { self.service_route.clone() }
+    }
+
+    /// Un-registers; reported as offline at once, since nothing that comes later changes it.
+    pub fn leave(&mut self, now: Instant, stack: &mut Stack) {
+        self.report(stack, RegistrationState::Offline);
+        self.phase = match self.phase {
+            // A REGISTER on its way may still be granted.
+            Phase::Online { .. } | Phase::Registering { .. } => {
+                Phase::Leaving { request: self.send(now, stack, Duration::ZERO) }
+            }
+            Phase::Leaving { request } => Phase::Leaving { request },
+            Phase::Unneeded | Phase::Waiting { .. } | Phase::Stopped | Phase::Gone => Phase::Gone,
+        };
+    }
+
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    pub const fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Online { refresh_at: at } | Phase::Waiting { until: at } => Some(at),
+            Phase::Unneeded | Phase::Registering { .. } | Phase::Stopped | Phase::Leaving { .. } | Phase::Gone => None,
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.attempt(now, stack);
+        }
+    }
+
+    /// Whether the reply was to our request.
+    pub fn handle_reply(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        (id, request): (RequestId, &Request),
+        reply: &Reply,
+    ) -> bool {
+        match self.phase {
+            Phase::Registering { request: ours } if ours == id => self.registered(now, stack, request, reply),
+            Phase::Leaving { request: ours } if ours == id => self.left(now, stack, request, reply),
+            _ => return false,
+        }
+        true
+    }
+
+    fn attempt(&mut self, now: Instant, stack: &mut Stack) {
+        // A refresh shows only when it fails.
+        if !matches!(self.phase, Phase::Online { .. }) {
+            self.report(stack, RegistrationState::Registering);
+        }
+        self.detours = 0;
+        self.registrar = None;
+        self.phase = Phase::Registering { request: self.send(now, stack, self.expires) };
+    }
+
+    fn registered(&mut self, now: Instant, stack: &mut Stack, request: &Request, reply: &Reply) {
+        let response = match reply {
+            Reply::Response(response) => response,
+            Reply::TimedOut => {
+                return self.fail(now, stack, Some(408), "The server does not answer.".to_owned(), None);
+            }
+            Reply::Unreachable(why) => {
+                return self.fail(now, stack, None, format!("The server cannot be reached: {why}."), None);
+            }
+        };
+        match response.code() {
+            100..200 => {}
+            200..300 => self.granted(now, stack, request, response),
+            300..=399 => self.redirected(now, stack, response),
+            401 | 407 => self.challenged(now, stack, request, response),
+            423 => self.too_brief(now, stack, response),
+            code => self.refused(now, stack, code, response),
+        }
+    }
+
+    fn granted(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
+        match answer::granted(request, response, self.expires) {
+            Granted::For(expires) => {
+                self.failures = 0;
+                self.service_route = response.headers.name_addrs("Service-Route").unwrap_or_default();
+                // Early enough for a retransmission or two, and not all clients of a restarted server at once.
+                let fraction = 0.70 + 0.15 * stack.entropy.unit();
+                self.phase = Phase::Online { refresh_at: now + expires.mul_f64(fraction).max(Duration::from_secs(1)) };
+                self.report(stack, RegistrationState::Online { expires });
+            }
+            Granted::Nothing => {
+                let why = "The server accepted the registration but did not keep it.".to_owned();
+                self.fail(now, stack, Some(response.code()), why, None);
+            }
+        }
+    }
+
+    fn redirected(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let target = answer::redirect_target(response);
+        match target {
+            Some(target) if self.detour() => {
+                self.registrar = Some(target);
+                self.phase = Phase::Registering { request: self.send(now, stack, self.expires) };
+            }
+            Some(_) => {
+                self.fail(now, stack, Some(response.code()), "The servers send us in a circle.".to_owned(), None);
+            }
+            None => {
+                let why = "The server sends us elsewhere without saying where.".to_owned();
+                self.fail(now, stack, Some(response.code()), why, None);
+            }
+        }
+    }
+
+    fn challenged(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
+        let mut again = request.clone();
+        match stack.answer_challenge(&self.account, &mut again, response) {
+            Ok(()) => self.phase = Phase::Registering { request: self.send_again(now, stack, again) },
+            Err(AuthError::Refused { .. }) => {
+                let why = "The server does not accept the user name or the password. Correct them and try again.";
+                self.stop(stack, Some(response.code()), why.to_owned());
+            }
+            Err(error @ AuthError::Unsupported) => self.stop(stack, Some(response.code()), format!("{error}.")),
+        }
+    }
+
+    /// RFC 3261 §10.2.8.
+    fn too_brief(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let wanted = response.headers.number("Min-Expires").map(|s| Duration::from_secs(u64::from(s)));
+        match wanted {
+            Some(wanted) if wanted > self.expires && self.detour() => {
+                self.expires = wanted;
+                self.phase = Phase::Registering { request: self.send(now, stack, wanted) };
+            }
+            _ => {
+                let why = "The server refuses the registration's duration.".to_owned();
+                self.fail(now, stack, Some(423), why, None);
+            }
+        }
+    }
+
+    fn refused(&mut self, now: Instant, stack: &mut Stack, code: u16, response: &Response) {
+        let reason = response.reason.clone();
+        if code == 403 && reason.to_ascii_lowercase().contains("in use") {
+            self.phase = Phase::Stopped;
+            self.service_route.clear();
+            self.report(stack, RegistrationState::Conflict { code, reason });
+            return;
+        }
+        let why = reason::registration(code, &reason);
+        if answer::is_temporary(code) {
+            let after = response.headers.number("Retry-After").map(|s| Duration::from_secs(u64::from(s)));
+            self.fail(now, stack, Some(code), why, after);
+        } else {
+            self.stop(stack, Some(code), why);
+        }
+    }
+
+    /// Tries again by itself, ever more rarely (RFC 5626 §4.5).
+    fn fail(&mut self, now: Instant, stack: &mut Stack, code: Option<u16>, reason: String, at_least: Option<Duration>) {
+        let longest = BASE_TIME.saturating_mul(1 << self.failures.min(6)).min(MAX_TIME);
+        self.failures = self.failures.saturating_add(1);
+        let wait = longest.mul_f64(0.5 + 0.5 * stack.entropy.unit());
+        let wait = wait.max(at_least.unwrap_or_default().min(MAX_TIME));
+        self.phase = Phase::Waiting { until: now + wait };
+        self.report(stack, RegistrationState::Failed { code, reason, retry_in: Some(wait) });
+    }
+
+    fn stop(&mut self, stack: &mut Stack, code: Option<u16>, reason: String) {
+        self.phase = Phase::Stopped;
+        self.service_route.clear();
+        self.report(stack, RegistrationState::Failed { code, reason, retry_in: None });
+    }
+
+    fn left(&mut self, now: Instant, stack: &mut Stack, request: &Request, reply: &Reply) {
+        if let Reply::Response(response) = reply {
+            if response.is_provisional() {
+                return;
+            }
+            let mut again = request.clone();
+            if matches!(response.code(), 401 | 407)
+                && stack.answer_challenge(&self.account, &mut again, response).is_ok()
+            {
+                self.phase = Phase::Leaving { request: self.send_again(now, stack, again) };
+                return;
+            }
+        }
+        self.phase = Phase::Gone;
+    }
+
+    const fn detour(&mut self) -> bool {
+        self.detours += 1;
+        self.detours <= MAX_DETOURS
+    }
+
+    fn send(&mut self, now: Instant, stack: &mut Stack, expires: Duration) -> RequestId {
+        self.cseq += 1;
+        let account = self.account.clone();
+        // RFC 3261 §10.2: the Request-URI is the domain; To and From are the address of record.
+        let aor = NameAddr::new(account.aor.clone());
+        let mut from = aor.clone();
+        if self.from_tag.is_empty() {
+            self.from_tag = stack.entropy.tag();
+        }
+        from.set_param("tag", Some(&self.from_tag));
+        let target = self.registrar.clone().unwrap_or_else(|| domain(&account.aor));
+        let routes = if self.registrar.is_some() { Vec::new() } else { outbound_route(&account) };
+        let mut request = stack.request(Method::REGISTER, target.clone(), &from, &aor, (&self.call_id, self.cseq));
+        for route in &routes {
+            request.headers.push("Route", route.to_string());
+        }
+        let expires = expires.as_secs();
+        request.headers.push("Expires", expires.to_string());
+        request.headers.push("Supported", "path");
+        request.headers.push("Allow", super::ALLOW);
+        stack.authorize(&account, &mut request);
+        self.transmit(now, stack, request, expires)
+    }
+
+    /// With credentials and the next CSeq (RFC 3261 §22.2).
+    fn send_again(&mut self, now: Instant, stack: &mut Stack, mut request: Request) -> RequestId {
+        self.cseq += 1;
+        request.headers.set("CSeq", format!("{} REGISTER", self.cseq));
+        let expires = request.headers.number("Expires").map_or(0, u64::from);
+        self.transmit(now, stack, request, expires)
+    }
+
+    fn transmit(&self, now: Instant, stack: &mut Stack, request: Request, expires: u64) -> RequestId {
+        let user = self.account.aor.as_sip().and_then(|a| a.user.clone());
+        let params = format!(";+sip.instance=\"<{}>\";expires={expires}", stack.settings.instance_id);
+        let route = request.headers.name_addrs("Route").ok().and_then(|routes| routes.into_iter().next());
+        let hop = route.map_or_else(|| request.uri.clone(), |route| route.uri);
+        stack.send(now, (&self.account, request), &hop, Owner::Registration, Some(ContactOf { user, params }))
+    }
+
+    fn report(&mut self, stack: &mut Stack, state: RegistrationState) {
+        if self.reported.as_ref() != Some(&state) {
+            self.reported = Some(state.clone());
+            stack.emit(Output::Event(Event::Registration { name: self.account.name.clone(), state }));
+        }
+    }
+}
+
+/// The configured proxy as a loose route (RFC 3261 §8.1.2).
+fn outbound_route(account: &Account) -> Vec<NameAddr> {
+    let mut uri = account.outbound_proxy.clone();
+    if let Some(Uri::Sip(proxy)) = &mut uri
+        && !proxy.has_param("lr")
+    {
+        proxy.set_param("lr", None);
+    }
+    uri.map(NameAddr::new).into_iter().collect()
+}
+
+fn domain(aor: &Uri) -> Uri {
+    match aor {
+        Uri::Sip(uri) => Uri::Sip(SipUri { secure: uri.secure, ..SipUri::new(None, uri.host.clone(), uri.port) }),
+        Uri::Tel { .. } | Uri::Other { .. } => aor.clone(),
+    }
+}

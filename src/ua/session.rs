@@ -1,0 +1,236 @@
+//! One call: its phases, each in a file of its own, and what the rest of the world sees of it.
+//!
+//! ```text
+//! out: Calling ──INVITE──▶ Inviting ──2xx──▶ Established ──BYE──▶ Ended
+//! in:  Ringing ──answer──▶ Answering ──200──▶ Established
+//! ```
+//!
+//! What remains to be said to the peer after the end (CANCEL, ACK, BYE) is not the session's business any more: see
+//! [`Parting`](super::farewell::Parting) and [`Stack::abandon`].
+
+mod accept;
+mod close;
+mod info;
+mod invite;
+mod modify;
+
+use super::{
+    api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Output},
+    farewell::Parting,
+    stack::{Reply, RequestId, Stack},
+};
+use crate::{
+    media::plan::MediaPlan,
+    sip::{
+        dialog::DialogId,
+        endpoint::ServerTransactionId,
+        flow::Flow,
+        msg::Request,
+        sdp::OfferAnswer,
+        uri::{NameAddr, Uri},
+    },
+};
+pub(super) use invite::is_sdp;
+
+use accept::Ringing;
+use invite::{Calling, Inviting};
+use modify::Established;
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+pub(super) struct Session {
+    id: CallId,
+    account: Arc<Account>,
+    direction: CallDirection,
+    peer: String,
+    peer_name: Option<String>,
+    called: Option<String>,
+    media: Media,
+    phase: Phase,
+    reported: Option<CallInfo>,
+    parting: Option<Parting>,
+}
+
+enum Phase {
+    /// Outgoing: finding the way, opening audio.
+    Calling(Box<Calling>),
+    Inviting(Box<Inviting>),
+    /// Incoming, waiting for the agent.
+    Ringing(Box<Ringing>),
+    /// Incoming, opening audio for the answer.
+    Answering(Box<Ringing>),
+    Established(Box<Established>),
+    Ended,
+}
+
+/// The call's audio as far as the session knows it.
+struct Media {
+    negotiation: OfferAnswer,
+    /// Our RTP address, once open.
+    local: Option<SocketAddr>,
+    plan: Option<MediaPlan>,
+}
+
+/// How a call ended.
+struct End {
+    by: EndedBy,
+    code: Option<u16>,
+    reason: String,
+}
+
+impl End {
+    fn new(by: EndedBy, code: Option<u16>, reason: impl Into<String>) -> Self {
+        Self { by, code, reason: reason.into() }
+    }
+
+    fn local() -> Self {
+        Self::new(EndedBy::Local, None, "You ended the call.")
+    }
+}
+
+impl Session {
+    fn new(stack: &mut Stack, id: CallId, account: Arc<Account>, direction: CallDirection, phase: Phase) -> Self {
+        let codecs = stack.settings.codecs.clone();
+        let negotiation = OfferAnswer::new(&codecs, stack.entropy.u64());
+        Self {
+            id,
+            account,
+            direction,
+            peer: String::new(),
+            peer_name: None,
+            called: None,
+            media: Media { negotiation, local: None, plan: None },
+            phase,
+            reported: None,
+            parting: None,
+        }
+    }
+
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// What is still to be said after the end.
+    pub const fn take_parting(&mut self) -> Option<Parting> {
+        self.parting.take()
+    }
+
+    /// Whether a request belongs to this call's dialog.
+    pub fn is_in_dialog(&self, id: &DialogId) -> bool {
+        match &self.phase {
+            Phase::Ringing(ringing) | Phase::Answering(ringing) => ringing.dialog.id() == id,
+            Phase::Established(established) => established.dialog.id() == id,
+            Phase::Inviting(inviting) => inviting.forks.iter().any(|dialog| dialog.id() == id),
+            Phase::Calling(_) | Phase::Ended => false,
+        }
+    }
+
+    /// Whether a server transaction (its CANCEL, its missing ACK) belongs to this call.
+    pub fn owns(&self, transaction: ServerTransactionId) -> bool {
+        match &self.phase {
+            Phase::Ringing(ringing) | Phase::Answering(ringing) => ringing.transaction == transaction,
+            Phase::Established(established) => established.awaits_ack(transaction),
+            Phase::Calling(_) | Phase::Inviting(_) | Phase::Ended => false,
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Ringing(ringing) => ringing.answer_at,
+            Phase::Established(established) => established.poll_timeout(),
+            Phase::Calling(_) | Phase::Inviting(_) | Phase::Answering(_) | Phase::Ended => None,
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        if !self.poll_timeout().is_some_and(|at| at <= now) {
+            return;
+        }
+        match self.phase {
+            Phase::Ringing(_) => self.answer(stack),
+            Phase::Established(_) => self.glare_is_over(now, stack),
+            Phase::Calling(_) | Phase::Inviting(_) | Phase::Answering(_) | Phase::Ended => {}
+        }
+    }
+
+    pub fn handle_resolved(&mut self, now: Instant, stack: &mut Stack, flows: Result<Vec<Flow>, String>) {
+        self.way_found(now, stack, flows);
+    }
+
+    pub fn handle_media_opened(&mut self, now: Instant, stack: &mut Stack, result: Result<SocketAddr, String>) {
+        if let Ok(local) = &result {
+            self.media.local = Some(*local);
+        }
+        match self.phase {
+            Phase::Calling(_) => self.audio_opened(now, stack, result),
+            Phase::Answering(_) => self.accept(now, stack, result),
+            Phase::Inviting(_) | Phase::Ringing(_) | Phase::Established(_) | Phase::Ended => {}
+        }
+    }
+
+    pub fn handle_reply(&mut self, now: Instant, stack: &mut Stack, id: RequestId, request: Request, reply: Reply) {
+        match self.phase {
+            Phase::Inviting(_) => self.invite_reply(now, stack, id, request, reply),
+            Phase::Established(_) => self.dialog_reply(now, stack, id, request, reply),
+            Phase::Calling(_) | Phase::Ringing(_) | Phase::Answering(_) | Phase::Ended => {}
+        }
+    }
+
+    /// The state as others see it; `None` after the end, which [`Session::end`] reports.
+    fn state(&self) -> Option<CallState> {
+        Some(match &self.phase {
+            Phase::Calling(_) => CallState::Dialing,
+            Phase::Inviting(inviting) => match inviting.alerted {
+                true => CallState::Early { media: self.media.plan.is_some() },
+                false => CallState::Dialing,
+            },
+            Phase::Ringing(_) | Phase::Answering(_) => CallState::Ringing,
+            Phase::Established(established) if established.is_held() => CallState::Held,
+            Phase::Established(_) if self.media.plan.as_ref().is_some_and(|p| !p.direction.sends()) => {
+                CallState::RemoteHeld
+            }
+            Phase::Established(_) => CallState::Connected,
+            Phase::Ended => return None,
+        })
+    }
+
+    /// Tells the world where it has changed.
+    fn report(&mut self, stack: &mut Stack) {
+        let Some(state) = self.state() else { return };
+        let info = self.info(state);
+        if self.reported.as_ref() != Some(&info) {
+            self.reported = Some(info.clone());
+            stack.emit(Output::Event(Event::Call(info)));
+        }
+    }
+
+    fn info(&self, state: CallState) -> CallInfo {
+        CallInfo {
+            call: self.id,
+            direction: self.direction,
+            state,
+            peer: self.peer.clone(),
+            peer_name: self.peer_name.clone(),
+            called: self.called.clone(),
+            codec: self.media.plan.as_ref().map(|plan| plan.send.1),
+        }
+    }
+
+    fn agree(&mut self, stack: &mut Stack, plan: MediaPlan) {
+        if self.media.plan.as_ref() != Some(&plan) {
+            self.media.plan = Some(plan.clone());
+            stack.emit(Output::Media { call: self.id, plan });
+        }
+    }
+}
+
+/// An address as people read it: the URI without parameters and password.
+fn readable(address: &NameAddr) -> String {
+    match &address.uri {
+        Uri::Sip(uri) => {
+            let plain =
+                crate::sip::uri::SipUri { password: None, params: Vec::new(), headers: Vec::new(), ..uri.clone() };
+            plain.to_string()
+        }
+        other @ (Uri::Tel { .. } | Uri::Other { .. }) => other.to_string(),
+    }
+}

@@ -1,0 +1,562 @@
+//! What the parts of the user agent share: the endpoint, where to send requests, and who hears what became of them.
+
+use super::api::{Account, CallId, Output, ResolveId, Settings};
+use crate::sip::{
+    auth::{AuthError, ClientAuth, Credentials},
+    endpoint::{self, Endpoint, ServerTransactionId, Timers},
+    entropy::Entropy,
+    flow::{Flow, Transport},
+    msg::{Message, Method, Request, Response},
+    uri::{Host, NameAddr, SipUri, Uri},
+};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+/// A request of ours from the moment it is wanted until its last response: also while its way is looked up and when it is
+/// sent again another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct RequestId(u64);
+
+/// Who hears what became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Registration,
+    Call(CallId),
+    /// A BYE of a call that is over for the agent.
+    Farewell,
+    /// An INVITE whose call is over: a 2xx is confirmed and ended at once.
+    Abandoned,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Response(Response),
+    /// To be read as 408 (RFC 3261 §8.1.3.1).
+    TimedOut,
+    /// Not delivered, or there is no way to the target: a sentence.
+    Unreachable(String),
+}
+
+/// What the endpoint has to say, for the user agent to hand out.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Request {
+        transaction: ServerTransactionId,
+        request: Request,
+        flow: Flow,
+    },
+    Ack {
+        request: Request,
+    },
+    Cancelled {
+        transaction: ServerTransactionId,
+        cancel: Request,
+    },
+    NoAck {
+        transaction: ServerTransactionId,
+    },
+    Reply {
+        owner: Owner,
+        id: RequestId,
+        request: Request,
+        reply: Reply,
+    },
+    /// A 2xx that nobody waits for: another fork's, or one that crossed our CANCEL. To be confirmed and ended.
+    Stray {
+        id: RequestId,
+        account: Arc<Account>,
+        invite: Request,
+        response: Response,
+    },
+    /// A lookup without a request, for [`Stack::resolve`].
+    Resolved {
+        call: CallId,
+        flows: Result<Vec<Flow>, String>,
+    },
+}
+
+/// The Contact of a request, filled in when its transport is known.
+#[derive(Clone, Debug)]
+pub(super) struct ContactOf {
+    /// User part.
+    pub user: Option<String>,
+    /// Header parameters, written out: `;expires=0`.
+    pub params: String,
+}
+
+pub(super) struct Stack {
+    endpoint: Endpoint,
+    pub entropy: Entropy,
+    pub settings: Settings,
+    timers: Timers,
+    local: BTreeMap<Transport, SocketAddr>,
+    outputs: VecDeque<Output>,
+    incoming: VecDeque<Incoming>,
+    requests: BTreeMap<RequestId, Pending>,
+    transactions: HashMap<endpoint::ClientTransactionId, RequestId>,
+    lookups: HashMap<ResolveId, Lookup>,
+    /// What each account has answered challenges with.
+    auths: Vec<(Arc<Account>, ClientAuth)>,
+    last_id: u64,
+}
+
+struct Pending {
+    owner: Owner,
+    account: Arc<Account>,
+    request: Request,
+    contact: Option<ContactOf>,
+    way: Way,
+}
+
+enum Way {
+    Resolving,
+    Sent {
+        transaction: endpoint::ClientTransactionId,
+        /// Where to try next (RFC 3263 §4.3).
+        others: VecDeque<Flow>,
+    },
+    /// An INVITE after its 2xx: further ones are confirmed here until `until` (RFC 6026 §7.2).
+    Accepted {
+        transaction: endpoint::ClientTransactionId,
+        confirmed: Vec<Confirmed>,
+        until: Instant,
+    },
+}
+
+/// A fork that answered, with the ACK it got, for retransmissions of its 2xx.
+struct Confirmed {
+    remote_tag: String,
+    ack: Option<(Request, Flow)>,
+}
+
+enum Lookup {
+    Request(RequestId),
+    Call(CallId),
+    Ack { invite: RequestId, remote_tag: String, ack: Request },
+}
+
+/// Forks of one INVITE that are answered; proxies fork to fewer.
+const MAX_FORKS: usize = 16;
+
+impl Stack {
+    pub fn new(settings: Settings, mut entropy: Entropy, timers: Timers) -> Self {
+        Self {
+            endpoint: Endpoint::new(timers, entropy.fork()),
+            entropy,
+            settings,
+            timers,
+            local: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            incoming: VecDeque::new(),
+            requests: BTreeMap::new(),
+            transactions: HashMap::new(),
+            lookups: HashMap::new(),
+            auths: Vec::new(),
+            last_id: 0,
+        }
+    }
+
+    pub fn set_local(&mut self, transport: Transport, address: SocketAddr) {
+        self.local.insert(transport, address);
+        self.endpoint.set_local(transport, address);
+    }
+
+    pub const fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    pub fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Our address in a Contact: `<sip:user@host:port;transport=tcp>`.
+    pub fn contact_uri(&self, user: Option<&str>, transport: Transport) -> Uri {
+        let known = self.local.get(&transport).or_else(|| self.local.values().next());
+        let (host, port) = match known {
+            Some(address) => (Host::Ip(address.ip()), Some(address.port())),
+            None => (Host::Name("localhost".to_owned()), None),
+        };
+        let mut uri = SipUri::new(user, host, port);
+        if transport != Transport::Udp {
+            uri.set_param("transport", Some(transport.uri_name()));
+        }
+        Uri::Sip(uri)
+    }
+
+    /// A request outside a dialog, without Via, Contact and body.
+    pub fn request(&self, method: Method, uri: Uri, from: &NameAddr, to: &NameAddr, call: (&str, u32)) -> Request {
+        let mut request = Request { method, uri, headers: crate::sip::msg::Headers::new(), body: Vec::new() };
+        let headers = &mut request.headers;
+        headers.push("Max-Forwards", "70");
+        headers.push("From", from.to_string());
+        headers.push("To", to.to_string());
+        headers.push("Call-ID", call.0);
+        headers.push("CSeq", format!("{} {}", call.1, request.method.as_str()));
+        request
+    }
+
+    /// Gives a request the credentials that its server or proxies asked for before.
+    pub fn authorize(&mut self, account: &Arc<Account>, request: &mut Request) {
+        self.auth(account).0.authorize(request);
+    }
+
+    /// Takes in a 401 or 407 and gives `request` credentials; the caller gives it the next CSeq and sends it again.
+    pub fn answer_challenge(
+        &mut self,
+        account: &Arc<Account>,
+        request: &mut Request,
+        response: &Response,
+    ) -> Result<(), AuthError> {
+        let (auth, entropy) = self.auth(account);
+        auth.handle_challenge(request, response, entropy)?;
+        auth.authorize(request);
+        Ok(())
+    }
+
+    fn auth(&mut self, account: &Arc<Account>) -> (&mut ClientAuth, &mut Entropy) {
+        let known = self.auths.iter().position(|(a, _)| Arc::ptr_eq(a, account));
+        let at = known.unwrap_or_else(|| {
+            // Accounts that nothing refers to any more are forgotten.
+            self.auths.retain(|(a, _)| Arc::strong_count(a) > 1);
+            let credentials =
+                Credentials { username: account.auth_username.clone(), password: account.password.0.clone() };
+            self.auths.push((account.clone(), ClientAuth::new(credentials)));
+            self.auths.len() - 1
+        });
+        (&mut self.auths[at].1, &mut self.entropy)
+    }
+
+    /// Looks up the ways to `hop` for a call: at once where it names an address, else by [`Incoming::Resolved`].
+    pub fn resolve(&mut self, call: CallId, hop: &Uri, default: Transport) {
+        if let Some(flow) = numeric(hop, default) {
+            self.incoming.push_back(Incoming::Resolved { call, flows: Ok(vec![flow]) });
+        } else {
+            self.look_up(hop, default, Lookup::Call(call));
+        }
+    }
+
+    /// Sends `request` to `hop`.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        (account, request): (&Arc<Account>, Request),
+        hop: &Uri,
+        owner: Owner,
+        contact: Option<ContactOf>,
+    ) -> RequestId {
+        let id = self.next_id();
+        let (account, default) = (account.clone(), account.transport);
+        self.requests.insert(id, Pending { owner, account, request, contact, way: Way::Resolving });
+        match numeric(hop, default) {
+            Some(flow) => self.transmit(now, id, VecDeque::from([flow])),
+            None => self.look_up(hop, default, Lookup::Request(id)),
+        }
+        id
+    }
+
+    /// Sends `request` by the first of `flows` that works.
+    pub fn send_on(
+        &mut self,
+        now: Instant,
+        (account, request): (&Arc<Account>, Request),
+        flows: &[Flow],
+        owner: Owner,
+        contact: Option<ContactOf>,
+    ) -> RequestId {
+        let id = self.next_id();
+        let account = account.clone();
+        self.requests.insert(id, Pending { owner, account, request, contact, way: Way::Resolving });
+        self.transmit(now, id, flows.iter().copied().collect());
+        id
+    }
+
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
+        match self.lookups.remove(&id) {
+            Some(Lookup::Call(call)) => self.incoming.push_back(Incoming::Resolved { call, flows: result }),
+            Some(Lookup::Request(request)) => match result {
+                Ok(flows) => self.transmit(now, request, flows.into()),
+                Err(reason) => self.finish(request, Reply::Unreachable(reason)),
+            },
+            // Without a way for the ACK the peer gives up by itself and sends BYE.
+            Some(Lookup::Ack { invite, remote_tag, ack }) => {
+                if let Some(flow) = result.ok().and_then(|flows| flows.first().copied()) {
+                    self.send_ack(now, invite, &remote_tag, ack, flow);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The call gave its INVITE up: CANCEL it; should a 2xx come all the same, it is confirmed and ended.
+    pub fn abandon(&mut self, now: Instant, id: RequestId) {
+        let Some(pending) = self.requests.get_mut(&id) else { return };
+        pending.owner = Owner::Abandoned;
+        match &pending.way {
+            Way::Resolving => drop(self.requests.remove(&id)),
+            Way::Sent { transaction, .. } => self.endpoint.cancel(now, *transaction, None),
+            Way::Accepted { .. } => {}
+        }
+    }
+
+    /// ACK for a 2xx to the INVITE `id`; its retransmissions get the same.
+    pub fn confirm(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        remote_tag: &str,
+        ack: Request,
+        (hop, default): (&Uri, Transport),
+    ) {
+        match numeric(hop, default) {
+            Some(flow) => self.send_ack(now, id, remote_tag, ack, flow),
+            None => self.look_up(hop, default, Lookup::Ack { invite: id, remote_tag: remote_tag.to_owned(), ack }),
+        }
+    }
+
+    fn send_ack(&mut self, now: Instant, id: RequestId, tag: &str, ack: Request, flow: Flow) {
+        self.endpoint.send_ack(now, flow, ack.clone());
+        if let Some(Pending { way: Way::Accepted { confirmed, .. }, .. }) = self.requests.get_mut(&id)
+            && let Some(fork) = confirmed.iter_mut().find(|c| c.remote_tag == tag)
+        {
+            fork.ack = Some((ack, flow));
+        }
+    }
+
+    pub fn respond(&mut self, now: Instant, transaction: ServerTransactionId, mut response: Response) {
+        response.headers.push("Server", self.settings.user_agent.as_str());
+        self.endpoint.respond(now, transaction, response);
+    }
+
+    pub fn acknowledged(&mut self, now: Instant, transaction: ServerTransactionId) {
+        self.endpoint.acknowledged(now, transaction);
+    }
+
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        self.endpoint.handle_message(now, flow, message);
+    }
+
+    pub fn handle_transport_failed(&mut self, now: Instant, token: u64, reason: &str) {
+        self.endpoint.transport_failed(now, endpoint::ClientTransactionId(token), reason);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        let over = |p: &Pending| matches!(p.way, Way::Accepted { until, .. } if until <= now);
+        let transactions = &mut self.transactions;
+        self.requests.retain(|_, pending| {
+            if let (true, Way::Accepted { transaction, .. }) = (over(pending), &pending.way) {
+                transactions.remove(transaction);
+                return false;
+            }
+            true
+        });
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let accepted = self.requests.values().filter_map(|p| match p.way {
+            Way::Accepted { until, .. } => Some(until),
+            Way::Resolving | Way::Sent { .. } => None,
+        });
+        accepted.chain(self.endpoint.poll_timeout()).min()
+    }
+
+    /// Requests of ours that wait for something, and transactions.
+    pub fn pending(&self) -> usize {
+        self.requests.len() + self.lookups.len() + self.endpoint.transaction_count()
+    }
+
+    /// Whether a request of this owner waits for its answer.
+    pub fn awaits(&self, owner: Owner) -> bool {
+        self.requests.values().any(|p| p.owner == owner && !matches!(p.way, Way::Accepted { .. }))
+    }
+
+    /// The next thing to handle.
+    pub fn poll_incoming(&mut self, now: Instant) -> Option<Incoming> {
+        loop {
+            if let Some(incoming) = self.incoming.pop_front() {
+                return Some(incoming);
+            }
+            match self.endpoint.poll_output()? {
+                endpoint::Output::Transmit { flow, payload, client } => {
+                    self.emit(Output::Transmit { flow, payload, token: client.map(|c| c.0) });
+                }
+                endpoint::Output::Event(event) => {
+                    if let Some(incoming) = self.handle_event(now, event) {
+                        return Some(incoming);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: endpoint::Event) -> Option<Incoming> {
+        use endpoint::Event;
+        match event {
+            Event::Request { transaction, request, flow } => Some(Incoming::Request { transaction, request, flow }),
+            Event::Ack { request, .. } => Some(Incoming::Ack { request }),
+            Event::Cancelled { transaction, cancel } => Some(Incoming::Cancelled { transaction, cancel }),
+            Event::NoAck { transaction } => Some(Incoming::NoAck { transaction }),
+            Event::Response { transaction, response, .. } => self.handle_response(now, transaction, response),
+            Event::TimedOut { transaction } => self.handle_failure(now, transaction, Reply::TimedOut),
+            Event::TransportFailed { transaction, reason } => {
+                self.handle_failure(now, transaction, Reply::Unreachable(reason))
+            }
+        }
+    }
+
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        transaction: endpoint::ClientTransactionId,
+        response: Response,
+    ) -> Option<Incoming> {
+        let id = *self.transactions.get(&transaction)?;
+        // RFC 3263 §4.3: a 503 is a reason to try the next place.
+        if response.code() == 503 && self.try_next(now, id) {
+            return None;
+        }
+        let give_up = self.timers.give_up();
+        let pending = self.requests.get_mut(&id)?;
+        if let Way::Accepted { confirmed, .. } = &mut pending.way {
+            let remote_tag = remote_tag(&response);
+            match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
+                Some(Confirmed { ack: Some((ack, flow)), .. }) => self.endpoint.send_ack(now, *flow, ack.clone()),
+                Some(Confirmed { ack: None, .. }) => {}
+                None if confirmed.len() < MAX_FORKS => {
+                    confirmed.push(Confirmed { remote_tag, ack: None });
+                    let (account, invite) = (pending.account.clone(), pending.request.clone());
+                    return Some(Incoming::Stray { id, account, invite, response });
+                }
+                None => {}
+            }
+            return None;
+        }
+        if response.is_provisional() {
+            let (owner, request) = (pending.owner, pending.request.clone());
+            return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response) });
+        }
+        if response.is_success() && pending.request.method == Method::INVITE {
+            let fork = Confirmed { remote_tag: remote_tag(&response), ack: None };
+            pending.way = Way::Accepted { transaction, confirmed: vec![fork], until: now + give_up };
+            let (owner, request, account) = (pending.owner, pending.request.clone(), pending.account.clone());
+            return Some(match owner {
+                Owner::Abandoned => Incoming::Stray { id, account, invite: request, response },
+                Owner::Registration | Owner::Call(_) | Owner::Farewell => {
+                    Incoming::Reply { owner, id, request, reply: Reply::Response(response) }
+                }
+            });
+        }
+        self.finish(id, Reply::Response(response));
+        None
+    }
+
+    fn handle_failure(
+        &mut self,
+        now: Instant,
+        transaction: endpoint::ClientTransactionId,
+        reply: Reply,
+    ) -> Option<Incoming> {
+        let id = *self.transactions.get(&transaction)?;
+        if matches!(self.requests.get(&id), Some(Pending { way: Way::Accepted { .. }, .. })) {
+            return None;
+        }
+        if !self.try_next(now, id) {
+            self.finish(id, reply);
+        }
+        None
+    }
+
+    /// Takes the request off the list and tells its owner.
+    fn finish(&mut self, id: RequestId, reply: Reply) {
+        let Some(pending) = self.requests.remove(&id) else { return };
+        if let Way::Sent { transaction, .. } = pending.way {
+            self.transactions.remove(&transaction);
+        }
+        let Pending { owner, request, .. } = pending;
+        self.incoming.push_back(Incoming::Reply { owner, id, request, reply });
+    }
+
+    fn try_next(&mut self, now: Instant, id: RequestId) -> bool {
+        let Some(Pending { way: Way::Sent { transaction, others }, owner, .. }) = self.requests.get_mut(&id) else {
+            return false;
+        };
+        if others.is_empty() || *owner == Owner::Abandoned {
+            return false;
+        }
+        let others = std::mem::take(others);
+        let old = *transaction;
+        self.transactions.remove(&old);
+        self.transmit(now, id, others);
+        true
+    }
+
+    fn transmit(&mut self, now: Instant, id: RequestId, mut flows: VecDeque<Flow>) {
+        let Some(flow) = flows.pop_front() else {
+            self.finish(id, Reply::Unreachable("no address was found for it".to_owned()));
+            return;
+        };
+        let Some(contact) = self.requests.get(&id).map(|p| p.contact.clone()) else { return };
+        let contact = contact.map(|c| {
+            let uri = self.contact_uri(c.user.as_deref(), flow.transport);
+            format!("<{uri}>{}", c.params)
+        });
+        let Some(pending) = self.requests.get_mut(&id) else { return };
+        if let Some(contact) = contact {
+            pending.request.headers.set("Contact", contact);
+        }
+        let mut request = pending.request.clone();
+        request.headers.push("User-Agent", self.settings.user_agent.as_str());
+        let transaction = self.endpoint.send_request(now, flow, request);
+        pending.way = Way::Sent { transaction, others: flows };
+        self.transactions.insert(transaction, id);
+    }
+
+    fn look_up(&mut self, hop: &Uri, default: Transport, lookup: Lookup) {
+        self.last_id += 1;
+        let id = ResolveId(self.last_id);
+        self.lookups.insert(id, lookup);
+        let transport = Some(named_transport(hop).unwrap_or(default));
+        self.emit(Output::Resolve { id, uri: hop.clone(), transport });
+    }
+
+    fn next_id(&mut self) -> RequestId {
+        self.last_id += 1;
+        RequestId(self.last_id)
+    }
+}
+
+fn remote_tag(response: &Response) -> String {
+    response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default()
+}
+
+/// RFC 3263 §4: an address needs no lookup.
+fn numeric(hop: &Uri, default: Transport) -> Option<Flow> {
+    let transport = named_transport(hop).unwrap_or(default);
+    match hop.as_sip()? {
+        SipUri { host: Host::Ip(ip), port, .. } => {
+            Some(Flow { transport, remote: SocketAddr::new(*ip, port.unwrap_or(transport.default_port())) })
+        }
+        SipUri { host: Host::Name(_), .. } => None,
+    }
+}
+
+fn named_transport(hop: &Uri) -> Option<Transport> {
+    let uri = hop.as_sip()?;
+    match uri.param("transport") {
+        Some(name) if name.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
+        Some(name) if name.eq_ignore_ascii_case("tls") => Some(Transport::Tls),
+        Some(name) if name.eq_ignore_ascii_case("tcp") && uri.secure => Some(Transport::Tls),
+        Some(name) if name.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
+        Some(_) | None if uri.secure => Some(Transport::Tls),
+        Some(_) | None => None,
+    }
+}
