@@ -14,6 +14,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test takes its first instant from the clock"))]
 
+pub mod app;
 pub mod config;
 pub mod demo;
 pub mod driver;

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub settings: Settings,
     pub about: About,
     pub locale: Locale,
+    /// The program cannot work, and why: nothing else is shown.
+    pub fatal: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -175,6 +177,8 @@ pub struct Audio {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub theme: ThemeChoice,
+    /// Show the small ringing window.
+    pub ringing_window: bool,
     /// Send digits by SIP INFO instead of RFC 4733 telephone-events.
     pub dtmf_via_info: bool,
 }

@@ -174,8 +174,13 @@ texts! {
     test_tone: "Test tone",
     test_speaker: "Play a test tone on the headset or speaker",
     test_ringer: "Play a test tone on the ringing device",
+    no_sound_card: "No sound card was found. Plug in a headset: it is used as soon as it is there.",
     speak_hint: "Speak: the bar should move.",
     // calls and appearance
+    ringing_window: "Show a small window while it rings",
+    ringing_window_hint: "It stays on top and never takes the keyboard from what you are typing.",
+    fatal: "Agent Manager cannot start",
+    quit: "Quit",
     digits_in_audio: "Keypad digits in the audio stream",
     digits_by_info: "Keypad digits by SIP INFO",
     shortcuts_hint: "Everything by keyboard",

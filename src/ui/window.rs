@@ -15,7 +15,7 @@ use super::{
     snapshot::{Call, CallState, Intent, Notice, NoticeKind, Snapshot, Status, ThemeChoice},
     text::{fill, t},
     theme::{GRID, MARGIN, Tokens},
-    widget::{Live, announce, dismissible},
+    widget::{Button, Live, Look, announce, dismissible, empty_state},
 };
 use egui::{Area, CentralPanel, Frame, Id, Key, KeyboardShortcut, Modifiers, Order, Panel, ThemePreference, Ui};
 use std::{
@@ -78,6 +78,7 @@ impl Window {
         }
         let frame = Frame::new().fill(Tokens::of(ui).background);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| match (signed_in, ui.available_width() >= WIDE) {
+            _ if snapshot.fatal.is_some() => fatal(ui, &mut cx),
             (false, _) => sign_in::ui::show(ui, &mut cx, &mut self.draft),
             (true, false) => self.compact(ui, &mut cx),
             (true, true) => self.wide(ui, &mut cx),
@@ -249,6 +250,20 @@ impl Window {
             self.notices.remove(index);
         }
     }
+}
+
+/// The program cannot work: why, and the only thing left to do.
+fn fatal(ui: &mut Ui, cx: &mut Cx<'_>) {
+    Frame::new().inner_margin(MARGIN).show(ui, |ui| {
+        let why = cx.snapshot.fatal.as_deref().unwrap_or_default();
+        ui.add_space(ui.available_height() / 5.0);
+        empty_state(ui, icon::ERROR, t().fatal, why);
+        ui.vertical_centered(|ui| {
+            if ui.add(Button::new(t().quit, Look::Filled(Tokens::of(ui).accent))).clicked() {
+                cx.ask(Intent::Quit);
+            }
+        });
+    });
 }
 
 /// Paints a notice; true when it was dismissed.

@@ -96,7 +96,7 @@ struct Canvas {
 
 impl Canvas {
     fn new(width: usize, height: usize) -> Self {
-        Self { width, height, pixels: vec![[0, 0, 0, 255]; width * height] }
+        Self { width, height, pixels: vec![[0; 4]; width * height] }
     }
 
     fn mesh(&mut self, mesh: &Mesh, texture: &Texture, clip: Rect, scale: f32) {
@@ -150,7 +150,10 @@ impl Canvas {
 
     fn into_image(self) -> RgbaImage {
         let (width, pixels) = (self.width, self.pixels);
-        RgbaImage::from_fn(width as u32, self.height as u32, |x, y| Rgba(pixels[y as usize * width + x as usize]))
+        let straight = |[r, g, b, a]: [u8; 4]| Color32::from_rgba_premultiplied(r, g, b, a).to_srgba_unmultiplied();
+        RgbaImage::from_fn(width as u32, self.height as u32, |x, y| {
+            Rgba(straight(pixels[y as usize * width + x as usize]))
+        })
     }
 }
 

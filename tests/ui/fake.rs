@@ -15,7 +15,8 @@ pub fn ago(seconds: u64) -> Instant {
 }
 
 pub fn signed_out() -> Snapshot {
-    Snapshot { about: about(), ..Snapshot::default() }
+    let settings = Settings { ringing_window: true, ..Settings::default() };
+    Snapshot { about: about(), settings, ..Snapshot::default() }
 }
 
 pub fn demo_form() -> Snapshot {

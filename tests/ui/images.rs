@@ -16,7 +16,7 @@ use agent_manager::ui::{
     snapshot::{Audio, Notice, NoticeKind, Snapshot, Status},
     theme,
 };
-use egui_kittest::{Harness, SnapshotResults, kittest::Queryable};
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResults, kittest::Queryable};
 
 /// The images of one test; they are judged together at its end, so that one run updates all of them.
 #[derive(Default)]
@@ -58,6 +58,9 @@ fn main_screen() {
     shots.both("main.online", || Setup::new(online()));
     shots.both("main.not_reachable", || Setup::new(unreachable()));
     shots.both("main.elsewhere", || Setup::new(elsewhere()));
+    let why = "The folder /home/maria/.config/agent-manager belongs to another Agent Manager that is running. Quit that one \
+               first, or start this one with --config-dir.";
+    shots.both("main.fatal", || Setup::new(Snapshot { fatal: Some(why.to_owned()), ..signed_out() }));
     shots.both("main.notice", || {
         let text = "The headset was unplugged. Sound now comes from Built-in speakers.".to_owned();
         Setup::new(online()).notice(Notice { kind: NoticeKind::Warning, text })
@@ -155,4 +158,20 @@ fn ringing_window() {
             shots.take(&format!("ring.{name}.{theme}"), &mut harness);
         }
     }
+}
+
+/// The program's icon is the mark that the window paints.
+#[test]
+fn the_icon_is_current() {
+    let mut harness = Harness::builder()
+        .with_size([128.0, 128.0])
+        .with_theme(egui::Theme::Light)
+        .with_context_setup(theme::install)
+        .renderer(SoftwareRenderer::default())
+        .build_ui(|ui| {
+            ui.ctx().all_styles_mut(|style| style.visuals.panel_fill = egui::Color32::TRANSPARENT);
+            agent_manager::ui::screen::sign_in::ui::logo(&mut edge_to_edge(ui), 128.0);
+        });
+    harness.run();
+    harness.snapshot_options("icon", &SnapshotOptions::new().output_path("assets"));
 }

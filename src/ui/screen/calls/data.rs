@@ -91,8 +91,8 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
     }
 }
 
-/// First and second line about the other party.
-fn who(call: &Call) -> (String, Option<String>) {
+/// First and second line about the other party: name, then number and what was dialled.
+pub fn who(call: &Call) -> (String, Option<String>) {
     let called = call.called.as_ref().map(|called| fill(t().called_for, &[called]));
     let (name, number) = match (&call.peer_name, call.peer.as_str()) {
         (Some(name), "") => (name.clone(), None),

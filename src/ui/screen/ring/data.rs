@@ -19,9 +19,9 @@ pub struct Ringing {
     /// Another call is up: answering puts it on hold.
     #[serde(default)]
     pub hold_other: bool,
-    /// `true`: dark colours, `false`: light ones.
-    #[serde(default)]
-    pub dark: bool,
+    /// Dark or light colours; the system's where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dark: Option<bool>,
 }
 
 /// What was pressed, on standard output: `"answer"`, `"answer_and_hold"`, `"reject"`.

@@ -5,7 +5,7 @@ use crate::ui::{
     snapshot::{Intent, Settings, ThemeChoice},
     text::t,
     theme::{GRID, Hue, MARGIN, RADIUS_MARK, Tokens, body, semibold, small, strong},
-    widget::{IconButton, Look, Row, card, line, switch},
+    widget::{IconButton, Look, Row, card, line, spacer, switch},
 };
 use egui::{Align, Frame, Layout, Margin, ScrollArea, Stroke, Ui, vec2};
 
@@ -65,10 +65,18 @@ pub fn menu(ui: &mut Ui, cx: &mut Cx<'_>) {
 pub fn calls(ui: &mut Ui, cx: &mut Cx<'_>) {
     page(ui, cx, t().calls, Page::Settings, plain, |ui, cx| {
         let settings = &cx.snapshot.settings;
-        let flipped = card(ui, |ui| switch(ui, settings.dtmf_via_info, t().dtmf_via_info, t().dtmf_via_info_hint));
-        if flipped.inner {
-            let dtmf_via_info = !settings.dtmf_via_info;
-            cx.ask(Intent::Settings(Settings { dtmf_via_info, ..settings.clone() }));
+        let mut changed = settings.clone();
+        card(ui, |ui| {
+            if switch(ui, settings.ringing_window, t().ringing_window, t().ringing_window_hint) {
+                changed.ringing_window = !settings.ringing_window;
+            }
+            spacer(ui, 3.0);
+            if switch(ui, settings.dtmf_via_info, t().dtmf_via_info, t().dtmf_via_info_hint) {
+                changed.dtmf_via_info = !settings.dtmf_via_info;
+            }
+        });
+        if changed != *settings {
+            cx.ask(Intent::Settings(changed));
         }
     });
 }
