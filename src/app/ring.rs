@@ -4,6 +4,8 @@
 //! On X11 the window is override-redirect: no window manager gives it the keyboard, also not when it is clicked. On Wayland no
 //! window can stay on top, so a critical notification with actions stands in for it.
 
+#![expect(clippy::disallowed_methods, reason = "a shell: it reads the clock")]
+
 use crate::ui::{
     screen::ring::{
         data::{Pressed, Ringing, ring},

@@ -1,5 +1,7 @@
 //! The look: colours by meaning, three text sizes, a 4-point grid, corner radii, and egui's own style made to match.
 
+#![expect(clippy::disallowed_methods, reason = "the one place where colours are made")]
+
 use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, RichText, Stroke, TextStyle, Theme, Ui, Vec2,
     epaint::Shadow, style::WidgetVisuals,

@@ -1,6 +1,8 @@
 //! The window without a display: what each screen shows (values), how it looks (images), what it is called and how it is
 //! reached (accessibility tree and keyboard).
 
+#![allow(clippy::disallowed_methods, reason = "a test takes its time from the clock and its colours from anywhere")]
+
 #[path = "../common/raster.rs"]
 mod raster;
 

@@ -2,7 +2,7 @@ use crate::ui::{
     format::{clock, initials},
     screen::{
         Tone,
-        calls::data::{Card, Controls, cards},
+        calls::data::{Card, Controls, Sound, cards},
         main::data::{direction, recent},
     },
     snapshot::Snapshot,
@@ -20,8 +20,7 @@ pub struct Detail {
     pub clock: Option<String>,
     /// Label and value.
     pub facts: Vec<(&'static str, String)>,
-    /// Sound figures, while there are some, headed by the word for them.
-    pub sound: Option<(&'static str, usize, Tone, Vec<(&'static str, String)>)>,
+    pub sound: Option<Sound>,
     /// What to dial to call this party, when no call is in hand.
     pub call_back: Option<String>,
 }
@@ -44,7 +43,7 @@ fn of_call(card: Card, snapshot: &Snapshot) -> Detail {
         tone: card.tone,
         clock: card.clock,
         facts: facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect(),
-        sound: card.sound.map(|sound| (sound.word, sound.bars, sound.tone, sound.figures)),
+        sound: card.sound,
         call_back: None,
     }
 }

@@ -45,14 +45,14 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, cannot: Option<&'static s
         });
     });
     facts(ui, &shown.facts);
-    if let Some((word, bars, tone, figures)) = &shown.sound {
-        let hue = tone.hue(tokens);
+    if let Some(sound) = &shown.sound {
+        let hue = sound.tone.hue(tokens);
         ui.horizontal(|ui| {
             section(ui, t().quality);
-            quality_bars(ui, *bars, hue.text, word);
-            ui.label(small(*word).color(hue.text).family(semibold()));
+            quality_bars(ui, sound.bars, hue.text, sound.word);
+            ui.label(small(sound.word).color(hue.text).family(semibold()));
         });
-        facts(ui, figures);
+        facts(ui, &sound.figures);
     }
     if let Some(to) = &shown.call_back {
         let name = fill(t().call_back, &[&shown.name]);
