@@ -11,7 +11,9 @@ use super::{
     http::{self, App, Reach, SipReach, listener, problem::ApiError},
     notices::Notices,
     passwords::Passwords,
+    registry::Registry,
     sessions,
+    sip::SipServer,
     store::{Store, StoreError},
     throttle::Throttle,
 };
@@ -71,11 +73,20 @@ impl Server {
         let socket = TcpListener::bind(settings.http).await.map_err(bind("http", settings.http))?;
         let http = socket.local_addr().map_err(bind("http", settings.http))?;
 
-        // The SIP side joins here; until then nobody answers its orders.
-        let (contacts, _) = Contacts::new();
+        let (contacts, orders) = Contacts::new();
         let notices = Notices::new();
         let mut others = JoinSet::new();
-        let sip = settings.sip;
+        let sip = match settings.sip {
+            None => None,
+            Some(address) => {
+                let registry = Registry::new(store.clone(), clock.clone());
+                let server = SipServer::bind(address, registry, notices.clone(), &clock, orders).await;
+                let server = server.map_err(bind("sip", address))?;
+                let sip = server.local_addr().map_err(bind("sip", address))?;
+                others.spawn(server.run());
+                Some(sip)
+            }
+        };
 
         let (stopping, stop) = watch::channel(false);
         let reach = settings.reach(http, sip);
