@@ -42,7 +42,7 @@ fn tag(address: &NameAddr) -> String {
 
 /// How far a dialog has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+enum State {
     /// Made by a provisional response.
     Early,
     /// Made or confirmed by a 2xx.
@@ -130,19 +130,9 @@ impl Dialog {
         &self.id
     }
 
-    /// Whether a 2xx has confirmed it.
-    pub fn state(&self) -> State {
-        self.state
-    }
-
     /// The peer's address of record.
     pub fn remote(&self) -> &NameAddr {
         &self.remote
-    }
-
-    /// The peer's Contact, where requests end up.
-    pub fn remote_target(&self) -> &Uri {
-        &self.remote_target
     }
 
     /// Where to send requests (RFC 3261 §8.1.2): the first of the route set, loose or strict, else the remote target.

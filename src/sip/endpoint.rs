@@ -28,8 +28,9 @@ use std::{
     time::Instant,
 };
 
-/// Bound on live transactions; a flood of requests costs some kilobytes for each of them and no more.
-pub const MAX_TRANSACTIONS: usize = 20_000;
+/// Bound on live transactions: a flood of requests costs some kilobytes for each of them and no more; those beyond get 503
+/// with Retry-After.
+const MAX_TRANSACTIONS: usize = 20_000;
 
 /// Names a request we sent; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,11 +146,6 @@ impl Endpoint {
             schedule: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
-    }
-
-    /// Bounds the live transactions, [`MAX_TRANSACTIONS`] by default; requests beyond get 503 with Retry-After.
-    pub fn set_max_transactions(&mut self, max: usize) {
-        self.max_transactions = max;
     }
 
     /// Our address on that transport, for the sent-by of the Via.

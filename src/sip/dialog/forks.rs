@@ -48,11 +48,6 @@ impl Forks {
     pub fn iter(&self) -> impl Iterator<Item = &Dialog> {
         self.dialogs.iter()
     }
-
-    /// Takes a dialog out, the others being dropped as those of the losing branches (RFC 3261 §13.2.2.4).
-    pub fn into_dialog(self, id: &DialogId) -> Option<Dialog> {
-        self.dialogs.into_iter().find(|dialog| dialog.id == *id)
-    }
 }
 
 /// RFC 3261 §12.1.2: a 2xx without a To tag is from a peer of RFC 2543's time; its tag is empty.

@@ -51,8 +51,8 @@ pub fn run<M: Machine>(rows: &[Row<M::Input, M::Action>]) {
     }
 }
 
-/// Whatever happens, in whatever order: once timers alone drive it, the machine ends within `rounds` of them, except where
-/// it rightly waits for the transaction user without end.
+/// Whatever happens, in whatever order: once timers alone drive it, the machine ends, except in the states where it rightly
+/// waits for the transaction user without end.
 pub fn ends<M: Machine>(reliable: bool, inputs: &[(u16, M::Input)], waits: &[&str]) {
     let mut now = Instant::now();
     let mut machine = M::start(now, reliable);

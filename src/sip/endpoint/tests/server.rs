@@ -226,7 +226,7 @@ fn what_cannot_be_a_transaction() {
 #[test]
 fn a_flood_gets_503() {
     let mut bench = Bench::new();
-    bench.endpoint.set_max_transactions(10);
+    bench.endpoint.max_transactions = 10;
     let flow = udp("192.0.2.1:5060");
     for n in 0..1000 {
         let via = format!("UDP 192.0.2.1:5060;branch=z9hG4bK{n}");
