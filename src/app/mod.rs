@@ -1,3 +1,9 @@
 //! The composition root: configuration, the driver, channels and the front ends are joined here and nowhere else.
+//!
+//! [`setup`] is what both front ends share: the folder, the settings and what the softphone remembers of a session.
 
+pub mod headless;
+pub mod logging;
+pub mod memory;
 pub mod ring;
+pub mod setup;

@@ -105,7 +105,7 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
         let long = format!("{{\"server\":\"{}\"}}", "x".repeat(300 * 1024));
         for damaged in
-            ["{\"server\":\"https://tm", "", "[]", "{\"audio\":7}", "\u{0}\u{0}", deep.as_str(), long.as_str()]
+            ["{\"server\":\"https://tm", "", "[7]", "{\"audio\":7}", "\u{0}\u{0}", deep.as_str(), long.as_str()]
         {
             let (dir, folder) = folder();
             fs::write(dir.path().join(FILE), damaged).expect("damage");

@@ -16,44 +16,50 @@ use std::{
 /// An answer larger than that is not a TMS's.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// For an exchange, and for the opening of a stream.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// A TMS sends a comment at least every half minute.
 const STREAM_SILENCE: Duration = Duration::from_secs(75);
 
 /// Cheap to clone; clones share their connections.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
-    http: Option<reqwest::Client>,
+    /// For a TMS on this machine, over plain HTTP.
+    plain: Option<reqwest::Client>,
+    secure: Option<reqwest::Client>,
     /// Certificate authority (PEM) trusted besides the system's.
     ca_file: Option<PathBuf>,
 }
 
 impl Client {
     pub fn new(ca_file: Option<PathBuf>) -> Self {
-        Self { http: None, ca_file }
+        Self { plain: None, secure: None, ca_file }
     }
 
-    /// The HTTP client, made now if this is the first request.
+    /// The HTTP client for this URL, made now if this is the first request.
     ///
     /// # Errors
     /// When the CA file or the system's certificates cannot be read.
-    pub fn ready(&mut self) -> Result<reqwest::Client, Failure> {
-        if let Some(http) = &self.http {
+    pub fn ready(&mut self, url: &str) -> Result<reqwest::Client, Failure> {
+        let secure = url.starts_with("https:");
+        let made = if secure { &mut self.secure } else { &mut self.plain };
+        if let Some(http) = made {
             return Ok(http.clone());
         }
         // A second call finds the provider installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("AgentManager/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .pool_idle_timeout(Duration::from_secs(60));
-        if let Some(path) = &self.ca_file {
-            builder = builder.tls_certs_merge(certificates(path)?);
-        }
-        let http = builder.build().map_err(|e| Failure::Other(innermost(&e)))?;
-        self.http = Some(http.clone());
-        Ok(http)
+        let builder = match (secure, &self.ca_file) {
+            // No certificates are read, and no proxy is asked for a way to this very machine.
+            (false, _) => builder.tls_certs_only([]).no_proxy(),
+            (true, Some(path)) => builder.tls_certs_merge(certificates(path)?),
+            (true, None) => builder,
+        };
+        Ok(made.insert(builder.build().map_err(|e| Failure::Other(innermost(&e)))?).clone())
     }
 }
 
@@ -66,12 +72,12 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
     }
 }
 
-/// One exchange, within 15 seconds.
+/// One exchange, normally within [`REQUEST_TIMEOUT`].
 ///
 /// # Errors
 /// Everything that is not a whole response.
-pub async fn exchange(http: reqwest::Client, request: ApiRequest) -> Result<Answer, Failure> {
-    let mut response = build(&http, request).timeout(REQUEST_TIMEOUT).send().await.map_err(|e| failure(&e))?;
+pub async fn exchange(http: reqwest::Client, request: ApiRequest, within: Duration) -> Result<Answer, Failure> {
+    let mut response = build(&http, request).timeout(within).send().await.map_err(|e| failure(&e))?;
     let mut answer = head(&response);
     while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
         if answer.body.len() + chunk.len() > LARGEST_ANSWER {
@@ -152,30 +158,29 @@ fn head(response: &reqwest::Response) -> Answer {
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(this) = cause {
-        if let Some(rustls::Error::InvalidCertificate(why)) = tls_error(this) {
+    for cause in causes(error) {
+        if let Some(rustls::Error::InvalidCertificate(why)) = cause.downcast_ref() {
             return Failure::Certificate(certificate_clause(why));
         }
-        if let Some(io) = this.downcast_ref::<io::Error>() {
-            match io.kind() {
-                io::ErrorKind::ConnectionRefused => return Failure::Refused,
-                io::ErrorKind::TimedOut => return Failure::TimedOut,
-                _ => {}
-            }
+        match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return Failure::Refused,
+            Some(io::ErrorKind::TimedOut) => return Failure::TimedOut,
+            _ => {}
         }
-        if this.to_string().contains("dns error") {
+        if cause.to_string().contains("dns error") {
             return Failure::NoAddress;
         }
-        cause = this.source();
     }
     if error.is_timeout() { Failure::TimedOut } else { Failure::Other(innermost(error)) }
 }
 
-/// TLS errors travel inside I/O errors.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.downcast_ref().or_else(|| inside.and_then(|e| e.downcast_ref()))
+/// The error and what caused it. An I/O error's `source` passes over the very error it carries, which is where TLS errors
+/// travel.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn Error + 'static)), |&cause| {
+        let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        carried.map(|e| e as &(dyn Error + 'static)).or_else(|| cause.source())
+    })
 }
 
 fn certificate_clause(why: &rustls::CertificateError) -> String {
@@ -190,11 +195,10 @@ fn certificate_clause(why: &rustls::CertificateError) -> String {
     }
 }
 
-/// The last cause, without the URL that reqwest puts in front.
+/// The last cause, for reqwest's own words are general and name the URL.
 fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    if std::ptr::addr_eq(cause, std::ptr::from_ref(error)) { "no more is known".into() } else { cause.to_string() }
+    causes(error).last().map_or_else(String::new, ToString::to_string)
 }
+
+#[cfg(test)]
+mod tests;

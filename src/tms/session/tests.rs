@@ -20,8 +20,6 @@ const UNREACHABLE: Result<Answer, Failure> = Err(Failure::Refused);
 
 impl Bench {
     fn new() -> Self {
-        // A fixed starting point would need a constant `Instant`, which there is none of; only differences matter.
-        #[allow(clippy::disallowed_methods, reason = "a starting point for simulated time")]
         let now = Instant::now();
         let session = Session::new("urn:uuid:x".into(), Entropy::from_seed(1));
         Self { session, now, wall: "2026-01-01T00:00:00Z".parse().expect("a time") }

@@ -102,6 +102,16 @@ impl Phone {
         self.log.events.lock().expect("no holder panics").clone()
     }
 
+    /// Ends its standard input.
+    pub fn close_input(&mut self) {
+        self.input = None;
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&mut self) {
+        self.process.terminate();
+    }
+
     /// Exit code once the process ends by itself.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.process.wait(Duration::from_secs(10)).code()

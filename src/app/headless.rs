@@ -1,0 +1,254 @@
+//! The headless front end: joins the lines of standard input and output to the softphone.
+
+use super::{
+    logging,
+    setup::{Setup, Softphone},
+};
+use crate::{
+    config::{
+        ConfigError,
+        cli::HeadlessArgs,
+        options::{HeadlessOptions, Who},
+        secrets::Secrets,
+    },
+    driver::{
+        Commands, Driver, DriverError,
+        account::EXPIRES,
+        api::{Command, Event, LoginState, Tagged, TmsLogin},
+    },
+    headless::{command, event},
+    sip::{flow::Transport, uri::Uri},
+    ua::api::Account,
+};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::ExitCode,
+    sync::mpsc::{SyncSender, sync_channel},
+};
+
+/// Events waiting for standard output; when nobody reads it, later ones are lost rather than calls held up.
+const WAITING_LINES: usize = 4096;
+/// Longer lines are no commands.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// Exit codes of the contract.
+const FATAL: u8 = 1;
+const BAD_ARGUMENTS: u8 = 2;
+const LOGIN_REFUSED: u8 = 3;
+
+/// What standard output is to say next.
+enum Said {
+    Event(Tagged<Event>),
+    Rejected(command::Rejected),
+    /// Nothing; but what was ordered is to be remembered.
+    Ordered(Command),
+}
+
+/// What keeps the softphone from starting.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Arguments(ConfigError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+}
+
+/// Runs until `quit`, the end of standard input, or a refused login.
+pub fn run(args: &HeadlessArgs) -> ExitCode {
+    match start(args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("agent-manager: {error}");
+            println!("{}", event::fatal(&error.to_string()));
+            ExitCode::from(match error {
+                StartError::Arguments(_) => BAD_ARGUMENTS,
+                StartError::Config(_) | StartError::Driver(_) => FATAL,
+            })
+        }
+    }
+}
+
+fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
+    let options = HeadlessOptions::new(args).map_err(StartError::Arguments)?;
+    logging::start(&args.common).map_err(StartError::Arguments)?;
+    let mut setup = Setup::open(&args.common)?;
+    let mut input = BufReader::new(std::io::stdin());
+    let secrets = match options.secrets_stdin {
+        true => Secrets::from_line(&mut input).map_err(StartError::Arguments)?,
+        false => Secrets::from_environment(),
+    };
+    let first = first_command(&options, secrets, &setup).map_err(StartError::Arguments)?;
+    if let Err(e) = setup.memory.note_command(&first) {
+        tracing::warn!("{e}");
+    }
+    if let Who::Tms { registration: Some(registration), .. } = &options.who {
+        setup.memory.resume_with(registration.clone());
+    }
+    let (sender, lines) = sync_channel(WAITING_LINES);
+    let phone = Softphone {
+        bind: options.bind,
+        transport: options.transport,
+        audio: options.audio,
+        codecs: options.codecs,
+        auto_answer: options.auto_answer,
+        max_calls: options.max_calls,
+        impairment: options.impairment,
+        ca_file: options.ca_file,
+    };
+    let events = sender.clone();
+    let driver = Driver::start(phone.options(setup.instance_id.clone()), move |event| {
+        if events.try_send(Said::Event(event)).is_err() {
+            tracing::warn!("an event is lost: nobody reads standard output");
+        }
+    })?;
+    driver.send(Tagged { id: None, what: first })?;
+    let commands = driver.commands();
+    // Not waited for: it may stand in a read of standard input for ever.
+    std::thread::Builder::new()
+        .name("commands".into())
+        .spawn(move || read_commands(input, &commands, &sender))
+        .map_err(DriverError::Thread)?;
+    let code = write_lines(&lines, &driver.commands(), &mut setup);
+    driver.join();
+    Ok(code)
+}
+
+/// Who to be.
+fn first_command(options: &HeadlessOptions, mut secrets: Secrets, setup: &Setup) -> Result<Command, ConfigError> {
+    match &options.who {
+        Who::Tms { url, username, .. } => {
+            if secrets.is_empty() {
+                secrets = setup.memory.secrets(url, username)?.unwrap_or_default();
+            }
+            if secrets.password.0.is_empty() {
+                return Err(ConfigError::PasswordMissing);
+            }
+            if secrets.api_key.0.is_empty() {
+                return Err(ConfigError::ApiKeyMissing);
+            }
+            Ok(Command::SignIn(TmsLogin {
+                url: url.clone(),
+                username: username.clone(),
+                password: secrets.password,
+                api_key: secrets.api_key,
+            }))
+        }
+        Who::Sip { aor, outbound_proxy, auth_username, register } => Ok(Command::UseAccount(Box::new(Account {
+            name: aor.user.clone().unwrap_or_default(),
+            aor: Uri::Sip((**aor).clone()),
+            auth_username: auth_username.clone(),
+            password: secrets.password,
+            outbound_proxy: outbound_proxy.clone(),
+            transport: options.transport.unwrap_or(Transport::Udp),
+            register: *register,
+            expires: EXPIRES,
+        }))),
+    }
+}
+
+/// Until the end of input, which means `quit`.
+fn read_commands(mut input: impl BufRead, commands: &Commands, lines: &SyncSender<Said>) {
+    while let Ok(Some(line)) = read_line(&mut input) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        match command::parse(&line) {
+            Ok(command) => {
+                let ordered = Said::Ordered(command.what.clone());
+                if commands.send_waiting(command).is_err() || lines.send(ordered).is_err() {
+                    return;
+                }
+            }
+            Err(rejected) => {
+                if lines.send(Said::Rejected(rejected)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    // The driver may have stopped already.
+    let _ = commands.send_waiting(Tagged { id: None, what: Command::Quit });
+}
+
+/// One line; what is longer than any command is skipped to its end and given back cut, which no parser takes for a command.
+fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut rest = Vec::new();
+    while line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") && !rest.ends_with(b"\n") {
+        rest.clear();
+        if input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut rest)? == 0 {
+            break;
+        }
+    }
+    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// Until the driver has stopped; what to exit with.
+fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, setup: &mut Setup) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    let mut output = std::io::stdout().lock();
+    let quit = || {
+        // A driver that takes no commands any more is stopping anyway.
+        let _ = commands.send(Tagged { id: None, what: Command::Quit });
+    };
+    while let Ok(said) = lines.recv() {
+        let (line, event) = match said {
+            Said::Event(event) => (event::line(&event), Some(event.what)),
+            Said::Rejected(rejected) => (Some(event::rejected(&rejected)), None),
+            Said::Ordered(command) => {
+                if let Err(e) = setup.memory.note_command(&command) {
+                    tracing::warn!("{e}");
+                }
+                continue;
+            }
+        };
+        if let Some(line) = line
+            && let Err(e) = writeln!(output, "{line}").and_then(|()| output.flush())
+        {
+            tracing::warn!("standard output is closed ({e}), so this is the end");
+            quit();
+        }
+        match event {
+            Some(Event::Stopped) => break,
+            Some(Event::Login(LoginState::Refused { .. })) => {
+                code = ExitCode::from(LOGIN_REFUSED);
+                quit();
+            }
+            Some(Event::Notice(text)) => tracing::warn!("{text}"),
+            Some(event) => match setup.memory.note_event(&event) {
+                Ok(Some(what)) => {
+                    if let Err(e) = commands.send(Tagged { id: None, what }) {
+                        tracing::warn!("{e}");
+                    }
+                }
+                Ok(None) => {}
+                Err(e) => tracing::warn!("{e}"),
+            },
+            None => {}
+        }
+    }
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_whole_or_rejected() {
+        let long = "x".repeat(3 * LONGEST_LINE as usize);
+        let text = format!("{{\"cmd\":\"quit\"}}\n{long}\n\u{fffd}\nlast");
+        let mut input = text.as_bytes();
+        let mut next = || read_line(&mut input).expect("memory cannot fail");
+        assert_eq!(next().as_deref(), Some("{\"cmd\":\"quit\"}\n"));
+        assert_eq!(next().map(|l| l.len() as u64), Some(LONGEST_LINE));
+        assert_eq!(next().as_deref(), Some("\u{fffd}\n"));
+        assert_eq!(next().as_deref(), Some("last"));
+        assert_eq!(next(), None);
+    }
+}

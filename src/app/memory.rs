@@ -1,0 +1,227 @@
+//! What the softphone remembers of a session for the next start: where the user signed in, and the registration that then
+//! comes online by itself.
+
+use crate::{
+    config::{
+        ConfigError,
+        folder::ConfigFolder,
+        secrets::{Secrets, open_store},
+        settings::Settings,
+    },
+    driver::api::{Command, Event, LoginState, TmsLogin},
+    ua::api::RegistrationState,
+};
+
+/// Settings and secrets on disk, kept up with what happens.
+#[derive(Debug)]
+pub struct Memory {
+    folder: ConfigFolder,
+    settings: Settings,
+    session: Session,
+}
+
+/// Which registrations are a TMS's, and so worth remembering.
+#[derive(Debug, PartialEq, Eq)]
+enum Session {
+    /// Nobody is signed in, or a plain account is used.
+    None,
+    /// Signing in; `resume` is to come online then.
+    Starting {
+        resume: Option<String>,
+    },
+    Running,
+}
+
+impl Memory {
+    pub fn new(folder: ConfigFolder, settings: Settings) -> Self {
+        Self { folder, settings, session: Session::None }
+    }
+
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Changes the settings and writes them where that changed anything.
+    ///
+    /// # Errors
+    /// A sentence; the change holds until the end of the process.
+    pub fn change(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), ConfigError> {
+        let before = self.settings.clone();
+        change(&mut self.settings);
+        if self.settings == before { Ok(()) } else { self.settings.save(&self.folder) }
+    }
+
+    /// To be told of every command that a person gives.
+    ///
+    /// # Errors
+    /// A sentence; the command is to be carried out all the same.
+    pub fn note_command(&mut self, command: &Command) -> Result<(), ConfigError> {
+        match command {
+            Command::SignIn(login) => {
+                let (server, username) = (Some(login.url.clone()), Some(login.username.clone()));
+                // Another login's registrations are not this one's.
+                let same = self.settings.server == server && self.settings.username == username;
+                let resume = self.settings.last_registration.clone().filter(|_| same);
+                self.session = Session::Starting { resume: resume.clone() };
+                self.change(|s| (s.server, s.username, s.last_registration) = (server, username, resume))
+            }
+            Command::UseAccount(_) => {
+                self.session = Session::None;
+                Ok(())
+            }
+            Command::SignOut => {
+                self.session = Session::None;
+                self.change(|s| s.last_registration = None)
+            }
+            // Whoever goes offline by hand stays so at the next start.
+            Command::Offline if self.session != Session::None => self.change(|s| s.last_registration = None),
+            _ => Ok(()),
+        }
+    }
+
+    /// To be told of every event; a command to give because of it.
+    ///
+    /// # Errors
+    /// A sentence; the next start will not know.
+    pub fn note_event(&mut self, event: &Event) -> Result<Option<Command>, ConfigError> {
+        match event {
+            Event::Login(LoginState::Initialized(_)) => match std::mem::replace(&mut self.session, Session::Running) {
+                Session::Starting { resume: Some(registration) } => {
+                    Ok(Some(Command::Select { registration, takeover: false }))
+                }
+                _ => Ok(None),
+            },
+            Event::Registration { name, state: RegistrationState::Online { .. } }
+                if self.session == Session::Running =>
+            {
+                self.change(|s| s.last_registration = Some(name.clone()))?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Comes online after signing in, in place of the last registration.
+    pub fn resume_with(&mut self, registration: String) {
+        if let Session::Starting { resume } = &mut self.session {
+            *resume = Some(registration);
+        }
+    }
+
+    /// Secrets remembered for this login.
+    ///
+    /// # Errors
+    /// A sentence; the person then types them.
+    pub fn secrets(&self, url: &str, username: &str) -> Result<Option<Secrets>, ConfigError> {
+        open_store(&self.folder).load(&key(url, username))
+    }
+
+    /// Keeps, or no longer keeps, the secrets of this login.
+    ///
+    /// # Errors
+    /// A sentence; nothing is kept.
+    pub fn remember_secrets(&mut self, login: &TmsLogin, remember: bool) -> Result<(), ConfigError> {
+        let was_kept = self.settings.window.remember_secrets;
+        if remember {
+            let secrets = Secrets { password: login.password.clone(), api_key: login.api_key.clone() };
+            open_store(&self.folder).save(&key(&login.url, &login.username), &secrets)?;
+        } else if was_kept {
+            open_store(&self.folder).forget(&key(&login.url, &login.username))?;
+        }
+        self.change(|s| s.window.remember_secrets = remember)
+    }
+}
+
+fn key(url: &str, username: &str) -> String {
+    format!("{username} at {url}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{tms::wire, ua::api::Secret};
+    use std::time::Duration;
+
+    fn memory(dir: &tempfile::TempDir) -> Memory {
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        let (settings, _) = Settings::load(&folder);
+        Memory::new(folder, settings)
+    }
+
+    fn sign_in(username: &str) -> Command {
+        let (url, username) = ("http://127.0.0.1:1".to_owned(), username.to_owned());
+        Command::SignIn(TmsLogin { url, username, password: Secret("p".into()), api_key: Secret("k".into()) })
+    }
+
+    fn initialized() -> Event {
+        let account = wire::Account {
+            name: "Acme".into(),
+            tenant: "acme".into(),
+            realm: "acme".into(),
+            edition: wire::Edition::Express,
+        };
+        let me = wire::Me { user: wire::User { name: "Ann".into() }, account, extensions: vec![] };
+        Event::Login(LoginState::Initialized(me))
+    }
+
+    fn online(name: &str) -> Event {
+        Event::Registration { name: name.into(), state: RegistrationState::Online { expires: Duration::from_secs(60) } }
+    }
+
+    fn resumed(memory: &mut Memory) -> Option<String> {
+        match memory.note_event(&initialized()).expect("written") {
+            Some(Command::Select { registration, takeover: false }) => Some(registration),
+            None => None,
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_last_registration_comes_online_at_the_next_start() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let mut first = memory(&dir);
+        first.note_command(&sign_in("a@b")).expect("written");
+        assert_eq!(resumed(&mut first), None);
+        assert_eq!(resumed(&mut first), None, "a renewed session selects nothing");
+        first.note_event(&online("100-acme-laptop")).expect("written");
+        drop(first);
+
+        let mut second = memory(&dir);
+        second.note_command(&sign_in("a@b")).expect("written");
+        assert_eq!(resumed(&mut second).as_deref(), Some("100-acme-laptop"));
+        second.note_command(&Command::Offline).expect("written");
+        drop(second);
+
+        let mut third = memory(&dir);
+        third.note_command(&sign_in("a@b")).expect("written");
+        assert_eq!(resumed(&mut third), None, "went offline by hand");
+        third.note_event(&online("100-acme")).expect("written");
+        third.note_command(&sign_in("c@d")).expect("written");
+        assert_eq!(resumed(&mut third), None, "somebody else");
+    }
+
+    #[test]
+    fn a_plain_account_is_not_remembered() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let mut memory = memory(&dir);
+        memory.note_event(&online("101")).expect("nothing to write");
+        memory.note_command(&Command::Offline).expect("nothing to write");
+        assert!(!dir.path().join("settings.json").exists());
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_told_once_and_stops_nothing() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let mut memory = memory(&dir);
+        // A folder in the new file's place makes every write fail, root or not.
+        std::fs::create_dir(dir.path().join("settings.json.new")).expect("obstacle");
+        let said = memory.note_command(&sign_in("a@b")).expect_err("blocked").to_string();
+        assert!(said.contains("settings.json"), "{said}");
+        memory.note_command(&sign_in("a@b")).expect("nothing changed, nothing written");
+        assert_eq!(memory.settings().username.as_deref(), Some("a@b"));
+    }
+}

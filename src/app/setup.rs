@@ -1,0 +1,75 @@
+//! What both front ends need before they start the driver.
+
+use super::memory::Memory;
+use crate::{
+    config::{ConfigError, cli::CommonArgs, folder::ConfigFolder, settings::Settings},
+    driver,
+    media::{
+        engine::{AudioChoice, Impairment},
+        plan::Codec,
+    },
+    sip::flow::Transport,
+    ua,
+};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The folder is held, the settings are read.
+#[derive(Debug)]
+pub struct Setup {
+    pub memory: Memory,
+    /// `+sip.instance`, the same for the installation.
+    pub instance_id: String,
+    /// Sentences that the user should see: what could not be read or written.
+    pub notices: Vec<String>,
+}
+
+impl Setup {
+    /// # Errors
+    /// The folder cannot be used, or belongs to another process.
+    pub fn open(args: &CommonArgs) -> Result<Self, ConfigError> {
+        let folder = ConfigFolder::open(args.config_dir.as_deref())?;
+        let (settings, damage) = Settings::load(&folder);
+        let mut notices: Vec<String> = damage.into_iter().collect();
+        let instance_id = folder.instance_id().unwrap_or_else(|e| {
+            // Good for this run; a registrar sees another installation next time.
+            notices.push(e.to_string());
+            format!("urn:uuid:{}", uuid::Uuid::new_v4())
+        });
+        for notice in &notices {
+            tracing::warn!("{notice}");
+        }
+        Ok(Self { memory: Memory::new(folder, settings), instance_id, notices })
+    }
+}
+
+/// The driver's options as a front end knows them.
+#[derive(Clone, Debug)]
+pub struct Softphone {
+    pub bind: SocketAddr,
+    pub transport: Option<Transport>,
+    pub audio: AudioChoice,
+    pub codecs: Vec<Codec>,
+    pub auto_answer: Option<Duration>,
+    pub max_calls: Option<usize>,
+    pub impairment: Option<Impairment>,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Softphone {
+    pub fn options(self, instance_id: String) -> driver::Options {
+        driver::Options {
+            bind: self.bind,
+            transport: self.transport,
+            audio: self.audio,
+            impairment: self.impairment,
+            ca_file: self.ca_file,
+            agent: ua::api::Settings {
+                codecs: self.codecs,
+                instance_id,
+                user_agent: concat!("AgentManager/", env!("CARGO_PKG_VERSION")).to_owned(),
+                auto_answer: self.auto_answer,
+                max_calls: self.max_calls,
+            },
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! From the TMS's SIP credential to an account of the user agent.
+
+use crate::{
+    sip::{
+        flow::Transport,
+        uri::{Host, SipUri, Uri},
+    },
+    tms::wire::SipCredential,
+    ua::api::{Account, Secret},
+};
+use std::time::Duration;
+
+/// Wanted registration interval where nothing else is said.
+pub const EXPIRES: Duration = Duration::from_secs(600);
+
+/// `wanted`: the transport that the user insists on.
+///
+/// # Errors
+/// A sentence: the TMS serves no transport that is built, or its answer makes no account.
+pub fn from_credential(name: &str, credential: SipCredential, wanted: Option<Transport>) -> Result<Account, String> {
+    let transport = choose(&credential.transports, wanted)?;
+    let aor = aor(&credential).ok_or_else(|| {
+        format!("The TMS gave {name} the address {:?}, which is none; ask your IT staff.", credential.aor)
+    })?;
+    let mut proxy = match credential.outbound_proxy.parse() {
+        Ok(Uri::Sip(proxy)) => proxy,
+        _ => return Err(format!("The TMS gave {name} a proxy without a SIP address; ask your IT staff.")),
+    };
+    proxy.set_param("transport", Some(transport.uri_name()));
+    proxy.set_param("lr", None);
+    Ok(Account {
+        name: name.to_owned(),
+        aor,
+        auth_username: credential.username,
+        password: Secret(credential.password),
+        outbound_proxy: Some(Uri::Sip(proxy)),
+        transport,
+        register: true,
+        expires: EXPIRES,
+    })
+}
+
+fn aor(credential: &SipCredential) -> Option<Uri> {
+    if credential.aor.starts_with("sip:") || credential.aor.contains('@') {
+        let uri = credential.aor.strip_prefix("sip:").unwrap_or(&credential.aor);
+        return format!("sip:{uri}").parse().ok();
+    }
+    let host: Host = credential.realm.parse().ok()?;
+    Some(Uri::Sip(SipUri::new(Some(&credential.aor), host, None)))
+}
+
+fn choose(served: &[String], wanted: Option<Transport>) -> Result<Transport, String> {
+    let built = [Transport::Udp, Transport::Tcp];
+    let named = |name: &String| built.into_iter().find(|t| t.uri_name().eq_ignore_ascii_case(name));
+    match (wanted, served.iter().find_map(named)) {
+        (Some(wanted), _) if served.is_empty() || served.iter().any(|name| named(name) == Some(wanted)) => Ok(wanted),
+        (Some(wanted), _) => Err(format!(
+            "The TMS does not serve SIP over {}, only over {}; choose another with --transport.",
+            wanted.uri_name(),
+            served.join(", ")
+        )),
+        (None, Some(best)) => Ok(best),
+        (None, None) if served.is_empty() => Ok(Transport::Udp),
+        (None, None) => Err(format!("not supported yet: SIP over {}, all that the TMS serves", served.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(transports: &[&str]) -> SipCredential {
+        SipCredential {
+            aor: "100-acme".into(),
+            username: "100-acme~k3f9".into(),
+            password: "p".into(),
+            realm: "acme".into(),
+            outbound_proxy: "sip:127.0.0.1:5060".into(),
+            transports: transports.iter().map(|t| (*t).to_owned()).collect(),
+            expires_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_account_of_a_credential() {
+        let account = from_credential("100-acme", credential(&["tls", "tcp", "udp"]), None).expect("an account");
+        assert_eq!(account.aor.to_string(), "sip:100-acme@acme");
+        assert_eq!(account.auth_username, "100-acme~k3f9");
+        assert_eq!(account.transport, Transport::Tcp, "the best that is built");
+        let proxy = account.outbound_proxy.expect("a proxy").to_string();
+        assert_eq!(proxy, "sip:127.0.0.1:5060;transport=tcp;lr");
+        let whole = SipCredential { aor: "sip:100-acme@acme".into(), ..credential(&[]) };
+        assert_eq!(from_credential("x", whole, None).expect("an account").aor.to_string(), "sip:100-acme@acme");
+    }
+
+    #[test]
+    fn transports() {
+        use Transport::{Tcp, Udp};
+        for (served, wanted, expected) in [
+            (&["udp", "tcp"][..], None, Some(Udp)),
+            (&["udp", "tcp"], Some(Tcp), Some(Tcp)),
+            (&["udp"], Some(Tcp), None),
+            (&["tls"], None, None),
+            (&[], None, Some(Udp)),
+            (&[], Some(Tcp), Some(Tcp)),
+        ] {
+            let account = from_credential("x", credential(served), wanted);
+            assert_eq!(account.ok().map(|a| a.transport), expected, "{served:?} {wanted:?}");
+        }
+        let broken = SipCredential { outbound_proxy: "http://x".into(), ..credential(&["udp"]) };
+        assert!(from_credential("x", broken, None).expect_err("no proxy").contains("IT staff"));
+    }
+}

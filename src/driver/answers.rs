@@ -1,0 +1,229 @@
+//! Which event answers which command: a command's mark travels with the event that settles it.
+
+use super::api::{Command, Event, LoginState};
+use crate::ua::api::{CallDirection, CallId, CallState, RegistrationState};
+use serde_json::Value;
+use std::collections::VecDeque;
+
+/// More unanswered marks than that, and the oldest is forgotten.
+const MOST: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Answers(VecDeque<Pending>);
+
+#[derive(Debug)]
+struct Pending {
+    id: Value,
+    command: &'static str,
+    settles: Settles,
+}
+
+/// The event that settles a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Settles {
+    Login,
+    Registrations,
+    /// This registration came online, or did not.
+    Registration(String),
+    Offline,
+    /// The first event of a call that we make.
+    NewCall,
+    Call(CallId, Wanted),
+    Done(Option<CallId>),
+    Stats(CallId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Connected,
+    Held,
+    Ended,
+}
+
+impl Answers {
+    pub(super) fn expect(&mut self, id: Option<Value>, command: &Command) {
+        let (Some(id), Some(settles)) = (id, settles(command)) else { return };
+        if self.0.len() >= MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back(Pending { id, command: name(command), settles });
+    }
+
+    /// The mark of the command that this event settles, the oldest where several would do.
+    pub(super) fn claim(&mut self, event: &Event) -> Option<Value> {
+        let position = self.0.iter().position(|pending| pending.is_settled_by(event))?;
+        self.0.remove(position).map(|pending| pending.id)
+    }
+}
+
+impl Pending {
+    fn is_settled_by(&self, event: &Event) -> bool {
+        match (event, &self.settles) {
+            (Event::Error { command, call, .. }, settles) => {
+                *command == self.command && settles.call().is_none_or(|c| call.is_none_or(|e| c == e))
+            }
+            (Event::Login(state), Settles::Login) => *state != LoginState::SigningIn,
+            (Event::Registrations(_), Settles::Registrations) => true,
+            (Event::Registration { name, state }, Settles::Registration(wanted)) => {
+                let settled = !matches!(state, RegistrationState::Registering | RegistrationState::Offline);
+                name == wanted && settled
+            }
+            (Event::Registration { state, .. }, Settles::Offline) => *state == RegistrationState::Offline,
+            (Event::Call(info), Settles::NewCall) => {
+                info.direction == CallDirection::Out && info.state == CallState::Dialing
+            }
+            (Event::Call(info), Settles::Call(call, wanted)) => info.call == *call && wanted.is(&info.state),
+            (Event::Done { command, call }, Settles::Done(wanted)) => *command == self.command && call == wanted,
+            (Event::Stats { call, asked: true, .. }, Settles::Stats(wanted)) => call == wanted,
+            _ => false,
+        }
+    }
+}
+
+impl Settles {
+    fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Call(call, _) | Self::Stats(call) => Some(*call),
+            Self::Done(call) => *call,
+            _ => None,
+        }
+    }
+}
+
+impl Wanted {
+    /// The end of the call settles everything that was wanted of it.
+    fn is(self, state: &CallState) -> bool {
+        match state {
+            CallState::Ended { .. } => true,
+            CallState::Connected => self == Self::Connected,
+            CallState::Held => self == Self::Held,
+            CallState::RemoteHeld => self == Self::Connected,
+            CallState::Dialing | CallState::Early { .. } | CallState::Ringing => false,
+        }
+    }
+}
+
+fn settles(command: &Command) -> Option<Settles> {
+    Some(match command {
+        Command::SignIn(_) | Command::SignOut => Settles::Login,
+        Command::UseAccount(account) => Settles::Registration(account.name.clone()),
+        Command::Registrations => Settles::Registrations,
+        Command::Select { registration, .. } => Settles::Registration(registration.clone()),
+        Command::Offline => Settles::Offline,
+        Command::Dial { .. } => Settles::NewCall,
+        Command::Answer { call } | Command::Resume { call } => Settles::Call(*call, Wanted::Connected),
+        Command::Hold { call } => Settles::Call(*call, Wanted::Held),
+        Command::Reject { call, .. } | Command::Hangup { call } => Settles::Call(*call, Wanted::Ended),
+        Command::Mute { call, .. } | Command::Dtmf { call, .. } => Settles::Done(Some(*call)),
+        Command::Stats { call } => Settles::Stats(*call),
+        Command::Audio(_) | Command::Meter { .. } | Command::TestTone { .. } => Settles::Done(None),
+        Command::Quit => return None,
+    })
+}
+
+/// The command's name in the headless contract, which errors and `ok` carry.
+pub(super) const fn name(command: &Command) -> &'static str {
+    match command {
+        Command::SignIn(_) => "sign_in",
+        Command::SignOut => "sign_out",
+        Command::UseAccount(_) => "use_account",
+        Command::Registrations => "registrations",
+        Command::Select { .. } => "select",
+        Command::Offline => "offline",
+        Command::Dial { .. } => "dial",
+        Command::Answer { .. } => "answer",
+        Command::Reject { .. } => "reject",
+        Command::Hangup { .. } => "hangup",
+        Command::Hold { .. } => "hold",
+        Command::Resume { .. } => "resume",
+        Command::Mute { on: true, .. } => "mute",
+        Command::Mute { on: false, .. } => "unmute",
+        Command::Dtmf { .. } => "dtmf",
+        Command::Stats { .. } => "stats",
+        Command::Audio(_) => "audio",
+        Command::Meter { .. } => "meter",
+        Command::TestTone { .. } => "test_tone",
+        Command::Quit => "quit",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ua::api::{CallInfo, EndedBy};
+    use std::time::Duration;
+
+    fn call(call: CallId, state: CallState) -> Event {
+        Event::Call(CallInfo {
+            call,
+            direction: CallDirection::Out,
+            state,
+            peer: "sip:101@acme".into(),
+            peer_name: None,
+            called: None,
+            codec: None,
+        })
+    }
+
+    fn registration(name: &str, state: RegistrationState) -> Event {
+        Event::Registration { name: name.into(), state }
+    }
+
+    fn ended() -> CallState {
+        CallState::Ended { ended_by: EndedBy::Remote, code: None, reason: String::new() }
+    }
+
+    fn error(command: &'static str, call: Option<CallId>) -> Event {
+        Event::Error { command, call, message: String::new() }
+    }
+
+    #[test]
+    fn each_command_is_answered_by_its_own_event() {
+        use RegistrationState as R;
+        let online = R::Online { expires: Duration::from_secs(60) };
+        let select = Command::Select { registration: "s".into(), takeover: false };
+        for (command, passes_by, settles) in [
+            (Command::Registrations, vec![call(1, ended())], Event::Registrations(vec![])),
+            (
+                select,
+                vec![registration("p", R::Offline), registration("s", R::Registering)],
+                registration("s", online.clone()),
+            ),
+            (Command::Offline, vec![registration("s", online)], registration("s", R::Offline)),
+            (Command::Dial { to: "1".into() }, vec![call(3, ended())], call(4, CallState::Dialing)),
+            (Command::Dial { to: "1".into() }, vec![error("hold", Some(1))], error("dial", None)),
+            (
+                Command::Hold { call: 2 },
+                vec![call(1, CallState::Held), call(2, CallState::Connected)],
+                call(2, CallState::Held),
+            ),
+            (Command::Hold { call: 2 }, vec![error("hold", Some(1))], error("hold", Some(2))),
+            (Command::Resume { call: 2 }, vec![call(2, CallState::Held)], call(2, ended())),
+            (Command::Hangup { call: 2 }, vec![call(2, CallState::Connected)], call(2, ended())),
+            (
+                Command::Mute { call: 2, on: true },
+                vec![Event::Done { command: "unmute", call: Some(2) }],
+                Event::Done { command: "mute", call: Some(2) },
+            ),
+        ] {
+            let mut answers = Answers::default();
+            answers.expect(Some("x".into()), &command);
+            for event in passes_by {
+                assert_eq!(answers.claim(&event), None, "{command:?} {event:?}");
+            }
+            assert_eq!(answers.claim(&settles), Some("x".into()), "{command:?}");
+            assert_eq!(answers.claim(&settles), None, "once");
+        }
+    }
+
+    #[test]
+    fn unanswered_marks_are_bounded() {
+        let mut answers = Answers::default();
+        for n in 0..1000 {
+            answers.expect(Some(n.into()), &Command::Registrations);
+        }
+        assert_eq!(answers.0.len(), MOST);
+        answers.expect(None, &Command::Registrations);
+        assert_eq!(answers.0.len(), MOST, "no mark, nothing to remember");
+    }
+}

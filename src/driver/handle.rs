@@ -1,0 +1,111 @@
+//! Starting, feeding and stopping the driver's thread.
+
+use super::{
+    api::{Command, Event, Tagged},
+    shell::Shell,
+    transport::Sockets,
+};
+use crate::{
+    media::engine::{AudioChoice, Impairment},
+    sip::flow::Transport,
+    ua::api::Settings,
+};
+use std::{net::SocketAddr, path::PathBuf, thread::JoinHandle};
+use tokio::sync::mpsc;
+
+/// What the driver needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Listening address of SIP, UDP and TCP alike; port 0 picks one.
+    pub bind: SocketAddr,
+    /// As the user asked; `None`: UDP, or what the TMS says is best.
+    pub transport: Option<Transport>,
+    pub audio: AudioChoice,
+    pub impairment: Option<Impairment>,
+    /// Certificate authority (PEM) trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    pub agent: Settings,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error("cannot listen for calls on {address}: {source}; use another address or port with --bind")]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error("the system gives no thread to work on: {0}; close other programs and try again")]
+    Thread(std::io::Error),
+    #[error("too many commands at once; wait for their answers and try again")]
+    Busy,
+    #[error("the softphone has stopped")]
+    Stopped,
+}
+
+/// Commands waiting for the driver; more are refused, or waited for.
+const COMMANDS: usize = 256;
+
+/// The running driver.
+#[derive(Debug)]
+pub struct Driver {
+    commands: Commands,
+    thread: JoinHandle<()>,
+}
+
+/// Gives the driver commands, from any thread.
+#[derive(Clone, Debug)]
+pub struct Commands(mpsc::Sender<Tagged<Command>>);
+
+impl Commands {
+    /// # Errors
+    /// [`DriverError::Busy`] or [`DriverError::Stopped`]; the command was not taken.
+    pub fn send(&self, command: Tagged<Command>) -> Result<(), DriverError> {
+        self.0.try_send(command).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => DriverError::Busy,
+            mpsc::error::TrySendError::Closed(_) => DriverError::Stopped,
+        })
+    }
+
+    /// Waits while the driver is busy; for threads that may wait.
+    ///
+    /// # Errors
+    /// [`DriverError::Stopped`]
+    pub fn send_waiting(&self, command: Tagged<Command>) -> Result<(), DriverError> {
+        self.0.blocking_send(command).map_err(|_| DriverError::Stopped)
+    }
+}
+
+impl Driver {
+    /// Opens the SIP sockets and starts the thread. `events` is called on that thread and must return at once; the last one
+    /// is [`Event::Stopped`].
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn start(options: Options, events: impl FnMut(Tagged<Event>) + Send + 'static) -> Result<Self, DriverError> {
+        let address = options.bind;
+        let sockets = Sockets::bind(address).map_err(|source| DriverError::Bind { address, source })?;
+        let (sender, receiver) = mpsc::channel(COMMANDS);
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DriverError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("driver".into())
+            .spawn(move || runtime.block_on(Shell::run(options, sockets, receiver, Box::new(events))))
+            .map_err(DriverError::Thread)?;
+        Ok(Self { commands: Commands(sender), thread })
+    }
+
+    pub fn commands(&self) -> Commands {
+        self.commands.clone()
+    }
+
+    /// # Errors
+    /// See [`Commands::send`].
+    pub fn send(&self, command: Tagged<Command>) -> Result<(), DriverError> {
+        self.commands.send(command)
+    }
+
+    /// Waits until the thread has ended, which [`Command::Quit`] brings about within two seconds.
+    pub fn join(self) {
+        drop(self.commands);
+        if self.thread.join().is_err() {
+            tracing::error!("the driver's thread ended in a panic");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The media engine as the driver sees it: started with the first call, told of plans, connections, digits and tones.
+
+use super::{api::Dtmf, local, tones};
+use crate::{
+    media::{
+        engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Tone},
+        plan::MediaPlan,
+        stats::CallStats,
+    },
+    ua::api::{CallId, CallInfo, CallState},
+};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+use tokio::sync::mpsc;
+
+pub(super) struct Media {
+    engine: Option<MediaEngine>,
+    audio: AudioChoice,
+    impairment: Option<Impairment>,
+    bound: IpAddr,
+    events: mpsc::Sender<EngineEvent>,
+    calls: BTreeMap<CallId, Live>,
+    tone: Option<Tone>,
+}
+
+/// A call that has not ended.
+struct Live {
+    info: CallInfo,
+    /// The engine was told that it is connected.
+    connected: bool,
+    plan: Option<MediaPlan>,
+}
+
+impl Media {
+    pub(super) fn new(
+        audio: AudioChoice,
+        impairment: Option<Impairment>,
+        bound: IpAddr,
+        events: mpsc::Sender<EngineEvent>,
+    ) -> Self {
+        Self { engine: None, audio, impairment, bound, events, calls: BTreeMap::new(), tone: None }
+    }
+
+    /// Opens a call's audio ports on the address that `remote` sees.
+    pub(super) fn open(&mut self, call: CallId, remote: SocketAddr) -> Result<SocketAddr, String> {
+        let ip = local::ip_towards(self.bound, remote)
+            .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;
+        self.engine()?.open(call, ip).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn plan(&mut self, call: CallId, plan: MediaPlan) {
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.plan = Some(plan.clone());
+        }
+        self.tell(EngineCommand::Plan { session: call, plan });
+    }
+
+    pub(super) fn close(&mut self, call: CallId) {
+        self.tell(EngineCommand::Close { session: call });
+    }
+
+    /// Follows a call's state: what is connected, which tone fits.
+    pub(super) fn follow(&mut self, info: &CallInfo) {
+        let ended = matches!(info.state, CallState::Ended { .. });
+        if ended {
+            self.calls.remove(&info.call);
+        } else {
+            let live = self.calls.entry(info.call).or_insert_with(|| Live {
+                info: info.clone(),
+                connected: false,
+                plan: None,
+            });
+            live.info = info.clone();
+            if info.state == CallState::Connected && !live.connected {
+                live.connected = true;
+                self.tell(EngineCommand::Connected { session: info.call });
+            }
+        }
+        let tone = match tones::tone(self.calls.values().map(|live| &live.info)) {
+            None if tones::is_busy(&info.state) => Some(Tone::Busy),
+            tone => tone,
+        };
+        self.play(tone);
+    }
+
+    /// # Errors
+    /// A sentence.
+    pub(super) fn mute(&mut self, call: CallId, on: bool) -> Result<(), String> {
+        self.live(call)?;
+        self.tell(EngineCommand::Mute { session: call, on });
+        Ok(())
+    }
+
+    /// Sends digits in the call's media.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn dtmf(&mut self, call: CallId, digits: String, via: Option<DtmfVia>) -> Result<(), String> {
+        let live = self.live(call)?;
+        let Some(plan) = live.plan.as_ref().filter(|_| live.connected) else {
+            return Err(format!("Call {call} is not connected yet; send digits once it is."));
+        };
+        let via = match (via, plan.telephone_event) {
+            (Some(DtmfVia::Rfc4733), None) => {
+                return Err(format!(
+                    "The other side of call {call} takes no RFC 4733 digits; send them via info or inband."
+                ));
+            }
+            (Some(via), _) => via,
+            (None, Some(_)) => DtmfVia::Rfc4733,
+            (None, None) => DtmfVia::Inband,
+        };
+        self.tell(EngineCommand::Dtmf { session: call, digits, via });
+        Ok(())
+    }
+
+    /// # Errors
+    /// A sentence.
+    pub(super) fn stats(&self, call: CallId) -> Result<CallStats, String> {
+        self.live(call)?;
+        let stats = self.engine.as_ref().and_then(|engine| engine.stats(call));
+        stats.ok_or_else(|| format!("Call {call} has no audio yet."))
+    }
+
+    /// # Errors
+    /// A sentence.
+    pub(super) fn audio(&mut self, audio: AudioChoice) -> Result<(), String> {
+        self.audio = audio.clone();
+        self.engine()?.send(EngineCommand::Audio(audio));
+        Ok(())
+    }
+
+    /// # Errors
+    /// A sentence.
+    pub(super) fn meter(&mut self, on: bool) -> Result<(), String> {
+        if on || self.engine.is_some() {
+            self.engine()?.send(EngineCommand::Meter { on });
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// A sentence.
+    pub(super) fn test_tone(&mut self, ringer: bool) -> Result<(), String> {
+        self.engine()?.send(EngineCommand::Tone { tone: Some(Tone::Test { ringer }) });
+        Ok(())
+    }
+
+    pub(super) fn shutdown(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.shutdown();
+        }
+    }
+
+    fn live(&self, call: CallId) -> Result<&Live, String> {
+        self.calls.get(&call).ok_or_else(|| format!("There is no call {call}."))
+    }
+
+    fn play(&mut self, tone: Option<Tone>) {
+        // Silence and files have nobody to call to the phone.
+        if tone == self.tone || !matches!(self.audio, AudioChoice::Device { .. }) {
+            return;
+        }
+        self.tone = tone;
+        if tone.is_some()
+            && let Err(why) = self.engine()
+        {
+            tracing::warn!("no tone can be played: {why}");
+        }
+        self.tell(EngineCommand::Tone { tone });
+    }
+
+    fn tell(&self, command: EngineCommand) {
+        if let Some(engine) = &self.engine {
+            engine.send(command);
+        }
+    }
+
+    fn engine(&mut self) -> Result<&MediaEngine, String> {
+        let engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => {
+                let events = self.events.clone();
+                // Figures and levels come again; a full queue means that nobody could have looked at them.
+                let started = MediaEngine::start(self.audio.clone(), move |event| drop(events.try_send(event)));
+                let engine = started.map_err(|e| e.to_string())?;
+                if self.impairment.is_some() {
+                    engine.send(EngineCommand::Impair(self.impairment));
+                }
+                engine
+            }
+        };
+        Ok(self.engine.insert(engine))
+    }
+}
+
+/// How digits are sent by the engine, where they are.
+pub(super) const fn in_media(via: Option<Dtmf>) -> Result<Option<DtmfVia>, ViaInfo> {
+    match via {
+        None => Ok(None),
+        Some(Dtmf::Media(via)) => Ok(Some(via)),
+        Some(Dtmf::Info) => Err(ViaInfo),
+    }
+}
+
+/// The digits go by SIP INFO.
+#[derive(Debug)]
+pub(super) struct ViaInfo;

@@ -1,0 +1,312 @@
+//! The loop: one input at a time, then everything that the cores ask for because of it.
+
+use super::{
+    answers::Answers,
+    api::{Command, Event, Tagged},
+    handle::Options,
+    keepalive::{Due, KeepAlive, PING},
+    local,
+    media::Media,
+    tms::{TmsInput, TmsShell},
+    transport::{Received, Sockets, Transports},
+};
+use crate::{
+    media::engine::EngineEvent,
+    sip::{
+        entropy::Entropy,
+        flow::{Flow, Transport},
+    },
+    tms::{client::Client, session::Session},
+    ua::{UserAgent, api::ResolveId},
+};
+use jiff::Timestamp;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+mod commands;
+mod outputs;
+
+/// Answers of the TMS and the media engine waiting for the loop.
+const INPUTS: usize = 256;
+/// Hanging up and un-registering may take so long, all of quitting (architecture: two seconds) a little longer.
+const FAREWELL: Duration = Duration::from_millis(1200);
+const SIGN_OUT: Duration = Duration::from_millis(400);
+
+/// Everything that can happen.
+enum Input {
+    /// `None`: the front end is gone, which means the same as [`Command::Quit`].
+    Command(Option<Tagged<Command>>),
+    Network(Received),
+    Resolved(ResolveId, Result<Vec<Flow>, String>),
+    Tms(TmsInput),
+    Media(EngineEvent),
+    /// The system asks us to end.
+    Signal,
+    Timer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// The user agent hangs up and un-registers.
+    Leaving {
+        until: Instant,
+    },
+    SigningOut {
+        until: Instant,
+    },
+    Done,
+}
+
+/// Where waiting inputs come from, apart from the state they are fed to.
+struct Sources {
+    commands: mpsc::Receiver<Tagged<Command>>,
+    tms: mpsc::Receiver<TmsInput>,
+    media: mpsc::Receiver<EngineEvent>,
+    signals: Signals,
+}
+
+pub(super) struct Shell {
+    options: Options,
+    /// As bound; the port is the one that was picked.
+    bound: SocketAddr,
+    agent: UserAgent,
+    session: Session,
+    transports: Transports,
+    tms: TmsShell,
+    media: Media,
+    look_ups: JoinSet<(ResolveId, Result<Vec<Flow>, String>)>,
+    keep_alive: KeepAlive,
+    /// Where the last REGISTER went.
+    registrar: Option<Flow>,
+    entropy: Entropy,
+    answers: Answers,
+    phase: Phase,
+    events: Box<dyn FnMut(Tagged<Event>) + Send>,
+}
+
+impl Shell {
+    /// Runs until [`Command::Quit`].
+    pub(super) async fn run(
+        options: Options,
+        sockets: Sockets,
+        commands: mpsc::Receiver<Tagged<Command>>,
+        mut events: Box<dyn FnMut(Tagged<Event>) + Send>,
+    ) {
+        let (tms_sender, tms) = mpsc::channel(INPUTS);
+        let (media_sender, media) = mpsc::channel(INPUTS);
+        let opened = sockets.address().and_then(|bound| Ok((bound, Transports::new(sockets)?, Signals::new()?)));
+        let (bound, transports, signals) = match opened {
+            Ok(opened) => opened,
+            Err(e) => {
+                let message = format!("The SIP sockets cannot be used ({e}); start Agent Manager again.");
+                events(Tagged { id: None, what: Event::Error { command: "ready", call: None, message } });
+                events(Tagged { id: None, what: Event::Stopped });
+                return;
+            }
+        };
+        let mut entropy = Entropy::from_system();
+        let agent = UserAgent::new(options.agent.clone(), entropy.fork());
+        let session = Session::new(options.agent.instance_id.clone(), entropy.fork());
+        let mut shell = Self {
+            bound,
+            agent,
+            session,
+            transports,
+            tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
+            media: Media::new(options.audio.clone(), options.impairment, bound.ip(), media_sender),
+            look_ups: JoinSet::new(),
+            keep_alive: KeepAlive::default(),
+            registrar: None,
+            entropy,
+            answers: Answers::default(),
+            phase: Phase::Running,
+            events,
+            options,
+        };
+        shell.start();
+        shell.turn(Sources { commands, tms, media, signals }).await;
+        shell.media.shutdown();
+        shell.tell(Event::Stopped);
+    }
+
+    fn start(&mut self) {
+        if !self.bound.ip().is_unspecified() {
+            self.set_local(self.bound);
+        }
+        let transport = self.options.transport.unwrap_or(Transport::Udp);
+        self.tell(Event::Ready { sip: format!("{}:{}", transport.uri_name(), local::shown(self.bound)) });
+    }
+
+    async fn turn(&mut self, mut sources: Sources) {
+        while self.phase != Phase::Done {
+            let input = self.next(&mut sources).await;
+            let now = clock();
+            self.handle(now, input);
+            self.drain(now);
+            self.advance(now);
+        }
+    }
+
+    async fn next(&mut self, sources: &mut Sources) -> Input {
+        // Far away rather than never: one arm for both.
+        let deadline = self.poll_timeout().unwrap_or_else(|| clock() + Duration::from_secs(3600));
+        tokio::select! {
+            received = self.transports.next() => Input::Network(received),
+            command = sources.commands.recv(), if self.phase == Phase::Running => Input::Command(command),
+            Some(Ok((id, result))) = self.look_ups.join_next() => Input::Resolved(id, result),
+            Some(input) = sources.tms.recv() => Input::Tms(input),
+            Some(event) = sources.media.recv() => Input::Media(event),
+            () = sources.signals.recv() => Input::Signal,
+            () = tokio::time::sleep_until(deadline.into()) => Input::Timer,
+        }
+    }
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Command(Some(command)) => self.handle_command(now, command),
+            Input::Command(None) | Input::Signal => self.quit(now),
+            Input::Network(received) => self.handle_received(now, received),
+            Input::Resolved(id, result) => self.resolved(now, id, result),
+            Input::Tms(TmsInput::Answer { id, result }) => self.session.handle_answer(now, wall_clock(), id, result),
+            Input::Tms(TmsInput::Stream { generation, what }) => {
+                if self.tms.is_current(generation) {
+                    self.session.handle_stream(now, what);
+                }
+            }
+            Input::Media(event) => self.handle_media(event),
+            Input::Timer => self.handle_timeout(now),
+        }
+    }
+
+    fn handle_received(&mut self, now: Instant, received: Received) {
+        match received {
+            Received::Message { flow, message } => self.agent.handle_message(now, flow, message),
+            Received::Pong(flow) => self.keep_alive.handle_pong(flow),
+            Received::Closed { flow, reason, lost } => {
+                tracing::info!("{flow}: {reason}");
+                self.flow_lost(now, flow, &reason, lost);
+            }
+        }
+    }
+
+    fn flow_lost(&mut self, now: Instant, flow: Flow, reason: &str, lost: Vec<u64>) {
+        if self.registrar == Some(flow) {
+            self.keep_alive.stop();
+        }
+        for token in lost {
+            self.agent.handle_transport_failed(now, token, reason);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.agent.handle_timeout(now);
+        self.session.handle_timeout(now);
+        match self.keep_alive.handle_timeout(now, &mut self.entropy) {
+            Some(Due::Ping(flow)) => {
+                // A connection that is gone reports so by itself.
+                let _ = self.transports.send(now, flow, PING.to_vec(), None);
+            }
+            Some(Due::Dead(flow)) => {
+                let lost = self.transports.close(flow);
+                self.flow_lost(now, flow, "the peer no longer answers", lost);
+            }
+            None => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Leaving { until } | Phase::SigningOut { until } => Some(until),
+            Phase::Running | Phase::Done => None,
+        };
+        let timers = [self.agent.poll_timeout(), self.session.poll_timeout(), self.keep_alive.poll_timeout(), phase];
+        timers.into_iter().flatten().min()
+    }
+
+    fn quit(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Leaving { until: now + FAREWELL };
+            self.agent.handle_command(now, crate::ua::api::Command::Shutdown);
+        }
+    }
+
+    /// The way out: SIP first, for signing out revokes the credential that un-registering needs.
+    fn advance(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Leaving { until } if until <= now) {
+            self.sign_out_and_stop(now);
+        }
+        if let Phase::SigningOut { until } = self.phase
+            && (until <= now || self.session.is_quiet())
+        {
+            self.phase = Phase::Done;
+        }
+    }
+
+    fn sign_out_and_stop(&mut self, now: Instant) {
+        self.phase = Phase::SigningOut { until: now + SIGN_OUT };
+        self.session.sign_out();
+        self.drain(now);
+    }
+
+    fn set_local(&mut self, address: SocketAddr) {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            self.agent.set_local(transport, address);
+        }
+    }
+
+    fn tell(&mut self, what: Event) {
+        let id = self.answers.claim(&what);
+        (self.events)(Tagged { id, what });
+    }
+
+    fn fail(&mut self, command: &'static str, call: Option<u32>, message: String) {
+        self.tell(Event::Error { command, call, message });
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell reads the clock")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// For the expiry times that the TMS names.
+#[expect(clippy::disallowed_methods, reason = "the shell reads the calendar")]
+fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}
+
+/// SIGTERM and SIGINT, where there are such.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    #[cfg(unix)]
+    async fn recv(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn recv(&mut self) {
+        // Without a handler an error here would end the program, as it did before.
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,86 @@
+//! Each command goes to the core that it is for.
+
+use super::Shell;
+use crate::{
+    driver::{
+        answers,
+        api::{Command, Event, Tagged},
+        media::{ViaInfo, in_media},
+    },
+    ua::api::{self as agent, CallId},
+};
+use std::time::Instant;
+
+impl Shell {
+    pub(super) fn handle_command(&mut self, now: Instant, command: Tagged<Command>) {
+        let Tagged { id, what } = command;
+        self.answers.expect(id, &what);
+        let name = answers::name(&what);
+        match what {
+            Command::SignIn(login) => {
+                self.agent.handle_command(now, agent::Command::ClearAccount);
+                self.session.sign_in(login);
+            }
+            Command::SignOut => {
+                self.agent.handle_command(now, agent::Command::ClearAccount);
+                self.session.sign_out();
+            }
+            Command::UseAccount(account) => {
+                self.session.sign_out();
+                self.agent.handle_command(now, agent::Command::SetAccount(account));
+            }
+            Command::Registrations => self.session.registrations(),
+            Command::Select { registration, takeover } => self.session.select(&registration, takeover),
+            Command::Offline => {
+                self.session.deselect();
+                self.agent.handle_command(now, agent::Command::ClearAccount);
+            }
+            Command::Dial { to } => self.agent.handle_command(now, agent::Command::Dial { to }),
+            Command::Answer { call } => self.agent.handle_command(now, agent::Command::Answer { call }),
+            Command::Reject { call, code } => self.agent.handle_command(now, agent::Command::Reject { call, code }),
+            Command::Hangup { call } => self.agent.handle_command(now, agent::Command::Hangup { call }),
+            Command::Hold { call } => self.agent.handle_command(now, agent::Command::Hold { call }),
+            Command::Resume { call } => self.agent.handle_command(now, agent::Command::Resume { call }),
+            Command::Mute { call, on } => {
+                let result = self.media.mute(call, on);
+                if result.is_ok() {
+                    self.tell(Event::Muted { call, on });
+                }
+                self.settle(name, Some(call), result);
+            }
+            Command::Dtmf { call, digits, via } => match in_media(via) {
+                Err(ViaInfo) => self.agent.handle_command(now, agent::Command::DtmfInfo { call, digits }),
+                // Done once the engine has sent them all.
+                Ok(via) => {
+                    if let Err(message) = self.media.dtmf(call, digits, via) {
+                        self.fail(name, Some(call), message);
+                    }
+                }
+            },
+            Command::Stats { call } => match self.media.stats(call) {
+                Ok(stats) => self.tell(Event::Stats { call, stats, asked: true, last: false }),
+                Err(message) => self.fail(name, Some(call), message),
+            },
+            Command::Audio(audio) => {
+                let result = self.media.audio(audio);
+                self.settle(name, None, result);
+            }
+            Command::Meter { on } => {
+                let result = self.media.meter(on);
+                self.settle(name, None, result);
+            }
+            Command::TestTone { ringer } => {
+                let result = self.media.test_tone(ringer);
+                self.settle(name, None, result);
+            }
+            Command::Quit => self.quit(now),
+        }
+    }
+
+    fn settle(&mut self, command: &'static str, call: Option<CallId>, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.tell(Event::Done { command, call }),
+            Err(message) => self.fail(command, call, message),
+        }
+    }
+}

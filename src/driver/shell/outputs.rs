@@ -1,0 +1,157 @@
+//! Carries out what the cores ask for and passes on what they tell.
+
+use super::{Phase, Shell};
+use crate::{
+    driver::{account, api::Event, local, resolve},
+    media::engine::EngineEvent,
+    sip::flow::Flow,
+    tms::session::{self, LoginState},
+    ua::api::{self as agent, RegistrationState, ResolveId},
+};
+use std::time::Instant;
+
+impl Shell {
+    /// Until no core has anything left to ask.
+    pub(super) fn drain(&mut self, now: Instant) {
+        loop {
+            if let Some(output) = self.agent.poll_output() {
+                self.agent_asks(now, output);
+            } else if let Some(output) = self.session.poll_output() {
+                self.session_asks(now, output);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn agent_asks(&mut self, now: Instant, output: agent::Output) {
+        match output {
+            agent::Output::Transmit { flow, payload, token } => self.transmit(now, flow, payload, token),
+            agent::Output::Resolve { id, uri, transport } => match resolve::target(&uri, transport) {
+                Err(reason) => self.resolved(now, id, Err(reason)),
+                Ok(target) => match target.numeric() {
+                    Some(flows) => self.resolved(now, id, Ok(flows)),
+                    None => {
+                        let bound = self.bound.ip();
+                        self.look_ups.spawn(async move { (id, target.look_up(bound).await) });
+                    }
+                },
+            },
+            agent::Output::OpenMedia { call, remote } => {
+                let opened = self.media.open(call, remote);
+                self.agent.handle_media_opened(now, call, opened);
+            }
+            agent::Output::Media { call, plan } => self.media.plan(call, plan),
+            agent::Output::CloseMedia { call } => self.media.close(call),
+            agent::Output::Event(event) => self.agent_tells(now, event),
+            agent::Output::Idle => {
+                if matches!(self.phase, Phase::Leaving { .. }) {
+                    self.sign_out_and_stop(now);
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, flow: Flow, payload: Vec<u8>, token: Option<u64>) {
+        if payload.starts_with(b"REGISTER ") {
+            self.registrar = Some(flow);
+        }
+        if let Err(reason) = self.transports.send(now, flow, payload, token) {
+            tracing::info!("{flow}: {reason}");
+            if let Some(token) = token {
+                self.agent.handle_transport_failed(now, token, &reason);
+            }
+        }
+    }
+
+    /// Before the user agent sends anywhere, it learns how it is seen from there.
+    pub(super) fn resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
+        let result = result.and_then(|flows| {
+            if let (true, Some(first)) = (self.bound.ip().is_unspecified(), flows.first()) {
+                let ip = local::ip_towards(self.bound.ip(), first.remote)
+                    .map_err(|e| format!("there is no way to {} ({e}); check your network", first.remote.ip()))?;
+                self.set_local((ip, self.bound.port()).into());
+            }
+            Ok(flows)
+        });
+        self.agent.handle_resolved(now, id, result);
+    }
+
+    fn agent_tells(&mut self, now: Instant, event: agent::Event) {
+        match event {
+            agent::Event::Registration { name, state } => {
+                match (&state, self.registrar) {
+                    (RegistrationState::Online { .. }, Some(flow)) => {
+                        self.keep_alive.keep(now, flow, &mut self.entropy)
+                    }
+                    (RegistrationState::Registering, _) => {}
+                    _ => self.keep_alive.stop(),
+                }
+                self.tell(Event::Registration { name, state });
+            }
+            agent::Event::Call(info) => {
+                self.media.follow(&info);
+                self.tell(Event::Call(info));
+            }
+            agent::Event::Dtmf { call, digit } => self.tell(Event::Dtmf { call, digit }),
+            agent::Event::Refused { command, call, message } => self.fail(command, call, message),
+            agent::Event::Done { command, call } => self.tell(Event::Done { command, call }),
+        }
+    }
+
+    fn session_asks(&mut self, now: Instant, output: session::Output) {
+        match output {
+            session::Output::Request { id, request } => self.tms.request(id, request),
+            session::Output::OpenEvents { request } => self.tms.open_events(request),
+            session::Output::CloseEvents => self.tms.close_events(),
+            session::Output::Event(event) => self.session_tells(now, event),
+        }
+    }
+
+    fn session_tells(&mut self, now: Instant, event: session::Event) {
+        match event {
+            session::Event::Login(state) => {
+                if matches!(state, LoginState::Refused { .. }) {
+                    // Its SIP credential is revoked with the session.
+                    self.agent.handle_command(now, agent::Command::ClearAccount);
+                }
+                self.tell(Event::Login(state));
+            }
+            session::Event::Registrations { list, asked } => match asked {
+                true => self.tell(Event::Registrations(list)),
+                // Not in answer to a command, so it takes no command's mark.
+                false => (self.events)(crate::driver::api::Tagged { id: None, what: Event::Registrations(list) }),
+            },
+            session::Event::Credential { registration, credential } => {
+                match account::from_credential(&registration, credential.0, self.options.transport) {
+                    Ok(account) => {
+                        self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
+                    }
+                    Err(message) => self.fail("select", None, message),
+                }
+            }
+            session::Event::Conflict { registration, reason } => {
+                let state = RegistrationState::Conflict { code: 409, reason };
+                self.tell(Event::Registration { name: registration, state });
+            }
+            session::Event::SelectDelayed { registration, reason, retry_in } => {
+                let state = RegistrationState::Failed { code: None, reason, retry_in: Some(retry_in) };
+                self.tell(Event::Registration { name: registration, state });
+            }
+            session::Event::Failed { command, message } => self.fail(command, None, message),
+        }
+    }
+
+    pub(super) fn handle_media(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::Dtmf { session, digit } => self.tell(Event::Dtmf { call: session, digit }),
+            EngineEvent::Stats { session, stats, last } => {
+                self.tell(Event::Stats { call: session, stats, asked: false, last });
+            }
+            EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
+            EngineEvent::Devices(list) => self.tell(Event::Devices(list)),
+            EngineEvent::Notice(text) => self.tell(Event::Notice(text)),
+            EngineEvent::DtmfSent { session } => self.tell(Event::Done { command: "dtmf", call: Some(session) }),
+        }
+    }
+}

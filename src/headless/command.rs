@@ -1,0 +1,221 @@
+//! A line of standard input as a command.
+
+use crate::{
+    driver::api::{Command, Dtmf, Tagged},
+    media::engine::DtmfVia,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A line that is no command that can be carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    pub command: Option<String>,
+    pub id: Option<Value>,
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case")]
+enum Line {
+    Registrations,
+    Select {
+        registration: String,
+        #[serde(default)]
+        takeover: bool,
+    },
+    Offline,
+    Dial {
+        to: String,
+    },
+    Answer {
+        call: u32,
+    },
+    Reject {
+        call: u32,
+        #[serde(default = "busy_here")]
+        code: u16,
+    },
+    Hangup {
+        call: u32,
+    },
+    Hold {
+        call: u32,
+    },
+    Resume {
+        call: u32,
+    },
+    Mute {
+        call: u32,
+    },
+    Unmute {
+        call: u32,
+    },
+    Dtmf {
+        call: u32,
+        digits: String,
+        #[serde(default)]
+        via: Option<Via>,
+    },
+    Stats {
+        call: u32,
+    },
+    Quit,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Via {
+    Rfc4733,
+    Info,
+    Inband,
+}
+
+const fn busy_here() -> u16 {
+    486
+}
+
+/// Of the contract, not built yet.
+const LATER: [(&str, &str); 8] = [
+    ("transfer", "transferring calls"),
+    ("conference", "conferences"),
+    ("record", "recording calls"),
+    ("do_not_disturb", "do not disturb"),
+    ("forward", "forwarding calls"),
+    ("message", "text messages"),
+    ("subscribe", "subscriptions"),
+    ("agent_state", "agent states"),
+];
+
+/// Digits that one command may send, half a minute's worth.
+const MOST_DIGITS: usize = 128;
+
+/// Reads one line.
+///
+/// # Errors
+/// What to say about a line that cannot be carried out.
+pub fn parse(line: &str) -> Result<Tagged<Command>, Rejected> {
+    let value: Value = serde_json::from_str(line).map_err(|e| {
+        let message = format!(
+            "this line is not JSON ({e}); one object a line is expected, like {{\"cmd\":\"dial\",\"to\":\"101\"}}"
+        );
+        Rejected { command: None, id: None, message }
+    })?;
+    let id = value.get("id").cloned();
+    let command = value.get("cmd").and_then(Value::as_str).map(str::to_owned);
+    let reject = |message: String| Rejected { command: command.clone(), id: id.clone(), message };
+    let Some(name) = command.as_deref() else {
+        return Err(reject("this line has no \"cmd\"; see the headless documentation for the commands".into()));
+    };
+    if let Some((_, what)) = LATER.iter().find(|(later, _)| *later == name) {
+        return Err(reject(format!("not supported yet: {what}")));
+    }
+    let line: Line = serde_json::from_value(value).map_err(|e| reject(e.to_string()))?;
+    Ok(Tagged { what: meaning(line).map_err(reject)?, id })
+}
+
+fn meaning(line: Line) -> Result<Command, String> {
+    Ok(match line {
+        Line::Registrations => Command::Registrations,
+        Line::Select { registration, takeover } => Command::Select { registration, takeover },
+        Line::Offline => Command::Offline,
+        Line::Dial { to } => Command::Dial { to },
+        Line::Answer { call } => Command::Answer { call },
+        Line::Reject { code, .. } if !(300..700).contains(&code) => {
+            return Err(format!(
+                "{code} does not reject a call; use a code from 300 to 699, like 486 (busy) or 603 (decline)"
+            ));
+        }
+        Line::Reject { call, code } => Command::Reject { call, code },
+        Line::Hangup { call } => Command::Hangup { call },
+        Line::Hold { call } => Command::Hold { call },
+        Line::Resume { call } => Command::Resume { call },
+        Line::Mute { call } => Command::Mute { call, on: true },
+        Line::Unmute { call } => Command::Mute { call, on: false },
+        Line::Dtmf { call, digits, via } => {
+            let known = |c: char| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d');
+            if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.chars().all(known) {
+                return Err(format!("digits are 1 to {MOST_DIGITS} of 0-9 * # A-D"));
+            }
+            let via = via.map(|via| match via {
+                Via::Rfc4733 => Dtmf::Media(DtmfVia::Rfc4733),
+                Via::Inband => Dtmf::Media(DtmfVia::Inband),
+                Via::Info => Dtmf::Info,
+            });
+            Command::Dtmf { call, digits: digits.to_ascii_uppercase(), via }
+        }
+        Line::Stats { call } => Command::Stats { call },
+        Line::Quit => Command::Quit,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_of_the_contract() {
+        for (line, expected) in [
+            (r#"{"cmd":"registrations"}"#, "Registrations"),
+            (
+                r#"{"cmd":"select","registration":"100-acme-laptop","takeover":true}"#,
+                r#"Select { registration: "100-acme-laptop", takeover: true }"#,
+            ),
+            (r#"{"cmd":"select","registration":"a"}"#, r#"Select { registration: "a", takeover: false }"#),
+            (r#"{"cmd":"offline"}"#, "Offline"),
+            (r#"{"cmd":"dial","to":"101","from_the_future":1}"#, r#"Dial { to: "101" }"#),
+            (r#"{"cmd":"answer","call":1}"#, "Answer { call: 1 }"),
+            (r#"{"cmd":"reject","call":1,"code":603}"#, "Reject { call: 1, code: 603 }"),
+            (r#"{"cmd":"reject","call":1}"#, "Reject { call: 1, code: 486 }"),
+            (r#"{"cmd":"hangup","call":1}"#, "Hangup { call: 1 }"),
+            (r#"{"cmd":"hold","call":1}"#, "Hold { call: 1 }"),
+            (r#"{"cmd":"resume","call":1}"#, "Resume { call: 1 }"),
+            (r#"{"cmd":"mute","call":1}"#, "Mute { call: 1, on: true }"),
+            (r#"{"cmd":"unmute","call":1}"#, "Mute { call: 1, on: false }"),
+            (
+                r#"{"cmd":"dtmf","call":1,"digits":"12#d","via":"info"}"#,
+                r##"Dtmf { call: 1, digits: "12#D", via: Some(Info) }"##,
+            ),
+            (r#"{"cmd":"dtmf","call":1,"digits":"1"}"#, r#"Dtmf { call: 1, digits: "1", via: None }"#),
+            (r#"{"cmd":"stats","call":1}"#, "Stats { call: 1 }"),
+            (r#"{"cmd":"quit"}"#, "Quit"),
+        ] {
+            assert_eq!(format!("{:?}", parse(line).expect(line).what), expected, "{line}");
+        }
+        let tagged = parse(r#"{"cmd":"quit","id":"x7"}"#).expect("a command");
+        assert_eq!(tagged.id, Some("x7".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_changes_nothing_and_says_so() {
+        for (line, command, said) in [
+            ("", None, "not JSON"),
+            ("dial 101", None, "not JSON"),
+            ("{\"cmd\":\"dial\"", None, "not JSON"),
+            ("[]", None, "no \"cmd\""),
+            ("{}", None, "no \"cmd\""),
+            (r#"{"cmd":7}"#, None, "no \"cmd\""),
+            (r#"{"cmd":"fly"}"#, Some("fly"), "unknown variant `fly`"),
+            (r#"{"cmd":"dial"}"#, Some("dial"), "missing field `to`"),
+            (r#"{"cmd":"answer","call":-1}"#, Some("answer"), "invalid value"),
+            (r#"{"cmd":"reject","call":1,"code":200}"#, Some("reject"), "does not reject"),
+            (r#"{"cmd":"dtmf","call":1,"digits":"1x"}"#, Some("dtmf"), "digits are"),
+            (r#"{"cmd":"dtmf","call":1,"digits":""}"#, Some("dtmf"), "digits are"),
+            (r#"{"cmd":"dtmf","call":1,"digits":"1","via":"smoke"}"#, Some("dtmf"), "unknown variant `smoke`"),
+            (r#"{"cmd":"transfer","call":1,"to":"102"}"#, Some("transfer"), "not supported yet: "),
+            (r#"{"cmd":"conference","calls":[1,2]}"#, Some("conference"), "not supported yet: "),
+            (r#"{"cmd":"record","call":1,"stop":true}"#, Some("record"), "not supported yet: "),
+            (r#"{"cmd":"do_not_disturb","on":true}"#, Some("do_not_disturb"), "not supported yet: "),
+            (r#"{"cmd":"forward","when":"off"}"#, Some("forward"), "not supported yet: "),
+            (r#"{"cmd":"message","to":"101","text":"x"}"#, Some("message"), "not supported yet: "),
+            (r#"{"cmd":"subscribe","what":"dialog","to":"101"}"#, Some("subscribe"), "not supported yet: "),
+            (r#"{"cmd":"agent_state","state":"paused"}"#, Some("agent_state"), "not supported yet: "),
+        ] {
+            let rejected = parse(line).expect_err(line);
+            assert_eq!(rejected.command.as_deref(), command, "{line}");
+            assert!(rejected.message.contains(said), "{line}: {}", rejected.message);
+        }
+        let rejected = parse(r#"{"cmd":"forward","id":[1]}"#).expect_err("later");
+        assert_eq!(rejected.id, Some(serde_json::json!([1])), "the mark comes back");
+    }
+}

@@ -1,0 +1,270 @@
+//! An event as a line of standard output.
+
+use super::command::Rejected;
+use crate::{
+    driver::api::{Event, LoginState, Tagged},
+    media::stats::CallStats,
+    tms::wire,
+    ua::api::{CallDirection, CallInfo, CallState, EndedBy, RegistrationState},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    what: What<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum What<'a> {
+    Ready { version: &'a str, sip: &'a str },
+    Login(Login<'a>),
+    Registrations { list: Vec<Row<'a>> },
+    Registration(Registration<'a>),
+    Call(Call<'a>),
+    Dtmf { call: u32, digit: char },
+    Stats(Stats),
+    Ok(Ok<'a>),
+    Error(Error<'a>),
+}
+
+#[derive(Default, Serialize)]
+struct Login<'a> {
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_in_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    extension: &'a str,
+    kind: wire::Kind,
+    label: &'a str,
+    ring_inbound: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_use: Option<&'a wire::InUse>,
+}
+
+#[derive(Default, Serialize)]
+struct Registration<'a> {
+    state: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_in_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    call: u32,
+    direction: &'a str,
+    state: &'a str,
+    peer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codec: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    srtp: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_by: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Stats {
+    call: u32,
+    rx: Rx,
+    tx: Tx,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mos: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Rx {
+    packets: u64,
+    lost: u64,
+    late: u64,
+    concealed_ms: u64,
+    jitter_ms: f64,
+    buffer_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Tx {
+    packets: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Ok<'a> {
+    cmd: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmd: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<u32>,
+    message: &'a str,
+}
+
+/// The line for an event, without its line end; `None` for events that the contract does not have.
+pub fn line(event: &Tagged<Event>) -> Option<String> {
+    let what = match &event.what {
+        Event::Ready { sip } => What::Ready { version: env!("CARGO_PKG_VERSION"), sip },
+        Event::Login(state) => What::Login(login(state)?),
+        Event::Registrations(list) => What::Registrations { list: list.iter().map(row).collect() },
+        Event::Registration { name, state } => What::Registration(registration(name, state)),
+        Event::Call(info) => What::Call(call(info)),
+        Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
+        Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
+        Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
+        Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
+        Event::Stats { asked: false, .. }
+        | Event::Muted { .. }
+        | Event::Levels { .. }
+        | Event::Devices(_)
+        | Event::Notice(_)
+        | Event::Stopped => return None,
+    };
+    Some(write(&Line { what, id: event.id.as_ref() }))
+}
+
+/// The line for a command that cannot be carried out.
+pub fn rejected(rejected: &Rejected) -> String {
+    let error = Error { cmd: rejected.command.as_deref(), call: None, message: &rejected.message };
+    write(&Line { what: What::Error(error), id: rejected.id.as_ref() })
+}
+
+/// The line for what keeps the softphone from starting.
+pub fn fatal(message: &str) -> String {
+    write(&Line { what: What::Error(Error { cmd: None, call: None, message }), id: None })
+}
+
+fn write(line: &Line<'_>) -> String {
+    serde_json::to_string(line).expect("strings, numbers and string keys always serialise")
+}
+
+fn login(state: &LoginState) -> Option<Login<'_>> {
+    Some(match state {
+        LoginState::SignedOut | LoginState::SigningIn => return None,
+        LoginState::Initialized(_) => Login { state: "initialized", ..Login::default() },
+        LoginState::Refused { reason, .. } => Login { state: "refused", reason: Some(reason), ..Login::default() },
+        LoginState::Unreachable { reason, retry_in_s } => {
+            Login { state: "unreachable", reason: Some(reason), retry_in_s: *retry_in_s }
+        }
+    })
+}
+
+fn row(row: &wire::Registration) -> Row<'_> {
+    Row {
+        name: &row.name,
+        extension: &row.extension,
+        kind: row.kind,
+        label: &row.label,
+        ring_inbound: row.ring_inbound,
+        in_use: row.in_use.as_ref(),
+    }
+}
+
+fn registration<'a>(name: &'a str, state: &'a RegistrationState) -> Registration<'a> {
+    let about = |state| Registration { state, name, ..Registration::default() };
+    match state {
+        RegistrationState::Offline => about("offline"),
+        RegistrationState::Registering => about("registering"),
+        RegistrationState::Online { expires } => Registration { expires_s: Some(expires.as_secs()), ..about("online") },
+        RegistrationState::Conflict { code, reason } => {
+            Registration { code: Some(*code), reason: Some(reason), ..about("conflict") }
+        }
+        RegistrationState::Failed { code, reason, retry_in } => Registration {
+            code: *code,
+            reason: Some(reason),
+            retry_in_s: retry_in.map(|d| d.as_secs()),
+            ..about("failed")
+        },
+    }
+}
+
+fn call(info: &CallInfo) -> Call<'_> {
+    let (state, code, reason, ended_by) = match &info.state {
+        CallState::Dialing => ("dialing", None, None, None),
+        CallState::Early { .. } => ("early", None, None, None),
+        CallState::Ringing => ("ringing", None, None, None),
+        CallState::Connected => ("connected", None, None, None),
+        CallState::Held => ("held", None, None, None),
+        CallState::RemoteHeld => ("remote_held", None, None, None),
+        CallState::Ended { ended_by, code, reason } => {
+            let by = match ended_by {
+                EndedBy::Local => "local",
+                EndedBy::Remote => "remote",
+                EndedBy::Network => "network",
+                EndedBy::AnsweredElsewhere => "answered_elsewhere",
+            };
+            ("ended", *code, Some(reason.as_str()).filter(|r| !r.is_empty()), Some(by))
+        }
+    };
+    Call {
+        call: info.call,
+        direction: match info.direction {
+            CallDirection::In => "in",
+            CallDirection::Out => "out",
+        },
+        state,
+        peer: &info.peer,
+        peer_name: info.peer_name.as_deref(),
+        called: info.called.as_deref(),
+        codec: info.codec.map(|codec| codec.label()),
+        srtp: info.codec.map(|_| "off"),
+        code,
+        reason,
+        ended_by,
+    }
+}
+
+fn figures(call: u32, stats: &CallStats) -> Stats {
+    let CallStats { rx, tx, .. } = stats;
+    Stats {
+        call,
+        rx: Rx {
+            packets: rx.packets,
+            lost: rx.lost,
+            late: rx.late,
+            concealed_ms: rx.concealed_ms,
+            jitter_ms: tenths(rx.jitter_ms),
+            buffer_ms: tenths(rx.buffer_ms),
+        },
+        tx: Tx { packets: tx.packets, bytes: tx.bytes },
+        rtt_ms: stats.rtt_ms.map(tenths),
+        mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
+    }
+}
+
+fn tenths(ms: f64) -> f64 {
+    (ms * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests;

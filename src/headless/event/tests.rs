@@ -1,0 +1,145 @@
+use super::*;
+use crate::media::{
+    plan::Codec,
+    stats::{RxStats, TxStats},
+};
+use serde_json::json;
+use std::time::Duration;
+
+fn said(what: Event) -> Value {
+    let line = line(&Tagged { id: None, what }).expect("an event of the contract");
+    assert!(!line.contains('\n') && line.starts_with(r#"{"event":"#), "{line}");
+    serde_json::from_str(&line).expect("JSON")
+}
+
+fn about(state: RegistrationState) -> Value {
+    said(Event::Registration { name: "100-acme".into(), state })
+}
+
+#[test]
+fn ready_and_login() {
+    let sip = "udp:127.0.0.1:5072".to_owned();
+    assert_eq!(
+        said(Event::Ready { sip }),
+        json!({"event": "ready", "version": env!("CARGO_PKG_VERSION"), "sip": "udp:127.0.0.1:5072"})
+    );
+    let refused = LoginState::Refused { kind: "x".into(), reason: "No.".into() };
+    assert_eq!(said(Event::Login(refused)), json!({"event": "login", "state": "refused", "reason": "No."}));
+    let unreachable = LoginState::Unreachable { reason: "Down.".into(), retry_in_s: Some(2) };
+    assert_eq!(
+        said(Event::Login(unreachable)),
+        json!({"event": "login", "state": "unreachable", "reason": "Down.", "retry_in_s": 2})
+    );
+    let me = wire::Me {
+        user: wire::User { name: "Ann".into() },
+        account: wire::Account {
+            name: "Acme".into(),
+            tenant: "acme".into(),
+            realm: "acme".into(),
+            edition: wire::Edition::Enterprise,
+        },
+        extensions: vec![],
+    };
+    assert_eq!(said(Event::Login(LoginState::Initialized(me))), json!({"event": "login", "state": "initialized"}));
+}
+
+#[test]
+fn registrations() {
+    let row = wire::Registration {
+        name: "100-acme".into(),
+        extension: "100".into(),
+        kind: wire::Kind::P,
+        label: "Desk".into(),
+        ring_inbound: true,
+        in_use: Some(wire::InUse {
+            device: "Yealink T46S".into(),
+            address: "10.0.0.12:5060".into(),
+            since: "2026-01-01T08:00:00Z".parse().expect("a time"),
+            this_device: false,
+        }),
+    };
+    let free = wire::Registration { in_use: None, kind: wire::Kind::S, ..row.clone() };
+    assert_eq!(
+        said(Event::Registrations(vec![row, free])),
+        json!({"event": "registrations", "list": [
+            {"name": "100-acme", "extension": "100", "kind": "P", "label": "Desk", "ring_inbound": true, "in_use": {
+                "device": "Yealink T46S", "address": "10.0.0.12:5060", "since": "2026-01-01T08:00:00Z", "this_device": false}},
+            {"name": "100-acme", "extension": "100", "kind": "S", "label": "Desk", "ring_inbound": true}]})
+    );
+}
+
+#[test]
+fn a_registration_s_states() {
+    let with = |state: &str, more: Value| {
+        let mut all = json!({"event": "registration", "state": state, "name": "100-acme"});
+        all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        all
+    };
+    assert_eq!(about(RegistrationState::Offline), with("offline", json!({})));
+    assert_eq!(about(RegistrationState::Registering), with("registering", json!({})));
+    let online = RegistrationState::Online { expires: Duration::from_secs(120) };
+    assert_eq!(about(online), with("online", json!({"expires_s": 120})));
+    let conflict = RegistrationState::Conflict { code: 403, reason: "Held.".into() };
+    assert_eq!(about(conflict), with("conflict", json!({"code": 403, "reason": "Held."})));
+    let failed =
+        RegistrationState::Failed { code: None, reason: "Down.".into(), retry_in: Some(Duration::from_secs(9)) };
+    assert_eq!(about(failed), with("failed", json!({"reason": "Down.", "retry_in_s": 9})));
+}
+
+#[test]
+fn calls() {
+    let ringing = CallInfo {
+        call: 1,
+        direction: CallDirection::In,
+        state: CallState::Ringing,
+        peer: "sip:101@acme".into(),
+        peer_name: Some("Ann".into()),
+        called: None,
+        codec: None,
+    };
+    assert_eq!(
+        said(Event::Call(ringing.clone())),
+        json!({"event": "call", "call": 1, "direction": "in", "state": "ringing", "peer": "sip:101@acme", "peer_name": "Ann"})
+    );
+    let connected =
+        CallInfo { state: CallState::Connected, codec: Some(Codec::Opus), peer_name: None, ..ringing.clone() };
+    assert_eq!(
+        said(Event::Call(connected)),
+        json!({"event": "call", "call": 1, "direction": "in", "state": "connected", "peer": "sip:101@acme",
+            "codec": "opus/48000", "srtp": "off"})
+    );
+    let state = CallState::Ended { ended_by: EndedBy::AnsweredElsewhere, code: Some(487), reason: "Taken.".into() };
+    assert_eq!(
+        said(Event::Call(CallInfo { state, peer_name: None, ..ringing })),
+        json!({"event": "call", "call": 1, "direction": "in", "state": "ended", "peer": "sip:101@acme",
+            "code": 487, "reason": "Taken.", "ended_by": "answered_elsewhere"})
+    );
+}
+
+#[test]
+fn figures_are_given_when_asked_for() {
+    let stats = CallStats {
+        rx: RxStats { packets: 10, lost: 1, late: 2, concealed_ms: 20, jitter_ms: 1.2345, buffer_ms: 40.0 },
+        tx: TxStats { packets: 11, bytes: 1760 },
+        rtt_ms: None,
+        mos: Some(4.2049),
+        remote_loss: Some(0.1),
+    };
+    let stats = |asked| Event::Stats { call: 1, stats: stats.clone(), asked, last: false };
+    assert_eq!(
+        said(stats(true)),
+        json!({"event": "stats", "call": 1, "mos": 4.2, "tx": {"packets": 11, "bytes": 1760},
+            "rx": {"packets": 10, "lost": 1, "late": 2, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0}})
+    );
+    assert_eq!(line(&Tagged { id: None, what: stats(false) }), None);
+}
+
+#[test]
+fn answers_carry_their_command_s_mark() {
+    let done = Tagged { id: Some("x".into()), what: Event::Done { command: "mute", call: Some(1) } };
+    let said: Value = serde_json::from_str(&line(&done).expect("a line")).expect("JSON");
+    assert_eq!(said, json!({"event": "ok", "cmd": "mute", "call": 1, "id": "x"}));
+    let bad = Rejected { command: Some("fly".into()), id: Some(7.into()), message: "No.".into() };
+    let said: Value = serde_json::from_str(&rejected(&bad)).expect("JSON");
+    assert_eq!(said, json!({"event": "error", "cmd": "fly", "message": "No.", "id": 7}));
+}

@@ -1,0 +1,172 @@
+//! Calls both ways, each way they end.
+
+use crate::{
+    phone::Phone,
+    sip_peer::{Peer, sdp},
+};
+use agent_manager::sip::msg::{Contact, Request};
+use serde_json::{Value, json};
+
+/// Where requests inside the dialog go.
+fn target(request: &Request) -> String {
+    match &request.headers.contacts().expect("readable")[..] {
+        [Contact::Addr(contact)] => contact.uri.to_string(),
+        other => panic!("one contact is expected: {other:?}"),
+    }
+}
+
+/// A connected call that the phone made, and its INVITE.
+fn dialled(peer: &mut Peer, phone: &mut Phone) -> Request {
+    phone.send(json!({"cmd": "dial", "to": "101", "id": "d"}));
+    let invite = peer.expect("INVITE");
+    assert_eq!(invite.uri.to_string(), "sip:101@pbx.test");
+    peer.respond(&invite, 180, &[], "");
+    let dialing = phone.wait(json!({"event": "call", "state": "dialing"}));
+    let call = json!({"call": 1, "direction": "out", "id": "d"});
+    assert!(call.as_object().expect("an object").iter().all(|(k, v)| dialing[k] == *v), "{dialing}");
+    phone.wait(json!({"event": "call", "call": 1, "state": "early"}));
+    peer.respond(&invite, 200, &[], &sdp("sendrecv"));
+    peer.expect("ACK");
+    let connected = phone.wait(json!({"event": "call", "call": 1, "state": "connected"}));
+    assert_eq!((&connected["codec"], &connected["srtp"]), (&json!("PCMU/8000"), &json!("off")));
+    assert!(connected.get("id").is_none(), "the mark is carried once: {connected}");
+    invite
+}
+
+#[test]
+fn a_call_out_with_everything_in_it() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let (mut phone, _) = peer.registered(dir.path(), &["--codecs", "pcmu"]);
+    let invite = dialled(&mut peer, &mut phone);
+
+    for (cmd, state, direction) in [("hold", "held", "recvonly"), ("resume", "connected", "sendrecv")] {
+        phone.send(json!({"cmd": cmd, "call": 1, "id": cmd}));
+        let again = peer.expect("INVITE");
+        let offered = String::from_utf8_lossy(&again.body).into_owned();
+        let wanted = if cmd == "hold" { "a=sendonly" } else { "a=sendrecv" };
+        assert!(offered.contains(wanted), "{offered}");
+        peer.respond(&again, 200, &[], &sdp(direction));
+        peer.expect("ACK");
+        assert_eq!(phone.wait(json!({"event": "call", "call": 1, "state": state}))["id"], cmd);
+    }
+
+    for cmd in ["mute", "unmute"] {
+        phone.send(json!({"cmd": cmd, "call": 1, "id": "m"}));
+        phone.wait(json!({"event": "ok", "cmd": cmd, "id": "m"}));
+    }
+    phone.send(json!({"cmd": "dtmf", "call": 1, "digits": "1#", "id": "r"}));
+    phone.wait(json!({"event": "ok", "cmd": "dtmf", "id": "r"}));
+    phone.send(json!({"cmd": "dtmf", "call": 1, "digits": "5", "via": "info", "id": "i"}));
+    let info = peer.expect("INFO");
+    assert!(String::from_utf8_lossy(&info.body).contains("Signal=5"));
+    peer.respond(&info, 200, &[], "");
+    phone.wait(json!({"event": "ok", "cmd": "dtmf", "id": "i"}));
+    phone.send(json!({"cmd": "stats", "call": 1, "id": "s"}));
+    let stats = phone.wait(json!({"event": "stats", "call": 1, "id": "s"}));
+    assert!(stats["tx"]["packets"].as_u64().is_some_and(|p| p > 0), "{stats}");
+
+    let (from, to) = (invite.headers.from().expect("readable"), invite.headers.call_id().expect("readable"));
+    let bye = format!(
+        "BYE {} SIP/2.0\nFrom: <sip:101@pbx.test>;tag=peer\nTo: {from}\nCall-ID: {to}\nCSeq: 9 BYE",
+        target(&invite)
+    );
+    peer.request(&bye, "");
+    assert_eq!(peer.expect_final("BYE").code(), 200);
+    let ended = phone.wait(json!({"event": "call", "call": 1, "state": "ended"}));
+    assert_eq!(ended["ended_by"], "remote");
+    phone.quit();
+}
+
+#[test]
+fn each_way_a_call_out_can_end() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::tcp();
+    let (mut phone, _) = peer.registered(dir.path(), &[]);
+    for (number, code) in [486, 603, 404, 503].into_iter().enumerate() {
+        phone.send(json!({"cmd": "dial", "to": "sip:102@pbx.test"}));
+        let invite = peer.expect("INVITE");
+        peer.respond(&invite, code, &[], "");
+        peer.expect("ACK");
+        let ended = phone.wait(json!({"event": "call", "state": "ended"}));
+        assert_eq!((&ended["code"], &ended["call"]), (&json!(code), &json!(number + 1)), "{ended}");
+        assert!(ended["reason"].as_str().is_some_and(|r| !r.is_empty()), "{ended}");
+    }
+    phone.send(json!({"cmd": "dial", "to": "102"}));
+    let invite = peer.expect("INVITE");
+    peer.respond(&invite, 180, &[], "");
+    let early = phone.wait(json!({"event": "call", "state": "early"}));
+    phone.send(json!({"cmd": "hangup", "call": early["call"], "id": "h"}));
+    let cancel = peer.expect("CANCEL");
+    peer.respond(&cancel, 200, &[], "");
+    peer.respond(&invite, 487, &[], "");
+    peer.expect("ACK");
+    let ended = phone.wait(json!({"event": "call", "state": "ended"}));
+    assert_eq!((&ended["ended_by"], &ended["id"]), (&json!("local"), &json!("h")), "{ended}");
+    phone.quit();
+}
+
+/// The peer calls; what is said of it.
+fn call_in(peer: &mut Peer, phone: &mut Phone, number: u32, contact: &str) -> Value {
+    let from = peer.contact();
+    let head = format!(
+        "INVITE {contact} SIP/2.0\nFrom: \"Ann\" <sip:101@pbx.test>;tag=t{number}\nTo: <sip:a@pbx.test>\nCall-ID: in{number}\nCSeq: 1 INVITE\nContact: {from}"
+    );
+    peer.request(&head, &sdp("sendrecv"));
+    phone.wait(json!({"event": "call", "direction": "in", "call": number, "state": ["ringing", "connected"]}))
+}
+
+#[test]
+fn a_call_in_is_answered_or_rejected() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let (mut phone, register) = peer.registered(dir.path(), &[]);
+    let contact = target(&register);
+
+    let ringing = call_in(&mut peer, &mut phone, 1, &contact);
+    assert_eq!((&ringing["state"], &ringing["peer_name"]), (&json!("ringing"), &json!("Ann")), "{ringing}");
+    assert!(ringing["peer"].as_str().is_some_and(|p| p.contains("101@pbx.test")), "{ringing}");
+    phone.send(json!({"cmd": "answer", "call": 1, "id": "a"}));
+    let answer = peer.expect_final("INVITE");
+    assert_eq!(answer.code(), 200);
+    let to = answer.headers.get("To").expect("there").to_owned();
+    peer.request(
+        &format!("ACK {contact} SIP/2.0\nFrom: <sip:101@pbx.test>;tag=t1\nTo: {to}\nCall-ID: in1\nCSeq: 1 ACK"),
+        "",
+    );
+    assert_eq!(phone.wait(json!({"event": "call", "call": 1, "state": "connected"}))["id"], "a");
+    phone.send(json!({"cmd": "hangup", "call": 1}));
+    let bye = peer.expect("BYE");
+    assert!(peer.is_own(&bye.uri), "{}", bye.uri);
+    peer.respond(&bye, 200, &[], "");
+    assert_eq!(phone.wait(json!({"event": "call", "call": 1, "state": "ended"}))["ended_by"], "local");
+
+    call_in(&mut peer, &mut phone, 2, &contact);
+    phone.send(json!({"cmd": "reject", "call": 2, "code": 603}));
+    assert_eq!(peer.expect_final("INVITE").code(), 603);
+    phone.wait(json!({"event": "call", "call": 2, "state": "ended"}));
+    phone.quit();
+}
+
+#[test]
+fn calls_are_answered_by_themselves_and_counted() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let (mut phone, register) = peer.registered(dir.path(), &["--auto-answer", "0", "--max-calls", "1"]);
+    let contact = target(&register);
+    call_in(&mut peer, &mut phone, 1, &contact);
+    assert_eq!(peer.expect_final("INVITE").code(), 200);
+    let from = peer.contact();
+    let second = format!(
+        "INVITE {contact} SIP/2.0\nFrom: <sip:102@pbx.test>;tag=x\nTo: <sip:a@pbx.test>\nCall-ID: more\nCSeq: 1 INVITE\nContact: {from}"
+    );
+    peer.request(&second, &sdp("sendrecv"));
+    loop {
+        let answer = peer.expect_final("INVITE");
+        if answer.headers.call_id() == Ok("more") {
+            assert_eq!(answer.code(), 486);
+            break;
+        }
+    }
+    phone.quit();
+}

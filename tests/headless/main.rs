@@ -1,0 +1,15 @@
+//! The headless contract, from outside: the real binary on real loopback sockets, against a scripted SIP peer and a scripted
+//! TMS.
+
+#[path = "../peers/support/phone.rs"]
+#[allow(dead_code, reason = "shared with the tests against real peers")]
+mod phone;
+#[path = "../peers/support/process.rs"]
+#[allow(dead_code, reason = "shared with the tests against real peers")]
+mod process;
+
+mod calls;
+mod lines;
+mod registering;
+mod sip_peer;
+mod tms;
