@@ -122,6 +122,15 @@ impl UserAgent {
         self.run(now);
     }
 
+    /// A connection is gone, with or without requests on it. Registered through it, we cannot be called any more: register
+    /// anew (RFC 5626 §4.4).
+    pub fn handle_flow_lost(&mut self, now: Instant, flow: Flow) {
+        if let Some(registration) = &mut self.registration {
+            registration.handle_flow_lost(now, &mut self.stack, flow);
+        }
+        self.run(now);
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.stack.handle_timeout(now);

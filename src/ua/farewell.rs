@@ -111,7 +111,7 @@ impl Farewells {
         mut request: Request,
         reply: &Reply,
     ) {
-        let Reply::Response(response) = reply else {
+        let Reply::Response(response, _) = reply else {
             self.byes.remove(&id);
             return;
         };

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::sip::{
     auth::AuthError,
+    flow::Flow,
     msg::{Method, Request, Response},
     uri::{NameAddr, SipUri, Uri},
 };
@@ -49,8 +50,10 @@ enum Phase {
     Registering {
         request: RequestId,
     },
+    /// `flow`: how the last REGISTER went.
     Online {
         refresh_at: Instant,
+        flow: Flow,
     },
     Waiting {
         until: Instant,
@@ -116,13 +119,19 @@ impl Registration {
 
     pub const fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Online { refresh_at: at } | Phase::Waiting { until: at } => Some(at),
+            Phase::Online { refresh_at: at, .. } | Phase::Waiting { until: at } => Some(at),
             Phase::Unneeded | Phase::Registering { .. } | Phase::Stopped | Phase::Leaving { .. } | Phase::Gone => None,
         }
     }
 
     pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.attempt(now, stack);
+        }
+    }
+
+    pub fn handle_flow_lost(&mut self, now: Instant, stack: &mut Stack, lost: Flow) {
+        if matches!(self.phase, Phase::Online { flow, .. } if flow == lost) {
             self.attempt(now, stack);
         }
     }
@@ -154,8 +163,8 @@ impl Registration {
     }
 
     fn registered(&mut self, now: Instant, stack: &mut Stack, request: &Request, reply: &Reply) {
-        let response = match reply {
-            Reply::Response(response) => response,
+        let (response, flow) = match reply {
+            Reply::Response(response, flow) => (response, *flow),
             Reply::TimedOut => {
                 return self.fail(now, stack, Some(408), "The server does not answer.".to_owned(), None);
             }
@@ -165,7 +174,7 @@ impl Registration {
         };
         match response.code() {
             100..200 => {}
-            200..300 => self.granted(now, stack, request, response),
+            200..300 => self.granted(now, stack, request, (response, flow)),
             300..=399 => self.redirected(now, stack, response),
             401 | 407 => self.challenged(now, stack, request, response),
             423 => self.too_brief(now, stack, response),
@@ -173,14 +182,15 @@ impl Registration {
         }
     }
 
-    fn granted(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
+    fn granted(&mut self, now: Instant, stack: &mut Stack, request: &Request, (response, flow): (&Response, Flow)) {
         match answer::granted(request, response, self.expires) {
             Granted::For(expires) => {
                 self.failures = 0;
                 self.service_route = response.headers.name_addrs("Service-Route").unwrap_or_default();
                 // Early enough for a retransmission or two, and not all clients of a restarted server at once.
                 let fraction = 0.70 + 0.15 * stack.entropy.unit();
-                self.phase = Phase::Online { refresh_at: now + expires.mul_f64(fraction).max(Duration::from_secs(1)) };
+                let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
+                self.phase = Phase::Online { refresh_at, flow };
                 self.report(stack, RegistrationState::Online { expires });
             }
             Granted::Nothing => {
@@ -268,7 +278,7 @@ impl Registration {
     }
 
     fn left(&mut self, now: Instant, stack: &mut Stack, request: &Request, reply: &Reply) {
-        if let Reply::Response(response) = reply {
+        if let Reply::Response(response, _) = reply {
             if response.is_provisional() {
                 return;
             }

@@ -35,7 +35,8 @@ pub(super) enum Owner {
 /// What became of a request.
 #[derive(Debug)]
 pub(super) enum Reply {
-    Response(Response),
+    /// And the way it came.
+    Response(Response, Flow),
     /// To be read as 408 (RFC 3261 §8.1.3.1).
     TimedOut,
     /// Not delivered, or there is no way to the target: a sentence.
@@ -331,7 +332,14 @@ impl Stack {
         }
     }
 
+    /// Answers; a To tag is added where the response is to have one and its maker gave none (RFC 3261 §8.2.6.2).
     pub fn respond(&mut self, now: Instant, transaction: ServerTransactionId, mut response: Response) {
+        if let Ok(mut to) = response.headers.to()
+            && to.tag().is_none()
+        {
+            to.set_param("tag", Some(&self.entropy.tag()));
+            response.headers.set("To", to.to_string());
+        }
         response.headers.push("Server", self.settings.user_agent.as_str());
         self.endpoint.respond(now, transaction, response);
     }
@@ -405,7 +413,7 @@ impl Stack {
             Event::Ack { request, .. } => Some(Incoming::Ack { request }),
             Event::Cancelled { transaction, cancel } => Some(Incoming::Cancelled { transaction, cancel }),
             Event::NoAck { transaction } => Some(Incoming::NoAck { transaction }),
-            Event::Response { transaction, response, .. } => self.handle_response(now, transaction, response),
+            Event::Response { transaction, response, flow } => self.handle_response(now, transaction, response, flow),
             Event::TimedOut { transaction } => self.handle_failure(now, transaction, Reply::TimedOut),
             Event::TransportFailed { transaction, reason } => {
                 self.handle_failure(now, transaction, Reply::Unreachable(reason))
@@ -418,6 +426,7 @@ impl Stack {
         now: Instant,
         transaction: endpoint::ClientTransactionId,
         response: Response,
+        flow: Flow,
     ) -> Option<Incoming> {
         let id = *self.transactions.get(&transaction)?;
         // RFC 3263 §4.3: a 503 is a reason to try the next place.
@@ -429,7 +438,7 @@ impl Stack {
         if let Way::Accepted { confirmed, .. } = &mut pending.way {
             let remote_tag = remote_tag(&response);
             match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
-                Some(Confirmed { ack: Some((ack, flow)), .. }) => self.endpoint.send_ack(now, *flow, ack.clone()),
+                Some(Confirmed { ack: Some((ack, way)), .. }) => self.endpoint.send_ack(now, *way, ack.clone()),
                 Some(Confirmed { ack: None, .. }) => {}
                 None if confirmed.len() < MAX_FORKS => {
                     confirmed.push(Confirmed { remote_tag, ack: None });
@@ -442,7 +451,7 @@ impl Stack {
         }
         if response.is_provisional() {
             let (owner, request) = (pending.owner, pending.request.clone());
-            return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response) });
+            return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) });
         }
         if response.is_success() && pending.request.method == Method::INVITE {
             let fork = Confirmed { remote_tag: remote_tag(&response), ack: None };
@@ -451,11 +460,11 @@ impl Stack {
             return Some(match owner {
                 Owner::Abandoned => Incoming::Stray { id, account, invite: request, response },
                 Owner::Registration | Owner::Call(_) | Owner::Farewell => {
-                    Incoming::Reply { owner, id, request, reply: Reply::Response(response) }
+                    Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) }
                 }
             });
         }
-        self.finish(id, Reply::Response(response));
+        self.finish(id, Reply::Response(response, flow));
         None
     }
 

@@ -94,6 +94,7 @@ impl OfferAnswer {
     pub fn accept_answer(&mut self, answer: &[u8]) -> Result<MediaPlan, SdpError> {
         let plan = self.preview(answer)?;
         self.offered = None;
+        self.keep_first(plan.send.1);
         Ok(plan)
     }
 
@@ -128,7 +129,13 @@ impl OfferAnswer {
             self.numbers.push(format.clone());
         }
         let body = self.write(local, plan.direction, &formats, Some(&session.times), audio.rtcp_mux);
+        self.keep_first(plan.send.1);
         Ok((body, plan))
+    }
+
+    /// What is in use is offered first from now on, so that a hold does not change the codec.
+    fn keep_first(&mut self, codec: Codec) {
+        self.codecs.sort_by_key(|c| *c != codec);
     }
 
     /// Our payload type for an encoding: the one used before, the usual one, or a free dynamic one.

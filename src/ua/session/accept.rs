@@ -138,7 +138,7 @@ impl Session {
         let Ringing { transaction, mut dialog, invite, .. } = *ringing;
         dialog.confirm();
         let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
-        self.establish(dialog, Some(Unconfirmed { transaction, cseq, is_initial: true }));
+        self.establish(dialog, Some(Unconfirmed { transaction, cseq, is_initial: true, hold: false }));
         if let Some(plan) = plan {
             self.agree(stack, plan);
         }

@@ -68,7 +68,7 @@ impl Session {
             return;
         }
         let why = match reply {
-            Reply::Response(response) => match response.code() {
+            Reply::Response(response, _) => match response.code() {
                 100..200 => return,
                 200..300 => return self.next_digit(now, stack),
                 401 | 407 if stack.answer_challenge(&self.account, &mut request, response).is_ok() => {

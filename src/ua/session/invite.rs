@@ -153,7 +153,7 @@ impl Session {
             return;
         }
         let response = match reply {
-            Reply::Response(response) => response,
+            Reply::Response(response, _) => response,
             Reply::TimedOut => {
                 let reason = "The call was not answered by any server.";
                 return self.target_failed(stack, End::new(EndedBy::Network, Some(408), reason));
@@ -256,6 +256,7 @@ impl Session {
                     attempt.target = next;
                 }
                 self.media.negotiation.offer_failed();
+                self.media.plan = None;
                 self.phase = Phase::Calling(Box::new(Calling { attempt, flows: Vec::new() }));
                 self.report(stack);
                 self.find_way(stack);

@@ -52,6 +52,8 @@ pub(super) struct Unconfirmed {
     pub cseq: u32,
     /// The call's first INVITE: until its ACK no BYE may be sent (RFC 3261 §15).
     pub is_initial: bool,
+    /// Whether our description in it holds the call.
+    pub hold: bool,
 }
 
 impl Established {
@@ -145,15 +147,19 @@ impl Session {
         reply: Reply,
     ) {
         let Phase::Established(established) = &mut self.phase else { return };
-        let lost = match &reply {
-            // RFC 3261 §12.2.1.2: the dialog is gone.
-            Reply::Response(response) if matches!(response.code(), 408 | 481) => Some(response.code()),
-            Reply::TimedOut => Some(408),
-            Reply::Response(_) | Reply::Unreachable(_) => None,
+        // RFC 3261 §12.2.1.2: the dialog is gone.
+        let lost = || End::new(EndedBy::Network, Some(408), "The connection to the other side was lost.");
+        let end = match &reply {
+            // Its BYE may be on its way.
+            Reply::Response(response, _) if response.code() == 481 => {
+                Some(End::new(EndedBy::Remote, Some(481), reason::call(481, "")))
+            }
+            Reply::Response(response, _) if response.code() == 408 => Some(lost()),
+            Reply::TimedOut => Some(lost()),
+            Reply::Response(..) | Reply::Unreachable(_) => None,
         };
-        if let Some(code) = lost {
-            let reason = "The connection to the other side was lost.";
-            return self.close(now, stack, End::new(EndedBy::Network, Some(code), reason));
+        if let Some(end) = end {
+            return self.close(now, stack, end);
         }
         match established.exchange {
             Exchange::Offered { request: ours, hold } if ours == id => {
@@ -172,7 +178,7 @@ impl Session {
         reply: Reply,
     ) {
         let response = match reply {
-            Reply::Response(response) => response,
+            Reply::Response(response, _) => response,
             Reply::TimedOut => return,
             Reply::Unreachable(why) => return self.reinvite_failed(stack, hold, &why),
         };
@@ -342,9 +348,10 @@ impl Session {
         stack.respond(now, transaction, response);
         let cseq = request.headers.cseq().map_or(0, |cseq| cseq.number);
         let is_initial = established.unconfirmed().is_some_and(|u| u.is_initial);
-        established.exchange = Exchange::Answered(Unconfirmed { transaction, cseq, is_initial });
+        let hold = established.want_hold;
+        established.exchange = Exchange::Answered(Unconfirmed { transaction, cseq, is_initial, hold });
         if plan.is_some() {
-            established.held = established.want_hold;
+            established.held = hold;
         }
         if let Some(plan) = plan {
             self.agree(stack, plan);
@@ -364,7 +371,7 @@ impl Session {
         if self.media.negotiation.is_offering() {
             match self.media.negotiation.accept_answer(&ack.body) {
                 Ok(plan) => {
-                    established.held = established.want_hold && plan.direction != Direction::SendRecv;
+                    established.held = unconfirmed.hold;
                     self.agree(stack, plan);
                     self.report(stack);
                 }

@@ -1,13 +1,9 @@
-use super::bench::*;
+use super::{bench::*, ended};
 use crate::{
     media::plan::Codec,
     sip::msg::{Message, Method},
     ua::api::{CallState, Command, EndedBy},
 };
-
-fn ended(by: EndedBy, code: Option<u16>, reason: &str) -> CallState {
-    CallState::Ended { ended_by: by, code, reason: reason.into() }
-}
 
 #[test]
 fn a_call_out_rings_connects_and_ends() {

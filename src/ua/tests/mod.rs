@@ -2,4 +2,15 @@
 
 mod bench;
 mod calls;
+mod incoming;
+mod modify;
+mod outgoing;
+mod outside;
 mod registration;
+mod simulation;
+
+use super::api::{CallState, EndedBy};
+
+fn ended(by: EndedBy, code: Option<u16>, reason: &str) -> CallState {
+    CallState::Ended { ended_by: by, code, reason: reason.into() }
+}

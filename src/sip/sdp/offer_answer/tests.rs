@@ -192,7 +192,7 @@ fn further_lines_are_refused_in_their_place_and_stay() {
     let m_lines = |t: &str| t.lines().filter(|l| l.starts_with("m=")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(m_lines(&answer), ["m=audio 4000 RTP/AVP 0", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"]);
     let offer = text(session.offer(local(), Direction::SendOnly));
-    let expected = ["m=audio 4000 RTP/AVP 96 0 8 97 101", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"];
+    let expected = ["m=audio 4000 RTP/AVP 0 96 8 97 101", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"];
     assert_eq!(m_lines(&offer), expected);
 }
 
@@ -209,11 +209,11 @@ fn the_version_goes_up_exactly_when_the_description_changes() {
     let version = |body: &[u8]| remote::parse(body).unwrap().origin.sess_version;
     let mut session = ours(&ALL);
     let first = session.offer(local(), Direction::SendRecv);
-    session.accept_answer(&sdp("0", &[])).unwrap();
+    session.accept_answer(&sdp("111", &[OPUS])).unwrap();
     let same = session.offer(local(), Direction::SendRecv);
     session.offer_failed();
     let hold = session.offer(local(), Direction::SendOnly);
-    session.accept_answer(&sdp("0", &["a=recvonly"])).unwrap();
+    session.accept_answer(&sdp("111", &[OPUS, "a=recvonly"])).unwrap();
     let resume = session.offer(local(), Direction::SendRecv);
     assert_eq!([&first, &same, &hold, &resume].map(|b| version(b)), [1, 1, 2, 3]);
     assert_eq!(first, same);
