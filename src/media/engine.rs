@@ -19,14 +19,14 @@
 //! The thread sleeps until a packet, an order or the card's next step; it sleeps without end while there is no session, tone
 //! or meter. The card's clock drives both halves: samples heard fill packets, samples wanted empty the jitter buffers.
 
+mod audio;
 mod ports;
 mod runner;
 mod session;
 
 use super::{plan::MediaPlan, stats::CallStats};
-use mio::{Poll, Waker};
 use ports::PortPair;
-use runner::{Order, Runner};
+use runner::{Order, Orders, Runner};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -161,8 +161,7 @@ pub enum MediaError {
 
 /// Handle to the engine's thread. Dropping it does not stop the engine; [`MediaEngine::shutdown`] does and waits.
 pub struct MediaEngine {
-    orders: mpsc::Sender<Order>,
-    waker: Waker,
+    orders: Orders,
     thread: JoinHandle<()>,
 }
 
@@ -170,13 +169,10 @@ impl MediaEngine {
     /// Starts the engine's thread. `events` is called on that thread and must return at once (it sends into a channel). Opens
     /// no device until one is needed.
     pub fn start(audio: AudioChoice, events: impl Fn(EngineEvent) + Send + 'static) -> Result<Self, MediaError> {
-        let (orders, inbox) = mpsc::channel();
-        let poll = Poll::new().map_err(MediaError::Thread)?;
-        let waker = Waker::new(poll.registry(), runner::WAKE).map_err(MediaError::Thread)?;
-        let runner = Runner::new(poll, inbox, audio, Box::new(events))?;
+        let (runner, orders) = Runner::new(audio, Box::new(events))?;
         let thread =
             std::thread::Builder::new().name("media".into()).spawn(|| runner.run()).map_err(MediaError::Thread)?;
-        Ok(Self { orders, waker, thread })
+        Ok(Self { orders, thread })
     }
 
     /// Binds an RTP/RTCP port pair (even port, RTCP one above) on `local_ip` and hands the sockets to the engine. Returns at
@@ -184,30 +180,26 @@ impl MediaEngine {
     pub fn open(&self, session: SessionId, local_ip: IpAddr) -> Result<SocketAddr, MediaError> {
         let pair = PortPair::bind(local_ip)?;
         let address = pair.address;
-        self.order(Order::Open(session, pair)).then_some(address).ok_or(MediaError::Stopped)
+        self.orders.send(Order::Open(session, pair)).then_some(address).ok_or(MediaError::Stopped)
     }
 
     /// Hands over a command; one for a session that is not open does nothing.
     pub fn send(&self, command: EngineCommand) {
-        self.order(Order::Command(command));
+        self.orders.send(Order::Command(command));
     }
 
     /// Figures of a session now; `None` without a plan. Waits for the engine's thread, which takes about a millisecond.
     pub fn stats(&self, session: SessionId) -> Option<CallStats> {
-        let (answer, answered) = mpsc::channel();
-        self.order(Order::Stats(session, answer));
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.orders.send(Order::Stats(session, answer));
         answered.recv_timeout(Duration::from_millis(250)).ok().flatten()
     }
 
     /// Stops sending, finishes the recording, joins the thread; within 500 ms.
     pub fn shutdown(self) {
-        if self.order(Order::Stop) {
+        if self.orders.send(Order::Stop) {
             // The engine never blocks, so it gets there.
             let _ = self.thread.join();
         }
-    }
-
-    fn order(&self, order: Order) -> bool {
-        self.orders.send(order).is_ok() && self.waker.wake().is_ok()
     }
 }

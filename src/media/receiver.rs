@@ -199,3 +199,6 @@ impl Stream {
 fn ms(epoch: Instant, now: Instant) -> f64 {
     now.saturating_duration_since(epoch).as_secs_f64() * 1000.0
 }
+
+#[cfg(test)]
+mod tests;

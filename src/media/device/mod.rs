@@ -1,10 +1,14 @@
 //! Where sound comes from and goes to: sound cards, files, or nothing, behind one trait.
 
 mod file;
+mod names;
 mod null;
+mod sound_card;
+mod stream;
 
 pub use file::{FileCard, Tape};
 pub use null::NullCard;
+pub use sound_card::{SoundCard, list_devices};
 
 use super::SAMPLE_RATE;
 use std::time::{Duration, Instant};
@@ -20,6 +24,14 @@ pub trait Card: Send {
 
     /// When the next poll has something to do.
     fn poll_timeout(&self) -> Instant;
+
+    /// Whether the microphone is wanted; it need not be open otherwise.
+    fn listen(&mut self, _now: Instant, _on: bool) {}
+
+    /// Names of the microphone and the speaker that are open.
+    fn in_use(&self) -> (Option<String>, Option<String>) {
+        (None, None)
+    }
 
     /// A call is connected.
     fn connected(&mut self, _now: Instant) {}

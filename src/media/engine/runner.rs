@@ -1,35 +1,46 @@
-//! The engine's thread: waits, then moves sound between sessions and the card.
+//! The engine's thread: waits, then moves sound between the sessions and the cards.
 
 use super::{
-    AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, PortPair, SessionId, Tone,
+    AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, PortPair, SessionId,
+    audio::{Audio, Demand},
     session::{Report, Session},
 };
-use crate::media::{
-    BLOCK,
-    device::{Card, FileCard, NullCard, Tape},
-    dsp::{peak, tone::ToneSource},
-    stats::CallStats,
-};
-use mio::{Events, Interest, Poll, Token};
+use crate::media::{BLOCK, device::list_devices, stats::CallStats};
+use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     collections::BTreeMap,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 /// The token of orders; sessions have the others.
 pub const WAKE: Token = Token(usize::MAX);
 
-/// Steps of a card that only runs on, for its recording's sake.
-const IDLE_STEP: Duration = Duration::from_millis(200);
-const LEVELS_EVERY: Duration = Duration::from_millis(66);
+/// Orders that may wait; the engine never lets so many gather.
+const QUEUE: usize = 1_024;
 
 /// What the handle sends.
 pub enum Order {
     Open(SessionId, PortPair),
     Command(EngineCommand),
-    Stats(SessionId, mpsc::Sender<Option<CallStats>>),
+    Stats(SessionId, mpsc::SyncSender<Option<CallStats>>),
+    /// Microphones and speakers that exist.
+    Devices(Vec<String>, Vec<String>),
     Stop,
+}
+
+/// The way to the engine's thread, also for the helpers it starts.
+#[derive(Clone)]
+pub struct Orders {
+    queue: mpsc::SyncSender<Order>,
+    waker: Arc<Waker>,
+}
+
+impl Orders {
+    /// `false` once the engine has stopped.
+    pub fn send(&self, order: Order) -> bool {
+        self.queue.send(order).is_ok() && self.waker.wake().is_ok()
+    }
 }
 
 type Emit = Box<dyn Fn(EngineEvent) + Send>;
@@ -37,52 +48,42 @@ type Emit = Box<dyn Fn(EngineEvent) + Send>;
 pub struct Runner {
     poll: Poll,
     inbox: mpsc::Receiver<Order>,
+    orders: Orders,
     emit: Emit,
-    choice: AudioChoice,
-    /// Opened files wait here for the first session.
-    tape: Option<Tape>,
-    card: Option<Box<dyn Card>>,
+    audio: Audio,
     sessions: BTreeMap<SessionId, Session>,
-    tone: Option<ToneSource>,
-    /// Peaks since the last report, and when the next is due, while the meters are on.
-    meter: Option<Meter>,
     impairment: Option<Impairment>,
     microphone: Vec<f32>,
-}
-
-struct Meter {
-    microphone: f32,
-    speaker: f32,
-    due: Instant,
+    /// Sockets hold more than was read in one go.
+    unread: bool,
 }
 
 impl Runner {
-    pub fn new(poll: Poll, inbox: mpsc::Receiver<Order>, choice: AudioChoice, emit: Emit) -> Result<Self, MediaError> {
-        let tape = open_tape(&choice)?;
-        Ok(Self {
+    pub fn new(choice: AudioChoice, emit: Emit) -> Result<(Self, Orders), MediaError> {
+        let audio = Audio::new(choice)?;
+        let poll = Poll::new().map_err(MediaError::Thread)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
+        let (queue, inbox) = mpsc::sync_channel(QUEUE);
+        let orders = Orders { queue, waker };
+        let runner = Self {
             poll,
             inbox,
+            orders: orders.clone(),
             emit,
-            choice,
-            tape,
-            card: None,
+            audio,
             sessions: BTreeMap::new(),
-            tone: None,
-            meter: None,
             impairment: None,
             microphone: Vec::new(),
-        })
+            unread: false,
+        };
+        Ok((runner, orders))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the engine's clock is read here and handed on")]
     pub fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        let mut unread = false;
         loop {
-            let timeout = match self.poll_timeout() {
-                _ if unread => Some(Duration::ZERO),
-                Some(at) => Some(at.saturating_duration_since(Instant::now())),
-                None => None,
-            };
+            let timeout = self.timeout(Instant::now());
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -93,39 +94,51 @@ impl Runner {
             if !self.obey(now) {
                 return;
             }
-            let tokens = events.iter().map(|event| event.token()).filter(|token| *token != WAKE);
-            let readable: Vec<SessionId> = match unread {
-                true => self.sessions.keys().copied().collect(),
-                false => tokens.map(|token| (token.0 / 2) as SessionId).collect(),
-            };
-            unread = false;
-            for id in readable {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    unread |= session.read(now, &mut |report| (self.emit)(event(id, report)));
-                }
-            }
+            self.read(now, &events);
             self.step(now);
+        }
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Duration> {
+        if self.unread {
+            return Some(Duration::ZERO);
+        }
+        let sessions = self.sessions.values().filter_map(Session::poll_timeout);
+        let next = sessions.chain(self.audio.poll_timeout(now, self.demand())).min();
+        next.map(|at| at.saturating_duration_since(now))
+    }
+
+    fn demand(&self) -> Demand {
+        if self.sessions.values().any(Session::is_running) {
+            Demand::Running
+        } else if self.sessions.is_empty() {
+            Demand::Nothing
+        } else {
+            Demand::Soon
         }
     }
 
     /// Carries out what was ordered. `false`: stop.
     fn obey(&mut self, now: Instant) -> bool {
-        loop {
-            match self.inbox.try_recv() {
-                Ok(Order::Open(id, ports)) => self.open(id, ports),
-                Ok(Order::Command(command)) => self.command(now, command),
-                Ok(Order::Stats(id, answer)) => {
+        while let Ok(order) = self.inbox.try_recv() {
+            match order {
+                Order::Open(id, ports) => self.open(id, ports),
+                Order::Command(command) => self.command(now, command),
+                Order::Stats(id, answer) => {
                     let _ = answer.send(self.sessions.get(&id).and_then(|session| session.stats(false)));
                 }
-                Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => {
+                Order::Devices(microphones, speakers) => {
+                    (self.emit)(EngineEvent::Devices(self.audio.device_list(microphones, speakers)));
+                }
+                Order::Stop => {
                     for id in self.sessions.keys().copied().collect::<Vec<_>>() {
                         self.close(now, id);
                     }
                     return false;
                 }
-                Err(mpsc::TryRecvError::Empty) => return true,
             }
         }
+        true
     }
 
     fn open(&mut self, id: SessionId, ports: PortPair) {
@@ -142,39 +155,32 @@ impl Runner {
     }
 
     fn command(&mut self, now: Instant, command: EngineCommand) {
+        let mut with = |id, act: &mut dyn FnMut(&mut Session)| {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                act(session);
+            }
+        };
         match command {
             EngineCommand::Plan { session, plan } => {
-                if let Some(session) = self.sessions.get_mut(&session) {
-                    session.set_plan(now, plan, self.impairment);
-                }
+                let impairment = self.impairment;
+                with(session, &mut |session| session.set_plan(now, plan.clone(), impairment));
             }
-            EngineCommand::Connected { .. } => {
-                self.prepare_card(now);
-                if let Some(card) = &mut self.card {
-                    card.connected(now);
-                }
-            }
-            EngineCommand::Mute { session, on } => {
-                if let Some(session) = self.sessions.get_mut(&session) {
-                    session.mute(on);
-                }
-            }
-            EngineCommand::Dtmf { session, digits, via } => {
-                if let Some(session) = self.sessions.get_mut(&session) {
-                    session.press(&digits, via);
-                }
-            }
+            EngineCommand::Connected { .. } => self.audio.connected(now),
+            EngineCommand::Mute { session, on } => with(session, &mut |session| session.mute(on)),
+            EngineCommand::Dtmf { session, digits, via } => with(session, &mut |session| session.press(&digits, via)),
             EngineCommand::Close { session } => self.close(now, session),
-            EngineCommand::Tone { tone } => self.tone = tone.map(ToneSource::new),
-            EngineCommand::Audio(choice) => self.choose(choice),
+            EngineCommand::Tone { tone } => self.audio.set_tone(tone),
+            EngineCommand::Audio(choice) => match self.audio.choose(choice) {
+                Ok(()) => self.ask_for_devices(),
+                Err(error) => (self.emit)(EngineEvent::Notice(error.to_string())),
+            },
             EngineCommand::Meter { on } => {
-                self.meter = on.then_some(Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY });
+                self.audio.set_meter(now, on);
+                self.ask_for_devices();
             }
             EngineCommand::Impair(impairment) => {
                 self.impairment = impairment;
-                for session in self.sessions.values_mut() {
-                    session.impair(impairment);
-                }
+                self.sessions.values_mut().for_each(|session| session.impair(impairment));
             }
         }
     }
@@ -185,64 +191,48 @@ impl Runner {
         }
     }
 
-    fn choose(&mut self, choice: AudioChoice) {
-        if choice == self.choice {
+    /// The list comes as an order.
+    fn ask_for_devices(&self) {
+        if self.audio.has_devices() {
+            let orders = self.orders.clone();
+            list_devices(move |microphones, speakers| drop(orders.send(Order::Devices(microphones, speakers))));
+        }
+    }
+
+    /// Reads what the sockets of these events hold, or all if some was left the last time.
+    fn read(&mut self, now: Instant, events: &Events) {
+        let all = std::mem::take(&mut self.unread);
+        let emit = &self.emit;
+        let mut read = |id: SessionId, session: &mut Session| {
+            self.unread |= session.read(now, &mut |report| emit(event(id, report)));
+        };
+        if all {
+            self.sessions.iter_mut().for_each(|(&id, session)| read(id, session));
             return;
         }
-        match open_tape(&choice) {
-            Ok(tape) => {
-                self.tape = tape;
-                self.choice = choice;
-                self.card = None;
+        for token in events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE) {
+            let id = (token.0 / 2) as SessionId;
+            if let Some(session) = self.sessions.get_mut(&id) {
+                read(id, session);
             }
-            Err(error) => (self.emit)(EngineEvent::Notice(error.to_string())),
         }
-    }
-
-    /// Whether anything is to be heard or spoken.
-    fn needs_card(&self) -> bool {
-        let tone = self.tone.as_ref().is_some_and(|source| !rings(source.tone()));
-        tone || self.meter.is_some()
-            || self.sessions.values().any(Session::is_running)
-            || self.card.as_ref().is_some_and(|card| card.runs_on())
-    }
-
-    fn prepare_card(&mut self, now: Instant) {
-        if self.card.is_none() {
-            self.card = Some(match self.tape.take() {
-                Some(tape) => Box::new(FileCard::new(now, tape)),
-                None => Box::new(NullCard::new(now)),
-            });
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let busy = self.tone.is_some() || self.meter.is_some() || self.sessions.values().any(Session::is_running);
-        let card = match &self.card {
-            Some(card) if busy => Some(card.poll_timeout()),
-            Some(card) if card.runs_on() => Some(card.poll_timeout() + IDLE_STEP),
-            Some(_) => None,
-            None if self.needs_card() => Some(Instant::now()),
-            None => None,
-        };
-        self.sessions.values().filter_map(Session::poll_timeout).chain(card).min()
     }
 
     /// Moves sound, if it is time.
     fn step(&mut self, now: Instant) {
+        let emit = &self.emit;
         for (&id, session) in &mut self.sessions {
-            session.release(now, &mut |report| (self.emit)(event(id, report)));
+            session.release(now, &mut |report| emit(event(id, report)));
         }
-        if !self.needs_card() {
+        let demand = self.demand();
+        if self.audio.poll_timeout(now, demand).is_none_or(|due| due > now) {
             return;
         }
-        self.prepare_card(now);
-        let Some(card) = &mut self.card else { return };
         self.microphone.clear();
-        let blocks = card.poll(now, &mut self.microphone);
+        let blocks = self.audio.poll(now, demand, &mut self.microphone);
         if !self.microphone.is_empty() {
             for (&id, session) in &mut self.sessions {
-                session.speak(&self.microphone, &mut |report| (self.emit)(event(id, report)));
+                session.speak(&self.microphone, &mut |report| emit(event(id, report)));
             }
         }
         let (mut mix, mut block) = ([0.0; BLOCK], [0.0; BLOCK]);
@@ -252,33 +242,13 @@ impl Runner {
             for session in self.sessions.values_mut() {
                 session.listen(at, &mut block, &mut mix);
             }
-            if let Some(tone) = &mut self.tone
-                && !rings(tone.tone())
-                && !tone.mix(&mut mix)
-            {
-                self.tone = None;
-            }
-            mix.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
-            card.play(&mix);
-            if let Some(meter) = &mut self.meter {
-                meter.speaker = meter.speaker.max(peak(&mix));
-            }
-        }
-        if let Some(notice) = card.poll_notice() {
-            (self.emit)(EngineEvent::Notice(notice));
+            self.audio.play(&mut mix);
         }
         for (&id, session) in &mut self.sessions {
-            session.housekeep(now, &mut |report| (self.emit)(event(id, report)));
+            session.housekeep(now, &mut |report| emit(event(id, report)));
         }
-        self.measure(now);
-    }
-
-    fn measure(&mut self, now: Instant) {
-        let Some(meter) = &mut self.meter else { return };
-        meter.microphone = meter.microphone.max(peak(&self.microphone));
-        if now >= meter.due {
-            (self.emit)(EngineEvent::Levels { microphone: meter.microphone, speaker: meter.speaker });
-            *meter = Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY };
+        if self.audio.report(now, &self.microphone, emit) {
+            self.ask_for_devices();
         }
     }
 }
@@ -288,17 +258,5 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
-    }
-}
-
-/// Whether a tone belongs to the ringer.
-fn rings(tone: Tone) -> bool {
-    matches!(tone, Tone::Ring | Tone::Test { ringer: true })
-}
-
-fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
-    match choice {
-        AudioChoice::File { input, output } => Tape::open(input, output).map(Some),
-        AudioChoice::Device { .. } | AudioChoice::Null => Ok(None),
     }
 }

@@ -184,6 +184,7 @@ impl Session {
 }
 
 impl Stream {
+    #[expect(clippy::disallowed_methods, reason = "RTCP's sender reports carry the time of day")]
     fn new(now: Instant, plan: MediaPlan, impairment: Option<Impairment>) -> Self {
         let mut random = rand::rng();
         let start = Start { ssrc: random.next_u32(), sequence: random.next_u32() as u16, timestamp: random.next_u32() };

@@ -5,7 +5,9 @@ const BIN_MS: f64 = 2.5;
 /// 500 ms: what comes later is counted in the last bin.
 const BINS: usize = 200;
 /// Share of packets that shall be in time.
-const QUANTILE: f32 = 0.99;
+const QUANTILE: f32 = 0.98;
+/// Packets closer together than this catch up after a standstill, which shall count once.
+const CATCHING_UP_MS: f64 = 5.0;
 /// Packets that the histogram remembers, about 8 s.
 const MEMORY: u32 = 400;
 /// Until this many packets came, the target is at least [`FIRST_TARGET_MS`].
@@ -14,12 +16,12 @@ const FIRST_TARGET_MS: f64 = 20.0;
 /// Allowance for blocks being played at steps of 10 ms; grows when packets that the histogram calls punctual were missed.
 const MARGIN_MS: std::ops::RangeInclusive<f64> = 10.0..=40.0;
 const MARGIN_STEP_MS: f64 = 5.0;
-/// Given back for each packet, 0.5 ms a second.
-const MARGIN_DECAY_MS: f64 = 0.01;
-/// The fastest transit is sought in this many spans of a second: long enough to hold a fast packet on a jittery network,
+/// Given back for each packet, 2 ms a second.
+const MARGIN_DECAY_MS: f64 = 0.04;
+/// The fastest transit is sought in this many spans of half a second: long enough to hold a fast packet on a jittery network,
 /// short enough to follow a clock that runs slow.
 const SPANS: usize = 5;
-const SPAN_MS: f64 = 1_000.0;
+const SPAN_MS: f64 = 500.0;
 /// A transit that differs by more belongs to a stream that began anew.
 const JUMP_MS: f64 = 2_000.0;
 
@@ -32,6 +34,8 @@ pub struct DelayEstimator {
     histogram: [f32; BINS],
     packets: u32,
     margin_ms: f64,
+    /// Arrival before, and how slow it was.
+    last: (f64, f64),
 }
 
 impl Default for DelayEstimator {
@@ -42,6 +46,7 @@ impl Default for DelayEstimator {
             histogram: [0.0; BINS],
             packets: 0,
             margin_ms: *MARGIN_MS.start(),
+            last: (f64::NEG_INFINITY, 0.0),
         }
     }
 }
@@ -54,19 +59,36 @@ impl DelayEstimator {
             *self = Self { margin_ms: self.margin_ms, ..Self::default() };
         }
         if self.fastest[0].is_infinite() || arrival_ms - self.span_started > SPAN_MS {
+            let before = self.base();
             self.fastest.rotate_right(1);
             self.fastest[0] = transit;
             self.span_started = arrival_ms;
+            self.raise(self.base() - before);
         }
         self.fastest[0] = self.fastest[0].min(transit);
         self.packets = self.packets.saturating_add(1);
         let relative = transit - self.base();
+        let (before_ms, before) = std::mem::replace(&mut self.last, (arrival_ms, relative));
+        if arrival_ms - before_ms < CATCHING_UP_MS && relative < before {
+            return relative;
+        }
         // Every packet weighs the same at first, then the older ones fade.
         let weight = 1.0 / self.packets.min(MEMORY) as f32;
         self.histogram.iter_mut().for_each(|share| *share *= 1.0 - weight);
         self.histogram[((relative / BIN_MS) as usize).min(BINS - 1)] += weight;
         self.margin_ms = (self.margin_ms - MARGIN_DECAY_MS).max(*MARGIN_MS.start());
         relative
+    }
+
+    /// The fastest packets have become slower by so much: all the others were that much less behind them.
+    fn raise(&mut self, by_ms: f64) {
+        let bins = (by_ms / BIN_MS) as usize;
+        if (1..BINS).contains(&bins) {
+            let merged = self.histogram[..bins].iter().sum::<f32>();
+            self.histogram.copy_within(bins.., 0);
+            self.histogram[BINS - bins..].fill(0.0);
+            self.histogram[0] += merged;
+        }
     }
 
     /// The sender was silent: what it sends now need not keep step with what came before.

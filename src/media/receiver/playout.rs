@@ -40,6 +40,8 @@ pub struct Playout {
     /// At the codec's rate, in microseconds.
     played_us: u64,
     concealed_us: u64,
+    /// The margin was already raised for the wait that is going on.
+    blamed: bool,
     /// Bridged without knowing yet whether packets were missing.
     undecided_us: u64,
 }
@@ -73,6 +75,7 @@ impl Default for Playout {
             concealed_lately: 0.0,
             played_us: 0,
             concealed_us: 0,
+            blamed: false,
             undecided_us: 0,
         }
     }
@@ -85,7 +88,8 @@ impl Playout {
             self.estimator.new_spurt();
         }
         let relative = self.estimator.observe(arrival_ms, media_ms);
-        if self.undecided_us > 0 && relative < self.estimator.target_ms() {
+        if self.undecided_us > 0 && relative < self.estimator.target_ms() && !std::mem::replace(&mut self.blamed, true)
+        {
             // Something was missed although the network was punctual: the playing is jerky.
             self.estimator.missed();
         }
@@ -132,6 +136,12 @@ impl Playout {
             voice.take(block);
         }
         dropped
+    }
+
+    /// Sound decoded and not yet played.
+    #[cfg(test)]
+    pub fn held_ms(&self) -> f64 {
+        self.voice.as_ref().map_or(0.0, Voice::queued_ms)
     }
 
     pub fn concealed_ms(&self) -> u64 {
@@ -229,6 +239,7 @@ impl Playout {
 
     /// A packet came after an emptiness that was no pause.
     fn settle_wait(&mut self) {
+        self.blamed = false;
         self.concealed_us += std::mem::take(&mut self.undecided_us);
     }
 
@@ -297,6 +308,7 @@ impl Voice {
         self.up.process(&self.samples[..count], &mut self.wide);
         self.samples.drain(..count);
         let made = self.wide.len().min(block.len());
-        block[..made].copy_from_slice(&self.wide[..made]);
+        // Decoders and filters may overshoot.
+        block.iter_mut().zip(&self.wide[..made]).for_each(|(to, from)| *to = from.clamp(-1.0, 1.0));
     }
 }

@@ -1,0 +1,274 @@
+//! The sound card: a microphone and a speaker that come, fail and come back, each by itself. While one is absent the clock
+//! takes its place, so that a call goes on in silence and is heard again once there is sound.
+
+use super::{
+    Card, STEP_BLOCKS, STEP_SAMPLES, StepClock,
+    stream::{self, Flow, Link, Opened},
+};
+use crate::media::{BLOCK, SAMPLE_RATE, dsp::resample::Resampler};
+use rtrb::{Consumer, Producer};
+use std::{
+    sync::{atomic::Ordering::Relaxed, mpsc::TryRecvError},
+    time::{Duration, Instant},
+};
+
+/// Between polls: short, because what is heard waits for the next one.
+const POLL: Duration = Duration::from_millis(5);
+/// A stream that does nothing for this long is dead; a sound server may take two seconds to begin.
+const DEAD: Duration = Duration::from_millis(1_500);
+const NEVER_BEGAN: Duration = Duration::from_secs(5);
+/// Between attempts to open a device.
+const RETRY: Duration = Duration::from_secs(1);
+/// Without a sign of life for this long the clock takes over.
+const STALLED: Duration = Duration::from_millis(100);
+/// Sound of the microphone that is worth sending; what gathered beyond is dropped.
+const MOST_HEARD: usize = SAMPLE_RATE as usize / 10;
+/// Sound kept ready for the speaker, beyond what it takes at once: grows when it was too little.
+const RESERVE_MS: std::ops::RangeInclusive<f64> = 5.0..=60.0;
+const RESERVE_STEP_MS: f64 = 5.0;
+/// Given back at each poll, 1 ms in ten seconds.
+const RESERVE_DECAY_MS: f64 = 0.0005;
+
+/// A card through cpal.
+#[derive(Debug)]
+pub struct SoundCard {
+    /// `None`: play only.
+    microphone: Option<Port<Consumer<f32>>>,
+    microphone_name: Option<String>,
+    speaker: Port<Producer<f32>>,
+    reserve_ms: f64,
+    starved: u32,
+    /// The speaker is absent: what is played is thrown away.
+    deaf: bool,
+    polled: Instant,
+    /// The clock took the microphone's place.
+    substituted: bool,
+    scratch: Vec<f32>,
+    notices: Notices,
+}
+
+/// A stream with what is needed to keep it alive.
+#[derive(Debug)]
+struct Port<End> {
+    what: &'static str,
+    name: Option<String>,
+    open: fn(Option<String>) -> Link<End>,
+    state: State<End>,
+    /// Takes the stream's place.
+    clock: StepClock,
+}
+
+#[derive(Debug)]
+enum State<End> {
+    Opening { link: Link<End>, since: Instant },
+    Open { link: Link<End>, opened: Opened, resampler: Resampler, callbacks: u32, alive: Instant, began: bool },
+    Failed { retry: Instant },
+}
+
+/// Says the same thing once.
+#[derive(Debug, Default)]
+struct Notices {
+    trouble: Option<String>,
+    pending: Option<String>,
+}
+
+impl SoundCard {
+    /// Names as in the list of devices, `None` for the default.
+    pub fn new(now: Instant, microphone: Option<String>, speaker: Option<String>) -> Self {
+        Self {
+            microphone: None,
+            microphone_name: microphone,
+            speaker: Port::new(now, "speaker", speaker, stream::speaker),
+            reserve_ms: *RESERVE_MS.start(),
+            starved: 0,
+            deaf: false,
+            polled: now,
+            substituted: false,
+            scratch: Vec::new(),
+            notices: Notices::default(),
+        }
+    }
+
+    fn hear(&mut self, now: Instant, into: &mut Vec<f32>) {
+        let Some(port) = &mut self.microphone else { return };
+        port.maintain(now, &mut self.notices);
+        let State::Open { link, resampler, alive, began, .. } = &mut port.state else {
+            self.substituted = true;
+            into.resize(into.len() + port.clock.take_due(now) * STEP_SAMPLES, 0.0);
+            return;
+        };
+        let available = link.ring.slots();
+        if available == 0 {
+            let steps = port.clock.take_due(now);
+            if !*began || now.saturating_duration_since(*alive) > STALLED {
+                self.substituted = true;
+                into.resize(into.len() + steps * STEP_SAMPLES, 0.0);
+            }
+            return;
+        }
+        port.clock = StepClock::new(now);
+        self.scratch.clear();
+        self.scratch.extend((0..available).map_while(|_| link.ring.pop().ok()));
+        let start = into.len();
+        resampler.process(&self.scratch, into);
+        // What gathered while the clock took the microphone's place was already sent as silence.
+        let most = if std::mem::take(&mut self.substituted) { BLOCK } else { MOST_HEARD };
+        let heard = into.len() - start;
+        into.drain(start..start + heard.saturating_sub(most));
+    }
+
+    /// Blocks that keep the speaker supplied.
+    fn wanted(&mut self, now: Instant) -> usize {
+        let port = &mut self.speaker;
+        port.maintain(now, &mut self.notices);
+        self.deaf = true;
+        let State::Open { link, opened, alive, began: true, .. } = &port.state else {
+            return port.clock.take_due(now) * STEP_BLOCKS;
+        };
+        if now.saturating_duration_since(*alive) > STALLED {
+            return port.clock.take_due(now) * STEP_BLOCKS;
+        }
+        self.deaf = false;
+        port.clock = StepClock::new(now);
+        let starved = link.flow.starved.load(Relaxed);
+        let step = if starved != self.starved { RESERVE_STEP_MS } else { -RESERVE_DECAY_MS };
+        self.starved = starved;
+        self.reserve_ms = (self.reserve_ms + step).clamp(*RESERVE_MS.start(), *RESERVE_MS.end());
+        let block = opened.rate as usize / 100;
+        let reserve = (self.reserve_ms * f64::from(opened.rate) / 1000.0) as usize;
+        let target = link.flow.period.load(Relaxed) as usize + reserve;
+        let ready = link.ring.buffer().capacity() - link.ring.slots();
+        target.saturating_sub(ready).div_ceil(block)
+    }
+}
+
+impl Card for SoundCard {
+    fn poll(&mut self, now: Instant, microphone: &mut Vec<f32>) -> usize {
+        self.polled = now;
+        self.hear(now, microphone);
+        self.wanted(now)
+    }
+
+    fn play(&mut self, block: &[f32]) {
+        let State::Open { link, resampler, .. } = &mut self.speaker.state else { return };
+        if self.deaf {
+            return;
+        }
+        self.scratch.clear();
+        resampler.process(block, &mut self.scratch);
+        let (_, _unheard) = link.ring.push_partial_slice(&self.scratch);
+    }
+
+    fn poll_timeout(&self) -> Instant {
+        self.polled + POLL
+    }
+
+    fn listen(&mut self, now: Instant, on: bool) {
+        if on != self.microphone.is_some() {
+            let name = self.microphone_name.clone();
+            self.microphone = on.then(|| Port::new(now, "microphone", name, stream::microphone));
+        }
+    }
+
+    fn in_use(&self) -> (Option<String>, Option<String>) {
+        (self.microphone.as_ref().and_then(Port::in_use), self.speaker.in_use())
+    }
+
+    fn poll_notice(&mut self) -> Option<String> {
+        self.notices.pending.take()
+    }
+}
+
+impl<End> Port<End> {
+    fn new(now: Instant, what: &'static str, name: Option<String>, open: fn(Option<String>) -> Link<End>) -> Self {
+        let state = State::Opening { link: open(name.clone()), since: now };
+        Self { what, name, open, state, clock: StepClock::new(now) }
+    }
+
+    fn in_use(&self) -> Option<String> {
+        match &self.state {
+            State::Open { opened, .. } => Some(opened.name.clone()),
+            State::Opening { .. } | State::Failed { .. } => None,
+        }
+    }
+
+    /// Moves on: opening to open, dead to failed, failed to opening.
+    fn maintain(&mut self, now: Instant, notices: &mut Notices) {
+        let failed = State::Failed { retry: now + RETRY };
+        self.state = match std::mem::replace(&mut self.state, failed) {
+            State::Opening { link, since } => match link.opened.try_recv() {
+                Ok(Ok(opened)) => {
+                    notices.opened(self.what, self.name.as_deref(), &opened);
+                    let resampler = self.resampler(opened.rate);
+                    State::Open { link, opened, resampler, callbacks: 0, alive: now, began: false }
+                }
+                Ok(Err(why)) => self.fail(now, &why, notices),
+                Err(TryRecvError::Empty) if now.saturating_duration_since(since) < NEVER_BEGAN => {
+                    State::Opening { link, since }
+                }
+                Err(_) => self.fail(now, "it does not answer", notices),
+            },
+            State::Open { link, opened, resampler, callbacks, alive, began } => {
+                let count = link.flow.callbacks.load(Relaxed);
+                let (alive, began) = if count == callbacks { (alive, began) } else { (now, true) };
+                let limit = if began { DEAD } else { NEVER_BEGAN };
+                if is_dead(&link.flow) || now.saturating_duration_since(alive) > limit {
+                    self.fail(now, "it stopped working", notices)
+                } else {
+                    if began {
+                        notices.works(self.what);
+                    }
+                    State::Open { link, opened, resampler, callbacks: count, alive, began }
+                }
+            }
+            State::Failed { retry } if now >= retry => {
+                State::Opening { link: (self.open)(self.name.clone()), since: now }
+            }
+            state @ State::Failed { .. } => state,
+        };
+    }
+
+    fn fail(&self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
+        notices.trouble(self.what, why);
+        State::Failed { retry: now + RETRY }
+    }
+
+    fn resampler(&self, rate: u32) -> Resampler {
+        if self.what == "microphone" { Resampler::new(rate, SAMPLE_RATE) } else { Resampler::new(SAMPLE_RATE, rate) }
+    }
+}
+
+fn is_dead(flow: &Flow) -> bool {
+    flow.failed.load(Relaxed)
+}
+
+impl Notices {
+    fn trouble(&mut self, what: &str, why: &str) {
+        if self.trouble.is_none() {
+            self.trouble = Some(what.to_owned());
+            self.pending = Some(format!(
+                "The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again."
+            ));
+        }
+    }
+
+    fn works(&mut self, what: &str) {
+        if self.trouble.as_deref() == Some(what) {
+            self.trouble = None;
+            self.pending = Some(format!("The {what} works again."));
+        }
+    }
+
+    fn opened(&mut self, what: &str, wanted: Option<&str>, opened: &Opened) {
+        if let (Some(wanted), true) = (wanted, opened.fallback) {
+            self.pending = Some(format!("The {what} “{wanted}” is not there; using {} instead.", opened.name));
+        }
+    }
+}
+
+/// Names of all devices, asked for on a thread of its own because it may take long.
+pub fn list_devices(tell: impl FnOnce(Vec<String>, Vec<String>) + Send + 'static) {
+    use super::names::{Way, list};
+    let body = move || tell(list(Way::In), list(Way::Out));
+    let _ = std::thread::Builder::new().name("audio devices".into()).spawn(body);
+}

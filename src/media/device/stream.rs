@@ -1,0 +1,181 @@
+//! One direction of a sound card through cpal. A stream lives on a thread of its own that can be abandoned: when a sound
+//! server dies, closing a stream may never return. The callbacks only move samples between the card and a ring; they don't
+//! lock, allocate, log or read a clock.
+
+use super::names;
+use cpal::{
+    BufferSize, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
+    SupportedStreamConfig,
+    traits::{DeviceTrait, StreamTrait},
+};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    mpsc,
+};
+
+/// Samples a ring holds: half a second at 96 kHz.
+const RING: usize = 48_000;
+
+/// What the callbacks report; each field has one writer.
+#[derive(Debug, Default)]
+pub struct Flow {
+    /// The stream failed and will not recover.
+    pub failed: AtomicBool,
+    /// Callbacks so far: that they go on shows that the stream lives.
+    pub callbacks: AtomicU32,
+    /// Frames in the largest callback, which is not what was asked for.
+    pub period: AtomicU32,
+    /// Callbacks for which there were too few samples.
+    pub starved: AtomicU32,
+}
+
+/// A stream that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// As in the list of devices.
+    pub name: String,
+    /// The one asked for is not there; this is the default.
+    pub fallback: bool,
+    /// Hz.
+    pub rate: u32,
+}
+
+/// The engine's end of a stream. Dropping it closes the stream, without waiting.
+#[derive(Debug)]
+pub struct Link<End> {
+    pub flow: Arc<Flow>,
+    pub ring: End,
+    /// Says once whether the stream could be opened; errors are for people.
+    pub opened: mpsc::Receiver<Result<Opened, String>>,
+    _stop: mpsc::SyncSender<()>,
+}
+
+/// Starts playing on the device of that name, else on the default one.
+pub fn speaker(name: Option<String>) -> Link<Producer<f32>> {
+    let (ring, played) = RingBuffer::new(RING);
+    link(ring, move |flow| open_speaker(name.as_deref(), played, flow))
+}
+
+/// Starts recording from the device of that name, else from the default one.
+pub fn microphone(name: Option<String>) -> Link<Consumer<f32>> {
+    let (heard, ring) = RingBuffer::new(RING);
+    link(ring, move |flow| open_microphone(name.as_deref(), heard, flow))
+}
+
+fn link<End>(
+    ring: End,
+    open: impl FnOnce(Arc<Flow>) -> Result<(cpal::Stream, Opened), String> + Send + 'static,
+) -> Link<End> {
+    let flow = Arc::new(Flow::default());
+    let (stop, stopped) = mpsc::sync_channel::<()>(1);
+    let (tell, opened) = mpsc::sync_channel(1);
+    let for_thread = flow.clone();
+    let body = move || {
+        let _quiet = names::quiet();
+        match open(for_thread) {
+            Ok((stream, details)) => {
+                let _ = tell.send(Ok(details));
+                // Until the engine drops its end.
+                let _ = stopped.recv();
+                drop(stream);
+            }
+            Err(why) => drop(tell.send(Err(why))),
+        }
+    };
+    // Without a thread `opened` is disconnected, which reads as a failure.
+    let _ = std::thread::Builder::new().name("audio stream".into()).spawn(body);
+    Link { flow, ring, opened, _stop: stop }
+}
+
+fn open_speaker(name: Option<&str>, ring: Consumer<f32>, flow: Arc<Flow>) -> Result<(cpal::Stream, Opened), String> {
+    let (device, name, fallback) = names::find(name, names::Way::Out)?;
+    let default = device.default_output_config().map_err(|e| e.to_string())?;
+    let config = low_latency(&default);
+    let stream = match default.sample_format() {
+        SampleFormat::I16 => play::<i16>(&device, config, ring, flow),
+        SampleFormat::I32 => play::<i32>(&device, config, ring, flow),
+        _ => play::<f32>(&device, config, ring, flow),
+    };
+    let stream = stream.and_then(|stream| stream.play().map(|()| stream)).map_err(|e| e.to_string())?;
+    Ok((stream, Opened { name, fallback, rate: config.sample_rate }))
+}
+
+fn open_microphone(name: Option<&str>, ring: Producer<f32>, flow: Arc<Flow>) -> Result<(cpal::Stream, Opened), String> {
+    let (device, name, fallback) = names::find(name, names::Way::In)?;
+    let default = device.default_input_config().map_err(|e| e.to_string())?;
+    let config = low_latency(&default);
+    let stream = match default.sample_format() {
+        SampleFormat::I16 => record::<i16>(&device, config, ring, flow),
+        SampleFormat::I32 => record::<i32>(&device, config, ring, flow),
+        _ => record::<f32>(&device, config, ring, flow),
+    };
+    let stream = stream.and_then(|stream| stream.play().map(|()| stream)).map_err(|e| e.to_string())?;
+    Ok((stream, Opened { name, fallback, rate: config.sample_rate }))
+}
+
+/// Asks for 10 ms at a time, or what the device can do next to it.
+fn low_latency(default: &SupportedStreamConfig) -> StreamConfig {
+    let wanted = default.sample_rate() / 100;
+    let frames = match *default.buffer_size() {
+        SupportedBufferSize::Range { min, max } if min <= max => wanted.clamp(min, max),
+        SupportedBufferSize::Range { .. } | SupportedBufferSize::Unknown => wanted,
+    };
+    StreamConfig { buffer_size: BufferSize::Fixed(frames), ..default.config() }
+}
+
+fn play<T: SizedSample + FromSample<f32>>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut ring: Consumer<f32>,
+    flow: Arc<Flow>,
+) -> Result<cpal::Stream, cpal::Error> {
+    let channels = usize::from(config.channels).max(1);
+    let failed = flow.clone();
+    let mut fed = false;
+    let callback = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
+        let frames = data.len() / channels;
+        flow.period.fetch_max(frames as u32, Relaxed);
+        flow.callbacks.fetch_add(1, Relaxed);
+        let available = ring.slots().min(frames);
+        fed |= available > 0;
+        if fed && available < frames {
+            flow.starved.fetch_add(1, Relaxed);
+        }
+        for frame in data.chunks_mut(channels) {
+            frame.fill(T::from_sample(ring.pop().unwrap_or(0.0)));
+        }
+    };
+    // When the sound server dies this is called without pause.
+    device.build_output_stream(config, callback, move |error| note(&failed, &error), None)
+}
+
+fn record<T: SizedSample>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut ring: Producer<f32>,
+    flow: Arc<Flow>,
+) -> Result<cpal::Stream, cpal::Error>
+where
+    f32: FromSample<T>,
+{
+    let channels = usize::from(config.channels).max(1);
+    let failed = flow.clone();
+    let callback = move |data: &[T], _: &cpal::InputCallbackInfo| {
+        flow.period.fetch_max((data.len() / channels) as u32, Relaxed);
+        flow.callbacks.fetch_add(1, Relaxed);
+        for frame in data.chunks(channels) {
+            // A full ring means that nobody listens.
+            let _ = ring.push(f32::from_sample(frame[0]));
+        }
+    };
+    device.build_input_stream(config, callback, move |error| note(&failed, &error), None)
+}
+
+/// A lost buffer is no failure, anything else is.
+fn note(flow: &Flow, error: &cpal::Error) {
+    if !matches!(error.kind(), cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied) {
+        flow.failed.store(true, Relaxed);
+    }
+}

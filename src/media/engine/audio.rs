@@ -1,0 +1,228 @@
+//! The engine's cards: the talk card that all sessions share, the ringer, the tones on both, and the meters.
+
+use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Tone};
+use crate::media::{
+    BLOCK,
+    device::{Card, FileCard, NullCard, SoundCard, Tape},
+    dsp::{peak, tone::ToneSource},
+};
+use std::time::{Duration, Instant};
+
+/// Steps of a card that only runs on, for its recording's sake.
+const IDLE_STEP: Duration = Duration::from_millis(200);
+/// A sound card stays open this long after its last use: the next call may come at once, and opening takes time.
+const GRACE: Duration = Duration::from_secs(3);
+/// 15 a second.
+const LEVELS_EVERY: Duration = Duration::from_millis(66);
+
+/// What the sessions need of the talk card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    Nothing,
+    /// A session will start soon: sound cards are opened ahead.
+    Soon,
+    Running,
+}
+
+/// Owns the devices.
+pub struct Audio {
+    choice: AudioChoice,
+    /// Opened files wait here for the first session.
+    tape: Option<Tape>,
+    card: Option<Box<dyn Card>>,
+    idle_since: Option<Instant>,
+    ringer: Option<SoundCard>,
+    tone: Option<ToneSource>,
+    meter: Option<Meter>,
+    /// Microphone, speaker and ringer open now.
+    in_use: [Option<String>; 3],
+}
+
+/// Peaks since the last report, and when the next is due.
+struct Meter {
+    microphone: f32,
+    speaker: f32,
+    due: Instant,
+}
+
+impl Audio {
+    pub fn new(choice: AudioChoice) -> Result<Self, MediaError> {
+        let tape = open_tape(&choice)?;
+        Ok(Self {
+            choice,
+            tape,
+            card: None,
+            idle_since: None,
+            ringer: None,
+            tone: None,
+            meter: None,
+            in_use: Default::default(),
+        })
+    }
+
+    /// Changes the devices, also in mid-call. An unusable choice changes nothing.
+    pub fn choose(&mut self, choice: AudioChoice) -> Result<(), MediaError> {
+        if choice != self.choice {
+            self.tape = open_tape(&choice)?;
+            self.choice = choice;
+            self.card = None;
+            self.ringer = None;
+        }
+        Ok(())
+    }
+
+    pub fn set_tone(&mut self, tone: Option<Tone>) {
+        self.tone = tone.map(ToneSource::new);
+    }
+
+    pub fn set_meter(&mut self, now: Instant, on: bool) {
+        self.meter = on.then_some(Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY });
+    }
+
+    pub fn connected(&mut self, now: Instant) {
+        self.prepare(now).connected(now);
+    }
+
+    pub fn poll_timeout(&self, now: Instant, demand: Demand) -> Option<Instant> {
+        let ringer = match &self.ringer {
+            Some(ringer) => Some(ringer.poll_timeout()),
+            None => self.rings().then_some(now),
+        };
+        let card = match (&self.card, self.needs_card(demand)) {
+            (None, true) => Some(now),
+            (Some(card), true) => Some(card.poll_timeout()),
+            (Some(card), false) if card.runs_on() => Some(card.poll_timeout() + IDLE_STEP),
+            (Some(_), false) if self.has_devices() => Some(self.idle_since.map_or(now, |since| since + GRACE)),
+            (Some(_), false) => None,
+            (None, false) => None,
+        };
+        card.into_iter().chain(ringer).min()
+    }
+
+    /// Appends what the microphone heard. Returns how many blocks are to be given to [`Audio::play`].
+    pub fn poll(&mut self, now: Instant, demand: Demand, microphone: &mut Vec<f32>) -> usize {
+        self.ring(now);
+        let needed = self.needs_card(demand);
+        if needed {
+            self.idle_since = None;
+            let listen = demand > Demand::Nothing || self.meter.is_some();
+            let card = self.prepare(now);
+            card.listen(now, listen);
+            return card.poll(now, microphone);
+        }
+        let runs_on = self.card.as_ref().is_some_and(|card| card.runs_on());
+        if self.card.is_some() && self.has_devices() {
+            let since = *self.idle_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= GRACE {
+                self.card = None;
+                self.idle_since = None;
+            }
+        }
+        match &mut self.card {
+            Some(card) if runs_on => card.poll(now, microphone),
+            _ => 0,
+        }
+    }
+
+    /// Adds the tone and plays a block.
+    pub fn play(&mut self, mix: &mut [f32]) {
+        if !self.rings()
+            && let Some(tone) = &mut self.tone
+            && !tone.mix(mix)
+        {
+            self.tone = None;
+        }
+        mix.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+        if let Some(card) = &mut self.card {
+            card.play(mix);
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.speaker = meter.speaker.max(peak(mix));
+        }
+    }
+
+    /// Notices and levels that are due. Returns whether the devices in use changed.
+    pub fn report(&mut self, now: Instant, microphone: &[f32], emit: &dyn Fn(EngineEvent)) -> bool {
+        let card = self.card.as_mut().and_then(|card| card.poll_notice());
+        let ringer = self.ringer.as_mut().and_then(SoundCard::poll_notice);
+        card.into_iter().chain(ringer).for_each(|notice| emit(EngineEvent::Notice(notice)));
+        if let Some(meter) = &mut self.meter {
+            meter.microphone = meter.microphone.max(peak(microphone));
+            if now >= meter.due {
+                emit(EngineEvent::Levels { microphone: meter.microphone, speaker: meter.speaker });
+                *meter = Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY };
+            }
+        }
+        let (microphone, speaker) = self.card.as_ref().map_or((None, None), |card| card.in_use());
+        let in_use = [microphone, speaker, self.ringer.as_ref().and_then(|ringer| ringer.in_use().1)];
+        std::mem::replace(&mut self.in_use, in_use) != self.in_use
+    }
+
+    /// The list for the window: what exists, and what is in use.
+    pub fn device_list(&self, microphones: Vec<String>, speakers: Vec<String>) -> DeviceList {
+        let [microphone, speaker, ringer] = self.in_use.clone();
+        DeviceList { microphones, speakers, microphone, speaker, ringer }
+    }
+
+    /// Whether there are devices to choose from.
+    pub fn has_devices(&self) -> bool {
+        matches!(self.choice, AudioChoice::Device { .. })
+    }
+
+    fn needs_card(&self, demand: Demand) -> bool {
+        let tone = self.tone.is_some() && !self.rings();
+        match demand {
+            Demand::Running => true,
+            Demand::Soon if self.has_devices() => true,
+            Demand::Soon | Demand::Nothing => tone || self.meter.is_some(),
+        }
+    }
+
+    /// Whether the tone belongs to the ringer.
+    fn rings(&self) -> bool {
+        let tone = self.tone.as_ref().map(ToneSource::tone);
+        matches!(tone, Some(Tone::Ring | Tone::Test { ringer: true }))
+    }
+
+    fn prepare(&mut self, now: Instant) -> &mut dyn Card {
+        let (choice, tape) = (&self.choice, &mut self.tape);
+        self.card
+            .get_or_insert_with(|| match (choice, tape.take()) {
+                (_, Some(tape)) => Box::new(FileCard::new(now, tape)),
+                (AudioChoice::Device { microphone, speaker, .. }, None) => {
+                    Box::new(SoundCard::new(now, microphone.clone(), speaker.clone()))
+                }
+                (AudioChoice::Null | AudioChoice::File { .. }, None) => Box::new(NullCard::new(now)),
+            })
+            .as_mut()
+    }
+
+    /// Plays the ringing tone; files and nothing have no ringer.
+    fn ring(&mut self, now: Instant) {
+        if !self.rings() {
+            self.ringer = None;
+            return;
+        }
+        let AudioChoice::Device { ringer: name, .. } = &self.choice else {
+            self.tone = None;
+            return;
+        };
+        let ringer = self.ringer.get_or_insert_with(|| SoundCard::new(now, None, name.clone()));
+        for _ in 0..ringer.poll(now, &mut Vec::new()) {
+            let mut block = [0.0; BLOCK];
+            if let Some(tone) = &mut self.tone
+                && !tone.mix(&mut block)
+            {
+                self.tone = None;
+            }
+            ringer.play(&block);
+        }
+    }
+}
+
+fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
+    match choice {
+        AudioChoice::File { input, output } => Tape::open(input, output).map(Some),
+        AudioChoice::Device { .. } | AudioChoice::Null => Ok(None),
+    }
+}

@@ -1,0 +1,256 @@
+//! The receiving half over a simulated network, in simulated time.
+
+use super::*;
+use crate::media::{
+    BLOCK, SAMPLE_RATE,
+    codec::Encoder,
+    dsp::{power, steady_tone_share},
+    plan::{Direction, OpusParams},
+    rtp::MAX_PACKET,
+};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::time::Duration;
+
+/// A network and the clocks at both ends.
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    codec: Codec,
+    loss: f64,
+    jitter_ms: f64,
+    /// How much faster than ours the sender's clock runs.
+    drift: f64,
+    /// Blocks of 10 ms played at once, and when the first is.
+    blocks: u32,
+    phase_ms: f64,
+    seed: u64,
+}
+
+const CLEAN: Network =
+    Network { codec: Codec::Pcmu, loss: 0.0, jitter_ms: 0.3, drift: 0.0, blocks: 2, phase_ms: 7.0, seed: 1 };
+
+struct Outcome {
+    heard: Vec<f32>,
+    stats: RxStats,
+    /// Delay in the buffer at each second.
+    delays: Vec<f64>,
+    concealed_from: Vec<u64>,
+    lost: u64,
+}
+
+fn plan(codec: Codec) -> MediaPlan {
+    let address = "192.0.2.1:4000".parse().unwrap();
+    MediaPlan {
+        remote_rtp: address,
+        remote_rtcp: address,
+        rtcp_mux: false,
+        direction: Direction::SendRecv,
+        send: (0, codec),
+        receive: vec![(0, codec)],
+        telephone_event: None,
+        opus: OpusParams::default(),
+        ptime_ms: 20,
+    }
+}
+
+fn tone(n: usize) -> f32 {
+    0.4 * (n as f32 * 2.0 * std::f32::consts::PI * 440.0 / SAMPLE_RATE as f32).sin()
+}
+
+/// Sounds like a voice to a codec: harmonics, syllables, pauses.
+fn voice(n: usize) -> f32 {
+    let t = n as f32 / SAMPLE_RATE as f32;
+    let phase = 2.0 * std::f32::consts::PI * (140.0 * t - 6.0 * (5.0 * t).cos());
+    let loudness = (2.0 * std::f32::consts::PI * 2.1 * t).sin().max(0.0);
+    (1..10).map(|k| (k as f32 * phase).sin() / k as f32).sum::<f32>() * 0.2 * loudness
+}
+
+fn run(network: Network, seconds: u64, signal: fn(usize) -> f32) -> Outcome {
+    let epoch = Instant::now();
+    let at = |ms: f64| epoch + Duration::from_secs_f64(ms / 1000.0);
+    let mut random = StdRng::seed_from_u64(network.seed);
+    let mut unit = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut encoder = Encoder::new(network.codec, &OpusParams::default());
+    if network.loss > 0.0 {
+        encoder.hint(crate::media::codec::LossHint::Lossy);
+    }
+    let mut flying: Vec<(f64, Vec<u8>)> = Vec::new();
+    let mut lost = 0;
+    for n in 0..seconds * 50 {
+        let samples: Vec<f32> = (n as usize * 960..(n as usize + 1) * 960).map(signal).collect();
+        let mut payload = Vec::new();
+        encoder.encode(&samples, &mut payload);
+        let timestamp = n as u32 * network.codec.clock_rate() / 50;
+        let packet =
+            Packet { payload_type: 0, marker: n == 0, sequence: n as u16, timestamp, ssrc: 5, payload: &payload };
+        let mut buffer = [0; MAX_PACKET];
+        let length = packet.write(&mut buffer).unwrap();
+        let sent_ms = n as f64 * 20.0 / (1.0 + network.drift) + 100.0;
+        let (drop, delay) = (unit(), unit());
+        if drop < network.loss {
+            lost += 1;
+        } else {
+            flying.push((sent_ms + delay * network.jitter_ms, buffer[..length].to_vec()));
+        }
+    }
+    flying.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut receiver = Receiver::new(epoch, &plan(network.codec));
+    let (mut heard, mut delays, mut concealed_from) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut next, mut now_ms) = (0, network.phase_ms);
+    while now_ms < seconds as f64 * 1000.0 {
+        while next < flying.len() && flying[next].0 <= now_ms {
+            let packet = Packet::parse(&flying[next].1).unwrap();
+            receiver.handle_packet(at(flying[next].0), &packet);
+            next += 1;
+        }
+        for block in 0..network.blocks {
+            let mut samples = [0.0; BLOCK];
+            receiver.play(at(now_ms + f64::from(block) * 10.0), &mut samples);
+            heard.extend(samples);
+        }
+        now_ms += f64::from(network.blocks) * 10.0;
+        if delays.len() < (now_ms / 1000.0) as usize {
+            delays.push(receiver.stats().buffer_ms);
+            concealed_from.push(receiver.stats().concealed_ms);
+        }
+    }
+    Outcome { heard, stats: receiver.stats(), delays, concealed_from, lost }
+}
+
+#[test]
+fn a_clean_network_needs_no_concealment_and_little_delay() {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+        for blocks in [1, 2] {
+            for phase in 0..10 {
+                let network = Network { codec, blocks, phase_ms: f64::from(phase) * 2.1, ..CLEAN };
+                let outcome = run(network, 10, tone);
+                assert!(outcome.stats.concealed_ms <= 20, "{network:?}: {:?}", outcome.stats);
+                assert!(outcome.delays[3..].iter().all(|ms| *ms <= 31.0), "{network:?}: {:?}", outcome.delays);
+                let share = steady_tone_share(&outcome.heard[SAMPLE_RATE as usize * 2..], 440.0, SAMPLE_RATE);
+                assert!(share > 0.97, "{network:?}: {share}");
+            }
+        }
+    }
+}
+
+#[test]
+fn clocks_that_drift_apart_are_followed() {
+    for drift in [-300e-6, 300e-6] {
+        let network = Network { drift, jitter_ms: 2.0, ..CLEAN };
+        let outcome = run(network, 120, voice);
+        // Without an answer 300 ppm make 36 ms of difference in two minutes.
+        assert!(outcome.delays[5..].iter().all(|ms| (0.0..=32.0).contains(ms)), "{drift}: {:?}", outcome.delays);
+        assert!(outcome.stats.concealed_ms <= 120, "{drift}: {:?}", outcome.stats);
+    }
+}
+
+#[test]
+fn jitter_is_absorbed_and_the_delay_stays_near_it() {
+    for jitter_ms in [10.0, 40.0, 100.0] {
+        for codec in [Codec::Pcmu, Codec::Opus] {
+            let network = Network { codec, jitter_ms, seed: 3, ..CLEAN };
+            let outcome = run(network, 40, voice);
+            let settled = outcome.stats.concealed_ms - outcome.concealed_from[9];
+            assert!(settled <= 300, "{network:?}: {settled} ms of 30 s, {:?}", outcome.stats);
+            let most = jitter_ms + 40.0;
+            assert!(outcome.delays[10..].iter().all(|ms| *ms < most), "{network:?}: {:?}", outcome.delays);
+        }
+    }
+}
+
+#[test]
+fn loss_is_counted_and_concealed() {
+    for codec in [Codec::Pcmu, Codec::Opus] {
+        let outcome = run(Network { codec, loss: 0.1, jitter_ms: 5.0, seed: 9, ..CLEAN }, 30, voice);
+        // The last packets may be lost without anybody noticing.
+        assert!(outcome.lost - outcome.stats.lost < 3, "{:?} of {}", outcome.stats, outcome.lost);
+        let concealed = outcome.stats.concealed_ms as f64 / (outcome.lost as f64 * 20.0);
+        match codec {
+            Codec::Opus => assert!(concealed < 0.65, "copies should restore much: {concealed}"),
+            Codec::Pcmu | Codec::Pcma => assert!((0.8..1.3).contains(&concealed), "{concealed}"),
+        }
+        let loudness = power(&outcome.heard) / power(&run(CLEAN, 30, voice).heard);
+        assert!((0.85..1.1).contains(&loudness), "{codec:?}: {loudness}");
+    }
+}
+
+#[test]
+fn a_standstill_of_the_network_is_caught_up_with() {
+    let epoch = Instant::now();
+    let mut receiver = Receiver::new(epoch, &plan(Codec::Pcmu));
+    let mut block = [0.0; BLOCK];
+    for ms in (0..20_000u64).step_by(10) {
+        // Everything sent in the fourth second arrives at its end.
+        let arrivals = match ms {
+            3_000..4_000 => 0..0,
+            4_000 => 150..201,
+            _ if ms % 20 == 0 => ms / 20..ms / 20 + 1,
+            _ => 0..0,
+        };
+        for n in arrivals {
+            let packet = Packet {
+                payload_type: 0,
+                marker: false,
+                sequence: n as u16,
+                timestamp: n as u32 * 160,
+                ssrc: 5,
+                payload: &[0x80; 160],
+            };
+            receiver.handle_packet(epoch + Duration::from_millis(ms), &packet);
+        }
+        receiver.play(epoch + Duration::from_millis(ms), &mut block);
+    }
+    assert!(receiver.stats().buffer_ms < 40.0, "{:?}", receiver.stats());
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    advance_ms: u8,
+    sequence: u16,
+    timestamp: u32,
+    payload_type: u8,
+    ssrc: u32,
+    payload: Vec<u8>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let sequence = prop_oneof![3 => 0u16..60, 1 => any::<u16>()];
+    let timestamp = prop_oneof![3 => 0u32..60, 1 => any::<u32>()];
+    let payload = prop_oneof![Just(vec![0x55; 160]), prop::collection::vec(any::<u8>(), 0..200)];
+    (0u8..60, sequence, timestamp, 0u8..3, 0u32..2, payload).prop_map(
+        |(advance_ms, sequence, timestamp, payload_type, ssrc, payload)| {
+            let timestamp = if timestamp < 60 { timestamp * 160 } else { timestamp };
+            Step { advance_ms, sequence, timestamp, payload_type, ssrc, payload }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_packets_leave_it_sane(steps in prop::collection::vec(step(), 1..120)) {
+        let epoch = Instant::now();
+        let receive = vec![(0, Codec::Pcmu), (1, Codec::Opus)];
+        let mut receiver = Receiver::new(epoch, &MediaPlan { receive, ..plan(Codec::Pcmu) });
+        let mut now = epoch;
+        for step in &steps {
+            now += Duration::from_millis(u64::from(step.advance_ms));
+            let packet = Packet {
+                payload_type: step.payload_type,
+                marker: false,
+                sequence: step.sequence,
+                timestamp: step.timestamp,
+                ssrc: step.ssrc,
+                payload: &step.payload,
+            };
+            receiver.handle_packet(now, &packet);
+            let mut block = [9.0; BLOCK];
+            receiver.play(now, &mut block);
+            prop_assert!(block.iter().all(|sample| sample.is_finite() && sample.abs() <= 1.0));
+            let stats = receiver.stats();
+            prop_assert!(stats.packets <= steps.len() as u64 && stats.late <= stats.packets);
+            prop_assert!(stats.buffer_ms >= 0.0 && stats.jitter_ms.is_finite());
+            prop_assert!(receiver.playout.held_ms() < 200.0, "{}", receiver.playout.held_ms());
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A PulseAudio server of its own with two null sinks: `speaker`, what the softphone plays, and `mic`, whose monitor is what
+//! it hears.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The server; ends with the value.
+pub struct Pulse {
+    server: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Pulse {
+    /// Starts the server and waits until it answers.
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let pulse = Self { server: spawn(dir.path()), dir };
+        pulse.wait_until_ready();
+        pulse
+    }
+
+    /// Kills the server without farewell and starts another in its place.
+    pub fn crash_and_restart(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_file(self.socket());
+        self.server = spawn(self.dir.path());
+        self.wait_until_ready();
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+
+    /// What a program under test needs: its default ALSA device plays to `speaker` and records from `mic`.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let config = self.dir.path().join("asound.conf");
+        std::fs::write(
+            &config,
+            "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse hint { show on description \"Test\" } }\nctl.!default { type pulse }\n",
+        )
+        .unwrap();
+        vec![
+            ("PULSE_SERVER", format!("unix:{}", self.socket().display())),
+            ("PULSE_SINK", "speaker".into()),
+            ("PULSE_SOURCE", "microphone".into()),
+            ("ALSA_CONFIG_PATH", config.display().to_string()),
+        ]
+    }
+
+    /// Plays a WAV file to `sink` in the background.
+    pub fn play(&self, sink: &str, file: &Path) -> Child {
+        let mut command = Command::new("paplay");
+        command.envs(self.environment()).arg(format!("--device={sink}")).arg("--latency-msec=20").arg(file);
+        command.spawn().expect("paplay runs (package pulseaudio-utils)")
+    }
+
+    /// Records `source` in the background and tells when each sound began after a silence.
+    pub fn onsets(&self, source: &str) -> Onsets {
+        let mut command = Command::new("parec");
+        command.envs(self.environment()).arg(format!("--device={source}"));
+        command.args(["--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=10"]);
+        let mut recorder = command.stdout(Stdio::piped()).spawn().expect("parec runs (package pulseaudio-utils)");
+        let mut sound = recorder.stdout.take().expect("stdout is piped");
+        let (tell, onsets) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut bytes, mut quiet) = ([0u8; 480], 0);
+            while sound.read_exact(&mut bytes).is_ok() {
+                let read = Instant::now();
+                let samples = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+                for (n, sample) in samples.enumerate() {
+                    if sample.unsigned_abs() < 2_000 {
+                        quiet += 1;
+                        continue;
+                    }
+                    if quiet > 14_400 {
+                        let _ = tell.send(read - Duration::from_micros((240 - n as u64) * 1_000_000 / 48_000));
+                    }
+                    quiet = 0;
+                }
+            }
+        });
+        Onsets { recorder, onsets }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("native")
+    }
+
+    fn wait_until_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut command = Command::new("pactl");
+            command.envs(self.environment()).arg("info").stdout(Stdio::null()).stderr(Stdio::null());
+            if command.status().is_ok_and(|status| status.success()) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "pulseaudio does not answer (packages pulseaudio, pulseaudio-utils)");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A recorder; ends with the value.
+pub struct Onsets {
+    recorder: Child,
+    pub onsets: std::sync::mpsc::Receiver<Instant>,
+}
+
+impl Drop for Onsets {
+    fn drop(&mut self) {
+        let _ = self.recorder.kill();
+        let _ = self.recorder.wait();
+    }
+}
+
+fn spawn(dir: &Path) -> Child {
+    let mut command = Command::new("pulseaudio");
+    for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+        command.env(variable, dir);
+    }
+    command.env("PULSE_RUNTIME_PATH", dir.join("rt")).env("PULSE_STATE_PATH", dir.join("st"));
+    command.env_remove("PULSE_SERVER").env_remove("DBUS_SESSION_BUS_ADDRESS");
+    command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=1"]);
+    command.args(["--realtime=0", "--high-priority=0", "--log-target=stderr", "--log-level=error"]);
+    for module in [
+        format!("module-native-protocol-unix auth-anonymous=1 socket={}", dir.join("native").display()),
+        "module-null-sink sink_name=speaker rate=48000 channels=2".into(),
+        "module-null-sink sink_name=mic rate=48000 channels=1".into(),
+        "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
+        "module-always-sink".into(),
+    ] {
+        command.args(["-L", &module]);
+    }
+    command.stderr(Stdio::null()).spawn().expect("pulseaudio runs (package pulseaudio)")
+}

@@ -1,0 +1,140 @@
+//! Sound through a real sound server: cpal, ALSA's pulse plugin, PulseAudio with null sinks.
+
+#[path = "common/pulse.rs"]
+mod pulse;
+
+use agent_manager::media::{
+    engine::{AudioChoice, EngineCommand, EngineEvent, MediaEngine, Tone},
+    plan::{Codec, Direction, MediaPlan, OpusParams},
+};
+use pulse::{Onsets, Pulse};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+const DEVICE: AudioChoice = AudioChoice::Device { microphone: None, speaker: None, ringer: None };
+const LONG: Duration = Duration::from_secs(30);
+
+/// Twenty short sounds, one every 600 ms.
+fn write_pulses(path: &Path) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for n in 0..48_000 * 12 {
+        let at = n % 28_800;
+        let sample = if at < 2_400 { (f64::from(at) * 0.13).sin() * 20_000.0 } else { 0.0 };
+        writer.write_sample(sample as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
+fn plan(remote: SocketAddr) -> MediaPlan {
+    MediaPlan {
+        remote_rtp: remote,
+        remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
+        rtcp_mux: false,
+        direction: Direction::SendRecv,
+        send: (0, Codec::Pcmu),
+        receive: vec![(0, Codec::Pcmu)],
+        telephone_event: None,
+        opus: OpusParams::default(),
+        ptime_ms: 20,
+    }
+}
+
+fn engine() -> (MediaEngine, mpsc::Receiver<EngineEvent>) {
+    let (send, events) = mpsc::channel();
+    (MediaEngine::start(DEVICE, move |event| drop(send.send(event))).unwrap(), events)
+}
+
+/// Delays from what is said to what is heard, in milliseconds, sorted.
+fn delays(said: &Onsets, heard: &Onsets, count: usize) -> Vec<f64> {
+    let mut delays = Vec::new();
+    let deadline = Instant::now() + LONG;
+    let mut mouth = Vec::new();
+    while delays.len() < count && Instant::now() < deadline {
+        mouth.extend(said.onsets.try_iter());
+        let Ok(ear) = heard.onsets.recv_timeout(Duration::from_millis(100)) else { continue };
+        mouth.extend(said.onsets.try_iter());
+        let last = mouth.iter().filter(|at| **at < ear && ear - **at < Duration::from_millis(590)).max();
+        delays.extend(last.map(|at| (ear - *at).as_secs_f64() * 1000.0));
+    }
+    delays.sort_by(f64::total_cmp);
+    delays
+}
+
+/// One test, because the environment belongs to the process.
+#[test]
+fn a_call_is_heard_and_survives_the_sound_server() {
+    let mut server = Pulse::start();
+    for (name, value) in server.environment() {
+        // SAFETY: no other thread of this process reads the environment yet.
+        unsafe { std::env::set_var(name, value) };
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let pulses = dir.path().join("pulses.wav");
+    write_pulses(&pulses);
+
+    let ((a, a_events), (b, _b_events)) = (engine(), engine());
+    let local = [127, 0, 0, 1].into();
+    let (at_a, at_b) = (a.open(1, local).unwrap(), b.open(1, local).unwrap());
+    for (engine, remote) in [(&a, at_b), (&b, at_a)] {
+        engine.send(EngineCommand::Plan { session: 1, plan: plan(remote) });
+        engine.send(EngineCommand::Connected { session: 1 });
+    }
+    // Both hear the microphone; one shall speak.
+    b.send(EngineCommand::Mute { session: 1, on: true });
+    let (said, heard) = (server.onsets("mic.monitor"), server.onsets("speaker.monitor"));
+    let mut player = server.play("mic", &pulses);
+    let before = delays(&said, &heard, 12);
+    let _ = player.kill();
+    let _ = player.wait();
+    assert!(before.len() >= 8, "heard {} of 12 pulses: {before:?}", before.len());
+    let median = before[before.len() / 2];
+    println!(
+        "mouth to ear: median {median:.1} ms, from {:.1} to {:.1}; {:?}",
+        before[0],
+        before[before.len() - 1],
+        b.stats(1)
+    );
+    // On a quiet machine it is below 90; tests share theirs with others.
+    assert!(median < 150.0, "{before:?}");
+
+    // The sound server dies in mid-call and comes back.
+    drop((said, heard));
+    server.crash_and_restart();
+    let notice = std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
+        .find_map(|event| if let EngineEvent::Notice(notice) = event { Some(notice) } else { None });
+    assert!(notice.as_deref().unwrap_or_default().contains("cannot be used"), "{notice:?}");
+    std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
+        .find(|event| matches!(event, EngineEvent::Notice(notice) if notice.contains("works again")))
+        .expect("sound comes back");
+    let (said, heard) = (server.onsets("mic.monitor"), server.onsets("speaker.monitor"));
+    let mut player = server.play("mic", &pulses);
+    let after = delays(&said, &heard, 6);
+    let _ = player.kill();
+    let _ = player.wait();
+    assert!(after.len() >= 4, "after the crash: {after:?}");
+    let stats = a.stats(1).unwrap();
+    assert!(stats.tx.packets > 500 && stats.rx.packets > 500, "packets went on: {stats:?}");
+
+    // Ringing plays on the ringer, without a call.
+    a.send(EngineCommand::Close { session: 1 });
+    b.send(EngineCommand::Close { session: 1 });
+    while heard.onsets.try_recv().is_ok() {}
+    a.send(EngineCommand::Tone { tone: Some(Tone::Ring) });
+    heard.onsets.recv_timeout(LONG).expect("ringing is heard");
+    a.send(EngineCommand::Tone { tone: None });
+
+    let began = Instant::now();
+    a.shutdown();
+    b.shutdown();
+    assert!(began.elapsed() < Duration::from_secs(1), "shutdown took {:?}", began.elapsed());
+}
