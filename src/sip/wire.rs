@@ -27,4 +27,6 @@ pub const MAX_MESSAGE: usize = 65_535;
 pub const MAX_URI: usize = 4096;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -62,6 +62,12 @@ impl StreamReader {
         }
     }
 
+    /// Bytes held at present.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The next item, or `None` until more bytes come.
     pub fn pop(&mut self) -> Option<StreamItem> {
         loop {
