@@ -22,5 +22,7 @@ mod reply;
 mod response_context;
 mod routing;
 mod server;
+#[cfg(test)]
+mod torture;
 
 pub use server::SipServer;
