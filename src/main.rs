@@ -1,7 +1,7 @@
 //! The desktop's entry: read the arguments, hand over.
 
 use agent_manager::{
-    app::{headless, ring, window},
+    app::headless,
     config::cli::{Cli, Mode},
 };
 use clap::Parser;
@@ -11,7 +11,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.mode {
         Some(Mode::Headless(args)) => headless::run(&args),
-        Some(Mode::Ring) => ring::run(),
-        None => window::run(cli.window),
+        None => {
+            eprintln!("agent-manager: this build has no window yet; use the subcommand headless");
+            ExitCode::FAILURE
+        }
     }
 }

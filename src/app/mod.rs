@@ -7,4 +7,3 @@ pub mod logging;
 pub mod memory;
 pub mod ring;
 pub mod setup;
-pub mod window;

@@ -167,7 +167,7 @@ impl Serve {
             self.sip_tls.is_none(),
             "--sip-tls is not part of this version: leave it out; SIP goes over UDP and TCP"
         );
-        let mut server = Server::start(&Settings {
+        let server = Server::start(&Settings {
             http: self.http,
             sip: (!self.no_sip).then_some(self.sip),
             database_url: self.database.url()?.to_owned(),

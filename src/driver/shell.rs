@@ -82,8 +82,6 @@ pub(super) struct Shell {
     keep_alive: KeepAlive,
     /// Where the last REGISTER went.
     registrar: Option<Flow>,
-    /// The registration that is online, and for how long.
-    online: Option<(String, Duration)>,
     entropy: Entropy,
     answers: Answers,
     phase: Phase,
@@ -123,7 +121,6 @@ impl Shell {
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             registrar: None,
-            online: None,
             entropy,
             answers: Answers::default(),
             phase: Phase::Running,
@@ -137,11 +134,11 @@ impl Shell {
     }
 
     fn start(&mut self) {
-        // Bound to every address, the right one is known once the peer is.
-        let address = local::shown(self.bound);
-        self.set_local(address);
+        if !self.bound.ip().is_unspecified() {
+            self.set_local(self.bound);
+        }
         let transport = self.options.transport.unwrap_or(Transport::Udp);
-        self.tell(Event::Ready { sip: format!("{}:{address}", transport.uri_name()) });
+        self.tell(Event::Ready { sip: format!("{}:{}", transport.uri_name(), local::shown(self.bound)) });
     }
 
     async fn turn(&mut self, mut sources: Sources) {
@@ -203,7 +200,6 @@ impl Shell {
         for token in lost {
             self.agent.handle_transport_failed(now, token, reason);
         }
-        self.agent.handle_flow_lost(now, flow);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -254,16 +250,6 @@ impl Shell {
         self.phase = Phase::SigningOut { until: now + SIGN_OUT };
         self.session.sign_out();
         self.drain(now);
-    }
-
-    /// How `remote` sees us, where we are bound to every address.
-    fn face(&mut self, remote: SocketAddr) -> Result<(), String> {
-        if self.bound.ip().is_unspecified() {
-            let ip = local::ip_towards(self.bound.ip(), remote)
-                .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;
-            self.set_local((ip, self.bound.port()).into());
-        }
-        Ok(())
     }
 
     fn set_local(&mut self, address: SocketAddr) {

@@ -56,7 +56,7 @@ pub async fn seed(store: &Store, clock: &Clock, passwords: &Passwords) -> Result
     let now = clock.now_ms();
     let password = secrets::password();
     let password_hash = passwords.hash(&password).await?;
-    let key = secrets::ApiKey::new();
+    let key = secrets::ApiKey::generate();
     let mut tx = store.begin().await?;
     let account = account(&mut tx, now).await?;
     login(&mut tx, account.id, &password_hash, now).await?;

@@ -48,7 +48,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    pub fn new() -> Self {
+    pub fn generate() -> Self {
         let prefix = format!("tms_{}", random(8));
         let body = format!("{prefix}_{}", random(32));
         let key = format!("{body}{}", checksum(&body));
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_key_knows_whether_it_is_whole() {
-        let key = ApiKey::new();
+        let key = ApiKey::generate();
         assert!(ApiKey::is_whole(&key.key), "{}", key.key);
         assert!(key.key.starts_with(&key.prefix));
         for broken in [&key.key[..key.key.len() - 1], &key.key[1..], "", "wrong", "äöüäöüä"] {

@@ -113,7 +113,7 @@ async fn create(
 ) -> Answer<Once<MadeKey>> {
     let account = manager.account(&app, &tenant).await?;
     let name = input::text("name", &wanted.name)?;
-    let key = secrets::ApiKey::new();
+    let key = secrets::ApiKey::generate();
     let mut tx = app.store.begin().await?;
     let id = queries::create(&mut tx, account.id, &name, &key, app.clock.now_ms()).await?;
     audit::record_in(&mut tx, &app, Some(account.id), &manager.username, peer, "create api key", &key.prefix).await?;

@@ -62,7 +62,9 @@ pub async fn idempotent(State(app): State<Arc<App>>, request: Request, next: Nex
         return next.run(request).await;
     };
     // A task of its own: a caller who hangs up must not leave the first request half recorded.
-    match tokio::spawn(answer(app, key, request, next)).await {
+    #[expect(clippy::disallowed_methods, reason = "it outlives its request, on purpose, by one database transaction")]
+    let carried_out = tokio::spawn(answer(app, key, request, next));
+    match carried_out.await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(),
         Err(_) => ApiError::malformed("The request was cut off as the TMS stopped; send it again.").into_response(),

@@ -25,9 +25,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::JsonSyntaxError(e)) => {
-                Err(ApiError::malformed(format!("The body is not JSON: {}.", e.body_text())))
+                Err(ApiError::malformed(format!("The body is not JSON: {}.", cause(&e))))
             }
-            Err(JsonRejection::JsonDataError(e)) => Err(ApiError::invalid(format!("{}.", e.body_text()))),
+            Err(JsonRejection::JsonDataError(e)) => {
+                Err(ApiError::invalid(format!("The body does not fit: {}.", cause(&e))))
+            }
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::refused(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 kind::MALFORMED,
@@ -38,6 +40,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             Err(other) => Err(ApiError::malformed(format!("The body could not be read: {}.", other.body_text()))),
         }
     }
+}
+
+/// The innermost reason, such as "missing field `name` at line 1 column 2".
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 pub fn too_large() -> ApiError {

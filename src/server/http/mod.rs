@@ -11,6 +11,8 @@ pub mod problem;
 mod shield;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -12,7 +12,6 @@ use super::queries::{self, Session};
 use crate::{
     server::{
         accounts::{self, AccountRow},
-        clock,
         http::{
             App,
             problem::{Answer, ApiError, kind},
@@ -69,7 +68,7 @@ impl FromRequestParts<Arc<App>> for Manager {
              WHERE s.token_hash = $1 AND s.expires_at > $2",
         )
         .bind(secrets::hash(bearer(parts)?))
-        .bind(clock::Clock::now_ms(&app.clock))
+        .bind(app.clock.now_ms())
         .fetch_optional(app.store.pool())
         .await?;
         let row =

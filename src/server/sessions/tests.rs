@@ -1,1 +1,241 @@
-//! To be filled.
+//! Signing in with each refusal, the session's life, events.
+
+use axum::http::{Method, StatusCode};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use crate::{
+    server::{
+        http::testing::{Harness, INSTANCE, OTHER_INSTANCE},
+        notices::Notice,
+        secrets, throttle,
+    },
+    tms::wire::problem,
+};
+
+async fn sql(h: &Harness, statement: &'static str) {
+    sqlx::query(statement).execute(h.app.store.pool()).await.expect(statement);
+}
+
+#[tokio::test]
+async fn a_softphone_signs_in_and_out() {
+    let h = Harness::new().await;
+    let reply = h.try_sign_in(" Agent@Acme.Example ", &h.demo.password, &h.demo.api_key).await;
+    assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+    assert_eq!(reply.json["account"], json!({"name":"Acme","tenant":"acme","realm":"acme","edition":"enterprise"}));
+    assert_eq!(reply.json["extensions"], json!([{"number":"100","name":"Alex Agent"}]));
+    let token = reply.string("token");
+    let me = h.get("/v1/me").token(&token).send().await;
+    assert_eq!((me.status, &me.json["user"]["name"]), (StatusCode::OK, &json!("Alex Agent")));
+
+    assert_eq!(h.delete("/v1/sessions/current").token(&token).send().await.status, StatusCode::NO_CONTENT);
+    let ended = h.get("/v1/me").token(&token).send().await;
+    assert_eq!((ended.status, ended.kind()), (StatusCode::UNAUTHORIZED, problem::SESSION_ENDED));
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_type_and_its_sentence() {
+    let h = Harness::new().await;
+    let unknown = secrets::ApiKey::generate().key;
+    let cut = &h.demo.api_key[..20];
+    let (user, password, key) = (h.demo.username.as_str(), h.demo.password.as_str(), h.demo.api_key.as_str());
+    let other_key = {
+        let token = h.operator().await;
+        let made = h.post("/v1/accounts/acme/api-keys", json!({"name": "Other"})).token(&token).send().await;
+        made.string("key")
+    };
+    // What is done first, who signs in, and what is said.
+    let cases: [(&'static str, &str, &str, &str, u16, &str, &str); 10] = [
+        ("SELECT 1", user, "wrong", key, 401, problem::WRONG_CREDENTIALS, "user name or password"),
+        ("SELECT 1", "nobody@nowhere.example", password, key, 401, problem::WRONG_CREDENTIALS, "user name or password"),
+        ("SELECT 1", user, "wrong", "wrong", 401, problem::WRONG_CREDENTIALS, "user name or password"),
+        ("SELECT 1", user, password, "", 403, problem::API_KEY_UNKNOWN, "No API key"),
+        ("SELECT 1", user, password, cut, 403, problem::API_KEY_UNKNOWN, "incomplete"),
+        ("SELECT 1", user, password, &unknown, 403, problem::API_KEY_UNKNOWN, "unknown or was revoked"),
+        ("SELECT 1", user, password, &other_key, 403, problem::API_KEY_NOT_ENABLED, "press Update"),
+        (
+            "UPDATE membership SET state = 'pending'",
+            user,
+            password,
+            key,
+            403,
+            problem::LOGIN_NOT_ACTIVATED,
+            "Account enabled",
+        ),
+        ("UPDATE membership SET state = 'disabled'", user, password, key, 403, problem::LOGIN_DISABLED, "disabled"),
+        ("UPDATE account SET enabled = 0", user, password, key, 403, problem::ACCOUNT_DISABLED, "provider"),
+    ];
+    for (before, user, password, key, status, kind, word) in cases {
+        sql(&h, before).await;
+        let reply = h.try_sign_in(user, password, key).await;
+        assert_eq!((reply.status.as_u16(), reply.kind()), (status, kind), "{word}: {}", reply.text);
+        assert!(reply.string("detail").contains(word), "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn wrong_user_and_wrong_password_are_not_told_apart() {
+    let h = Harness::new().await;
+    let wrong_password = h.try_sign_in(&h.demo.username, "wrong", &h.demo.api_key).await;
+    let wrong_user = h.try_sign_in("nobody@nowhere.example", &h.demo.password, &h.demo.api_key).await;
+    assert_eq!(wrong_password.text, wrong_user.text);
+}
+
+#[tokio::test]
+async fn too_many_attempts_are_told_when_to_return() {
+    let h = Harness::new().await;
+    for _ in 0..throttle::PER_LOGIN {
+        let reply = h.try_sign_in(&h.demo.username, "wrong", &h.demo.api_key).await;
+        assert_eq!(reply.kind(), problem::WRONG_CREDENTIALS);
+    }
+    let blocked = h.try_sign_in(&h.demo.username, &h.demo.password, &h.demo.api_key).await;
+    assert_eq!((blocked.status.as_u16(), blocked.kind()), (429, problem::TOO_MANY_ATTEMPTS));
+    assert_eq!((&blocked.json["retry_after"], &blocked.headers["retry-after"]), (&json!(300), &"300".parse().unwrap()));
+    assert!(blocked.string("detail").contains("5 minutes"), "{}", blocked.text);
+    let body = json!({"username": h.demo.username, "password": h.demo.password, "instance_id": INSTANCE});
+    let elsewhere = h.post("/v1/sessions", body).header("x-api-key", &h.demo.api_key).from([10, 0, 0, 9]).send().await;
+    assert_eq!(elsewhere.status.as_u16(), 201, "the owner elsewhere is locked out: {}", elsewhere.text);
+    h.pass(301);
+    assert_eq!(h.try_sign_in(&h.demo.username, &h.demo.password, &h.demo.api_key).await.status.as_u16(), 201);
+}
+
+#[tokio::test]
+async fn an_instance_must_be_a_urn() {
+    let h = Harness::new().await;
+    for instance in ["", "phone", "urn:uuid:<x>", "urn:a b", &format!("urn:{}", "x".repeat(200))] {
+        let body = json!({"username": "a", "password": "b", "instance_id": instance});
+        let reply = h.post("/v1/sessions", body).send().await;
+        assert_eq!(reply.status.as_u16(), 422, "{instance}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn only_a_session_token_opens_the_softphones_routes() {
+    let h = Harness::new().await;
+    let manager = h.operator().await;
+    for path in ["/v1/me", "/v1/me/registrations", "/v1/me/events", "/v1/me/agent-state"] {
+        assert_eq!(h.get(path).send().await.status.as_u16(), 401, "{path}");
+        for authorization in ["Bearer", "Bearer x", "Basic abc", &format!("Bearer {manager}")] {
+            let reply = h.get(path).header("authorization", authorization).send().await;
+            assert_eq!(reply.status.as_u16(), 401, "{path} {authorization}");
+            assert_eq!(reply.headers["www-authenticate"], "Bearer");
+        }
+    }
+    let agent = h.agent().await;
+    for method in [Method::GET, Method::PUT] {
+        assert_eq!(h.call(method, "/v1/me/agent-state").token(&agent).send().await.status.as_u16(), 404);
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_time_and_its_token_is_stored_hashed() {
+    let h = Harness::new().await;
+    let token = h.agent().await;
+    let stored: String =
+        sqlx::query_scalar("SELECT token_hash FROM session").fetch_one(h.app.store.pool()).await.expect("one");
+    assert_eq!(stored, secrets::hash(&token));
+    h.pass(30 * 24 * 3600 + 1);
+    assert_eq!(h.get("/v1/me").token(&token).send().await.status.as_u16(), 401);
+    super::purge(&h.app).await.expect("purges");
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM session").fetch_one(h.app.store.pool()).await.expect("one");
+    assert_eq!((left, h.sip.ordered()), (0, vec!["end session 1".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_new_login_enables_its_account_once() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let body =
+        json!({"username": "new@acme.example", "name": "New", "password": "a long enough one", "role": "extension"});
+    h.post("/v1/accounts/acme/logins", body).token(&operator).send().await;
+    let key = json!({"login": "new@acme.example"});
+    assert_eq!(h.patch("/v1/accounts/acme/extensions/100", key).token(&operator).send().await.status.as_u16(), 200);
+    let sign_in = || h.try_sign_in("new@acme.example", "a long enough one", &h.demo.api_key);
+    assert_eq!(sign_in().await.kind(), problem::LOGIN_NOT_ACTIVATED);
+
+    let own = h.manager("new@acme.example", "a long enough one").await;
+    let list = h.get("/v1/manage/memberships").token(&own).send().await;
+    assert_eq!(list.json, json!([{"tenant":"acme","account":"Acme","role":"extension","state":"pending"}]));
+    let enable = |tenant: &str| h.call(Method::POST, &format!("/v1/manage/memberships/{tenant}/enable")).token(&own);
+    assert_eq!(enable("elsewhere").send().await.status.as_u16(), 404);
+    assert_eq!(enable("acme").send().await.status.as_u16(), 204);
+    assert_eq!(enable("acme").send().await.status.as_u16(), 204, "again is no harm");
+    assert_eq!(sign_in().await.status.as_u16(), 201);
+
+    assert_eq!(h.get("/v1/accounts/acme").token(&own).send().await.status.as_u16(), 404, "manages nothing");
+    assert_eq!(h.delete("/v1/manage/session").token(&own).send().await.status.as_u16(), 204);
+    assert_eq!(h.get("/v1/manage/memberships").token(&own).send().await.status.as_u16(), 401);
+}
+
+/// The next event of a stream: its name and data.
+async fn event(
+    stream: &mut (impl futures_util::Stream<Item = Result<axum::body::Bytes, axum::Error>> + Unpin),
+) -> Option<(String, Value)> {
+    let chunk = stream.next().await?.expect("a chunk");
+    let text = String::from_utf8(chunk.to_vec()).expect("UTF-8");
+    let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+    Some((field("event:"), serde_json::from_str(&field("data:")).expect("JSON")))
+}
+
+#[tokio::test]
+async fn events_tell_of_changes_and_of_the_end() {
+    let h = Harness::new().await;
+    let token = h.agent().await;
+    let response = h.get("/v1/me/events").token(&token).stream().await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut stream = response.into_body().into_data_stream();
+    let registrations = Some(("registrations".to_owned(), json!({})));
+    assert_eq!(event(&mut stream).await, registrations, "the first comes at once");
+
+    // Others' changes are not told: the next event is the one that concerns this agent.
+    h.app.notices.publish(Notice::Holder { realm: "acme".into(), registration: "101-acme".into() });
+    h.app.notices.publish(Notice::Holder { realm: "other".into(), registration: "100-acme".into() });
+    h.app.notices.publish(Notice::SessionEnded { session: 99, reason: "another's".into() });
+    h.app.notices.publish(Notice::Holder { realm: "acme".into(), registration: "100-acme".into() });
+    assert_eq!(event(&mut stream).await, registrations);
+
+    // A listener that falls behind is told to read everything again.
+    for _ in 0..1000 {
+        h.app.notices.publish(Notice::Holder { realm: "other".into(), registration: "x".into() });
+    }
+    assert_eq!(event(&mut stream).await, registrations);
+
+    let operator = h.operator().await;
+    let body = json!({"enabled": false});
+    let path = format!("/v1/accounts/acme/logins/{}", h.demo.username);
+    assert_eq!(h.patch(&path, body).token(&operator).send().await.status.as_u16(), 200);
+    let (name, data) = loop {
+        let next = event(&mut stream).await.expect("the session's end");
+        if next.0 != "registrations" {
+            break next;
+        }
+    };
+    assert_eq!(name, "session");
+    assert!(data["reason"].as_str().expect("a reason").contains("disabled"), "{data}");
+    assert!(event(&mut stream).await.is_none(), "the end is the last event");
+    assert_eq!(h.get("/v1/me").token(&token).send().await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_events() {
+    let h = Harness::new().await;
+    let token = h.agent().await;
+    let mut stream = h.get("/v1/me/events").token(&token).stream().await.into_body().into_data_stream();
+    assert!(event(&mut stream).await.is_some());
+    h.stop.send(true).expect("listened to");
+    assert!(event(&mut stream).await.is_none());
+}
+
+#[tokio::test]
+async fn many_sign_in_at_once_and_one_does_not_end_the_other() {
+    let h = Harness::new().await;
+    let sign_in = |instance: &'static str| {
+        let body = json!({"username": h.demo.username, "password": h.demo.password, "instance_id": instance});
+        h.post("/v1/sessions", body).header("x-api-key", &h.demo.api_key).send()
+    };
+    let (a, b) = tokio::join!(sign_in(INSTANCE), sign_in(OTHER_INSTANCE));
+    for reply in [a, b] {
+        assert_eq!(h.get("/v1/me").token(&reply.string("token")).send().await.status.as_u16(), 200);
+    }
+}

@@ -22,7 +22,5 @@ mod reply;
 mod response_context;
 mod routing;
 mod server;
-#[cfg(test)]
-mod torture;
 
 pub use server::SipServer;

@@ -1,5 +1,4 @@
 use super::*;
-use crate::tms::wire::problem;
 use serde_json::{Value, json};
 
 struct Bench {

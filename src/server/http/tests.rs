@@ -1,0 +1,128 @@
+//! What surrounds every route: bad input, headers, idempotency, the document.
+
+use axum::http::Method;
+use serde_json::json;
+
+use super::testing::{Harness, INSTANCE};
+
+#[tokio::test]
+async fn bad_input_is_answered_in_words() {
+    let h = Harness::new().await;
+    let post = |body: &str| h.call(Method::POST, "/v1/sessions").header("content-type", "application/json").raw(body);
+    for (body, status, word) in [
+        ("", 400, "not JSON"),
+        ("{", 400, "not JSON"),
+        ("\u{feff}{}", 400, "not JSON"),
+        ("[]", 422, "expected"),
+        ("{}", 422, "missing field"),
+        (r#"{"username":1,"password":"","instance_id":""}"#, 422, "invalid type"),
+        (&format!(r#"{{"username":"{}"}}"#, "x".repeat(70_000)), 413, "too large"),
+        (&format!("{{\"x\":{}", "[".repeat(60_000)), 400, "not JSON"),
+    ] {
+        let reply = post(body).send().await;
+        assert_eq!(reply.status.as_u16(), status, "{:.60}: {}", body, reply.text);
+        assert!(reply.string("detail").contains(word), "{}", reply.text);
+    }
+    let unlabelled = h.call(Method::POST, "/v1/sessions").raw("{}").send().await;
+    assert_eq!(unlabelled.status.as_u16(), 415);
+    let not_utf8 = h.call(Method::POST, "/v1/sessions").header("content-type", "application/json").raw(b"{\"\xff\":1}");
+    assert_eq!(not_utf8.send().await.status.as_u16(), 400);
+    let nowhere = h.get("/v1/nothing").send().await;
+    assert_eq!((nowhere.status.as_u16(), nowhere.kind()), (404, "urn:tms:problem:not-found"));
+    let wrong_way = h.delete("/v1/sessions").send().await;
+    assert_eq!((wrong_way.status.as_u16(), wrong_way.kind()), (405, "urn:tms:problem:method-not-allowed"));
+    assert_eq!(wrong_way.headers["allow"], "POST");
+}
+
+#[tokio::test]
+async fn every_answer_has_its_headers() {
+    let h = Harness::new().await;
+    for path in ["/", "/tms.css", "/v1/openapi.json", "/v1/me", "/nowhere"] {
+        let reply = h.get(path).send().await;
+        for name in ["content-security-policy", "x-content-type-options", "referrer-policy", "cache-control"] {
+            assert!(reply.headers.contains_key(name), "{path}: {name}");
+        }
+    }
+    let page = h.get("/").send().await;
+    assert!(page.headers["content-type"].to_str().expect("ASCII").starts_with("text/html"));
+    assert!(page.text.contains("Agent Manager") && !page.text.contains("<script"));
+}
+
+#[tokio::test]
+async fn a_repeat_makes_nothing_and_shows_no_secret() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    let post =
+        |path: &'static str, key: &str, body| h.post(path, body).token(&token).header("idempotency-key", key).send();
+    let keys = "/v1/accounts/acme/api-keys";
+    let first = post(keys, "k1", json!({"name": "CRM"})).await;
+    let again = post(keys, "k1", json!({"name": "CRM"})).await;
+    assert_eq!((first.status, again.status.as_u16()), (again.status, 201));
+    assert_eq!((&first.json["id"], &first.json["prefix"]), (&again.json["id"], &again.json["prefix"]));
+    assert!(first.json["key"].is_string() && again.json["key"].is_null(), "{}", again.text);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    let other = post(keys, "k1", json!({"name": "Another"})).await;
+    assert_eq!((other.status.as_u16(), other.kind()), (422, "urn:tms:problem:idempotency-key"));
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT answer FROM idempotency").fetch_all(h.app.store.pool()).await.expect("reads");
+    assert!(!stored.concat().contains(&first.string("key")), "the secret is kept");
+
+    // What failed may be tried again with the same key.
+    let extensions = "/v1/accounts/acme/extensions";
+    assert_eq!(post(extensions, "k2", json!({"number": "x", "name": "N"})).await.status.as_u16(), 422);
+    assert_eq!(post(extensions, "k2", json!({"number": "300", "name": "N"})).await.status.as_u16(), 201);
+    let replayed = post(extensions, "k2", json!({"number": "300", "name": "N"})).await;
+    assert_eq!(replayed.json["number"], "300");
+    assert_eq!(post(extensions, "", json!({})).await.status.as_u16(), 400);
+
+    // Kept for a day.
+    h.pass(25 * 3600);
+    crate::server::sessions::purge(&h.app).await.expect("purges");
+    let token = h.operator().await;
+    let late = h.post(extensions, json!({"number": "300", "name": "N"})).token(&token).header("idempotency-key", "k2");
+    assert_eq!(late.send().await.status.as_u16(), 409, "taken, not replayed");
+}
+
+#[tokio::test]
+async fn a_repeated_sign_in_shows_no_token() {
+    let h = Harness::new().await;
+    let body = json!({"username": h.demo.username, "password": h.demo.password, "instance_id": INSTANCE});
+    let sign_in = |address| {
+        let call = h.post("/v1/sessions", body.clone()).header("x-api-key", &h.demo.api_key);
+        call.header("idempotency-key", "once").from(address).send()
+    };
+    let (first, again) = (sign_in([127, 0, 0, 1]).await, sign_in([127, 0, 0, 1]).await);
+    assert!(first.json["token"].is_string() && again.json["token"].is_null());
+    assert_eq!(first.json["expires_at"], again.json["expires_at"]);
+}
+
+#[tokio::test]
+async fn of_many_alike_at_once_one_is_carried_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let h = Harness::on(&format!("sqlite://{}", folder.path().join("tms.db").display())).await;
+    let token = h.operator().await;
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let call = h.post("/v1/accounts/acme/api-keys", json!({"name": "CRM"})).token(&token);
+        tries.spawn(call.header("idempotency-key", "one").request());
+    }
+    while let Some(status) = tries.join_next().await {
+        let status = status.expect("no panic").as_u16();
+        assert!(status == 201 || status == 409, "{status}");
+    }
+    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM api_key WHERE name = 'CRM'")
+        .fetch_one(h.app.store.pool())
+        .await
+        .expect("counts");
+    assert_eq!(made, 1);
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_said_so() {
+    let h = Harness::new().await;
+    let token = h.agent().await;
+    h.app.store.close().await;
+    let reply = h.get("/v1/me").token(&token).send().await;
+    assert_eq!(reply.status.as_u16(), 503);
+    assert!(reply.string("detail").contains("database") && reply.headers.contains_key("retry-after"));
+}
