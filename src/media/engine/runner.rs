@@ -201,21 +201,25 @@ impl Runner {
 
     /// Reads what the sockets of these events hold, or all if some was left the last time.
     fn read(&mut self, now: Instant, events: &Events) {
-        let all = std::mem::take(&mut self.unread);
         let emit = &self.emit;
-        let mut read = |id: SessionId, session: &mut Session| {
-            self.unread |= session.read(now, &mut |report| emit(event(id, report)));
+        let mut unread = false;
+        let mut read = |id: SessionId, session: &mut Session, control: bool| {
+            unread |= session.read(now, control, &mut |report| emit(event(id, report)));
         };
-        if all {
-            self.sessions.iter_mut().for_each(|(&id, session)| read(id, session));
-            return;
-        }
-        for token in events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE) {
-            let id = (token.0 / 2) as SessionId;
-            if let Some(session) = self.sessions.get_mut(&id) {
-                read(id, session);
+        if self.unread {
+            for (&id, session) in &mut self.sessions {
+                read(id, session, false);
+                read(id, session, true);
+            }
+        } else {
+            for token in events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE) {
+                let id = (token.0 / 2) as SessionId;
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    read(id, session, token.0 % 2 == 1);
+                }
             }
         }
+        self.unread = unread;
     }
 
     /// Moves sound, if it is time.

@@ -97,26 +97,23 @@ impl Session {
         self.stream.is_some()
     }
 
-    /// Reads what the sockets hold. Returns `true` when more may be left.
-    pub fn read(&mut self, now: Instant, report: &mut impl FnMut(Report)) -> bool {
+    /// Reads what one of the sockets holds: RTCP's when `control`. Returns `true` when more may be left.
+    pub fn read(&mut self, now: Instant, control: bool, report: &mut impl FnMut(Report)) -> bool {
         let mut buffer = [0; MAX_PACKET];
-        let mut more = false;
-        for control in [false, true] {
-            for n in 0..BURST {
-                let socket = if control { &self.ports.rtcp } else { &self.ports.rtp };
-                match socket.recv_from(&mut buffer) {
-                    Ok((length, source)) => {
-                        let Some(stream) = &mut self.stream else { continue };
+        let socket = if control { &self.ports.rtcp } else { &self.ports.rtp };
+        for _ in 0..BURST {
+            match socket.recv_from(&mut buffer) {
+                Ok((length, source)) => {
+                    if let Some(stream) = &mut self.stream {
                         stream.incoming(now, source, &buffer[..length], control, report);
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    // A port that was closed at the other end may be reported here; the call decides, not the socket.
-                    Err(_) => {}
                 }
-                more |= n == BURST - 1;
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                // A port that was closed at the other end may be reported here; the call decides, not the socket.
+                Err(_) => {}
             }
         }
-        more
+        true
     }
 
     /// Releases packets held back by an impairment.

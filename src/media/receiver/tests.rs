@@ -121,9 +121,12 @@ fn run(network: Network, seconds: u64, signal: fn(usize) -> f32) -> Outcome {
 fn a_clean_network_needs_no_concealment_and_little_delay() {
     for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
         for blocks in [1, 2] {
-            for phase in 0..10 {
-                let network = Network { codec, blocks, phase_ms: f64::from(phase) * 2.1, ..CLEAN };
-                let outcome = run(network, 10, tone);
+            // Encoding Opus takes most of the time.
+            let phases: &[f64] =
+                if codec == Codec::Opus { &[0.0, 7.0] } else { &[0.0, 2.0, 4.5, 7.0, 10.0, 13.0, 19.0] };
+            for &phase_ms in phases {
+                let network = Network { codec, blocks, phase_ms, ..CLEAN };
+                let outcome = run(network, 6, tone);
                 assert!(outcome.stats.concealed_ms <= 20, "{network:?}: {:?}", outcome.stats);
                 assert!(outcome.delays[3..].iter().all(|ms| *ms <= 31.0), "{network:?}: {:?}", outcome.delays);
                 let share = steady_tone_share(&outcome.heard[SAMPLE_RATE as usize * 2..], 440.0, SAMPLE_RATE);
@@ -146,22 +149,22 @@ fn clocks_that_drift_apart_are_followed() {
 
 #[test]
 fn jitter_is_absorbed_and_the_delay_stays_near_it() {
-    for jitter_ms in [10.0, 40.0, 100.0] {
-        for codec in [Codec::Pcmu, Codec::Opus] {
-            let network = Network { codec, jitter_ms, seed: 3, ..CLEAN };
-            let outcome = run(network, 40, voice);
-            let settled = outcome.stats.concealed_ms - outcome.concealed_from[9];
-            assert!(settled <= 300, "{network:?}: {settled} ms of 30 s, {:?}", outcome.stats);
-            let most = jitter_ms + 40.0;
-            assert!(outcome.delays[10..].iter().all(|ms| *ms < most), "{network:?}: {:?}", outcome.delays);
-        }
+    for (codec, jitter_ms) in
+        [(Codec::Pcmu, 10.0), (Codec::Pcmu, 40.0), (Codec::Pcmu, 100.0), (Codec::Pcmu, 200.0), (Codec::Opus, 50.0)]
+    {
+        let network = Network { codec, jitter_ms, seed: 3, ..CLEAN };
+        let outcome = run(network, 30, voice);
+        let settled = outcome.stats.concealed_ms - outcome.concealed_from[9];
+        assert!(settled <= 400, "{network:?}: {settled} ms of 20 s, {:?}", outcome.stats);
+        let most = jitter_ms + 40.0;
+        assert!(outcome.delays[10..].iter().all(|ms| *ms < most), "{network:?}: {:?}", outcome.delays);
     }
 }
 
 #[test]
 fn loss_is_counted_and_concealed() {
     for codec in [Codec::Pcmu, Codec::Opus] {
-        let outcome = run(Network { codec, loss: 0.1, jitter_ms: 5.0, seed: 9, ..CLEAN }, 30, voice);
+        let outcome = run(Network { codec, loss: 0.1, jitter_ms: 5.0, seed: 9, ..CLEAN }, 20, voice);
         // The last packets may be lost without anybody noticing.
         assert!(outcome.lost - outcome.stats.lost < 3, "{:?} of {}", outcome.stats, outcome.lost);
         let concealed = outcome.stats.concealed_ms as f64 / (outcome.lost as f64 * 20.0);
@@ -169,7 +172,7 @@ fn loss_is_counted_and_concealed() {
             Codec::Opus => assert!(concealed < 0.65, "copies should restore much: {concealed}"),
             Codec::Pcmu | Codec::Pcma => assert!((0.8..1.3).contains(&concealed), "{concealed}"),
         }
-        let loudness = power(&outcome.heard) / power(&run(CLEAN, 30, voice).heard);
+        let loudness = power(&outcome.heard) / power(&run(CLEAN, 20, voice).heard);
         assert!((0.85..1.1).contains(&loudness), "{codec:?}: {loudness}");
     }
 }
