@@ -102,7 +102,7 @@ impl Server {
         });
         others.spawn(purge(Arc::clone(&app)));
         let mut http_side = JoinSet::new();
-        http_side.spawn(listener::serve(socket, http::router(app), stop));
+        http_side.spawn(listener::serve(socket, http::router(app), stop, listener::Limits::default()));
         Ok(Self { http, sip, demo, stopping, http_side, others, store })
     }
 

@@ -17,23 +17,33 @@ use tower::ServiceExt;
 
 use super::input::Peer;
 
-/// Connections at a time; more wait to be accepted.
-const CONNECTIONS: usize = 8192;
-/// A connection that has not sent a whole request head by then is closed.
-const HEAD: Duration = Duration::from_secs(15);
-/// What is under way at a stop may take this long.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How much the listener puts up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time; more wait to be accepted.
+    pub connections: usize,
+    /// A connection that has not sent a whole request head by then, or is idle for so long, is closed.
+    pub head: Duration,
+    /// What is under way at a stop may take this long.
+    pub last_words: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 8192, head: Duration::from_secs(15), last_words: Duration::from_secs(3) }
+    }
+}
 
 /// Serves until `stopping` turns true and what was under way has ended.
-pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>, limits: Limits) {
+    let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let connection = connection(stream, Peer(peer), router.clone(), stopping.clone());
+                    let connection = connection(stream, Peer(peer), router.clone(), stopping.clone(), limits.head);
                     connections.spawn(async move { connection.await; drop(place) });
                 }
                 Err(error) => {
@@ -47,7 +57,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let _ = tokio::time::timeout(LAST_WORDS, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(limits.last_words, async { while connections.join_next().await.is_some() {} }).await;
 }
 
 /// Returns once the server is to stop.
@@ -56,15 +66,21 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+    head: Duration,
+) {
     let _ = stream.set_nodelay(true);
     let service = tower::service_fn(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
     });
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD).max_concurrent_streams(32);
+    // HTTP/1.1 only: waiting to see which version a peer speaks has no time limit.
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server.http1().timer(TokioTimer::new()).header_read_timeout(head);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     // An error here is the peer's: it hung up or spoke something else.
@@ -73,4 +89,59 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stopping:
         () = stopped(&mut stopping) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A listener that soon loses patience, and whoever can stop it.
+    async fn start(connections: usize) -> (std::net::SocketAddr, watch::Sender<bool>, JoinSet<()>) {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = socket.local_addr().expect("bound");
+        let (stop, stopping) = watch::channel(false);
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let limits = Limits { connections, head: Duration::from_millis(100), last_words: Duration::from_millis(100) };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(socket, router, stopping, limits));
+        (address, stop, tasks)
+    }
+
+    #[tokio::test]
+    async fn who_dawdles_is_cut_off() {
+        let (address, _stop, _tasks) = start(10).await;
+        for (sent, answered) in [("", ""), ("GET / HTTP/1.1\r\nHo", ""), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "here")]
+        {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            stream.write_all(sent.as_bytes()).await.expect("writes");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("is closed");
+            assert!(answer.ends_with(answered), "{sent:?}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_comes_too_many_waits_for_a_place() {
+        let (address, _stop, _tasks) = start(1).await;
+        let mut first = TcpStream::connect(address).await.expect("connects");
+        let mut second = TcpStream::connect(address).await.expect("waits in the queue");
+        second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        let mut nothing = String::new();
+        first.read_to_string(&mut nothing).await.expect("is closed");
+        let mut answer = String::new();
+        second.read_to_string(&mut answer).await.expect("is served then");
+        assert!(nothing.is_empty() && answer.ends_with("here"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_waits_for_nobody_for_long() {
+        let (address, stop, mut tasks) = start(10).await;
+        let _dawdler = TcpStream::connect(address).await.expect("connects");
+        stop.send(true).expect("listened to");
+        tasks.join_next().await.expect("one task").expect("no panic");
+        assert!(TcpStream::connect(address).await.is_err(), "still listening");
+    }
 }

@@ -85,7 +85,7 @@ pub struct Location {
     slots: BTreeMap<Aor, Slot>,
     /// [`Slot::deadline`] of every slot that has one.
     deadlines: BTreeSet<(Instant, Aor)>,
-    changed: BTreeSet<String>,
+    changed: BTreeSet<Aor>,
 }
 
 impl Location {
@@ -170,8 +170,8 @@ impl Location {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// A realm in which a registration changed hands since the last call, each once.
-    pub fn poll_changed(&mut self) -> Option<String> {
+    /// A registration that changed hands since the last call, each once.
+    pub fn poll_changed(&mut self) -> Option<Aor> {
         self.changed.pop_first()
     }
 
@@ -185,7 +185,7 @@ impl Location {
         slot.lapse(now);
         let result = change(&mut slot);
         if slot.shown() != shown {
-            self.changed.insert(aor.realm.clone());
+            self.changed.insert(aor.clone());
         }
         if let Some(at) = slot.deadline() {
             self.deadlines.insert((at, aor.clone()));
@@ -506,12 +506,12 @@ mod tests {
     #[test]
     fn changes_are_told_once_and_tables_empty_themselves() {
         let (mut location, now) = play(&[(0, Register(Desk, None)), (1, Register(Desk, None))]);
-        assert_eq!(location.poll_changed().as_deref(), Some("acme"));
+        assert_eq!(location.poll_changed(), Some(aor()));
         assert_eq!(location.poll_changed(), None);
         let end = location.poll_timeout().expect("a contact expires");
         assert_eq!(end, now + Duration::from_secs(60));
         location.handle_timeout(end);
-        assert_eq!(location.poll_changed().as_deref(), Some("acme"));
+        assert_eq!(location.poll_changed(), Some(aor()));
         assert_eq!(location.poll_timeout(), None);
         assert!(location.slots.is_empty() && location.deadlines.is_empty());
     }

@@ -48,10 +48,8 @@ pub enum Output {
         id: QueryId,
         query: Query,
     },
-    /// Registrations of this realm changed hands.
-    Changed {
-        realm: String,
-    },
+    /// This registration changed hands.
+    Changed(Aor),
 }
 
 /// A request that waits for the store.
@@ -205,8 +203,8 @@ impl Pbx {
                 endpoint::Output::Event(event) => self.handle_event(now, event),
             }
         }
-        while let Some(realm) = self.location.poll_changed() {
-            self.outputs.push_back(Output::Changed { realm });
+        while let Some(aor) = self.location.poll_changed() {
+            self.outputs.push_back(Output::Changed(aor));
         }
     }
 

@@ -203,7 +203,9 @@ impl SipServer {
                         (id, facts)
                     });
                 }
-                Output::Changed { realm } => self.notices.publish(Notice::Registrations { realm }),
+                Output::Changed(aor) => {
+                    self.notices.publish(Notice::Holder { realm: aor.realm, registration: aor.name });
+                }
             }
         }
     }
