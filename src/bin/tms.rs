@@ -6,16 +6,21 @@ use std::{
     path::PathBuf,
 };
 
-use agent_manager::server::{
-    clock::Clock,
-    http::problem::ApiError,
-    logins,
-    passwords::Passwords,
-    secrets,
-    serve::{Server, Settings},
-    store::Store,
+use agent_manager::{
+    demo::{Cast, Login, Parties},
+    server::{
+        clock::Clock,
+        demo_data,
+        http::problem::ApiError,
+        logins,
+        passwords::Passwords,
+        secrets,
+        serve::{Server, Settings},
+        store::Store,
+    },
+    ua::api::Secret,
 };
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -180,6 +185,7 @@ impl Serve {
         if let Some(sip) = server.sip {
             ready["sip"] = json!(sip.to_string());
         }
+        let parties = self.start_parties(&server).await?;
         if let Some(demo) = &server.demo {
             ready["demo"] = json!({ "username": demo.username, "password": demo.password, "api_key": demo.api_key });
             ready["demo"]["sip"] = json!(demo.sip("101"));
@@ -190,8 +196,26 @@ impl Serve {
             _ = terminate.recv() => {}
             interrupted = tokio::signal::ctrl_c() => interrupted?,
         }
+        if let Some(parties) = parties {
+            parties.stop().await;
+        }
         server.stop().await;
         Ok(())
+    }
+
+    async fn start_parties(&self, server: &Server) -> anyhow::Result<Option<Parties>> {
+        let (Some(mode), Some(demo), Some(sip)) = (self.demo_data, &server.demo, server.sip) else { return Ok(None) };
+        let login = |extension| {
+            let login = demo.sip(extension).context("the demonstration tenant lacks an extension")?;
+            let password = Secret(login.password.clone());
+            anyhow::Ok(Login { username: login.username.clone(), password, realm: demo_data::TENANT.to_owned() })
+        };
+        let people = match mode {
+            DemoData::All => Some([login("100")?, login("101")?]),
+            DemoData::Quiet => None,
+        };
+        let cast = Cast { people, services: [login("600")?, login("601")?] };
+        Ok(Some(Parties::start(sip, cast).await?))
     }
 }
 

@@ -30,7 +30,7 @@ use runner::{Order, Orders, Runner};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
@@ -48,6 +48,10 @@ pub enum AudioChoice {
     Null,
     /// A virtual sound card: see the headless contract.
     File { input: PathBuf, output: PathBuf },
+    /// The microphone hears what the speaker plays; for a program that echoes.
+    Echo,
+    /// The microphone hears these samples (48 kHz) over and over, the speaker goes nowhere; for a program that speaks.
+    Loop { samples: Arc<[i16]> },
 }
 
 /// How digits are sent.

@@ -3,11 +3,13 @@
 mod file;
 mod names;
 mod null;
+mod program;
 mod sound_card;
 mod stream;
 
 pub use file::{FileCard, Tape};
 pub use null::NullCard;
+pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
 
 use super::SAMPLE_RATE;

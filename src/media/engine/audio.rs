@@ -3,10 +3,13 @@
 use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Tone};
 use crate::media::{
     BLOCK,
-    device::{Card, FileCard, NullCard, SoundCard, Tape},
+    device::{Card, FileCard, NullCard, ProgramCard, SoundCard, Tape},
     dsp::{peak, tone::ToneSource},
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Steps of a card that only runs on, for its recording's sake.
 const IDLE_STEP: Duration = Duration::from_millis(200);
@@ -192,6 +195,8 @@ impl Audio {
                 (AudioChoice::Device { microphone, speaker, .. }, None) => {
                     Box::new(SoundCard::new(now, microphone.clone(), speaker.clone()))
                 }
+                (AudioChoice::Echo, None) => Box::new(ProgramCard::echo(now)),
+                (AudioChoice::Loop { samples }, None) => Box::new(ProgramCard::speaking(now, Arc::clone(samples))),
                 (AudioChoice::Null | AudioChoice::File { .. }, None) => Box::new(NullCard::new(now)),
             })
             .as_mut()
@@ -223,6 +228,6 @@ impl Audio {
 fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
     match choice {
         AudioChoice::File { input, output } => Tape::open(input, output).map(Some),
-        AudioChoice::Device { .. } | AudioChoice::Null => Ok(None),
+        AudioChoice::Device { .. } | AudioChoice::Null | AudioChoice::Echo | AudioChoice::Loop { .. } => Ok(None),
     }
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
 /// Shortest registration granted; less is answered 423 (RFC 3261 §10.2.8).
-pub const MIN_EXPIRES: u32 = 60;
+pub const MIN_EXPIRES: u32 = 10;
 /// Longest registration granted, and what is granted where nothing is asked for.
 pub const MAX_EXPIRES: u32 = 3600;
 /// What of a User-Agent header field is kept.
