@@ -24,3 +24,6 @@ mod routing;
 mod server;
 
 pub use server::SipServer;
+
+#[cfg(test)]
+mod tests;

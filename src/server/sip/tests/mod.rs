@@ -1,0 +1,5 @@
+//! Registrar and proxy in simulated time.
+
+mod bench;
+mod proxy;
+mod registrar;
