@@ -11,7 +11,7 @@ use crate::media::{
     plan::Codec,
 };
 
-/// Delay over the target that is left alone.
+/// Difference from the target that is left alone.
 const SLACK_MS: f64 = 5.0;
 /// Delay over the target that is shed without regard to how it sounds, and by dropping packets.
 const HURRY_MS: f64 = 60.0;
@@ -251,7 +251,7 @@ impl Playout {
             _ if excess > HURRY_MS => Change::ShorterAtOnce,
             _ if self.rest > 0 => return,
             _ if excess > SLACK_MS => Change::Shorter,
-            _ if excess < -2.0 * SLACK_MS => Change::Longer,
+            _ if excess < -SLACK_MS => Change::Longer,
             _ => return,
         };
         let enough = |voice: &Option<Voice>| {

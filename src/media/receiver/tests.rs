@@ -138,24 +138,24 @@ fn a_clean_network_needs_no_concealment_and_little_delay() {
 
 #[test]
 fn clocks_that_drift_apart_are_followed() {
-    for drift in [-300e-6, 300e-6] {
+    for drift in [-500e-6, 500e-6] {
         let network = Network { drift, jitter_ms: 2.0, ..CLEAN };
-        let outcome = run(network, 120, voice);
-        // Without an answer 300 ppm make 36 ms of difference in two minutes.
+        let outcome = run(network, 60, tone);
+        // Without an answer 500 ppm make 30 ms of difference in a minute.
         assert!(outcome.delays[5..].iter().all(|ms| (0.0..=32.0).contains(ms)), "{drift}: {:?}", outcome.delays);
-        assert!(outcome.stats.concealed_ms <= 120, "{drift}: {:?}", outcome.stats);
+        assert!(outcome.stats.concealed_ms <= 150, "{drift}: {:?}", outcome.stats);
     }
 }
 
 #[test]
 fn jitter_is_absorbed_and_the_delay_stays_near_it() {
     for (codec, jitter_ms) in
-        [(Codec::Pcmu, 10.0), (Codec::Pcmu, 40.0), (Codec::Pcmu, 100.0), (Codec::Pcmu, 200.0), (Codec::Opus, 50.0)]
+        [(Codec::Pcmu, 10.0), (Codec::Pcmu, 40.0), (Codec::Pcmu, 100.0), (Codec::Pcmu, 150.0), (Codec::Opus, 50.0)]
     {
         let network = Network { codec, jitter_ms, seed: 3, ..CLEAN };
         let outcome = run(network, 30, voice);
         let settled = outcome.stats.concealed_ms - outcome.concealed_from[9];
-        assert!(settled <= 400, "{network:?}: {settled} ms of 20 s, {:?}", outcome.stats);
+        assert!(settled <= 600, "{network:?}: {settled} ms of 20 s, {:?}", outcome.stats);
         let most = jitter_ms + 40.0;
         assert!(outcome.delays[10..].iter().all(|ms| *ms < most), "{network:?}: {:?}", outcome.delays);
     }
