@@ -142,7 +142,7 @@ impl Session {
     }
 
     pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
-        if !self.poll_timeout().is_some_and(|at| at <= now) {
+        if self.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
         match self.phase {

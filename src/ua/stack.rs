@@ -1,12 +1,15 @@
 //! What the parts of the user agent share: the endpoint, where to send requests, and who hears what became of them.
 
+mod outcome;
+mod way;
+
 use super::api::{Account, CallId, Output, ResolveId, Settings};
 use crate::sip::{
     auth::{AuthError, ClientAuth, Credentials},
     endpoint::{self, Endpoint, ServerTransactionId, Timers},
     entropy::Entropy,
     flow::{Flow, Transport},
-    msg::{Message, Method, Request, Response},
+    msg::{Headers, Message, Method, Request, Response},
     uri::{Host, NameAddr, SipUri, Uri},
 };
 use std::{
@@ -138,7 +141,7 @@ struct Confirmed {
 enum Lookup {
     Request(RequestId),
     Call(CallId),
-    Ack { invite: RequestId, remote_tag: String, ack: Request },
+    Ack { invite: RequestId, remote_tag: String, ack: Box<Request> },
 }
 
 /// Forks of one INVITE that are answered; proxies fork to fewer.
@@ -167,10 +170,6 @@ impl Stack {
         self.endpoint.set_local(transport, address);
     }
 
-    pub const fn timers(&self) -> &Timers {
-        &self.timers
-    }
-
     pub fn emit(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
@@ -195,7 +194,7 @@ impl Stack {
 
     /// A request outside a dialog, without Via, Contact and body.
     pub fn request(&self, method: Method, uri: Uri, from: &NameAddr, to: &NameAddr, call: (&str, u32)) -> Request {
-        let mut request = Request { method, uri, headers: crate::sip::msg::Headers::new(), body: Vec::new() };
+        let mut request = Request { method, uri, headers: Headers::new(), body: Vec::new() };
         let headers = &mut request.headers;
         headers.push("Max-Forwards", "70");
         headers.push("From", from.to_string());
@@ -238,7 +237,7 @@ impl Stack {
 
     /// Looks up the ways to `hop` for a call: at once where it names an address, else by [`Incoming::Resolved`].
     pub fn resolve(&mut self, call: CallId, hop: &Uri, default: Transport) {
-        if let Some(flow) = numeric(hop, default) {
+        if let Some(flow) = way::numeric(hop, default) {
             self.incoming.push_back(Incoming::Resolved { call, flows: Ok(vec![flow]) });
         } else {
             self.look_up(hop, default, Lookup::Call(call));
@@ -257,7 +256,7 @@ impl Stack {
         let id = self.next_id();
         let (account, default) = (account.clone(), account.transport);
         self.requests.insert(id, Pending { owner, account, request, contact, way: Way::Resolving });
-        match numeric(hop, default) {
+        match way::numeric(hop, default) {
             Some(flow) => self.transmit(now, id, VecDeque::from([flow])),
             None => self.look_up(hop, default, Lookup::Request(id)),
         }
@@ -290,7 +289,7 @@ impl Stack {
             // Without a way for the ACK the peer gives up by itself and sends BYE.
             Some(Lookup::Ack { invite, remote_tag, ack }) => {
                 if let Some(flow) = result.ok().and_then(|flows| flows.first().copied()) {
-                    self.send_ack(now, invite, &remote_tag, ack, flow);
+                    self.send_ack(now, invite, &remote_tag, *ack, flow);
                 }
             }
             None => {}
@@ -317,9 +316,13 @@ impl Stack {
         ack: Request,
         (hop, default): (&Uri, Transport),
     ) {
-        match numeric(hop, default) {
+        match way::numeric(hop, default) {
             Some(flow) => self.send_ack(now, id, remote_tag, ack, flow),
-            None => self.look_up(hop, default, Lookup::Ack { invite: id, remote_tag: remote_tag.to_owned(), ack }),
+            None => self.look_up(
+                hop,
+                default,
+                Lookup::Ack { invite: id, remote_tag: remote_tag.to_owned(), ack: Box::new(ack) },
+            ),
         }
     }
 
@@ -387,127 +390,6 @@ impl Stack {
         self.requests.values().any(|p| p.owner == owner && !matches!(p.way, Way::Accepted { .. }))
     }
 
-    /// The next thing to handle.
-    pub fn poll_incoming(&mut self, now: Instant) -> Option<Incoming> {
-        loop {
-            if let Some(incoming) = self.incoming.pop_front() {
-                return Some(incoming);
-            }
-            match self.endpoint.poll_output()? {
-                endpoint::Output::Transmit { flow, payload, client } => {
-                    self.emit(Output::Transmit { flow, payload, token: client.map(|c| c.0) });
-                }
-                endpoint::Output::Event(event) => {
-                    if let Some(incoming) = self.handle_event(now, event) {
-                        return Some(incoming);
-                    }
-                }
-            }
-        }
-    }
-
-    fn handle_event(&mut self, now: Instant, event: endpoint::Event) -> Option<Incoming> {
-        use endpoint::Event;
-        match event {
-            Event::Request { transaction, request, flow } => Some(Incoming::Request { transaction, request, flow }),
-            Event::Ack { request, .. } => Some(Incoming::Ack { request }),
-            Event::Cancelled { transaction, cancel } => Some(Incoming::Cancelled { transaction, cancel }),
-            Event::NoAck { transaction } => Some(Incoming::NoAck { transaction }),
-            Event::Response { transaction, response, flow } => self.handle_response(now, transaction, response, flow),
-            Event::TimedOut { transaction } => self.handle_failure(now, transaction, Reply::TimedOut),
-            Event::TransportFailed { transaction, reason } => {
-                self.handle_failure(now, transaction, Reply::Unreachable(reason))
-            }
-        }
-    }
-
-    fn handle_response(
-        &mut self,
-        now: Instant,
-        transaction: endpoint::ClientTransactionId,
-        response: Response,
-        flow: Flow,
-    ) -> Option<Incoming> {
-        let id = *self.transactions.get(&transaction)?;
-        // RFC 3263 §4.3: a 503 is a reason to try the next place.
-        if response.code() == 503 && self.try_next(now, id) {
-            return None;
-        }
-        let give_up = self.timers.give_up();
-        let pending = self.requests.get_mut(&id)?;
-        if let Way::Accepted { confirmed, .. } = &mut pending.way {
-            let remote_tag = remote_tag(&response);
-            match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
-                Some(Confirmed { ack: Some((ack, way)), .. }) => self.endpoint.send_ack(now, *way, ack.clone()),
-                Some(Confirmed { ack: None, .. }) => {}
-                None if confirmed.len() < MAX_FORKS => {
-                    confirmed.push(Confirmed { remote_tag, ack: None });
-                    let (account, invite) = (pending.account.clone(), pending.request.clone());
-                    return Some(Incoming::Stray { id, account, invite, response });
-                }
-                None => {}
-            }
-            return None;
-        }
-        if response.is_provisional() {
-            let (owner, request) = (pending.owner, pending.request.clone());
-            return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) });
-        }
-        if response.is_success() && pending.request.method == Method::INVITE {
-            let fork = Confirmed { remote_tag: remote_tag(&response), ack: None };
-            pending.way = Way::Accepted { transaction, confirmed: vec![fork], until: now + give_up };
-            let (owner, request, account) = (pending.owner, pending.request.clone(), pending.account.clone());
-            return Some(match owner {
-                Owner::Abandoned => Incoming::Stray { id, account, invite: request, response },
-                Owner::Registration | Owner::Call(_) | Owner::Farewell => {
-                    Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) }
-                }
-            });
-        }
-        self.finish(id, Reply::Response(response, flow));
-        None
-    }
-
-    fn handle_failure(
-        &mut self,
-        now: Instant,
-        transaction: endpoint::ClientTransactionId,
-        reply: Reply,
-    ) -> Option<Incoming> {
-        let id = *self.transactions.get(&transaction)?;
-        if matches!(self.requests.get(&id), Some(Pending { way: Way::Accepted { .. }, .. })) {
-            return None;
-        }
-        if !self.try_next(now, id) {
-            self.finish(id, reply);
-        }
-        None
-    }
-
-    /// Takes the request off the list and tells its owner.
-    fn finish(&mut self, id: RequestId, reply: Reply) {
-        let Some(pending) = self.requests.remove(&id) else { return };
-        if let Way::Sent { transaction, .. } = pending.way {
-            self.transactions.remove(&transaction);
-        }
-        let Pending { owner, request, .. } = pending;
-        self.incoming.push_back(Incoming::Reply { owner, id, request, reply });
-    }
-
-    fn try_next(&mut self, now: Instant, id: RequestId) -> bool {
-        let Some(Pending { way: Way::Sent { transaction, others }, owner, .. }) = self.requests.get_mut(&id) else {
-            return false;
-        };
-        if others.is_empty() || *owner == Owner::Abandoned {
-            return false;
-        }
-        let others = std::mem::take(others);
-        let old = *transaction;
-        self.transactions.remove(&old);
-        self.transmit(now, id, others);
-        true
-    }
-
     fn transmit(&mut self, now: Instant, id: RequestId, mut flows: VecDeque<Flow>) {
         let Some(flow) = flows.pop_front() else {
             self.finish(id, Reply::Unreachable("no address was found for it".to_owned()));
@@ -533,39 +415,12 @@ impl Stack {
         self.last_id += 1;
         let id = ResolveId(self.last_id);
         self.lookups.insert(id, lookup);
-        let transport = Some(named_transport(hop).unwrap_or(default));
+        let transport = Some(way::named_transport(hop).unwrap_or(default));
         self.emit(Output::Resolve { id, uri: hop.clone(), transport });
     }
 
     fn next_id(&mut self) -> RequestId {
         self.last_id += 1;
         RequestId(self.last_id)
-    }
-}
-
-fn remote_tag(response: &Response) -> String {
-    response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default()
-}
-
-/// RFC 3263 §4: an address needs no lookup.
-fn numeric(hop: &Uri, default: Transport) -> Option<Flow> {
-    let transport = named_transport(hop).unwrap_or(default);
-    match hop.as_sip()? {
-        SipUri { host: Host::Ip(ip), port, .. } => {
-            Some(Flow { transport, remote: SocketAddr::new(*ip, port.unwrap_or(transport.default_port())) })
-        }
-        SipUri { host: Host::Name(_), .. } => None,
-    }
-}
-
-fn named_transport(hop: &Uri) -> Option<Transport> {
-    let uri = hop.as_sip()?;
-    match uri.param("transport") {
-        Some(name) if name.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
-        Some(name) if name.eq_ignore_ascii_case("tls") => Some(Transport::Tls),
-        Some(name) if name.eq_ignore_ascii_case("tcp") && uri.secure => Some(Transport::Tls),
-        Some(name) if name.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
-        Some(_) | None if uri.secure => Some(Transport::Tls),
-        Some(_) | None => None,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         uri::{NameAddr, Uri},
     },
     ua::{
-        api::{Account, CallId, CallState, EndedBy, Event, Output},
+        api::{Account, CallId, EndedBy, Event, Output},
         reason,
         stack::Stack,
     },
@@ -162,11 +162,6 @@ impl Session {
     pub(super) fn refuse_command(&self, stack: &mut Stack, command: &'static str, message: &str) {
         let refused = Event::Refused { command, call: Some(self.id), message: message.to_owned() };
         stack.emit(Output::Event(refused));
-    }
-
-    /// Whether the call is ringing here.
-    pub fn is_ringing(&self) -> bool {
-        self.state() == Some(CallState::Ringing)
     }
 }
 

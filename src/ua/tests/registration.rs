@@ -86,7 +86,8 @@ fn a_stale_nonce_is_no_wrong_password() {
 /// Answer to the first REGISTER, the state it leads to, and whether it is tried again.
 #[test]
 fn refusals_lead_to_the_right_state() {
-    let cases: [(u16, &str, &[(&str, &str)], &str, bool); 7] = [
+    type Case = (u16, &'static str, &'static [(&'static str, &'static str)], &'static str, bool);
+    let cases: [Case; 7] = [
         (403, "100-acme is in use by Yealink T46S (10.0.0.12)", &[], "conflict", false),
         (403, "Forbidden", &[], "does not allow", false),
         (404, "Not Found", &[], "does not know this address", false),

@@ -131,6 +131,10 @@ impl Sim {
         Duration::from_millis(u64::from(self.random.u32() % milliseconds))
     }
 
+    fn one_in(&mut self, n: u32) -> bool {
+        self.random.u32().is_multiple_of(n)
+    }
+
     fn plan(&mut self, at: Instant, who: Who, number: u32, act: Act) {
         self.acts += 1;
         self.script.insert((at, self.acts), (who, number, act));
@@ -138,38 +142,38 @@ impl Sim {
 
     /// Writes one call into the script: who calls, what the callee does, what happens in between, who ends it.
     fn plan_call(&mut self, number: u32) {
-        let (caller, callee) = if self.random.u32() % 2 == 0 { (Who::Agent, Who::Pbx) } else { (Who::Pbx, Who::Agent) };
+        let (caller, callee) = if self.one_in(2) { (Who::Agent, Who::Pbx) } else { (Who::Pbx, Who::Agent) };
         let start = self.now + self.up_to(60_000);
         self.plan(start, caller, number, Act::Dial);
         // Around the time the INVITE takes, so that answers, rejections and cancellations cross.
         let mut at = start + Duration::from_millis(20) + self.up_to(400);
-        if self.random.u32() % 4 == 0 {
+        if self.one_in(4) {
             let cancel = start + self.up_to(500);
             self.plan(cancel, caller, number, Act::Hangup);
         }
-        if self.random.u32() % 6 == 0 {
+        if self.one_in(6) {
             self.plan(at, callee, number, Act::Reject);
         } else {
             self.plan(at, callee, number, Act::Answer);
         }
         for _ in 0..self.random.u32() % 4 {
             at += self.up_to(3_000);
-            let who = if self.random.u32() % 2 == 0 { caller } else { callee };
+            let who = if self.one_in(2) { caller } else { callee };
             let act = [Act::Hold, Act::Resume, Act::Digits][self.random.u32() as usize % 3];
             self.plan(at, who, number, act);
-            if self.random.u32() % 2 == 0 {
+            if self.one_in(2) {
                 let other = if who == caller { callee } else { caller };
                 let crossing = at + self.up_to(40);
                 self.plan(crossing, other, number, Act::Hold);
             }
         }
         // From at once, before the ACK has come, to later; now and then from both sides.
-        at += if self.random.u32() % 3 == 0 { self.up_to(60) } else { self.up_to(20_000) };
-        let first = if self.random.u32() % 2 == 0 { caller } else { callee };
+        at += if self.one_in(3) { self.up_to(60) } else { self.up_to(20_000) };
+        let first = if self.one_in(2) { caller } else { callee };
         self.plan(at, first, number, Act::Hangup);
         let other = if first == caller { callee } else { caller };
         // Also the safety net for answers that came before the ringing did.
-        let late = at + if self.random.u32() % 4 == 0 { self.up_to(60) } else { Duration::from_secs(60) };
+        let late = at + if self.one_in(4) { self.up_to(60) } else { Duration::from_secs(60) };
         self.plan(late, other, number, Act::Hangup);
         self.plan(at + Duration::from_secs(60), first, number, Act::Hangup);
     }

@@ -1,0 +1,134 @@
+//! What the endpoint says about our requests: to whom it goes, what is tried next, what is confirmed here and now.
+
+use super::{Confirmed, Incoming, MAX_FORKS, Owner, Pending, Reply, RequestId, Stack, Way};
+use crate::{
+    sip::{
+        endpoint::{self, ClientTransactionId},
+        flow::Flow,
+        msg::{Method, Response},
+    },
+    ua::api::Output,
+};
+use std::time::Instant;
+
+impl Stack {
+    /// The next thing to handle.
+    pub fn poll_incoming(&mut self, now: Instant) -> Option<Incoming> {
+        loop {
+            if let Some(incoming) = self.incoming.pop_front() {
+                return Some(incoming);
+            }
+            match self.endpoint.poll_output()? {
+                endpoint::Output::Transmit { flow, payload, client } => {
+                    self.emit(Output::Transmit { flow, payload, token: client.map(|c| c.0) });
+                }
+                endpoint::Output::Event(event) => {
+                    if let Some(incoming) = self.handle_event(now, event) {
+                        return Some(incoming);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: endpoint::Event) -> Option<Incoming> {
+        use endpoint::Event;
+        match event {
+            Event::Request { transaction, request, flow } => Some(Incoming::Request { transaction, request, flow }),
+            Event::Ack { request, .. } => Some(Incoming::Ack { request }),
+            Event::Cancelled { transaction, cancel } => Some(Incoming::Cancelled { transaction, cancel }),
+            Event::NoAck { transaction } => Some(Incoming::NoAck { transaction }),
+            Event::Response { transaction, response, flow } => self.handle_response(now, transaction, response, flow),
+            Event::TimedOut { transaction } => self.handle_failure(now, transaction, Reply::TimedOut),
+            Event::TransportFailed { transaction, reason } => {
+                self.handle_failure(now, transaction, Reply::Unreachable(reason))
+            }
+        }
+    }
+
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        response: Response,
+        flow: Flow,
+    ) -> Option<Incoming> {
+        let id = *self.transactions.get(&transaction)?;
+        // RFC 3263 §4.3: a 503 is a reason to try the next place.
+        if response.code() == 503 && self.try_next(now, id) {
+            return None;
+        }
+        let give_up = self.timers.give_up();
+        let pending = self.requests.get_mut(&id)?;
+        if let Way::Accepted { confirmed, .. } = &mut pending.way {
+            let remote_tag = remote_tag(&response);
+            match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
+                Some(Confirmed { ack: Some((ack, way)), .. }) => self.endpoint.send_ack(now, *way, ack.clone()),
+                Some(Confirmed { ack: None, .. }) => {}
+                None if confirmed.len() < MAX_FORKS => {
+                    confirmed.push(Confirmed { remote_tag, ack: None });
+                    let (account, invite) = (pending.account.clone(), pending.request.clone());
+                    return Some(Incoming::Stray { id, account, invite, response });
+                }
+                None => {}
+            }
+            return None;
+        }
+        if response.is_provisional() {
+            let (owner, request) = (pending.owner, pending.request.clone());
+            return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) });
+        }
+        if response.is_success() && pending.request.method == Method::INVITE {
+            let fork = Confirmed { remote_tag: remote_tag(&response), ack: None };
+            pending.way = Way::Accepted { transaction, confirmed: vec![fork], until: now + give_up };
+            let (owner, request, account) = (pending.owner, pending.request.clone(), pending.account.clone());
+            return Some(match owner {
+                Owner::Abandoned => Incoming::Stray { id, account, invite: request, response },
+                Owner::Registration | Owner::Call(_) | Owner::Farewell => {
+                    Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) }
+                }
+            });
+        }
+        self.finish(id, Reply::Response(response, flow));
+        None
+    }
+
+    fn handle_failure(&mut self, now: Instant, transaction: ClientTransactionId, reply: Reply) -> Option<Incoming> {
+        let id = *self.transactions.get(&transaction)?;
+        if matches!(self.requests.get(&id), Some(Pending { way: Way::Accepted { .. }, .. })) {
+            return None;
+        }
+        if !self.try_next(now, id) {
+            self.finish(id, reply);
+        }
+        None
+    }
+
+    /// Takes the request off the list and tells its owner.
+    pub(super) fn finish(&mut self, id: RequestId, reply: Reply) {
+        let Some(pending) = self.requests.remove(&id) else { return };
+        if let Way::Sent { transaction, .. } = pending.way {
+            self.transactions.remove(&transaction);
+        }
+        let Pending { owner, request, .. } = pending;
+        self.incoming.push_back(Incoming::Reply { owner, id, request, reply });
+    }
+
+    fn try_next(&mut self, now: Instant, id: RequestId) -> bool {
+        let Some(Pending { way: Way::Sent { transaction, others }, owner, .. }) = self.requests.get_mut(&id) else {
+            return false;
+        };
+        if others.is_empty() || *owner == Owner::Abandoned {
+            return false;
+        }
+        let others = std::mem::take(others);
+        let old = *transaction;
+        self.transactions.remove(&old);
+        self.transmit(now, id, others);
+        true
+    }
+}
+
+fn remote_tag(response: &Response) -> String {
+    response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default()
+}
