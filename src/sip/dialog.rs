@@ -108,6 +108,12 @@ impl Dialog {
     pub fn uas(request: &Request, local_tag: &str) -> Result<Self, DialogError> {
         let (mut local, remote) = (request.headers.to()?, request.headers.from()?);
         local.set_param("tag", Some(local_tag));
+        let remote_target = match contact(&request.headers)? {
+            Some(target) => target,
+            // A peer of RFC 2543's time, known by its lack of a tag, may be reached by its From (RFC 4475 §3.4.1).
+            None if remote.tag().is_none() => remote.uri.clone(),
+            None => return Err(HeaderError::Missing("Contact").into()),
+        };
         let id = DialogId {
             call_id: request.headers.call_id()?.to_owned(),
             local_tag: local_tag.to_owned(),
@@ -118,7 +124,7 @@ impl Dialog {
             state: State::Early,
             local,
             remote,
-            remote_target: contact(&request.headers)?.ok_or(HeaderError::Missing("Contact"))?,
+            remote_target,
             route_set: request.headers.name_addrs("Record-Route")?,
             local_cseq: None,
             remote_cseq: Some(request.headers.cseq()?.number),
