@@ -1,7 +1,7 @@
 //! The desktop's entry: read the arguments, hand over.
 
 use agent_manager::{
-    app::headless,
+    app::{headless, ring, window},
     config::cli::{Cli, Mode},
 };
 use clap::Parser;
@@ -11,9 +11,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.mode {
         Some(Mode::Headless(args)) => headless::run(&args),
-        None => {
-            eprintln!("agent-manager: this build has no window yet; use the subcommand headless");
-            ExitCode::FAILURE
-        }
+        Some(Mode::Ring) => ring::run(),
+        None => window::run(cli.window),
     }
 }

@@ -7,3 +7,4 @@ pub mod logging;
 pub mod memory;
 pub mod ring;
 pub mod setup;
+pub mod window;

@@ -17,6 +17,9 @@ pub struct Cli {
 pub enum Mode {
     /// The softphone without its window: JSON commands in, JSON events out.
     Headless(Box<HeadlessArgs>),
+    /// The ringing window; Agent Manager starts it by itself.
+    #[command(hide = true)]
+    Ring,
 }
 
 /// Options that both front ends know.

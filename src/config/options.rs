@@ -171,7 +171,7 @@ mod tests {
         let cli = Cli::try_parse_from(line.split_whitespace()).map_err(|e| e.kind().to_string())?;
         match cli.mode {
             Some(Mode::Headless(args)) => HeadlessOptions::new(&args).map_err(|e| e.to_string()),
-            None => Err("the window".into()),
+            Some(Mode::Ring) | None => Err("the window".into()),
         }
     }
 

@@ -49,6 +49,11 @@ impl Answers {
         self.0.push_back(Pending { id, command: name(command), settles });
     }
 
+    /// Whether a command waits for this.
+    pub(super) fn awaits(&self, event: &Event) -> bool {
+        self.0.iter().any(|pending| pending.is_settled_by(event))
+    }
+
     /// The mark of the command that this event settles, the oldest where several would do.
     pub(super) fn claim(&mut self, event: &Event) -> Option<Value> {
         let position = self.0.iter().position(|pending| pending.is_settled_by(event))?;

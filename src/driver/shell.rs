@@ -82,6 +82,8 @@ pub(super) struct Shell {
     keep_alive: KeepAlive,
     /// Where the last REGISTER went.
     registrar: Option<Flow>,
+    /// The registration that is online, and for how long.
+    online: Option<(String, Duration)>,
     entropy: Entropy,
     answers: Answers,
     phase: Phase,
@@ -121,6 +123,7 @@ impl Shell {
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             registrar: None,
+            online: None,
             entropy,
             answers: Answers::default(),
             phase: Phase::Running,
@@ -134,11 +137,11 @@ impl Shell {
     }
 
     fn start(&mut self) {
-        if !self.bound.ip().is_unspecified() {
-            self.set_local(self.bound);
-        }
+        // Bound to every address, the right one is known once the peer is.
+        let address = local::shown(self.bound);
+        self.set_local(address);
         let transport = self.options.transport.unwrap_or(Transport::Udp);
-        self.tell(Event::Ready { sip: format!("{}:{}", transport.uri_name(), local::shown(self.bound)) });
+        self.tell(Event::Ready { sip: format!("{}:{address}", transport.uri_name()) });
     }
 
     async fn turn(&mut self, mut sources: Sources) {
@@ -200,6 +203,7 @@ impl Shell {
         for token in lost {
             self.agent.handle_transport_failed(now, token, reason);
         }
+        self.agent.handle_flow_lost(now, flow);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -250,6 +254,16 @@ impl Shell {
         self.phase = Phase::SigningOut { until: now + SIGN_OUT };
         self.session.sign_out();
         self.drain(now);
+    }
+
+    /// How `remote` sees us, where we are bound to every address.
+    fn face(&mut self, remote: SocketAddr) -> Result<(), String> {
+        if self.bound.ip().is_unspecified() {
+            let ip = local::ip_towards(self.bound.ip(), remote)
+                .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;
+            self.set_local((ip, self.bound.port()).into());
+        }
+        Ok(())
     }
 
     fn set_local(&mut self, address: SocketAddr) {

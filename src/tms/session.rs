@@ -5,7 +5,7 @@ use super::{
     outcome::{self, Answer, ApiError, Failure},
     sse::ServerEvent,
     url::{TmsUrl, segment},
-    wire::{self, problem},
+    wire,
 };
 use crate::{sip::entropy::Entropy, ua::api::Secret};
 use jiff::Timestamp;
@@ -14,14 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod login;
 mod request;
 mod selection;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use request::{ApiRequest, Method, RequestId};
 use request::{Asked, Asking};
 use selection::Selection;
+use state::{Login, Renewal, SignedIn, State, StreamState};
 
 /// What a person types to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,51 +126,6 @@ pub enum Stream {
     Event(ServerEvent),
     /// It ended, or could not be opened: `Ok` is an answer that is not a stream.
     Closed(Result<Answer, Failure>),
-}
-
-#[derive(Debug)]
-enum State {
-    SignedOut,
-    /// `attempt` counts those that could not reach the TMS.
-    SigningIn {
-        login: Login,
-        attempt: u32,
-    },
-    Waiting {
-        login: Login,
-        attempt: u32,
-        at: Instant,
-    },
-    SignedIn(Box<SignedIn>),
-}
-
-#[derive(Clone, Debug)]
-struct Login {
-    base: TmsUrl,
-    typed: TmsLogin,
-}
-
-#[derive(Debug)]
-struct SignedIn {
-    login: Login,
-    token: Secret,
-    me: wire::Me,
-    /// The TMS accepted the token at least once; a 401 before that is not cured by signing in again.
-    proved: bool,
-    renewal: Renewal,
-    stream: StreamState,
-}
-
-#[derive(Debug)]
-enum Renewal {
-    Due { at: Instant, attempt: u32 },
-    Running { attempt: u32 },
-}
-
-#[derive(Debug)]
-enum StreamState {
-    Open { since_attempt: u32 },
-    Waiting { at: Instant, attempt: u32 },
 }
 
 /// See the module's documentation. Time is handed in; `wall` is used for expiry times only.
@@ -382,75 +340,16 @@ impl Session {
         }
     }
 
-    fn first_session(
-        &mut self,
-        now: Instant,
-        wall: Timestamp,
-        login: Login,
-        attempt: u32,
-        result: Result<Answer, Failure>,
-    ) {
-        match outcome::read::<wire::Session>(login.base.as_str(), result) {
-            Ok(session) => {
-                self.tell(Event::Login(LoginState::Initialized(session.me.clone())));
-                self.signed_in(now, wall, login, session);
-            }
-            Err(ApiError::Problem(p)) => {
-                self.selection = Selection::None;
-                self.tell(Event::Login(LoginState::Refused { kind: p.kind, reason: p.detail }));
-            }
-            Err(ApiError::Unreachable(reason)) => {
-                let delay = self.back_off(attempt);
-                self.state = State::Waiting { login, attempt: attempt + 1, at: now + delay };
-                let retry_in_s = Some(delay.as_secs().max(1));
-                self.tell(Event::Login(LoginState::Unreachable { reason, retry_in_s }));
-            }
-        }
-    }
-
-    fn renewed(&mut self, now: Instant, wall: Timestamp, mut old: SignedIn, result: Result<Answer, Failure>) {
-        match outcome::read::<wire::Session>(old.login.base.as_str(), result) {
-            Ok(session) => {
-                if session.me != old.me {
-                    self.tell(Event::Login(LoginState::Initialized(session.me.clone())));
-                }
-                self.signed_in(now, wall, old.login, session);
-            }
-            Err(ApiError::Problem(p)) if p.kind != problem::TOO_MANY_ATTEMPTS => {
-                self.state = State::SignedIn(Box::new(old));
-                self.refused(p.kind, p.detail);
-            }
-            Err(_) => {
-                let attempt = match old.renewal {
-                    Renewal::Due { attempt, .. } | Renewal::Running { attempt } => attempt,
-                };
-                old.renewal = Renewal::Due { at: now + self.back_off(attempt), attempt: attempt + 1 };
-                self.state = State::SignedIn(Box::new(old));
-            }
-        }
-    }
-
-    fn signed_in(&mut self, now: Instant, wall: Timestamp, login: Login, session: wire::Session) {
-        let token = Secret(session.token);
-        let request = ApiRequest::events(&login.base, &token);
-        self.outputs.push_back(Output::OpenEvents { request });
-        self.state = State::SignedIn(Box::new(SignedIn {
-            login,
-            token,
-            me: session.me,
-            proved: false,
-            renewal: Renewal::Due { at: now + renew_after(wall, session.expires_at), attempt: 0 },
-            stream: StreamState::Open { since_attempt: 0 },
-        }));
-        // The old session's credential ends with it.
-        if let Some(registration) = self.selection.registration() {
-            self.ask_credential(registration.to_owned(), false, 0);
-        }
-    }
-
     fn registrations_came(&mut self, now: Instant, asked: bool, result: Result<Answer, Failure>) {
         match self.read_authorised::<Vec<wire::Registration>>(result) {
-            Ok(list) => self.tell(Event::Registrations { list, asked }),
+            Ok(list) => {
+                if let State::SignedIn(signed_in) = &mut self.state
+                    && (asked || signed_in.registrations.as_ref() != Some(&list))
+                {
+                    signed_in.registrations = Some(list.clone());
+                    self.tell(Event::Registrations { list, asked });
+                }
+            }
             Err(Unusable::Unauthorised) => {}
             Err(Unusable::Other(error)) => {
                 if asked {
@@ -482,34 +381,6 @@ impl Session {
         }
     }
 
-    /// The token is no longer good: expired while this computer slept, or the login was disabled. Signing in again tells
-    /// the two apart, in the TMS's words.
-    fn unauthorised(&mut self, reason: Option<String>) {
-        let State::SignedIn(signed_in) = &self.state else { return };
-        if !signed_in.proved {
-            let reason =
-                reason.unwrap_or_else(|| "The TMS does not accept the session it just gave; sign in again.".into());
-            return self.session_ended(reason);
-        }
-        let login = signed_in.login.clone();
-        self.asked.clear();
-        self.outputs.push_back(Output::CloseEvents);
-        self.ask_sign_in(login, 0);
-    }
-
-    fn session_ended(&mut self, reason: String) {
-        self.refused(problem::SESSION_ENDED.to_owned(), reason);
-    }
-
-    fn refused(&mut self, kind: String, reason: String) {
-        self.selection = Selection::None;
-        self.asked.clear();
-        if let State::SignedIn(_) = std::mem::replace(&mut self.state, State::SignedOut) {
-            self.outputs.push_back(Output::CloseEvents);
-        }
-        self.tell(Event::Login(LoginState::Refused { kind, reason }));
-    }
-
     fn back_off_for_stream(&mut self) -> Duration {
         let attempt = match &self.state {
             State::SignedIn(signed_in) => match signed_in.stream {
@@ -536,12 +407,6 @@ enum Unusable {
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const SIGN_IN_FIRST: &str = "You are not signed in; sign in to the TMS first.";
-
-/// Four fifths of what is left, at least ten seconds.
-fn renew_after(wall: Timestamp, expires_at: Timestamp) -> Duration {
-    let left = Duration::try_from(expires_at.duration_since(wall)).unwrap_or(Duration::ZERO);
-    (left * 4 / 5).clamp(Duration::from_secs(10), Duration::from_secs(7 * 24 * 3600))
-}
 
 fn ended_reason(data: &str) -> String {
     #[derive(serde::Deserialize)]

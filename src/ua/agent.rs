@@ -170,6 +170,9 @@ impl UserAgent {
     }
 
     fn set_account(&mut self, now: Instant, account: Account) {
+        if let Some(registration) = self.registration.as_mut().filter(|r| r.account().is_renewed_by(&account)) {
+            return registration.renew(now, &mut self.stack, Arc::new(account));
+        }
         self.clear_account(now);
         self.registration = Some(Registration::start(now, &mut self.stack, Arc::new(account)));
     }

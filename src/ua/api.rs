@@ -31,6 +31,14 @@ pub struct Account {
     pub expires: Duration,
 }
 
+impl Account {
+    /// Whether `other` differs in its credentials at most, so that the registration can go on with them.
+    pub fn is_renewed_by(&self, other: &Self) -> bool {
+        let line = |a: &Self| (a.name.clone(), a.aor.clone(), a.outbound_proxy.clone(), a.transport, a.register);
+        line(self) == line(other)
+    }
+}
+
 /// A string that never shows in `Debug`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(pub String);
@@ -57,6 +65,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Become this account: un-register the old one, register the new one (or be ready at once when it does not register).
+    /// One that differs in its credentials only is registered anew with them, without going offline.
     SetAccount(Box<Account>),
     /// Un-register and be offline.
     ClearAccount,

@@ -33,6 +33,15 @@ pub(super) fn inspect(request: &Request) -> Option<Response> {
 
 /// Whether an INVITE's body can be taken (RFC 3261 §8.2.3, §13.3.1).
 pub(super) fn inspect_offer(request: &Request, codecs: &[Codec]) -> Option<Response> {
+    // RFC 3261 §20.1: what stands in Accept is all that the answer may hold, and ours is SDP (RFC 4475 §3.3.15).
+    let accepted = request.headers.tokens("Accept");
+    let takes_sdp = |range: &String| {
+        let range = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(range.as_str(), "application/sdp" | "application/*" | "*/*")
+    };
+    if !accepted.is_empty() && !accepted.iter().any(takes_sdp) {
+        return Some(Response::to(request, 406, None));
+    }
     if request.body.is_empty() {
         return None;
     }

@@ -91,6 +91,14 @@ impl Registration {
         this
     }
 
+    /// The same account with other credentials: registers with them at once, and stays online meanwhile.
+    pub fn renew(&mut self, now: Instant, stack: &mut Stack, account: Arc<Account>) {
+        self.account = account;
+        if !matches!(self.phase, Phase::Unneeded) {
+            self.attempt(now, stack);
+        }
+    }
+
     pub const fn account(&self) -> &Arc<Account> {
         &self.account
     }

@@ -134,6 +134,8 @@ pub fn title(text: impl Into<String>) -> RichText {
 /// Makes the fonts and both themes known to a context. Call once, before the first frame.
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts());
+    // Where the system does not say.
+    ctx.options_mut(|options| options.fallback_theme = Theme::Light);
     for (theme, tokens) in [(Theme::Light, &LIGHT), (Theme::Dark, &DARK)] {
         ctx.style_mut_of(theme, |style| apply(style, tokens));
     }

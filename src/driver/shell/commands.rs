@@ -27,7 +27,7 @@ impl Shell {
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
-                self.agent.handle_command(now, agent::Command::SetAccount(account));
+                self.set_account(now, *account);
             }
             Command::Registrations => self.session.registrations(),
             Command::Select { registration, takeover } => self.session.select(&registration, takeover),

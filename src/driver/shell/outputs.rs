@@ -2,7 +2,7 @@
 
 use super::{Phase, Shell};
 use crate::{
-    driver::{account, api::Event, local, resolve},
+    driver::{account, api::Event, resolve},
     media::engine::EngineEvent,
     sip::flow::Flow,
     tms::session::{self, LoginState},
@@ -67,11 +67,7 @@ impl Shell {
     /// Before the user agent sends anywhere, it learns how it is seen from there.
     pub(super) fn resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
         let result = result.and_then(|flows| {
-            if let (true, Some(first)) = (self.bound.ip().is_unspecified(), flows.first()) {
-                let ip = local::ip_towards(self.bound.ip(), first.remote)
-                    .map_err(|e| format!("there is no way to {} ({e}); check your network", first.remote.ip()))?;
-                self.set_local((ip, self.bound.port()).into());
-            }
+            flows.first().map_or(Ok(()), |first| self.face(first.remote))?;
             Ok(flows)
         });
         self.agent.handle_resolved(now, id, result);
@@ -80,9 +76,13 @@ impl Shell {
     fn agent_tells(&mut self, now: Instant, event: agent::Event) {
         match event {
             agent::Event::Registration { name, state } => {
+                self.online = match &state {
+                    RegistrationState::Online { expires } => Some((name.clone(), *expires)),
+                    _ => None,
+                };
                 match (&state, self.registrar) {
                     (RegistrationState::Online { .. }, Some(flow)) => {
-                        self.keep_alive.keep(now, flow, &mut self.entropy)
+                        self.keep_alive.keep(now, flow, &mut self.entropy);
                     }
                     (RegistrationState::Registering, _) => {}
                     _ => self.keep_alive.stop(),
@@ -97,6 +97,25 @@ impl Shell {
             agent::Event::Refused { command, call, message } => self.fail(command, call, message),
             agent::Event::Done { command, call } => self.tell(Event::Done { command, call }),
         }
+    }
+
+    pub(super) fn set_account(&mut self, now: Instant, account: agent::Account) {
+        // An address, unlike a name, is not asked about any more.
+        let hop = account.outbound_proxy.as_ref().unwrap_or(&account.aor);
+        let known = resolve::target(hop, Some(account.transport)).ok().and_then(|target| target.numeric());
+        if let Some(flow) = known.as_ref().and_then(|flows| flows.first())
+            && let Err(why) = self.face(flow.remote)
+        {
+            tracing::warn!("{why}");
+        }
+        // Chosen again while it is online already: nothing will change, so this is the answer.
+        if let Some((name, expires)) = self.online.clone().filter(|(name, _)| *name == account.name) {
+            let still = Event::Registration { name, state: RegistrationState::Online { expires } };
+            if self.answers.awaits(&still) {
+                self.tell(still);
+            }
+        }
+        self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
     }
 
     fn session_asks(&mut self, now: Instant, output: session::Output) {
@@ -124,9 +143,7 @@ impl Shell {
             },
             session::Event::Credential { registration, credential } => {
                 match account::from_credential(&registration, credential.0, self.options.transport) {
-                    Ok(account) => {
-                        self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
-                    }
+                    Ok(account) => self.set_account(now, account),
                     Err(message) => self.fail("select", None, message),
                 }
             }

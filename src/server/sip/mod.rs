@@ -22,6 +22,8 @@ mod reply;
 mod response_context;
 mod routing;
 mod server;
+#[cfg(test)]
+mod torture;
 
 pub use server::SipServer;
 

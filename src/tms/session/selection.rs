@@ -1,6 +1,6 @@
 //! The chosen registration and its SIP credential.
 
-use super::{ApiError, ApiRequest, Asking, Credential, Event, Session, State, Unusable, renew_after};
+use super::{ApiError, ApiRequest, Asking, Credential, Event, Session, State, Unusable, login::renew_after};
 use crate::tms::{
     outcome::{Answer, Failure},
     wire,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::tms::wire::problem;
 use serde_json::{Value, json};
 
 struct Bench {

@@ -1,7 +1,7 @@
 use super::bench::*;
 use crate::{
     sip::msg::{Method, Request, Response},
-    ua::api::{Command, RegistrationState},
+    ua::api::{Account, Command, RegistrationState},
 };
 use std::time::Duration;
 
@@ -54,6 +54,22 @@ fn a_challenge_is_answered_and_our_own_contact_counts() {
     assert!(refresh.headers.get("Authorization").unwrap().contains("nc=00000002"));
     bench.reply(granted(&refresh, 120));
     assert!(bench.events.is_empty());
+}
+
+#[test]
+fn renewed_credentials_are_used_without_going_offline() {
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 600));
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+    let renewed = Account { auth_username: "100-acme~k2".into(), ..account(true) };
+    bench.command(Command::SetAccount(Box::new(renewed)));
+    let again = bench.request(Method::REGISTER);
+    assert_eq!(again.headers.get("Expires"), Some("600"));
+    bench.reply(with(&again, 401, &[("WWW-Authenticate", CHALLENGE)]));
+    let again = bench.request(Method::REGISTER);
+    assert!(again.headers.get("Authorization").unwrap().contains("username=\"100-acme~k2\""));
+    bench.reply(granted(&again, 600));
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
 }
 
 #[test]

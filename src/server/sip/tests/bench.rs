@@ -297,7 +297,7 @@ impl Bench {
                         let facts = self.facts(&query);
                         self.pbx.handle_facts(self.now, id, Ok(facts));
                     }
-                    Output::Changed { realm } => self.changed.push(realm),
+                    Output::Changed(aor) => self.changed.push(aor.realm),
                 }
             }
             for at in 0..self.phones.len() {

@@ -1,0 +1,312 @@
+//! Events of the driver folded into the snapshot that the window paints. Pure: time comes in as an argument.
+
+use super::{
+    history::{Finished, Kind},
+    locale::when,
+};
+use crate::{
+    driver::api::{Event, LoginState},
+    media::{engine::DeviceList, stats::CallStats},
+    tms::wire,
+    ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, RegistrationState},
+    ui::snapshot::{Call, CallState, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, Snapshot, Status},
+};
+use jiff::Zoned;
+use std::time::{Duration, Instant};
+
+/// How long an ended call is shown with its reason.
+const ENDED_SHOWN: Duration = Duration::from_secs(6);
+
+/// Both clocks at one moment.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    pub now: Instant,
+    pub wall: Zoned,
+}
+
+/// What folding an event brings besides the new snapshot.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub notices: Vec<Notice>,
+    /// For the history.
+    pub finished: Option<Finished>,
+    /// The list of registrations has aged: ask for it.
+    pub refresh: bool,
+}
+
+/// The snapshot and what folding needs to remember.
+#[derive(Debug, Default)]
+pub struct Fold {
+    pub snapshot: Snapshot,
+    /// Addresses in this domain are shown without it.
+    domain: Option<String>,
+    rows: Vec<wire::Registration>,
+    /// Calls that were connected, since when; calls that ended, and when they go.
+    connected: Vec<(u32, Instant)>,
+    leaving: Vec<(u32, Instant)>,
+    meters: bool,
+}
+
+impl Fold {
+    pub fn handle_event(&mut self, at: &Moment, event: Event) -> Outcome {
+        let mut outcome = Outcome::default();
+        match event {
+            Event::Ready { sip } => self.snapshot.about.sip_address = sip,
+            Event::Login(state) => self.login(at.now, state, &mut outcome),
+            Event::Registrations(rows) => {
+                self.rows = rows;
+                self.show_rows(at);
+            }
+            Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
+            Event::Call(info) => outcome.finished = self.call(at, &info),
+            Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
+            Event::Stats { call, stats, .. } => self.with_call(call, |shown| shown.quality = quality(&stats)),
+            Event::Levels { microphone, speaker } if self.meters => {
+                self.snapshot.audio.microphone_level = microphone;
+                self.snapshot.audio.speaker_level = speaker;
+            }
+            Event::Devices(devices) => self.devices(devices),
+            Event::Notice(text) => outcome.notices.push(Notice { kind: NoticeKind::Warning, text }),
+            Event::Error { message, .. } => {
+                outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
+            }
+            Event::Levels { .. } | Event::Dtmf { .. } | Event::Done { .. } | Event::Stopped => {}
+        }
+        outcome
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.leaving.iter().map(|(_, at)| *at).min()
+    }
+
+    /// Removes calls whose end has been shown long enough.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let due = |at: &Instant| *at <= now;
+        let leaving = &self.leaving;
+        self.snapshot.calls.retain(|call| !leaving.iter().any(|(id, at)| *id == call.id && due(at)));
+        self.leaving.retain(|(_, at)| !due(at));
+    }
+
+    /// The window shows meters, or no longer does.
+    pub fn set_meters(&mut self, on: bool) {
+        self.meters = on;
+        if !on {
+            (self.snapshot.audio.microphone_level, self.snapshot.audio.speaker_level) = (0.0, 0.0);
+        }
+    }
+
+    fn login(&mut self, now: Instant, state: LoginState, outcome: &mut Outcome) {
+        let registered = self.registration_shown().is_some();
+        match state {
+            LoginState::SignedOut => self.forget_login(Status::SignedOut),
+            LoginState::SigningIn if self.snapshot.identity.is_none() => self.snapshot.status = Status::SigningIn,
+            LoginState::SigningIn => {}
+            LoginState::Initialized(me) => {
+                self.domain = Some(me.account.realm);
+                let (account, tenant) = (me.account.name, me.account.tenant);
+                self.snapshot.identity = Some(Identity { user: me.user.name, account, tenant });
+                if !registered {
+                    self.snapshot.status = Status::Initialized;
+                }
+                outcome.refresh = true;
+            }
+            LoginState::Refused { reason, .. } => self.forget_login(Status::Refused { reason }),
+            LoginState::Unreachable { reason, retry_in_s } => {
+                // Calls go on without the TMS: a registration that works stays what is shown.
+                if !registered {
+                    let retry_at = retry_in_s.map(|seconds| now + Duration::from_secs(seconds));
+                    self.snapshot.status = Status::TmsUnreachable { reason, retry_at };
+                }
+            }
+        }
+    }
+
+    fn forget_login(&mut self, status: Status) {
+        self.snapshot.status = status;
+        self.snapshot.identity = None;
+        self.snapshot.registrations.clear();
+        self.rows.clear();
+        self.domain = None;
+    }
+
+    /// The registration chosen here.
+    fn registration_shown(&self) -> Option<&str> {
+        match &self.snapshot.status {
+            Status::Connecting { registration }
+            | Status::Online { registration, .. }
+            | Status::OnlineElsewhere { registration, .. }
+            | Status::NotReachable { registration, .. } => Some(registration),
+            Status::SignedOut
+            | Status::SigningIn
+            | Status::Refused { .. }
+            | Status::TmsUnreachable { .. }
+            | Status::Initialized => None,
+        }
+    }
+
+    fn registration(&mut self, at: &Moment, name: String, state: RegistrationState, outcome: &mut Outcome) {
+        let now = at.now;
+        let registration = name;
+        let status = match state {
+            // The old one is reported offline after the new one was chosen: that changes nothing.
+            RegistrationState::Offline if self.registration_shown() != Some(&registration) => return,
+            RegistrationState::Offline if self.snapshot.identity.is_some() => Status::Initialized,
+            RegistrationState::Offline => Status::SignedOut,
+            RegistrationState::Registering => Status::Connecting { registration },
+            RegistrationState::Online { .. } => {
+                let since = match &self.snapshot.status {
+                    Status::Online { registration: old, since, .. } if *old == registration => *since,
+                    _ => now,
+                };
+                Status::Online { registration, since, confirmed: now }
+            }
+            RegistrationState::Conflict { reason, .. } => Status::OnlineElsewhere { registration, reason },
+            RegistrationState::Failed { reason, retry_in, .. } => {
+                Status::NotReachable { registration, reason, retry_at: retry_in.map(|wait| now + wait) }
+            }
+        };
+        // A refresh of what is online already shows nothing new, and costs no question.
+        outcome.refresh = self.snapshot.identity.is_some()
+            && std::mem::discriminant(&status) != std::mem::discriminant(&self.snapshot.status)
+            && !matches!(status, Status::Connecting { .. });
+        self.snapshot.status = status;
+        self.show_rows(at);
+    }
+
+    fn show_rows(&mut self, at: &Moment) {
+        let selected = self.registration_shown().map(str::to_owned);
+        let locale = self.snapshot.locale;
+        let row = |row: &wire::Registration| RegistrationRow {
+            name: row.name.clone(),
+            extension: row.extension.clone(),
+            primary: row.kind == wire::Kind::P,
+            label: row.label.clone(),
+            ring_inbound: row.ring_inbound,
+            in_use: row.in_use.as_ref().map(|holder| InUse {
+                device: holder.device.clone(),
+                address: holder.address.clone(),
+                since: when(holder.since, &at.wall, locale),
+                this_device: holder.this_device,
+            }),
+            selected: selected.as_deref() == Some(&row.name),
+        };
+        self.snapshot.registrations = self.rows.iter().map(row).collect();
+    }
+
+    fn with_call(&mut self, id: u32, change: impl FnOnce(&mut Call)) {
+        if let Some(call) = self.snapshot.calls.iter_mut().find(|call| call.id == id) {
+            change(call);
+        }
+    }
+
+    fn call(&mut self, at: &Moment, info: &CallInfo) -> Option<Finished> {
+        let connected = self.connected.iter().find(|(id, _)| *id == info.call).map(|(_, since)| *since);
+        let state = call_state(&info.state, info.direction, connected.is_some());
+        let connected = match state {
+            CallState::Connected if connected.is_none() => {
+                self.connected.push((info.call, at.now));
+                Some(at.now)
+            }
+            _ => connected,
+        };
+        let old = self.snapshot.calls.iter().find(|call| call.id == info.call);
+        let shown = Call {
+            id: info.call,
+            incoming: info.direction == CallDirection::In,
+            state,
+            peer: short_address(&info.peer, self.domain.as_deref()),
+            peer_name: info.peer_name.clone().filter(|name| !name.trim().is_empty()),
+            called: info.called.as_ref().map(|called| short_address(called, self.domain.as_deref())),
+            since: connected.or(old.map(|old| old.since)).unwrap_or(at.now),
+            muted: old.is_some_and(|old| old.muted),
+            codec: info.codec.map(crate::media::plan::Codec::label),
+            quality: old.and_then(|old| old.quality.clone()),
+        };
+        let finished = match &info.state {
+            UaState::Ended { ended_by, .. } => {
+                self.connected.retain(|(id, _)| *id != info.call);
+                self.leaving.push((info.call, at.now + ENDED_SHOWN));
+                let duration_s = connected.map(|since| at.now.saturating_duration_since(since).as_secs());
+                let (peer, peer_name) = (shown.peer.clone(), shown.peer_name.clone());
+                let kind = kind(info.direction, *ended_by, connected.is_some());
+                Some(Finished { peer, peer_name, kind, at: at.wall.timestamp(), duration_s })
+            }
+            _ => None,
+        };
+        match self.snapshot.calls.iter_mut().find(|call| call.id == info.call) {
+            Some(call) => *call = shown,
+            None => self.snapshot.calls.push(shown),
+        }
+        finished
+    }
+
+    fn devices(&mut self, devices: DeviceList) {
+        let audio = &mut self.snapshot.audio;
+        let none = devices.microphones.is_empty() && devices.speakers.is_empty();
+        audio.problem = none.then(|| crate::ui::text::t().no_sound_card.to_owned());
+        (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
+    }
+}
+
+fn call_state(state: &UaState, direction: CallDirection, was_connected: bool) -> CallState {
+    match state {
+        UaState::Dialing => CallState::Dialing,
+        UaState::Early { .. } => CallState::Early,
+        UaState::Ringing => CallState::Ringing,
+        UaState::Connected => CallState::Connected,
+        UaState::Held => CallState::Held,
+        UaState::RemoteHeld => CallState::RemoteHeld,
+        UaState::Ended { ended_by, reason, .. } => {
+            let failed = match ended_by {
+                EndedBy::Local | EndedBy::AnsweredElsewhere => false,
+                EndedBy::Remote => direction == CallDirection::Out && !was_connected,
+                EndedBy::Network => true,
+            };
+            CallState::Ended { reason: reason.clone(), failed }
+        }
+    }
+}
+
+fn kind(direction: CallDirection, ended_by: EndedBy, was_connected: bool) -> Kind {
+    match (direction, was_connected, ended_by) {
+        (CallDirection::In, true, _) => Kind::Incoming,
+        (CallDirection::Out, true, _) => Kind::Outgoing,
+        (CallDirection::In, false, EndedBy::AnsweredElsewhere) => Kind::AnsweredElsewhere,
+        // Rejected here: the agent knows of it.
+        (CallDirection::In, false, EndedBy::Local) => Kind::Incoming,
+        (CallDirection::In, false, EndedBy::Remote | EndedBy::Network) => Kind::Missed,
+        (CallDirection::Out, false, EndedBy::Local) => Kind::Outgoing,
+        (CallDirection::Out, false, _) => Kind::Failed,
+    }
+}
+
+/// "101" for `sip:101@acme` at home, "+27215550142" for any telephone number, else the whole address: what one would dial.
+fn short_address(address: &str, domain: Option<&str>) -> String {
+    let bare = address.split_once(':').map_or(address, |(_, rest)| rest);
+    let bare = bare.split([';', '?']).next().unwrap_or(bare);
+    match bare.split_once('@') {
+        Some((user, host)) => {
+            let number = !user.is_empty() && user.chars().all(|c| c.is_ascii_digit() || "+*#-.()".contains(c));
+            let home = domain.is_some_and(|domain| host.eq_ignore_ascii_case(domain));
+            if number || home { user.to_owned() } else { address.to_owned() }
+        }
+        None => bare.to_owned(),
+    }
+}
+
+/// Figures as fine as they are shown, so that a figure that reads the same is the same snapshot.
+fn quality(stats: &CallStats) -> Option<Quality> {
+    let tenths = |value: f64| (value * 10.0).round() / 10.0;
+    let (lost, got) = (stats.rx.lost as f64, stats.rx.packets as f64);
+    let loss = if lost + got > 0.0 { 100.0 * lost / (lost + got) } else { 0.0 };
+    Some(Quality {
+        mos: tenths(stats.mos?),
+        loss_percent: tenths(loss),
+        jitter_ms: stats.rx.jitter_ms.round(),
+        delay_ms: stats.rtt_ms.map(|rtt| (rtt / 2.0 + stats.rx.buffer_ms).round()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+use super::*;
+use crate::{
+    driver::api::LoginState,
+    media::{plan::Codec, stats::RxStats},
+    ui::snapshot::HistoryEntry,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Story {
+    fold: Fold,
+    at: Moment,
+}
+
+impl Story {
+    fn signed_in() -> Self {
+        let wall: Zoned = "2026-11-22T10:50[UTC]".parse().expect("a zoned time");
+        let mut story = Self { fold: Fold::default(), at: Moment { now: Instant::now(), wall } };
+        let account = wire::Account {
+            name: "Acme".into(),
+            tenant: "acme".into(),
+            realm: "acme.example".into(),
+            edition: wire::Edition::Enterprise,
+        };
+        let me = wire::Me { user: wire::User { name: "Maria".into() }, account, extensions: vec![] };
+        assert!(story.hear(Event::Login(LoginState::Initialized(me))).refresh);
+        story
+    }
+
+    fn hear(&mut self, event: Event) -> Outcome {
+        self.fold.handle_event(&self.at, event)
+    }
+
+    fn wait(&mut self, time: Duration) -> &mut Self {
+        self.at.now += time;
+        self.fold.handle_timeout(self.at.now);
+        self
+    }
+
+    fn registration(&mut self, name: &str, state: RegistrationState) -> Outcome {
+        self.hear(Event::Registration { name: name.into(), state })
+    }
+
+    fn online(&mut self, name: &str) -> Outcome {
+        self.registration(name, RegistrationState::Online { expires: 60 * SECOND })
+    }
+
+    fn call(&mut self, direction: CallDirection, state: UaState) -> Outcome {
+        self.hear(Event::Call(CallInfo {
+            call: 1,
+            direction,
+            state,
+            peer: "sip:101@acme.example".into(),
+            peer_name: Some("Johan".into()),
+            called: None,
+            codec: Some(Codec::Opus),
+        }))
+    }
+
+    fn end(&mut self, direction: CallDirection, ended_by: EndedBy) -> Finished {
+        let ended = UaState::Ended { ended_by, code: None, reason: "They hung up.".into() };
+        self.call(direction, ended).finished.expect("an end is history")
+    }
+
+    fn status(&self) -> &Status {
+        &self.fold.snapshot.status
+    }
+}
+
+#[test]
+fn a_registration_from_choosing_to_online_and_its_refreshes() {
+    let mut story = Story::signed_in();
+    assert_eq!(*story.status(), Status::Initialized);
+    story.registration("100-acme", RegistrationState::Registering);
+    assert!(matches!(story.status(), Status::Connecting { registration } if registration == "100-acme"));
+    assert!(story.online("100-acme").refresh, "who holds what has changed");
+    let first = story.at.now;
+    story.wait(30 * SECOND);
+    assert!(!story.online("100-acme").refresh, "a refresh changes nothing");
+    let Status::Online { since, confirmed, .. } = *story.status() else { panic!("{:?}", story.status()) };
+    assert_eq!((since, confirmed), (first, first + 30 * SECOND));
+}
+
+#[test]
+fn the_old_registration_going_offline_does_not_touch_the_new_one() {
+    let mut story = Story::signed_in();
+    story.online("100-acme");
+    story.registration("100-acme-laptop", RegistrationState::Registering);
+    story.registration("100-acme", RegistrationState::Offline);
+    assert!(matches!(story.status(), Status::Connecting { .. }));
+    story.online("100-acme-laptop");
+    story.registration("100-acme-laptop", RegistrationState::Offline);
+    assert_eq!(*story.status(), Status::Initialized);
+}
+
+#[test]
+fn failures_keep_their_words_and_the_time_of_the_next_try() {
+    let mut story = Story::signed_in();
+    let reason = "in use by Yealink".to_owned();
+    story.registration("100-acme", RegistrationState::Conflict { code: 403, reason: reason.clone() });
+    assert_eq!(*story.status(), Status::OnlineElsewhere { registration: "100-acme".into(), reason });
+    let failed = RegistrationState::Failed { code: None, reason: "no answer".into(), retry_in: Some(12 * SECOND) };
+    story.registration("100-acme", failed);
+    let retry_at = Some(story.at.now + 12 * SECOND);
+    assert!(matches!(story.status(), Status::NotReachable { retry_at: at, .. } if *at == retry_at));
+}
+
+#[test]
+fn a_tms_that_goes_away_does_not_hide_a_registration_that_works() {
+    let mut story = Story::signed_in();
+    let away = || Event::Login(LoginState::Unreachable { reason: "no answer".into(), retry_in_s: Some(5) });
+    story.hear(away());
+    assert!(matches!(story.status(), Status::TmsUnreachable { .. }));
+    story.online("100-acme");
+    story.hear(away());
+    assert!(matches!(story.status(), Status::Online { .. }));
+    story.hear(Event::Login(LoginState::Refused { kind: "x".into(), reason: "disabled".into() }));
+    assert_eq!(
+        (story.status(), &story.fold.snapshot.identity),
+        (&Status::Refused { reason: "disabled".into() }, &None)
+    );
+}
+
+#[test]
+fn rows_are_marked_with_what_is_chosen_and_who_holds_them() {
+    let mut story = Story::signed_in();
+    let in_use = wire::InUse {
+        device: "Yealink".into(),
+        address: "10.0.0.12:5060".into(),
+        since: "2026-11-22T08:02:00Z".parse().expect("a time"),
+        this_device: false,
+    };
+    let row = |name: &str, kind, in_use| wire::Registration {
+        name: name.into(),
+        extension: "100".into(),
+        kind,
+        label: "Desk".into(),
+        ring_inbound: true,
+        in_use,
+    };
+    story.hear(Event::Registrations(vec![row("100-acme", wire::Kind::P, Some(in_use)), row("b", wire::Kind::S, None)]));
+    story.online("b");
+    let rows = &story.fold.snapshot.registrations;
+    assert_eq!((rows[0].selected, rows[1].selected, rows[0].primary), (false, true, true));
+    assert_eq!(rows[0].in_use.as_ref().map(|holder| holder.since.as_str()), Some("08:02"));
+}
+
+#[test]
+fn a_call_from_ringing_to_its_end() {
+    let mut story = Story::signed_in();
+    story.call(CallDirection::In, UaState::Ringing);
+    let call = &story.fold.snapshot.calls[0];
+    assert_eq!((call.peer.as_str(), call.incoming, &call.state), ("101", true, &CallState::Ringing));
+    story.wait(4 * SECOND).call(CallDirection::In, UaState::Connected);
+    let talking_since = story.at.now;
+    story.hear(Event::Muted { call: 1, on: true });
+    story.wait(9 * SECOND).call(CallDirection::In, UaState::Held);
+    let call = &story.fold.snapshot.calls[0];
+    assert_eq!((call.since, call.muted), (talking_since, true), "hold restarts no clock and forgets no mute");
+    let finished = story.end(CallDirection::In, EndedBy::Remote);
+    assert_eq!((finished.kind, finished.duration_s), (Kind::Incoming, Some(9)));
+    assert_eq!(story.fold.poll_timeout(), Some(story.at.now + ENDED_SHOWN));
+    assert_eq!(story.fold.snapshot.calls.len(), 1, "the reason stays to be read");
+    story.wait(ENDED_SHOWN);
+    assert_eq!((story.fold.snapshot.calls.len(), story.fold.poll_timeout()), (0, None));
+}
+
+#[test]
+fn what_history_calls_a_call_that_was_never_connected() {
+    for (direction, ended_by, wanted, failed) in [
+        (CallDirection::In, EndedBy::Remote, Kind::Missed, false),
+        (CallDirection::In, EndedBy::AnsweredElsewhere, Kind::AnsweredElsewhere, false),
+        (CallDirection::In, EndedBy::Local, Kind::Incoming, false),
+        (CallDirection::Out, EndedBy::Local, Kind::Outgoing, false),
+        (CallDirection::Out, EndedBy::Remote, Kind::Failed, true),
+        (CallDirection::Out, EndedBy::Network, Kind::Failed, true),
+    ] {
+        let mut story = Story::signed_in();
+        let first = if direction == CallDirection::In { UaState::Ringing } else { UaState::Dialing };
+        story.call(direction, first);
+        let finished = story.end(direction, ended_by);
+        assert_eq!((finished.kind, finished.duration_s), (wanted, None), "{direction:?} {ended_by:?}");
+        let shown = matches!(&story.fold.snapshot.calls[0].state, CallState::Ended { failed: f, .. } if *f == failed);
+        assert!(shown, "{direction:?} {ended_by:?}");
+    }
+}
+
+#[test]
+fn figures_that_read_the_same_are_the_same_snapshot() {
+    let mut story = Story::signed_in();
+    story.call(CallDirection::Out, UaState::Connected);
+    let stats = |jitter_ms, mos| CallStats {
+        rx: RxStats { packets: 990, lost: 10, jitter_ms, ..RxStats::default() },
+        mos: Some(mos),
+        ..CallStats::default()
+    };
+    story.hear(Event::Stats { call: 1, stats: stats(3.41, 4.312), last: false, asked: false });
+    let before = story.fold.snapshot.clone();
+    story.hear(Event::Stats { call: 1, stats: stats(3.38, 4.308), last: false, asked: false });
+    assert_eq!(story.fold.snapshot, before);
+    let quality = before.calls[0].quality.as_ref().expect("figures");
+    assert_eq!((quality.mos, quality.loss_percent, quality.jitter_ms), (4.3, 1.0, 3.0));
+}
+
+#[test]
+fn levels_are_shown_only_while_asked_for() {
+    let mut story = Story::signed_in();
+    let loud = || Event::Levels { microphone: 0.5, speaker: 0.25 };
+    story.hear(loud());
+    assert_eq!(story.fold.snapshot.audio.microphone_level, 0.0);
+    story.fold.set_meters(true);
+    story.hear(loud());
+    assert_eq!(story.fold.snapshot.audio.microphone_level, 0.5);
+    story.fold.set_meters(false);
+    assert_eq!(story.fold.snapshot.audio.speaker_level, 0.0);
+}
+
+#[test]
+fn no_sound_card_is_said() {
+    let mut story = Story::signed_in();
+    story.hear(Event::Devices(DeviceList::default()));
+    assert!(story.fold.snapshot.audio.problem.is_some());
+    story.hear(Event::Devices(DeviceList { speakers: vec!["Headset".into()], ..DeviceList::default() }));
+    assert_eq!(story.fold.snapshot.audio.problem, None);
+}
+
+#[test]
+fn addresses_are_as_short_as_one_would_dial_them() {
+    for (address, wanted) in [
+        ("sip:101@acme.example", "101"),
+        ("sip:alice@ACME.example", "alice"),
+        ("sip:+27215550142@carrier.example;user=phone", "+27215550142"),
+        ("sip:alice@elsewhere.example", "sip:alice@elsewhere.example"),
+        ("tel:+27215550142", "+27215550142"),
+        ("", ""),
+    ] {
+        assert_eq!(short_address(address, Some("acme.example")), wanted);
+    }
+}
+
+#[test]
+fn errors_and_notices_reach_the_window() {
+    let mut story = Story::signed_in();
+    let message = "You are not online. Choose a registration first.".to_owned();
+    let outcome = story.hear(Event::Error { command: "dial", call: None, message: message.clone() });
+    assert_eq!(outcome.notices, [Notice { kind: NoticeKind::Error, text: message }]);
+    assert_eq!(story.fold.snapshot.history, Vec::<HistoryEntry>::new());
+}

@@ -1,0 +1,22 @@
+//! The window's wiring to the driver.
+//!
+//! ```text
+//!   window thread                    session thread                       driver thread
+//!   ui::window::Window  --Intent-->  intents -> Commands, memory  ----->  driver
+//!          ^                         history, ring (child process)           |
+//!          +--- latest Snapshot ---  fold  <------------------ Event --------+
+//! ```
+//!
+//! The window thread never waits for disk, keyring, devices or network: those are the session thread's. The latest snapshot
+//! wins; notices are queued and none is lost.
+
+mod fold;
+mod history;
+mod intents;
+mod locale;
+mod ring;
+mod run;
+mod session;
+mod shared;
+
+pub use run::run;

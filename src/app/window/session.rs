@@ -1,0 +1,362 @@
+//! The session thread: owns settings, secrets, history, the driver and the ringing window's process, and decides nothing
+//! about calls.
+
+#![expect(clippy::disallowed_methods, reason = "a shell: it reads the clocks")]
+
+use super::{
+    fold::{Fold, Moment},
+    history::History,
+    intents::{commands, server_url},
+    locale::{locale, zone},
+    ring::RingingWindow,
+    shared::Shared,
+};
+use crate::{
+    app::{
+        logging,
+        memory::Memory,
+        setup::{Setup, Softphone},
+    },
+    config::{cli::WindowArgs, options::CODECS, secrets::Secrets},
+    driver::{
+        Driver,
+        api::{Command, Event, LoginState, Tagged, TmsLogin},
+    },
+    media::engine::AudioChoice,
+    ua::api::Secret,
+    ui::{
+        screen::ring::data::Pressed,
+        snapshot::{Intent, Notice, NoticeKind, Settings, SignInForm, ThemeChoice},
+    },
+};
+use jiff::Timestamp;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// Events and intents waiting; the driver's few a second never fill it.
+const INPUTS: usize = 1024;
+/// After [`Command::Quit`] the driver ends within two seconds; a little more, and it is left behind.
+const GOODBYE: Duration = Duration::from_millis(2_500);
+
+/// What the session thread hears.
+#[derive(Debug)]
+pub enum Input {
+    Event(Event),
+    Intent(Intent),
+    /// From the ringing window.
+    Pressed {
+        call: u32,
+        pressed: Pressed,
+    },
+    /// The window is gone.
+    Closed,
+}
+
+/// The running thread.
+pub struct Session {
+    pub input: SyncSender<Input>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Session {
+    /// Hangs up, un-registers, signs out, and waits for all that.
+    pub fn stop(self) {
+        if self.input.send(Input::Closed).is_ok()
+            && let Some(thread) = self.thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the session thread ended in a panic");
+        }
+    }
+}
+
+pub fn start(args: WindowArgs, shared: Arc<Shared>) -> Session {
+    let (input, inputs) = sync_channel(INPUTS);
+    let own = input.clone();
+    let named = std::thread::Builder::new().name("session".into());
+    let told = Arc::clone(&shared);
+    let thread = named.spawn(move || match Running::start(&args, own, shared.clone()) {
+        Ok(running) => running.run(&inputs),
+        Err(sentence) => {
+            eprintln!("agent-manager: {sentence}");
+            let mut fold = Fold::default();
+            fold.snapshot.fatal = Some(sentence);
+            shared.publish(&fold.snapshot);
+        }
+    });
+    if let Err(why) = &thread {
+        let text = format!("The system gives no thread to work on: {why}. Close other programs and start again.");
+        told.notice(Notice { kind: NoticeKind::Error, text });
+    }
+    Session { input, thread: thread.ok() }
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    memory: Memory,
+    driver: Driver,
+    history: History,
+    fold: Fold,
+    ring: RingingWindow,
+    /// Kept once the TMS has accepted it.
+    signing_in: Option<(TmsLogin, bool)>,
+    stopped: bool,
+}
+
+impl Running {
+    fn start(args: &WindowArgs, input: SyncSender<Input>, shared: Arc<Shared>) -> Result<Self, String> {
+        logging::start(&args.common).map_err(|why| why.to_string())?;
+        let setup = Setup::open(&args.common).map_err(|why| why.to_string())?;
+        let mut fold = Fold::default();
+        let history = History::load(setup.memory.folder());
+        fill(&mut fold, &setup, args);
+        // What is known without secrets is shown at once; the keyring may take its time.
+        shared.publish(&fold.snapshot);
+        for text in setup.notices {
+            shared.notice(Notice { kind: NoticeKind::Warning, text });
+        }
+        let audio = &setup.memory.settings().audio;
+        let softphone = Softphone {
+            bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            transport: None,
+            audio: AudioChoice::Device {
+                microphone: audio.microphone.clone(),
+                speaker: audio.speaker.clone(),
+                ringer: audio.ringer.clone(),
+            },
+            codecs: CODECS.to_vec(),
+            auto_answer: None,
+            max_calls: None,
+            impairment: None,
+            ca_file: None,
+        };
+        let events = input.clone();
+        let driver = Driver::start(softphone.options(setup.instance_id), move |event| {
+            // A level that is not shown is not missed; everything else waits its turn.
+            let lossy = matches!(event.what, Event::Levels { .. });
+            let input = Input::Event(event.what);
+            let _ = if lossy { events.try_send(input).is_ok() } else { events.send(input).is_ok() };
+        })
+        .map_err(|why| why.to_string())?;
+        let ring = RingingWindow::new(input);
+        let memory = setup.memory;
+        let mut running = Self { shared, memory, driver, history, fold, ring, signing_in: None, stopped: false };
+        running.show_history();
+        running.resume(args);
+        Ok(running)
+    }
+
+    /// Signs in by itself where the last session left a registration to come back to and secrets to do it with.
+    fn resume(&mut self, args: &WindowArgs) {
+        let given = Secrets::from_environment();
+        let settings = self.memory.settings();
+        let wanted = settings.window.remember_secrets && settings.last_registration.is_some();
+        let typed_for_us = args.tms.is_some() || args.username.is_some() || !given.is_empty();
+        let form = &mut self.fold.snapshot.sign_in;
+        (form.password, form.api_key) = (given.password.0, given.api_key.0);
+        if wanted && !typed_for_us {
+            let (server, username) = (form.server.clone(), form.username.clone());
+            self.apply(&server, username, Secrets::default(), true);
+        }
+        self.shared.publish(&self.fold.snapshot);
+    }
+
+    fn run(mut self, inputs: &Receiver<Input>) {
+        let mut closing: Option<Instant> = None;
+        while !self.stopped {
+            let due = [self.fold.poll_timeout(), closing].into_iter().flatten().min();
+            let input = match due {
+                Some(at) => inputs.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match input {
+                Ok(Input::Closed) => {
+                    closing = Some(Instant::now() + GOODBYE);
+                    self.send(Command::Quit);
+                }
+                Ok(Input::Event(event)) => self.event(event),
+                Ok(Input::Intent(intent)) => self.intent(intent),
+                Ok(Input::Pressed { call, pressed }) => self.intent(match pressed {
+                    Pressed::Answer => Intent::Answer { call },
+                    Pressed::AnswerAndHold => Intent::AnswerAndHold { call },
+                    Pressed::Reject => Intent::Reject { call },
+                }),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = Instant::now();
+            if closing.is_some_and(|at| at <= now) {
+                tracing::error!("the driver did not stop in time");
+                return;
+            }
+            self.fold.handle_timeout(now);
+            if let Err(text) = self.ring.follow(&self.fold.snapshot, now) {
+                self.shared.notice(Notice { kind: NoticeKind::Warning, text });
+            }
+            self.shared.publish(&self.fold.snapshot);
+        }
+        self.ring.close();
+        self.driver.join();
+    }
+
+    fn event(&mut self, event: Event) {
+        self.stopped |= matches!(event, Event::Stopped);
+        if matches!(event, Event::Login(LoginState::Initialized(_)))
+            && let Some((login, remember)) = self.signing_in.take()
+        {
+            let kept = self.memory.remember_secrets(&login, remember);
+            self.tell(kept);
+        }
+        match self.memory.note_event(&event) {
+            Ok(Some(command)) => self.command(command),
+            Ok(None) => {}
+            Err(why) => self.tell::<()>(Err(why)),
+        }
+        let outcome = self.fold.handle_event(&moment(), event);
+        for notice in outcome.notices {
+            self.shared.notice(notice);
+        }
+        if let Some(call) = outcome.finished {
+            let written = self.history.add(call).map_err(|why| history_failed(&why));
+            self.tell(written);
+            self.show_history();
+        }
+        if outcome.refresh {
+            self.send(Command::Registrations);
+        }
+    }
+
+    fn intent(&mut self, intent: Intent) {
+        match intent {
+            Intent::Apply { server, username, password, api_key, remember } => {
+                let secrets = Secrets { password: Secret(password), api_key: Secret(api_key) };
+                self.apply(&server, username, secrets, remember);
+            }
+            Intent::Settings(settings) => {
+                let kept = settings.clone();
+                let written = self.memory.change(|all| {
+                    all.window.theme = kept.theme;
+                    all.window.notifications = kept.ringing_window;
+                    all.window.dtmf_via_info = kept.dtmf_via_info;
+                });
+                self.tell(written);
+                self.fold.snapshot.settings = settings;
+            }
+            Intent::ClearHistory => {
+                let written = self.history.clear().map_err(|why| history_failed(&why));
+                self.tell(written);
+                self.show_history();
+            }
+            other => {
+                match &other {
+                    Intent::Meter { on } => self.fold.set_meters(*on),
+                    Intent::ChooseAudio { microphone, speaker, ringer } => {
+                        self.choose_audio(microphone.clone(), speaker.clone(), ringer.clone());
+                    }
+                    _ => {}
+                }
+                for command in commands(&other, &self.fold.snapshot) {
+                    self.command(command);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
+        let url = server_url(server);
+        let mut secrets = typed;
+        if secrets.password.0.is_empty() || secrets.api_key.0.is_empty() {
+            match self.memory.secrets(&url, &username) {
+                Ok(kept) => {
+                    let kept = kept.unwrap_or_default();
+                    let or = |typed: Secret, kept| if typed.0.is_empty() { kept } else { typed };
+                    secrets.password = or(secrets.password, kept.password);
+                    secrets.api_key = or(secrets.api_key, kept.api_key);
+                }
+                Err(why) => self.tell::<()>(Err(why)),
+            }
+        }
+        let form = &mut self.fold.snapshot.sign_in;
+        (form.server, form.username) = (server.to_owned(), username.clone());
+        let login = TmsLogin { url, username, password: secrets.password, api_key: secrets.api_key };
+        self.signing_in = Some((login.clone(), remember));
+        self.command(Command::SignIn(login));
+    }
+
+    fn choose_audio(&mut self, microphone: Option<String>, speaker: Option<String>, ringer: Option<String>) {
+        let audio = &mut self.fold.snapshot.audio;
+        (audio.microphone, audio.speaker, audio.ringer) = (microphone.clone(), speaker.clone(), ringer.clone());
+        let written = self.memory.change(|all| {
+            (all.audio.microphone, all.audio.speaker, all.audio.ringer) = (microphone, speaker, ringer);
+        });
+        self.tell(written);
+    }
+
+    /// A command that a person gave, or that stands for one.
+    fn command(&mut self, command: Command) {
+        let noted = self.memory.note_command(&command);
+        self.tell(noted);
+        self.send(command);
+    }
+
+    fn send(&self, what: Command) {
+        if let Err(why) = self.driver.send(Tagged { id: None, what }) {
+            self.shared.notice(Notice { kind: NoticeKind::Error, text: why.to_string() });
+        }
+    }
+
+    /// What could not be kept is said; everything else goes on.
+    fn tell<T>(&self, result: Result<T, impl std::fmt::Display>) {
+        if let Err(why) = result {
+            self.shared.notice(Notice { kind: NoticeKind::Warning, text: why.to_string() });
+        }
+    }
+
+    fn show_history(&mut self) {
+        let moment = moment();
+        self.fold.snapshot.history = self.history.shown(&moment.wall, self.fold.snapshot.locale);
+    }
+}
+
+/// The snapshot before anything has happened.
+fn fill(fold: &mut Fold, setup: &Setup, args: &WindowArgs) {
+    let settings = setup.memory.settings();
+    let shown = &mut fold.snapshot;
+    shown.locale = locale(|name| std::env::var(name).ok());
+    shown.sign_in = SignInForm {
+        server: args.tms.clone().or_else(|| settings.server.clone()).unwrap_or_default(),
+        username: args.username.clone().or_else(|| settings.username.clone()).unwrap_or_default(),
+        secrets_remembered: settings.window.remember_secrets && args.tms.is_none() && args.username.is_none(),
+        ..SignInForm::default()
+    };
+    let theme = match () {
+        () if args.light => ThemeChoice::Light,
+        () if args.dark => ThemeChoice::Dark,
+        () => settings.window.theme,
+    };
+    let window = &settings.window;
+    shown.settings = Settings { theme, ringing_window: window.notifications, dtmf_via_info: window.dtmf_via_info };
+    let audio = &mut shown.audio;
+    audio.microphone.clone_from(&settings.audio.microphone);
+    audio.speaker.clone_from(&settings.audio.speaker);
+    audio.ringer.clone_from(&settings.audio.ringer);
+    shown.about.version = env!("CARGO_PKG_VERSION").to_owned();
+    shown.about.instance_id.clone_from(&setup.instance_id);
+    shown.about.config_dir = setup.memory.folder().display().to_string();
+    shown.about.log_file = args.common.log_file.as_ref().map(|path| path.display().to_string());
+}
+
+fn moment() -> Moment {
+    Moment { now: Instant::now(), wall: Timestamp::now().to_zoned(zone()) }
+}
+
+fn history_failed(why: &std::io::Error) -> String {
+    format!("The list of recent calls cannot be written ({why}); it is kept until Agent Manager quits.")
+}

@@ -1,0 +1,61 @@
+//! What the session thread shows the window thread.
+
+use crate::ui::snapshot::{Notice, Snapshot};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+/// Notices waiting to be shown; the oldest gives way.
+const NOTICES: usize = 32;
+
+/// The latest snapshot and the notices not yet shown. The locks are held to swap a pointer, never while painting: a channel
+/// would keep old snapshots alive that nobody will look at.
+#[derive(Debug, Default)]
+pub struct Shared {
+    latest: Mutex<Arc<Snapshot>>,
+    notices: Mutex<VecDeque<Notice>>,
+    /// Set by the window thread as soon as it has one.
+    pub window: OnceLock<egui::Context>,
+}
+
+impl Shared {
+    /// The window paints this from now on. Nothing happens when it shows that already.
+    pub fn publish(&self, snapshot: &Snapshot) {
+        let mut latest = lock(&self.latest);
+        if **latest != *snapshot {
+            *latest = Arc::new(snapshot.clone());
+            drop(latest);
+            self.repaint();
+        }
+    }
+
+    pub fn notice(&self, notice: Notice) {
+        let mut notices = lock(&self.notices);
+        if notices.len() == NOTICES {
+            notices.pop_front();
+        }
+        notices.push_back(notice);
+        drop(notices);
+        self.repaint();
+    }
+
+    pub fn latest(&self) -> Arc<Snapshot> {
+        lock(&self.latest).clone()
+    }
+
+    pub fn take_notices(&self) -> VecDeque<Notice> {
+        std::mem::take(&mut lock(&self.notices))
+    }
+
+    fn repaint(&self) {
+        if let Some(window) = self.window.get() {
+            window.request_repaint();
+        }
+    }
+}
+
+/// What these locks guard is whole after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
