@@ -3,6 +3,7 @@
 //! From the outside in: security headers, time limit, idempotency, then the routes of the capabilities. Every refusal is
 //! [`problem::ApiError`]; what comes in is checked by [`input`].
 
+mod document;
 mod home;
 pub mod idempotency;
 pub mod input;
@@ -24,7 +25,6 @@ use axum::{
     routing::{any, get},
 };
 use tokio::sync::watch;
-use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{ApiError, kind};
@@ -64,16 +64,9 @@ pub struct SipReach {
     pub transports: Vec<String>,
 }
 
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "TMS",
-    description = "Telephone management system. Errors are problem details (RFC 9457). POSTs take an Idempotency-Key."
-))]
-struct Document;
-
 /// Every route of the server.
 pub fn router(app: Arc<App>) -> Router {
-    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+    let (routes, mut document) = OpenApiRouter::with_openapi(document::start())
         .merge(sessions::routes())
         .merge(registrations::routes())
         .merge(accounts::routes())
@@ -83,6 +76,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(links::routes())
         .merge(audit::routes())
         .split_for_parts();
+    document::complete(&mut document);
     let document = Arc::new(document);
     routes
         .route("/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
