@@ -119,14 +119,6 @@ impl Message {
             Self::Response(r) => &r.headers,
         }
     }
-
-    /// The body of either.
-    pub fn body(&self) -> &[u8] {
-        match self {
-            Self::Request(r) => &r.body,
-            Self::Response(r) => &r.body,
-        }
-    }
 }
 
 #[cfg(test)]

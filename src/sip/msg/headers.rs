@@ -121,8 +121,7 @@ impl Headers {
         self.list("Contact", str::parse)
     }
 
-    /// A header field with one name-addr: From, To, Refer-To, Referred-By, Reply-To.
-    pub fn name_addr(&self, name: &'static str) -> Result<NameAddr, HeaderError> {
+    fn name_addr(&self, name: &'static str) -> Result<NameAddr, HeaderError> {
         self.get(name).ok_or(HeaderError::Missing(name))?.parse().map_err(|e| malformed(name, e))
     }
 

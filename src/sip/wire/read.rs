@@ -224,13 +224,14 @@ fn status_line(line: &str) -> Start {
 fn fields<'a>(lines: impl Iterator<Item = &'a str>, fault: &mut Option<Fault>) -> Headers {
     let mut headers = Headers::new();
     let mut count = 0;
-    let mut open: Option<(&str, String)> = None;
+    let mut open: Option<(&str, Cow<'_, str>)> = None;
     let mut ended = false;
     for line in lines {
         if line.starts_with([' ', '\t']) {
             // RFC 3261 §7.3.1: a folded line continues the value.
             match &mut open {
                 Some((_, value)) => {
+                    let value = value.to_mut();
                     value.push(' ');
                     value.push_str(line.trim());
                 }
@@ -253,7 +254,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>, fault: &mut Option<Fault>) -
                 fault.get_or_insert_with(|| Fault { code: 513, why: "too many header fields".into() });
                 break;
             }
-            Some((name, value)) if lex::is_token(name) => open = Some((expand_compact(name), value.to_owned())),
+            Some((name, value)) if lex::is_token(name) => open = Some((expand_compact(name), Cow::Borrowed(value))),
             Some(_) | None => {
                 fault.get_or_insert_with(|| Fault { code: 400, why: "a line is no header field".into() });
             }
@@ -265,12 +266,13 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>, fault: &mut Option<Fault>) -
     headers
 }
 
-fn push(headers: &mut Headers, name: &str, value: String) {
+fn push(headers: &mut Headers, name: &str, value: Cow<'_, str>) {
+    let value = value.trim();
     // A CR alone ends no line here, and must not do so at whoever the value is passed on to.
-    let value = if value.contains('\r') { value.replace('\r', " ") } else { value };
-    match value.trim() {
-        trimmed if trimmed.len() == value.len() => headers.push(name, value),
-        trimmed => headers.push(name, trimmed),
+    if value.contains('\r') {
+        headers.push(name, value.replace('\r', " "));
+    } else {
+        headers.push(name, value);
     }
 }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::sip::msg::{Message, Method, Request, Response};
+use crate::sip::{
+    msg::{Message, Method, Request, Response},
+    uri::Host,
+};
 
 const HEAD: &str = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@example.com>;tag=1\r\n\
                     To: <sip:b@example.com>\r\nCall-ID: x\r\n";
@@ -95,6 +98,40 @@ fn what_is_not_utf_8_is_read_as_latin_1() {
     let request = read_request(&bytes);
     assert_eq!(request.headers.get("Subject"), Some("Grün"));
     assert_eq!(request.headers.get("X-Name"), Some("Grün"));
+}
+
+/// IPv6 in every place where RFC 5118 puts it, and where it is wrong.
+#[test]
+fn ipv6_addresses() {
+    let with = |uri: &str, via: &str, more: &str| {
+        format!(
+            "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK1\r\nFrom: <sip:a@[2001:db8::1]>;tag=1\r\n\
+             To: <sip:a@example.com>\r\nCall-ID: x@[2001:db8::20]\r\nCSeq: 1 REGISTER\r\n{more}\r\n"
+        )
+        .into_bytes()
+    };
+    for (uri, host, port) in [
+        ("sip:[2001:db8::10]", "2001:db8::10", None),
+        ("sip:[2001:db8::10]:5070", "2001:db8::10", Some(5070)),
+        // The port stands inside: it is part of the address.
+        ("sip:[2001:db8::10:5070]", "2001:db8::10:5070", None),
+        ("sip:user@[::ffff:192.0.2.10]:19823", "::ffff:192.0.2.10", Some(19823)),
+    ] {
+        let via = "[2001:db8::9:1]:5060;received=[2001:db8::9:255]";
+        let request = read_request(&with(uri, via, "Contact: <sip:a@[2001:db8::9:1]>\r\n"));
+        let sip = request.uri.as_sip().unwrap();
+        assert_eq!((&sip.host, sip.port), (&Host::Ip(host.parse().unwrap()), port), "{uri}");
+        let top = request.headers.top_via().unwrap();
+        assert_eq!((top.host.as_str(), top.port), ("[2001:db8::9:1]", Some(5060)));
+        assert_eq!(top.param("received"), Some("[2001:db8::9:255]"));
+    }
+    let bare = read_request(&with("sip:a", "[2001:db8::9:1];received=2001:db8::9:255", ""));
+    assert_eq!(bare.headers.top_via().unwrap().param("received"), Some("2001:db8::9:255"));
+    for (uri, via) in
+        [("sip:2001:db8::10", "a"), ("sip:[2001:db8:::1]", "a"), ("sip:a", "2001:db8::9:1"), ("sip:a", "[x]")]
+    {
+        assert_eq!(answer(&with(uri, via, "")).code(), 400, "{uri} {via}");
+    }
 }
 
 #[test]
