@@ -61,7 +61,8 @@ pub fn run(args: &HeadlessArgs) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("agent-manager: {error}");
-            println!("{}", event::fatal(&error.to_string()));
+            // A reader that is gone already needs no last word.
+            let _ = writeln!(std::io::stdout(), "{}", event::fatal(&error.to_string()));
             ExitCode::from(match error {
                 StartError::Arguments(_) => BAD_ARGUMENTS,
                 StartError::Config(_) | StartError::Driver(_) => FATAL,

@@ -81,6 +81,8 @@ pub(super) enum Received {
 #[derive(Debug)]
 pub(super) struct Transports {
     udp: UdpSocket,
+    /// The same socket: the runtime's refuses to send until it has once waited for leave to.
+    udp_out: StdUdp,
     tcp: TcpListener,
     buffer: Vec<u8>,
     connections: HashMap<SocketAddr, Connection>,
@@ -101,6 +103,7 @@ impl Transports {
     pub(super) fn new(sockets: Sockets) -> io::Result<Self> {
         let (notice_sender, notices) = mpsc::channel(NOTICES);
         Ok(Self {
+            udp_out: sockets.udp.try_clone()?,
             udp: UdpSocket::from_std(sockets.udp)?,
             tcp: TcpListener::from_std(sockets.tcp)?,
             buffer: vec![0; DATAGRAM],
@@ -126,7 +129,7 @@ impl Transports {
     ) -> Result<(), String> {
         log::sent(flow, &payload);
         match flow.transport {
-            Transport::Udp => match self.udp.try_send_to(&payload, flow.remote) {
+            Transport::Udp => match self.udp_out.send_to(&payload, flow.remote) {
                 Ok(_) => Ok(()),
                 // A full socket buffer loses datagrams as any router would; transactions retransmit.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -205,7 +208,7 @@ impl Transports {
                 tracing::info!("{flow}: an invalid request, answered {} {}", response.code(), response.reason);
                 let bytes = wire::write_response(&response);
                 let sent = match flow.transport {
-                    Transport::Udp => self.udp.try_send_to(&bytes, flow.remote).map(|_| ()).map_err(|e| e.to_string()),
+                    Transport::Udp => self.udp_out.send_to(&bytes, flow.remote).map(|_| ()).map_err(|e| e.to_string()),
                     Transport::Tcp | Transport::Tls => match self.connections.get_mut(&flow.remote) {
                         Some(connection) => connection.send(bytes, None),
                         None => Ok(()),
@@ -278,3 +281,6 @@ impl Transports {
         while self.tasks.try_join_next().is_some() {}
     }
 }
+
+#[cfg(test)]
+mod tests;
