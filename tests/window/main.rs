@@ -1,0 +1,12 @@
+//! The real window on a real X server (Xvfb with openbox), read and pressed through its accessibility tree as assistive
+//! technology would, and watched for what it does to other programs' keyboard.
+
+#![allow(clippy::disallowed_methods, reason = "a test watches the clock")]
+
+#[path = "../peers/support/process.rs"]
+#[allow(dead_code, reason = "shared with the tests against real peers")]
+mod process;
+
+mod desk;
+mod ring;
+mod story;
