@@ -18,8 +18,8 @@ test: build-packages window-packages test-packages nextest
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) nextest run --locked --no-fail-fast
 
-bench: build test-packages
-	python3 benches/softphone.py
+bench: build-packages test-packages
+	$(CARGO) bench --locked --bench softphone
 
 build-packages:
 	@sh .ci/packages build

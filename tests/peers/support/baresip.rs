@@ -46,34 +46,91 @@ impl Drop for Veth {
 }
 
 pub struct Baresip {
-    _process: Process,
+    process: Process,
     control: TcpStream,
     received: Vec<u8>,
     dir: PathBuf,
     pub sip_port: u16,
 }
 
-impl Baresip {
-    /// Answers by itself, speaks a tone of `hz`, offers one codec.
-    pub fn start(dir: &Path, veth: &Veth, codec: &str, hz: f64) -> Self {
-        let dir = dir.join("baresip");
-        std::fs::create_dir_all(&dir).expect("the test's folder can be written");
-        let (sip_port, control_port) = (free_port(), free_port());
-        configure(&dir, veth, codec, hz, sip_port, control_port);
-        let log = std::fs::File::create(dir.join("log")).expect("the test's folder can be written");
-        let child = Command::new("baresip")
-            .args(["-4", "-f"])
-            .arg(&dir)
+#[derive(Clone, Copy)]
+pub struct BaresipOptions<'a> {
+    /// `pcmu` or `opus`: the only one it offers.
+    pub codec: &'a str,
+    /// The tone it speaks.
+    pub hz: f64,
+    /// `host:port` where user `bs` registers in the domain `am.test`.
+    pub registrar: Option<&'a str>,
+}
+
+impl<'a> BaresipOptions<'a> {
+    pub fn new(codec: &'a str, hz: f64) -> Self {
+        Self { codec, hz, registrar: None }
+    }
+}
+
+/// A configuration folder, ready to start.
+pub struct BaresipConfig {
+    dir: PathBuf,
+    sip_port: u16,
+    control_port: u16,
+}
+
+/// A baresip that runs, perhaps not yet ready for commands.
+pub struct BaresipProcess {
+    process: Process,
+    config: BaresipConfig,
+}
+
+impl BaresipConfig {
+    pub fn spawn(self) -> BaresipProcess {
+        let log = std::fs::File::create(self.dir.join("log")).expect("the test's folder can be written");
+        let child = Command::new("stdbuf")
+            .args(["-oL", "baresip", "-4", "-f"])
+            .arg(&self.dir)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(Stdio::null())
             .spawn()
             .expect("baresip is installed (make test installs it)");
-        let process = Process(child);
-        let control = poll_until(Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", control_port)).ok());
-        let control = control.expect("baresip opens its control port");
+        BaresipProcess { process: Process(child), config: self }
+    }
+}
+
+impl BaresipProcess {
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.config.dir.join("log")).unwrap_or_default()
+    }
+
+    /// Waits until it takes commands.
+    pub fn ready(self) -> Baresip {
+        let Self { process, config } = self;
+        let connect = || TcpStream::connect(("127.0.0.1", config.control_port)).ok();
+        let control = poll_until(Duration::from_secs(10), connect).expect("baresip opens its control port");
         control.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout can be set");
-        Self { _process: process, control, received: Vec::new(), dir, sip_port }
+        Baresip { process, control, received: Vec::new(), dir: config.dir, sip_port: config.sip_port }
+    }
+}
+
+impl Baresip {
+    /// Answers by itself, speaks a tone of `hz`, offers one codec.
+    pub fn start(dir: &Path, veth: &Veth, codec: &str, hz: f64) -> Self {
+        Self::configure(dir, veth, BaresipOptions::new(codec, hz)).spawn().ready()
+    }
+
+    pub fn configure(dir: &Path, veth: &Veth, options: BaresipOptions) -> BaresipConfig {
+        let config = BaresipConfig { dir: dir.join("baresip"), sip_port: free_port(), control_port: free_port() };
+        std::fs::create_dir_all(&config.dir).expect("the test's folder can be written");
+        write_configuration(&config, veth, options);
+        config
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     pub fn command(&mut self, command: &str, params: &str) {
@@ -119,14 +176,16 @@ impl Baresip {
     }
 }
 
-fn configure(dir: &Path, veth: &Veth, codec: &str, hz: f64, sip_port: u16, control_port: u16) {
+fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOptions) {
+    let BaresipConfig { dir, sip_port, control_port } = config;
     // Debian's 1.0.0 has no resampler: the file must have the codec's rate and channels.
-    let (rate, channels, name, module) = match codec {
+    let (rate, channels, name, module) = match options.codec {
         "opus" => (48_000, 2, "opus/48000/2", "opus.so"),
         _ => (8_000, 1, "PCMU/8000/1", "g711.so"),
     };
     let play = dir.join("play.wav");
-    tone::write_as(&play, hz, 40, rate, channels);
+    // Its file source does not loop.
+    tone::write_as(&play, options.hz, 90, rate, channels);
     let config = format!(
         "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
          audio_player none,\naudio_source aufile,{play}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
@@ -139,8 +198,13 @@ fn configure(dir: &Path, veth: &Veth, codec: &str, hz: f64, sip_port: u16, contr
         play = play.display(),
         dir = dir.display(),
     );
-    let account = format!("<sip:bs@{}>;regint=0;audio_codecs={name};answermode=auto\n", veth.address);
-    for (file, text) in [("config", config.as_str()), ("accounts", account.as_str()), ("contacts", "")] {
+    let identity = match options.registrar {
+        Some(at) => format!("<sip:bs@am.test>;auth_user=bs;auth_pass=pwbs;outbound=\"sip:{at}\";regint=600"),
+        None => format!("<sip:bs@{}>;regint=0", veth.address),
+    };
+    let account = format!("{identity};audio_codecs={name};answermode=auto\n");
+    let uuid = "11111111-2222-3333-4444-555555555555";
+    for (file, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", ""), ("uuid", uuid)] {
         std::fs::write(dir.join(file), text).expect("the test's folder can be written");
     }
 }

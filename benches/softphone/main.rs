@@ -1,0 +1,162 @@
+//! Speed and size of the headless softphone beside Debian's baresip in the same run, as a table of ratios: `make bench`.
+//!
+//! Absolute times on a shared machine are weak evidence; the ratio is what counts.
+
+#[allow(dead_code, reason = "the bench uses a part of the tests' handles")]
+#[path = "../../tests/peers/support/mod.rs"]
+mod support;
+
+mod answer;
+
+use serde_json::json;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+use support::{
+    baresip::{Baresip, BaresipOptions, Veth},
+    kamailio::{Kamailio, Options},
+    phone::Phone,
+    process::{free_port, poll_until},
+    tone,
+};
+
+/// One line of the table: ours and the peer's in the same unit; less is better.
+struct Row {
+    what: &'static str,
+    unit: &'static str,
+    ours: f64,
+    baresip: f64,
+    /// What the product promises.
+    goal: &'static str,
+}
+
+fn main() {
+    let Some(veth) = Veth::up() else {
+        eprintln!("make bench needs root: baresip's media refuses loopback, so a veth pair is made");
+        std::process::exit(1);
+    };
+    let mut rows = start_and_memory(&veth);
+    rows.push(answer_time(&veth));
+    rows.extend(["pcmu", "opus"].map(|codec| call_cpu(&veth, codec)));
+    println!("\n| what | ours | baresip 1.0.0 | ratio | goal |\n|---|---|---|---|---|");
+    for row in rows {
+        let Row { what, unit, ours, baresip, goal } = row;
+        println!("| {what} | {ours:.2} {unit} | {baresip:.2} {unit} | {:.2} | {goal} |", ours / baresip);
+    }
+}
+
+/// Process start to registered with digest, and resident memory half a second later; turn about, medians of nine.
+fn start_and_memory(veth: &Veth) -> Vec<Row> {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options { also: Some(&veth.address), ..Options::default() });
+    let registrar = format!("{}:{}", veth.address, kamailio.port);
+    let mut times: (Vec<f64>, Vec<f64>) = Default::default();
+    let mut sizes: (Vec<f64>, Vec<f64>) = Default::default();
+    for n in 0..9 {
+        let start = Instant::now();
+        let phone = kamailio.phone(dir.path(), &format!("s{n}"), "udp", "null", &[]);
+        phone.wait(json!({"event": "registration", "state": "online"}));
+        times.0.push(start.elapsed().as_secs_f64() * 1000.0);
+        sizes.0.push(settled(phone.pid()));
+        phone.quit();
+
+        let options = BaresipOptions { registrar: Some(&registrar), ..BaresipOptions::new("pcmu", 440.0) };
+        let config = Baresip::configure(dir.path(), veth, options);
+        let start = Instant::now();
+        let baresip = config.spawn();
+        poll_until(Duration::from_secs(5), || baresip.log().contains("200 OK").then_some(())).expect("it registers");
+        times.1.push(start.elapsed().as_secs_f64() * 1000.0);
+        sizes.1.push(settled(baresip.pid()));
+    }
+    let row = |what, unit, (ours, baresip): (Vec<f64>, Vec<f64>), goal| Row {
+        what,
+        unit,
+        ours: median(ours),
+        baresip: median(baresip),
+        goal,
+    };
+    vec![
+        row("process start to registered with digest", "ms", times, "1.00 x"),
+        row("resident memory, registered, idle", "MiB", sizes, "1.25 x"),
+    ]
+}
+
+/// Resident memory once it has not changed for half a second.
+fn settled(pid: u32) -> f64 {
+    let (mut last, mut since) = (resident_mib(pid), Instant::now());
+    poll_until(Duration::from_secs(5), || {
+        let now = resident_mib(pid);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        (since.elapsed() > Duration::from_millis(500)).then_some(now)
+    })
+    .unwrap_or(last)
+}
+
+/// INVITE to 200 with answering at once.
+fn answer_time(veth: &Veth) -> Row {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let port = free_port();
+    let (account, bind) = (format!("sip:agent@{}", veth.address), format!("{}:{port}", veth.address));
+    let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", "null", "--auto-answer", "0"];
+    let phone = Phone::start(dir.path(), "phone", &args, "", None);
+    phone.wait(json!({"event": "ready"}));
+    let baresip = Baresip::start(dir.path(), veth, "pcmu", 440.0);
+    let mut times: (Vec<f64>, Vec<f64>) = Default::default();
+    for n in 0..60 {
+        times.0.push(answer::measure(&veth.address, port, "agent", n));
+        times.1.push(answer::measure(&veth.address, baresip.sip_port, "bs", n));
+    }
+    phone.quit();
+    let (ours, baresip) = (median(times.0), median(times.1));
+    Row { what: "INVITE to 200, answering at once, median of 60", unit: "ms", ours, baresip, goal: "1.00 x" }
+}
+
+/// Processor time of either side of the same call of 60 s, both speaking from files.
+fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let input = dir.path().join("in.wav");
+    tone::write(&input, 440.0, 20);
+    let audio = format!("file:{},{}", input.display(), dir.path().join("out.wav").display());
+    let port = free_port();
+    let (account, bind) = (format!("sip:agent@{}", veth.address), format!("{}:{port}", veth.address));
+    let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", &audio, "--codecs", codec];
+    let mut phone = Phone::start(dir.path(), "phone", &args, "", None);
+    phone.wait(json!({"event": "ready"}));
+    let baresip = Baresip::start(dir.path(), veth, codec, 700.0);
+    phone.send(json!({"cmd": "dial", "to": format!("sip:bs@{}:{}", veth.address, baresip.sip_port)}));
+    let call = phone.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+    let before = (cpu_seconds(phone.pid()), cpu_seconds(baresip.pid()));
+    let end = Instant::now() + Duration::from_secs(60);
+    poll_until(Duration::from_secs(61), || (Instant::now() >= end).then_some(()));
+    let after = (cpu_seconds(phone.pid()), cpu_seconds(baresip.pid()));
+    phone.send(json!({"cmd": "hangup", "call": call}));
+    phone.wait(json!({"event": "call", "state": "ended"}));
+    phone.quit();
+    let (what, goal) = match codec {
+        "pcmu" => ("processor time of a call of 60 s, PCMU", "0.5 s"),
+        _ => ("the same, Opus (baresip: stereo)", "1.4 s"),
+    };
+    Row { what, unit: "s", ours: after.0 - before.0, baresip: after.1 - before.1, goal }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn resident_mib(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
+}
+
+/// User and system time so far; the kernel counts in hundredths of a second.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    (ticks(11) + ticks(12)) / 100.0
+}
