@@ -7,6 +7,9 @@
 mod support;
 
 mod answer;
+mod mouth_to_ear;
+#[path = "../../tests/common/pulse.rs"]
+mod pulse;
 
 use serde_json::json;
 use std::{
@@ -36,9 +39,12 @@ fn main() {
         eprintln!("make bench needs root: baresip's media refuses loopback, so a veth pair is made");
         std::process::exit(1);
     };
+    // First, since it sets the environment while no other thread runs.
+    let ear = mouth_to_ear::measure(&veth);
     let mut rows = start_and_memory(&veth);
     rows.push(answer_time(&veth));
     rows.extend(["pcmu", "opus"].map(|codec| call_cpu(&veth, codec)));
+    rows.push(ear);
     println!("\n| what | ours | baresip 1.0.0 | ratio | goal |\n|---|---|---|---|---|");
     for row in rows {
         let Row { what, unit, ours, baresip, goal } = row;

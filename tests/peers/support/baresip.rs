@@ -61,11 +61,13 @@ pub struct BaresipOptions<'a> {
     pub hz: f64,
     /// `host:port` where user `bs` registers in the domain `am.test`.
     pub registrar: Option<&'a str>,
+    /// Through ALSA's default device instead of files.
+    pub sound_card: bool,
 }
 
 impl<'a> BaresipOptions<'a> {
     pub fn new(codec: &'a str, hz: f64) -> Self {
-        Self { codec, hz, registrar: None }
+        Self { codec, hz, registrar: None, sound_card: false }
     }
 }
 
@@ -123,7 +125,8 @@ impl Baresip {
     }
 
     pub fn configure(dir: &Path, veth: &Veth, options: BaresipOptions) -> BaresipConfig {
-        let config = BaresipConfig { dir: dir.join("baresip"), sip_port: free_port(), control_port: free_port() };
+        let (sip_port, control_port) = (free_port(), free_port());
+        let config = BaresipConfig { dir: dir.join(format!("baresip-{sip_port}")), sip_port, control_port };
         std::fs::create_dir_all(&config.dir).expect("the test's folder can be written");
         write_configuration(&config, veth, options);
         config
@@ -186,16 +189,19 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
     let play = dir.join("play.wav");
     // Its file source does not loop.
     tone::write_as(&play, options.hz, 90, rate, channels);
+    let audio = match options.sound_card {
+        true => "audio_player alsa,default\naudio_source alsa,default".to_owned(),
+        false => format!("audio_player none,\naudio_source aufile,{}", play.display()),
+    };
     let config = format!(
         "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
-         audio_player none,\naudio_source aufile,{play}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
+         {audio}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
          ausrc_channels {channels}\nauplay_channels {channels}\naudio_level no\nrtp_timeout 0\n\
-         jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule aufile.so\n\
+         jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule aufile.so\nmodule alsa.so\n\
          module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen 127.0.0.1:{control_port}\nsnd_path {dir}\nopus_bitrate 28000\nopus_inbandfec yes\n",
         address = veth.address,
         device = veth.device,
-        play = play.display(),
         dir = dir.display(),
     );
     let identity = match options.registrar {
