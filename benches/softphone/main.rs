@@ -2,6 +2,8 @@
 //!
 //! Absolute times on a shared machine are weak evidence; the ratio is what counts.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 #[allow(dead_code, reason = "the bench uses a part of the tests' handles")]
 #[path = "../../tests/peers/support/mod.rs"]
 mod support;

@@ -247,6 +247,7 @@ fn end(engine: MediaEngine) {
 }
 
 /// A shell is where the user agent's time comes from.
+#[expect(clippy::disallowed_methods, reason = "the parties' one clock")]
 fn now() -> Instant {
     Instant::now()
 }

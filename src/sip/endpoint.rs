@@ -12,7 +12,7 @@ mod key;
 mod large;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use super::transaction::Timers;
 use super::{

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test takes its instants from the clock")]
 
+#[allow(dead_code, reason = "shared with the bench and the headless tests, which use more of it")]
 mod support;
 
 mod baresip;

@@ -195,7 +195,10 @@ impl Runner {
     fn ask_for_devices(&self) {
         if self.audio.has_devices() {
             let orders = self.orders.clone();
-            list_devices(move |microphones, speakers| drop(orders.send(Order::Devices(microphones, speakers))));
+            list_devices(move |microphones, speakers| {
+                // Where the engine has ended meanwhile, nobody waits for the list.
+                let _ = orders.send(Order::Devices(microphones, speakers));
+            });
         }
     }
 

@@ -30,7 +30,7 @@ const PONG: &[u8] = b"\r\n";
 /// What comes off a connection.
 #[derive(Debug)]
 pub enum Incoming {
-    Message(SocketAddr, Message),
+    Message(SocketAddr, Box<Message>),
     Closed(SocketAddr),
 }
 
@@ -104,7 +104,7 @@ async fn receive(
             match item {
                 StreamItem::Message(message) => {
                     patience = IDLE;
-                    if incoming.send(Incoming::Message(peer, message)).await.is_err() {
+                    if incoming.send(Incoming::Message(peer, Box::new(message))).await.is_err() {
                         return Ok(());
                     }
                 }

@@ -298,10 +298,10 @@ impl Pbx {
             let why = format!("there is no account {realm} here: check the part after the @ of your SIP address");
             return self.endpoint.respond(now, transaction, reply(request, 404, &why));
         }
-        let ha1 = facts.credentials.as_ref().and_then(|credentials| match digest.algorithm().hash {
-            HashFunction::Md5 => Some(Ha1::from_hex(&credentials.ha1.md5)),
-            HashFunction::Sha256 => Some(Ha1::from_hex(&credentials.ha1.sha256)),
-            HashFunction::Sha512_256 => Some(Ha1::from_hex(&credentials.ha1.sha512_256)),
+        let ha1 = facts.credentials.as_ref().map(|credentials| match digest.algorithm().hash {
+            HashFunction::Md5 => Ha1::from_hex(&credentials.ha1.md5),
+            HashFunction::Sha256 => Ha1::from_hex(&credentials.ha1.sha256),
+            HashFunction::Sha512_256 => Ha1::from_hex(&credentials.ha1.sha512_256),
         });
         let verdict = self.auth.verify(now, request, &digest, ha1.as_ref());
         let (Verdict::Accepted, Some(credentials)) = (verdict, &facts.credentials) else {

@@ -19,10 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[path = "../../../tests/common/sim.rs"]
-#[allow(dead_code, reason = "streams are for the endpoint's tests")]
-mod network;
-use network::{Faults, Link, Packet};
+use crate::sip::endpoint::tests::sim::{Faults, Link, Packet};
 
 /// The same numbers give the same run.
 struct Sim {

@@ -6,7 +6,7 @@ mod pair;
 mod races;
 mod server;
 #[path = "../../../../tests/common/sim.rs"]
-mod sim;
+pub(crate) mod sim;
 
 use super::{ClientTransactionId, Endpoint, Event, Output, ServerTransactionId, Timers};
 use crate::sip::{
