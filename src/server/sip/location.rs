@@ -127,7 +127,7 @@ impl Location {
     /// Removes whoever holds `aor`, unless it is this instance already, and keeps others away.
     pub fn take_over(&mut self, now: Instant, aor: &Aor, session: i64, instance: &str) {
         self.update(now, aor, |slot| {
-            slot.contact = slot.contact.take().filter(|c| c.binding.instance.as_deref() == Some(instance));
+            slot.contact = slot.contact.take().filter(|c| c.binding.is_instance(instance));
             let lapses = slot.contact.is_none().then(|| now + TAKEOVER_HOLD);
             slot.hold = Some(Hold { session, instance: instance.to_owned(), lapses });
         });
@@ -211,9 +211,7 @@ impl Slot {
             return Err(held.in_use(aor));
         }
         match &self.hold {
-            Some(hold) if binding.instance.as_deref() != Some(&hold.instance) => {
-                Err(Refusal::TakenOver { name: aor.name.clone() })
-            }
+            Some(hold) if !binding.is_instance(&hold.instance) => Err(Refusal::TakenOver { name: aor.name.clone() }),
             Some(_) | None => Ok(()),
         }
     }
@@ -251,6 +249,11 @@ impl Contact {
 }
 
 impl Binding {
+    /// Whether it comes from this installation; URNs compare without case (RFC 8141 §3.1).
+    pub fn is_instance(&self, id: &str) -> bool {
+        self.instance.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(id))
+    }
+
     /// The same device again: by its instance id; one without is told by its contact URI or by its Call-ID (RFC 3261 §10.2.4
     /// asks it to keep both).
     fn same_device(&self, other: &Self) -> bool {

@@ -38,6 +38,8 @@ pub struct Phone {
     pub transport: Transport,
     pub instance: Option<&'static str>,
     pub user_agent: &'static str,
+    /// It has crashed: nothing it says arrives.
+    pub silent: bool,
     endpoint: Endpoint,
     auth: ClientAuth,
     entropy: Entropy,
@@ -58,7 +60,7 @@ pub struct Bench {
     pub users: Vec<Credentials>,
     /// Names of registrations that ring for 100 beside the primary.
     pub ring_inbound: Vec<&'static str>,
-    /// Realms whose registrations changed.
+    /// Registrations that changed hands.
     pub changed: Vec<String>,
     entropy: Entropy,
 }
@@ -102,6 +104,7 @@ impl Bench {
             transport,
             instance,
             user_agent: "Yealink T46S",
+            silent: false,
             endpoint,
             auth: ClientAuth::new(credentials),
             call_id: entropy.call_id(),
@@ -297,13 +300,14 @@ impl Bench {
                         let facts = self.facts(&query);
                         self.pbx.handle_facts(self.now, id, Ok(facts));
                     }
-                    Output::Changed(aor) => self.changed.push(aor.realm),
+                    Output::Changed(aor) => self.changed.push(aor.name),
                 }
             }
             for at in 0..self.phones.len() {
                 while let Some(output) = self.phones[at].endpoint.poll_output() {
                     quiet = false;
                     match output {
+                        endpoint::Output::Transmit { .. } if self.phones[at].silent => {}
                         endpoint::Output::Transmit { payload, .. } => {
                             let phone = &self.phones[at];
                             let flow = Flow { transport: phone.transport, remote: phone.address };

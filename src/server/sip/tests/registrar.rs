@@ -84,7 +84,7 @@ fn expiry_is_bounded_told_and_kept() {
         assert!(bench.holder("101-acme").is_some());
         bench.advance(Duration::from_secs(1));
         assert_eq!(bench.holder("101-acme"), None);
-        assert_eq!(bench.changed, [REALM, REALM]);
+        assert_eq!(bench.changed, ["101-acme", "101-acme"]);
     }
 }
 
