@@ -93,6 +93,10 @@ struct Serve {
     /// How this server is reached from outside: https://tms.example
     #[arg(long, env = "TMS_PUBLIC_URL")]
     public_url: Option<String>,
+    /// A reverse proxy on this machine appends the client's address to X-Forwarded-For; without this, failed attempts to
+    /// sign in count together for everyone who comes through it
+    #[arg(long, env = "TMS_BEHIND_PROXY")]
+    behind_proxy: bool,
     /// Not part of this version
     #[arg(long, env = "TMS_TLS_CERT")]
     tls_cert: Option<PathBuf>,
@@ -177,6 +181,7 @@ impl Serve {
             sip: (!self.no_sip).then_some(self.sip),
             database_url: self.database.url()?.to_owned(),
             public_url: self.public_url.clone(),
+            behind_proxy: self.behind_proxy,
             demo_data: self.demo_data.is_some(),
         })
         .await?;

@@ -28,6 +28,8 @@ pub struct Settings {
     pub database_url: String,
     /// How the outside reaches this server through whatever stands before it: `https://tms.example`.
     pub public_url: Option<String>,
+    /// A reverse proxy on this machine appends the client's address to `X-Forwarded-For`.
+    pub behind_proxy: bool,
     /// Seed the demonstration tenant; loopback only.
     pub demo_data: bool,
 }
@@ -148,7 +150,7 @@ impl Settings {
             let place = named.map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port()));
             SipReach { outbound_proxy: format!("sip:{place};lr"), transports: vec!["udp".into(), "tcp".into()] }
         });
-        Reach { url: url.trim_end_matches('/').to_owned(), sip }
+        Reach { url: url.trim_end_matches('/').to_owned(), sip, behind_proxy: self.behind_proxy }
     }
 }
 
@@ -188,6 +190,7 @@ mod tests {
             sip: None,
             database_url: "sqlite::memory:".into(),
             public_url: None,
+            behind_proxy: false,
             demo_data: false,
         }
     }

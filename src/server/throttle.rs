@@ -26,7 +26,8 @@ enum Who {
     Login(IpAddr, String),
 }
 
-/// An attempt that is counted as failed unless it is [`Throttle::forgive`]n, so that parallel attempts count too.
+/// An attempt under way. For its login it counts as failed until it is [`Throttle::forgive`]n, so that parallel guesses
+/// count too; for its address only once it has [`Throttle::failed`], for a whole office may sign in at the same minute.
 #[derive(Debug)]
 pub struct Attempt {
     at: i64,
@@ -34,7 +35,7 @@ pub struct Attempt {
 }
 
 impl Throttle {
-    /// Counts an attempt. `Err`: too many failed; seconds until the next makes sense.
+    /// Begins an attempt. `Err`: too many failed; seconds until the next makes sense.
     pub fn attempt(&self, address: IpAddr, login: &str, now: Timestamp) -> Result<Attempt, u64> {
         let now = now.as_second();
         let who = [Who::Address(address), Who::Login(address, login.chars().take(100).collect())];
@@ -46,22 +47,34 @@ impl Throttle {
                 return Err(u64::try_from(times[0] + WINDOW_S - now).unwrap_or(0).max(1));
             }
         }
-        for one in &who {
-            make_room(&mut failures, one);
-            failures.entry(one.clone()).or_default().push(now);
-        }
+        count(&mut failures, &who[1], now);
         Ok(Attempt { at: now, who })
     }
 
-    /// The attempt succeeded: it does not count, and the login's earlier failures from here are forgotten.
-    pub fn forgive(&self, attempt: &Attempt) {
+    /// A failure that took no time, and where the right secret is too long to be guessed: who has it is never kept waiting.
+    /// `Err`: too many failed; seconds until the next makes sense.
+    pub fn failure(&self, address: IpAddr, what: &str, now: Timestamp) -> Result<(), u64> {
+        self.attempt(address, what, now).map(|attempt| self.failed(&attempt))
+    }
+
+    /// The attempt failed.
+    pub fn failed(&self, attempt: &Attempt) {
         let mut failures = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(times) = failures.get_mut(&attempt.who[0])
-            && let Some(i) = times.iter().rposition(|t| *t == attempt.at)
-        {
-            times.remove(i);
-        }
-        failures.remove(&attempt.who[1]);
+        count(&mut failures, &attempt.who[0], attempt.at);
+    }
+
+    /// The attempt succeeded: the login's earlier failures from here are forgotten with it.
+    pub fn forgive(&self, attempt: &Attempt) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&attempt.who[1]);
+    }
+}
+
+fn count(failures: &mut HashMap<Who, Vec<i64>>, who: &Who, at: i64) {
+    make_room(failures, who);
+    let times = failures.entry(who.clone()).or_default();
+    // What was under way when the limit was reached may still fail; more than the limit need not be remembered.
+    if times.len() < PER_ADDRESS {
+        times.push(at);
     }
 }
 
@@ -106,9 +119,18 @@ mod tests {
     fn an_address_is_blocked_whatever_the_login() {
         let throttle = Throttle::default();
         for i in 0..PER_ADDRESS {
-            assert!(throttle.attempt(HERE, &format!("user{i}"), at(0)).is_ok());
+            let attempt = throttle.attempt(HERE, &format!("user{i}"), at(0)).expect("not blocked yet");
+            throttle.failed(&attempt);
         }
         assert_eq!(throttle.attempt(HERE, "another", at(1)).expect_err("blocked"), 299);
+    }
+
+    #[test]
+    fn an_office_may_sign_in_at_the_same_minute() {
+        let throttle = Throttle::default();
+        let attempts: Vec<_> =
+            (0..500).map(|i| throttle.attempt(HERE, &format!("agent{i}"), at(0)).expect("never blocked")).collect();
+        attempts.iter().for_each(|attempt| throttle.forgive(attempt));
     }
 
     #[test]
@@ -125,7 +147,8 @@ mod tests {
         let throttle = Throttle::default();
         for i in 0..3 * REMEMBERED as u32 {
             let address = IpAddr::V4(std::net::Ipv4Addr::from(i));
-            assert!(throttle.attempt(address, "a", at(i64::from(i) / 100)).is_ok());
+            let attempt = throttle.attempt(address, "a", at(i64::from(i) / 100)).expect("a new address");
+            throttle.failed(&attempt);
         }
         assert!(throttle.0.lock().expect("unpoisoned").len() <= REMEMBERED + 1);
     }

@@ -53,6 +53,8 @@ pub struct Reach {
     /// `https://tms.example`, without a slash at the end.
     pub url: String,
     pub sip: Option<SipReach>,
+    /// A reverse proxy on this machine appends the client's address to `X-Forwarded-For`.
+    pub behind_proxy: bool,
 }
 
 /// The SIP side's address as phones are told it.
@@ -87,6 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(not_this_way)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), idempotency::idempotent))
         .layer(DefaultBodyLimit::max(input::LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), shield::client))
         .layer(middleware::from_fn(shield::in_time))
         .layer(middleware::from_fn(shield::headers))
         .with_state(app)

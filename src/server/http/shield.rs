@@ -1,15 +1,23 @@
 //! What surrounds every request: security headers on the answer, and a limit to how long it may take.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::problem::{ApiError, kind};
+use super::{
+    App,
+    input::Peer,
+    problem::{ApiError, kind},
+};
 
 /// Reading the body and making the answer take no longer; a stream's later events are not counted.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -36,6 +44,17 @@ pub async fn headers(request: Request, next: Next) -> Response {
     // Answers hold live state and, once, secrets.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Behind a reverse proxy the client is the last address of `X-Forwarded-For`, the one that the proxy itself appended.
+pub async fn client(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let trusted = app.reach.behind_proxy && request.extensions().get::<Peer>().is_some_and(|p| p.ip().is_loopback());
+    let last = request.headers().get_all("x-forwarded-for").iter().next_back().and_then(|v| v.to_str().ok());
+    let address = last.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    if let (true, Some(address)) = (trusted, address) {
+        request.extensions_mut().insert(Peer(SocketAddr::new(address, 0)));
+    }
+    next.run(request).await
 }
 
 pub async fn in_time(request: Request, next: Next) -> Response {

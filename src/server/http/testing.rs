@@ -90,6 +90,7 @@ impl Harness {
         let reach = Reach {
             url: "https://tms.example".into(),
             sip: Some(SipReach { outbound_proxy: "sip:127.0.0.1:5060;lr".into(), transports: vec!["udp".into()] }),
+            behind_proxy: true,
         };
         let app = Arc::new(App {
             store,

@@ -88,7 +88,6 @@ async fn create(
     responses((status = 201, body = Session), (status = 403, body = Problem), (status = 429, body = Problem)))]
 async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<Exchange>) -> Answer<Once<Session>> {
     let instance_id = sessions::instance_id(&wanted.instance_id)?;
-    let attempt = app.throttle.attempt(peer.ip(), "link", app.clock.now()).map_err(sessions::too_many)?;
     let used = || {
         ApiError::forbidden(
             "This link is unknown, was used already or is older than 30 minutes. Ask whoever sent it for a new one.",
@@ -105,8 +104,10 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
     .bind(&code_hash)
     .fetch_optional(app.store.pool())
     .await?;
-    let row = row.ok_or_else(used)?;
-    app.throttle.forgive(&attempt);
+    let Some(row) = row else {
+        app.throttle.failure(peer.ip(), "link", app.clock.now()).map_err(sessions::too_many)?;
+        return Err(used());
+    };
     let username: Option<String> = row.try_get("username")?;
     let login = sessions::login(&app.store, &username.ok_or_else(used)?).await?.ok_or_else(used)?;
     let key = api_keys::of_extension(&app.store, row.try_get("extension_id")?).await?.ok_or_else(used)?;

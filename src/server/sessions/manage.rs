@@ -24,6 +24,8 @@ use crate::{
 };
 
 const LIFETIME_MS: i64 = 12 * 3600 * 1000;
+/// Sessions of one login at a time; the oldest go.
+const PER_LOGIN: i64 = 20;
 
 #[derive(Deserialize, ToSchema)]
 pub struct ManageSignIn {
@@ -55,6 +57,9 @@ pub async fn sign_in(
     let token = secrets::manage_token();
     let now = app.clock.now_ms();
     let mut tx = app.store.begin().await?;
+    let surplus = "DELETE FROM manage_session WHERE login_id = $1 AND id NOT IN (
+         SELECT id FROM manage_session WHERE login_id = $1 ORDER BY id DESC LIMIT $2)";
+    sqlx::query(surplus).bind(login.id).bind(PER_LOGIN - 1).execute(&mut *tx).await?;
     sqlx::query("INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(secrets::hash(&token))
         .bind(login.id)

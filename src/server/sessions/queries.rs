@@ -77,6 +77,28 @@ pub async fn extensions(store: &Store, membership: i64, api_key: i64) -> Result<
     rows.into_iter().map(read).collect()
 }
 
+/// The oldest sessions of a membership beyond so many of one installation, and so many altogether.
+pub async fn surplus(
+    store: &Store,
+    membership: i64,
+    per_installation: i64,
+    per_login: i64,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT id FROM (
+             SELECT id, row_number() OVER (PARTITION BY instance_id ORDER BY id DESC) AS of_installation,
+                    row_number() OVER (ORDER BY id DESC) AS of_login
+             FROM session WHERE membership_id = $1) AS counted
+         WHERE of_installation > $2 OR of_login > $3",
+    )
+    .bind(membership)
+    .bind(per_installation)
+    .bind(per_login)
+    .fetch_all(store.pool())
+    .await?;
+    rows.iter().map(|row| row.try_get("id")).collect()
+}
+
 /// A softphone's session with what every request needs of it.
 #[derive(Clone, Debug)]
 pub struct Session {

@@ -10,6 +10,7 @@ use axum::{
 
 use super::{
     caller::Agent,
+    end::end,
     queries::{self, Login},
 };
 use crate::{
@@ -29,6 +30,11 @@ use crate::{
 
 /// A softphone signs in once and goes on by itself; its session ends by sign-out or by those who manage.
 const LIFETIME_MS: i64 = 30 * 24 * 3600 * 1000;
+
+/// Sessions of one installation at a time: one, and its successor while it renews; crashes leave some behind.
+const PER_INSTALLATION: i64 = 5;
+/// Sessions of one login at a time, on all its devices.
+const PER_LOGIN: i64 = 50;
 
 /// Sign in as a softphone
 ///
@@ -61,14 +67,15 @@ pub async fn authenticate(app: &App, peer: Peer, username: &str, password: &str)
     let attempt = app.throttle.attempt(peer.ip(), &username, app.clock.now()).map_err(too_many)?;
     let login = queries::login(&app.store, &username).await?;
     let right = app.passwords.verify(password, login.as_ref().map(|l| l.password_hash.as_str())).await?;
-    let login = login.filter(|_| right).ok_or_else(|| {
-        ApiError::refused(
+    let Some(login) = login.filter(|_| right) else {
+        app.throttle.failed(&attempt);
+        return Err(ApiError::refused(
             StatusCode::UNAUTHORIZED,
             problem::WRONG_CREDENTIALS,
             "Wrong user name or password",
             "The user name or password is wrong. Check both and try again; whoever manages your TMS can set a new password.",
-        )
-    })?;
+        ));
+    };
     app.throttle.forgive(&attempt);
     Ok(login)
 }
@@ -124,6 +131,8 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
     .bind(now + LIFETIME_MS)
     .execute(app.store.pool())
     .await?;
+    let surplus = queries::surplus(&app.store, membership.id, PER_INSTALLATION, PER_LOGIN).await?;
+    end(app, &surplus, "You have signed in many times since. Sign in again.").await?;
     let account: Account = key.account.clone();
     let me = Me { user: crate::tms::wire::User { name: login.name.clone() }, account, extensions };
     let body = Session { token, expires_at: clock::from_ms(now + LIFETIME_MS), me };

@@ -95,6 +95,21 @@ async fn too_many_attempts_are_told_when_to_return() {
     let body = json!({"username": h.demo.username, "password": h.demo.password, "instance_id": INSTANCE});
     let elsewhere = h.post("/v1/sessions", body).header("x-api-key", &h.demo.api_key).from([10, 0, 0, 9]).send().await;
     assert_eq!(elsewhere.status.as_u16(), 201, "the owner elsewhere is locked out: {}", elsewhere.text);
+    // Only what the proxy on this machine itself appended tells clients apart.
+    let sign_in = |forwarded: &str, peer| {
+        let body = json!({"username": h.demo.username, "password": h.demo.password, "instance_id": INSTANCE});
+        let call = h.post("/v1/sessions", body).header("x-api-key", &h.demo.api_key);
+        call.header("x-forwarded-for", forwarded).from(peer).send()
+    };
+    for (forwarded, peer, status) in [
+        ("10.1.1.1", [127, 0, 0, 1], 201),
+        ("10.1.1.1, 127.0.0.1", [127, 0, 0, 1], 429),
+        ("nonsense", [127, 0, 0, 1], 429),
+        ("127.0.0.1", [10, 0, 0, 9], 201),
+    ] {
+        let reply = sign_in(forwarded, peer).await;
+        assert_eq!(reply.status.as_u16(), status, "{forwarded} from {peer:?}: {}", reply.text);
+    }
     h.pass(301);
     assert_eq!(h.try_sign_in(&h.demo.username, &h.demo.password, &h.demo.api_key).await.status.as_u16(), 201);
 }
@@ -225,6 +240,19 @@ async fn a_stop_ends_the_events() {
     assert!(event(&mut stream).await.is_some());
     h.stop.send(true).expect("listened to");
     assert!(event(&mut stream).await.is_none());
+}
+
+#[tokio::test]
+async fn an_installation_that_signs_in_over_and_over_leaves_few_sessions() {
+    let h = Harness::new().await;
+    let mut tokens = Vec::new();
+    for _ in 0..7 {
+        tokens.push(h.agent().await);
+    }
+    for (i, token) in tokens.iter().enumerate() {
+        let expected = if i < 2 { 401 } else { 200 };
+        assert_eq!(h.get("/v1/me").token(token).send().await.status.as_u16(), expected, "session {i}");
+    }
 }
 
 #[tokio::test]

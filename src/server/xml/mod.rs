@@ -84,17 +84,16 @@ async fn carry_out(app: &App, peer: Peer, body: &Bytes) -> Result<Markup, XmlErr
 
 /// Tenant and key fit together; which of them does not is not told.
 async fn authenticate(app: &App, peer: Peer, request: &XmlRequest) -> Result<KeyRow, XmlError> {
-    let who = format!("xml {}", request.tenant);
-    let attempt = app.throttle.attempt(peer.ip(), &who, app.clock.now()).map_err(|seconds| {
-        XmlError::refused(format!("Too many requests had a wrong key. Try again in {seconds} seconds."))
-    })?;
     let key = api_keys::find(&app.store, &request.key).await?.filter(|k| k.account.tenant == request.tenant);
-    let key = key.ok_or_else(|| {
-        XmlError::refused(
-            "The tenant name or the key is wrong, or the key was revoked. Keys are made in TMS, API Manager.",
-        )
-    })?;
-    app.throttle.forgive(&attempt);
+    let Some(key) = key else {
+        let who = format!("xml {}", request.tenant);
+        return Err(XmlError::refused(match app.throttle.failure(peer.ip(), &who, app.clock.now()) {
+            Ok(()) => {
+                "The tenant name or the key is wrong, or the key was revoked. Keys are made in TMS, API Manager.".into()
+            }
+            Err(seconds) => format!("Too many requests had a wrong key. Try again in {seconds} seconds."),
+        }));
+    };
     if !key.account_enabled {
         return Err(XmlError::refused("This account is disabled. Your provider can enable it again."));
     }
