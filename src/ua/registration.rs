@@ -50,8 +50,9 @@ enum Phase {
     Registering {
         request: RequestId,
     },
-    /// `flow`: how the last REGISTER went.
+    /// `since`: the last grant; `flow`: how its REGISTER went.
     Online {
+        since: Instant,
         refresh_at: Instant,
         flow: Flow,
     },
@@ -138,9 +139,14 @@ impl Registration {
         }
     }
 
+    /// At once, but not in a circle with a server that closes each connection after its answer (RFC 5626 §4.5).
     pub fn handle_flow_lost(&mut self, now: Instant, stack: &mut Stack, lost: Flow) {
-        if matches!(self.phase, Phase::Online { flow, .. } if flow == lost) {
-            self.attempt(now, stack);
+        match &mut self.phase {
+            Phase::Online { since, refresh_at, flow } if *flow == lost => {
+                *refresh_at = (*refresh_at).min(*since + BASE_TIME);
+                self.handle_timeout(now, stack);
+            }
+            _ => {}
         }
     }
 
@@ -198,7 +204,7 @@ impl Registration {
                 // Early enough for a retransmission or two, and not all clients of a restarted server at once.
                 let fraction = 0.70 + 0.15 * stack.entropy.unit();
                 let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
-                self.phase = Phase::Online { refresh_at, flow };
+                self.phase = Phase::Online { since: now, refresh_at, flow };
                 self.report(stack, RegistrationState::Online { expires });
             }
             Granted::Nothing => {

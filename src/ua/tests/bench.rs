@@ -132,6 +132,12 @@ impl Bench {
         }
     }
 
+    /// The connection to the registrar is gone.
+    pub fn lose_registrar(&mut self) {
+        self.agent.handle_flow_lost(self.now, flow());
+        self.drain();
+    }
+
     pub fn deliver(&mut self, message: Message) {
         // Through the wire, so that the test sends only what could come.
         let message = wire::read(&wire::write(&message)).expect("the test's peer sends what can be read");

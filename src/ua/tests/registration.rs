@@ -73,6 +73,24 @@ fn renewed_credentials_are_used_without_going_offline() {
 }
 
 #[test]
+fn a_lost_connection_is_made_good_but_not_in_a_circle() {
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 600));
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+    bench.lose_registrar();
+    bench.silent();
+    bench.advance(Duration::from_secs(30));
+    let again = bench.request(Method::REGISTER);
+    bench.reply(granted(&again, 600));
+    bench.advance(Duration::from_secs(60));
+    bench.silent();
+    bench.lose_registrar();
+    let at_once = bench.request(Method::REGISTER);
+    bench.reply(granted(&at_once, 600));
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+}
+
+#[test]
 fn wrong_passwords_are_not_tried_again() {
     let (mut bench, register) = registering();
     bench.reply(with(&register, 401, &[("WWW-Authenticate", CHALLENGE)]));
