@@ -135,7 +135,7 @@ impl Session {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Ringing(ringing) => ringing.answer_at,
+            Phase::Ringing(ringing) => Some(ringing.poll_timeout()),
             Phase::Established(established) => established.poll_timeout(),
             Phase::Calling(_) | Phase::Inviting(_) | Phase::Answering(_) | Phase::Ended => None,
         }
@@ -146,7 +146,7 @@ impl Session {
             return;
         }
         match self.phase {
-            Phase::Ringing(_) => self.answer(stack),
+            Phase::Ringing(_) => self.ringing_is_over(now, stack),
             Phase::Established(_) => self.glare_is_over(now, stack),
             Phase::Calling(_) | Phase::Inviting(_) | Phase::Answering(_) | Phase::Ended => {}
         }

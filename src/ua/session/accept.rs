@@ -17,7 +17,11 @@ use crate::{
         stack::Stack,
     },
 };
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub(in crate::ua) struct Ringing {
     pub transaction: ServerTransactionId,
@@ -25,7 +29,18 @@ pub(in crate::ua) struct Ringing {
     pub dialog: Dialog,
     flow: Flow,
     /// Auto-answer.
-    pub answer_at: Option<Instant>,
+    answer_at: Option<Instant>,
+    /// The caller's Expires, or longer than anybody lets it ring.
+    give_up_at: Instant,
+}
+
+/// Longest ringing: a caller that vanished without CANCEL must not ring for ever.
+const LONGEST_RINGING: Duration = Duration::from_secs(300);
+
+impl Ringing {
+    pub fn poll_timeout(&self) -> Instant {
+        self.answer_at.map_or(self.give_up_at, |at| at.min(self.give_up_at))
+    }
 }
 
 impl Session {
@@ -41,7 +56,9 @@ impl Session {
         let answer_at = stack.settings.auto_answer.map(|after| now + after);
         let caller = caller(&invite.headers, dialog.remote());
         let called = called(&invite.headers, &account);
-        let ringing = Ringing { transaction, invite, dialog, flow, answer_at };
+        let expires = invite.headers.number("Expires").map(|s| Duration::from_secs(u64::from(s)));
+        let give_up_at = now + expires.unwrap_or(LONGEST_RINGING).min(LONGEST_RINGING);
+        let ringing = Ringing { transaction, invite, dialog, flow, answer_at, give_up_at };
         let mut session = Self::new(stack, id, account, CallDirection::In, Phase::Ringing(Box::new(ringing)));
         session.peer = readable(&caller);
         session.peer_name = caller.display.filter(|name| !name.trim().is_empty());
@@ -60,6 +77,17 @@ impl Session {
             let response = self.response(stack, ringing, 180);
             stack.respond(now, ringing.transaction, response);
         }
+    }
+
+    /// Auto-answer is due, or nobody has answered in time (RFC 3261 §13.3.1).
+    pub(super) fn ringing_is_over(&mut self, now: Instant, stack: &mut Stack) {
+        let Phase::Ringing(ringing) = &self.phase else { return };
+        if ringing.answer_at.is_some_and(|at| at <= now) {
+            return self.answer(stack);
+        }
+        let response = self.response(stack, ringing, 480);
+        stack.respond(now, ringing.transaction, response);
+        self.end(stack, End::new(EndedBy::Local, Some(480), "Nobody answered the call here."));
     }
 
     /// Answers: opens audio, then [`Session::accept`].

@@ -88,6 +88,9 @@ impl Session {
         transaction: ServerTransactionId,
         request: &Request,
     ) {
+        if request.method == Method::INFO {
+            return self.handle_info(now, stack, transaction, request);
+        }
         let answer = if request.method == Method::BYE || request.method == Method::INVITE {
             Response::to(request, 481, None)
         } else {

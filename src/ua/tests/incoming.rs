@@ -154,6 +154,24 @@ fn auto_answer_answers_after_its_time() {
 }
 
 #[test]
+fn nobody_rings_for_ever() {
+    for (expires, seconds) in [(None, 300), (Some("20"), 20), (Some("4000"), 300)] {
+        let mut bench = Bench::ready(settings());
+        let mut invite = incoming(SDP);
+        if let Some(expires) = expires {
+            invite.headers.push("Expires", expires);
+        }
+        bench.deliver(Message::Request(invite));
+        bench.state(&CallState::Ringing);
+        bench.advance(Duration::from_secs(seconds - 1));
+        assert!(bench.events.is_empty());
+        bench.advance(Duration::from_secs(1));
+        bench.state(&ended(EndedBy::Local, Some(480), "Nobody answered the call here."));
+        bench.settle();
+    }
+}
+
+#[test]
 fn without_ports_for_audio_the_call_is_refused() {
     let (mut bench, _) = ringing();
     bench.media = Err("There is no free port for audio.".into());

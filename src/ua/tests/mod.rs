@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod hostile;
 mod incoming;
 mod modify;
 mod outgoing;

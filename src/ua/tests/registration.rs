@@ -1,6 +1,9 @@
 use super::bench::*;
 use crate::{
-    sip::msg::{Method, Request, Response},
+    sip::{
+        flow::{Flow, Transport},
+        msg::{Method, Request, Response},
+    },
     ua::api::{Account, Command, RegistrationState},
 };
 use std::time::Duration;
@@ -213,6 +216,19 @@ fn a_refresh_that_fails_is_reported() {
         };
         assert_eq!((c, retry_in.is_none()), (code, final_));
     }
+    // Taken over by another device.
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 120));
+    bench.registration();
+    bench.advance(Duration::from_secs(102));
+    let refresh = bench.request(Method::REGISTER);
+    let mut response = with(&refresh, 403, &[]);
+    response.reason = "In use by Yealink T46S".into();
+    bench.reply(response);
+    assert!(matches!(bench.registration(), RegistrationState::Conflict { code: 403, .. }));
+    bench.sent.clear(); // retransmissions
+    bench.advance(Duration::from_secs(7_200));
+    bench.silent();
     // Granted, but not to us.
     let (mut bench, register) = registering();
     bench.reply(with(&register, 200, &[("Contact", "<sip:other@192.0.2.77>;expires=60")]));
@@ -243,6 +259,21 @@ fn another_account_reports_the_old_one_offline_first() {
     bench.reply(granted(&enter, 600));
     assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
     assert!(bench.events.is_empty());
+}
+
+#[test]
+fn a_lost_connection_registers_anew() {
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 600));
+    bench.registration();
+    bench.agent.handle_flow_lost(bench.now, Flow { transport: Transport::Tcp, ..flow() });
+    bench.drain();
+    bench.silent();
+    bench.agent.handle_flow_lost(bench.now, flow());
+    bench.drain();
+    let again = bench.request(Method::REGISTER);
+    bench.reply(granted(&again, 600));
+    assert!(bench.events.is_empty(), "all is well again");
 }
 
 #[test]
