@@ -10,6 +10,7 @@ mod support;
 
 mod answer;
 mod mouth_to_ear;
+#[allow(dead_code, reason = "the bench uses a part of the tests' sound server")]
 #[path = "../../tests/common/pulse.rs"]
 mod pulse;
 
