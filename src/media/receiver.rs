@@ -112,12 +112,9 @@ impl Receiver {
         self.totals.late += self.playout.play(now_ms, buffer, block);
     }
 
-    /// Forgets what is held, where nothing is to be heard for a while (hold).
+    /// Nothing is to be heard for a while (hold): what the peer sends meanwhile is neither played nor missed.
     pub fn pause(&mut self) {
-        if let Some(stream) = &mut self.stream {
-            stream.buffer = JitterBuffer::new(stream.clock_rate);
-        }
-        self.playout.restart();
+        self.end_stream();
     }
 
     pub fn stats(&self) -> RxStats {
@@ -147,6 +144,13 @@ impl Receiver {
         self.playout.codec()
     }
 
+    fn end_stream(&mut self) {
+        if let Some(gone) = self.stream.take() {
+            self.totals.lost += gone.reception.lost().max(0) as u64;
+            self.playout.restart();
+        }
+    }
+
     fn codec(&self, payload_type: u8) -> Option<Codec> {
         self.payload_types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
     }
@@ -170,10 +174,7 @@ impl Receiver {
             }
             None => {}
         }
-        if let Some(gone) = self.stream.take() {
-            self.totals.lost += gone.reception.lost().max(0) as u64;
-            self.playout.restart();
-        }
+        self.end_stream();
         let clock_rate = clock_rate.or_else(|| self.payload_types.first().map(|(_, codec)| codec.clock_rate()));
         let clock_rate = clock_rate.unwrap_or(8_000);
         self.rival = (0, 0);

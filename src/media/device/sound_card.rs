@@ -246,6 +246,7 @@ impl Notices {
     fn trouble(&mut self, what: &str, why: &str) {
         if self.trouble.is_none() {
             self.trouble = Some(what.to_owned());
+            let why = why.trim_end_matches('.');
             self.pending = Some(format!(
                 "The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again."
             ));
