@@ -1,9 +1,6 @@
 use super::bench::*;
 use crate::{
-    sip::{
-        flow::{Flow, Transport},
-        msg::{Method, Request, Response},
-    },
+    sip::msg::{Method, Request, Response},
     ua::api::{Account, Command, RegistrationState},
 };
 use std::time::Duration;
@@ -259,21 +256,6 @@ fn another_account_reports_the_old_one_offline_first() {
     bench.reply(granted(&enter, 600));
     assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
     assert!(bench.events.is_empty());
-}
-
-#[test]
-fn a_lost_connection_registers_anew() {
-    let (mut bench, register) = registering();
-    bench.reply(granted(&register, 600));
-    bench.registration();
-    bench.agent.handle_flow_lost(bench.now, Flow { transport: Transport::Tcp, ..flow() });
-    bench.drain();
-    bench.silent();
-    bench.agent.handle_flow_lost(bench.now, flow());
-    bench.drain();
-    let again = bench.request(Method::REGISTER);
-    bench.reply(granted(&again, 600));
-    assert!(bench.events.is_empty(), "all is well again");
 }
 
 #[test]
