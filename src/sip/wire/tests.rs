@@ -151,6 +151,14 @@ fn written_messages_read_back() {
     assert_eq!((back.code(), back.headers.to().unwrap().tag()), (486, Some("9")));
 }
 
+/// A device may register a Contact with header fields (RFC 4475 §3.3.14); a request to it still has to be a request.
+#[test]
+fn a_request_uri_is_written_without_header_fields() {
+    let mut request = read_request(&request("INVITE", "\r\n"));
+    request.uri = "sip:user@example.com;lr?Route=%3Csip:sip.example.com%3E".parse().unwrap();
+    assert_eq!(read_request(&write_request(&request)).uri.to_string(), "sip:user@example.com;lr");
+}
+
 #[test]
 fn no_value_breaks_a_line() {
     let mut response = Response::new(200);

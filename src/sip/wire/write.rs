@@ -1,6 +1,9 @@
 //! The writer.
 
-use crate::sip::msg::{Headers, Message, Request, Response};
+use crate::sip::{
+    msg::{Headers, Message, Request, Response},
+    uri::{SipUri, Uri},
+};
 use std::io::Write as _;
 
 /// The bytes of a message. Content-Length is counted here, whatever the header fields say; no value can break a line.
@@ -11,11 +14,18 @@ pub fn write(message: &Message) -> Vec<u8> {
     }
 }
 
-/// The bytes of a request; see [`write()`].
+/// The bytes of a request; see [`write()`]. Header fields that a Contact's URI brought into the Request-URI are left out,
+/// where none may stand (RFC 3261 §19.1.1).
 pub fn write_request(request: &Request) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + request.body.len());
     // Writing to a vector cannot fail.
-    let _ = write!(out, "{} {} SIP/2.0\r\n", request.method, request.uri);
+    let _ = match &request.uri {
+        Uri::Sip(uri) if !uri.headers.is_empty() => {
+            let bare = SipUri { headers: Vec::new(), ..uri.clone() };
+            write!(out, "{} {bare} SIP/2.0\r\n", request.method)
+        }
+        uri => write!(out, "{} {uri} SIP/2.0\r\n", request.method),
+    };
     rest(out, &request.headers, &request.body)
 }
 
