@@ -126,3 +126,34 @@ async fn a_database_that_does_not_answer_is_said_so() {
     assert_eq!(reply.status.as_u16(), 503);
     assert!(reply.string("detail").contains("database") && reply.headers.contains_key("retry-after"));
 }
+
+/// docs/tms-rest.md, step by step.
+#[tokio::test]
+async fn an_agent_is_set_up_from_nothing() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let post = |path: &'static str, body| h.post(path, body).token(&operator).send();
+    let password = "what Ann thought of";
+    post("/v1/accounts", json!({"name": "Beta", "tenant": "beta", "edition": "enterprise"})).await;
+    post("/v1/accounts/beta/extensions", json!({"number": "100", "name": "Ann"})).await;
+    let laptop = json!({"username": "laptop", "ring_inbound": true});
+    post("/v1/accounts/beta/extensions/100/registrations", laptop).await;
+    let ann = json!({"username": "ann@beta.example", "name": "Ann", "password": password, "role": "extension"});
+    post("/v1/accounts/beta/logins", ann).await;
+    let key = post("/v1/accounts/beta/api-keys", json!({"name": "Agent Manager"})).await;
+    let tie = json!({"login": "ann@beta.example", "api_key": key.json["id"]});
+    h.patch("/v1/accounts/beta/extensions/100", tie).token(&operator).send().await;
+    let own = h.manager("ann@beta.example", password).await;
+    let enabled = h.call(Method::POST, "/v1/manage/memberships/beta/enable").token(&own).send().await;
+    assert_eq!(enabled.status.as_u16(), 204);
+
+    let session = h.try_sign_in("ann@beta.example", password, &key.string("key")).await;
+    assert_eq!(session.status.as_u16(), 201, "{}", session.text);
+    let token = session.string("token");
+    let list = h.get("/v1/me/registrations").token(&token).send().await;
+    let names: Vec<_> = list.json.as_array().expect("a list").iter().map(|r| r["name"].clone()).collect();
+    assert_eq!(names, ["100-beta", "100-beta-laptop"], "another tenant's 100 is not among them");
+    let path = "/v1/me/registrations/100-beta-laptop/sip-credential";
+    let credential = h.post(path, json!({"instance_id": INSTANCE.to_uppercase()})).token(&token).send().await;
+    assert_eq!(credential.string("realm"), "beta", "{}", credential.text);
+}

@@ -57,7 +57,7 @@ pub async fn sip_credential(
     Segments(name): Segments<String>,
     Input(wanted): Input<CredentialRequest>,
 ) -> Answer<Once<SipCredential>> {
-    if sessions::instance_id(&wanted.instance_id)? != session.instance_id {
+    if !sessions::instance_id(&wanted.instance_id)?.eq_ignore_ascii_case(&session.instance_id) {
         return Err(ApiError::forbidden("This session belongs to another installation. Sign in on this one."));
     }
     let sip = app.reach.sip.as_ref().ok_or_else(|| {
@@ -123,7 +123,8 @@ async fn store_credential(
 }
 
 fn is_this_device(contact: &Contact, session: &Session) -> bool {
-    contact.instance_id.as_deref() == Some(session.instance_id.as_str())
+    // Schemes and UUIDs have no case (RFC 8141 §3.1, 9562 §4).
+    contact.instance_id.as_ref().is_some_and(|instance| instance.eq_ignore_ascii_case(&session.instance_id))
 }
 
 fn in_use(contact: &Contact, session: &Session) -> InUse {
