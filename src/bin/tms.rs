@@ -1,4 +1,4 @@
-//! The TMS's program: serve, migrate, admin create, backup, restore.
+//! The TMS's program: serve, migrate, admin create, backup, restore, and the demonstration.
 
 use std::{
     io::{IsTerminal, Write},
@@ -7,7 +7,7 @@ use std::{
 };
 
 use agent_manager::{
-    demo::{Cast, Login, Parties},
+    demo::{Cast, Login, Parties, Stage, play},
     server::{
         clock::Clock,
         demo_data,
@@ -46,6 +46,9 @@ enum Command {
     Backup(Copy),
     /// Put a backup where no database is yet
     Restore(Copy),
+    /// Show everything on this machine: a server with demonstration data, and the softphone's window beside it; without a
+    /// display an agent's story in the terminal
+    Demo,
     /// Write a configuration for Kamailio (not part of this version)
     KamailioConfig,
 }
@@ -148,6 +151,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("{} restored", copy.file.display());
             Ok(())
         }
+        Command::Demo => demonstrate().await,
         Command::KamailioConfig => {
             bail!("kamailio-config is not part of this version; tms serve is the registrar itself")
         }
@@ -190,7 +194,7 @@ impl Serve {
         if let Some(sip) = server.sip {
             ready["sip"] = json!(sip.to_string());
         }
-        let parties = self.start_parties(&server).await?;
+        let parties = start_parties(&server, self.demo_data == Some(DemoData::All)).await?;
         if let Some(demo) = &server.demo {
             ready["demo"] = json!({ "username": demo.username, "password": demo.password, "api_key": demo.api_key });
             ready["demo"]["sip"] = json!(demo.sip("101"));
@@ -207,20 +211,72 @@ impl Serve {
         server.stop().await;
         Ok(())
     }
+}
 
-    async fn start_parties(&self, server: &Server) -> anyhow::Result<Option<Parties>> {
-        let (Some(mode), Some(demo), Some(sip)) = (self.demo_data, &server.demo, server.sip) else { return Ok(None) };
-        let login = |extension| {
-            let login = demo.sip(extension).context("the demonstration tenant lacks an extension")?;
-            let password = Secret(login.password.clone());
-            anyhow::Ok(Login { username: login.username.clone(), password, realm: demo_data::TENANT.to_owned() })
-        };
-        let people = match mode {
-            DemoData::All => Some([login("100")?, login("101")?]),
-            DemoData::Quiet => None,
-        };
-        let cast = Cast { people, services: [login("600")?, login("601")?] };
-        Ok(Some(Parties::start(sip, cast).await?))
+/// The demonstration's parties; desk phone and colleague only when `people` are wanted.
+async fn start_parties(server: &Server, people: bool) -> anyhow::Result<Option<Parties>> {
+    let (Some(demo), Some(sip)) = (&server.demo, server.sip) else { return Ok(None) };
+    let login = |extension| {
+        let login = demo.sip(extension).context("the demonstration tenant lacks an extension")?;
+        let password = Secret(login.password.clone());
+        anyhow::Ok(Login { username: login.username.clone(), password, realm: demo_data::TENANT.to_owned() })
+    };
+    let people = if people { Some([login("100")?, login("101")?]) } else { None };
+    let cast = Cast { people, services: [login("600")?, login("601")?] };
+    Ok(Some(Parties::start(sip, cast).await?))
+}
+
+/// `tms demo`: a server in a folder of its own on free ports, its parties, and the softphone.
+async fn demonstrate() -> anyhow::Result<()> {
+    let folder = Folder::new()?;
+    let server = Server::start(&Settings {
+        http: SocketAddr::from(([127, 0, 0, 1], 0)),
+        sip: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        database_url: format!("sqlite://{}", folder.0.join("tms.db").display()),
+        public_url: None,
+        demo_data: true,
+    })
+    .await?;
+    let parties = start_parties(&server, true).await?;
+    let demo = server.demo.as_ref().context("the demonstration tenant is missing")?;
+    let stage = Stage {
+        softphone: std::env::current_exe()?.with_file_name("agent-manager"),
+        folder: folder.0.clone(),
+        tms: format!("http://{}", server.http),
+        username: demo.username.clone(),
+        password: Secret(demo.password.clone()),
+        api_key: Secret(demo.api_key.clone()),
+    };
+    let display =
+        ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let show = async { if display { stage.show().await } else { play(&stage).await } };
+    let shown = tokio::select! {
+        shown = show => shown.map_err(anyhow::Error::from),
+        _ = terminate.recv() => Err(anyhow::anyhow!("the demonstration was terminated")),
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("the demonstration was interrupted")),
+    };
+    if let Some(parties) = parties {
+        parties.stop().await;
+    }
+    server.stop().await;
+    shown
+}
+
+/// A new folder that only this user can read, gone with everything in it when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("tms-demo-{}", uuid::Uuid::new_v4()));
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -4,8 +4,10 @@
 mod party;
 mod role;
 mod speech;
+mod story;
 
 pub use party::Login;
+pub use story::{Stage, StoryError, play};
 
 use party::Party;
 use role::Role;
