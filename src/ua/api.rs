@@ -49,12 +49,14 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// What holds for all accounts and calls.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Order of preference.
     pub codecs: Vec<Codec>,
     /// `+sip.instance`, the same for the installation: `urn:uuid:…` (RFC 5626 §4.1).
     pub instance_id: String,
+    /// User-Agent and Server (RFC 3261 §20.41, §20.35).
     pub user_agent: String,
     /// Answer incoming calls after this long.
     pub auto_answer: Option<Duration>,
@@ -62,6 +64,7 @@ pub struct Settings {
     pub max_calls: Option<usize>,
 }
 
+/// What the agent wants; what comes of it is an [`Event`].
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Become this account: un-register the old one, register the new one (or be ready at once when it does not register).
@@ -69,30 +72,20 @@ pub enum Command {
     SetAccount(Box<Account>),
     /// Un-register and be offline.
     ClearAccount,
-    Dial {
-        to: String,
-    },
-    Answer {
-        call: CallId,
-    },
-    Reject {
-        call: CallId,
-        code: u16,
-    },
-    Hangup {
-        call: CallId,
-    },
-    Hold {
-        call: CallId,
-    },
-    Resume {
-        call: CallId,
-    },
+    /// Call a number or user at the account's domain, a SIP URI or a tel URI.
+    Dial { to: String },
+    /// Take a ringing call.
+    Answer { call: CallId },
+    /// Refuse a ringing call with a 3xx to 6xx code; any other becomes 486.
+    Reject { call: CallId, code: u16 },
+    /// End a call in whatever state: CANCEL, BYE, or 486 where it rings.
+    Hangup { call: CallId },
+    /// Put the peer on hold.
+    Hold { call: CallId },
+    /// Take the peer off hold.
+    Resume { call: CallId },
     /// DTMF by SIP INFO (`application/dtmf-relay`); RFC 4733 and in-band go to the media engine.
-    DtmfInfo {
-        call: CallId,
-        digits: String,
-    },
+    DtmfInfo { call: CallId, digits: String },
     /// End all calls, un-register, then [`Output::Idle`].
     Shutdown,
 }
@@ -100,87 +93,63 @@ pub enum Command {
 /// What the user agent asks of its shell, in order.
 #[derive(Debug)]
 pub enum Output {
-    Transmit {
-        flow: Flow,
-        payload: Vec<u8>,
-        token: Option<u64>,
-    },
-    /// Find where to send to (RFC 3263); answer with `UserAgent::handle_resolved`.
-    Resolve {
-        id: ResolveId,
-        uri: Uri,
-        transport: Option<Transport>,
-    },
+    /// Put these bytes on that flow. `token`: for `UserAgent::handle_transport_failed`, where a request could not be sent.
+    Transmit { flow: Flow, payload: Vec<u8>, token: Option<u64> },
+    /// Find where to send to (RFC 3263); answer with `UserAgent::handle_resolved`. `transport`: what to use where the URI
+    /// leaves it open.
+    Resolve { id: ResolveId, uri: Uri, transport: Option<Transport> },
     /// Open audio ports for this call towards `remote`; answer with `UserAgent::handle_media_opened`, at once.
-    OpenMedia {
-        call: CallId,
-        remote: SocketAddr,
-    },
+    OpenMedia { call: CallId, remote: SocketAddr },
     /// Agreed, or agreed anew.
-    Media {
-        call: CallId,
-        plan: MediaPlan,
-    },
-    CloseMedia {
-        call: CallId,
-    },
+    Media { call: CallId, plan: MediaPlan },
+    /// The call has ended; its audio ports are no longer needed.
+    CloseMedia { call: CallId },
+    /// For the front end.
     Event(Event),
     /// After [`Command::Shutdown`]: nothing left to say.
     Idle,
 }
 
+/// Names a lookup that [`Output::Resolve`] asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResolveId(pub u64);
 
+/// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    Registration {
-        name: String,
-        state: RegistrationState,
-    },
+    /// The account `name` has come into this state.
+    Registration { name: String, state: RegistrationState },
+    /// A call is new, has changed, or has ended.
     Call(CallInfo),
     /// DTMF received by SIP INFO.
-    Dtmf {
-        call: CallId,
-        digit: char,
-    },
+    Dtmf { call: CallId, digit: char },
     /// A command could not be carried out; a sentence with the way out.
-    Refused {
-        command: &'static str,
-        call: Option<CallId>,
-        message: String,
-    },
+    Refused { command: &'static str, call: Option<CallId>, message: String },
     /// A command without an event of its own took effect (`dtmf` by INFO).
-    Done {
-        command: &'static str,
-        call: Option<CallId>,
-    },
+    Done { command: &'static str, call: Option<CallId> },
 }
 
+/// How an account stands with its registrar.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RegistrationState {
+    /// Given up by order.
     Offline,
+    /// The first answer is awaited; a refresh is not reported.
     Registering,
-    /// `expires`: what the registrar granted us.
-    Online {
-        expires: Duration,
-    },
+    /// `expires`: what the registrar granted us; zero for an account that does not register.
+    Online { expires: Duration },
     /// Held by another device (the registrar's 403 with its reason); no retry by itself.
-    Conflict {
-        code: u16,
-        reason: String,
-    },
+    Conflict { code: u16, reason: String },
     /// `retry_in`: when it will be tried again, `None` when only a person can help (wrong password).
-    Failed {
-        code: Option<u16>,
-        reason: String,
-        retry_in: Option<Duration>,
-    },
+    Failed { code: Option<u16>, reason: String, retry_in: Option<Duration> },
 }
 
+/// Who called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallDirection {
+    /// The peer.
     In,
+    /// The agent.
     Out,
 }
 
@@ -198,32 +167,34 @@ pub struct CallInfo {
     pub codec: Option<Codec>,
 }
 
+/// Where a call stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallState {
     /// INVITE sent, nothing but 100 yet.
     Dialing,
     /// 18x received; `media`: early media flows, so play no ringback of our own.
-    Early {
-        media: bool,
-    },
+    Early { media: bool },
     /// Incoming, waiting for the agent.
     Ringing,
+    /// Answered; audio flows as agreed.
     Connected,
     /// We put the peer on hold.
     Held,
     /// The peer put us on hold.
     RemoteHeld,
-    Ended {
-        ended_by: EndedBy,
-        code: Option<u16>,
-        reason: String,
-    },
+    /// `code`: the SIP status or Reason cause behind it, if any; `reason`: a sentence.
+    Ended { ended_by: EndedBy, code: Option<u16>, reason: String },
 }
 
+/// Whose doing the end of a call was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndedBy {
+    /// The agent, or this machine.
     Local,
+    /// The peer: hung up, refused, cancelled.
     Remote,
+    /// A server on the way, or silence.
     Network,
+    /// Another device of the account took it; no missed call.
     AnsweredElsewhere,
 }

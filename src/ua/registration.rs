@@ -183,7 +183,8 @@ impl Registration {
                 return self.fail(now, stack, Some(408), "The server does not answer.".to_owned(), None);
             }
             Reply::Unreachable(why) => {
-                return self.fail(now, stack, None, format!("The server cannot be reached: {why}."), None);
+                let why = format!("The server cannot be reached: {}.", why.trim_end_matches('.'));
+                return self.fail(now, stack, None, why, None);
             }
         };
         match response.code() {
