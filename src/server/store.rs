@@ -167,6 +167,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tms.db");
+        std::fs::write(&path, "my letters, not a database ".repeat(100)).expect("writes");
+        let error = Store::open(&format!("sqlite://{}", path.display())).await.expect_err("junk").to_string();
+        assert!(error.contains("not a database"), "{error}");
+        assert!(std::fs::read_to_string(&path).expect("reads").starts_with("my letters"));
+    }
+
+    #[tokio::test]
     async fn a_backup_is_restored_and_nothing_is_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());

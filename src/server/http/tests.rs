@@ -127,6 +127,30 @@ async fn a_database_that_does_not_answer_is_said_so() {
     assert!(reply.string("detail").contains("database") && reply.headers.contains_key("retry-after"));
 }
 
+#[tokio::test]
+async fn a_full_disk_changes_nothing_and_is_said() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    // SQLite's own limit fails as a full disk does, with SQLITE_FULL.
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(h.app.store.pool()).await.expect("counts");
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+    sqlx::query(limit).execute(h.app.store.pool()).await.expect("limits");
+    let mut refused = None;
+    for i in 0..2000 {
+        let body = json!({"number": i.to_string(), "name": "x".repeat(100)});
+        let reply = h.post("/v1/accounts/acme/extensions", body).token(&token).send().await;
+        if reply.status.as_u16() == 503 {
+            refused = Some((i, reply));
+            break;
+        }
+    }
+    let (number, reply) = refused.expect("the disk is full at some time");
+    assert!(reply.string("detail").contains("Nothing was changed"), "{}", reply.text);
+    let half = h.get(&format!("/v1/accounts/acme/extensions/{number}")).token(&token).send().await;
+    assert_eq!(half.status.as_u16(), 404, "half done");
+    assert_eq!(h.get("/v1/accounts").token(&token).send().await.status.as_u16(), 200, "reading goes on");
+}
+
 /// docs/tms-rest.md, step by step.
 #[tokio::test]
 async fn an_agent_is_set_up_from_nothing() {
