@@ -130,10 +130,21 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     // Ringing plays on the ringer, without a call.
     a.send(EngineCommand::Close { session: 1 });
     b.send(EngineCommand::Close { session: 1 });
+    let bell = server.onsets("bell.monitor");
+    let ringer = Some("Loud bell".to_owned());
+    a.send(EngineCommand::Audio(AudioChoice::Device { microphone: None, speaker: None, ringer: ringer.clone() }));
+    let listed = std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
+        .find_map(|event| if let EngineEvent::Devices(list) = event { Some(list) } else { None });
+    assert!(listed.as_ref().is_some_and(|list| list.speakers.contains(&"Loud bell".to_owned())), "{listed:?}");
     while heard.onsets.try_recv().is_ok() {}
     a.send(EngineCommand::Tone { tone: Some(Tone::Ring) });
-    heard.onsets.recv_timeout(LONG).expect("ringing is heard");
+    bell.onsets.recv_timeout(LONG).expect("ringing is heard");
+    std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
+        .find(|event| matches!(event, EngineEvent::Devices(list) if list.ringer == ringer))
+        .expect("the ringer is reported");
+    bell.onsets.recv_timeout(LONG).expect("ringing goes on");
     a.send(EngineCommand::Tone { tone: None });
+    assert!(heard.onsets.try_recv().is_err(), "ringing goes to the bell alone");
 
     let began = Instant::now();
     a.shutdown();

@@ -1,5 +1,5 @@
-//! A PulseAudio server of its own with two null sinks: `speaker`, what the softphone plays, and `mic`, whose monitor is what
-//! it hears.
+//! A PulseAudio server of its own with three null sinks: `speaker`, what the softphone plays; `bell`, described as "Loud
+//! bell", for ringing; and `mic`, whose monitor is what it hears.
 
 use std::{
     io::Read,
@@ -136,6 +136,8 @@ fn spawn(dir: &Path) -> Child {
     for module in [
         format!("module-native-protocol-unix auth-anonymous=1 socket={}", dir.join("native").display()),
         "module-null-sink sink_name=speaker rate=48000 channels=2".into(),
+        "module-null-sink sink_name=bell rate=48000 channels=2 sink_properties='device.description=\"Loud bell\"'"
+            .into(),
         "module-null-sink sink_name=mic rate=48000 channels=1".into(),
         "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
         "module-always-sink".into(),

@@ -5,6 +5,7 @@ mod names;
 mod null;
 mod program;
 mod sound_card;
+mod sound_server;
 mod stream;
 
 pub use file::{FileCard, Tape};

@@ -1,5 +1,6 @@
 //! The names of sound devices, as people know them.
 
+use super::sound_server;
 use cpal::{
     Device,
     traits::{DeviceTrait, HostTrait},
@@ -12,28 +13,40 @@ pub enum Way {
     Out,
 }
 
-/// The system's default device.
+/// What the default device is called while it is in use.
 const DEFAULT: &str = "System default";
 
-/// Names of the devices for one way, the default first.
+/// A device to be opened.
+pub struct Found {
+    pub device: Device,
+    pub name: String,
+    /// Where the sound server shall move the stream to.
+    pub server_id: Option<String>,
+    /// The device asked for is absent; this is the default.
+    pub fallback: bool,
+}
+
+/// Names of the devices for one way, besides the default; none where there is no sound.
 pub fn list(way: Way) -> Vec<String> {
     let _quiet = quiet();
-    let mut names = vec![DEFAULT.to_owned()];
-    for (name, _) in devices(way) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
+    let served = sound_server::devices(way).into_iter().map(|device| device.name);
+    let mut names: Vec<String> = served.collect();
+    if names.is_empty() {
+        // The server's devices are the cards themselves, so both would be too many.
+        names.extend(cards(way).into_iter().map(|(name, _)| name));
     }
+    names.dedup();
     names
 }
 
-/// The device of that name, or the default one; also its name and whether the one wanted is absent. Errors are for people.
-pub fn find(name: Option<&str>, way: Way) -> Result<(Device, String, bool), String> {
+/// The device of that name, or the default one. Errors are for people.
+pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
     let wanted = name.filter(|name| *name != DEFAULT);
-    if let Some(wanted) = wanted
-        && let Some((name, device)) = devices(way).into_iter().find(|(name, _)| name == wanted)
+    let served = wanted.and_then(|wanted| sound_server::devices(way).into_iter().find(|device| device.name == wanted));
+    if let (Some(wanted), None) = (wanted, &served)
+        && let Some((name, device)) = cards(way).into_iter().find(|(name, _)| name == wanted)
     {
-        return Ok((device, name, false));
+        return Ok(Found { device, name, server_id: None, fallback: false });
     }
     let host = host()?;
     let device = match way {
@@ -41,7 +54,12 @@ pub fn find(name: Option<&str>, way: Way) -> Result<(Device, String, bool), Stri
         Way::Out => host.default_output_device(),
     };
     let device = device.ok_or("there is no sound device")?;
-    Ok((device, DEFAULT.to_owned(), wanted.is_some()))
+    let fallback = wanted.is_some() && served.is_none();
+    let (name, server_id) = match served {
+        Some(served) => (served.name, Some(served.id)),
+        None => (DEFAULT.to_owned(), None),
+    };
+    Ok(Found { device, name, server_id, fallback })
 }
 
 /// Keeps the sound library from writing to standard error on this thread, for as long as the value lives.
@@ -62,7 +80,8 @@ fn host() -> Result<cpal::Host, String> {
     host
 }
 
-fn devices(way: Way) -> Vec<(String, Device)> {
+/// Sound cards without a server in between.
+fn cards(way: Way) -> Vec<(String, Device)> {
     let Ok(devices) = host().and_then(|host| host.devices().map_err(|e| e.to_string())) else { return Vec::new() };
     let fits = |device: &Device| match way {
         Way::In => device.supports_input(),
@@ -83,7 +102,7 @@ fn shown(pcm: &str) -> bool {
         return true;
     }
     // With conversions in software, so that every rate works.
-    pcm.starts_with("plughw:") && pcm.contains("DEV=") || pcm == "pulse" || pcm == "pipewire"
+    pcm.starts_with("plughw:") && pcm.contains("DEV=")
 }
 
 #[cfg(test)]
@@ -92,17 +111,9 @@ mod tests {
 
     #[test]
     fn plugins_and_repetitions_are_left_out() {
-        for pcm in ["default", "null", "jack", "samplerate", "surround51:CARD=PCH,DEV=0", "hw:CARD=0,DEV=0", "upmix"] {
+        for pcm in ["default", "null", "jack", "samplerate", "surround51:CARD=PCH,DEV=0", "hw:CARD=0,DEV=0", "pulse"] {
             assert!(!shown(pcm), "{pcm}");
         }
-        for pcm in ["plughw:CARD=Headset,DEV=0", "pulse", "pipewire"] {
-            assert!(shown(pcm), "{pcm}");
-        }
-    }
-
-    #[test]
-    fn the_default_is_always_offered() {
-        assert_eq!(list(Way::Out)[0], DEFAULT);
-        assert_eq!(list(Way::In)[0], DEFAULT);
+        assert!(shown("plughw:CARD=Headset,DEV=0"));
     }
 }

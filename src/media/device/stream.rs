@@ -2,7 +2,10 @@
 //! server dies, closing a stream may never return. The callbacks only move samples between the card and a ring; they don't
 //! lock, allocate, log or read a clock.
 
-use super::names;
+use super::{
+    names::{self, Found, Way},
+    sound_server,
+};
 use cpal::{
     BufferSize, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
     SupportedStreamConfig,
@@ -90,29 +93,39 @@ fn link<End>(
 }
 
 fn open_speaker(name: Option<&str>, ring: Consumer<f32>, flow: Arc<Flow>) -> Result<(cpal::Stream, Opened), String> {
-    let (device, name, fallback) = names::find(name, names::Way::Out)?;
-    let default = device.default_output_config().map_err(|e| e.to_string())?;
-    let config = low_latency(&default);
-    let stream = match default.sample_format() {
-        SampleFormat::I16 => play::<i16>(&device, config, ring, flow),
-        SampleFormat::I32 => play::<i32>(&device, config, ring, flow),
-        _ => play::<f32>(&device, config, ring, flow),
-    };
-    let stream = stream.and_then(|stream| stream.play().map(|()| stream)).map_err(|e| e.to_string())?;
-    Ok((stream, Opened { name, fallback, rate: config.sample_rate }))
+    let found = names::find(name, Way::Out)?;
+    let default = found.device.default_output_config().map_err(|e| e.to_string())?;
+    open(found, Way::Out, low_latency(&default), |device, config| match default.sample_format() {
+        SampleFormat::I16 => play::<i16>(device, config, ring, flow),
+        SampleFormat::I32 => play::<i32>(device, config, ring, flow),
+        _ => play::<f32>(device, config, ring, flow),
+    })
 }
 
 fn open_microphone(name: Option<&str>, ring: Producer<f32>, flow: Arc<Flow>) -> Result<(cpal::Stream, Opened), String> {
-    let (device, name, fallback) = names::find(name, names::Way::In)?;
-    let default = device.default_input_config().map_err(|e| e.to_string())?;
-    let config = low_latency(&default);
-    let stream = match default.sample_format() {
-        SampleFormat::I16 => record::<i16>(&device, config, ring, flow),
-        SampleFormat::I32 => record::<i32>(&device, config, ring, flow),
-        _ => record::<f32>(&device, config, ring, flow),
+    let found = names::find(name, Way::In)?;
+    let default = found.device.default_input_config().map_err(|e| e.to_string())?;
+    open(found, Way::In, low_latency(&default), |device, config| match default.sample_format() {
+        SampleFormat::I16 => record::<i16>(device, config, ring, flow),
+        SampleFormat::I32 => record::<i32>(device, config, ring, flow),
+        _ => record::<f32>(device, config, ring, flow),
+    })
+}
+
+/// Builds the stream, starts it, and has the sound server move it where it belongs.
+fn open(
+    found: Found,
+    way: Way,
+    config: StreamConfig,
+    build: impl FnOnce(&cpal::Device, StreamConfig) -> Result<cpal::Stream, cpal::Error>,
+) -> Result<(cpal::Stream, Opened), String> {
+    let start = || build(&found.device, config).and_then(|stream| stream.play().map(|()| stream));
+    let stream = match &found.server_id {
+        Some(id) => sound_server::open_on(way, id, start),
+        None => start(),
     };
-    let stream = stream.and_then(|stream| stream.play().map(|()| stream)).map_err(|e| e.to_string())?;
-    Ok((stream, Opened { name, fallback, rate: config.sample_rate }))
+    let opened = Opened { name: found.name, fallback: found.fallback, rate: config.sample_rate };
+    Ok((stream.map_err(|e| e.to_string())?, opened))
 }
 
 /// Asks for 10 ms at a time, or what the device can do next to it.

@@ -1,0 +1,100 @@
+//! The devices of a PulseAudio or PipeWire server. ALSA reaches the server but not each of its devices, so a stream is opened
+//! on the default one and moved to the one wanted, with the server's own tool `pactl`; without it there is the default alone.
+
+use super::names::Way;
+use std::{
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Streams are told apart by what is new since before one was opened, so only one may be opened at a time.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// Tries to find a new stream, which may be reported a little late.
+const TRIES: u32 = 10;
+const BETWEEN: Duration = Duration::from_millis(30);
+
+/// One device of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerDevice {
+    /// What the server calls it.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// All devices for one way; none without a server.
+pub fn devices(way: Way) -> Vec<ServerDevice> {
+    let what = if way == Way::In { "sources" } else { "sinks" };
+    ask(&["list", what]).map_or_else(Vec::new, |text| parse_devices(&text))
+}
+
+/// Opens a stream with `open` and moves it to the device `id`. A stream that cannot be moved stays on the default device.
+pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> T {
+    // A thread that panicked while it held this left nothing half done.
+    let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = streams(way);
+    let opened = open();
+    for _ in 0..TRIES {
+        if let Some(new) = streams(way).into_iter().find(|stream| !before.contains(stream)) {
+            let moves = if way == Way::In { "move-source-output" } else { "move-sink-input" };
+            ask(&[moves, &new.to_string(), id]);
+            break;
+        }
+        std::thread::sleep(BETWEEN);
+    }
+    opened
+}
+
+/// This process's streams, by the server's numbers.
+fn streams(way: Way) -> Vec<u32> {
+    let what = if way == Way::In { "source-outputs" } else { "sink-inputs" };
+    ask(&["list", what]).map_or_else(Vec::new, |text| parse_streams(&text, std::process::id()))
+}
+
+fn ask(arguments: &[&str]) -> Option<String> {
+    // A server that hangs must not hold up the opening of devices for ever.
+    let mut command = Command::new("timeout");
+    command.args(["2", "pactl"]).args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+/// Monitors of what is played are no microphones.
+fn parse_devices(text: &str) -> Vec<ServerDevice> {
+    let field = |block: &str, name: &str| {
+        block.lines().find_map(|line| line.trim().strip_prefix(name).map(|value| value.trim().to_owned()))
+    };
+    text.split("\n\n")
+        .filter_map(|block| Some((block, field(block, "Name:")?, field(block, "Description:")?)))
+        .filter(|(block, ..)| field(block, "Monitor of Sink:").is_none_or(|sink| sink == "n/a"))
+        .map(|(_, id, name)| ServerDevice { id, name })
+        .collect()
+}
+
+fn parse_streams(text: &str, process: u32) -> Vec<u32> {
+    let ours = format!("application.process.id = \"{process}\"");
+    text.split("\n\n")
+        .filter(|block| block.lines().any(|line| line.trim() == ours))
+        .filter_map(|block| block.trim_start().lines().next()?.split_once('#')?.1.trim().parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCES: &str = "Source #0\n\tState: IDLE\n\tName: speaker.monitor\n\tDescription: Monitor of Speaker\n\tMonitor of Sink: speaker\n\
+        \n\nSource #2\n\tState: RUNNING\n\tName: usb-headset\n\tDescription: Headset, USB\n\tMonitor of Sink: n/a\n";
+    const INPUTS: &str = "Sink Input #12\n\tDriver: x\n\tProperties:\n\t\tapplication.process.id = \"77\"\n\
+        \n\nSink Input #13\n\tProperties:\n\t\tapplication.process.id = \"778\"\n\n";
+
+    #[test]
+    fn reads_the_tool_s_lists() {
+        let headset = ServerDevice { id: "usb-headset".into(), name: "Headset, USB".into() };
+        assert_eq!(parse_devices(SOURCES), [headset]);
+        assert_eq!(parse_streams(INPUTS, 77), [12]);
+        assert!(parse_streams("", 77).is_empty());
+    }
+}
