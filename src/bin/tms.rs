@@ -235,6 +235,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         database_url: format!("sqlite://{}", folder.0.join("tms.db").display()),
         public_url: None,
         demo_data: true,
+        behind_proxy: false,
     })
     .await?;
     let parties = start_parties(&server, true).await?;

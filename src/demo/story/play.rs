@@ -62,12 +62,7 @@ async fn choose(phone: &mut Softphone) -> Result<(), StoryError> {
         let held = &row["in_use"];
         let holder = match held.is_null() {
             true => "free".to_owned(),
-            false => format!(
-                "in use by {} at {} since {}",
-                text(&held["device"]),
-                text(&held["address"]),
-                text(&held["since"])
-            ),
+            false => format!("in use by {} at {} since {}", text(&held["device"]), text(&held["address"]), since(held)),
         };
         println!("       ({}) {:<16} {holder}", text(&row["kind"]), text(&row["name"]));
     }
