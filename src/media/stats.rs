@@ -7,7 +7,8 @@ pub struct CallStats {
     pub tx: TxStats,
     /// Round trip from RTCP (RFC 3550 §6.4.1), once known.
     pub rtt_ms: Option<f64>,
-    /// Listening-quality mean opinion score by the E-model, 1.0–4.5 (up to 4.9 for wideband), once there is audio.
+    /// Conversational mean opinion score by the E-model, delay included, 1.0–4.5 on the codec's own scale (narrowband or
+    /// wideband), once there is audio. Live it tells of the last eight seconds, at the end of the whole call.
     pub mos: Option<f64>,
     /// What the peer reports it loses of our packets, 0.0–1.0, from its last RTCP report.
     pub remote_loss: Option<f64>,
