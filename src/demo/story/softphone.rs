@@ -6,7 +6,7 @@ use std::{io, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
-    time::{Instant, timeout_at},
+    time::timeout,
 };
 
 /// A running `agent-manager headless`.
@@ -41,17 +41,21 @@ impl Softphone {
         within: Duration,
         wanted: impl Fn(&Value) -> Option<T>,
     ) -> Result<T, StoryError> {
-        let end = Instant::now() + within;
-        loop {
-            let Ok(line) = timeout_at(end, self.events.next_line()).await else {
+        let found = timeout(within, async {
+            loop {
+                let Some(line) = self.events.next_line().await? else { return Err(StoryError::Gone(what.to_owned())) };
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                self.last = line;
+                if let Some(found) = wanted(&event) {
+                    return Ok(found);
+                }
+            }
+        });
+        match found.await {
+            Ok(found) => found,
+            Err(_) => {
                 let last = self.last.clone();
-                return Err(StoryError::Late { what: what.to_owned(), seconds: within.as_secs(), last });
-            };
-            let Some(line) = line? else { return Err(StoryError::Gone(what.to_owned())) };
-            let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            self.last = line;
-            if let Some(found) = wanted(&event) {
-                return Ok(found);
+                Err(StoryError::Late { what: what.to_owned(), seconds: within.as_secs(), last })
             }
         }
     }
@@ -72,8 +76,7 @@ impl Softphone {
     /// Hangs up, signs out, and ends.
     pub async fn quit(mut self) -> Result<(), StoryError> {
         self.send(serde_json::json!({"cmd": "quit"})).await?;
-        let end = Instant::now() + Duration::from_secs(5);
-        match timeout_at(end, self.child.wait()).await {
+        match timeout(Duration::from_secs(5), self.child.wait()).await {
             Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(()),
             Ok(status) => Err(StoryError::Wrong(format!("the softphone ended with {}", status?))),
             Err(_) => Err(StoryError::Wrong("the softphone did not quit within 5 s".into())),

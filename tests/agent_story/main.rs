@@ -1,0 +1,13 @@
+//! The agent's story over real sockets: `tms serve` with demonstration data, and the softphone without its window.
+
+#![allow(clippy::disallowed_methods, reason = "a test of the real programs reads the clock")]
+
+#[path = "../peers/support/phone.rs"]
+#[allow(dead_code, reason = "shared with the tests of other peers")]
+mod phone;
+#[path = "../peers/support/process.rs"]
+#[allow(dead_code, reason = "shared with the tests of other peers")]
+mod process;
+mod refusals;
+mod story;
+mod tms;

@@ -1,0 +1,125 @@
+//! `tms serve --demo-data`, its REST API, and softphones that sign in to it.
+
+use crate::{
+    phone::Phone,
+    process::{Process, binary},
+};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+const OPERATOR: &str = "operator@tms.example";
+const OPERATOR_PASSWORD: &str = "a long walk along the shore";
+
+/// A server in a folder of its own.
+pub struct Tms {
+    folder: tempfile::TempDir,
+    _process: Process,
+    ready: Value,
+    operator: String,
+}
+
+impl Tms {
+    /// With all parties of the demonstration, or only echo and call-back.
+    pub fn start(quiet: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = format!("sqlite://{}/tms.db", folder.path().display());
+        let made = Command::new(binary("tms"))
+            .args(["admin", "create", "--username", OPERATOR, "--database-url", &database])
+            .env("TMS_ADMIN_PASSWORD", OPERATOR_PASSWORD)
+            .stdout(Stdio::null())
+            .status()
+            .expect("tms runs");
+        assert!(made.success());
+        let mut child = Command::new(binary("tms"))
+            .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--database-url", &database])
+            .arg(if quiet { "--demo-data=quiet" } else { "--demo-data" })
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("tms starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
+        let ready = serde_json::from_str(&line).expect("the ready line is JSON");
+        let mut tms = Self { folder, _process: Process(child), ready, operator: String::new() };
+        let session =
+            tms.ask("POST", "/v1/manage/session", &json!({"username": OPERATOR, "password": OPERATOR_PASSWORD}));
+        tms.operator = session["token"].as_str().expect("a token").to_owned();
+        tms
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the ready line says of the demonstration: `username`, `password`, `api_key`.
+    pub fn demo(&self, field: &str) -> &str {
+        self.ready["demo"][field].as_str().expect("the ready line has it")
+    }
+
+    /// Asks as the operator; the answer's JSON. Anything but a 2xx fails the test.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let address = self.ready["http"].as_str().and_then(|u| u.strip_prefix("http://")).expect("an address");
+        let mut stream = TcpStream::connect(address).expect("connects");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
+        let (token, body) = (&self.operator, body.to_string());
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: tms\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .expect("writes");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("reads");
+        assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        let body = answer.split_once("\r\n\r\n").expect("a body").1;
+        serde_json::from_str(body).unwrap_or_default()
+    }
+
+    /// A softphone that signs in with this user name, password and key.
+    pub fn phone_as(&self, name: &str, username: &str, password: &str, key: &str) -> Phone {
+        let url = self.ready["http"].as_str().expect("an address");
+        let args = ["--tms", url, "--username", username, "--bind", "127.0.0.1:0", "--audio", "null"];
+        Phone::start(self.folder(), name, &args, password, Some(key))
+    }
+
+    /// The demonstration's agent, signed in. The same `name` is the same installation.
+    pub fn agent(&self, name: &str) -> Phone {
+        let phone = self.phone_as(name, self.demo("username"), self.demo("password"), self.demo("api_key"));
+        phone.wait(json!({"event": "login", "state": "initialized"}));
+        phone
+    }
+
+    /// A plain SIP phone on 101-acme, online over this transport; its server is a quiet one.
+    pub fn colleague(&self, transport: &str) -> Phone {
+        let sip = &self.ready["demo"]["sip"];
+        let (user, password) =
+            (sip["username"].as_str().expect("a user"), sip["password"].as_str().expect("a password"));
+        let account = format!("sip:{user}@acme");
+        let proxy = format!("sip:{};transport={transport};lr", self.ready["sip"].as_str().expect("an address"));
+        let args = ["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
+        let args = [&args[..], &["--bind", "127.0.0.1:0", "--audio", "null"]].concat();
+        let phone = Phone::start(self.folder(), "colleague", &args, password, None);
+        phone.wait(json!({"event": "registration", "state": "online"}));
+        phone
+    }
+}
+
+/// Chooses a registration and waits for what becomes of it.
+pub fn select(phone: &mut Phone, name: &str, takeover: bool, state: &str) -> Value {
+    phone.send(json!({"cmd": "select", "registration": name, "takeover": takeover}));
+    phone.wait(json!({"event": "registration", "name": name, "state": state}))
+}
+
+/// The row of a registration in the list.
+pub fn row(phone: &mut Phone, name: &str) -> Value {
+    phone.send(json!({"cmd": "registrations", "id": "row"}));
+    let list = phone.wait(json!({"event": "registrations", "id": "row"}));
+    let rows = list["list"].as_array().expect("a list");
+    rows.iter().find(|row| row["name"] == name).expect("the registration is listed").clone()
+}
