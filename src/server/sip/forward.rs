@@ -91,6 +91,7 @@ impl Pbx {
         };
         let mut branch = request.clone();
         count_hop(&mut branch);
+        strip(&mut branch);
         self.proxy.forward(now, &mut self.endpoint, transaction, request, vec![(flow, branch)]);
         Ok(())
     }
@@ -102,6 +103,7 @@ impl Pbx {
         }
         if let Some(flow) = self.pop_own_routes(&mut ack) {
             count_hop(&mut ack);
+            strip(&mut ack);
             self.endpoint.send_ack(now, flow, ack);
         }
     }
@@ -156,6 +158,7 @@ impl Pbx {
                 let mut branch = request.clone();
                 branch.uri = contact.binding.uri.clone();
                 count_hop(&mut branch);
+                strip(&mut branch);
                 vouch(&mut branch, realm, caller);
                 // The nearer side's on top, so that each side finds the other's last (RFC 5658's double Record-Route).
                 for flow in [*flow, contact.binding.flow] {
@@ -235,15 +238,19 @@ fn require_honest_from(request: &Request, credentials: &Credentials, caller: &Ex
 /// RFC 3325: who calls, by our word and no one else's. The extension's number, so that it can be called back; left out where
 /// the caller asks for privacy, as a device is no part of the trust domain (§7).
 fn vouch(branch: &mut Request, realm: &str, caller: &Extension) {
-    for name in ["P-Asserted-Identity", "P-Preferred-Identity", "Proxy-Authorization", "Authorization"] {
-        branch.headers.remove(name);
-    }
     let private =
         branch.headers.get("Privacy").is_some_and(|p| p.split(';').any(|p| p.trim().eq_ignore_ascii_case("id")));
     if !private && let Ok(host) = realm.parse() {
         let mut identity = NameAddr::new(Uri::Sip(SipUri::new(Some(&caller.number), host, None)));
         identity.display = Some(caller.name.clone()).filter(|name| !name.is_empty());
         branch.headers.push("P-Asserted-Identity", identity.to_string());
+    }
+}
+
+/// What was meant for us alone, and what a device may not say of itself (RFC 3325 §5).
+fn strip(branch: &mut Request) {
+    for name in ["P-Asserted-Identity", "P-Preferred-Identity", "Proxy-Authorization"] {
+        branch.headers.remove(name);
     }
 }
 

@@ -175,8 +175,9 @@ impl Proxy {
     }
 
     fn forget(&mut self, server: ServerTransactionId) {
-        self.contexts.remove(&server);
-        self.branches.retain(|_, branch| branch.context != server);
+        for branch in self.contexts.remove(&server).iter().flat_map(ResponseContext::branches) {
+            self.branches.remove(&branch);
+        }
     }
 
     fn restart_timer_c(&mut self, now: Instant, client: ClientTransactionId) {

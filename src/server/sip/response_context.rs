@@ -12,8 +12,10 @@ use std::collections::BTreeSet;
 pub struct ResponseContext {
     /// As it came in.
     pub request: Request,
-    /// Branches without a final response.
-    pub pending: BTreeSet<ClientTransactionId>,
+    /// All branches.
+    branches: BTreeSet<ClientTransactionId>,
+    /// Those without a final response.
+    pending: BTreeSet<ClientTransactionId>,
     /// Final responses other than 2xx, in order of arrival.
     collected: Vec<Response>,
     phase: Phase,
@@ -44,8 +46,8 @@ pub struct Step {
 const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 impl ResponseContext {
-    pub fn new(request: Request, pending: BTreeSet<ClientTransactionId>) -> Self {
-        Self { request, pending, collected: Vec::new(), phase: Phase::Proceeding }
+    pub fn new(request: Request, branches: BTreeSet<ClientTransactionId>) -> Self {
+        Self { request, pending: branches.clone(), branches, collected: Vec::new(), phase: Phase::Proceeding }
     }
 
     /// A response on this branch, our Via removed (RFC 3261 §16.7 steps 4 to 10).
@@ -103,8 +105,14 @@ impl ResponseContext {
         self.pending.is_empty()
     }
 
+    /// Whether a final response went upstream.
     pub fn is_answered(&self) -> bool {
         self.phase == Phase::Answered
+    }
+
+    /// All branches.
+    pub fn branches(&self) -> impl Iterator<Item = ClientTransactionId> {
+        self.branches.iter().copied()
     }
 
     fn pending(&self) -> Vec<ClientTransactionId> {

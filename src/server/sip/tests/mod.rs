@@ -3,3 +3,4 @@
 mod bench;
 mod proxy;
 mod registrar;
+mod sockets;
