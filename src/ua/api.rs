@@ -186,6 +186,16 @@ pub enum CallState {
     Ended { ended_by: EndedBy, code: Option<u16>, reason: String },
 }
 
+impl CallState {
+    /// Whether the two are in a conversation, on hold or not.
+    pub const fn is_answered(&self) -> bool {
+        match self {
+            Self::Connected | Self::Held | Self::RemoteHeld => true,
+            Self::Dialing | Self::Early { .. } | Self::Ringing | Self::Ended { .. } => false,
+        }
+    }
+}
+
 /// Whose doing the end of a call was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndedBy {

@@ -145,9 +145,26 @@ impl Fold {
         }
     }
 
+    /// The registration that is ours, or that we are bringing online: what is said of another one does not change that.
+    fn registration_held(&self) -> Option<&str> {
+        match &self.snapshot.status {
+            Status::Connecting { registration } | Status::Online { registration, .. } => Some(registration),
+            _ => None,
+        }
+    }
+
     fn registration(&mut self, at: &Moment, name: String, state: RegistrationState, outcome: &mut Outcome) {
         let now = at.now;
         let registration = name;
+        if let RegistrationState::Conflict { reason, .. } | RegistrationState::Failed { reason, .. } = &state
+            && self.registration_held().is_some_and(|held| held != registration)
+        {
+            let text = format!("{registration}: {reason}");
+            outcome.notices.push(Notice { kind: NoticeKind::Warning, text });
+            // Who holds what is shown beside it.
+            outcome.refresh = self.snapshot.identity.is_some();
+            return;
+        }
         let status = match state {
             // The old one is reported offline after the new one was chosen: that changes nothing.
             RegistrationState::Offline if self.registration_shown() != Some(&registration) => return,
@@ -204,7 +221,8 @@ impl Fold {
         let connected = self.connected.iter().find(|(id, _)| *id == info.call).map(|(_, since)| *since);
         let state = call_state(&info.state, info.direction, connected.is_some());
         let connected = match state {
-            CallState::Connected if connected.is_none() => {
+            // Some are answered straight into hold (RFC 3264 §8.4).
+            _ if connected.is_none() && info.state.is_answered() => {
                 self.connected.push((info.call, at.now));
                 Some(at.now)
             }

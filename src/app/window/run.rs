@@ -69,6 +69,13 @@ impl Desktop {
 }
 
 impl eframe::App for Desktop {
+    /// Also called while the window is hidden.
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if self.shared.is_closing() {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let now = Instant::now();
         for notice in self.shared.take_notices() {

@@ -44,12 +44,15 @@ use std::{
 const INPUTS: usize = 1024;
 /// After [`Command::Quit`] the driver ends within two seconds; a little more, and it is left behind.
 const GOODBYE: Duration = Duration::from_millis(2_500);
+const ENGINE_STOPPED: &str = "Agent Manager's engine stopped; quit and start again.";
 
 /// What the session thread hears.
 #[derive(Debug)]
 pub enum Input {
     Event(Event),
     Intent(Intent),
+    /// The driver's thread has ended, however that came about.
+    DriverGone,
     /// From the ringing window.
     Pressed {
         call: u32,
@@ -57,6 +60,27 @@ pub enum Input {
     },
     /// The window is gone.
     Closed,
+}
+
+/// Says that a thread is gone when what it owns is dropped, be it by a panic.
+struct Farewell(SyncSender<Input>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // A session that is gone already needs no word of it.
+        let _ = self.0.send(Input::DriverGone);
+    }
+}
+
+/// The last words of a session thread that panics.
+struct LastWords(Arc<Shared>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(ENGINE_STOPPED.to_owned());
+        }
+    }
 }
 
 /// The running thread.
@@ -82,13 +106,14 @@ pub fn start(args: WindowArgs, shared: Arc<Shared>) -> Session {
     let own = input.clone();
     let named = std::thread::Builder::new().name("session".into());
     let told = Arc::clone(&shared);
-    let thread = named.spawn(move || match Running::start(&args, own, shared.clone()) {
-        Ok(running) => running.run(&inputs),
-        Err(sentence) => {
-            eprintln!("agent-manager: {sentence}");
-            let mut fold = Fold::default();
-            fold.snapshot.fatal = Some(sentence);
-            shared.publish(&fold.snapshot);
+    let thread = named.spawn(move || {
+        let _last_words = LastWords(Arc::clone(&shared));
+        match Running::start(&args, own, Arc::clone(&shared)) {
+            Ok(running) => running.run(&inputs),
+            Err(sentence) => {
+                eprintln!("agent-manager: {sentence}");
+                shared.fail(sentence);
+            }
         }
     });
     if let Err(why) = &thread {
@@ -137,11 +162,12 @@ impl Running {
             impairment: None,
             ca_file: None,
         };
-        let events = input.clone();
+        let events = Farewell(input.clone());
         let driver = Driver::start(softphone.options(setup.instance_id), move |event| {
             // A level that is not shown is not missed; everything else waits its turn.
             let lossy = matches!(event.what, Event::Levels { .. });
             let input = Input::Event(event.what);
+            let Farewell(events) = &events;
             let _ = if lossy { events.try_send(input).is_ok() } else { events.send(input).is_ok() };
         })
         .map_err(|why| why.to_string())?;
@@ -182,6 +208,10 @@ impl Running {
                     self.send(Command::Quit);
                 }
                 Ok(Input::Event(event)) => self.event(event),
+                Ok(Input::DriverGone) => {
+                    self.fold.snapshot.fatal.get_or_insert_with(|| ENGINE_STOPPED.to_owned());
+                    self.stopped = true;
+                }
                 Ok(Input::Intent(intent)) => self.intent(intent),
                 Ok(Input::Pressed { call, pressed }) => self.intent(match pressed {
                     Pressed::Answer => Intent::Answer { call },
@@ -204,10 +234,18 @@ impl Running {
         }
         self.ring.close();
         self.driver.join();
+        // After a signal, say. What keeps the softphone from working stays to be read.
+        if self.fold.snapshot.fatal.is_none() {
+            self.shared.close();
+        }
     }
 
     fn event(&mut self, event: Event) {
-        self.stopped |= matches!(event, Event::Stopped);
+        match &event {
+            Event::Stopped => self.stopped = true,
+            Event::Error { command: "ready", message, .. } => self.fold.snapshot.fatal = Some(message.clone()),
+            _ => {}
+        }
         if matches!(event, Event::Login(LoginState::Initialized(_)))
             && let Some((login, remember)) = self.signing_in.take()
         {

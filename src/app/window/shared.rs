@@ -3,7 +3,10 @@
 use crate::ui::snapshot::{Notice, Snapshot};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Notices waiting to be shown; the oldest gives way.
@@ -15,6 +18,7 @@ const NOTICES: usize = 32;
 pub struct Shared {
     latest: Mutex<Arc<Snapshot>>,
     notices: Mutex<VecDeque<Notice>>,
+    closing: AtomicBool,
     /// Set by the window thread as soon as it has one.
     pub window: OnceLock<egui::Context>,
 }
@@ -38,6 +42,22 @@ impl Shared {
         notices.push_back(notice);
         drop(notices);
         self.repaint();
+    }
+
+    /// The session is over: the window has nothing left to show.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.repaint();
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Nothing works any more: the window says so instead of what it showed last.
+    pub fn fail(&self, sentence: String) {
+        let last = self.latest();
+        self.publish(&Snapshot { fatal: Some(sentence), ..(*last).clone() });
     }
 
     pub fn latest(&self) -> Arc<Snapshot> {

@@ -246,3 +246,30 @@ fn errors_and_notices_reach_the_window() {
     assert_eq!(outcome.notices, [Notice { kind: NoticeKind::Error, text: message }]);
     assert_eq!(story.fold.snapshot.history, Vec::<HistoryEntry>::new());
 }
+
+#[test]
+fn a_conflict_about_another_registration_leaves_the_one_that_is_online() {
+    let mut story = Story::signed_in();
+    story.online("100-acme-laptop");
+    let reason = "In use by Yealink.".to_owned();
+    let outcome = story.registration("100-acme", RegistrationState::Conflict { code: 409, reason: reason.clone() });
+    assert!(matches!(story.status(), Status::Online { registration, .. } if registration == "100-acme-laptop"));
+    let text = "100-acme: In use by Yealink.".to_owned();
+    assert_eq!(outcome.notices, [Notice { kind: NoticeKind::Warning, text }]);
+    assert!(outcome.refresh, "who holds what is asked again");
+    story.registration("100-acme-laptop", RegistrationState::Conflict { code: 403, reason });
+    assert!(matches!(story.status(), Status::OnlineElsewhere { .. }), "taken from us");
+}
+
+#[test]
+fn a_call_answered_straight_into_hold_was_connected() {
+    for (direction, wanted) in [(CallDirection::In, Kind::Incoming), (CallDirection::Out, Kind::Outgoing)] {
+        let mut story = Story::signed_in();
+        story.call(direction, UaState::RemoteHeld);
+        story.wait(7 * SECOND);
+        let finished = story.end(direction, EndedBy::Remote);
+        assert_eq!((finished.kind, finished.duration_s), (wanted, Some(7)));
+        let shown = &story.fold.snapshot.calls[0].state;
+        assert!(matches!(shown, CallState::Ended { failed: false, .. }), "{shown:?}");
+    }
+}
