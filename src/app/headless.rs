@@ -26,8 +26,9 @@ use std::{
     sync::mpsc::{SyncSender, sync_channel},
 };
 
-/// Events waiting for standard output; when nobody reads it, later ones are lost rather than calls held up.
-const WAITING_LINES: usize = 4096;
+/// Events waiting for standard output; when nobody reads it, later ones are lost rather than calls held up. Their places are
+/// all in memory from the start: a megabyte at 4096.
+const WAITING_LINES: usize = 256;
 /// Longer lines are no commands.
 const LONGEST_LINE: u64 = 64 * 1024;
 
