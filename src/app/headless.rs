@@ -122,7 +122,7 @@ fn first_command(options: &HeadlessOptions, mut secrets: Secrets, setup: &Setup)
     match &options.who {
         Who::Tms { url, username, .. } => {
             if secrets.is_empty() {
-                secrets = setup.memory.secrets(url, username)?.unwrap_or_default();
+                secrets = setup.memory.vault().load(url, username)?.unwrap_or_default();
             }
             if secrets.password.0.is_empty() {
                 return Err(ConfigError::PasswordMissing);

@@ -9,13 +9,15 @@ use crate::{
         settings::Settings,
     },
     driver::api::{Command, Event, LoginState, TmsLogin},
+    tms::url::TmsUrl,
     ua::api::RegistrationState,
 };
+use std::sync::Arc;
 
 /// Settings and secrets on disk, kept up with what happens.
 #[derive(Debug)]
 pub struct Memory {
-    folder: ConfigFolder,
+    folder: Arc<ConfigFolder>,
     settings: Settings,
     session: Session,
 }
@@ -34,15 +36,15 @@ enum Session {
 
 impl Memory {
     pub fn new(folder: ConfigFolder, settings: Settings) -> Self {
-        Self { folder, settings, session: Session::None }
+        Self { folder: Arc::new(folder), settings, session: Session::None }
     }
 
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+    pub const fn folder(&self) -> &Arc<ConfigFolder> {
+        &self.folder
     }
 
     /// Changes the settings and writes them where that changed anything.
@@ -62,7 +64,7 @@ impl Memory {
     pub fn note_command(&mut self, command: &Command) -> Result<(), ConfigError> {
         match command {
             Command::SignIn(login) => {
-                let (server, username) = (Some(login.url.clone()), Some(login.username.clone()));
+                let (server, username) = (Some(address(&login.url)), Some(login.username.clone()));
                 // Another login's registrations are not this one's.
                 let same = self.settings.server == server && self.settings.username == username;
                 let resume = self.settings.last_registration.clone().filter(|_| same);
@@ -112,11 +114,33 @@ impl Memory {
         }
     }
 
+    /// Where secrets are kept, also for a thread that may wait.
+    pub fn vault(&self) -> Vault {
+        Vault { folder: Arc::clone(&self.folder), was_kept: self.settings.window.remember_secrets }
+    }
+
+    /// To be told what [`Vault::keep`] has done.
+    ///
+    /// # Errors
+    /// A sentence; the next start will not know.
+    pub fn note_kept(&mut self, remember: bool) -> Result<(), ConfigError> {
+        self.change(|s| s.window.remember_secrets = remember)
+    }
+}
+
+/// Remembered secrets. A keyring may ask its user to unlock it, for as long as that takes.
+#[derive(Debug)]
+pub struct Vault {
+    folder: Arc<ConfigFolder>,
+    was_kept: bool,
+}
+
+impl Vault {
     /// Secrets remembered for this login.
     ///
     /// # Errors
     /// A sentence; the person then types them.
-    pub fn secrets(&self, url: &str, username: &str) -> Result<Option<Secrets>, ConfigError> {
+    pub fn load(&self, url: &str, username: &str) -> Result<Option<Secrets>, ConfigError> {
         open_store(&self.folder).load(&key(url, username))
     }
 
@@ -124,20 +148,24 @@ impl Memory {
     ///
     /// # Errors
     /// A sentence; nothing is kept.
-    pub fn remember_secrets(&mut self, login: &TmsLogin, remember: bool) -> Result<(), ConfigError> {
-        let was_kept = self.settings.window.remember_secrets;
+    pub fn keep(&self, login: &TmsLogin, remember: bool) -> Result<(), ConfigError> {
         if remember {
             let secrets = Secrets { password: login.password.clone(), api_key: login.api_key.clone() };
             open_store(&self.folder).save(&key(&login.url, &login.username), &secrets)?;
-        } else if was_kept {
+        } else if self.was_kept {
             open_store(&self.folder).forget(&key(&login.url, &login.username))?;
         }
-        self.change(|s| s.window.remember_secrets = remember)
+        Ok(())
     }
 }
 
 fn key(url: &str, username: &str) -> String {
-    format!("{username} at {url}")
+    format!("{username} at {}", address(url))
+}
+
+/// One spelling for an address however it was typed; what is none is refused where it is used.
+fn address(typed: &str) -> String {
+    TmsUrl::parse(typed).map_or_else(|_| typed.trim().to_owned(), |url| url.as_str().to_owned())
 }
 
 #[cfg(test)]
@@ -223,5 +251,13 @@ mod tests {
         assert!(said.contains("settings.json"), "{said}");
         memory.note_command(&sign_in("a@b")).expect("nothing changed, nothing written");
         assert_eq!(memory.settings().username.as_deref(), Some("a@b"));
+    }
+
+    #[test]
+    fn one_address_however_it_is_typed() {
+        for typed in ["localhost:1", " http://localhost:1/ ", "http://localhost:1"] {
+            assert_eq!(key(typed, "a@b"), "a@b at http://localhost:1");
+        }
+        assert_eq!(key("tms.example", "a@b"), "a@b at https://tms.example");
     }
 }

@@ -48,7 +48,7 @@ impl ConfigFolder {
     }
 
     /// A small file's content, `None` where there is none. More than `limit` bytes count as damage (`InvalidData`).
-    pub(super) fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match File::open(self.path.join(name)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
@@ -62,7 +62,7 @@ impl ConfigFolder {
     }
 
     /// Writes a file of this folder, 0600, so that at any moment either the old or the new content is there, whole.
-    pub(super) fn write(&self, name: &str, content: &[u8], durable: Durable) -> Result<(), ConfigError> {
+    pub(crate) fn write(&self, name: &str, content: &[u8], durable: Durable) -> Result<(), ConfigError> {
         let (path, new) = (self.path.join(name), self.path.join(format!("{name}.new")));
         let written = create_file(&new).and_then(|mut file| {
             file.write_all(content)?;
@@ -79,7 +79,7 @@ impl ConfigFolder {
     }
 
     /// Puts a damaged file aside as `NAME.bad`, replacing an earlier one; where that fails it stays and is overwritten later.
-    pub(super) fn set_aside(&self, name: &str) -> PathBuf {
+    pub(crate) fn set_aside(&self, name: &str) -> PathBuf {
         let bad = self.path.join(format!("{name}.bad"));
         match fs::rename(self.path.join(name), &bad) {
             Ok(()) => bad,
@@ -114,7 +114,7 @@ impl ConfigFolder {
 
 /// Whether a write must survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durable {
+pub(crate) enum Durable {
     Yes,
     No,
 }

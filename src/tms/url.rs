@@ -7,15 +7,25 @@ use std::net::IpAddr;
 pub struct TmsUrl(String);
 
 impl TmsUrl {
-    /// Reads an address; without a scheme `https://` is meant.
+    /// Reads an address; without a scheme `https://` is meant, but for the machine itself.
     ///
     /// # Errors
     /// A sentence: not an address, or plain HTTP to another machine.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        let url = reqwest::Url::parse(&full)
-            .map_err(|_| format!("{text:?} is not an address; type the TMS's, like https://tms.example."))?;
+        let read = |full: &str| {
+            reqwest::Url::parse(full)
+                .map_err(|_| format!("{text:?} is not an address; type the TMS's, like https://tms.example."))
+        };
+        let url = if text.contains("://") {
+            read(text)?
+        } else {
+            let secure = read(&format!("https://{text}"))?;
+            match is_loopback(secure.host_str().unwrap_or_default()) {
+                true => read(&format!("http://{text}"))?,
+                false => secure,
+            }
+        };
         let host = url.host_str().unwrap_or_default();
         match url.scheme() {
             "https" => {}
@@ -72,6 +82,10 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://[::1]:8080/", "http://[::1]:8080"),
             ("http://localhost:1", "http://localhost:1"),
+            ("localhost", "http://localhost"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("[::1]:8080/", "http://[::1]:8080"),
+            ("https://localhost", "https://localhost"),
             ("https://example.com/tms/", "https://example.com/tms"),
         ] {
             assert_eq!(TmsUrl::parse(typed).expect(typed).as_str(), means);

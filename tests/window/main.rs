@@ -9,4 +9,5 @@ mod process;
 
 mod desk;
 mod ring;
+mod signal;
 mod story;

@@ -1,13 +1,16 @@
 //! Recent calls, newest first, kept in `history.json` of the configuration folder.
 
 use super::locale::when;
-use crate::ui::snapshot::{HistoryEntry, HistoryKind, Locale};
+use crate::{
+    config::{
+        ConfigError,
+        folder::{ConfigFolder, Durable},
+    },
+    ui::snapshot::{HistoryEntry, HistoryKind, Locale},
+};
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::sync::Arc;
 
 const FILE: &str = "history.json";
 /// Calls kept; older ones are forgotten.
@@ -41,26 +44,38 @@ pub enum Kind {
 /// The list and its file.
 #[derive(Debug)]
 pub struct History {
-    path: PathBuf,
+    folder: Arc<ConfigFolder>,
     entries: Vec<Finished>,
 }
 
 impl History {
-    /// Reads the list; a file that cannot be understood counts as none.
-    pub fn load(folder: &Path) -> Self {
-        let path = folder.join(FILE);
-        let small = fs::metadata(&path).is_ok_and(|file| file.len() <= LIMIT);
-        let read = || serde_json::from_slice(&fs::read(&path).ok()?).ok();
-        let mut entries: Vec<Finished> = if small { read().unwrap_or_default() } else { vec![] };
+    /// Reads the list. A file that cannot be understood is put aside and answered by an empty list and a sentence for the user.
+    pub fn load(folder: Arc<ConfigFolder>) -> (Self, Option<String>) {
+        let read = match folder.read(FILE, LIMIT) {
+            Ok(None) => Ok(vec![]),
+            Ok(Some(bytes)) => serde_json::from_slice::<Vec<Finished>>(&bytes).map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
+        let (mut entries, damage) = match read {
+            Ok(entries) => (entries, None),
+            Err(damage) => (vec![], Some(damage)),
+        };
+        let said = damage.map(|damage| {
+            let aside = folder.set_aside(FILE);
+            format!(
+                "The recent calls could not be read ({damage}), so the list starts empty; the damaged file is kept as {}.",
+                aside.display()
+            )
+        });
         entries.truncate(KEPT);
-        Self { path, entries }
+        (Self { folder, entries }, said)
     }
 
     /// Puts a call on top and writes the list.
     ///
     /// # Errors
     /// The file could not be written; the list holds until the end of the program.
-    pub fn add(&mut self, call: Finished) -> io::Result<()> {
+    pub fn add(&mut self, call: Finished) -> Result<(), ConfigError> {
         self.entries.insert(0, call);
         self.entries.truncate(KEPT);
         self.save()
@@ -70,7 +85,7 @@ impl History {
     ///
     /// # Errors
     /// As [`Self::add`].
-    pub fn clear(&mut self) -> io::Result<()> {
+    pub fn clear(&mut self) -> Result<(), ConfigError> {
         self.entries.clear();
         self.save()
     }
@@ -93,11 +108,9 @@ impl History {
         self.entries.iter().map(entry).collect()
     }
 
-    /// Whole or not at all: a new file takes the old one's place.
-    fn save(&self) -> io::Result<()> {
-        let new = self.path.with_extension("json.new");
-        fs::write(&new, serde_json::to_vec(&self.entries)?)?;
-        fs::rename(&new, &self.path)
+    fn save(&self) -> Result<(), ConfigError> {
+        let text = serde_json::to_vec(&self.entries).expect("strings, numbers and times always serialise");
+        self.folder.write(FILE, &text, Durable::Yes)
     }
 }
 
@@ -110,26 +123,41 @@ mod tests {
         Finished { peer: peer.into(), peer_name: None, kind: Kind::Missed, at, duration_s: None }
     }
 
-    #[test]
-    fn calls_come_back_newest_first_and_bounded() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut history = History::load(folder.path());
-        for number in 0..KEPT + 5 {
-            history.add(call(&number.to_string())).expect("written");
-        }
-        let again = History::load(folder.path());
-        assert_eq!(again.entries, history.entries);
-        assert_eq!((again.entries.len(), again.entries[0].peer.as_str()), (KEPT, "204"));
-        history.clear().expect("written");
-        assert_eq!(History::load(folder.path()).entries, []);
+    fn folder() -> (tempfile::TempDir, Arc<ConfigFolder>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        (dir, Arc::new(folder))
     }
 
     #[test]
-    fn a_damaged_file_is_no_history() {
-        let folder = tempfile::tempdir().expect("a folder");
+    fn calls_come_back_newest_first_and_bounded() {
+        let (dir, folder) = folder();
+        let (mut history, said) = History::load(Arc::clone(&folder));
+        assert_eq!(said, None, "no file is no damage");
+        for number in 0..KEPT + 5 {
+            history.add(call(&number.to_string())).expect("written");
+        }
+        let again = History::load(Arc::clone(&folder)).0;
+        assert_eq!(again.entries, history.entries);
+        assert_eq!((again.entries.len(), again.entries[0].peer.as_str()), (KEPT, "204"));
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(dir.path().join(FILE)).expect("there"));
+            assert_eq!(mode & 0o777, 0o600, "whom one talks to is nobody else's business");
+        }
+        history.clear().expect("written");
+        assert_eq!(History::load(folder).0.entries, []);
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_aside_and_said() {
         for damage in [&b""[..], b"[{\"peer\":", b"{}", b"\xff\xfe", &vec![b'['; 300 * 1024]] {
-            fs::write(folder.path().join(FILE), damage).expect("written");
-            assert_eq!(History::load(folder.path()).entries, []);
+            let (dir, folder) = folder();
+            std::fs::write(dir.path().join(FILE), damage).expect("written");
+            let (history, said) = History::load(folder);
+            assert_eq!(history.entries, []);
+            assert!(said.is_some_and(|said| said.contains("history.json.bad")));
+            assert_eq!(std::fs::read(dir.path().join("history.json.bad")).expect("kept"), damage);
         }
     }
 }

@@ -49,18 +49,6 @@ fn with_others_held(snapshot: &Snapshot, this: Option<u32>, last: Command) -> Ve
     others.map(|call| Command::Hold { call: call.id }).chain([last]).collect()
 }
 
-/// The address as typed with its scheme: `https`, but for the machine itself.
-pub fn server_url(typed: &str) -> String {
-    let typed = typed.trim().trim_end_matches('/');
-    if typed.contains("://") {
-        return typed.to_owned();
-    }
-    let host = typed.rsplit_once(':').map_or(typed, |(host, _)| host);
-    let loopback =
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    format!("{}://{typed}", if loopback { "http" } else { "https" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,19 +92,5 @@ mod tests {
         assert!(format!("{:?}", commands(&intent, &snapshot)).contains("Rfc4733"));
         snapshot.settings.dtmf_via_info = true;
         assert!(format!("{:?}", commands(&intent, &snapshot)).contains("Info"));
-    }
-
-    #[test]
-    fn a_server_may_be_typed_without_its_scheme() {
-        for (typed, wanted) in [
-            ("tms.example.com", "https://tms.example.com"),
-            (" https://tms.example.com/ ", "https://tms.example.com"),
-            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
-            ("localhost", "http://localhost"),
-            ("[::1]:8080", "http://[::1]:8080"),
-            ("http://10.0.0.1:8080", "http://10.0.0.1:8080"),
-        ] {
-            assert_eq!(server_url(typed), wanted);
-        }
     }
 }

@@ -13,6 +13,7 @@
 mod fold;
 mod history;
 mod intents;
+mod keyring;
 mod locale;
 mod ring;
 mod run;

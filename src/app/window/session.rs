@@ -6,7 +6,8 @@
 use super::{
     fold::{Fold, Moment},
     history::History,
-    intents::{commands, server_url},
+    intents::commands,
+    keyring::{Answer, Keyring, Question},
     locale::{locale, zone},
     ring::RingingWindow,
     shared::Shared,
@@ -26,7 +27,7 @@ use crate::{
     ua::api::Secret,
     ui::{
         screen::ring::data::Pressed,
-        snapshot::{Intent, Notice, NoticeKind, Settings, SignInForm, ThemeChoice},
+        snapshot::{Intent, Notice, NoticeKind, Settings, SignInForm, Status, ThemeChoice},
     },
 };
 use jiff::Timestamp;
@@ -51,6 +52,7 @@ const ENGINE_STOPPED: &str = "Agent Manager's engine stopped; quit and start aga
 pub enum Input {
     Event(Event),
     Intent(Intent),
+    Keyring(Answer),
     /// The driver's thread has ended, however that came about.
     DriverGone,
     /// From the ringing window.
@@ -132,6 +134,10 @@ struct Running {
     ring: RingingWindow,
     /// Kept once the TMS has accepted it.
     signing_in: Option<(TmsLogin, bool)>,
+    keyring: Keyring,
+    /// To sign in once the keyring has given what is missing; the number tells an answer that came too late.
+    incomplete: Option<(TmsLogin, bool)>,
+    serial: u32,
     stopped: bool,
 }
 
@@ -140,11 +146,11 @@ impl Running {
         logging::start(&args.common).map_err(|why| why.to_string())?;
         let setup = Setup::open(&args.common).map_err(|why| why.to_string())?;
         let mut fold = Fold::default();
-        let history = History::load(setup.memory.folder());
+        let (history, damage) = History::load(Arc::clone(setup.memory.folder()));
         fill(&mut fold, &setup, args);
         // What is known without secrets is shown at once; the keyring may take its time.
         shared.publish(&fold.snapshot);
-        for text in setup.notices {
+        for text in setup.notices.into_iter().chain(damage) {
             shared.notice(Notice { kind: NoticeKind::Warning, text });
         }
         let audio = &setup.memory.settings().audio;
@@ -171,9 +177,24 @@ impl Running {
             let _ = if lossy { events.try_send(input).is_ok() } else { events.send(input).is_ok() };
         })
         .map_err(|why| why.to_string())?;
+        let keyring = Keyring::start(input.clone()).map_err(|why| {
+            format!("The system gives no thread to work on: {why}. Close other programs and start again.")
+        })?;
         let ring = RingingWindow::new(input);
         let memory = setup.memory;
-        let mut running = Self { shared, memory, driver, history, fold, ring, signing_in: None, stopped: false };
+        let mut running = Self {
+            shared,
+            memory,
+            driver,
+            history,
+            fold,
+            ring,
+            signing_in: None,
+            keyring,
+            incomplete: None,
+            serial: 0,
+            stopped: false,
+        };
         running.show_history();
         running.resume(args);
         Ok(running)
@@ -208,6 +229,7 @@ impl Running {
                     self.send(Command::Quit);
                 }
                 Ok(Input::Event(event)) => self.event(event),
+                Ok(Input::Keyring(answer)) => self.keyring_says(answer),
                 Ok(Input::DriverGone) => {
                     self.fold.snapshot.fatal.get_or_insert_with(|| ENGINE_STOPPED.to_owned());
                     self.stopped = true;
@@ -249,8 +271,8 @@ impl Running {
         if matches!(event, Event::Login(LoginState::Initialized(_)))
             && let Some((login, remember)) = self.signing_in.take()
         {
-            let kept = self.memory.remember_secrets(&login, remember);
-            self.tell(kept);
+            let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember });
+            self.tell(asked);
         }
         match self.memory.note_event(&event) {
             Ok(Some(command)) => self.command(command),
@@ -262,7 +284,7 @@ impl Running {
             self.shared.notice(notice);
         }
         if let Some(call) = outcome.finished {
-            let written = self.history.add(call).map_err(|why| history_failed(&why));
+            let written = self.history.add(call);
             self.tell(written);
             self.show_history();
         }
@@ -288,12 +310,15 @@ impl Running {
                 self.fold.snapshot.settings = settings;
             }
             Intent::ClearHistory => {
-                let written = self.history.clear().map_err(|why| history_failed(&why));
+                let written = self.history.clear();
                 self.tell(written);
                 self.show_history();
             }
             other => {
                 match &other {
+                    Intent::SignOut if self.incomplete.take().is_some() => {
+                        self.fold.snapshot.status = Status::SignedOut;
+                    }
                     Intent::Meter { on } => self.fold.set_meters(*on),
                     Intent::ChooseAudio { microphone, speaker, ringer } => {
                         self.choose_audio(microphone.clone(), speaker.clone(), ringer.clone());
@@ -308,22 +333,50 @@ impl Running {
     }
 
     fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
-        let url = server_url(server);
-        let mut secrets = typed;
-        if secrets.password.0.is_empty() || secrets.api_key.0.is_empty() {
-            match self.memory.secrets(&url, &username) {
-                Ok(kept) => {
-                    let kept = kept.unwrap_or_default();
-                    let or = |typed: Secret, kept| if typed.0.is_empty() { kept } else { typed };
-                    secrets.password = or(secrets.password, kept.password);
-                    secrets.api_key = or(secrets.api_key, kept.api_key);
-                }
-                Err(why) => self.tell::<()>(Err(why)),
-            }
-        }
         let form = &mut self.fold.snapshot.sign_in;
         (form.server, form.username) = (server.to_owned(), username.clone());
-        let login = TmsLogin { url, username, password: secrets.password, api_key: secrets.api_key };
+        let login =
+            TmsLogin { url: server.trim().to_owned(), username, password: typed.password, api_key: typed.api_key };
+        self.incomplete = None;
+        if !login.password.0.is_empty() && !login.api_key.0.is_empty() {
+            return self.sign_in(login, remember);
+        }
+        self.serial = self.serial.wrapping_add(1);
+        let (url, username) = (login.url.clone(), login.username.clone());
+        match self.keyring.ask(self.memory.vault(), Question::Load { serial: self.serial, url, username }) {
+            Ok(()) => {
+                self.incomplete = Some((login, remember));
+                if self.fold.snapshot.identity.is_none() {
+                    self.fold.snapshot.status = Status::SigningIn;
+                }
+            }
+            Err(why) => self.tell::<()>(Err(why)),
+        }
+    }
+
+    fn keyring_says(&mut self, answer: Answer) {
+        match answer {
+            Answer::Loaded { serial, kept } if serial == self.serial => {
+                let Some((mut login, remember)) = self.incomplete.take() else { return };
+                let kept = kept.unwrap_or_else(|why| {
+                    self.tell::<()>(Err(why));
+                    None
+                });
+                let kept = kept.unwrap_or_default();
+                let or = |typed: Secret, kept| if typed.0.is_empty() { kept } else { typed };
+                login.password = or(login.password, kept.password);
+                login.api_key = or(login.api_key, kept.api_key);
+                self.sign_in(login, remember);
+            }
+            Answer::Loaded { .. } => {}
+            Answer::Kept { remember, done } => {
+                let noted = done.and_then(|()| self.memory.note_kept(remember));
+                self.tell(noted);
+            }
+        }
+    }
+
+    fn sign_in(&mut self, login: TmsLogin, remember: bool) {
         self.signing_in = Some((login.clone(), remember));
         self.command(Command::SignIn(login));
     }
@@ -387,14 +440,10 @@ fn fill(fold: &mut Fold, setup: &Setup, args: &WindowArgs) {
     audio.ringer.clone_from(&settings.audio.ringer);
     shown.about.version = env!("CARGO_PKG_VERSION").to_owned();
     shown.about.instance_id.clone_from(&setup.instance_id);
-    shown.about.config_dir = setup.memory.folder().display().to_string();
+    shown.about.config_dir = setup.memory.folder().path().display().to_string();
     shown.about.log_file = args.common.log_file.as_ref().map(|path| path.display().to_string());
 }
 
 fn moment() -> Moment {
     Moment { now: Instant::now(), wall: Timestamp::now().to_zoned(zone()) }
-}
-
-fn history_failed(why: &std::io::Error) -> String {
-    format!("The list of recent calls cannot be written ({why}); it is kept until Agent Manager quits.")
 }
