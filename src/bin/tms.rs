@@ -7,7 +7,7 @@ use std::{
 };
 
 use agent_manager::{
-    demo::{Cast, Login, Parties, Stage, play},
+    demo::{Cast, Login, Parties, Stage, StoryError, play},
     server::{
         clock::Clock,
         demo_data,
@@ -251,7 +251,15 @@ async fn demonstrate() -> anyhow::Result<()> {
     let display =
         ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let show = async { if display { stage.show().await } else { play(&stage).await } };
+    let show = async {
+        match if display { stage.show().await } else { play(&stage).await } {
+            Err(StoryError::NoWindow(status)) => {
+                println!("The window could not be opened ({status}), so here is the story in the terminal.");
+                play(&stage).await
+            }
+            shown => shown,
+        }
+    };
     let shown = tokio::select! {
         shown = show => shown.map_err(anyhow::Error::from),
         _ = terminate.recv() => Err(anyhow::anyhow!("the demonstration was terminated")),

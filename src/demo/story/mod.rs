@@ -10,7 +10,16 @@ pub use play::play;
 
 use crate::ua::api::Secret;
 use softphone::Softphone;
-use std::{io, path::PathBuf, process::Stdio};
+use std::{
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// A window that is still there after this long has opened.
+const OPENS: Duration = Duration::from_secs(2);
 
 /// What the softphone needs to sign in, and where it stands on the disk.
 pub struct Stage {
@@ -33,6 +42,8 @@ pub enum StoryError {
     Gone(String),
     #[error("{what} did not happen within {seconds} s; the softphone's last words: {last}")]
     Late { what: String, seconds: u64, last: String },
+    #[error("the window could not be opened ({0})")]
+    NoWindow(ExitStatus),
     #[error("{0}")]
     Wrong(String),
     #[error("the recording cannot be used: {0}")]
@@ -56,12 +67,16 @@ impl Stage {
     /// Shows the window, the sign-in form ready to apply, until it is closed.
     ///
     /// # Errors
-    /// Where it does not start, or ends badly.
+    /// [`StoryError::NoWindow`] where it ends badly at once, as it does when nothing answers at `DISPLAY`.
     pub async fn show(&self) -> Result<(), StoryError> {
         let mut command = self.command();
         command.args(["--tms", &self.tms, "--username", &self.username]).arg("--config-dir").arg(&self.folder);
         let started = command.spawn();
         let mut window = started.map_err(|source| StoryError::Start { program: self.softphone.clone(), source })?;
+        if let Ok(status) = timeout(OPENS, window.wait()).await {
+            let status = status?;
+            return if status.success() { Ok(()) } else { Err(StoryError::NoWindow(status)) };
+        }
         println!(
             "The window is open. Apply, then the settings wheel, Select account; dial 600 (echo), 601 (calls you back),"
         );

@@ -26,7 +26,7 @@ async fn serve() -> (SocketAddr, JoinSet<()>) {
 
 fn options(address: SocketAddr, transport: &str) -> String {
     format!(
-        "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:9;branch=z9hG4bKo{transport};rport\r\nFrom: <sip:a@acme>;tag=1\r\n\
+        "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:9;branch=z9hG4bK{transport};rport\r\nFrom: <sip:a@acme>;tag=1\r\n\
          To: <sip:{address}>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
     )
 }
@@ -84,8 +84,9 @@ async fn an_answer_goes_back_on_its_own_connection() {
         streams.push(TcpStream::connect(address).await.expect("connects"));
     }
     for (n, stream) in streams.iter_mut().enumerate() {
-        let request =
-            options(address, "TCP").replace("Call-ID: o", &format!("Call-ID: o{n}")).replace("bKo", &format!("bKo{n}"));
+        let request = options(address, "TCP")
+            .replace("Call-ID: o", &format!("Call-ID: o{n}"))
+            .replace("bKTCP", &format!("bKTCP{n}"));
         stream.write_all(request.as_bytes()).await.expect("writes");
     }
     for (n, stream) in streams.iter_mut().enumerate() {
