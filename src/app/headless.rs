@@ -18,7 +18,7 @@ use crate::{
     },
     headless::{command, event},
     sip::{flow::Transport, uri::Uri},
-    ua::api::Account,
+    ua::api::{Account, RegistrationState},
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -101,7 +101,12 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     };
     let events = sender.clone();
     let driver = Driver::start(phone.options(setup.instance_id.clone()), move |event| {
-        if events.try_send(Said::Event(event)).is_err() {
+        // Calls must not wait for a reader of standard output; nothing waits for the driver after its last event.
+        let told = match event.what {
+            Event::Stopped { .. } => events.send(Said::Event(event)).is_ok(),
+            _ => events.try_send(Said::Event(event)).is_ok(),
+        };
+        if !told {
             tracing::warn!("an event is lost: nobody reads standard output");
         }
     })?;
@@ -114,7 +119,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         .map_err(DriverError::Thread)?;
     let code = write_lines(&lines, &driver.commands(), &mut setup);
     driver.join();
-    Ok(code)
+    Ok(ExitCode::from(code))
 }
 
 /// Who to be.
@@ -190,16 +195,45 @@ fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&line).into_owned()))
 }
 
+/// What was said already.
+#[derive(Default)]
+struct Before {
+    /// The TMS took the login: the end of a session is no refused login.
+    initialized: bool,
+    registration: Option<(String, RegistrationState)>,
+}
+
+impl Before {
+    /// Whether the event says nothing new to who reads lines: a refreshed registration.
+    fn has_said(&mut self, event: &Tagged<Event>) -> bool {
+        match &event.what {
+            Event::Registration { name, state } => {
+                let said = Some((name.clone(), state.clone()));
+                let repeats = event.id.is_none() && self.registration == said;
+                self.registration = said;
+                repeats
+            }
+            Event::Login(LoginState::Initialized(_)) => {
+                self.initialized = true;
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Until the driver has stopped; what to exit with.
-fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, setup: &mut Setup) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
+fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, setup: &mut Setup) -> u8 {
+    let mut code = 0;
+    let mut before = Before::default();
     let mut output = std::io::stdout().lock();
     let quit = || {
-        // A driver that takes no commands any more is stopping anyway.
-        let _ = commands.send(Tagged { id: None, what: Command::Quit });
+        // A driver that takes no commands any more is stopping anyway; one that is busy soon takes this one.
+        let _ = commands.send_waiting(Tagged { id: None, what: Command::Quit });
     };
     while let Ok(said) = lines.recv() {
         let (line, event) = match said {
+            Said::Event(event) if before.has_said(&event) => continue,
             Said::Event(event) => (event::line(&event), Some(event.what)),
             Said::Rejected(rejected) => (Some(event::rejected(&rejected)), None),
             Said::Ordered(command) => {
@@ -216,9 +250,15 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
             quit();
         }
         match event {
-            Some(Event::Stopped) => break,
-            Some(Event::Login(LoginState::Refused { .. })) => {
-                code = ExitCode::from(LOGIN_REFUSED);
+            Some(Event::Stopped { failure }) => {
+                if let Some(failure) = failure {
+                    tracing::error!("{failure}");
+                    code = FATAL;
+                }
+                break;
+            }
+            Some(Event::Login(LoginState::Refused { .. })) if !before.initialized => {
+                code = LOGIN_REFUSED;
                 quit();
             }
             Some(Event::Notice(text)) => tracing::warn!("{text}"),
@@ -240,6 +280,22 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registration_is_told_when_it_changes_or_was_asked_for() {
+        let mut before = Before::default();
+        let online = || RegistrationState::Online { expires: std::time::Duration::from_secs(60) };
+        let mut told = |id: Option<&str>, state| {
+            let what = Event::Registration { name: "100".into(), state };
+            !before.has_said(&Tagged { id: id.map(Into::into), what })
+        };
+        assert!(told(None, RegistrationState::Registering));
+        assert!(told(None, online()));
+        assert!(!told(None, online()));
+        assert!(told(Some("select again"), online()));
+        assert!(told(None, RegistrationState::Registering));
+        assert!(told(None, online()));
+    }
 
     #[test]
     fn lines_are_read_whole_or_rejected() {

@@ -8,6 +8,7 @@ use crate::{
     },
     sip::{
         flow::Transport,
+        target::Target,
         uri::{SipUri, Uri},
     },
 };
@@ -52,7 +53,7 @@ impl HeadlessOptions {
             auto_answer: args.auto_answer.map(Duration::from_millis),
             max_calls: args.max_calls,
             impairment: args.impair.as_deref().map(impairment).transpose()?,
-            ca_file: args.ca_file.clone(),
+            ca_file: args.ca_file.clone().map(readable).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
     }
@@ -85,19 +86,39 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
     }
     let account = args.sip_account.as_deref().unwrap_or_default();
     let aor = match account.parse() {
-        Ok(Uri::Sip(sip)) if sip.secure => {
-            return Err(ConfigError::NotSupported("sips: accounts, for TLS is not built yet; use sip:".into()));
+        Ok(Uri::Sip(sip)) if sip.user.is_some() => {
+            sendable("--sip-account", Uri::Sip(sip.clone()))?;
+            Box::new(sip)
         }
-        Ok(Uri::Sip(sip)) if sip.user.is_some() => Box::new(sip),
         _ => return Err(wrong("--sip-account", "a SIP URI with a user is expected, like sip:101@pbx.example")),
     };
     let outbound_proxy = match args.outbound_proxy.as_deref().map(str::parse) {
         None => None,
-        Some(Ok(uri @ Uri::Sip(_))) => Some(uri),
+        Some(Ok(uri @ Uri::Sip(_))) => Some(sendable("--outbound-proxy", uri)?),
         Some(_) => return Err(wrong("--outbound-proxy", "a SIP URI is expected, like sip:proxy.example;lr")),
     };
     let auth_username = args.auth_user.clone().or_else(|| aor.user.clone()).unwrap_or_default();
     Ok(Who::Sip { aor, outbound_proxy, auth_username, register: !args.no_register })
+}
+
+/// Found out now rather than with the first request.
+fn readable(file: PathBuf) -> Result<PathBuf, ConfigError> {
+    match std::fs::File::open(&file).and_then(|file| file.metadata()) {
+        Ok(found) if found.is_file() => Ok(file),
+        Ok(_) => Err(wrong("--ca-file", &format!("{} is not a file", file.display()))),
+        Err(e) => Err(wrong("--ca-file", &format!("{} cannot be read: {e}", file.display()))),
+    }
+}
+
+/// A URI that requests can be sent to.
+fn sendable(option: &'static str, uri: Uri) -> Result<Uri, ConfigError> {
+    match Target::of(&uri, Transport::Udp) {
+        Ok(Target { transport: Transport::Tls, .. }) => {
+            Err(ConfigError::NotSupported(format!("{option} {uri}, for TLS is not built yet; use tcp or udp")))
+        }
+        Ok(_) => Ok(uri),
+        Err(why) => Err(wrong(option, &why)),
+    }
 }
 
 fn transport(text: &str) -> Result<Transport, ConfigError> {
@@ -217,6 +238,11 @@ mod tests {
             ("--impair loss=101", "--impair: "),
             ("--impair wobble=1", "--impair: "),
             ("--outbound-proxy tel:1", "--outbound-proxy: "),
+            ("--outbound-proxy sips:p.example", "not supported yet: --outbound-proxy"),
+            ("--outbound-proxy sip:p.example;transport=tls", "not supported yet: --outbound-proxy"),
+            ("--outbound-proxy sip:p.example;transport=sctp", "--outbound-proxy: not supported yet: SIP over sctp"),
+            ("--ca-file /nowhere/ca.pem", "--ca-file: /nowhere/ca.pem cannot be read"),
+            ("--ca-file /", "--ca-file: / is not a file"),
             ("--bogus", "unexpected"),
         ] {
             let said = options(&format!("{account} {more}")).expect_err(more);
@@ -226,6 +252,8 @@ mod tests {
             "agent-manager headless",
             "agent-manager headless --tms https://a",
             "agent-manager headless --sip-account tel:5",
+            "agent-manager headless --sip-account sip:101@pbx.example;transport=tls",
+            "agent-manager headless --sip-account sips:101@pbx.example",
         ] {
             options(line).expect_err(line);
         }

@@ -186,7 +186,7 @@ impl Party {
     fn handle_call(&mut self, info: &CallInfo) {
         let was_connected = self.connected.contains(&info.call);
         match info.state {
-            CallState::Connected if !was_connected => {
+            _ if !was_connected && info.state.is_answered() => {
                 self.connected.insert(info.call);
                 self.tell_engine(info.call, EngineCommand::Connected { session: info.call });
             }

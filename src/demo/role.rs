@@ -102,12 +102,16 @@ impl Role {
         }
         let call = info.call;
         match (&info.state, info.direction) {
-            (CallState::Connected, CallDirection::In) if !was_connected => Some((GREETING, Act::Hangup { call })),
+            (state, CallDirection::In) if !was_connected && state.is_answered() => {
+                Some((GREETING, Act::Hangup { call }))
+            }
             (CallState::Ended { .. }, CallDirection::In) if was_connected => {
                 Some((CALL_BACK_AFTER, Act::Dial { to: info.peer.clone() }))
             }
             (CallState::Dialing, CallDirection::Out) => Some((RINGS_FOR, Act::Hangup { call })),
-            (CallState::Connected, CallDirection::Out) if !was_connected => Some((STAYS_FOR, Act::Hangup { call })),
+            (state, CallDirection::Out) if !was_connected && state.is_answered() => {
+                Some((STAYS_FOR, Act::Hangup { call }))
+            }
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Which event answers which command: a command's mark travels with the event that settles it.
 
-use super::api::{Command, Event, LoginState};
+use super::api::{Command, Event, LoginState, Tagged};
 use crate::ua::api::{CallDirection, CallId, CallState, RegistrationState};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -41,22 +41,53 @@ enum Wanted {
 }
 
 impl Answers {
-    pub(super) fn expect(&mut self, id: Option<Value>, command: &Command) {
-        let (Some(id), Some(settles)) = (id, settles(command)) else { return };
-        if self.0.len() >= MOST {
-            self.0.pop_front();
+    /// Remembers a command. What it makes void of earlier ones is given back: nothing else will answer that.
+    #[must_use]
+    pub(super) fn expect(&mut self, id: Option<Value>, command: &Command) -> Vec<Tagged<Event>> {
+        let settles = settles(command);
+        let voided = match settles {
+            Some(Settles::Login | Settles::Registration(_) | Settles::Offline) => self
+                .void("Another choice was made before this one took effect.", |pending| {
+                    matches!(pending.settles, Settles::Registration(_))
+                }),
+            _ => Vec::new(),
+        };
+        if let (Some(id), Some(settles)) = (id, settles) {
+            if self.0.len() >= MOST {
+                self.0.pop_front();
+            }
+            self.0.push_back(Pending { id, command: name(command), settles });
         }
-        self.0.push_back(Pending { id, command: name(command), settles });
+        voided
     }
 
-    /// Whether a command waits for this.
-    pub(super) fn awaits(&self, event: &Event) -> bool {
-        self.0.iter().any(|pending| pending.is_settled_by(event))
+    /// What was wanted of a call that has ended, each as an error of its own.
+    #[must_use]
+    pub(super) fn ended(&mut self, call: CallId) -> Vec<Tagged<Event>> {
+        self.void("The call has ended.", |pending| pending.settles.call() == Some(call))
     }
 
-    /// The mark of the command that this event settles, the oldest where several would do.
+    /// Whether a command of that name waits for its answer.
+    pub(super) fn awaits(&self, command: &str) -> bool {
+        self.0.iter().any(|pending| pending.command == command)
+    }
+
+    fn void(&mut self, why: &str, is_void: impl Fn(&Pending) -> bool) -> Vec<Tagged<Event>> {
+        let (voided, left) = std::mem::take(&mut self.0).into_iter().partition::<VecDeque<_>, _>(is_void);
+        self.0 = left;
+        let error = |Pending { id, command, settles }| {
+            let what = Event::Error { command, call: settles.call(), message: why.to_owned() };
+            Tagged { id: Some(id), what }
+        };
+        voided.into_iter().map(error).collect()
+    }
+
+    /// The mark of the command that this event settles, the oldest where several would do; the end of a call is first of all
+    /// the answer to who wanted it.
     pub(super) fn claim(&mut self, event: &Event) -> Option<Value> {
-        let position = self.0.iter().position(|pending| pending.is_settled_by(event))?;
+        let settled = |pending: &Pending| pending.is_settled_by(event);
+        let wanted_end = |pending: &Pending| settled(pending) && pending.settles.is_end();
+        let position = self.0.iter().position(wanted_end).or_else(|| self.0.iter().position(settled))?;
         self.0.remove(position).map(|pending| pending.id)
     }
 }
@@ -78,7 +109,8 @@ impl Pending {
                 info.direction == CallDirection::Out && info.state == CallState::Dialing
             }
             (Event::Call(info), Settles::Call(call, wanted)) => info.call == *call && wanted.is(&info.state),
-            (Event::Done { command, call }, Settles::Done(wanted)) => *command == self.command && call == wanted,
+            (Event::Call(info), Settles::Done(call @ Some(_))) => *call == Some(info.call) && is_over(&info.state),
+            (Event::Done { command, call }, settles) => *command == self.command && *call == settles.call(),
             (Event::Stats { call, asked: true, .. }, Settles::Stats(wanted)) => call == wanted,
             _ => false,
         }
@@ -86,6 +118,10 @@ impl Pending {
 }
 
 impl Settles {
+    fn is_end(&self) -> bool {
+        matches!(self, Self::Call(_, Wanted::Ended))
+    }
+
     fn call(&self) -> Option<CallId> {
         match self {
             Self::Call(call, _) | Self::Stats(call) => Some(*call),
@@ -106,6 +142,10 @@ impl Wanted {
             CallState::Dialing | CallState::Early { .. } | CallState::Ringing => false,
         }
     }
+}
+
+const fn is_over(state: &CallState) -> bool {
+    matches!(state, CallState::Ended { .. })
 }
 
 fn settles(command: &Command) -> Option<Settles> {
@@ -212,7 +252,7 @@ mod tests {
             ),
         ] {
             let mut answers = Answers::default();
-            answers.expect(Some("x".into()), &command);
+            assert!(answers.expect(Some("x".into()), &command).is_empty());
             for event in passes_by {
                 assert_eq!(answers.claim(&event), None, "{command:?} {event:?}");
             }
@@ -221,14 +261,48 @@ mod tests {
         }
     }
 
+    fn marks(voided: Vec<Tagged<Event>>) -> Vec<(Option<Value>, &'static str)> {
+        let command = |what| match what {
+            Event::Error { command, .. } => command,
+            other => panic!("an error answers what is void, not {other:?}"),
+        };
+        voided.into_iter().map(|tagged| (tagged.id, command(tagged.what))).collect()
+    }
+
+    #[test]
+    fn the_end_of_a_call_answers_each_command_for_it() {
+        let mut answers = Answers::default();
+        let digits = || Command::Dtmf { call: 2, digits: "1".into(), via: None };
+        for (id, command) in
+            [(1, digits()), (2, digits()), (3, Command::Hangup { call: 2 }), (4, Command::Hold { call: 3 })]
+        {
+            assert!(answers.expect(Some(id.into()), &command).is_empty());
+        }
+        assert_eq!(answers.claim(&call(2, ended())), Some(3.into()));
+        assert_eq!(marks(answers.ended(2)), [(Some(1.into()), "dtmf"), (Some(2.into()), "dtmf")]);
+        assert_eq!(answers.claim(&call(3, CallState::Held)), Some(4.into()));
+        assert!(answers.0.is_empty());
+    }
+
+    #[test]
+    fn a_choice_that_another_replaces_is_answered() {
+        let select = |name: &str| Command::Select { registration: name.into(), takeover: false };
+        let mut answers = Answers::default();
+        assert!(answers.expect(Some(1.into()), &select("p")).is_empty());
+        assert_eq!(marks(answers.expect(Some(2.into()), &select("s"))), [(Some(1.into()), "select")]);
+        assert_eq!(marks(answers.expect(Some(3.into()), &Command::Offline)), [(Some(2.into()), "select")]);
+        assert!(answers.awaits("offline"));
+        assert_eq!(answers.claim(&Event::Done { command: "offline", call: None }), Some(3.into()));
+    }
+
     #[test]
     fn unanswered_marks_are_bounded() {
         let mut answers = Answers::default();
         for n in 0..1000 {
-            answers.expect(Some(n.into()), &Command::Registrations);
+            assert!(answers.expect(Some(n.into()), &Command::Registrations).is_empty());
         }
         assert_eq!(answers.0.len(), MOST);
-        answers.expect(None, &Command::Registrations);
+        assert!(answers.expect(None, &Command::Registrations).is_empty());
         assert_eq!(answers.0.len(), MOST, "no mark, nothing to remember");
     }
 }

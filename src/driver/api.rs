@@ -125,6 +125,8 @@ pub enum Event {
         call: Option<CallId>,
         message: String,
     },
-    /// The driver has stopped; nothing follows.
-    Stopped,
+    /// The driver has stopped; nothing follows. `failure`: a sentence, where nobody ordered it.
+    Stopped {
+        failure: Option<String>,
+    },
 }

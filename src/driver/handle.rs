@@ -10,7 +10,7 @@ use crate::{
     sip::flow::Transport,
     ua::api::Settings,
 };
-use std::{net::SocketAddr, path::PathBuf, thread::JoinHandle};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, thread::JoinHandle};
 use tokio::sync::mpsc;
 
 /// What the driver needs to know before it starts.
@@ -74,11 +74,14 @@ impl Commands {
 
 impl Driver {
     /// Opens the SIP sockets and starts the thread. `events` is called on that thread and must return at once; the last one
-    /// is [`Event::Stopped`].
+    /// is [`Event::Stopped`], whatever happens.
     ///
     /// # Errors
     /// When the address cannot be used.
-    pub fn start(options: Options, events: impl FnMut(Tagged<Event>) + Send + 'static) -> Result<Self, DriverError> {
+    pub fn start(
+        options: Options,
+        events: impl Fn(Tagged<Event>) + Send + Sync + 'static,
+    ) -> Result<Self, DriverError> {
         let address = options.bind;
         let sockets = Sockets::bind(address).map_err(|source| DriverError::Bind { address, source })?;
         let (sender, receiver) = mpsc::channel(COMMANDS);
@@ -86,7 +89,13 @@ impl Driver {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DriverError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("driver".into())
-            .spawn(move || runtime.block_on(Shell::run(options, sockets, receiver, Box::new(events))))
+            .spawn(move || {
+                let events = Arc::new(events);
+                let heard = events.clone();
+                stopping(&*events, || {
+                    runtime.block_on(Shell::run(options, sockets, receiver, Box::new(move |e| heard(e))))
+                });
+            })
             .map_err(DriverError::Thread)?;
         Ok(Self { commands: Commands(sender), thread })
     }
@@ -106,6 +115,38 @@ impl Driver {
         drop(self.commands);
         if self.thread.join().is_err() {
             tracing::error!("the driver's thread ended in a panic");
+        }
+    }
+}
+
+/// Runs the driver and tells of its end, in a panic too: a front end must not wait for what is gone.
+fn stopping(events: &impl Fn(Tagged<Event>), run: impl FnOnce() -> Result<(), String>) {
+    let failure = match std::panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.err(),
+        Err(_) => Some("Agent Manager has failed within itself; start it again, and keep its log.".to_owned()),
+    };
+    events(Tagged { id: None, what: Event::Stopped { failure } });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn every_end_is_told() {
+        for (run, failed) in [
+            ((|| Ok(())) as fn() -> Result<(), String>, None),
+            (|| Err("No socket.".into()), Some("No socket.")),
+            (|| panic!("on purpose"), Some("failed within itself")),
+        ] {
+            let told = RefCell::new(Vec::new());
+            stopping(&|event: Tagged<Event>| told.borrow_mut().push(event.what), run);
+            let [Event::Stopped { failure }] = &told.into_inner()[..] else { panic!("the end is told once") };
+            match failed {
+                None => assert_eq!(*failure, None),
+                Some(words) => assert!(failure.as_ref().is_some_and(|f| f.contains(words)), "{failure:?}"),
+            }
         }
     }
 }

@@ -73,7 +73,7 @@ impl Media {
                 plan: None,
             });
             live.info = info.clone();
-            if info.state == CallState::Connected && !live.connected {
+            if info.state.is_answered() && !live.connected {
                 live.connected = true;
                 self.tell(EngineCommand::Connected { session: info.call });
             }

@@ -17,7 +17,10 @@ use crate::{
         flow::{Flow, Transport},
     },
     tms::{client::Client, session::Session},
-    ua::{UserAgent, api::ResolveId},
+    ua::{
+        UserAgent,
+        api::{CallState, ResolveId},
+    },
 };
 use jiff::Timestamp;
 use std::{
@@ -82,8 +85,6 @@ pub(super) struct Shell {
     keep_alive: KeepAlive,
     /// Where the last REGISTER went.
     registrar: Option<Flow>,
-    /// The registration that is online, and for how long.
-    online: Option<(String, Duration)>,
     entropy: Entropy,
     answers: Answers,
     phase: Phase,
@@ -92,24 +93,20 @@ pub(super) struct Shell {
 
 impl Shell {
     /// Runs until [`Command::Quit`].
+    ///
+    /// # Errors
+    /// A sentence: it cannot run.
     pub(super) async fn run(
         options: Options,
         sockets: Sockets,
         commands: mpsc::Receiver<Tagged<Command>>,
-        mut events: Box<dyn FnMut(Tagged<Event>) + Send>,
-    ) {
+        events: Box<dyn FnMut(Tagged<Event>) + Send>,
+    ) -> Result<(), String> {
         let (tms_sender, tms) = mpsc::channel(INPUTS);
         let (media_sender, media) = mpsc::channel(INPUTS);
         let opened = sockets.address().and_then(|bound| Ok((bound, Transports::new(sockets)?, Signals::new()?)));
-        let (bound, transports, signals) = match opened {
-            Ok(opened) => opened,
-            Err(e) => {
-                let message = format!("The SIP sockets cannot be used ({e}); start Agent Manager again.");
-                events(Tagged { id: None, what: Event::Error { command: "ready", call: None, message } });
-                events(Tagged { id: None, what: Event::Stopped });
-                return;
-            }
-        };
+        let (bound, transports, signals) =
+            opened.map_err(|e| format!("The SIP sockets cannot be used ({e}); start Agent Manager again."))?;
         let mut entropy = Entropy::from_system();
         let agent = UserAgent::new(options.agent.clone(), entropy.fork());
         let session = Session::new(options.agent.instance_id.clone(), entropy.fork());
@@ -123,7 +120,6 @@ impl Shell {
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             registrar: None,
-            online: None,
             entropy,
             answers: Answers::default(),
             phase: Phase::Running,
@@ -133,7 +129,7 @@ impl Shell {
         shell.start();
         shell.turn(Sources { commands, tms, media, signals }).await;
         shell.media.shutdown();
-        shell.tell(Event::Stopped);
+        Ok(())
     }
 
     fn start(&mut self) {
@@ -274,7 +270,14 @@ impl Shell {
 
     fn tell(&mut self, what: Event) {
         let id = self.answers.claim(&what);
+        let ended = match &what {
+            Event::Call(info) if matches!(info.state, CallState::Ended { .. }) => Some(info.call),
+            _ => None,
+        };
         (self.events)(Tagged { id, what });
+        for voided in ended.map(|call| self.answers.ended(call)).unwrap_or_default() {
+            (self.events)(voided);
+        }
     }
 
     fn fail(&mut self, command: &'static str, call: Option<u32>, message: String) {

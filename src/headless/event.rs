@@ -143,12 +143,13 @@ pub fn line(event: &Tagged<Event>) -> Option<String> {
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
         Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
+        Event::Stopped { failure: Some(message) } => What::Error(Error { cmd: None, call: None, message }),
         Event::Stats { asked: false, .. }
         | Event::Muted { .. }
         | Event::Levels { .. }
         | Event::Devices(_)
         | Event::Notice(_)
-        | Event::Stopped => return None,
+        | Event::Stopped { failure: None } => return None,
     };
     Some(write(&Line { what, id: event.id.as_ref() }))
 }

@@ -90,6 +90,11 @@ pub enum Event {
         registration: String,
         reason: String,
     },
+    /// Another device has taken the chosen registration over; it is no longer chosen.
+    Displaced {
+        registration: String,
+        reason: String,
+    },
     /// The TMS cannot be reached to ask for the credential; tried again by itself.
     SelectDelayed {
         registration: String,
@@ -212,7 +217,7 @@ impl Session {
             (Asking::SignIn, State::SignedIn(signed_in)) => self.renewed(now, wall, *signed_in, result),
             (Asking::Registrations { asked }, state @ State::SignedIn(_)) => {
                 self.state = state;
-                self.registrations_came(now, asked, result);
+                self.registrations_came(now, (id, asked), result);
             }
             (Asking::Credential { registration, takeover, attempt }, state @ State::SignedIn(_)) => {
                 self.state = state;
@@ -312,14 +317,28 @@ impl Session {
 
     /// Leaves whatever session there is, telling the TMS where it knows of one.
     fn forget(&mut self) {
+        self.forget_questions();
         self.selection = Selection::None;
-        self.asked.clear();
         match std::mem::replace(&mut self.state, State::SignedOut) {
             State::SignedIn(signed_in) => {
                 self.outputs.push_back(Output::CloseEvents);
                 self.ask(Asking::SignOut, ApiRequest::sign_out(&signed_in.login.base, &signed_in.token));
             }
             State::SignedOut | State::SigningIn { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    /// The answers to what was asked in a session that is over count no more; who asked is told.
+    fn forget_questions(&mut self) {
+        for asking in self.asked.clear() {
+            let command = match asking {
+                Asking::Registrations { asked: true } => "registrations",
+                Asking::Credential { registration, .. } if self.selection.registration() != Some(&registration) => {
+                    "select"
+                }
+                _ => continue,
+            };
+            self.tell(Event::Failed { command, message: SESSION_OVER.into() });
         }
     }
 
@@ -340,9 +359,10 @@ impl Session {
         }
     }
 
-    fn registrations_came(&mut self, now: Instant, asked: bool, result: Result<Answer, Failure>) {
+    fn registrations_came(&mut self, now: Instant, (id, asked): (RequestId, bool), result: Result<Answer, Failure>) {
         match self.read_authorised::<Vec<wire::Registration>>(result) {
             Ok(list) => {
+                self.look_for_displacement(id, &list);
                 if let State::SignedIn(signed_in) = &mut self.state
                     && (asked || signed_in.registrations.as_ref() != Some(&list))
                 {
@@ -350,7 +370,11 @@ impl Session {
                     self.tell(Event::Registrations { list, asked });
                 }
             }
-            Err(Unusable::Unauthorised) => {}
+            Err(Unusable::Unauthorised) => {
+                if asked {
+                    self.tell(Event::Failed { command: "registrations", message: SESSION_OVER.into() });
+                }
+            }
             Err(Unusable::Other(error)) => {
                 if asked {
                     self.tell(Event::Failed { command: "registrations", message: error.to_string() });
@@ -406,6 +430,7 @@ enum Unusable {
 }
 
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+const SESSION_OVER: &str = "The session at the TMS is over; try again once you are signed in again.";
 const SIGN_IN_FIRST: &str = "You are not signed in; sign in to the TMS first.";
 
 fn ended_reason(data: &str) -> String {

@@ -70,6 +70,11 @@ impl UserAgent {
         match command {
             Command::SetAccount(account) => self.set_account(now, *account),
             Command::ClearAccount => self.clear_account(now),
+            Command::Displace { name, code, reason } => {
+                if let Some(registration) = self.registration.as_mut().filter(|r| r.account().name == name) {
+                    registration.displace(&mut self.stack, code, reason);
+                }
+            }
             Command::Dial { to } => self.dial(&to),
             Command::Answer { call } => self.with_call(now, "answer", call, |session, stack| session.answer(stack)),
             Command::Reject { call, code } => {

@@ -72,6 +72,8 @@ pub enum Command {
     SetAccount(Box<Account>),
     /// Un-register and be offline.
     ClearAccount,
+    /// Another device has taken the registration of this account over: stop registering, un-register nothing. Calls go on.
+    Displace { name: String, code: u16, reason: String },
     /// Call a number or user at the account's domain, a SIP URI or a tel URI.
     Dial { to: String },
     /// Take a ringing call.
@@ -97,7 +99,7 @@ pub enum Output {
     Transmit { flow: Flow, payload: Vec<u8>, token: Option<u64> },
     /// Find where to send to (RFC 3263); answer with `UserAgent::handle_resolved`. `transport`: what to use where the URI
     /// leaves it open.
-    Resolve { id: ResolveId, uri: Uri, transport: Option<Transport> },
+    Resolve { id: ResolveId, uri: Uri, transport: Transport },
     /// Open audio ports for this call towards `remote`; answer with `UserAgent::handle_media_opened`, at once.
     OpenMedia { call: CallId, remote: SocketAddr },
     /// Agreed, or agreed anew.
@@ -117,7 +119,7 @@ pub struct ResolveId(pub u64);
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The account `name` has come into this state.
+    /// The account `name` has come into this state; `Online` comes with every grant, also of a refresh.
     Registration { name: String, state: RegistrationState },
     /// A call is new, has changed, or has ended.
     Call(CallInfo),
@@ -136,7 +138,7 @@ pub enum RegistrationState {
     Offline,
     /// The first answer is awaited; a refresh is not reported.
     Registering,
-    /// `expires`: what the registrar granted us; zero for an account that does not register.
+    /// `expires`: what the registrar granted us, at most a day; zero for an account that does not register.
     Online { expires: Duration },
     /// Held by another device (the registrar's 403 with its reason); no retry by itself.
     Conflict { code: u16, reason: String },

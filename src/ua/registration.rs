@@ -95,8 +95,9 @@ impl Registration {
     /// The same account with other credentials: registers with them at once, and stays online meanwhile.
     pub fn renew(&mut self, now: Instant, stack: &mut Stack, account: Arc<Account>) {
         self.account = account;
-        if !matches!(self.phase, Phase::Unneeded) {
-            self.attempt(now, stack);
+        match self.phase {
+            Phase::Unneeded => self.report(stack, RegistrationState::Online { expires: Duration::ZERO }),
+            _ => self.attempt(now, stack),
         }
     }
 
@@ -141,10 +142,16 @@ impl Registration {
 
     /// At once, but not in a circle with a server that closes each connection after its answer (RFC 5626 §4.5).
     pub fn handle_flow_lost(&mut self, now: Instant, stack: &mut Stack, lost: Flow) {
-        match &mut self.phase {
-            Phase::Online { since, refresh_at, flow } if *flow == lost => {
-                *refresh_at = (*refresh_at).min(*since + BASE_TIME);
-                self.handle_timeout(now, stack);
+        match self.phase {
+            Phase::Online { since, flow, .. } if flow == lost => {
+                let until = since + BASE_TIME;
+                if until <= now {
+                    return self.attempt(now, stack);
+                }
+                self.phase = Phase::Waiting { until };
+                let reason = "The connection to the server was lost.".to_owned();
+                let retry_in = Some(until.saturating_duration_since(now));
+                self.report(stack, RegistrationState::Failed { code: None, reason, retry_in });
             }
             _ => {}
         }
@@ -215,6 +222,13 @@ impl Registration {
         }
     }
 
+    /// Another device holds the registration: registering stops, and nothing is to be un-registered.
+    pub fn displace(&mut self, stack: &mut Stack, code: u16, reason: String) {
+        self.phase = Phase::Stopped;
+        self.service_route.clear();
+        self.report(stack, RegistrationState::Conflict { code, reason });
+    }
+
     fn redirected(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let target = answer::redirect_target(response);
         match target {
@@ -261,11 +275,8 @@ impl Registration {
 
     fn refused(&mut self, now: Instant, stack: &mut Stack, code: u16, response: &Response) {
         let reason = response.reason.clone();
-        if code == 403 && reason.to_ascii_lowercase().contains("in use") {
-            self.phase = Phase::Stopped;
-            self.service_route.clear();
-            self.report(stack, RegistrationState::Conflict { code, reason });
-            return;
+        if answer::is_conflict(response) {
+            return self.displace(stack, code, reason);
         }
         let why = reason::registration(code, &reason);
         if answer::is_temporary(code) {
@@ -353,8 +364,9 @@ impl Registration {
         stack.send(now, (&self.account, request), &hop, Owner::Registration, Some(ContactOf { user, params }))
     }
 
+    /// A change; of being online each confirmation, for the shell keeps the way open over which it came.
     fn report(&mut self, stack: &mut Stack, state: RegistrationState) {
-        if self.reported.as_ref() != Some(&state) {
+        if self.reported.as_ref() != Some(&state) || matches!(state, RegistrationState::Online { .. }) {
             self.reported = Some(state.clone());
             stack.emit(Output::Event(Event::Registration { name: self.account.name.clone(), state }));
         }

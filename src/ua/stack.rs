@@ -1,7 +1,6 @@
 //! What the parts of the user agent share: the endpoint, where to send requests, and who hears what became of them.
 
 mod outcome;
-mod way;
 
 use super::api::{Account, CallId, Output, ResolveId, Settings};
 use crate::sip::{
@@ -10,6 +9,7 @@ use crate::sip::{
     entropy::Entropy,
     flow::{Flow, Transport},
     msg::{Headers, Message, Method, Request, Response},
+    target::Target,
     uri::{Host, NameAddr, SipUri, Uri},
 };
 use std::{
@@ -237,7 +237,7 @@ impl Stack {
 
     /// Looks up the ways to `hop` for a call: at once where it names an address, else by [`Incoming::Resolved`].
     pub fn resolve(&mut self, call: CallId, hop: &Uri, default: Transport) {
-        if let Some(flow) = way::numeric(hop, default) {
+        if let Some(flow) = numeric(hop, default) {
             self.incoming.push_back(Incoming::Resolved { call, flows: Ok(vec![flow]) });
         } else {
             self.look_up(hop, default, Lookup::Call(call));
@@ -256,7 +256,7 @@ impl Stack {
         let id = self.next_id();
         let (account, default) = (account.clone(), account.transport);
         self.requests.insert(id, Pending { owner, account, request, contact, way: Way::Resolving });
-        match way::numeric(hop, default) {
+        match numeric(hop, default) {
             Some(flow) => self.transmit(now, id, VecDeque::from([flow])),
             None => self.look_up(hop, default, Lookup::Request(id)),
         }
@@ -316,7 +316,7 @@ impl Stack {
         ack: Request,
         (hop, default): (&Uri, Transport),
     ) {
-        match way::numeric(hop, default) {
+        match numeric(hop, default) {
             Some(flow) => self.send_ack(now, id, remote_tag, ack, flow),
             None => self.look_up(
                 hop,
@@ -415,12 +415,16 @@ impl Stack {
         self.last_id += 1;
         let id = ResolveId(self.last_id);
         self.lookups.insert(id, lookup);
-        let transport = Some(way::named_transport(hop).unwrap_or(default));
-        self.emit(Output::Resolve { id, uri: hop.clone(), transport });
+        self.emit(Output::Resolve { id, uri: hop.clone(), transport: default });
     }
 
     fn next_id(&mut self) -> RequestId {
         self.last_id += 1;
         RequestId(self.last_id)
     }
+}
+
+/// An address needs no lookup.
+fn numeric(hop: &Uri, default: Transport) -> Option<Flow> {
+    Target::of(hop, default).ok()?.numeric()
 }

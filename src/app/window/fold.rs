@@ -70,7 +70,7 @@ impl Fold {
             Event::Error { message, .. } => {
                 outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
             }
-            Event::Levels { .. } | Event::Dtmf { .. } | Event::Done { .. } | Event::Stopped => {}
+            Event::Levels { .. } | Event::Dtmf { .. } | Event::Done { .. } | Event::Stopped { .. } => {}
         }
         outcome
     }

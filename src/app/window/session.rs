@@ -263,10 +263,11 @@ impl Running {
     }
 
     fn event(&mut self, event: Event) {
-        match &event {
-            Event::Stopped => self.stopped = true,
-            Event::Error { command: "ready", message, .. } => self.fold.snapshot.fatal = Some(message.clone()),
-            _ => {}
+        if let Event::Stopped { failure } = &event {
+            self.stopped = true;
+            if failure.is_some() {
+                self.fold.snapshot.fatal.clone_from(failure);
+            }
         }
         if matches!(event, Event::Login(LoginState::Initialized(_)))
             && let Some((login, remember)) = self.signing_in.take()

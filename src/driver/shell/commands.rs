@@ -14,7 +14,9 @@ use std::time::Instant;
 impl Shell {
     pub(super) fn handle_command(&mut self, now: Instant, command: Tagged<Command>) {
         let Tagged { id, what } = command;
-        self.answers.expect(id, &what);
+        for voided in self.answers.expect(id, &what) {
+            (self.events)(voided);
+        }
         let name = answers::name(&what);
         match what {
             Command::SignIn(login) => {
@@ -34,6 +36,11 @@ impl Shell {
             Command::Offline => {
                 self.session.deselect();
                 self.agent.handle_command(now, agent::Command::ClearAccount);
+                self.drain(now);
+                // It was offline: nothing has changed, so nothing was told.
+                if self.answers.awaits(name) {
+                    self.tell(Event::Done { command: name, call: None });
+                }
             }
             Command::Dial { to } => self.agent.handle_command(now, agent::Command::Dial { to }),
             Command::Answer { call } => self.agent.handle_command(now, agent::Command::Answer { call }),

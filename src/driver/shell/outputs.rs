@@ -30,10 +30,10 @@ impl Shell {
             agent::Output::Resolve { id, uri, transport } => match resolve::target(&uri, transport) {
                 Err(reason) => self.resolved(now, id, Err(reason)),
                 Ok(target) => match target.numeric() {
-                    Some(flows) => self.resolved(now, id, Ok(flows)),
+                    Some(flow) => self.resolved(now, id, Ok(vec![flow])),
                     None => {
                         let bound = self.bound.ip();
-                        self.look_ups.spawn(async move { (id, target.look_up(bound).await) });
+                        self.look_ups.spawn(async move { (id, resolve::look_up(target, bound).await) });
                     }
                 },
             },
@@ -76,10 +76,6 @@ impl Shell {
     fn agent_tells(&mut self, now: Instant, event: agent::Event) {
         match event {
             agent::Event::Registration { name, state } => {
-                self.online = match &state {
-                    RegistrationState::Online { expires } => Some((name.clone(), *expires)),
-                    _ => None,
-                };
                 match (&state, self.registrar) {
                     (RegistrationState::Online { .. }, Some(flow)) => {
                         self.keep_alive.keep(now, flow, &mut self.entropy);
@@ -102,18 +98,11 @@ impl Shell {
     pub(super) fn set_account(&mut self, now: Instant, account: agent::Account) {
         // An address, unlike a name, is not asked about any more.
         let hop = account.outbound_proxy.as_ref().unwrap_or(&account.aor);
-        let known = resolve::target(hop, Some(account.transport)).ok().and_then(|target| target.numeric());
-        if let Some(flow) = known.as_ref().and_then(|flows| flows.first())
+        let known = resolve::target(hop, account.transport).ok().and_then(|target| target.numeric());
+        if let Some(flow) = known
             && let Err(why) = self.face(flow.remote)
         {
             tracing::warn!("{why}");
-        }
-        // Chosen again while it is online already: nothing will change, so this is the answer.
-        if let Some((name, expires)) = self.online.clone().filter(|(name, _)| *name == account.name) {
-            let still = Event::Registration { name, state: RegistrationState::Online { expires } };
-            if self.answers.awaits(&still) {
-                self.tell(still);
-            }
         }
         self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
     }
@@ -144,12 +133,19 @@ impl Shell {
             session::Event::Credential { registration, credential } => {
                 match account::from_credential(&registration, credential.0, self.options.transport) {
                     Ok(account) => self.set_account(now, account),
-                    Err(message) => self.fail("select", None, message),
+                    Err(message) => {
+                        self.session.deselect();
+                        self.fail("select", None, message);
+                    }
                 }
             }
             session::Event::Conflict { registration, reason } => {
                 let state = RegistrationState::Conflict { code: 409, reason };
                 self.tell(Event::Registration { name: registration, state });
+            }
+            session::Event::Displaced { registration, reason } => {
+                let displaced = agent::Command::Displace { name: registration, code: 409, reason };
+                self.agent.handle_command(now, displaced);
             }
             session::Event::SelectDelayed { registration, reason, retry_in } => {
                 let state = RegistrationState::Failed { code: None, reason, retry_in: Some(retry_in) };

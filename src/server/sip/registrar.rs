@@ -11,6 +11,7 @@ use crate::{
         msg::{self, HeaderError, Request, Response},
         uri::NameAddr,
     },
+    tms::wire::problem::REGISTRATION_IN_USE,
 };
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
@@ -163,7 +164,12 @@ impl Wish {
 
 fn refused(request: &Request, refusal: &Refusal) -> Response {
     match refusal {
-        Refusal::InUse { .. } | Refusal::TakenOver { .. } => reply(request, 403, &refusal.to_string()),
+        Refusal::InUse { .. } | Refusal::TakenOver { .. } => {
+            let mut response = reply(request, 403, &refusal.to_string());
+            // RFC 3261 §20.18: for softphones, whatever the sentence says.
+            response.headers.push("Error-Info", format!("<{REGISTRATION_IN_USE}>"));
+            response
+        }
         // RFC 3261 §10.3: the update is aborted and the request fails.
         Refusal::OutOfOrder => reply(request, 500, &refusal.to_string()),
     }

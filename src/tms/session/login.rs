@@ -96,7 +96,7 @@ impl Session {
             return self.session_ended(reason);
         }
         let login = signed_in.login.clone();
-        self.asked.clear();
+        self.forget_questions();
         self.outputs.push_back(Output::CloseEvents);
         self.ask_sign_in(login, 0);
     }
@@ -106,8 +106,8 @@ impl Session {
     }
 
     fn refused(&mut self, kind: String, reason: String) {
+        self.forget_questions();
         self.selection = Selection::None;
-        self.asked.clear();
         if let State::SignedIn(_) = std::mem::replace(&mut self.state, State::SignedOut) {
             self.outputs.push_back(Output::CloseEvents);
         }

@@ -115,12 +115,18 @@ impl Asked {
         id
     }
 
+    /// The latest question.
+    pub(super) fn last(&self) -> Option<RequestId> {
+        Some(RequestId(self.last))
+    }
+
     pub(super) fn take(&mut self, id: RequestId) -> Option<Asking> {
         self.unanswered.remove(&id)
     }
 
-    pub(super) fn clear(&mut self) {
-        self.unanswered.clear();
+    /// Forgets all; what was forgotten.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Asking> + use<> {
+        std::mem::take(&mut self.unanswered).into_values()
     }
 
     /// A later choice makes an earlier question void.

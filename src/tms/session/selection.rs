@@ -1,8 +1,9 @@
 //! The chosen registration and its SIP credential.
 
-use super::{ApiError, ApiRequest, Asking, Credential, Event, Session, State, Unusable, login::renew_after};
+use super::{ApiError, ApiRequest, Asking, Credential, Event, RequestId, Session, State, Unusable, login::renew_after};
 use crate::tms::{
     outcome::{Answer, Failure},
+    session::SESSION_OVER,
     wire,
 };
 use jiff::Timestamp;
@@ -11,9 +12,11 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) enum Selection {
     None,
-    /// The credential was given and is asked for again at `renew_at`.
+    /// The credential was given and is asked for again at `renew_at`. `since`: the question that it answered; `None` while
+    /// it is asked for anew.
     Held {
         registration: String,
+        since: Option<RequestId>,
         renew_at: Option<Instant>,
     },
     /// The TMS could not be reached.
@@ -54,7 +57,7 @@ impl Session {
 
     pub(super) fn selection_timeout(&mut self, now: Instant) {
         match &mut self.selection {
-            Selection::Held { registration, renew_at } if renew_at.is_some_and(|at| at <= now) => {
+            Selection::Held { registration, renew_at, .. } if renew_at.is_some_and(|at| at <= now) => {
                 *renew_at = None;
                 let registration = registration.clone();
                 self.ask_credential(registration, false, 0);
@@ -62,7 +65,7 @@ impl Session {
             Selection::Waiting { registration, takeover, attempt, at } if *at <= now => {
                 let (registration, takeover, attempt) = (registration.clone(), *takeover, *attempt);
                 // Until the answer comes it counts as chosen, without a time of its own.
-                self.selection = Selection::Held { registration: registration.clone(), renew_at: None };
+                self.selection = Selection::Held { registration: registration.clone(), since: None, renew_at: None };
                 self.ask_credential(registration, takeover, attempt);
             }
             Selection::None | Selection::Held { .. } | Selection::Waiting { .. } => {}
@@ -79,16 +82,20 @@ impl Session {
         result: Result<Answer, Failure>,
     ) {
         let is_renewal = self.selection.registration() == Some(&registration);
+        let was_given = is_renewal && matches!(self.selection, Selection::Held { since: Some(_), .. });
         match self.read_authorised::<wire::SipCredential>(result) {
             Ok(credential) => {
                 let renew_at = Some(now + renew_after(wall, credential.expires_at));
-                self.selection = Selection::Held { registration: registration.clone(), renew_at };
+                self.selection =
+                    Selection::Held { registration: registration.clone(), since: self.asked.last(), renew_at };
                 self.tell(Event::Credential { registration, credential: Credential(credential) });
             }
             Err(Unusable::Unauthorised) => {
                 // Signing in again asks anew for what is chosen.
                 if self.is_signing_in() && !is_renewal {
-                    self.selection = Selection::Held { registration, renew_at: None };
+                    self.selection = Selection::Held { registration, since: None, renew_at: None };
+                } else if !is_renewal {
+                    self.tell(Event::Failed { command: "select", message: SESSION_OVER.into() });
                 }
             }
             Err(Unusable::Other(ApiError::Problem(p))) => {
@@ -96,6 +103,7 @@ impl Session {
                     self.selection = Selection::None;
                 }
                 self.tell(match p.status {
+                    409 if was_given => Event::Displaced { registration, reason: p.detail },
                     409 => Event::Conflict { registration, reason: p.detail },
                     _ => Event::Failed { command: "select", message: p.detail },
                 });
@@ -109,6 +117,21 @@ impl Session {
                     self.tell(Event::SelectDelayed { registration, reason, retry_in });
                 }
             }
+        }
+    }
+
+    /// The TMS told another device takes the chosen registration long before our next REGISTER would be refused. A list
+    /// asked for before the credential came may still show whom we took it from.
+    pub(super) fn look_for_displacement(&mut self, asked: RequestId, list: &[wire::Registration]) {
+        let Selection::Held { registration, since: Some(since), .. } = &self.selection else { return };
+        let row = list.iter().find(|row| row.name == *registration);
+        let holder = row.and_then(|row| row.in_use.as_ref()).filter(|holder| asked > *since && !holder.this_device);
+        if let Some(holder) = holder {
+            let registration = registration.clone();
+            let reason = format!("{registration} was taken over by {} ({}).", holder.device, holder.address);
+            self.selection = Selection::None;
+            self.asked.forget_credential();
+            self.tell(Event::Displaced { registration, reason });
         }
     }
 

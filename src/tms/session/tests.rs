@@ -176,6 +176,40 @@ fn a_registration_in_use_elsewhere_changes_nothing() {
 }
 
 #[test]
+fn a_registration_taken_over_elsewhere_is_given_up_at_once() {
+    let row = |this_device: bool| {
+        let holder = json!({"device": "T46S", "address": "10.0.0.12:5060", "since": "2026-01-01T08:00:00Z",
+            "this_device": this_device});
+        ok(&json!([{"name": "100-acme", "extension": "100", "kind": "P", "label": "Desk", "ring_inbound": true,
+            "in_use": holder}]))
+    };
+    let displaced = |seen: &Seen| seen.events.iter().any(|e| matches!(e, Event::Displaced { .. }));
+    let mut bench = Bench::signed_in();
+    bench.session.registrations();
+    let early = bench.seen().requests[0].0;
+    bench.session.select("100-acme", true);
+    bench.answer("/sip-credential", credential("100-acme~1"));
+    // Asked for before the takeover: it shows whom we took it from.
+    bench.session.handle_answer(bench.now, bench.wall, early, row(false));
+    assert!(!displaced(&bench.seen()));
+    bench.session.registrations();
+    assert!(!displaced(&bench.answer("/registrations", row(true))));
+    bench.session.registrations();
+    let seen = bench.answer("/registrations", row(false));
+    let [Event::Displaced { registration, reason }, Event::Registrations { .. }] = &seen.events[..] else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((registration.as_str(), reason.contains("T46S")), ("100-acme", true));
+    assert_eq!(bench.session.selection.registration(), None);
+    // The same, told by the answer to the next credential's question.
+    let mut bench = Bench::selected();
+    let due = bench.session.poll_timeout().expect("a renewal") - bench.now;
+    bench.pass(due);
+    let seen = bench.answer("/sip-credential", no(409, problem::REGISTRATION_IN_USE, "Held by a T46S."));
+    assert!(displaced(&seen), "{seen:?}");
+}
+
+#[test]
 fn the_credential_is_renewed_before_it_expires() {
     let mut bench = Bench::selected();
     let due = bench.session.poll_timeout().expect("a renewal") - bench.now;
@@ -198,7 +232,7 @@ fn the_session_is_renewed_before_it_expires_and_the_credential_with_it() {
     let seen = bench.answer("/v1/sessions", UNREACHABLE);
     assert_eq!(seen.events, []);
     let due = bench.session.poll_timeout().expect("tried again") - bench.now;
-    bench.session.selection = Selection::Held { registration: "100-acme".into(), renew_at: None };
+    bench.session.selection = Selection::Held { registration: "100-acme".into(), since: None, renew_at: None };
     bench.pass(due);
     let seen = bench.answer("/v1/sessions", session("t2"));
     assert_eq!((seen.events.len(), seen.streams_opened), (0, 1), "the same person, a new stream");
@@ -211,7 +245,8 @@ fn a_token_no_longer_good_is_replaced_once() {
     let mut bench = Bench::selected();
     bench.session.registrations();
     let seen = bench.answer("/registrations", no(401, problem::SESSION_ENDED, "The session has expired."));
-    assert_eq!((seen.events.len(), seen.streams_closed, seen.requests.len()), (0, 1, 1));
+    assert!(matches!(&seen.events[..], [Event::Failed { command: "registrations", .. }]), "{seen:?}");
+    assert_eq!((seen.streams_closed, seen.requests.len()), (1, 1));
     let id = seen.requests[0].0;
     bench.session.handle_answer(bench.now, bench.wall, id, session("t2"));
     let seen = bench.seen();

@@ -87,7 +87,8 @@ impl Session {
         }
         let response = self.response(stack, ringing, 480);
         stack.respond(now, ringing.transaction, response);
-        self.end(stack, End::new(EndedBy::Local, Some(480), "Nobody answered the call here."));
+        // Not our doing: a missed call.
+        self.end(stack, End::new(EndedBy::Remote, Some(480), "Nobody answered the call here."));
     }
 
     /// Answers: opens audio, then [`Session::accept`].

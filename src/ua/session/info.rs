@@ -14,10 +14,10 @@ use crate::{
 };
 use std::{collections::VecDeque, time::Instant};
 
-/// Digits on their way, one INFO after the other, so that they arrive in order.
+/// Digits on their way, one INFO after the other, so that they arrive in order; `None`: the end of a command's digits.
 #[derive(Default)]
 pub(in crate::ua) struct Digits {
-    waiting: VecDeque<char>,
+    waiting: VecDeque<Option<char>>,
     sending: Option<RequestId>,
 }
 
@@ -35,7 +35,7 @@ impl Session {
         if digits.is_empty() || !digits.chars().all(is_digit) || queue.waiting.len() + digits.len() > MAX_WAITING {
             return self.refuse_command(stack, "dtmf", "Digits are 0 to 9, *, # and A to D, at most 256 at once.");
         }
-        queue.waiting.extend(digits.chars().map(|c| c.to_ascii_uppercase()));
+        queue.waiting.extend(digits.chars().map(|c| Some(c.to_ascii_uppercase())).chain([None]));
         if queue.sending.is_none() {
             self.next_digit(now, stack);
         }
@@ -44,9 +44,15 @@ impl Session {
     fn next_digit(&mut self, now: Instant, stack: &mut Stack) {
         let Phase::Established(established) = &mut self.phase else { return };
         established.digits.sending = None;
-        let Some(digit) = established.digits.waiting.pop_front() else {
-            let done = Event::Done { command: "dtmf", call: Some(self.id) };
-            return stack.emit(Output::Event(done));
+        let digit = loop {
+            match established.digits.waiting.pop_front() {
+                Some(Some(digit)) => break digit,
+                Some(None) => {
+                    let done = Event::Done { command: "dtmf", call: Some(self.id) };
+                    stack.emit(Output::Event(done));
+                }
+                None => return,
+            }
         };
         let mut request = established.dialog.request(Method::INFO);
         request.headers.push("Content-Type", "application/dtmf-relay");
@@ -84,9 +90,11 @@ impl Session {
             Reply::TimedOut => "no answer came".to_owned(),
             Reply::Unreachable(why) => why.clone(),
         };
-        established.digits = Digits::default();
+        let commands = std::mem::take(&mut established.digits).waiting.iter().filter(|digit| digit.is_none()).count();
         let message = format!("The digits were not sent: {}.", why.trim_end_matches('.'));
-        self.refuse_command(stack, "dtmf", &message);
+        for _ in 0..commands {
+            self.refuse_command(stack, "dtmf", &message);
+        }
     }
 
     pub(super) fn handle_info(

@@ -11,7 +11,7 @@ use crate::{
         msg::{Method, Request, Response},
     },
     ua::{
-        api::{CallDirection, EndedBy},
+        api::{CallDirection, EndedBy, Event, Output},
         reason,
         stack::{Owner, Reply, RequestId, Stack},
     },
@@ -85,6 +85,14 @@ impl Established {
         }
     }
 
+    /// What will be agreed if nothing else is wanted.
+    const fn heading(&self) -> bool {
+        match self.exchange {
+            Exchange::Offered { hold, .. } => hold,
+            Exchange::Idle | Exchange::Answered(_) | Exchange::Glare { .. } => self.held,
+        }
+    }
+
     pub const fn poll_timeout(&self) -> Option<Instant> {
         match self.exchange {
             Exchange::Glare { until } => Some(until),
@@ -109,7 +117,18 @@ impl Session {
             return self.refuse_command(stack, command, already);
         }
         established.want_hold = hold;
+        // The opposite waited for its turn and is not needed any more.
+        if hold == established.heading() {
+            self.took_back(stack, hold);
+        }
         self.negotiate(now, stack);
+    }
+
+    /// Answers the command that undid another, which never took effect.
+    fn took_back(&self, stack: &mut Stack, hold: bool) {
+        let (command, undone) = if hold { ("hold", "resume") } else { ("resume", "hold") };
+        self.refuse_command(stack, undone, "It was taken back before the other side could be told.");
+        stack.emit(Output::Event(Event::Done { command, call: Some(self.id) }));
     }
 
     /// Sends a re-INVITE where what is agreed differs from what is wanted and nothing stands in the way.
@@ -249,6 +268,10 @@ impl Session {
         self.media.negotiation.offer_failed();
         if let Phase::Established(established) = &mut self.phase {
             established.exchange = Exchange::Idle;
+            let opposite = if hold { "resume" } else { "hold" };
+            if established.want_hold == established.held {
+                stack.emit(Output::Event(Event::Done { command: opposite, call: Some(self.id) }));
+            }
             established.want_hold = established.held;
         }
         let (command, what) = if hold { ("hold", "put on hold") } else { ("resume", "resumed") };

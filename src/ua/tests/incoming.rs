@@ -166,7 +166,7 @@ fn nobody_rings_for_ever() {
         bench.advance(Duration::from_secs(seconds - 1));
         assert!(bench.events.is_empty());
         bench.advance(Duration::from_secs(1));
-        bench.state(&ended(EndedBy::Local, Some(480), "Nobody answered the call here."));
+        bench.state(&ended(EndedBy::Remote, Some(480), "Nobody answered the call here."));
         bench.settle();
     }
 }

@@ -125,6 +125,54 @@ fn the_peer_may_move_and_change_the_codec() {
 }
 
 #[test]
+fn hold_and_resume_before_either_is_sent_are_both_answered() {
+    let (mut bench, _) = out();
+    bench.command(Command::Hold { call: 1 });
+    let hold = bench.request(Method::INVITE);
+    bench.reply(answer(&hold, 491, "peer", ""));
+    bench.request(Method::ACK);
+    bench.command(Command::Resume { call: 1 });
+    assert_eq!(bench.refused().0, "hold");
+    assert_eq!(bench.events.pop_front(), Some(Event::Done { command: "resume", call: Some(1) }));
+    bench.advance(Duration::from_secs(5));
+    bench.silent();
+    // The other way round, with a hold under way that then fails.
+    bench.command(Command::Hold { call: 1 });
+    let hold = bench.request(Method::INVITE);
+    bench.command(Command::Resume { call: 1 });
+    assert!(bench.events.is_empty());
+    bench.reply(answer(&hold, 488, "peer", ""));
+    bench.request(Method::ACK);
+    assert_eq!(bench.events.pop_front(), Some(Event::Done { command: "resume", call: Some(1) }));
+    assert_eq!(bench.refused().0, "hold");
+    assert!(bench.events.is_empty());
+}
+
+#[test]
+fn digits_of_several_commands_are_answered_one_by_one() {
+    for (code, done) in [(200, true), (415, false)] {
+        let (mut bench, _) = out();
+        for digits in ["1", "2"] {
+            bench.command(Command::DtmfInfo { call: 1, digits: digits.into() });
+        }
+        let mut answers = 0;
+        while let Some((_, message)) = bench.sent.pop_front() {
+            let Message::Request(info) = message else { panic!("requests only") };
+            bench.reply(answer(&info, code, "peer", ""));
+        }
+        while let Some(event) = bench.events.pop_front() {
+            let is_done = matches!(event, Event::Done { command: "dtmf", .. });
+            assert!(
+                is_done == done && (is_done || matches!(event, Event::Refused { command: "dtmf", .. })),
+                "{event:?}"
+            );
+            answers += 1;
+        }
+        assert_eq!(answers, 2);
+    }
+}
+
+#[test]
 fn glare_waits_as_long_as_the_rfc_says() {
     let (mut bench, ack) = out();
     bench.command(Command::Hold { call: 1 });

@@ -53,6 +53,7 @@ fn a_challenge_is_answered_and_our_own_contact_counts() {
     let refresh = bench.request(Method::REGISTER);
     assert!(refresh.headers.get("Authorization").unwrap().contains("nc=00000002"));
     bench.reply(granted(&refresh, 120));
+    assert_eq!(bench.registration(), RegistrationState::Online { expires: Duration::from_secs(120) });
     assert!(bench.events.is_empty());
 }
 
@@ -69,7 +70,24 @@ fn renewed_credentials_are_used_without_going_offline() {
     let again = bench.request(Method::REGISTER);
     assert!(again.headers.get("Authorization").unwrap().contains("username=\"100-acme~k2\""));
     bench.reply(granted(&again, 600));
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
     assert!(bench.events.is_empty(), "{:?}", bench.events);
+}
+
+#[test]
+fn endless_grants_are_refreshed_all_the_same() {
+    for endless in ["18446744073709551615", "99999999999999999999999", "4294967295", "86401"] {
+        let (mut bench, register) = registering();
+        let mut response = granted(&register, 1);
+        let contact = response.headers.get("Contact").unwrap().replace(";expires=1", &format!(";expires={endless}"));
+        response.headers.set("Contact", contact);
+        response.headers.push("Expires", endless);
+        bench.reply(response);
+        let a_day = Duration::from_secs(24 * 3600);
+        assert_eq!(bench.registration(), RegistrationState::Online { expires: a_day }, "{endless}");
+        bench.advance(a_day);
+        bench.request(Method::REGISTER);
+    }
 }
 
 #[test]
@@ -77,16 +95,25 @@ fn a_lost_connection_is_made_good_but_not_in_a_circle() {
     let (mut bench, register) = registering();
     bench.reply(granted(&register, 600));
     assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+    bench.advance(Duration::from_secs(10));
     bench.lose_registrar();
     bench.silent();
-    bench.advance(Duration::from_secs(30));
+    let RegistrationState::Failed { code: None, retry_in, .. } = bench.registration() else {
+        panic!("nobody can reach us meanwhile")
+    };
+    assert_eq!(retry_in, Some(Duration::from_secs(20)));
+    bench.advance(Duration::from_secs(20));
     let again = bench.request(Method::REGISTER);
     bench.reply(granted(&again, 600));
+    assert_eq!(bench.registration(), RegistrationState::Registering);
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
     bench.advance(Duration::from_secs(60));
     bench.silent();
     bench.lose_registrar();
     let at_once = bench.request(Method::REGISTER);
     bench.reply(granted(&at_once, 600));
+    // Told again, although nothing changed: the new connection is to be kept open too.
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
     assert!(bench.events.is_empty(), "{:?}", bench.events);
 }
 
@@ -121,7 +148,14 @@ fn a_stale_nonce_is_no_wrong_password() {
 #[test]
 fn refusals_lead_to_the_right_state() {
     type Case = (u16, &'static str, &'static [(&'static str, &'static str)], &'static str, bool);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
+        (
+            403,
+            "100-acme was taken over by a signed-in user",
+            &[("Error-Info", "<urn:tms:problem:registration-in-use>")],
+            "conflict",
+            false,
+        ),
         (403, "100-acme is in use by Yealink T46S (10.0.0.12)", &[], "conflict", false),
         (403, "Forbidden", &[], "does not allow", false),
         (404, "Not Found", &[], "does not know this address", false),
@@ -230,6 +264,23 @@ fn a_refresh_that_fails_is_reported() {
     let (mut bench, register) = registering();
     bench.reply(with(&register, 200, &[("Contact", "<sip:other@192.0.2.77>;expires=60")]));
     assert!(matches!(bench.registration(), RegistrationState::Failed { .. }));
+}
+
+#[test]
+fn a_displaced_device_stops_at_once_and_un_registers_nothing() {
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 120));
+    bench.registration();
+    let reason = || "In use by Yealink T46S.".to_owned();
+    bench.command(Command::Displace { name: "another".into(), code: 409, reason: reason() });
+    assert!(bench.events.is_empty());
+    bench.command(Command::Displace { name: "100-acme".into(), code: 409, reason: reason() });
+    assert_eq!(bench.registration(), RegistrationState::Conflict { code: 409, reason: reason() });
+    bench.advance(Duration::from_secs(7_200));
+    bench.silent();
+    // Until it is chosen again.
+    bench.command(Command::SetAccount(Box::new(account(true))));
+    bench.request(Method::REGISTER);
 }
 
 #[test]
