@@ -130,6 +130,7 @@ impl eframe::App for RingWindow {
             Some(true) => ThemePreference::Dark,
             Some(false) => ThemePreference::Light,
         });
+        ui.ctx().accesskit_node_builder(egui::accesskit_root_id(), |root| root.set_label(t().ringing));
         let shown = ring(&ringing, self.since, Instant::now());
         ui.ctx().request_repaint_after(shown.next_change);
         if let Some(pressed) = show(ui, &shown)
@@ -188,7 +189,7 @@ fn notification(ringing: &Ringing) -> ExitCode {
     let shown = Notification::new()
         .appname(t().app)
         .icon("agent-manager")
-        .summary(&fill(t().say_ringing, &[&ringing.name]))
+        .summary(&fill(t().ringing_from, &[&ringing.name]))
         .body(ringing.line.as_deref().unwrap_or_default())
         .urgency(Urgency::Critical)
         .timeout(Timeout::Never)

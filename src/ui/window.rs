@@ -29,8 +29,9 @@ pub const WIDE: f32 = 860.0;
 pub const COMPACT: [f32; 2] = [380.0, 640.0];
 /// Width of the main column in the wide window.
 const COLUMN: f32 = 380.0;
-/// How long an informing notice stays; errors stay until they are dismissed.
-const NOTICE: Duration = Duration::from_secs(8);
+/// How long a notice stays; errors stay until they are dismissed.
+const INFORMED: Duration = Duration::from_secs(8);
+const WARNED: Duration = Duration::from_secs(20);
 /// Notices shown at once; the oldest gives way.
 const NOTICES: usize = 3;
 
@@ -53,14 +54,22 @@ pub struct Window {
 }
 
 impl Window {
-    /// Shows a notice until it is dismissed or, for information, until it is old.
+    /// Shows a notice until it is dismissed or, but for an error, until it is old.
     pub fn notice(&mut self, notice: Notice, now: Instant) {
-        self.said.clone_from(&notice.text);
+        self.say(notice.text.clone());
         self.notices.retain(|(shown, _)| shown.text != notice.text);
         self.notices.push_back((notice, now));
         while self.notices.len() > NOTICES {
             self.notices.pop_front();
         }
+    }
+
+    /// Lets a screen reader say this; the same again differs in a space, which is not heard.
+    fn say(&mut self, mut sentence: String) {
+        if sentence == self.said {
+            sentence.push('\u{a0}');
+        }
+        self.said = sentence;
     }
 
     /// Opens a page, as pressing its way there would.
@@ -106,7 +115,7 @@ impl Window {
             self.main.focus_dial = signed_in;
         }
         if let Some(sentence) = announcement(&self.heard, &snapshot.calls) {
-            self.said = sentence;
+            self.say(sentence);
         }
         if self.heard != snapshot.calls {
             self.heard.clone_from(&snapshot.calls);
@@ -116,6 +125,7 @@ impl Window {
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
         }
+        ui.ctx().accesskit_node_builder(egui::accesskit_root_id(), |root| root.set_label(self.title.clone()));
         if self.theme.replace(snapshot.settings.theme) != Some(snapshot.settings.theme) {
             ui.ctx().set_theme(match snapshot.settings.theme {
                 ThemeChoice::System => ThemePreference::System,
@@ -224,7 +234,11 @@ impl Window {
         let now = cx.now;
         let left = |(notice, since): &(Notice, Instant)| {
             let age = now.saturating_duration_since(*since);
-            (notice.kind == NoticeKind::Info).then(|| NOTICE.saturating_sub(age))
+            match notice.kind {
+                NoticeKind::Info => Some(INFORMED.saturating_sub(age)),
+                NoticeKind::Warning => Some(WARNED.saturating_sub(age)),
+                NoticeKind::Error => None,
+            }
         };
         self.notices.retain(|shown| left(shown) != Some(Duration::ZERO));
         if self.notices.is_empty() {
@@ -282,7 +296,7 @@ pub fn title(snapshot: &Snapshot) -> String {
     let ringing = in_hand(&snapshot.calls, InHand::Ringing);
     let muted = in_hand(&snapshot.calls, InHand::Talking).is_some_and(|call| call.muted);
     let state = match (ringing, muted) {
-        (Some(call), _) => fill(t().say_ringing, &[call.peer_name.as_deref().unwrap_or(&call.peer)]),
+        (Some(call), _) => fill(t().ringing_from, &[call.peer_name.as_deref().unwrap_or(&call.peer)]),
         (None, true) => t().muted_short.to_owned(),
         (None, false) => main::data::status_line(snapshot).word.to_owned(),
     };

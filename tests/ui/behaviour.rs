@@ -234,10 +234,12 @@ fn nothing_repaints_while_nothing_changes() {
 fn changes_are_announced() {
     let mut harness = Setup::new(online()).light();
     for (calls, wanted) in [
-        (vec![ringing()], "Incoming call from Maria Dlamini"),
-        (vec![talking()], "Connected to Maria Dlamini"),
-        (vec![muted()], "Microphone muted"),
+        (vec![ringing()], "Incoming call from Maria Dlamini."),
+        (vec![talking()], "Connected to Maria Dlamini."),
+        (vec![muted()], "Microphone muted."),
         (vec![ended()], "Call with Johan Botha ended: They are busy. Try again later."),
+        (vec![ended(), talking()], "Connected to Maria Dlamini."),
+        (vec![held(), second_ringing()], "Johan Botha is on hold. Incoming call from +27 31 555 0107."),
     ] {
         harness.state_mut().snapshot.calls = calls;
         harness.run();
@@ -245,6 +247,19 @@ fn changes_are_announced() {
             .query_all_by_label(wanted)
             .any(|node| node.accesskit_node().live() == egui::accesskit::Live::Assertive);
         assert!(heard, "nobody hears {wanted:?}");
+    }
+}
+
+#[test]
+fn the_window_is_named_after_what_matters_most() {
+    for (snapshot, wanted) in [
+        (signed_out(), "Signed out – Agent Manager"),
+        (online(), "Online – Agent Manager"),
+        (with_calls(vec![muted()]), "Muted – Agent Manager"),
+        (with_calls(vec![ringing()]), "Incoming call from Maria Dlamini – Agent Manager"),
+    ] {
+        let harness = Setup::new(snapshot).light();
+        assert_eq!(harness.root().accesskit_node().label().as_deref(), Some(wanted));
     }
 }
 

@@ -56,6 +56,8 @@ impl Desk {
             let answer = desk.command("xdotool").args(["get_desktop"]).output().ok()?;
             answer.status.success().then_some(())
         });
+        // Out of the way of what is looked at.
+        desk.xdotool(&["mousemove", "1279", "799"]);
         desk
     }
 

@@ -7,6 +7,10 @@
 #[allow(dead_code, reason = "shared with the tests against real peers")]
 mod process;
 
+#[path = "../common/pulse.rs"]
+#[allow(dead_code, reason = "shared with the tests of the sound server")]
+mod pulse;
+
 mod desk;
 mod ring;
 mod signal;

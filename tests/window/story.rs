@@ -4,9 +4,11 @@
 use crate::{
     desk::Desk,
     process::{Process, binary, free_port, poll_until},
+    pulse::Pulse,
 };
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -18,7 +20,7 @@ struct Tms {
 }
 
 impl Tms {
-    fn start(folder: &std::path::Path) -> Self {
+    fn start(folder: &Path) -> Self {
         let mut command = Command::new(binary("tms"));
         command.args(["serve", "--demo-data"]);
         command.arg(format!("--http=127.0.0.1:{}", free_port()));
@@ -52,8 +54,9 @@ impl Hands<'_> {
     }
 }
 
-fn window(desk: &Desk, tms: &Tms) -> Process {
+fn window(desk: &Desk, sound: &Pulse, tms: &Tms) -> Process {
     let mut command = desk.agent_manager();
+    command.envs(sound.environment());
     command.args(["--tms", tms.said("/http"), "--username", tms.said("/demo/username"), "--light"]);
     command.env("AGENT_MANAGER_PASSWORD", tms.said("/demo/password"));
     command.env("AGENT_MANAGER_API_KEY", tms.said("/demo/api_key"));
@@ -63,8 +66,9 @@ fn window(desk: &Desk, tms: &Tms) -> Process {
 #[test]
 fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
     let desk = Desk::start();
+    let sound = Pulse::start();
     let tms = Tms::start(desk.folder.path());
-    let mut agent_manager = window(&desk, &tms);
+    let mut agent_manager = window(&desk, &sound, &tms);
     let hands = Hands(&desk);
     hands.does(&[
         &["click", "Apply"],
@@ -78,41 +82,72 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
         &["wait", "Online, 100-acme-laptop, secondary"],
         &["set", "Number or SIP address", "600"],
         &["click", "Call"],
-        &["wait", "Connected to *"],
+        &["wait", "Connected to*"],
         &["wait", "Sound quality: *"],
     ]);
     let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
-    desk.picture(&main, "window.png");
-    hands.does(&[&["click", "Mute"], &["wait", "Muted: they can't hear you"], &["click", "Unmute"]]);
-    hands.does(&[&["click", "End"], &["wait", "Call with * ended*"]]);
-
+    desk.picture(&main, "echo.png");
+    hands.does(&[
+        &["click", "Mute"],
+        &["wait", "Muted: they can't hear you"],
+        &["click", "Unmute"],
+        &["click", "End"],
+        &["wait", "Call with*"],
+        // 601 answers, hangs up and calls back.
+        &["set", "Number or SIP address", "601"],
+        &["click", "Call"],
+        &["wait", "Connected to*"],
+    ]);
     desk.xdotool(&["windowminimize", &main]);
-    let mut colleague = colleague(&tms);
-    hands.does(&[&["wait", "Ringing for *"]]);
+    hands.does(&[&["wait", "Ringing for*"]]);
     desk.picture("root", "ringing-minimised.png");
-    hands.does(&[&["click", "Answer"], &["gone", "Ringing for *"]]);
-    drop(colleague.0.stdin.take());
+    hands.does(&[&["click", "Answer"], &["gone", "Ringing for*"]]);
+    desk.xdotool(&["windowactivate", &main]);
+    hands.does(&[&["wait", "Call me back, 601, Connected*"]]);
+    hands.does(&[&["wait", "Sound quality: *"], &["gone", "601, *"]]);
+    while desk.atspi(&["tree"]).is_ok_and(|tree| tree.contains("'Dismiss'")) {
+        hands.does(&[&["click", "Dismiss"]]);
+    }
+    keep(&desk.picture(&main, "window.png"));
 
+    // Closing hangs up, un-registers and signs out, and takes no longer than two seconds.
+    hands.does(&[&["click", "Hold"], &["wait", "Resume"]]);
     desk.xdotool(&["windowclose", &main]);
     let ended = poll_until(Duration::from_secs(10), || agent_manager.0.try_wait().expect("waited for"));
     assert!(ended.is_some(), "the window was closed and the program goes on");
+
+    // Remembered: the next start signs in and comes online by itself, and then does nothing while nothing happens.
+    let again =
+        Process(desk.agent_manager().envs(sound.environment()).arg("--light").spawn().expect("the window starts"));
+    hands.does(&[&["wait", "Online, 100-acme-laptop, secondary"]]);
+    let before = settled_cpu(&again);
+    std::thread::sleep(Duration::from_secs(2));
+    let used = cpu_ticks(&again) - before;
+    assert!(used <= 2, "an idle window used {used} hundredths of a second of two");
 }
 
-/// Calls the agent's extension from the colleague's.
-fn colleague(tms: &Tms) -> Process {
-    let mut command = Command::new(binary("agent-manager"));
-    let sip = tms.said("/demo/sip/username");
-    command.args(["headless", "--sip-account", &format!("sip:{sip}@acme")]);
-    command.arg("--outbound-proxy").arg(format!("sip:{};lr", tms.said("/sip")));
-    command.args(["--audio", "null", "--bind", "127.0.0.1:0"]);
-    command.env("AGENT_MANAGER_PASSWORD", tms.said("/demo/sip/password"));
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the colleague starts");
-    let mut process = Process(child);
-    let mut lines = BufReader::new(process.0.stdout.take().expect("stdout was piped")).lines();
-    let online = lines.by_ref().map_while(Result::ok).any(|line| line.contains("\"online\""));
-    assert!(online, "the colleague cannot register");
-    let stdin = process.0.stdin.as_mut().expect("stdin was piped");
-    writeln!(stdin, r#"{{"cmd":"dial","to":"100"}}"#).expect("said");
-    std::thread::spawn(move || lines.for_each(drop));
-    process
+/// Processor time used once it no longer grows from one look to the next.
+fn settled_cpu(process: &Process) -> u64 {
+    let mut last = cpu_ticks(process);
+    let settled = poll_until(Duration::from_secs(20), || {
+        std::thread::sleep(Duration::from_millis(500));
+        (std::mem::replace(&mut last, cpu_ticks(process)) == last).then_some(last)
+    });
+    settled.expect("an idle window comes to rest")
+}
+
+/// User and system time in hundredths of a second, of all threads.
+fn cpu_ticks(process: &Process) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).expect("it runs");
+    let after_name = stat.rsplit_once(')').expect("the name is in brackets").1;
+    after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+}
+
+/// The README's picture is of the real window: `UPDATE_SNAPSHOTS=1` takes it anew.
+fn keep(picture: &Path) {
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        std::fs::create_dir_all(&docs).expect("a folder");
+        std::fs::copy(picture, docs.join("window.png")).expect("copied");
+    }
 }

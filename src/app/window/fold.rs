@@ -235,7 +235,7 @@ impl Fold {
             state,
             peer: short_address(&info.peer, self.domain.as_deref()),
             peer_name: info.peer_name.clone().filter(|name| !name.trim().is_empty()),
-            called: info.called.as_ref().map(|called| short_address(called, self.domain.as_deref())),
+            called: info.called.as_ref().and_then(|called| self.called(called)),
             since: connected.or(old.map(|old| old.since)).unwrap_or(at.now),
             muted: old.is_some_and(|old| old.muted),
             codec: info.codec.map(crate::media::plan::Codec::label),
@@ -257,6 +257,13 @@ impl Fold {
             None => self.snapshot.calls.push(shown),
         }
         finished
+    }
+
+    /// What was dialled, unless it is just the extension that we are.
+    fn called(&self, address: &str) -> Option<String> {
+        let called = short_address(address, self.domain.as_deref());
+        let selected = self.registration_shown().and_then(|name| self.rows.iter().find(|row| row.name == name));
+        (!selected.is_some_and(|row| row.extension == called)).then_some(called)
     }
 
     fn devices(&mut self, devices: DeviceList) {

@@ -204,6 +204,7 @@ fn inner(rect: Rect) -> f32 {
     rect.width() - 2.0 * GRID
 }
 
-fn with_shortcut(name: &str, shortcut: Option<&str>) -> String {
+/// A tooltip: what it is, and how the keyboard reaches it.
+pub fn with_shortcut(name: &str, shortcut: Option<&str>) -> String {
     shortcut.map_or_else(|| name.to_owned(), |shortcut| format!("{name}  ({shortcut})"))
 }

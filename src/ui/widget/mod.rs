@@ -9,7 +9,7 @@ mod notice;
 mod text;
 
 pub use badge::{avatar, chip, dot, meter, quality_bars};
-pub use button::{Button, IconButton, Look, Tile};
+pub use button::{Button, IconButton, Look, Tile, with_shortcut};
 pub use field::{Field, combo, field_name, switch};
 pub use keypad::keypad;
 pub use list::{Row, card, empty_state, section, spacer};

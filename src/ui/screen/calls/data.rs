@@ -172,21 +172,24 @@ pub fn in_hand(calls: &[Call], what: InHand) -> Option<&Call> {
 
 /// What a screen reader says about the calls between two snapshots.
 pub fn announcement(before: &[Call], after: &[Call]) -> Option<String> {
-    after.iter().find_map(|call| {
-        let name = who(call).0;
-        let old = before.iter().find(|old| old.id == call.id);
-        if old.is_some_and(|old| old.muted != call.muted) && is_live(&call.state) {
-            return Some(if call.muted { t().say_muted } else { t().say_unmuted }.to_owned());
-        }
-        if old.is_some_and(|old| old.state == call.state) {
-            return None;
-        }
-        match &call.state {
-            CallState::Ringing => Some(fill(t().say_ringing, &[&name])),
-            CallState::Connected => Some(fill(t().say_connected, &[&name])),
-            CallState::Held => Some(fill(t().say_held, &[&name])),
-            CallState::Ended { reason, .. } => Some(fill(t().say_ended, &[&name, reason])),
-            CallState::Dialing | CallState::Early | CallState::RemoteHeld => None,
-        }
-    })
+    let said: Vec<String> =
+        after.iter().filter_map(|call| change(before.iter().find(|old| old.id == call.id), call)).collect();
+    (!said.is_empty()).then(|| said.join(" "))
+}
+
+fn change(old: Option<&Call>, call: &Call) -> Option<String> {
+    let name = who(call).0;
+    if old.is_some_and(|old| old.muted != call.muted) && is_live(&call.state) {
+        return Some(if call.muted { t().say_muted } else { t().say_unmuted }.to_owned());
+    }
+    if old.is_some_and(|old| old.state == call.state) {
+        return None;
+    }
+    match &call.state {
+        CallState::Ringing => Some(fill(t().say_ringing, &[&name])),
+        CallState::Connected => Some(fill(t().say_connected, &[&name])),
+        CallState::Held => Some(fill(t().say_held, &[&name])),
+        CallState::Ended { reason, .. } => Some(fill(t().say_ended, &[&name, reason])),
+        CallState::Dialing | CallState::Early | CallState::RemoteHeld => None,
+    }
 }

@@ -5,7 +5,10 @@ use crate::ui::{
     snapshot::Intent,
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, RADIUS, SMALL, TITLE, Tokens, semibold, small, strong},
-    widget::{Button, IconButton, Look, Tile, avatar, card, keypad, line, paint_line, quality_bars, spacer, words},
+    widget::{
+        Button, IconButton, Look, Tile, avatar, card, keypad, line, paint_line, quality_bars, spacer, with_shortcut,
+        words,
+    },
 };
 use egui::{Align, Align2, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
 
@@ -53,20 +56,15 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
             Controls::Talking { held } => talking(ui, cx, one, held, local),
             Controls::Outgoing | Controls::Ended => {}
         }
-        let look = Look::Filled(Tokens::of(ui).stop);
         // End and Reject stand in the same place; what rings is answered elsewhere on the card.
-        match one.controls {
-            Controls::Ringing { .. } => {
-                let look = Look::Tinted(Tokens::of(ui).stop);
-                if ui.add(Button::new(t().reject, look).icon(icon::END).width(width).tip("Ctrl+E")).clicked() {
-                    cx.ask(Intent::Reject { call: one.call });
-                }
-            }
-            _ => {
-                if ui.add(Button::new(t().end, look).icon(icon::END).width(width).tip("Ctrl+E")).clicked() {
-                    cx.ask(Intent::Hangup { call: one.call });
-                }
-            }
+        let stop = Tokens::of(ui).stop;
+        let (label, look, intent) = match one.controls {
+            Controls::Ringing { .. } => (t().reject, Look::Tinted(stop), Intent::Reject { call: one.call }),
+            _ => (t().end, Look::Filled(stop), Intent::Hangup { call: one.call }),
+        };
+        let tip = with_shortcut(label, Some("Ctrl+E"));
+        if ui.add(Button::new(label, look).icon(icon::END).width(width).tip(tip)).clicked() {
+            cx.ask(intent);
         }
     });
 }
@@ -131,7 +129,7 @@ fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
     let width = ui.available_width();
     let answer = Button::new(t().answer, Look::Filled(tokens.go)).icon(icon::ANSWER).height(15.0 * GRID);
     if !hold_other {
-        if ui.add(answer.width(width).tip("Ctrl+Enter")).clicked() {
+        if ui.add(answer.width(width).tip(with_shortcut(t().answer, Some("Ctrl+Enter")))).clicked() {
             cx.ask(Intent::Answer { call });
         }
         return;

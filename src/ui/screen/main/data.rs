@@ -128,7 +128,7 @@ pub fn recent(entry: &HistoryEntry) -> Recent {
         (HistoryKind::Missed, _) => t().missed.to_owned(),
         (HistoryKind::AnsweredElsewhere, _) => t().answered_elsewhere.to_owned(),
         (HistoryKind::Failed, _) | (HistoryKind::Outgoing, None) => t().not_connected.to_owned(),
-        (HistoryKind::Incoming, None) => t().incoming.to_owned(),
+        (HistoryKind::Incoming, None) => t().rejected.to_owned(),
         (_, Some(seconds)) => crate::ui::format::clock(Duration::from_secs(seconds)),
     };
     let detail = match &entry.peer_name {

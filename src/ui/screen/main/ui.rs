@@ -5,12 +5,18 @@ use crate::ui::{
     snapshot::{HistoryKind, Intent},
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
-    widget::{Button, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer},
+    widget::{
+        Button, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer,
+        with_shortcut,
+    },
 };
 use egui::{
     Align, Align2, FontFamily, Frame, Id, Key, Layout, Margin, ScrollArea, Sense, Stroke, TextEdit, Ui, UiBuilder,
     WidgetInfo, accesskit::Role, pos2, vec2,
 };
+
+/// Size of the settings wheel.
+const WHEEL: f32 = 44.0;
 
 /// What the window remembers about the main column.
 #[derive(Default)]
@@ -50,16 +56,15 @@ fn header(ui: &mut Ui, cx: &mut Cx<'_>, status: &StatusLine) {
     let shown = frame.show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.set_min_height(48.0);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let look = Look::Plain(crate::ui::theme::Hue { text: tokens.text, ..tokens.neutral });
-                let wheel = IconButton::new(icon::SETTINGS, t().settings, look).size(44.0).shortcut("Ctrl+,");
-                if ui.add(wheel).clicked() {
-                    cx.go = Some(Page::Settings);
-                }
-                if status_button(ui, status) {
-                    cx.go = Some(Page::Account);
-                }
-            });
+            ui.spacing_mut().item_spacing.x = GRID;
+            if status_button(ui, status, ui.available_width() - WHEEL - GRID) {
+                cx.go = Some(Page::Account);
+            }
+            let look = Look::Plain(crate::ui::theme::Hue { text: tokens.text, ..tokens.neutral });
+            let wheel = IconButton::new(icon::SETTINGS, t().settings, look).size(WHEEL).shortcut("Ctrl+,");
+            if ui.add(wheel).clicked() {
+                cx.go = Some(Page::Settings);
+            }
         });
     });
     let rect = shown.response.rect;
@@ -67,10 +72,9 @@ fn header(ui: &mut Ui, cx: &mut Cx<'_>, status: &StatusLine) {
 }
 
 /// The status in words; pressing it leads to *Select account*.
-fn status_button(ui: &mut Ui, status: &StatusLine) -> bool {
+fn status_button(ui: &mut Ui, status: &StatusLine, width: f32) -> bool {
     let tokens = Tokens::of(ui);
-    let rect = egui::Rect::from_min_size(ui.max_rect().min, vec2(ui.available_width(), 48.0));
-    let response = ui.interact(rect, ui.scope_id().with("status"), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 48.0), Sense::click());
     let said = [Some(status.word), status.registration.as_deref(), status.kind.map(|(_, long)| long)];
     let said: Vec<&str> = said.into_iter().flatten().collect();
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, said.join(", ")));
@@ -143,7 +147,8 @@ fn dial(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, cannot: Option<&'static
         .font(egui::FontId::new(BODY, egui::FontFamily::Proportional))
         .desired_width(f32::INFINITY)
         .char_limit(256);
-    let response = ui.add(field).accessible_name(t().dial_hint).on_hover_text("Ctrl+L");
+    let response =
+        ui.add(field).accessible_name(t().dial_hint).on_hover_text(with_shortcut(t().dial_hint, Some("Ctrl+L")));
     if std::mem::take(&mut local.focus_dial) {
         response.request_focus();
     }
