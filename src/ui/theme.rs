@@ -199,6 +199,8 @@ fn apply(style: &mut egui::Style, t: &Tokens) {
     v.warn_fg_color = t.hold.text;
     v.error_fg_color = t.stop.text;
     v.text_cursor.stroke = Stroke::new(2.0, t.accent.text);
+    // Blinking would repaint an idle window twice a second, for ever.
+    v.text_cursor.blink = false;
     let widget = |fill, edge: Color32, text| WidgetVisuals {
         bg_fill: fill,
         weak_bg_fill: fill,

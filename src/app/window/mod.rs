@@ -13,7 +13,7 @@
 mod fold;
 mod history;
 mod intents;
-mod keyring;
+mod keeper;
 mod locale;
 mod ring;
 mod run;

@@ -7,7 +7,7 @@ use super::{
     fold::{Fold, Moment},
     history::History,
     intents::commands,
-    keyring::{Answer, Keyring, Question},
+    keeper::{Answer, Keyring, Question},
     locale::{locale, zone},
     ring::RingingWindow,
     shared::Shared,
