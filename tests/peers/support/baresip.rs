@@ -189,15 +189,16 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
     let play = dir.join("play.wav");
     // Its file source does not loop.
     tone::write_as(&play, options.hz, 90, rate, channels);
-    let audio = match options.sound_card {
-        true => "audio_player alsa,default\naudio_source alsa,default".to_owned(),
-        false => format!("audio_player none,\naudio_source aufile,{}", play.display()),
+    let (audio, driver) = match options.sound_card {
+        true => ("audio_player alsa,default\naudio_source alsa,default".to_owned(), "alsa.so"),
+        // Files only: with a module for sound cards loaded it would look for one to play to, and drop the call.
+        false => (format!("audio_player none,\naudio_source aufile,{}", play.display()), "aufile.so"),
     };
     let config = format!(
         "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
          {audio}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
          ausrc_channels {channels}\nauplay_channels {channels}\naudio_level no\nrtp_timeout 0\n\
-         jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule aufile.so\nmodule alsa.so\n\
+         jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule {driver}\n\
          module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen 127.0.0.1:{control_port}\nsnd_path {dir}\nopus_bitrate 28000\nopus_inbandfec yes\n",
         address = veth.address,
