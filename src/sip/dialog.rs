@@ -100,6 +100,19 @@ impl Dialog {
         })
     }
 
+    /// The dialog of a 2xx whose Contact or Record-Route cannot be read, good for its ACK and BYE: they go the
+    /// INVITE's way.
+    ///
+    /// # Errors
+    /// As [`Dialog::uac`].
+    pub fn uac_by_request_uri(request: &Request, response: &Response) -> Result<Self, DialogError> {
+        let mut response = response.clone();
+        response.headers.remove("Contact");
+        response.headers.remove("Record-Route");
+        let route_set = request.headers.name_addrs("Route")?;
+        Ok(Self { route_set, ..Self::uac(request, &response)? })
+    }
+
     /// The dialog that our 101–2xx response with `local_tag` to the peer's `request` makes (RFC 3261 §12.1.1): early, until
     /// [`Dialog::confirm`].
     ///

@@ -332,11 +332,16 @@ impl UserAgent {
     }
 
     /// An INVITE outside any dialog.
-    fn invited(&mut self, now: Instant, transaction: ServerTransactionId, request: Request, flow: Flow) {
+    fn invited(&mut self, now: Instant, transaction: ServerTransactionId, mut request: Request, flow: Flow) {
         let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
         let account = self.registration.as_ref().map(|r| r.account().clone());
+        let called = self.registration.as_ref().is_none_or(|r| r.is_called(&request.uri, flow));
+        if !self.registration.as_ref().is_some_and(|r| r.is_from_home(flow)) {
+            request.headers.remove("P-Asserted-Identity");
+        }
         let refusal = match &account {
             None => Some(Response::to(&request, 480, None)),
+            Some(_) if !called => Some(Response::to(&request, 404, None)),
             Some(_) if self.sessions.len() >= max => Some(Response::to(&request, 486, None)),
             Some(_) => outside::inspect_offer(&request, &self.stack.settings.codecs),
         };

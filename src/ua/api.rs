@@ -32,9 +32,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether `other` differs in its credentials at most, so that the registration can go on with them.
+    /// Whether `other` is the same address of record with other credentials or by another way at most, so that the
+    /// registration goes on with it: un-registering would end what the new way has just begun.
     pub fn is_renewed_by(&self, other: &Self) -> bool {
-        let line = |a: &Self| (a.name.clone(), a.aor.clone(), a.outbound_proxy.clone(), a.transport, a.register);
+        let line = |a: &Self| (a.name.clone(), a.aor.clone(), a.register);
         line(self) == line(other)
     }
 }
@@ -68,7 +69,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Become this account: un-register the old one, register the new one (or be ready at once when it does not register).
-    /// One that differs in its credentials only is registered anew with them, without going offline.
+    /// One that differs in its credentials, proxy or transport only is registered anew with them, without going offline.
     SetAccount(Box<Account>),
     /// Un-register and be offline.
     ClearAccount,

@@ -60,7 +60,8 @@ impl Farewells {
         account: Arc<Account>,
         (id, invite, response): (RequestId, &Request, &Response),
     ) {
-        let Ok(dialog) = Dialog::uac(invite, response) else { return };
+        let dialog = Dialog::uac(invite, response).or_else(|_| Dialog::uac_by_request_uri(invite, response));
+        let Ok(dialog) = dialog else { return };
         let Ok(ack) = dialog.ack(invite) else { return };
         let hop = (&dialog.next_hop().clone(), account.transport);
         stack.confirm(now, id, &dialog.id().remote_tag.clone(), ack, hop);

@@ -11,10 +11,12 @@ use crate::sip::{
     auth::AuthError,
     flow::Flow,
     msg::{Method, Request, Response},
+    target::Target,
     uri::{NameAddr, SipUri, Uri},
 };
 use answer::Granted;
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,6 +43,8 @@ pub(super) struct Registration {
     /// RFC 3608: the way of our requests outside dialogs.
     service_route: Vec<NameAddr>,
     reported: Option<RegistrationState>,
+    /// Who granted last.
+    registered_at: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -81,6 +85,7 @@ impl Registration {
             failures: 0,
             service_route: Vec::new(),
             reported: None,
+            registered_at: None,
             account,
         };
         if this.account.register {
@@ -108,6 +113,21 @@ impl Registration {
     /// The Route of a request outside a dialog: what the registrar told us, else the configured proxy.
     pub fn route_set(&self) -> Vec<NameAddr> {
         if self.service_route.is_empty() { outbound_route(&self.account) } else { self.service_route.clone() }
+    }
+
+    /// Whether a request comes from our registrar or proxy, whose word about callers is good (RFC 3325 §6).
+    pub fn is_from_home(&self, flow: Flow) -> bool {
+        let proxy = self.account.outbound_proxy.as_ref();
+        let proxy = proxy.and_then(|uri| Target::of(uri, self.account.transport).ok()?.numeric());
+        let home = [self.registered_at, proxy.map(|flow| flow.remote.ip())];
+        home.contains(&Some(flow.remote.ip()))
+    }
+
+    /// Whether a call to this Request-URI is for us: for our user, or sent by our registrar, which knows why. Without a
+    /// registrar any is.
+    pub fn is_called(&self, uri: &Uri, flow: Flow) -> bool {
+        let user = |uri: &Uri| uri.as_sip().and_then(|sip| sip.user.clone());
+        !self.account.register || self.is_from_home(flow) || user(uri) == user(&self.account.aor)
     }
 
     /// Un-registers; reported as offline at once, since nothing that comes later changes it.
@@ -213,6 +233,7 @@ impl Registration {
                 let fraction = 0.70 + 0.15 * stack.entropy.unit();
                 let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
                 self.phase = Phase::Online { since: now, refresh_at, flow };
+                self.registered_at = Some(flow.remote.ip());
                 self.report(stack, RegistrationState::Online { expires });
             }
             Granted::Nothing => {

@@ -12,7 +12,7 @@ use crate::sip::{
 };
 use connection::{Connection, Notice, What};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     net::{SocketAddr, TcpListener as StdListener, UdpSocket as StdUdp},
     time::Instant,
@@ -90,6 +90,8 @@ pub(super) struct Transports {
     notices: mpsc::Receiver<Notice>,
     notice_sender: mpsc::Sender<Notice>,
     serial: u64,
+    /// Connections that were given up for others, still to be reported.
+    given_up: VecDeque<Received>,
 }
 
 enum Woken {
@@ -112,6 +114,7 @@ impl Transports {
             notices,
             notice_sender,
             serial: 0,
+            given_up: VecDeque::new(),
         })
     }
 
@@ -155,6 +158,9 @@ impl Transports {
     /// Waits for the next thing to report; nothing is lost when the waiting is given up.
     pub(super) async fn next(&mut self) -> Received {
         loop {
+            if let Some(closed) = self.given_up.pop_front() {
+                return closed;
+            }
             let woken = tokio::select! {
                 datagram = self.udp.recv_from(&mut self.buffer) => Woken::Datagram(datagram),
                 accepted = self.tcp.accept() => Woken::Accepted(accepted),
@@ -262,8 +268,14 @@ impl Transports {
         let accepted =
             Connection::accepted(now, self.serial, stream, remote, self.notice_sender.clone(), &mut self.tasks);
         if let Some(old) = self.connections.insert(remote, accepted) {
-            old.abandon();
+            self.give_up(remote, old, "the peer connected anew");
         }
+    }
+
+    fn give_up(&mut self, remote: SocketAddr, connection: Connection, reason: &str) {
+        let flow = Flow { transport: Transport::Tcp, remote };
+        let lost = connection.abandon();
+        self.given_up.push_back(Received::Closed { flow, reason: reason.to_owned(), lost });
     }
 
     /// Makes room by closing the incoming connection that was silent longest.
@@ -271,7 +283,7 @@ impl Transports {
         let incoming = self.connections.iter().filter(|(_, c)| c.incoming);
         let Some(remote) = incoming.min_by_key(|(_, c)| c.last_heard).map(|(remote, _)| *remote) else { return false };
         if let Some(connection) = self.connections.remove(&remote) {
-            connection.abandon();
+            self.give_up(remote, connection, "another connection needed its place");
         }
         true
     }

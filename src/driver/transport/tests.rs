@@ -103,8 +103,13 @@ async fn connections_are_bounded_and_the_silent_ones_go_first() {
     for number in 1..=MAX_CONNECTIONS as u32 + 1 {
         let mut peer = StdStream::connect(at_a).expect("accepted by the system");
         peer.write_all(&options(number)).expect("sent");
-        assert_eq!(message(&mut a).await.1, number);
         peers.push(peer);
+        if number > MAX_CONNECTIONS as u32 {
+            let first = peers[0].local_addr().expect("connected");
+            let closed = next(&mut a).await;
+            assert!(matches!(&closed, Received::Closed { flow, .. } if flow.remote == first), "{closed:?}");
+        }
+        assert_eq!(message(&mut a).await.1, number);
     }
     assert_eq!(a.connections.len(), MAX_CONNECTIONS);
     // The first was silent longest and is closed; the second still serves.

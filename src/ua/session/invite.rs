@@ -206,6 +206,14 @@ impl Session {
         let (dialog, ack) = match dialog.map(|d| d.and_then(|d| d.ack(request).ok().map(|ack| (d, ack)))) {
             Ok(Some(made)) => made,
             Ok(None) | Err(_) => {
+                // The peer thinks that it talks to us: end that where it can be reached.
+                let dialog = Dialog::uac_by_request_uri(request, response);
+                if let Ok((dialog, ack)) = dialog.and_then(|d| d.ack(request).map(|ack| (d, ack))) {
+                    let hop = (dialog.next_hop(), self.account.transport);
+                    stack.confirm(now, id, &dialog.id().remote_tag, ack, hop);
+                    let account = self.account.clone();
+                    self.parting = Some(Parting::Bye { dialog: Box::new(dialog), account, reason: None });
+                }
                 let reason = "The call was answered in a way that cannot be understood.";
                 return self.end(stack, End::new(EndedBy::Network, Some(response.code()), reason));
             }

@@ -7,7 +7,7 @@ use crate::{
         flow::Flow,
         msg::{Message, Method, Request, Response},
     },
-    ua::api::{CallState, Command, EndedBy},
+    ua::api::{CallState, Command, EndedBy, Event},
 };
 use std::time::Duration;
 
@@ -284,5 +284,22 @@ fn what_cannot_be_dialled_is_refused_in_words() {
     for command in [Command::Answer { call: 1 }, Command::Reject { call: 1, code: 486 }, Command::Hold { call: 1 }] {
         bench.command(command);
         bench.refused();
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_confirmed_and_ended() {
+    for header in ["Contact", "Record-Route"] {
+        let mut bench = Bench::ready(settings());
+        bench.dial("101");
+        let invite = bench.request(Method::INVITE);
+        let mut ok = answer(&invite, 200, "peer", SDP);
+        ok.headers.set(header, "<sip:broken");
+        bench.reply(ok);
+        let ack = bench.request(Method::ACK);
+        assert_eq!(ack.uri, invite.uri, "{header}");
+        assert_eq!(bench.request(Method::BYE).uri, invite.uri);
+        let last = std::iter::from_fn(|| bench.events.pop_front()).last();
+        assert!(matches!(last, Some(Event::Call(info)) if matches!(info.state, CallState::Ended { .. })), "{header}");
     }
 }

@@ -1,6 +1,9 @@
 use super::bench::*;
 use crate::{
-    sip::msg::{Method, Request, Response},
+    sip::{
+        flow::Flow,
+        msg::{Message, Method, Request, Response},
+    },
     ua::api::{Account, Command, RegistrationState},
 };
 use std::time::Duration;
@@ -281,6 +284,44 @@ fn a_displaced_device_stops_at_once_and_un_registers_nothing() {
     // Until it is chosen again.
     bench.command(Command::SetAccount(Box::new(account(true))));
     bench.request(Method::REGISTER);
+}
+
+#[test]
+fn another_way_to_the_same_address_of_record_un_registers_nothing() {
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 600));
+    bench.registration();
+    let elsewhere = Account { outbound_proxy: Some("sip:192.0.2.8:5060".parse().unwrap()), ..account(true) };
+    bench.command(Command::SetAccount(Box::new(elsewhere)));
+    let again = bench.request(Method::REGISTER);
+    assert_eq!(again.headers.get("Expires"), Some("600"));
+    assert_eq!(again.headers.get("Route"), Some("<sip:192.0.2.8:5060;lr>"));
+    bench.silent();
+    assert!(bench.events.is_empty());
+}
+
+#[test]
+fn strangers_reach_our_user_only_and_vouch_for_nobody() {
+    let stranger = Flow { remote: "198.51.100.7:5060".parse().unwrap(), ..flow() };
+    for (user, from, rings, peer) in [
+        ("100-acme", stranger, true, "sip:alice@acme"),
+        ("service", stranger, false, ""),
+        ("service", flow(), true, "sip:boss@acme"),
+    ] {
+        let (mut bench, register) = registering();
+        bench.reply(granted(&register, 600));
+        bench.registration();
+        let mut invite = incoming(SDP);
+        invite.uri = format!("sip:{user}@192.0.2.1:5062").parse().unwrap();
+        invite.headers.push("P-Asserted-Identity", "<sip:boss@acme>");
+        bench.agent.handle_message(bench.now, from, Message::Request(invite));
+        bench.drain();
+        bench.response(if rings { 180 } else { 404 });
+        if rings {
+            assert_eq!(bench.call().peer, peer);
+        }
+        assert!(bench.events.is_empty());
+    }
 }
 
 #[test]
