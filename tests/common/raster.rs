@@ -68,23 +68,30 @@ impl Texture {
     fn sample(&self, u: f32, v: f32) -> [f32; 4] {
         let x = (u * self.width as f32 - 0.5).clamp(0.0, self.width as f32 - 1.0);
         let y = (v * self.height as f32 - 0.5).clamp(0.0, self.height as f32 - 1.0);
-        let (x0, y0) = (x.floor() as usize, y.floor() as usize);
+        let (x0, y0) = (x as usize, y as usize);
         let (x1, y1) = ((x0 + 1).min(self.width - 1), (y0 + 1).min(self.height - 1));
         let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let at = |x: usize, y: usize| self.pixels[y * self.width + x].to_array().map(f32::from);
+        let at = |x: usize, y: usize| self.pixels[y * self.width + x].to_array();
+        let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
+        let weights = ((1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy);
         let mut sum = [0.0; 4];
-        for (pixel, weight) in [
-            (at(x0, y0), (1.0 - fx) * (1.0 - fy)),
-            (at(x1, y0), fx * (1.0 - fy)),
-            (at(x0, y1), (1.0 - fx) * fy),
-            (at(x1, y1), fx * fy),
-        ] {
-            for channel in 0..4 {
-                sum[channel] += pixel[channel] * weight;
-            }
+        for i in 0..4 {
+            sum[i] = f32::from(a[i]) * weights.0
+                + f32::from(b[i]) * weights.1
+                + f32::from(c[i]) * weights.2
+                + f32::from(d[i]) * weights.3;
         }
         sum
     }
+}
+
+/// A triangle's corner in pixels.
+#[derive(Clone, Copy)]
+struct Corner {
+    at: egui::Vec2,
+    uv: egui::Vec2,
+    /// Premultiplied, 0.0–255.0.
+    color: [f32; 4],
 }
 
 struct Canvas {
@@ -100,16 +107,19 @@ impl Canvas {
     }
 
     fn mesh(&mut self, mesh: &Mesh, texture: &Texture, clip: Rect, scale: f32) {
+        let corner = |index: u32| {
+            let vertex: &Vertex = &mesh.vertices[index as usize];
+            let color = vertex.color.to_array().map(f32::from);
+            Corner { at: vertex.pos.to_vec2() * scale, uv: vertex.uv.to_vec2(), color }
+        };
+        let clip = clip * scale;
         for corners in mesh.indices.chunks_exact(3) {
-            let triangle = [0, 1, 2].map(|corner| mesh.vertices[corners[corner] as usize]);
-            self.triangle(triangle, texture, clip, scale);
+            self.triangle([corner(corners[0]), corner(corners[1]), corner(corners[2])], texture, clip);
         }
     }
 
-    fn triangle(&mut self, corners: [Vertex; 3], texture: &Texture, clip: Rect, scale: f32) {
-        let [mut a, mut b, c] = corners.map(|corner| (corner, corner.pos.to_vec2() * scale));
-        let area = |p: egui::Vec2, q: egui::Vec2, r: egui::Vec2| (q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x);
-        let mut total = area(a.1, b.1, c.1);
+    fn triangle(&mut self, [mut a, mut b, c]: [Corner; 3], texture: &Texture, clip: Rect) {
+        let mut total = area(a.at, b.at, c.at);
         if total == 0.0 {
             return;
         }
@@ -117,34 +127,30 @@ impl Canvas {
             std::mem::swap(&mut a, &mut b);
             total = -total;
         }
-        let bounds = |pick: fn(egui::Vec2) -> f32, low: f32, high: f32, limit: usize| {
-            let values = [pick(a.1), pick(b.1), pick(c.1)];
-            let least = values.into_iter().fold(f32::INFINITY, f32::min).floor();
-            let most = values.into_iter().fold(f32::NEG_INFINITY, f32::max).ceil();
-            let first = least.max((low * scale).round()).max(0.0) as usize;
-            first..(most.min((high * scale).round()).max(0.0) as usize).min(limit)
-        };
-        let columns = bounds(|p| p.x, clip.min.x, clip.max.x, self.width);
-        let rows = bounds(|p| p.y, clip.min.y, clip.max.y, self.height);
+        // Most triangles are of one colour and need it only once.
+        let flat = (a.uv == b.uv && b.uv == c.uv && a.color == b.color && b.color == c.color)
+            .then(|| shade(&a, &b, &c, [1.0, 0.0, 0.0], texture));
+        let columns = span([a.at.x, b.at.x, c.at.x], (clip.min.x, clip.max.x), self.width);
+        let rows = span([a.at.y, b.at.y, c.at.y], (clip.min.y, clip.max.y), self.height);
         for y in rows {
             for x in columns.clone() {
                 let at = egui::vec2(x as f32 + 0.5, y as f32 + 0.5);
-                let weights = [area(b.1, c.1, at), area(c.1, a.1, at), area(a.1, b.1, at)];
-                let edges = [(b.1, c.1), (c.1, a.1), (a.1, b.1)];
-                if weights.iter().zip(edges).all(|(weight, edge)| covers(*weight, edge)) {
-                    let share = weights.map(|weight| weight / total);
-                    let color = shade([&a.0, &b.0, &c.0], share, texture);
-                    self.blend(x, y, color);
+                let (wa, wb, wc) = (area(b.at, c.at, at), area(c.at, a.at, at), area(a.at, b.at, at));
+                if covers(wa, b.at, c.at) && covers(wb, c.at, a.at) && covers(wc, a.at, b.at) {
+                    let color =
+                        flat.unwrap_or_else(|| shade(&a, &b, &c, [wa / total, wb / total, wc / total], texture));
+                    self.blend(y * self.width + x, color);
                 }
             }
         }
     }
 
-    fn blend(&mut self, x: usize, y: usize, source: [f32; 4]) {
-        let under = &mut self.pixels[y * self.width + x];
+    fn blend(&mut self, pixel: usize, source: [f32; 4]) {
+        let under = &mut self.pixels[pixel];
         let rest = 1.0 - source[3] / 255.0;
-        for channel in 0..4 {
-            under[channel] = (source[channel] + f32::from(under[channel]) * rest).round().clamp(0.0, 255.0) as u8;
+        for i in 0..4 {
+            // Rounds halves up; the cast cuts at 255.
+            under[i] = (source[i] + f32::from(under[i]) * rest + 0.5) as u8;
         }
     }
 
@@ -157,18 +163,31 @@ impl Canvas {
     }
 }
 
-/// Inside an edge, or exactly on a top or left edge: neighbours never both paint a pixel, nor neither.
-fn covers(weight: f32, (from, to): (egui::Vec2, egui::Vec2)) -> bool {
-    let top_left = (from.y == to.y && to.x > from.x) || to.y < from.y;
-    weight > 0.0 || (weight == 0.0 && top_left)
+/// Twice the signed area.
+fn area(p: egui::Vec2, q: egui::Vec2, r: egui::Vec2) -> f32 {
+    (q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x)
 }
 
-fn shade(corners: [&Vertex; 3], share: [f32; 3], texture: &Texture) -> [f32; 4] {
-    let mix = |pick: &dyn Fn(&Vertex) -> f32| (0..3).map(|i| pick(corners[i]) * share[i]).sum::<f32>();
-    let texel = texture.sample(mix(&|v| v.uv.x), mix(&|v| v.uv.y));
+/// The pixels that a triangle with these coordinates may touch inside the clip and the canvas.
+fn span(values: [f32; 3], (low, high): (f32, f32), limit: usize) -> std::ops::Range<usize> {
+    let least = values[0].min(values[1]).min(values[2]).floor().max(low.round()).max(0.0);
+    let most = values[0].max(values[1]).max(values[2]).ceil().min(high.round()).max(0.0);
+    least as usize..(most as usize).min(limit)
+}
+
+/// Inside an edge, or exactly on a top or left edge: neighbours never both paint a pixel, nor neither.
+fn covers(weight: f32, from: egui::Vec2, to: egui::Vec2) -> bool {
+    weight > 0.0 || (weight == 0.0 && ((from.y == to.y && to.x > from.x) || to.y < from.y))
+}
+
+/// The colour at a point that has these shares of the corners.
+fn shade(a: &Corner, b: &Corner, c: &Corner, share: [f32; 3], texture: &Texture) -> [f32; 4] {
+    let uv = a.uv * share[0] + b.uv * share[1] + c.uv * share[2];
+    let texel = texture.sample(uv.x, uv.y);
     let mut color = [0.0; 4];
-    for channel in 0..4 {
-        color[channel] = mix(&|v| f32::from(v.color.to_array()[channel])) * texel[channel] / 255.0;
+    for i in 0..4 {
+        let mixed = a.color[i] * share[0] + b.color[i] * share[1] + c.color[i] * share[2];
+        color[i] = mixed * texel[i] / 255.0;
     }
     color
 }
