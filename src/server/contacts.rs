@@ -44,7 +44,7 @@ pub enum Order {
     /// The contacts of these registrations.
     Held { realm: String, registrations: Vec<String>, reply: oneshot::Sender<Vec<Contact>> },
     /// Removes whatever contact the registration has, unless it is this instance's already, and keeps others away until the
-    /// session ends or its device un-registers (or, before that one has registered, until [`TAKEOVER_HOLD`] has passed).
+    /// session ends, or its device un-registers or is gone for minutes (or, before it has registered, for [`TAKEOVER_HOLD`]).
     /// Answered when it holds.
     TakeOver { realm: String, registration: String, session: i64, instance_id: String, reply: oneshot::Sender<()> },
     /// The session ended: removes every contact that was registered with its credentials.

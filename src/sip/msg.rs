@@ -72,7 +72,10 @@ impl Response {
         for (name, value) in request.iter() {
             match name {
                 "Via" | "From" | "Call-ID" | "CSeq" => response.headers.push(name, value),
-                "To" => response.headers.push(name, with_tag(value, to_tag, request)),
+                // The first only: a request with several is answered 400, and must not be worth a reading for each.
+                "To" if !response.headers.contains("To") => {
+                    response.headers.push(name, with_tag(value, to_tag, request));
+                }
                 "Timestamp" if code == 100 => response.headers.push(name, value),
                 _ => {}
             }

@@ -4,20 +4,24 @@ use crate::sip::{
     msg::Message,
     wire::{self, ReadError, StreamItem, StreamReader},
 };
-use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, tcp::OwnedWriteHalf},
     sync::mpsc,
-    task::JoinSet,
-    time::timeout,
+    task::{AbortHandle, JoinSet},
+    time::{timeout, timeout_at},
 };
 
-/// Connections at a time; more are closed at once.
+/// Connections at a time; one more takes the place of the one that was silent longest.
 const MAX_CONNECTIONS: usize = 1_000;
+/// Of them from one address, where a site's phones may all stand; one more takes the place of that address's most silent.
+const MAX_FROM_ONE: usize = 250;
 /// Messages waiting to be written; a peer that reads slower loses its connection.
 const QUEUED_MESSAGES: usize = 64;
 /// How long a connection may take to its first whole message.
@@ -30,13 +34,33 @@ const PONG: &[u8] = b"\r\n";
 /// What comes off a connection.
 #[derive(Debug)]
 pub enum Incoming {
-    Message(SocketAddr, Box<Message>),
-    Closed(SocketAddr),
+    Message(Peer, Box<Message>),
+    Closed(Peer),
+}
+
+/// A connection: a late word of one must not be taken for the next one's from the same address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub address: SocketAddr,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    serial: u64,
+    queue: mpsc::Sender<Vec<u8>>,
+    task: AbortHandle,
+    /// The tick of its last message, or of its beginning.
+    heard: u64,
+    /// A message has come. Those without one make room first.
+    proven: bool,
 }
 
 /// All connections. Dropping it closes them.
 pub struct Connections {
-    open: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
+    open: HashMap<SocketAddr, Connection>,
+    /// Counts connections and messages: names the former, orders the latter.
+    ticks: u64,
     tasks: JoinSet<()>,
     incoming: mpsc::Sender<Incoming>,
 }
@@ -44,66 +68,104 @@ pub struct Connections {
 impl Connections {
     /// What they say goes to `incoming`.
     pub fn new(incoming: mpsc::Sender<Incoming>) -> Self {
-        Self { open: HashMap::new(), tasks: JoinSet::new(), incoming }
+        Self { open: HashMap::new(), ticks: 0, tasks: JoinSet::new(), incoming }
     }
 
-    /// A device connected.
-    pub fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
+    /// A device connected. The connections that ended for it: another of its address, or one that made room.
+    #[must_use = "their contacts and transactions are lost with them"]
+    pub fn add(&mut self, stream: TcpStream, address: SocketAddr) -> Vec<SocketAddr> {
         while self.tasks.try_join_next().is_some() {}
-        if self.open.len() >= MAX_CONNECTIONS {
-            tracing::warn!(%peer, "connection refused: {MAX_CONNECTIONS} are open");
-            return;
+        let mut ended: Vec<SocketAddr> = self.drop_connection(address).into_iter().collect();
+        let ip = address.ip();
+        if self.open.keys().filter(|open| open.ip() == ip).count() >= MAX_FROM_ONE {
+            ended.extend(self.evict(Some(ip)));
+        } else if self.open.len() >= MAX_CONNECTIONS {
+            ended.extend(self.evict(None));
         }
         // Small messages that each wait for an answer: do not wait for more to send.
         let _ = stream.set_nodelay(true);
         let (read, write) = stream.into_split();
         let (queue, queued) = mpsc::channel(QUEUED_MESSAGES);
-        self.open.insert(peer, queue.clone());
-        let incoming = self.incoming.clone();
-        self.tasks.spawn(async move {
+        self.ticks += 1;
+        let peer = Peer { address, serial: self.ticks };
+        let (incoming, pong) = (self.incoming.clone(), queue.clone());
+        let task = self.tasks.spawn(async move {
             let ended = tokio::select! {
-                ended = receive(read, peer, &queue, &incoming) => ended,
+                ended = receive(read, peer, &pong, &incoming, FIRST_MESSAGE) => ended,
                 ended = send(write, queued) => ended,
             };
-            tracing::debug!(%peer, ?ended, "connection closed");
+            tracing::debug!(%address, ?ended, "connection closed");
             let _ = incoming.send(Incoming::Closed(peer)).await;
         });
+        self.open.insert(address, Connection { serial: peer.serial, queue, task, heard: self.ticks, proven: false });
+        ended
     }
 
-    /// Queues a message. `false`: there is no such connection, or it does not keep up.
-    pub fn send(&mut self, peer: SocketAddr, payload: Vec<u8>) -> bool {
-        let sent = self.open.get(&peer).is_some_and(|queue| queue.try_send(payload).is_ok());
+    /// Queues a message. `false`: there is no such connection, or it does not keep up and was closed.
+    pub fn send(&mut self, address: SocketAddr, payload: Vec<u8>) -> bool {
+        let sent = self.open.get(&address).is_some_and(|open| open.queue.try_send(payload).is_ok());
         if !sent {
-            self.open.remove(&peer);
+            self.drop_connection(address);
         }
         sent
     }
 
-    /// After [`Incoming::Closed`].
-    pub fn remove(&mut self, peer: SocketAddr) {
-        self.open.remove(&peer);
+    /// With [`Incoming::Message`]. `false`: the connection has ended meanwhile.
+    pub fn heard(&mut self, peer: Peer) -> bool {
+        self.ticks += 1;
+        let Some(open) = self.open.get_mut(&peer.address).filter(|open| open.serial == peer.serial) else {
+            return false;
+        };
+        (open.heard, open.proven) = (self.ticks, true);
+        true
+    }
+
+    /// With [`Incoming::Closed`]. `false`: it is known already, and the address may have a newer connection.
+    pub fn closed(&mut self, peer: Peer) -> bool {
+        let current = self.open.get(&peer.address).is_some_and(|open| open.serial == peer.serial);
+        current && self.drop_connection(peer.address).is_some()
+    }
+
+    /// Ends the connection silent longest, of `ip` if one is given; those that never said a word first.
+    fn evict(&mut self, ip: Option<IpAddr>) -> Option<SocketAddr> {
+        let candidates = self.open.iter().filter(|(address, _)| ip.is_none_or(|ip| address.ip() == ip));
+        let (&address, _) = candidates.min_by_key(|(_, open)| (open.proven, open.heard))?;
+        tracing::warn!(%address, "closed to make room for another connection");
+        self.drop_connection(address)
+    }
+
+    fn drop_connection(&mut self, address: SocketAddr) -> Option<SocketAddr> {
+        self.open.remove(&address)?.task.abort();
+        Some(address)
     }
 }
 
 async fn receive(
-    mut stream: OwnedReadHalf,
-    peer: SocketAddr,
+    mut stream: impl AsyncRead + Unpin,
+    peer: Peer,
     queue: &mpsc::Sender<Vec<u8>>,
     incoming: &mpsc::Sender<Incoming>,
+    patience: Duration,
 ) -> io::Result<()> {
     let mut reader = StreamReader::new();
     let mut buffer = vec![0; 8 * 1024];
-    let mut patience = FIRST_MESSAGE;
+    // Until the first message, one deadline for all reads: a byte now and then is no sign of life.
+    let mut deadline = tokio::time::Instant::now() + patience;
+    let mut proven = false;
     loop {
-        let read = timeout(patience, stream.read(&mut buffer)).await??;
+        let read = timeout_at(deadline, stream.read(&mut buffer)).await??;
         if read == 0 {
             return Ok(());
+        }
+        if proven {
+            deadline = tokio::time::Instant::now() + IDLE;
         }
         reader.push(&buffer[..read]);
         while let Some(item) = reader.pop() {
             match item {
                 StreamItem::Message(message) => {
-                    patience = IDLE;
+                    proven = true;
+                    deadline = tokio::time::Instant::now() + IDLE;
                     if incoming.send(Incoming::Message(peer, Box::new(message))).await.is_err() {
                         return Ok(());
                     }
@@ -132,3 +194,6 @@ async fn send(mut stream: OwnedWriteHalf, mut queued: mpsc::Receiver<Vec<u8>>) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

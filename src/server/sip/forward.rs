@@ -19,6 +19,8 @@ use std::time::Instant;
 
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS: u32 = 70;
+/// Values of Via, Route or Record-Route in a request: as many as it can have hops.
+const MAX_HOP_VALUES: usize = 70;
 /// Methods that make sense outside of a dialog here.
 const FORWARDED: [Method; 3] = [Method::INVITE, Method::MESSAGE, Method::OPTIONS];
 const ALLOW: &str = "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, INFO, UPDATE, PRACK, REFER, NOTIFY";
@@ -45,6 +47,11 @@ impl Pbx {
         if request.headers.number("Max-Forwards") == Some(0) {
             return Err(reply(request, 483, "Too Many Hops"));
         }
+        for name in ["Via", "Route", "Record-Route"] {
+            if request.headers.count(name) > MAX_HOP_VALUES {
+                return Err(reply(request, 400, &format!("more than {MAX_HOP_VALUES} values of {name}")));
+            }
+        }
         // We forward to devices only: what carries our Via has come back from one (RFC 5393).
         let vias = request.headers.vias().map_err(|e| reply(request, 400, &e.to_string()))?;
         let ours = (self.address.ip().to_string(), self.address.port());
@@ -66,15 +73,13 @@ impl Pbx {
 
     /// RFC 3261 §16.4: takes our Route values off; the last one's token names where to go on.
     pub(super) fn pop_own_routes(&self, request: &mut Request) -> NextHop {
-        let call_id = request.headers.call_id().unwrap_or_default().to_owned();
-        let mut next_hop = None;
-        while let Ok(routes) = request.headers.name_addrs("Route")
-            && let Some(SipUri { user, .. }) =
-                routes.first().and_then(|route| route.uri.as_sip()).filter(|u| self.is_us(u))
-        {
-            next_hop = user.as_deref().and_then(|token| self.tokens.open(token, &call_id));
-            request.headers.pop_route();
-        }
+        let routes = request.headers.name_addrs("Route").unwrap_or_default();
+        let ours = routes.iter().map_while(|route| route.uri.as_sip().filter(|uri| self.is_us(uri)));
+        let count = ours.clone().count();
+        let token = ours.last().and_then(|uri| uri.user.as_deref());
+        let call_id = request.headers.call_id().unwrap_or_default();
+        let next_hop = token.and_then(|token| self.tokens.open(token, call_id));
+        request.headers.pop_routes(count);
         next_hop
     }
 

@@ -3,8 +3,8 @@
 //!
 //! A registration has one contact. The device that holds it refreshes and moves it; any other is refused in words, and
 //! nothing it does can push the holder off. Only a takeover, ordered by a signed-in user, changes hands, and it *holds*:
-//! until the new holder's session ends or un-registers, the device that was pushed off is refused although it registers
-//! again, so two devices never take turns.
+//! until the new holder's session ends, it un-registers, or it has been gone for [`HOLD_WHILE_GONE`], the device that was
+//! pushed off is refused although it registers again, so two devices never take turns.
 
 use crate::{
     server::contacts::TAKEOVER_HOLD,
@@ -15,6 +15,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
+
+/// How long a takeover holds without its holder's contact: long enough for a restart or another network, short enough that a
+/// holder that crashed does not keep the desk phone silent.
+pub const HOLD_WHILE_GONE: Duration = Duration::from_secs(300);
 
 /// Address of record: `sip:{name}@{realm}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +61,9 @@ pub enum Refusal {
         "{name} is in use by {device} at {address} since {since}: choose another registration, or take it over in Agent Manager"
     )]
     InUse { name: String, device: String, address: String, since: String },
-    #[error("{name} was taken over by a signed-in user: it is free again when that one signs out")]
+    #[error(
+        "{name} was taken over by a signed-in user: it is free again when that one signs out or is offline for 5 minutes"
+    )]
     TakenOver { name: String },
     /// RFC 3261 §10.3 step 7: same Call-ID, and the CSeq is not higher.
     #[error("this REGISTER is older than the one before it")]
@@ -69,7 +75,7 @@ pub enum Refusal {
 struct Hold {
     session: i64,
     instance: String,
-    /// Until the new holder has registered, the hold is short.
+    /// `None` while the new holder has its contact: before it has registered, and once its contact is gone, time is short.
     lapses: Option<Instant>,
 }
 
@@ -135,7 +141,11 @@ impl Location {
 
     /// Signed out, expired or revoked: its contacts go and its takeovers end.
     pub fn end_session(&mut self, now: Instant, session: i64) {
-        self.update_all(now, |slot| {
+        let concerned = |slot: &Slot| {
+            slot.contact.as_ref().is_some_and(|c| c.binding.session == Some(session))
+                || slot.hold.as_ref().is_some_and(|hold| hold.session == session)
+        };
+        self.update_all(now, concerned, |slot| {
             slot.contact = slot.contact.take().filter(|c| c.binding.session != Some(session));
             slot.hold = slot.hold.take().filter(|hold| hold.session != session);
         });
@@ -148,7 +158,8 @@ impl Location {
 
     /// The connection a device registered over is gone, and with it the only way to reach it (RFC 5626 §7).
     pub fn flow_lost(&mut self, now: Instant, flow: Flow) {
-        self.update_all(now, |slot| slot.contact = slot.contact.take().filter(|c| c.binding.flow != flow));
+        let concerned = |slot: &Slot| slot.contact.as_ref().is_some_and(|c| c.binding.flow == flow);
+        self.update_all(now, concerned, |slot| slot.lose_contact(now));
     }
 
     /// Who holds `aor`.
@@ -196,9 +207,10 @@ impl Location {
         result
     }
 
-    fn update_all(&mut self, now: Instant, change: impl Fn(&mut Slot)) {
-        let all: Vec<Aor> = self.slots.keys().cloned().collect();
-        for aor in &all {
+    fn update_all(&mut self, now: Instant, concerned: impl Fn(&Slot) -> bool, change: impl Fn(&mut Slot)) {
+        let found: Vec<Aor> =
+            self.slots.iter().filter(|(_, slot)| concerned(slot)).map(|(aor, _)| aor.clone()).collect();
+        for aor in &found {
             self.update(now, aor, &change);
         }
     }
@@ -216,8 +228,18 @@ impl Slot {
         }
     }
 
+    /// The holder has not signed off, and may come back.
+    fn lose_contact(&mut self, at: Instant) {
+        self.contact = None;
+        if let Some(hold) = &mut self.hold {
+            hold.lapses = Some(at + HOLD_WHILE_GONE);
+        }
+    }
+
     fn lapse(&mut self, now: Instant) {
-        self.contact = self.contact.take().filter(|c| c.expires > now);
+        if let Some(expired) = self.contact.as_ref().map(|c| c.expires).filter(|at| *at <= now) {
+            self.lose_contact(expired);
+        }
         self.hold = self.hold.take().filter(|hold| hold.lapses.is_none_or(|at| at > now));
     }
 

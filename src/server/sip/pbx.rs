@@ -83,6 +83,9 @@ pub struct Pbx {
 const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// Questions to the store at a time; what comes beyond is answered 503.
 const MAX_WAITING: usize = 2_000;
+/// Of them from one address, so that one cannot take the others' turn. A site behind one address has no more phones than
+/// that sign in within the milliseconds that an answer takes.
+const MAX_WAITING_PER_SOURCE: usize = 500;
 
 impl Pbx {
     /// `address`: what Via, Record-Route and Contact name, the same port for UDP and TCP. `wall` is `now` on the calendar.
@@ -134,6 +137,7 @@ impl Pbx {
     /// A connection was closed.
     pub fn handle_flow_lost(&mut self, now: Instant, flow: Flow) {
         self.location.flow_lost(now, flow);
+        self.endpoint.flow_lost(now, flow, "the device's connection is gone");
         self.run(now);
     }
 
@@ -212,7 +216,8 @@ impl Pbx {
         match event {
             Event::Request { transaction, request, flow } => {
                 if let Err(response) = self.admit(now, Incoming { transaction, request, flow }) {
-                    self.endpoint.respond(now, transaction, response);
+                    // Nobody has shown a password yet.
+                    self.endpoint.respond_statelessly(transaction, &response);
                 }
             }
             Event::Ack { request, .. } => self.forward_ack(now, request),
@@ -236,10 +241,11 @@ impl Pbx {
     }
 
     fn note(&mut self, progress: Progress) {
-        let Progress::Final { method, call_id, code } = progress else { return };
-        if method == Method::BYE || (method == Method::INVITE && code >= 300) {
+        let Progress::Final { method, call_id, in_dialog, code } = progress else { return };
+        // A re-INVITE that fails leaves the call as it was (RFC 3261 §14.1).
+        if method == Method::BYE || (method == Method::INVITE && !in_dialog && code >= 300) {
             self.calls.end(&call_id);
-        } else if method == Method::INVITE {
+        } else if method == Method::INVITE && code < 300 {
             self.calls.answered(&call_id);
         }
     }
@@ -278,7 +284,11 @@ impl Pbx {
             let tag = reply::tag(request);
             return Err(self.auth.challenge(now, request, asker, &realm, false, Some(&tag)));
         };
-        if self.waiting.len() >= MAX_WAITING {
+        let source = incoming.flow.remote.ip();
+        let same_source = || self.waiting.values().filter(|w| w.incoming.flow.remote.ip() == source).count();
+        if self.waiting.len() >= MAX_WAITING
+            || (self.waiting.len() >= MAX_WAITING_PER_SOURCE && same_source() >= MAX_WAITING_PER_SOURCE)
+        {
             return Err(reply::overloaded(request, &mut self.entropy, "the server is busy: try again in a moment"));
         }
         self.asked += 1;
@@ -296,7 +306,7 @@ impl Pbx {
         let transaction = *transaction;
         if !facts.serves {
             let why = format!("there is no account {realm} here: check the part after the @ of your SIP address");
-            return self.endpoint.respond(now, transaction, reply(request, 404, &why));
+            return self.endpoint.respond_statelessly(transaction, &reply(request, 404, &why));
         }
         let ha1 = facts.credentials.as_ref().map(|credentials| match digest.algorithm().hash {
             HashFunction::Md5 => Ha1::from_hex(&credentials.ha1.md5),
@@ -308,7 +318,7 @@ impl Pbx {
             let stale = verdict == Verdict::Stale;
             let tag = reply::tag(request);
             let challenge = self.auth.challenge(now, request, asker, &realm, stale, Some(&tag));
-            return self.endpoint.respond(now, transaction, challenge);
+            return self.endpoint.respond_statelessly(transaction, &challenge);
         };
         match asker {
             Asker::Server => {

@@ -48,6 +48,8 @@ pub enum Progress {
     Final {
         method: Method,
         call_id: String,
+        /// The request had a To tag: it changes or ends a call that there is.
+        in_dialog: bool,
         code: u16,
     },
 }
@@ -159,6 +161,7 @@ impl Proxy {
             Some(response) if !response.is_provisional() => Progress::Final {
                 method: context.request.method.clone(),
                 call_id: context.request.headers.call_id().unwrap_or_default().to_owned(),
+                in_dialog: context.request.headers.to().is_ok_and(|to| to.tag().is_some()),
                 code: response.code(),
             },
             Some(_) | None => Progress::None,

@@ -93,7 +93,11 @@ impl SipServer {
                     Err(error) => tracing::debug!(%error, "receiving a datagram"),
                 },
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.connections.add(stream, peer),
+                    Ok((stream, peer)) => {
+                        for ended in self.connections.add(stream, peer) {
+                            self.handle_closed(ended);
+                        }
+                    }
                     Err(error) => {
                         // Out of descriptors: let some connections close first.
                         tracing::warn!(%error, "accepting a connection");
@@ -127,14 +131,23 @@ impl SipServer {
 
     fn handle_incoming(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Message(remote, message) => {
-                self.pbx.handle_message(clock_now(), Flow { transport: Transport::Tcp, remote }, *message);
+            // Where a connection was closed by us, what it still had to say is late.
+            Incoming::Message(peer, message) => {
+                if self.connections.heard(peer) {
+                    let flow = Flow { transport: Transport::Tcp, remote: peer.address };
+                    self.pbx.handle_message(clock_now(), flow, *message);
+                }
             }
-            Incoming::Closed(remote) => {
-                self.connections.remove(remote);
-                self.pbx.handle_flow_lost(clock_now(), Flow { transport: Transport::Tcp, remote });
+            Incoming::Closed(peer) => {
+                if self.connections.closed(peer) {
+                    self.handle_closed(peer.address);
+                }
             }
         }
+    }
+
+    fn handle_closed(&mut self, remote: SocketAddr) {
+        self.pbx.handle_flow_lost(clock_now(), Flow { transport: Transport::Tcp, remote });
     }
 
     fn handle_order(&mut self, order: Order) {
@@ -184,10 +197,15 @@ impl SipServer {
                 Output::Transmit { flow, payload, client } => {
                     let sent = match flow.transport {
                         Transport::Udp => self.udp.send_to(&payload, flow.remote).await.map_err(|e| e.to_string()),
-                        Transport::Tcp | Transport::Tls => match self.connections.send(flow.remote, payload) {
-                            true => Ok(0),
-                            false => Err("the device's connection is gone".to_owned()),
-                        },
+                        Transport::Tcp | Transport::Tls => {
+                            if self.connections.send(flow.remote, payload) {
+                                Ok(0)
+                            } else {
+                                // Its Closed will find nothing to close any more.
+                                self.handle_closed(flow.remote);
+                                Err("the device's connection is gone".to_owned())
+                            }
+                        }
                     };
                     if let (Err(why), Some(client)) = (sent, client) {
                         self.pbx.handle_transport_failed(clock_now(), client, &why);

@@ -157,6 +157,15 @@ impl Endpoint {
         }
     }
 
+    /// A connection was closed: what waits for an answer on it will hear none.
+    pub fn flow_lost(&mut self, now: Instant, flow: Flow, reason: &str) {
+        let mut lost: Vec<_> = self.clients.iter().filter(|(_, c)| c.flow == flow).map(|(&id, _)| id).collect();
+        lost.sort_unstable();
+        for id in lost {
+            self.transport_failed(now, id, reason);
+        }
+    }
+
     pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, response: Response) {
         let Some(&id) = key::of_response(&response).and_then(|key| self.client_keys.get(&key)) else {
             return; // a stray; RFC 6026 §8.9: not passed on

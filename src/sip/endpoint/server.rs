@@ -87,6 +87,14 @@ impl Endpoint {
         self.step_server(now, transaction, input, Material::Response(response));
     }
 
+    /// A final response that leaves nothing behind (RFC 3261 §8.2.7, §16.11): for a request that nobody has vouched for, so
+    /// that a flood costs no memory. A retransmission of the request is a new one, and must be given the same To tag.
+    pub fn respond_statelessly(&mut self, transaction: ServerTransactionId, response: &Response) {
+        let Some(server) = self.forget_server(transaction) else { return };
+        self.reschedule(Id::Server(transaction), server.deadline, None);
+        self.transmit(server.flow, wire::write_response(response), None);
+    }
+
     /// The owner matched an [`Event::Ack`] to the 2xx of this INVITE: stop retransmitting it.
     pub fn acknowledged(&mut self, now: Instant, transaction: ServerTransactionId) {
         self.step_server(now, transaction, Input::Acknowledged, Material::None);
@@ -235,15 +243,19 @@ impl Endpoint {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let to = server.machine.deadline();
         let from = std::mem::replace(&mut server.deadline, to);
-        if server.machine.is_terminated()
-            && let Some(server) = self.servers.remove(&id)
-        {
-            self.server_keys.remove(&server.key);
-            if let Some(key) = server.merge_key {
-                self.merge_keys.remove(&key);
-            }
+        if server.machine.is_terminated() {
+            self.forget_server(id);
         }
         self.reschedule(Id::Server(id), from, to);
+    }
+
+    fn forget_server(&mut self, id: ServerTransactionId) -> Option<Server> {
+        let server = self.servers.remove(&id)?;
+        self.server_keys.remove(&server.key);
+        if let Some(key) = &server.merge_key {
+            self.merge_keys.remove(key);
+        }
+        Some(server)
     }
 }
 

@@ -86,9 +86,23 @@ impl Headers {
         self.replace_first("Via", None);
     }
 
-    /// Removes the topmost Route, for a proxy that it names (RFC 3261 §16.4).
-    pub fn pop_route(&mut self) {
-        self.replace_first("Route", None);
+    /// Removes the topmost Route values, as many as name this proxy (RFC 3261 §16.4).
+    pub fn pop_routes(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let left: Vec<String> =
+            self.get_all("Route").flat_map(|value| lex::split(value, b',')).skip(count).map(str::to_owned).collect();
+        if left.is_empty() {
+            self.remove("Route");
+        } else {
+            self.set("Route", left.join(", "));
+        }
+    }
+
+    /// How many values header fields of that name hold, comma lists flattened; nothing of them is read.
+    pub fn count(&self, name: &str) -> usize {
+        self.get_all(name).flat_map(|value| lex::split(value, b',')).count()
     }
 
     /// From (RFC 3261 §20.20).

@@ -86,7 +86,7 @@ fn ask_everything(headers: &Headers) {
     }
     let mut edited = headers.clone();
     edited.pop_via();
-    edited.pop_route();
+    edited.pop_routes(1);
 }
 
 /// Without Content-Length, which the writer counts itself.

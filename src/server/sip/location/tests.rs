@@ -227,6 +227,58 @@ fn a_takeover_holds() {
 }
 
 #[test]
+fn a_takeover_ends_when_its_holder_is_gone() {
+    let stories: &[(&str, &[(u64, Step)])] = &[
+        (
+            "a holder that crashed gives it back some minutes after its contact expired, and not before",
+            &[
+                (0, Register(Desk, None)),
+                (1, TakeOver(Laptop)),
+                (2, Register(Laptop, None)),
+                (361, Register(Desk, TAKEN)),
+                (362, Register(Desk, None)),
+                (363, Register(Laptop, Some("in use by Yealink T46S"))),
+            ],
+        ),
+        (
+            "so does one whose connection broke",
+            &[
+                (1, TakeOver(Laptop)),
+                (2, Register(Laptop, None)),
+                (10, FlowLost(Laptop)),
+                (309, Register(Desk, TAKEN)),
+                (310, Register(Desk, None)),
+            ],
+        ),
+        (
+            "one that comes back in time keeps it as long as it lives",
+            &[
+                (1, TakeOver(Laptop)),
+                (2, Register(Laptop, None)),
+                (10, FlowLost(Laptop)),
+                (300, Register(LaptopMoved, None)),
+                (340, Register(LaptopMoved, None)),
+                (390, Register(LaptopMoved, None)),
+                (440, Register(LaptopMoved, None)),
+                (490, Register(LaptopMoved, None)),
+                (540, Register(LaptopMoved, None)),
+                (590, Register(LaptopMoved, None)),
+                (640, Register(LaptopMoved, None)),
+                (690, Register(LaptopMoved, None)),
+                (701, Register(Desk, Some("in use by Agent Manager"))),
+                (800, Register(Desk, TAKEN)),
+                (801, EndSession(1)),
+                (801, Register(Desk, None)),
+            ],
+        ),
+    ];
+    for (name, story) in stories {
+        println!("{name}");
+        play(story);
+    }
+}
+
+#[test]
 fn an_older_register_changes_nothing() {
     let (mut location, now) = play(&[(0, Register(Desk, None))]);
     let old = Desk.binding(1);

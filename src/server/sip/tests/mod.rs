@@ -1,6 +1,7 @@
 //! Registrar and proxy in simulated time.
 
 mod bench;
+mod hostile;
 mod proxy;
 mod registrar;
 mod sockets;

@@ -243,6 +243,34 @@ fn a_device_that_vanished_does_not_hold_the_call_up() {
 }
 
 #[test]
+fn a_connection_that_closes_ends_what_rings_on_it() {
+    let Ringing { mut bench, colleague, client, desk, laptop, .. } = ringing();
+    let flow = Flow { transport: Transport::Tcp, remote: bench.phones[laptop.0].address };
+    bench.pbx.handle_flow_lost(bench.now, flow);
+    bench.settle();
+    assert!(bench.responses(colleague, client).is_empty(), "the desk phone still rings");
+    bench.answer(desk.0, desk.1, &desk.2, 486);
+    assert_eq!(bench.final_response(colleague, client).code(), 486, "and nobody waits for the laptop");
+}
+
+#[test]
+fn a_reinvite_refused_keeps_the_call_listed() {
+    let Ringing { mut bench, colleague, client, invite, desk, .. } = ringing();
+    bench.answer(desk.0, desk.1, &desk.2, 200);
+    let ok = bench.final_response(colleague, client);
+    let mut again = invite;
+    again.headers.set("To", ok.headers.get("To").unwrap_or_default());
+    let mut routes: Vec<&str> = ok.headers.get_all("Record-Route").collect();
+    routes.reverse();
+    again.headers.push("Route", routes.join(", "));
+    let client = bench.send_authorized(colleague, again);
+    let (server, request) = bench.heard_request(desk.0).expect("the re-INVITE arrives");
+    bench.answer(desk.0, server, &request, 488);
+    assert_eq!(bench.final_response(colleague, client).code(), 488);
+    assert!(bench.pbx.calls("acme").iter().any(|call| call.answered), "the call goes on");
+}
+
+#[test]
 fn inside_a_dialog_only_a_flow_token_opens_the_way() {
     let mut bench = Bench::new();
     let (desk, colleague) = (bench.desk(), bench.colleague());

@@ -46,6 +46,8 @@ fn what_a_registrar_refuses() {
         let response = ask_edited(&mut bench, at, *edit);
         assert_eq!(response.code(), *code, "{what}: {}", response.reason);
         assert!(response.reason.contains(words), "{what}: {} lacks {words:?}", response.reason);
+        let machine = (*what == "in use").then_some("<urn:tms:problem:registration-in-use>");
+        assert_eq!(response.headers.get("Error-Info"), machine, "{what}");
         match code {
             423 => assert_eq!(response.headers.number("Min-Expires"), Some(10), "{what}"),
             420 => assert_eq!(response.headers.get("Unsupported"), Some("gruu"), "{what}"),

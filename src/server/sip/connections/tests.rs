@@ -1,0 +1,82 @@
+//! Connections over loopback sockets, and one half of one without any.
+
+use super::*;
+use tokio::net::TcpListener;
+
+const OPTIONS: &str = "OPTIONS sip:acme SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKa\r\nFrom: <sip:1@acme>;tag=1\r\n\
+                       To: <sip:acme>\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+fn on_runtime<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(test)
+}
+
+async fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
+    let address = listener.local_addr().expect("bound");
+    let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+    (near.expect("connected"), far.expect("accepted").0)
+}
+
+fn address(host: u8, port: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, host], port as u16))
+}
+
+#[test]
+fn a_full_table_closes_the_longest_silent_and_one_address_gets_a_part_of_it() {
+    on_runtime(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (sender, _incoming) = mpsc::channel(1);
+        let mut connections = Connections::new(sender);
+        let mut kept = Vec::new();
+        for port in 1..=MAX_FROM_ONE + 1 {
+            let (near, far) = connect(&listener).await;
+            kept.push(near);
+            let ended = connections.add(far, address(9, port));
+            // The first one has said something, so the second is the most silent.
+            let expected = if port > MAX_FROM_ONE { vec![address(9, 2)] } else { vec![] };
+            assert_eq!(ended, expected, "{port}");
+            if port == 1 {
+                assert!(connections.heard(Peer { address: address(9, 1), serial: connections.ticks }));
+            }
+        }
+        let (near, far) = connect(&listener).await;
+        kept.push(near);
+        assert_eq!(connections.add(far, address(8, 1)), [], "another address has its own part");
+        assert_eq!(connections.open.len(), MAX_FROM_ONE + 1);
+    });
+}
+
+#[test]
+fn bytes_without_a_message_do_not_keep_a_connection_open() {
+    on_runtime(async {
+        let peer = Peer { address: address(9, 1), serial: 1 };
+        let (queue, _queued) = mpsc::channel(1);
+        let (sender, mut incoming) = mpsc::channel(4);
+        let patience = Duration::from_millis(20);
+        // Line ends without end, always more of them before the time is over.
+        let ended = receive(tokio::io::repeat(b'\n'), peer, &queue, &sender, patience).await;
+        assert_eq!(ended.map_err(|e| e.kind()), Err(io::ErrorKind::TimedOut));
+        // A message, and the time does not count any more.
+        let stream = OPTIONS.as_bytes().chain(tokio::io::repeat(b'\n').take(1_000_000));
+        assert!(receive(stream, peer, &queue, &sender, patience).await.is_ok());
+        assert!(matches!(incoming.try_recv(), Ok(Incoming::Message(..))));
+    });
+}
+
+#[test]
+fn a_late_word_of_an_older_connection_is_not_the_newer_ones() {
+    on_runtime(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (sender, _incoming) = mpsc::channel(1);
+        let mut connections = Connections::new(sender);
+        let (_near, far) = connect(&listener).await;
+        assert_eq!(connections.add(far, address(9, 1)), []);
+        let older = Peer { address: address(9, 1), serial: connections.ticks };
+        let (_near, far) = connect(&listener).await;
+        assert_eq!(connections.add(far, address(9, 1)), [address(9, 1)]);
+        let newer = Peer { address: address(9, 1), serial: connections.ticks };
+        assert!(!connections.heard(older) && !connections.closed(older));
+        assert!(connections.send(newer.address, b"still open".to_vec()));
+        assert!(connections.heard(newer) && connections.closed(newer) && !connections.closed(newer));
+    });
+}
