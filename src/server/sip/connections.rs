@@ -140,6 +140,11 @@ impl Connections {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a shell, which keeps its own deadlines")]
+fn clock_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 async fn receive(
     mut stream: impl AsyncRead + Unpin,
     peer: Peer,
@@ -150,22 +155,26 @@ async fn receive(
     let mut reader = StreamReader::new();
     let mut buffer = vec![0; 8 * 1024];
     // Until the first message, one deadline for all reads: a byte now and then is no sign of life.
-    let mut deadline = tokio::time::Instant::now() + patience;
+    let mut deadline = clock_now() + patience;
     let mut proven = false;
     loop {
         let read = timeout_at(deadline, stream.read(&mut buffer)).await??;
         if read == 0 {
             return Ok(());
         }
+        let now = clock_now();
         if proven {
-            deadline = tokio::time::Instant::now() + IDLE;
+            deadline = now + IDLE;
+        } else if now >= deadline {
+            // A stream that always has more to read never lets the timer speak.
+            return Err(io::ErrorKind::TimedOut.into());
         }
         reader.push(&buffer[..read]);
         while let Some(item) = reader.pop() {
             match item {
                 StreamItem::Message(message) => {
                     proven = true;
-                    deadline = tokio::time::Instant::now() + IDLE;
+                    deadline = clock_now() + IDLE;
                     if incoming.send(Incoming::Message(peer, Box::new(message))).await.is_err() {
                         return Ok(());
                     }
