@@ -263,7 +263,7 @@ impl Fold {
     fn called(&self, address: &str) -> Option<String> {
         let called = short_address(address, self.domain.as_deref());
         let selected = self.registration_shown().and_then(|name| self.rows.iter().find(|row| row.name == name));
-        (!selected.is_some_and(|row| row.extension == called)).then_some(called)
+        selected.is_none_or(|row| row.extension != called).then_some(called)
     }
 
     fn devices(&mut self, devices: DeviceList) {
