@@ -32,6 +32,8 @@ pub struct Outcome {
     pub finished: Option<Finished>,
     /// The list of registrations has aged: ask for it.
     pub refresh: bool,
+    /// Only figures of a call changed: they can wait for its clock to tick.
+    pub can_wait: bool,
 }
 
 /// The snapshot and what folding needs to remember.
@@ -60,7 +62,10 @@ impl Fold {
             Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
             Event::Call(info) => outcome.finished = self.call(at, &info),
             Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
-            Event::Stats { call, stats, .. } => self.with_call(call, |shown| shown.quality = quality(&stats)),
+            Event::Stats { call, stats, .. } => {
+                self.with_call(call, |shown| shown.quality = quality(&stats));
+                outcome.can_wait = true;
+            }
             Event::Levels { microphone, speaker } if self.meters => {
                 self.snapshot.audio.microphone_level = microphone;
                 self.snapshot.audio.speaker_level = speaker;

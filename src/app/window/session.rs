@@ -149,7 +149,7 @@ impl Running {
         let (history, damage) = History::load(Arc::clone(setup.memory.folder()));
         fill(&mut fold, &setup, args);
         // What is known without secrets is shown at once; the keyring may take its time.
-        shared.publish(&fold.snapshot);
+        shared.publish(&fold.snapshot, false);
         for text in setup.notices.into_iter().chain(damage) {
             shared.notice(Notice { kind: NoticeKind::Warning, text });
         }
@@ -212,7 +212,7 @@ impl Running {
             let (server, username) = (form.server.clone(), form.username.clone());
             self.apply(&server, username, Secrets::default(), true);
         }
-        self.shared.publish(&self.fold.snapshot);
+        self.shared.publish(&self.fold.snapshot, false);
     }
 
     fn run(mut self, inputs: &Receiver<Input>) {
@@ -223,12 +223,13 @@ impl Running {
                 Some(at) => inputs.recv_timeout(at.saturating_duration_since(Instant::now())),
                 None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
+            let mut can_wait = false;
             match input {
                 Ok(Input::Closed) => {
                     closing = Some(Instant::now() + GOODBYE);
                     self.send(Command::Quit);
                 }
-                Ok(Input::Event(event)) => self.event(event),
+                Ok(Input::Event(event)) => can_wait = self.event(event),
                 Ok(Input::Keyring(answer)) => self.keyring_says(answer),
                 Ok(Input::DriverGone) => {
                     self.fold.snapshot.fatal.get_or_insert_with(|| ENGINE_STOPPED.to_owned());
@@ -252,7 +253,7 @@ impl Running {
             if let Err(text) = self.ring.follow(&self.fold.snapshot, now) {
                 self.shared.notice(Notice { kind: NoticeKind::Warning, text });
             }
-            self.shared.publish(&self.fold.snapshot);
+            self.shared.publish(&self.fold.snapshot, can_wait);
         }
         self.ring.close();
         self.driver.join();
@@ -262,7 +263,8 @@ impl Running {
         }
     }
 
-    fn event(&mut self, event: Event) {
+    /// Whether what it changed can wait to be painted.
+    fn event(&mut self, event: Event) -> bool {
         if let Event::Stopped { failure } = &event {
             self.stopped = true;
             if failure.is_some() {
@@ -292,6 +294,7 @@ impl Running {
         if outcome.refresh {
             self.send(Command::Registrations);
         }
+        outcome.can_wait
     }
 
     fn intent(&mut self, intent: Intent) {

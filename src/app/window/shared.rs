@@ -24,13 +24,16 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The window paints this from now on. Nothing happens when it shows that already.
-    pub fn publish(&self, snapshot: &Snapshot) {
+    /// The window paints this from now on, at once unless it `can_wait` until it paints anyway. Nothing happens when it shows
+    /// that already.
+    pub fn publish(&self, snapshot: &Snapshot, can_wait: bool) {
         let mut latest = lock(&self.latest);
         if **latest != *snapshot {
             *latest = Arc::new(snapshot.clone());
             drop(latest);
-            self.repaint();
+            if !can_wait {
+                self.repaint();
+            }
         }
     }
 
@@ -57,7 +60,7 @@ impl Shared {
     /// Nothing works any more: the window says so instead of what it showed last.
     pub fn fail(&self, sentence: String) {
         let last = self.latest();
-        self.publish(&Snapshot { fatal: Some(sentence), ..(*last).clone() });
+        self.publish(&Snapshot { fatal: Some(sentence), ..(*last).clone() }, false);
     }
 
     pub fn latest(&self) -> Arc<Snapshot> {

@@ -196,7 +196,8 @@ fn figures_that_read_the_same_are_the_same_snapshot() {
     };
     story.hear(Event::Stats { call: 1, stats: stats(3.41, 4.312), last: false, asked: false });
     let before = story.fold.snapshot.clone();
-    story.hear(Event::Stats { call: 1, stats: stats(3.38, 4.308), last: false, asked: false });
+    let outcome = story.hear(Event::Stats { call: 1, stats: stats(3.38, 4.308), last: false, asked: false });
+    assert!(outcome.can_wait);
     assert_eq!(story.fold.snapshot, before);
     let quality = before.calls[0].quality.as_ref().expect("figures");
     assert_eq!((quality.mos, quality.loss_percent, quality.jitter_ms), (4.3, 1.0, 3.0));
