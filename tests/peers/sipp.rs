@@ -28,6 +28,13 @@ fn dial(phone: &mut Phone, port: u16) -> serde_json::Value {
     phone.wait(json!({"event": "call", "direction": "out"}))["call"].clone()
 }
 
+/// The peer is done a moment before our last event is written.
+fn wait_for_ends(phone: &Phone, calls: u32) {
+    for call in 1..=calls {
+        phone.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    }
+}
+
 #[test]
 fn five_hundred_calls_in_at_twenty_a_second() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -36,6 +43,7 @@ fn five_hundred_calls_in_at_twenty_a_second() {
     let before = phone.resident_mib();
     let figures = Sipp::calls(dir.path(), "uac", port, 500, 20, &["-d", "200"]).finish();
     assert_eq!(figures.successful, 500);
+    wait_for_ends(&phone, 520);
     let after = phone.resident_mib();
     assert!(after < before + 2.0, "memory went from {before:.1} to {after:.1} MiB over 500 calls");
     let ended = phone.events().iter().filter(|e| e["event"] == "call" && e["state"] == "ended").count();
@@ -136,6 +144,7 @@ fn answers(scenario: &str) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (phone, port) = plain_phone(dir.path(), &["--auto-answer", "0"]);
     Sipp::calls(dir.path(), scenario, port, 5, 5, &[]).finish();
+    wait_for_ends(&phone, 5);
     let ended = phone.events().iter().filter(|e| e["event"] == "call" && e["state"] == "ended").count();
     assert_eq!(ended, 5, "each call is there once and ends once");
     phone.quit();
@@ -169,6 +178,7 @@ fn cancelled_while_ringing() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (phone, port) = plain_phone(dir.path(), &[]);
     Sipp::calls(dir.path(), "uac_cancel", port, 5, 5, &[]).finish();
+    wait_for_ends(&phone, 5);
     let ended: Vec<_> = phone.events().into_iter().filter(|e| e["event"] == "call" && e["state"] == "ended").collect();
     assert_eq!(ended.len(), 5);
     assert!(ended.iter().all(|e| e["ended_by"] == "remote"), "{ended:?}");
