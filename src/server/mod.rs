@@ -26,4 +26,5 @@ pub mod sessions;
 pub mod sip;
 pub mod store;
 pub mod throttle;
+pub mod web;
 pub mod xml;

@@ -1,10 +1,10 @@
 //! The HTTP side: the router with everything around each request, and the listener.
 //!
-//! From the outside in: security headers, time limit, idempotency, then the routes of the capabilities. Every refusal is
+//! From the outside in: security headers, time limit, problems in words for browsers, idempotency, then the routes of the
+//! capabilities and the portal's pages. Every refusal is
 //! [`problem::ApiError`]; what comes in is checked by [`input`].
 
 mod document;
-mod home;
 pub mod idempotency;
 pub mod input;
 pub mod listener;
@@ -30,7 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::problem::{ApiError, kind};
 use super::{
     accounts, api_keys, audit, clock::Clock, contacts::Contacts, extensions, links, logins, notices::Notices,
-    passwords::Passwords, registrations, sessions, store::Store, throttle::Throttle, xml,
+    passwords::Passwords, registrations, sessions, store::Store, throttle::Throttle, web, xml,
 };
 
 /// What the handlers share.
@@ -83,11 +83,11 @@ pub fn router(app: Arc<App>) -> Router {
     routes
         .route("/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
         .route("/Euphoria.Api.aspx", any(xml::answer))
-        .route("/", get(home::page))
-        .route("/tms.css", get(home::style))
+        .merge(web::routes(&app))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_this_way)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), idempotency::idempotent))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), web::in_words))
         .layer(DefaultBodyLimit::max(input::LARGEST_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), shield::client))
         .layer(middleware::from_fn(shield::in_time))

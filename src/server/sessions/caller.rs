@@ -62,12 +62,19 @@ impl FromRequestParts<Arc<App>> for Manager {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
+        Self::of_token(app, bearer(parts)?).await
+    }
+}
+
+impl Manager {
+    /// Whoever this token was given to.
+    pub async fn of_token(app: &App, token: &str) -> Answer<Self> {
         let row = sqlx::query(
             "SELECT s.id, l.id AS login, l.username, l.operator
              FROM manage_session s JOIN login l ON l.id = s.login_id
              WHERE s.token_hash = $1 AND s.expires_at > $2",
         )
-        .bind(secrets::hash(bearer(parts)?))
+        .bind(secrets::hash(token))
         .bind(app.clock.now_ms())
         .fetch_optional(app.store.pool())
         .await?;
@@ -80,9 +87,7 @@ impl FromRequestParts<Arc<App>> for Manager {
             operator: row.try_get("operator")?,
         })
     }
-}
 
-impl Manager {
     /// The account, if the caller may manage it: an operator any, an administrator his own. One that he may not is not
     /// told from one that does not exist.
     pub async fn account(&self, app: &App, tenant: &str) -> Answer<AccountRow> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use utoipa::ToSchema;
 
-use super::{caller::Manager, sign_in::authenticate};
+use super::{caller::Manager, queries::Login, sign_in::authenticate};
 use crate::{
     server::{
         audit, clock,
@@ -54,6 +54,19 @@ pub async fn sign_in(
     Input(wanted): Input<ManageSignIn>,
 ) -> Answer<Once<ManageSession>> {
     let login = authenticate(&app, peer, &wanted.username, &wanted.password).await?;
+    let Opened { token, expires_at } = open_to_manage(&app, peer, &login).await?;
+    Ok(Once { body: ManageSession { token, expires_at, operator: login.operator }, secrets: &["token"] })
+}
+
+/// A session that was just opened.
+pub struct Opened {
+    /// Shown this once.
+    pub token: String,
+    pub expires_at: Timestamp,
+}
+
+/// Opens a session to manage for a login that has proved itself.
+pub async fn open_to_manage(app: &App, peer: Peer, login: &Login) -> Answer<Opened> {
     let token = secrets::manage_token();
     let now = app.clock.now_ms();
     let mut tx = app.store.begin().await?;
@@ -67,34 +80,44 @@ pub async fn sign_in(
         .bind(now + LIFETIME_MS)
         .execute(&mut *tx)
         .await?;
-    audit::record_in(&mut tx, &app, None, &login.username, peer, "sign in to manage", &login.username).await?;
+    audit::record_in(&mut tx, app, None, &login.username, peer, "sign in to manage", &login.username).await?;
     tx.commit().await?;
-    let expires_at = clock::from_ms(now + LIFETIME_MS);
-    Ok(Once { body: ManageSession { token, expires_at, operator: login.operator }, secrets: &["token"] })
+    Ok(Opened { token, expires_at: clock::from_ms(now + LIFETIME_MS) })
 }
 
 /// Sign out of managing
 #[utoipa::path(delete, path = "/v1/manage/session", tag = "manage", security(("bearer" = [])),
     responses((status = 204), (status = 401, body = Problem)))]
 pub async fn sign_out(State(app): State<Arc<App>>, manager: Manager) -> Answer<StatusCode> {
-    sqlx::query("DELETE FROM manage_session WHERE id = $1").bind(manager.session).execute(app.store.pool()).await?;
+    end_to_manage(&app, &manager).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends the session that the caller manages with.
+pub async fn end_to_manage(app: &App, manager: &Manager) -> Answer<()> {
+    sqlx::query("DELETE FROM manage_session WHERE id = $1").bind(manager.session).execute(app.store.pool()).await?;
+    Ok(())
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct OwnMembership {
-    tenant: String,
-    account: String,
+    pub tenant: String,
+    pub account: String,
     /// `admin`, `manager` or `extension`.
-    role: String,
+    pub role: String,
     /// `pending`, `enabled` or `disabled`.
-    state: String,
+    pub state: String,
 }
 
 /// The accounts of the login that is signed in
 #[utoipa::path(get, path = "/v1/manage/memberships", tag = "manage", security(("bearer" = [])),
     responses((status = 200, body = [OwnMembership]), (status = 401, body = Problem)))]
 pub async fn memberships(State(app): State<Arc<App>>, manager: Manager) -> Answer<Json<Vec<OwnMembership>>> {
+    Ok(Json(own_memberships(&app, &manager).await?))
+}
+
+/// The accounts of whoever is signed in.
+pub async fn own_memberships(app: &App, manager: &Manager) -> Answer<Vec<OwnMembership>> {
     let rows = sqlx::query(
         "SELECT a.tenant, a.name, m.role, m.state FROM membership m JOIN account a ON a.id = m.account_id
          WHERE m.login_id = $1 ORDER BY a.tenant",
@@ -110,7 +133,7 @@ pub async fn memberships(State(app): State<Arc<App>>, manager: Manager) -> Answe
             state: row.try_get("state")?,
         })
     };
-    Ok(Json(rows.into_iter().map(read).collect::<Result<_, _>>()?))
+    Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
 }
 
 /// Tick "Account enabled"
@@ -125,18 +148,24 @@ pub async fn enable(
     peer: Peer,
     Segments(tenant): Segments<String>,
 ) -> Answer<StatusCode> {
+    enable_own(&app, &manager, peer, &tenant).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Enables the caller's own membership of this account, unless it was disabled.
+pub async fn enable_own(app: &App, manager: &Manager, peer: Peer, tenant: &str) -> Answer<()> {
     let mut tx = app.store.begin().await?;
     let row = sqlx::query(
         "SELECT m.id, m.state, m.account_id FROM membership m JOIN account a ON a.id = m.account_id
          WHERE m.login_id = $1 AND a.tenant = $2",
     )
     .bind(manager.login)
-    .bind(&tenant)
+    .bind(tenant)
     .fetch_optional(&mut *tx)
     .await?;
     let row = row.ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))?;
     match row.try_get::<String, _>("state")?.as_str() {
-        "enabled" => return Ok(StatusCode::NO_CONTENT),
+        "enabled" => return Ok(()),
         "disabled" => {
             return Err(ApiError::forbidden("This login is disabled. Whoever manages your TMS can enable it again."));
         }
@@ -148,7 +177,7 @@ pub async fn enable(
         .execute(&mut *tx)
         .await?;
     let account: i64 = row.try_get("account_id")?;
-    audit::record_in(&mut tx, &app, Some(account), &manager.username, peer, "enable", &manager.username).await?;
+    audit::record_in(&mut tx, app, Some(account), &manager.username, peer, "enable", &manager.username).await?;
     tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }

@@ -17,8 +17,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use self::{
     caller::{Agent, Manager},
     end::{end, enforce, purge},
+    manage::{Opened, OwnMembership, enable_own, end_to_manage, open_to_manage, own_memberships},
     queries::{Login, Session, edition, login},
-    sign_in::{instance_id, open, too_many},
+    sign_in::{authenticate, instance_id, open, too_many},
 };
 use super::http::App;
 

@@ -1,0 +1,45 @@
+//! The portal: the TMS in a browser, for those who set it up and for those who use it. Pages are HTML made here, forms are
+//! posted and answered with a redirect, and a little script makes it livelier; without script everything works too.
+//!
+//! A page is a pure function of what it shows. Its handler asks the capability's own functions, which authorise and check, so
+//! every rule exists once; what they refuse is said where the person looks ([`parts::Refusal`]). [`guard`] stands before every
+//! form, [`problem`] turns what goes wrong into a page.
+
+#![allow(dead_code, reason = "what the next pages are made of")]
+
+mod accounts;
+mod assets;
+mod cookie;
+mod guard;
+mod icon;
+mod parts;
+mod problem;
+mod shell;
+mod sign_in;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+
+pub use self::problem::in_words;
+use super::http::App;
+
+/// Every page.
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(sign_in::start))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/accounts", get(accounts::select))
+        .route("/accounts/{tenant}", get(accounts::page).post(accounts::enable))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), guard::guard))
+        .route("/assets/{version}/{name}", get(assets::serve))
+}

@@ -1,0 +1,119 @@
+//! Signing in and out.
+
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, Render, html};
+use serde::Deserialize;
+use std::sync::Arc;
+
+use super::{
+    guard::Form,
+    icon,
+    parts::{self, Field, Refusal},
+    visitor::{Signed, Visitor},
+};
+use crate::server::{
+    http::{App, input::Peer, problem::Answer},
+    secrets,
+    sessions::{self, Manager},
+};
+
+#[derive(Default, Deserialize)]
+pub struct Wanted {
+    /// The page that was asked for before.
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct SignIn {
+    username: String,
+    password: String,
+    next: Option<String>,
+}
+
+/// The start: whoever is signed in selects the account, everybody else signs in.
+pub async fn start(State(app): State<Arc<App>>, visitor: Visitor) -> Answer<Response> {
+    let signed_in = Manager::of_token(&app, &visitor.token).await.is_ok();
+    Ok(visitor.to(if signed_in { "/accounts" } else { "/sign-in" }, ""))
+}
+
+pub async fn page(visitor: Visitor, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+    let next = wanted.ok().and_then(|Query(wanted)| wanted.next);
+    visitor.page("Sign in", &form(&visitor.form_token(), "", next.as_deref(), None))
+}
+
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    peer: Peer,
+    Form(given): Form<SignIn>,
+) -> Answer<Response> {
+    let signed = async {
+        let login = sessions::authenticate(&app, peer, &given.username, &given.password).await?;
+        sessions::open_to_manage(&app, peer, &login).await
+    };
+    match parts::refused(signed.await)? {
+        // A new token: one that somebody planted in this browser before is worth nothing.
+        Ok(session) => {
+            let next = given.next.as_deref().filter(|next| is_ours(next)).unwrap_or("/accounts");
+            Ok(visitor.with_session(visitor.to(next, ""), Some(&session.token)))
+        }
+        Err(refusal) => {
+            let form = form(&visitor.form_token(), &given.username, given.next.as_deref(), Some(&refusal));
+            Ok(visitor.page_with(refusal.status, "Sign in", &form))
+        }
+    }
+}
+
+pub async fn sign_out(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
+    sessions::end_to_manage(&app, &signed.manager).await?;
+    let away = signed.to("/sign-in", "You are signed out.");
+    Ok(signed.with_session(away, Some(&secrets::random(32))).into_response())
+}
+
+/// Whether an address is a page of this server: nobody is sent elsewhere after the sign-in.
+fn is_ours(next: &str) -> bool {
+    next.starts_with("/") && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
+fn form(form_token: &str, username: &str, next: Option<&str>, refusal: Option<&Refusal>) -> Markup {
+    html! {
+        div.brand { (icon::brand()) "TMS" }
+        div.card.pad {
+            div {
+                h1 { "Sign in" }
+                p.weak { "Telephone management system" }
+            }
+            (parts::trouble(refusal, &[]))
+            form.stack method="post" action="/sign-in" {
+                (parts::hidden(form_token))
+                @if let Some(next) = next { input type="hidden" name="next" value=(next); }
+                (Field::text("username", "User name").value(username).autocomplete("username").focused().render())
+                (Field::password("password", "Password", "current-password").render())
+                button.main type="submit" { "Sign in" }
+            }
+        }
+        p.small.weak { "You forgot your password? Whoever manages your TMS can send you a link to set a new one." }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for (next, ours) in [
+            ("/accounts/acme/extensions?search=1", true),
+            ("//evil.example", false),
+            ("https://evil.example", false),
+            ("/\\evil.example", false),
+            ("/\nSet-Cookie:x", false),
+            ("", false),
+        ] {
+            assert_eq!(is_ours(next), ours, "{next:?}");
+        }
+    }
+}

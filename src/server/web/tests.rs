@@ -1,0 +1,127 @@
+//! The portal as a browser sees it: sign-in, the fences before forms, activation.
+
+use axum::http::Method;
+
+use super::testing::{Browser, SAME_ORIGIN};
+use crate::server::http::testing::{Harness, OPERATOR_PASSWORD};
+
+#[tokio::test]
+async fn somebody_signs_in_selects_the_account_and_signs_out() {
+    let h = Harness::new().await;
+    let browser = Browser::new(&h);
+    let start = browser.open("/").await;
+    assert_eq!((start.path.as_str(), start.status), ("/sign-in", 200));
+    let before = browser.cookies.borrow().clone();
+    let wrong = browser.send("/sign-in", &[("username", &h.demo.username), ("password", "wrong")]).await;
+    assert!(wrong.status == 401 && wrong.has("user name or password is wrong"), "{}", wrong.html);
+    assert!(wrong.html.contains(&format!("value=\"{}\"", h.demo.username)), "what was typed is gone");
+    let accounts = browser.send("/sign-in", &[("password", &h.demo.password)]).await;
+    assert!(accounts.path == "/accounts" && accounts.has("Acme") && accounts.has("Enabled"), "{}", accounts.html);
+    assert_ne!(*browser.cookies.borrow(), before, "the session keeps a name from before the sign-in");
+
+    let session = browser.cookies.borrow().clone();
+    let out = browser.send("/sign-out", &[]).await;
+    assert!(out.path == "/sign-in" && out.has("You are signed out."), "{}", out.html);
+    assert!(!browser.open("/sign-in").await.has("You are signed out."), "said twice");
+    *browser.cookies.borrow_mut() = session;
+    assert_eq!(browser.open("/accounts").await.path, "/sign-in?next=%2Faccounts", "the session outlived its end");
+}
+
+#[tokio::test]
+async fn a_page_that_was_asked_for_follows_the_sign_in() {
+    let h = Harness::new().await;
+    let browser = Browser::new(&h);
+    assert_eq!(browser.open("/accounts/acme").await.path, "/sign-in?next=%2Faccounts%2Facme");
+    let signed = browser.send("/sign-in", &[("username", &h.demo.username), ("password", &h.demo.password)]).await;
+    assert!(signed.path == "/accounts/acme" && signed.has("Account enabled"), "{}", signed.html);
+}
+
+#[tokio::test]
+async fn a_new_user_ticks_account_enabled() {
+    let h = Harness::new().await;
+    for state in ["pending", "disabled"] {
+        let set = sqlx::query("UPDATE membership SET state = $1, activated_at = NULL").bind(state);
+        set.execute(h.app.store.pool()).await.expect("sets");
+        let browser = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
+        let page = browser.open("/accounts/acme").await;
+        if state == "disabled" {
+            assert!(page.has("disabled your login") && !page.html.contains("name=\"enabled\""), "{}", page.html);
+            continue;
+        }
+        let refused = h.try_sign_in(&h.demo.username, &h.demo.password, &h.demo.api_key).await;
+        assert!(refused.string("detail").contains("tick Account enabled"));
+        let unticked = browser.send("/accounts/acme", &[]).await;
+        assert!(unticked.status == 422 && unticked.has("Tick Account enabled"), "{}", unticked.html);
+        let ticked = browser.send("/accounts/acme", &[("enabled", "yes")]).await;
+        assert!(ticked.has("The account is enabled"), "{}", ticked.html);
+        h.agent().await;
+    }
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_does_nothing() {
+    let h = Harness::new().await;
+    let browser = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
+    browser.open("/accounts/acme").await;
+    let good = browser.form("/sign-out", &[]);
+    let stolen = browser.form("/sign-out", &[("form", "0000")]);
+    let without = good.iter().filter(|(name, _)| name != "form").cloned().collect();
+    let cases: [(&_, &[(&str, &str)], u16); 8] = [
+        (&stolen, &SAME_ORIGIN, 403),
+        (&without, &SAME_ORIGIN, 403),
+        (&good, &[("sec-fetch-site", "cross-site")], 403),
+        (&good, &[("sec-fetch-site", "same-site")], 403),
+        (&good, &[("origin", "https://evil.example")], 403),
+        (&good, &[("origin", "null")], 403),
+        (&good, &[("origin", "https://tms.example.evil.example"), ("sec-fetch-site", "same-origin")], 403),
+        (&good, &[], 303),
+    ];
+    for (fields, headers, status) in cases {
+        let answer = browser.request(Method::POST, "/sign-out", Some(fields), headers).await;
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.html);
+    }
+    let other = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
+    let answer = other.request(Method::POST, "/sign-out", Some(&good), &SAME_ORIGIN).await;
+    assert!(answer.status == 403 && answer.html.contains("out of date"), "another session's form: {}", answer.html);
+}
+
+#[tokio::test]
+async fn signing_in_needs_the_page_it_was_typed_on() {
+    let h = Harness::new().await;
+    let fields = vec![("username".into(), "operator".into()), ("password".into(), OPERATOR_PASSWORD.into())];
+    let bare = Browser::new(&h).request(Method::POST, "/sign-in", Some(&fields), &SAME_ORIGIN).await;
+    assert_eq!(bare.status, 403, "{}", bare.html);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_a_page_for_a_browser() {
+    let h = Harness::new().await;
+    let browser = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
+    for (path, status, word) in [
+        ("/nowhere", 404, "does not exist here"),
+        ("/accounts/other", 404, "does not exist here"),
+        ("/accounts/%ff", 404, "does not exist here"),
+        ("/assets/x/y", 404, "does not exist here"),
+    ] {
+        let page = browser.open(path).await;
+        assert_eq!(page.status, status, "{path}");
+        assert!(page.has(word) && page.has("To the start"), "{path}: {}", page.html);
+    }
+    let wrong_way = browser.request(Method::POST, "/accounts", Some(&Vec::new()), &SAME_ORIGIN).await;
+    assert!(wrong_way.status == 405 || wrong_way.status == 403, "{}", wrong_way.status);
+    assert_eq!(h.get("/accounts").send().await.kind(), "urn:tms:problem:signed-out", "who asks for no page gets none");
+}
+
+#[tokio::test]
+async fn files_are_kept_and_change_their_address() {
+    let h = Harness::new().await;
+    let page = Browser::new(&h).open("/sign-in").await;
+    for (name, kind) in [("portal.css", "text/css"), ("portal.js", "text/javascript"), ("icon.svg", "image/svg+xml")] {
+        let end = page.html.find(name).unwrap_or_else(|| panic!("{name} in {}", page.html)) + name.len();
+        let start = page.html[..end].rfind('"').expect("an address") + 1;
+        let file = h.get(&page.html[start..end]).send().await;
+        assert!(file.headers["content-type"].to_str().is_ok_and(|t| t.starts_with(kind)), "{name}");
+        assert!(file.headers["cache-control"].to_str().is_ok_and(|c| c.contains("immutable")), "{name}");
+        assert!(file.text.len() > 200);
+    }
+}

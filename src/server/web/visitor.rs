@@ -1,0 +1,242 @@
+//! Who looks at a page: anybody, or somebody who is signed in. Both end in an answer that carries the cookies along.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Response},
+};
+use maud::Markup;
+
+use super::{
+    cookie,
+    shell::{self, AccountPlace, Extras, Place, Section},
+};
+use crate::server::{
+    http::{
+        App,
+        problem::{Answer, ApiError},
+    },
+    secrets,
+    sessions::{Manager, OwnMembership},
+};
+
+/// The script asks so for what it shows in a dialog; it is told the next page instead of sent there.
+static SHEET: HeaderName = HeaderName::from_static("x-sheet");
+static NEXT: HeaderName = HeaderName::from_static("x-location");
+
+/// Anybody with a browser.
+pub struct Visitor {
+    pub app: Arc<App>,
+    /// What the session's cookie holds; before sign-in a random value.
+    pub token: String,
+    /// The random value is new, so the answer sets it.
+    fresh: bool,
+    said: Option<String>,
+    sheet: bool,
+}
+
+/// Somebody who is signed in.
+pub struct Signed {
+    pub visitor: Visitor,
+    pub manager: Manager,
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        let token = cookie::read(app, &parts.headers, cookie::SESSION);
+        Ok(Self {
+            app: Arc::clone(app),
+            fresh: token.is_none(),
+            token: token.unwrap_or_else(|| secrets::random(32)),
+            said: cookie::read(app, &parts.headers, cookie::SAID).and_then(|said| unescape(&said)),
+            sheet: parts.headers.contains_key(&SHEET),
+        })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Signed {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
+        let Ok(visitor) = Visitor::from_request_parts(parts, app).await;
+        let manager = Manager::of_token(app, &visitor.token).await?;
+        Ok(Self { visitor, manager })
+    }
+}
+
+impl Deref for Signed {
+    type Target = Visitor;
+
+    fn deref(&self) -> &Visitor {
+        &self.visitor
+    }
+}
+
+impl Visitor {
+    /// What every form must carry: it can be made only by who knows the cookie, which no other site does.
+    pub fn form_token(&self) -> String {
+        form_token(&self.token)
+    }
+
+    /// A page for somebody who is not signed in, or where it does not matter.
+    pub fn page(&self, title: &str, body: &Markup) -> Response {
+        self.answer(StatusCode::OK, shell::alone(title, self.said.as_deref(), body))
+    }
+
+    pub fn page_with(&self, status: StatusCode, title: &str, body: &Markup) -> Response {
+        self.answer(status, shell::alone(title, self.said.as_deref(), body))
+    }
+
+    /// An answer with the cookies that go along: what was said is not said again.
+    fn answer(&self, status: StatusCode, page: Markup) -> Response {
+        let mut response = (status, Html(page.into_string())).into_response();
+        if self.fresh {
+            self.set_cookie(&mut response, cookie::SESSION, Some(&self.token));
+        }
+        if self.said.is_some() {
+            self.set_cookie(&mut response, cookie::SAID, None);
+        }
+        response
+    }
+
+    /// Sends the browser to another of our pages, which says what was done.
+    pub fn to(&self, path: &str, said: &str) -> Response {
+        let mut response = self.sent_to(path);
+        if !said.is_empty() {
+            self.set_cookie(&mut response, cookie::SAID, Some(&escape(said)));
+        }
+        response
+    }
+
+    fn sent_to(&self, path: &str) -> Response {
+        let place = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
+        if self.sheet {
+            return (StatusCode::OK, [(NEXT.clone(), place)]).into_response();
+        }
+        (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
+    }
+
+    /// Another cookie: a new session at sign-in, or none.
+    pub fn with_session(&self, mut response: Response, token: Option<&str>) -> Response {
+        self.set_cookie(&mut response, cookie::SESSION, token);
+        response
+    }
+
+    fn set_cookie(&self, response: &mut Response, name: &str, value: Option<&str>) {
+        response.headers_mut().append(header::SET_COOKIE, cookie::set(&self.app, name, value));
+    }
+}
+
+impl Signed {
+    /// A page of the person's own, of no account.
+    pub fn page(&self, section: Section, title: &str, body: &Markup) -> Response {
+        self.framed(None, section, StatusCode::OK, title, None, body)
+    }
+
+    /// A page of an account. `events` is where it hears of changes.
+    pub fn page_at(
+        &self,
+        at: &At,
+        section: Section,
+        status: StatusCode,
+        title: &str,
+        events: Option<&str>,
+        body: &Markup,
+    ) -> Response {
+        let account = AccountPlace { name: &at.name, tenant: &at.tenant, sections: at.sections() };
+        self.framed(Some(account), section, status, title, events, body)
+    }
+
+    fn framed(
+        &self,
+        account: Option<AccountPlace>,
+        section: Section,
+        status: StatusCode,
+        title: &str,
+        events: Option<&str>,
+        body: &Markup,
+    ) -> Response {
+        let form_token = self.form_token();
+        let place = Place {
+            account,
+            username: &self.manager.username,
+            operator: self.manager.operator,
+            form_token: &form_token,
+            section,
+        };
+        let extras = Extras { said: self.said.as_deref(), events };
+        self.answer(status, shell::framed(title, &place, &extras, body))
+    }
+}
+
+/// An account that is selected, and what one is there.
+pub struct At {
+    pub name: String,
+    pub tenant: String,
+    /// `None` while the login is not enabled there.
+    role: Option<String>,
+}
+
+impl At {
+    pub fn of_membership(membership: &OwnMembership) -> Self {
+        Self {
+            name: membership.account.clone(),
+            tenant: membership.tenant.clone(),
+            role: (membership.state == "enabled").then(|| membership.role.clone()),
+        }
+    }
+
+    fn sections(&self) -> &'static [Section] {
+        match self.role.as_deref() {
+            None => &[Section::Account],
+            Some(_) => &[Section::Account, Section::Downloads],
+        }
+    }
+}
+
+pub fn form_token(token: &str) -> String {
+    secrets::hash(&format!("form {token}"))
+}
+
+/// Percent-encoding (RFC 3986 §2.1), for a cookie's value and for parts of addresses.
+pub fn escape(value: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    value.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+fn unescape(value: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &rest[2..];
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_survives_its_cookie() {
+        for said in ["Registration 100-acme-laptop was added.", "“Åsa” <b>; x=1, 100 %", ""] {
+            let cookie = escape(said);
+            assert!(!cookie.contains([';', ',', ' ', '"', '\\']) && cookie.is_ascii(), "{cookie}");
+            assert_eq!(unescape(&cookie).as_deref(), Some(said));
+        }
+        for broken in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(unescape(broken), None, "{broken}");
+        }
+    }
+}
