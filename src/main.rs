@@ -1,7 +1,7 @@
 //! The desktop's entry: read the arguments, hand over.
 
 use agent_manager::{
-    app::{headless, ring, window},
+    app::{desktop, headless, ring, window},
     config::cli::{Cli, Mode},
 };
 use clap::Parser;
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     match cli.mode {
         Some(Mode::Headless(args)) => headless::run(&args),
         Some(Mode::Ring) => ring::run(),
+        None if cli.window.register_links => desktop::register_links(),
         None => window::run(cli.window),
     }
 }

@@ -14,11 +14,12 @@ use crate::{
     driver::{
         Commands, Driver, DriverError,
         account::EXPIRES,
-        api::{Command, Event, LoginState, Tagged, TmsLogin},
+        api::{Command, Event, LoginState, Proof, Tagged, TmsLogin},
     },
     headless::{command, event},
     sip::{flow::Transport, uri::Uri},
-    ua::api::{Account, RegistrationState},
+    tms::link::Link,
+    ua::api::{Account, RegistrationState, Secret},
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -85,7 +86,9 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     if let Err(e) = setup.memory.note_command(&first) {
         tracing::warn!("{e}");
     }
-    if let Who::Tms { registration: Some(registration), .. } = &options.who {
+    if let Who::Tms { registration: Some(registration), .. } | Who::Link { registration: Some(registration), .. } =
+        &options.who
+    {
         setup.memory.resume_with(registration.clone());
     }
     let (sender, lines) = sync_channel(WAITING_LINES);
@@ -125,9 +128,14 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
 /// Who to be.
 fn first_command(options: &HeadlessOptions, mut secrets: Secrets, setup: &Setup) -> Result<Command, ConfigError> {
     match &options.who {
-        Who::Tms { url, username, .. } => {
+        Who::Tms { url, username: Some(username), .. } => {
+            let (url, username) = (url.clone(), username.clone());
+            let login = |Secrets { password, api_key, .. }: Secrets| TmsLogin {
+                url,
+                proof: Proof::Password { username, password, api_key },
+            };
             if secrets.is_empty() {
-                secrets = setup.memory.vault().load(url, username)?.unwrap_or_default();
+                secrets = setup.memory.vault().load(&login.clone()(Secrets::default()))?.unwrap_or_default();
             }
             if secrets.password.0.is_empty() {
                 return Err(ConfigError::PasswordMissing);
@@ -135,13 +143,20 @@ fn first_command(options: &HeadlessOptions, mut secrets: Secrets, setup: &Setup)
             if secrets.api_key.0.is_empty() {
                 return Err(ConfigError::ApiKeyMissing);
             }
-            Ok(Command::SignIn(TmsLogin {
-                url: url.clone(),
-                username: username.clone(),
-                password: secrets.password,
-                api_key: secrets.api_key,
-            }))
+            Ok(Command::SignIn(login(secrets)))
         }
+        Who::Tms { url, username: None, .. } => {
+            let login = |token| TmsLogin { url: url.clone(), proof: Proof::Token(token) };
+            let kept = setup.memory.vault().load(&login(Secret::default()))?.unwrap_or_default();
+            if kept.token.0.is_empty() {
+                return Err(ConfigError::NoLinkSession(url.clone()));
+            }
+            Ok(Command::SignIn(login(kept.token)))
+        }
+        Who::Link { link, .. } => match Link::parse(&link.0) {
+            Ok(link) => Ok(Command::SignIn(link.login())),
+            Err(why) => Err(ConfigError::Option { option: "--link", why }),
+        },
         Who::Sip { aor, outbound_proxy, auth_username, register } => Ok(Command::UseAccount(Box::new(Account {
             name: aor.user.clone().unwrap_or_default(),
             aor: Uri::Sip((**aor).clone()),
@@ -262,6 +277,7 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
                 quit();
             }
             Some(Event::Notice(text)) => tracing::warn!("{text}"),
+            Some(Event::Token(token)) => keep_session(setup, token),
             Some(event) => match setup.memory.note_event(&event) {
                 Ok(Some(what)) => {
                     if let Err(e) = commands.send(Tagged { id: None, what }) {
@@ -275,6 +291,15 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
         }
     }
     code
+}
+
+/// A link's code is used up: the next start needs the token of the session that it has opened.
+fn keep_session(setup: &mut Setup, token: Secret) {
+    let login = setup.memory.note_token(token);
+    let kept = login.and_then(|login| setup.memory.vault().keep(&login, true));
+    if let Err(e) = kept.and_then(|()| setup.memory.note_kept(true)) {
+        tracing::warn!("{e}");
+    }
 }
 
 #[cfg(test)]

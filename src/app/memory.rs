@@ -6,11 +6,11 @@ use crate::{
         ConfigError,
         folder::ConfigFolder,
         secrets::{Secrets, open_store},
-        settings::Settings,
+        settings::{Settings, SignedInBy},
     },
-    driver::api::{Command, Event, LoginState, TmsLogin},
+    driver::api::{Command, Event, LoginState, Proof, TmsLogin},
     tms::url::TmsUrl,
-    ua::api::RegistrationState,
+    ua::api::{RegistrationState, Secret},
 };
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct Memory {
     folder: Arc<ConfigFolder>,
     settings: Settings,
     session: Session,
+    /// A link's TMS and registration: it may yet prove used up, and then nothing has changed.
+    link: Option<(String, Option<String>)>,
 }
 
 /// Which registrations are a TMS's, and so worth remembering.
@@ -36,7 +38,7 @@ enum Session {
 
 impl Memory {
     pub fn new(folder: ConfigFolder, settings: Settings) -> Self {
-        Self { folder: Arc::new(folder), settings, session: Session::None }
+        Self { folder: Arc::new(folder), settings, session: Session::None, link: None }
     }
 
     pub const fn settings(&self) -> &Settings {
@@ -63,13 +65,16 @@ impl Memory {
     /// A sentence; the command is to be carried out all the same.
     pub fn note_command(&mut self, command: &Command) -> Result<(), ConfigError> {
         match command {
+            Command::SignIn(TmsLogin { url, proof: Proof::Link { registration, .. } }) => {
+                self.link = Some((address(url), registration.clone()));
+                Ok(())
+            }
             Command::SignIn(login) => {
-                let (server, username) = (Some(address(&login.url)), Some(login.username.clone()));
-                // Another login's registrations are not this one's.
-                let same = self.settings.server == server && self.settings.username == username;
-                let resume = self.settings.last_registration.clone().filter(|_| same);
-                self.session = Session::Starting { resume: resume.clone() };
-                self.change(|s| (s.server, s.username, s.last_registration) = (server, username, resume))
+                let (username, by) = match &login.proof {
+                    Proof::Password { username, .. } => (Some(username.clone()), SignedInBy::Password),
+                    Proof::Token(_) | Proof::Link { .. } => (None, SignedInBy::Link),
+                };
+                self.signs_in(address(&login.url), username, by, None)
             }
             Command::UseAccount(_) => {
                 self.session = Session::None;
@@ -91,6 +96,14 @@ impl Memory {
     /// A sentence; the next start will not know.
     pub fn note_event(&mut self, event: &Event) -> Result<Option<Command>, ConfigError> {
         match event {
+            // A link's session is over for good.
+            Event::Login(LoginState::Refused { .. })
+                if self.session != Session::None && self.settings.signed_in_by == SignedInBy::Link =>
+            {
+                self.session = Session::None;
+                self.change(|s| s.signed_in_by = SignedInBy::Password)?;
+                Ok(None)
+            }
             Event::Login(LoginState::Initialized(_)) => match std::mem::replace(&mut self.session, Session::Running) {
                 Session::Starting { resume: Some(registration) } => {
                     Ok(Some(Command::Select { registration, takeover: false }))
@@ -107,10 +120,39 @@ impl Memory {
         }
     }
 
-    /// Comes online after signing in, in place of the last registration.
+    /// A link's code was good: what finds its session again, for [`Vault::keep`].
+    ///
+    /// # Errors
+    /// A sentence; the next start will not know.
+    pub fn note_token(&mut self, token: Secret) -> Result<TmsLogin, ConfigError> {
+        let (url, registration) = self.link.take().unwrap_or_default();
+        self.signs_in(url.clone(), None, SignedInBy::Link, Some(registration))?;
+        Ok(TmsLogin { url, proof: Proof::Token(token) })
+    }
+
+    /// `registration`: what a link names, if it names one, instead of the last.
+    fn signs_in(
+        &mut self,
+        server: String,
+        username: Option<String>,
+        by: SignedInBy,
+        registration: Option<Option<String>>,
+    ) -> Result<(), ConfigError> {
+        let (server, s) = (Some(server), &self.settings);
+        // Another login's registrations are not this one's.
+        let same = s.server == server && s.username == username && s.signed_in_by == by;
+        let resume = registration.unwrap_or_else(|| s.last_registration.clone().filter(|_| same));
+        self.session = Session::Starting { resume: resume.clone() };
+        self.change(|s| {
+            (s.server, s.username, s.signed_in_by, s.last_registration) = (server, username, by, resume);
+        })
+    }
+
+    /// Comes online after signing in, in place of the last registration or the link's.
     pub fn resume_with(&mut self, registration: String) {
-        if let Session::Starting { resume } = &mut self.session {
-            *resume = Some(registration);
+        match (&mut self.link, &mut self.session) {
+            (Some((_, resume)), _) | (None, Session::Starting { resume }) => *resume = Some(registration),
+            (None, Session::None | Session::Running) => {}
         }
     }
 
@@ -140,8 +182,8 @@ impl Vault {
     ///
     /// # Errors
     /// A sentence; the person then types them.
-    pub fn load(&self, url: &str, username: &str) -> Result<Option<Secrets>, ConfigError> {
-        open_store(&self.folder).load(&key(url, username))
+    pub fn load(&self, login: &TmsLogin) -> Result<Option<Secrets>, ConfigError> {
+        open_store(&self.folder).load(&key(login))
     }
 
     /// Keeps, or no longer keeps, the secrets of this login.
@@ -150,17 +192,29 @@ impl Vault {
     /// A sentence; nothing is kept.
     pub fn keep(&self, login: &TmsLogin, remember: bool) -> Result<(), ConfigError> {
         if remember {
-            let secrets = Secrets { password: login.password.clone(), api_key: login.api_key.clone() };
-            open_store(&self.folder).save(&key(&login.url, &login.username), &secrets)?;
+            open_store(&self.folder).save(&key(login), &secrets(&login.proof))?;
         } else if self.was_kept {
-            open_store(&self.folder).forget(&key(&login.url, &login.username))?;
+            open_store(&self.folder).forget(&key(login))?;
         }
         Ok(())
     }
 }
 
-fn key(url: &str, username: &str) -> String {
-    format!("{username} at {}", address(url))
+fn secrets(proof: &Proof) -> Secrets {
+    match proof.clone() {
+        Proof::Password { password, api_key, .. } => Secrets { password, api_key, ..Secrets::default() },
+        Proof::Token(token) => Secrets { token, ..Secrets::default() },
+        Proof::Link { .. } => Secrets::default(),
+    }
+}
+
+/// The login's name among the secrets.
+fn key(login: &TmsLogin) -> String {
+    let who = match &login.proof {
+        Proof::Password { username, .. } => username,
+        Proof::Link { .. } | Proof::Token(_) => "link",
+    };
+    format!("{who} at {}", address(&login.url))
 }
 
 /// One spelling for an address however it was typed; what is none is refused where it is used.
@@ -171,7 +225,7 @@ fn address(typed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{tms::wire, ua::api::Secret};
+    use crate::tms::wire;
     use std::time::Duration;
 
     fn memory(dir: &tempfile::TempDir) -> Memory {
@@ -180,9 +234,13 @@ mod tests {
         Memory::new(folder, settings)
     }
 
+    fn login(url: &str, username: &str) -> TmsLogin {
+        let (password, api_key) = (Secret("p".into()), Secret("k".into()));
+        TmsLogin { url: url.into(), proof: Proof::Password { username: username.into(), password, api_key } }
+    }
+
     fn sign_in(username: &str) -> Command {
-        let (url, username) = ("http://127.0.0.1:1".to_owned(), username.to_owned());
-        Command::SignIn(TmsLogin { url, username, password: Secret("p".into()), api_key: Secret("k".into()) })
+        Command::SignIn(login("http://127.0.0.1:1", username))
     }
 
     fn initialized() -> Event {
@@ -233,6 +291,37 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_remembered_once_its_code_has_proved_good() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let url = "http://127.0.0.1:1".to_owned();
+        let link = |registration: Option<&str>| {
+            let proof = Proof::Link { code: Secret("c".into()), registration: registration.map(Into::into) };
+            Command::SignIn(TmsLogin { url: url.clone(), proof })
+        };
+        let token = || Secret("t".into());
+        let mut first = memory(&dir);
+        first.note_command(&sign_in("a@b")).expect("written");
+        assert_eq!(resumed(&mut first), None);
+        first.note_command(&link(Some("100-acme-x"))).expect("nothing to write");
+        assert_eq!(first.settings().signed_in_by, SignedInBy::Password, "it may be used up");
+        let again = first.note_token(token()).expect("written");
+        assert_eq!(again, TmsLogin { url: url.clone(), proof: Proof::Token(token()) });
+        assert_eq!(resumed(&mut first).as_deref(), Some("100-acme-x"));
+        drop(first);
+
+        let mut second = memory(&dir);
+        assert_eq!((second.settings().signed_in_by, &second.settings().username), (SignedInBy::Link, &None));
+        second.note_command(&Command::SignIn(again)).expect("written");
+        assert_eq!(resumed(&mut second).as_deref(), Some("100-acme-x"));
+        second.note_command(&link(None)).expect("nothing to write");
+        second.note_token(token()).expect("written");
+        assert_eq!(resumed(&mut second), None, "it names none, and may be somebody else's");
+        let over = LoginState::Refused { kind: "x".into(), reason: "Over.".into() };
+        second.note_event(&Event::Login(over)).expect("written");
+        assert_eq!(second.settings().signed_in_by, SignedInBy::Password);
+    }
+
+    #[test]
     fn a_plain_account_is_not_remembered() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let mut memory = memory(&dir);
@@ -256,8 +345,8 @@ mod tests {
     #[test]
     fn one_address_however_it_is_typed() {
         for typed in ["localhost:1", " http://localhost:1/ ", "http://localhost:1"] {
-            assert_eq!(key(typed, "a@b"), "a@b at http://localhost:1");
+            assert_eq!(key(&login(typed, "a@b")), "a@b at http://localhost:1");
         }
-        assert_eq!(key("tms.example", "a@b"), "a@b at https://tms.example");
+        assert_eq!(key(&login("tms.example", "a@b")), "a@b at https://tms.example");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`setup`] is what both front ends share: the folder, the settings and what the softphone remembers of a session.
 
+pub mod desktop;
 pub mod headless;
 pub mod logging;
 pub mod memory;

@@ -1,5 +1,6 @@
 //! The command line as typed; [`super::options`] validates it.
 
+use crate::ua::api::Secret;
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -38,6 +39,12 @@ pub struct CommonArgs {
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct WindowArgs {
+    /// Signs in with the one-time code of such a link; a running window does so itself.
+    #[arg(value_name = "agent-manager://LINK", value_parser = link)]
+    pub link: Option<Secret>,
+    /// Let this user's desktop open agent-manager:// links with this program, and end.
+    #[arg(long, exclusive = true)]
+    pub register_links: bool,
     /// The TMS's address, ready in the sign-in form.
     #[arg(long, value_name = "URL")]
     pub tms: Option<String>,
@@ -55,15 +62,19 @@ pub struct WindowArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(clap::ArgGroup::new("who").required(true).args(["tms", "sip_account"])))]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["tms", "link", "sip_account"])))]
 pub struct HeadlessArgs {
     /// Log in to this TMS (password and API key from the environment or --secrets-stdin).
-    #[arg(long, value_name = "URL", requires = "username")]
+    #[arg(long, value_name = "URL")]
     pub tms: Option<String>,
+    /// Without it, the session that a link has opened goes on.
     #[arg(long, value_name = "NAME", requires = "tms")]
     pub username: Option<String>,
+    /// Log in with the one-time code of an agent-manager:// link.
+    #[arg(long, value_name = "LINK", value_parser = link)]
+    pub link: Option<Secret>,
     /// Bring this registration online after the login.
-    #[arg(long, value_name = "NAME", requires = "tms")]
+    #[arg(long, value_name = "NAME", conflicts_with = "sip_account")]
     pub registration: Option<String>,
     /// A plain SIP account on any PBX: sip:101@pbx.example.
     #[arg(long, value_name = "URI")]
@@ -116,4 +127,14 @@ pub struct HeadlessArgs {
     pub secrets_stdin: bool,
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// A link is told from a mistyped subcommand; what it says is read later, where its error can be shown.
+fn link(text: &str) -> Result<Secret, String> {
+    let is_link = text.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("agent-manager:"));
+    if is_link {
+        Ok(Secret(text.to_owned()))
+    } else {
+        Err("an agent-manager:// link or a subcommand is expected".into())
+    }
 }

@@ -20,6 +20,8 @@ pub enum ConfigError {
     PasswordMissing,
     #[error("the API key is missing; set AGENT_MANAGER_API_KEY, or use --secrets-stdin")]
     ApiKeyMissing,
+    #[error("no link has signed in at {0} with this configuration folder; give --username, or --link with a new link")]
+    NoLinkSession(String),
     #[error("the first line of standard input is not {{\"password\":\"…\",\"api_key\":\"…\"}}")]
     SecretsLine,
 }

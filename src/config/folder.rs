@@ -21,13 +21,7 @@ impl ConfigFolder {
     /// # Errors
     /// [`ConfigError::InUse`] when another process holds it.
     pub fn open(dir: Option<&Path>) -> Result<Self, ConfigError> {
-        let path = match dir {
-            Some(dir) => dir.to_owned(),
-            None => {
-                let project = directories::ProjectDirs::from("", "", "agent-manager").ok_or(ConfigError::NoFolder)?;
-                project.config_dir().to_owned()
-            }
-        };
+        let path = Self::locate(dir)?;
         create_private(&path).map_err(|e| ConfigError::file("create the folder", &path, e))?;
         let lock_path = path.join("lock");
         let lock = File::options()
@@ -41,6 +35,18 @@ impl ConfigFolder {
             Err(TryLockError::WouldBlock) => Err(ConfigError::InUse(path)),
             Err(TryLockError::Error(e)) => Err(ConfigError::file("lock", lock_path, e)),
         }
+    }
+
+    /// Where the folder is, or will be.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoFolder`] when neither `dir` nor the system names one.
+    pub fn locate(dir: Option<&Path>) -> Result<PathBuf, ConfigError> {
+        if let Some(dir) = dir {
+            return Ok(dir.to_owned());
+        }
+        let project = directories::ProjectDirs::from("", "", "agent-manager").ok_or(ConfigError::NoFolder)?;
+        Ok(project.config_dir().to_owned())
     }
 
     pub fn path(&self) -> &Path {

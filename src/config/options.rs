@@ -11,6 +11,7 @@ use crate::{
         target::Target,
         uri::{SipUri, Uri},
     },
+    ua::api::Secret,
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -32,8 +33,23 @@ pub struct HeadlessOptions {
 
 #[derive(Clone, Debug)]
 pub enum Who {
-    Tms { url: String, username: String, registration: Option<String> },
-    Sip { aor: Box<SipUri>, outbound_proxy: Option<Uri>, auth_username: String, register: bool },
+    /// Without a user name: by the session that a link has opened.
+    Tms {
+        url: String,
+        username: Option<String>,
+        registration: Option<String>,
+    },
+    /// As given; an `agent-manager://` link.
+    Link {
+        link: Secret,
+        registration: Option<String>,
+    },
+    Sip {
+        aor: Box<SipUri>,
+        outbound_proxy: Option<Uri>,
+        auth_username: String,
+        register: bool,
+    },
 }
 
 /// Codecs built so far, in the contract's default order.
@@ -81,8 +97,12 @@ fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
 }
 
 fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
-    if let (Some(url), Some(username)) = (&args.tms, &args.username) {
-        return Ok(Who::Tms { url: url.clone(), username: username.clone(), registration: args.registration.clone() });
+    let registration = args.registration.clone();
+    if let Some(link) = &args.link {
+        return Ok(Who::Link { link: link.clone(), registration });
+    }
+    if let Some(url) = &args.tms {
+        return Ok(Who::Tms { url: url.clone(), username: args.username.clone(), registration });
     }
     let account = args.sip_account.as_deref().unwrap_or_default();
     let aor = match account.parse() {
@@ -200,9 +220,15 @@ mod tests {
     fn a_tms_login() {
         let o = options("agent-manager headless --tms http://127.0.0.1:8080 --username a@b --registration 100-acme --bind 127.0.0.1:0")
             .expect("valid");
-        assert!(matches!(o.who, Who::Tms { registration: Some(r), .. } if r == "100-acme"));
+        assert!(
+            matches!(o.who, Who::Tms { registration: Some(r), username: Some(u), .. } if r == "100-acme" && u == "a@b")
+        );
         assert_eq!(o.codecs, CODECS);
         assert_eq!(o.transport, None);
+        let o = options("agent-manager headless --tms https://tms.example").expect("by an earlier link");
+        assert!(matches!(o.who, Who::Tms { username: None, .. }));
+        let o = options("agent-manager headless --link agent-manager://link?tms=https://a&code=c0de").expect("valid");
+        assert!(matches!(o.who, Who::Link { registration: None, .. }) && !format!("{o:?}").contains("c0de"));
     }
 
     #[test]
@@ -250,7 +276,10 @@ mod tests {
         }
         for line in [
             "agent-manager headless",
-            "agent-manager headless --tms https://a",
+            "agent-manager headless --link https://a",
+            "agent-manager headless --link agent-manager://link --tms https://a",
+            "agent-manager headles",
+            "agent-manager --register-links --dark",
             "agent-manager headless --sip-account tel:5",
             "agent-manager headless --sip-account sip:101@pbx.example;transport=tls",
             "agent-manager headless --sip-account sips:101@pbx.example",

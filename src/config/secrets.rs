@@ -1,4 +1,4 @@
-//! Password and API key: from the environment or standard input for headless, else remembered in the system's keyring or,
+//! Password, API key and the token of a link's session: from the environment or standard input for headless, else remembered in the system's keyring or,
 //! where there is none, in a file that only the user can read.
 
 use super::{
@@ -14,6 +14,8 @@ use std::io::BufRead;
 pub struct Secrets {
     pub password: Secret,
     pub api_key: Secret,
+    /// Of the session that a link has opened.
+    pub token: Secret,
 }
 
 /// As stored and as read from standard input.
@@ -23,13 +25,32 @@ struct Plain {
     password: String,
     #[serde(default)]
     api_key: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    token: String,
+}
+
+impl From<Plain> for Secrets {
+    fn from(plain: Plain) -> Self {
+        Self { password: Secret(plain.password), api_key: Secret(plain.api_key), token: Secret(plain.token) }
+    }
+}
+
+impl From<&Secrets> for Plain {
+    fn from(secrets: &Secrets) -> Self {
+        Self {
+            password: secrets.password.0.clone(),
+            api_key: secrets.api_key.0.clone(),
+            token: secrets.token.0.clone(),
+        }
+    }
 }
 
 impl Secrets {
     /// From `AGENT_MANAGER_PASSWORD` and `AGENT_MANAGER_API_KEY`; absent ones are empty.
     pub fn from_environment() -> Self {
         let read = |name| Secret(std::env::var(name).unwrap_or_default());
-        Self { password: read("AGENT_MANAGER_PASSWORD"), api_key: read("AGENT_MANAGER_API_KEY") }
+        let (password, api_key) = (read("AGENT_MANAGER_PASSWORD"), read("AGENT_MANAGER_API_KEY"));
+        Self { password, api_key, ..Self::default() }
     }
 
     /// From one line of JSON, which is left unread by others.
@@ -44,21 +65,19 @@ impl Secrets {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.password.0.is_empty() && self.api_key.0.is_empty()
+        *self == Self::default()
     }
 
     fn from_json(json: &[u8]) -> Option<Self> {
-        let plain: Plain = serde_json::from_slice(json).ok()?;
-        Some(Self { password: Secret(plain.password), api_key: Secret(plain.api_key) })
+        serde_json::from_slice::<Plain>(json).ok().map(Self::from)
     }
 
     fn to_json(&self) -> String {
-        let plain = Plain { password: self.password.0.clone(), api_key: self.api_key.0.clone() };
-        serde_json::to_string(&plain).expect("two strings always serialise")
+        serde_json::to_string(&Plain::from(self)).expect("strings always serialise")
     }
 }
 
-/// A place that remembers secrets between starts. `login` is `USERNAME at URL`.
+/// A place that remembers secrets between starts. `login` is `USERNAME at URL`, `link at URL`.
 pub trait SecretStore {
     /// # Errors
     /// A sentence; the person then types the secrets.
@@ -138,14 +157,11 @@ impl SecretStore for FileStore<'_> {
             .map_err(|e| ConfigError::file("read", self.folder.path().join(FILE), e))?;
         // A damaged file remembers nothing; the person types the secrets and it is written anew.
         let found = content.and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok());
-        Ok(found
-            .filter(|r| r.login == login)
-            .map(|r| Secrets { password: Secret(r.secrets.password), api_key: Secret(r.secrets.api_key) }))
+        Ok(found.filter(|r| r.login == login).map(|r| r.secrets.into()))
     }
 
     fn save(&self, login: &str, secrets: &Secrets) -> Result<(), ConfigError> {
-        let plain = Plain { password: secrets.password.0.clone(), api_key: secrets.api_key.0.clone() };
-        let file = Remembered { login: login.to_owned(), secrets: plain };
+        let file = Remembered { login: login.to_owned(), secrets: secrets.into() };
         let text = serde_json::to_vec(&file).expect("strings always serialise");
         self.folder.write(FILE, &text, Durable::Yes)
     }
@@ -160,7 +176,7 @@ mod tests {
     use super::*;
 
     fn secrets() -> Secrets {
-        Secrets { password: Secret("correct horse".into()), api_key: Secret("ak_1".into()) }
+        Secrets { password: Secret("correct horse".into()), api_key: Secret("ak_1".into()), ..Secrets::default() }
     }
 
     #[test]
@@ -169,6 +185,9 @@ mod tests {
         let folder = ConfigFolder::open(Some(dir.path())).expect("free");
         let store = FileStore::new(&folder);
         assert_eq!(store.load("a at b").expect("readable"), None);
+        let link = Secrets { token: Secret("t0ken".into()), ..Secrets::default() };
+        store.save("link at b", &link).expect("written");
+        assert_eq!(store.load("link at b").expect("readable"), Some(link));
         store.save("a at b", &secrets()).expect("written");
         assert_eq!(store.load("a at b").expect("readable"), Some(secrets()));
         assert_eq!(store.load("c at b").expect("readable"), None);

@@ -18,10 +18,22 @@ pub struct Settings {
     /// The TMS last signed in to, and the user name.
     pub server: Option<String>,
     pub username: Option<String>,
+    pub signed_in_by: SignedInBy,
     /// Comes online by itself at the next start.
     pub last_registration: Option<String>,
     pub audio: Audio,
     pub window: Window,
+}
+
+/// What opened the last session, and opens the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignedInBy {
+    /// User name, password and API key.
+    #[default]
+    Password,
+    /// An `agent-manager://` link, whose session is found again by its token.
+    Link,
 }
 
 /// Device names; `None` is the system's default.

@@ -1,6 +1,6 @@
 //! What a front end (window, headless) asks of the softphone and what it hears from it.
 
-pub use crate::tms::session::{LoginState, TmsLogin};
+pub use crate::tms::login::{LoginState, Proof, TmsLogin};
 
 use crate::{
     media::{
@@ -8,7 +8,7 @@ use crate::{
         stats::CallStats,
     },
     tms::wire,
-    ua::api::{Account, CallId, CallInfo, RegistrationState},
+    ua::api::{Account, CallId, CallInfo, RegistrationState, Secret},
 };
 
 /// A command with the caller's own mark, which every direct answer carries back.
@@ -86,6 +86,8 @@ pub enum Event {
         sip: String,
     },
     Login(LoginState),
+    /// A link's code was good; signing in with [`Proof::Token`] finds its session again. `Login` follows.
+    Token(Secret),
     /// Answer to `Registrations`, and by itself whenever the TMS says the list changed.
     Registrations(Vec<wire::Registration>),
     Registration {

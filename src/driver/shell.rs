@@ -248,7 +248,7 @@ impl Shell {
 
     fn sign_out_and_stop(&mut self, now: Instant) {
         self.phase = Phase::SigningOut { until: now + SIGN_OUT };
-        self.session.sign_out();
+        self.session.quit();
         self.drain(now);
     }
 

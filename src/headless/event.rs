@@ -144,7 +144,8 @@ pub fn line(event: &Tagged<Event>) -> Option<String> {
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
         Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
         Event::Stopped { failure: Some(message) } => What::Error(Error { cmd: None, call: None, message }),
-        Event::Stats { asked: false, .. }
+        Event::Token(_)
+        | Event::Stats { asked: false, .. }
         | Event::Muted { .. }
         | Event::Levels { .. }
         | Event::Devices(_)

@@ -2,12 +2,12 @@
 //! credential of the chosen one, the stream of events and its gaps.
 
 use super::{
+    login::{BAD_ADDRESS, LoginState, Proof, TmsLogin},
     outcome::{self, Answer, ApiError, Failure},
-    sse::ServerEvent,
     url::{TmsUrl, segment},
     wire,
 };
-use crate::{sip::entropy::Entropy, ua::api::Secret};
+use crate::sip::entropy::Entropy;
 use jiff::Timestamp;
 use std::{
     collections::VecDeque,
@@ -15,123 +15,18 @@ use std::{
 };
 
 mod login;
+mod output;
 mod request;
 mod selection;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use output::{Credential, Event, Output, Stream};
 pub use request::{ApiRequest, Method, RequestId};
 use request::{Asked, Asking};
 use selection::Selection;
 use state::{Login, Renewal, SignedIn, State, StreamState};
-
-/// What a person types to sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TmsLogin {
-    /// `https://tms.example` or `http://127.0.0.1:8080`.
-    pub url: String,
-    pub username: String,
-    pub password: Secret,
-    pub api_key: Secret,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum LoginState {
-    SignedOut,
-    SigningIn,
-    Initialized(wire::Me),
-    /// `kind`: the problem's type; `reason`: a sentence. The TMS said no; trying again by itself makes no sense.
-    Refused {
-        kind: String,
-        reason: String,
-    },
-    /// The TMS could not be reached or answered nonsense; tried again after `retry_in_s` where that is given.
-    Unreachable {
-        reason: String,
-        retry_in_s: Option<u64>,
-    },
-}
-
-/// Sign-in requests of ours that a TMS would never see: the address itself is wrong.
-pub const BAD_ADDRESS: &str = "urn:agent-manager:problem:bad-address";
-
-/// What the session asks of its shell, in order.
-#[derive(Debug)]
-pub enum Output {
-    /// Answer with [`Session::handle_answer`].
-    Request {
-        id: RequestId,
-        request: ApiRequest,
-    },
-    /// Open the stream of events, closing an earlier one; answer with [`Session::handle_stream`].
-    OpenEvents {
-        request: ApiRequest,
-    },
-    CloseEvents,
-    Event(Event),
-}
-
-#[derive(Debug, PartialEq)]
-pub enum Event {
-    Login(LoginState),
-    /// `asked`: in answer to [`Session::registrations`].
-    Registrations {
-        list: Vec<wire::Registration>,
-        asked: bool,
-    },
-    /// Register with this; given again, with a new password, before the old one expires.
-    Credential {
-        registration: String,
-        credential: Credential,
-    },
-    /// Held by another device; nothing changed.
-    Conflict {
-        registration: String,
-        reason: String,
-    },
-    /// Another device has taken the chosen registration over; it is no longer chosen.
-    Displaced {
-        registration: String,
-        reason: String,
-    },
-    /// The TMS cannot be reached to ask for the credential; tried again by itself.
-    SelectDelayed {
-        registration: String,
-        reason: String,
-        retry_in: Duration,
-    },
-    /// A command could not be carried out: a sentence.
-    Failed {
-        command: &'static str,
-        message: String,
-    },
-}
-
-/// A SIP credential whose `Debug` shows no password.
-#[derive(Clone)]
-pub struct Credential(pub wire::SipCredential);
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credential({})", self.0.username)
-    }
-}
-
-impl PartialEq for Credential {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.username == other.0.username && self.0.password == other.0.password
-    }
-}
-
-/// What happened to the stream of events.
-#[derive(Debug)]
-pub enum Stream {
-    Opened,
-    Event(ServerEvent),
-    /// It ended, or could not be opened: `Ok` is an answer that is not a stream.
-    Closed(Result<Answer, Failure>),
-}
 
 /// See the module's documentation. Time is handed in; `wall` is used for expiry times only.
 pub struct Session {
@@ -156,15 +51,20 @@ impl Session {
         }
     }
 
-    /// Signs in, forgetting any earlier session and selection.
+    /// Signs in, forgetting any earlier session and selection; for a link's code only once that has proved good.
     pub fn sign_in(&mut self, typed: TmsLogin) {
-        self.forget();
-        match TmsUrl::parse(&typed.url) {
+        let (base, proof) = (TmsUrl::parse(&typed.url), typed.proof);
+        match base {
+            Ok(base) if self.is_signed_in() && matches!(proof, Proof::Link { .. }) => {
+                self.exchange(Login { base, proof });
+            }
             Ok(base) => {
+                self.forget();
                 self.tell(Event::Login(LoginState::SigningIn));
-                self.ask_sign_in(Login { base, typed }, 0);
+                self.ask_sign_in(Login { base, proof }, 0);
             }
             Err(reason) => {
+                self.forget();
                 self.tell(Event::Login(LoginState::Refused { kind: BAD_ADDRESS.into(), reason }));
             }
         }
@@ -177,6 +77,17 @@ impl Session {
         if !was_out {
             self.tell(Event::Login(LoginState::SignedOut));
         }
+    }
+
+    /// The program ends: signs out, but for a session that can only be found again by its token.
+    pub fn quit(&mut self) {
+        if let State::SignedIn(signed_in) = &self.state
+            && matches!(signed_in.login.proof, Proof::Token(_))
+        {
+            self.state = State::SignedOut;
+            self.outputs.push_back(Output::CloseEvents);
+        }
+        self.sign_out();
     }
 
     /// Asks for the list of registrations.
@@ -215,6 +126,10 @@ impl Session {
                 self.first_session(now, wall, login, attempt, result);
             }
             (Asking::SignIn, State::SignedIn(signed_in)) => self.renewed(now, wall, *signed_in, result),
+            (Asking::Exchange(login), state) => {
+                self.state = state;
+                self.exchanged(now, wall, login, result);
+            }
             (Asking::Registrations { asked }, state @ State::SignedIn(_)) => {
                 self.state = state;
                 self.registrations_came(now, (id, asked), result);
@@ -277,7 +192,7 @@ impl Session {
                 && at <= now
             {
                 signed_in.renewal = Renewal::Running { attempt };
-                let request = ApiRequest::sign_in(&signed_in.login.base, &signed_in.login.typed, &self.instance_id);
+                let request = signed_in.login.request(&self.instance_id);
                 self.ask(Asking::SignIn, request);
             }
             self.selection_timeout(now);
@@ -295,7 +210,7 @@ impl Session {
             State::SignedIn(signed_in) => {
                 let renewal = match signed_in.renewal {
                     Renewal::Due { at, .. } => Some(at),
-                    Renewal::Running { .. } => None,
+                    Renewal::Running { .. } | Renewal::Never => None,
                 };
                 let stream = match signed_in.stream {
                     StreamState::Waiting { at, .. } => Some(at),
@@ -318,6 +233,7 @@ impl Session {
     /// Leaves whatever session there is, telling the TMS where it knows of one.
     fn forget(&mut self) {
         self.forget_questions();
+        self.asked.forget_exchange();
         self.selection = Selection::None;
         match std::mem::replace(&mut self.state, State::SignedOut) {
             State::SignedIn(signed_in) => {
@@ -343,7 +259,7 @@ impl Session {
     }
 
     fn ask_sign_in(&mut self, login: Login, attempt: u32) {
-        let request = ApiRequest::sign_in(&login.base, &login.typed, &self.instance_id);
+        let request = login.request(&self.instance_id);
         self.ask(Asking::SignIn, request);
         self.state = State::SigningIn { login, attempt };
     }

@@ -13,6 +13,14 @@ pub struct SignIn {
     pub instance_id: String,
 }
 
+/// `POST /v1/link`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct LinkExchange {
+    /// Of the `agent-manager://` link.
+    pub code: String,
+    pub instance_id: String,
+}
+
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Session {
     pub token: String,

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test of the real programs reads the clock")]
 
 mod demo;
+mod link;
 #[path = "../peers/support/phone.rs"]
 #[allow(dead_code, reason = "shared with the tests of other peers")]
 mod phone;

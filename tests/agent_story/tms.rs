@@ -88,6 +88,22 @@ impl Tms {
         Phone::start(self.folder(), name, &args, password, Some(key))
     }
 
+    /// A link for extension 100, with what is to follow its code.
+    pub fn link(&self, more: &str) -> String {
+        let made = self.ask("POST", "/v1/accounts/acme/extensions/100/links", &Value::Null);
+        format!("{}{more}", made["url"].as_str().expect("a link"))
+    }
+
+    /// A softphone that opens a link, or goes on with what an earlier one has opened.
+    pub fn phone_by(&self, name: &str, link: Option<&str>) -> Phone {
+        let args = match link {
+            Some(link) => ["--link", link],
+            None => ["--tms", self.ready["http"].as_str().expect("an address")],
+        };
+        let args = [&args[..], &["--bind", "127.0.0.1:0", "--audio", "null"]].concat();
+        Phone::start(self.folder(), name, &args, "", None)
+    }
+
     /// The demonstration's agent, signed in. The same `name` is the same installation.
     pub fn agent(&self, name: &str) -> Phone {
         let phone = self.phone_as(name, self.demo("username"), self.demo("password"), self.demo("api_key"));

@@ -45,15 +45,13 @@ impl Tms {
     /// With a session and two registrations.
     fn signed_in() -> Self {
         let tms = Self::start();
-        tms.answer(
-            "POST /v1/sessions",
-            200,
-            JSON,
-            &json!({
+        let session = json!({
             "token": "t1", "expires_at": "2099-01-01T00:00:00Z", "user": {"name": "Ann"},
             "account": {"name": "Acme", "tenant": "acme", "realm": "acme", "edition": "enterprise"},
-            "extensions": [{"number": "100", "name": "Ann"}]}),
-        );
+            "extensions": [{"number": "100", "name": "Ann"}]});
+        for request in ["POST /v1/sessions", "POST /v1/link", "GET /v1/me"] {
+            tms.answer(request, 200, JSON, &session);
+        }
         tms.answer("GET /v1/me/registrations", 200, JSON, &json!([
             {"name": "100-acme", "extension": "100", "kind": "P", "label": "Desk", "ring_inbound": true,
              "in_use": {"device": "T46S", "address": "10.0.0.12:5060", "since": "2026-01-01T08:00:00Z", "this_device": false}},
@@ -89,6 +87,10 @@ impl Tms {
             let _ = stream.write_all(answer.as_bytes());
             return;
         }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no holder panics").clone()
     }
 
     fn phone(&self, dir: &Path, more: &[&str]) -> Phone {
@@ -158,7 +160,7 @@ fn choosing_a_registration_and_the_last_one_at_the_next_start() {
     peer.accept_register(&renewed);
     phone.wait(json!({"event": "registration", "state": "online", "name": "100-acme-laptop", "id": "again"}));
     phone.quit();
-    assert!(tms.asked.lock().expect("no holder panics").contains(&"DELETE /v1/sessions/current".to_owned()));
+    assert!(tms.asked().contains(&"DELETE /v1/sessions/current".to_owned()));
 
     let mut peer_again = peer;
     let phone = tms.phone(dir.path(), &[]);
@@ -201,4 +203,61 @@ fn secrets_appear_nowhere() {
     for (place, text) in everything {
         assert!(!text.contains("correct horse") && !text.contains("ak_1"), "{place}: {text}");
     }
+}
+
+/// A softphone that knows no password.
+fn linked(dir: &Path, args: &[&str]) -> Phone {
+    let args = [args, &["--bind", "127.0.0.1:0", "--audio", "null"]].concat();
+    Phone::start(dir, "phone", &args, "", None)
+}
+
+#[test]
+fn a_link_signs_in_once_and_its_session_goes_on_at_the_next_start() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let tms = Tms::signed_in();
+    let url = format!("http://{}", tms.address);
+    let link = format!("agent-manager://link?tms={}&code=c0de", url.replace(':', "%3A").replace('/', "%2F"));
+    let phone = linked(dir.path(), &["--link", &link]);
+    phone.wait(json!({"event": "login", "state": "initialized"}));
+    assert!(!format!("{:?}", phone.events()).contains("t1"), "the token is nobody's to read");
+    phone.quit();
+    assert!(!tms.asked().contains(&"DELETE /v1/sessions/current".to_owned()), "{:?}", tms.asked());
+
+    let phone = linked(dir.path(), &["--tms", &url]);
+    phone.wait(json!({"event": "login", "state": "initialized"}));
+    assert!(tms.asked().contains(&"GET /v1/me".to_owned()), "{:?}", tms.asked());
+    phone.quit();
+
+    let over = json!({"type": "urn:x", "title": "Over", "status": 401, "detail": "This session has ended."});
+    tms.answer("GET /v1/me", 401, PROBLEM, &over);
+    let mut phone = linked(dir.path(), &["--tms", &url]);
+    let refused = phone.wait(json!({"event": "login", "state": "refused"}));
+    assert_eq!(
+        refused["reason"],
+        "This session has ended. Ask for a new link, or sign in with user name, password and API key."
+    );
+    assert_eq!(phone.exit_code(), Some(3));
+}
+
+#[test]
+fn a_link_that_cannot_be_used_is_refused_in_a_sentence() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut phone = linked(dir.path(), &["--link", "agent-manager://link?tms=http://tms.example&code=c0de"]);
+    let error = phone.wait(json!({"event": "error"}));
+    let said = error["message"].as_str().expect("a sentence");
+    assert!(said.starts_with("--link: This link leads to http://tms.example, which is not safe"), "{said}");
+    assert_eq!(phone.exit_code(), Some(2));
+    let mut phone = linked(dir.path(), &["--tms", "http://127.0.0.1:1"]);
+    let error = phone.wait(json!({"event": "error"}));
+    assert!(error["message"].as_str().is_some_and(|m| m.contains("no link has signed in")), "{error}");
+    assert_eq!(phone.exit_code(), Some(2));
+
+    let tms = Tms::start();
+    let used = json!({"type": "urn:x", "title": "No", "status": 403, "detail": "This link was used already."});
+    tms.answer("POST /v1/link", 403, PROBLEM, &used);
+    let link = format!("agent-manager://link?tms=http://{}&code=c0de", tms.address);
+    let mut phone = linked(dir.path(), &["--link", &link]);
+    let refused = phone.wait(json!({"event": "login", "state": "refused"}));
+    assert_eq!(refused["reason"], used["detail"]);
+    assert_eq!(phone.exit_code(), Some(3));
 }

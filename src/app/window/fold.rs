@@ -75,7 +75,11 @@ impl Fold {
             Event::Error { message, .. } => {
                 outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
             }
-            Event::Levels { .. } | Event::Dtmf { .. } | Event::Done { .. } | Event::Stopped { .. } => {}
+            Event::Token(_)
+            | Event::Levels { .. }
+            | Event::Dtmf { .. }
+            | Event::Done { .. }
+            | Event::Stopped { .. } => {}
         }
         outcome
     }

@@ -15,7 +15,7 @@ const WAITING: usize = 16;
 #[derive(Debug)]
 pub enum Question {
     /// Fills in what was left empty.
-    Load { serial: u32, url: String, username: String },
+    Load { serial: u32, login: TmsLogin },
     /// What the TMS has accepted.
     Keep { login: TmsLogin, remember: bool },
 }
@@ -61,7 +61,7 @@ impl Keyring {
 fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
     for (vault, question) in asked {
         let answer = match question {
-            Question::Load { serial, url, username } => Answer::Loaded { serial, kept: vault.load(&url, &username) },
+            Question::Load { serial, login } => Answer::Loaded { serial, kept: vault.load(&login) },
             Question::Keep { login, remember } => Answer::Kept { remember, done: vault.keep(&login, remember) },
         };
         if input.send(Input::Keyring(answer)).is_err() {
@@ -73,6 +73,7 @@ fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{driver::api::Proof, ua::api::Secret};
 
     #[test]
     fn a_keyring_that_waits_holds_up_nobody() {
@@ -82,9 +83,8 @@ mod tests {
         // Nobody takes questions, as while the keyring shows its prompt.
         let (questions, _asked) = sync_channel(WAITING);
         let keyring = Keyring { questions };
-        let ask = |serial| {
-            keyring.ask(memory.vault(), Question::Load { serial, url: "localhost".into(), username: "a@b".into() })
-        };
+        let login = TmsLogin { url: "localhost".into(), proof: Proof::Token(Secret::default()) };
+        let ask = |serial| keyring.ask(memory.vault(), Question::Load { serial, login: login.clone() });
         assert!((0..WAITING as u32).all(|serial| ask(serial).is_ok()));
         assert!(ask(99).is_err_and(|said| said.contains("unlocked")));
     }

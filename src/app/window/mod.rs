@@ -11,6 +11,7 @@
 //! wins; notices are queued and none is lost.
 
 mod fold;
+mod handover;
 mod history;
 mod intents;
 mod keeper;

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a shell: it reads the clocks")]
 
 use super::{
+    handover,
     session::{self, Input},
     shared::Shared,
 };
@@ -24,6 +25,9 @@ use std::{
 
 /// Shows the window until it is closed, then hangs up, un-registers and signs out.
 pub fn run(args: WindowArgs) -> ExitCode {
+    if handover::to_running(&args) {
+        return ExitCode::SUCCESS;
+    }
     let shared = Arc::new(Shared::default());
     // Everything slow starts beside the window, not before it.
     let session = session::start(args, Arc::clone(&shared));
@@ -73,6 +77,10 @@ impl eframe::App for Desktop {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         if self.shared.is_closing() {
             ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+        if self.shared.take_raised() {
+            ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
+            ctx.send_viewport_cmd(ViewportCommand::Focus);
         }
     }
 

@@ -5,9 +5,10 @@
 
 use super::{
     fold::{Fold, Moment},
+    handover::Reception,
     history::History,
     intents::commands,
-    keeper::{Answer, Keyring, Question},
+    keeper::{Answer, Keyring},
     locale::{locale, zone},
     ring::RingingWindow,
     shared::Shared,
@@ -18,10 +19,10 @@ use crate::{
         memory::Memory,
         setup::{Setup, Softphone},
     },
-    config::{cli::WindowArgs, options::CODECS, secrets::Secrets},
+    config::{cli::WindowArgs, options::CODECS, secrets::Secrets, settings::SignedInBy},
     driver::{
         Driver,
-        api::{Command, Event, LoginState, Tagged, TmsLogin},
+        api::{Command, Event, Tagged, TmsLogin},
     },
     media::engine::AudioChoice,
     ua::api::Secret,
@@ -41,6 +42,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod sign_in;
+
 /// Events and intents waiting; the driver's few a second never fill it.
 const INPUTS: usize = 1024;
 /// After [`Command::Quit`] the driver ends within two seconds; a little more, and it is left behind.
@@ -53,6 +56,8 @@ pub enum Input {
     Event(Event),
     Intent(Intent),
     Keyring(Answer),
+    /// A second start: a link to open, or empty to show the window only.
+    HandedOver(Secret),
     /// The driver's thread has ended, however that came about.
     DriverGone,
     /// From the ringing window.
@@ -139,18 +144,22 @@ struct Running {
     incomplete: Option<(TmsLogin, bool)>,
     serial: u32,
     stopped: bool,
+    /// Hears of second starts.
+    _reception: Option<Reception>,
 }
 
 impl Running {
     fn start(args: &WindowArgs, input: SyncSender<Input>, shared: Arc<Shared>) -> Result<Self, String> {
         logging::start(&args.common).map_err(|why| why.to_string())?;
         let setup = Setup::open(&args.common).map_err(|why| why.to_string())?;
+        let reception = Reception::open(setup.memory.folder().path(), input.clone());
         let mut fold = Fold::default();
         let (history, damage) = History::load(Arc::clone(setup.memory.folder()));
         fill(&mut fold, &setup, args);
         // What is known without secrets is shown at once; the keyring may take its time.
         shared.publish(&fold.snapshot, false);
-        for text in setup.notices.into_iter().chain(damage) {
+        let deaf = reception.as_ref().err().map(ToString::to_string);
+        for text in setup.notices.into_iter().chain(damage).chain(deaf) {
             shared.notice(Notice { kind: NoticeKind::Warning, text });
         }
         let audio = &setup.memory.settings().audio;
@@ -194,25 +203,11 @@ impl Running {
             incomplete: None,
             serial: 0,
             stopped: false,
+            _reception: reception.ok(),
         };
         running.show_history();
         running.resume(args);
         Ok(running)
-    }
-
-    /// Signs in by itself where the last session left a registration to come back to and secrets to do it with.
-    fn resume(&mut self, args: &WindowArgs) {
-        let given = Secrets::from_environment();
-        let settings = self.memory.settings();
-        let wanted = settings.window.remember_secrets && settings.last_registration.is_some();
-        let typed_for_us = args.tms.is_some() || args.username.is_some() || !given.is_empty();
-        let form = &mut self.fold.snapshot.sign_in;
-        (form.password, form.api_key) = (given.password.0, given.api_key.0);
-        if wanted && !typed_for_us {
-            let (server, username) = (form.server.clone(), form.username.clone());
-            self.apply(&server, username, Secrets::default(), true);
-        }
-        self.shared.publish(&self.fold.snapshot, false);
     }
 
     fn run(mut self, inputs: &Receiver<Input>) {
@@ -231,6 +226,7 @@ impl Running {
                 }
                 Ok(Input::Event(event)) => can_wait = self.event(event),
                 Ok(Input::Keyring(answer)) => self.keyring_says(answer),
+                Ok(Input::HandedOver(link)) => self.handed_over(&link),
                 Ok(Input::DriverGone) => {
                     self.fold.snapshot.fatal.get_or_insert_with(|| ENGINE_STOPPED.to_owned());
                     self.stopped = true;
@@ -271,17 +267,14 @@ impl Running {
                 self.fold.snapshot.fatal.clone_from(failure);
             }
         }
-        if matches!(event, Event::Login(LoginState::Initialized(_)))
-            && let Some((login, remember)) = self.signing_in.take()
-        {
-            let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember });
-            self.tell(asked);
-        }
+        self.keep_what_was_accepted(&event);
+        let by = self.memory.settings().signed_in_by;
         match self.memory.note_event(&event) {
             Ok(Some(command)) => self.command(command),
             Ok(None) => {}
             Err(why) => self.tell::<()>(Err(why)),
         }
+        self.forget_token(by);
         let outcome = self.fold.handle_event(&moment(), event);
         for notice in outcome.notices {
             self.shared.notice(notice);
@@ -300,7 +293,7 @@ impl Running {
     fn intent(&mut self, intent: Intent) {
         match intent {
             Intent::Apply { server, username, password, api_key, remember } => {
-                let secrets = Secrets { password: Secret(password), api_key: Secret(api_key) };
+                let secrets = Secrets { password: Secret(password), api_key: Secret(api_key), ..Secrets::default() };
                 self.apply(&server, username, secrets, remember);
             }
             Intent::Settings(settings) => {
@@ -336,55 +329,6 @@ impl Running {
         }
     }
 
-    fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
-        let form = &mut self.fold.snapshot.sign_in;
-        (form.server, form.username) = (server.to_owned(), username.clone());
-        let login =
-            TmsLogin { url: server.trim().to_owned(), username, password: typed.password, api_key: typed.api_key };
-        self.incomplete = None;
-        if !login.password.0.is_empty() && !login.api_key.0.is_empty() {
-            return self.sign_in(login, remember);
-        }
-        self.serial = self.serial.wrapping_add(1);
-        let (url, username) = (login.url.clone(), login.username.clone());
-        match self.keyring.ask(self.memory.vault(), Question::Load { serial: self.serial, url, username }) {
-            Ok(()) => {
-                self.incomplete = Some((login, remember));
-                if self.fold.snapshot.identity.is_none() {
-                    self.fold.snapshot.status = Status::SigningIn;
-                }
-            }
-            Err(why) => self.tell::<()>(Err(why)),
-        }
-    }
-
-    fn keyring_says(&mut self, answer: Answer) {
-        match answer {
-            Answer::Loaded { serial, kept } if serial == self.serial => {
-                let Some((mut login, remember)) = self.incomplete.take() else { return };
-                let kept = kept.unwrap_or_else(|why| {
-                    self.tell::<()>(Err(why));
-                    None
-                });
-                let kept = kept.unwrap_or_default();
-                let or = |typed: Secret, kept| if typed.0.is_empty() { kept } else { typed };
-                login.password = or(login.password, kept.password);
-                login.api_key = or(login.api_key, kept.api_key);
-                self.sign_in(login, remember);
-            }
-            Answer::Loaded { .. } => {}
-            Answer::Kept { remember, done } => {
-                let noted = done.and_then(|()| self.memory.note_kept(remember));
-                self.tell(noted);
-            }
-        }
-    }
-
-    fn sign_in(&mut self, login: TmsLogin, remember: bool) {
-        self.signing_in = Some((login.clone(), remember));
-        self.command(Command::SignIn(login));
-    }
-
     fn choose_audio(&mut self, microphone: Option<String>, speaker: Option<String>, ringer: Option<String>) {
         let audio = &mut self.fold.snapshot.audio;
         (audio.microphone, audio.speaker, audio.ringer) = (microphone.clone(), speaker.clone(), ringer.clone());
@@ -396,8 +340,10 @@ impl Running {
 
     /// A command that a person gave, or that stands for one.
     fn command(&mut self, command: Command) {
+        let by = self.memory.settings().signed_in_by;
         let noted = self.memory.note_command(&command);
         self.tell(noted);
+        self.forget_token(by);
         self.send(command);
     }
 
@@ -428,7 +374,10 @@ fn fill(fold: &mut Fold, setup: &Setup, args: &WindowArgs) {
     shown.sign_in = SignInForm {
         server: args.tms.clone().or_else(|| settings.server.clone()).unwrap_or_default(),
         username: args.username.clone().or_else(|| settings.username.clone()).unwrap_or_default(),
-        secrets_remembered: settings.window.remember_secrets && args.tms.is_none() && args.username.is_none(),
+        secrets_remembered: settings.window.remember_secrets
+            && settings.signed_in_by == SignedInBy::Password
+            && args.tms.is_none()
+            && args.username.is_none(),
         ..SignInForm::default()
     };
     let theme = match () {

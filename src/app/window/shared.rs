@@ -19,6 +19,7 @@ pub struct Shared {
     latest: Mutex<Arc<Snapshot>>,
     notices: Mutex<VecDeque<Notice>>,
     closing: AtomicBool,
+    raised: AtomicBool,
     /// Set by the window thread as soon as it has one.
     pub window: OnceLock<egui::Context>,
 }
@@ -55,6 +56,17 @@ impl Shared {
 
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// The person asked for the window: it comes to the front.
+    pub fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.repaint();
+    }
+
+    /// Whether the window is to come to the front, told once.
+    pub fn take_raised(&self) -> bool {
+        self.raised.swap(false, Ordering::AcqRel)
     }
 
     /// Nothing works any more: the window says so instead of what it showed last.

@@ -4,7 +4,7 @@ use super::Shell;
 use crate::{
     driver::{
         answers,
-        api::{Command, Event, Tagged},
+        api::{Command, Event, Proof, Tagged},
         media::{ViaInfo, in_media},
     },
     ua::api::{self as agent, CallId},
@@ -20,7 +20,10 @@ impl Shell {
         let name = answers::name(&what);
         match what {
             Command::SignIn(login) => {
-                self.agent.handle_command(now, agent::Command::ClearAccount);
+                // A link whose code is not good costs nobody the session that runs.
+                if !(self.session.is_signed_in() && matches!(login.proof, Proof::Link { .. })) {
+                    self.agent.handle_command(now, agent::Command::ClearAccount);
+                }
                 self.session.sign_in(login);
             }
             Command::SignOut => {

@@ -5,7 +5,7 @@ use crate::{
     driver::{account, api::Event, resolve},
     media::engine::EngineEvent,
     sip::flow::Flow,
-    tms::session::{self, LoginState},
+    tms::{login::LoginState, session},
     ua::api::{self as agent, RegistrationState, ResolveId},
 };
 use std::time::Instant;
@@ -125,6 +125,9 @@ impl Shell {
                 }
                 self.tell(Event::Login(state));
             }
+            session::Event::Token(token) => self.tell(Event::Token(token)),
+            // A registration of the session before it is not this one's.
+            session::Event::Replaced => self.agent.handle_command(now, agent::Command::ClearAccount),
             session::Event::Registrations { list, asked } => match asked {
                 true => self.tell(Event::Registrations(list)),
                 // Not in answer to a command, so it takes no command's mark.

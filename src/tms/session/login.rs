@@ -1,6 +1,8 @@
 //! What becomes of signing in, of renewing the session, and how a session ends.
 
-use super::{Event, Login, LoginState, Output, Renewal, Selection, Session, SignedIn, State, StreamState};
+use super::{
+    Asking, Event, Login, LoginState, Output, Proof, Renewal, Selection, Session, SignedIn, State, StreamState,
+};
 use crate::{
     tms::{
         outcome::{self, Answer, ApiError, Failure},
@@ -12,6 +14,35 @@ use crate::{
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
+/// What the TMS said to what opens a session.
+pub(super) struct Opened {
+    token: Secret,
+    me: wire::Me,
+    /// Of a session that was found again it is not said.
+    expires_at: Option<Timestamp>,
+}
+
+impl Login {
+    fn opened(&self, result: Result<Answer, Failure>) -> Result<Opened, ApiError> {
+        let base = self.base.as_str();
+        if let Proof::Token(token) = &self.proof {
+            return Ok(Opened { token: token.clone(), me: outcome::read(base, result)?, expires_at: None });
+        }
+        let session: wire::Session = outcome::read(base, result)?;
+        Ok(Opened { token: Secret(session.token), me: session.me, expires_at: Some(session.expires_at) })
+    }
+
+    /// A link's session has no password to open the next one with: its end in words, with the way out.
+    fn over(&self, reason: String) -> String {
+        match self.proof {
+            Proof::Token(_) => format!("{reason} {NEW_LINK}"),
+            Proof::Password { .. } | Proof::Link { .. } => reason,
+        }
+    }
+}
+
+const NEW_LINK: &str = "Ask for a new link, or sign in with user name, password and API key.";
+
 impl Session {
     pub(super) fn first_session(
         &mut self,
@@ -21,14 +52,12 @@ impl Session {
         attempt: u32,
         result: Result<Answer, Failure>,
     ) {
-        match outcome::read::<wire::Session>(login.base.as_str(), result) {
-            Ok(session) => {
-                self.tell(Event::Login(LoginState::Initialized(session.me.clone())));
-                self.signed_in(now, wall, login, session);
-            }
+        match login.opened(result) {
+            Ok(opened) => self.open(now, wall, login, opened),
             Err(ApiError::Problem(p)) => {
                 self.selection = Selection::None;
-                self.tell(Event::Login(LoginState::Refused { kind: p.kind, reason: p.detail }));
+                let reason = login.over(p.detail);
+                self.tell(Event::Login(LoginState::Refused { kind: p.kind, reason }));
             }
             Err(ApiError::Unreachable(reason)) => {
                 let delay = self.back_off(attempt);
@@ -46,12 +75,12 @@ impl Session {
         mut old: SignedIn,
         result: Result<Answer, Failure>,
     ) {
-        match outcome::read::<wire::Session>(old.login.base.as_str(), result) {
-            Ok(session) => {
-                if session.me != old.me {
-                    self.tell(Event::Login(LoginState::Initialized(session.me.clone())));
+        match old.login.opened(result) {
+            Ok(opened) => {
+                if opened.me != old.me {
+                    self.tell(Event::Login(LoginState::Initialized(opened.me.clone())));
                 }
-                self.signed_in(now, wall, old.login, session);
+                self.signed_in(now, wall, old.login, opened);
             }
             Err(ApiError::Problem(p)) if p.kind != problem::TOO_MANY_ATTEMPTS => {
                 self.state = State::SignedIn(Box::new(old));
@@ -60,6 +89,7 @@ impl Session {
             Err(_) => {
                 let attempt = match old.renewal {
                     Renewal::Due { attempt, .. } | Renewal::Running { attempt } => attempt,
+                    Renewal::Never => 0,
                 };
                 old.renewal = Renewal::Due { at: now + self.back_off(attempt), attempt: attempt + 1 };
                 self.state = State::SignedIn(Box::new(old));
@@ -67,17 +97,62 @@ impl Session {
         }
     }
 
-    fn signed_in(&mut self, now: Instant, wall: Timestamp, login: Login, session: wire::Session) {
-        let token = Secret(session.token);
+    /// A link's code while a session runs: that one goes on until the code has proved good.
+    pub(super) fn exchange(&mut self, login: Login) {
+        let State::SignedIn(signed_in) = &self.state else { return };
+        let (here, there) = (&signed_in.login.base, &login.base);
+        if here != there {
+            let (here, there) = (here.as_str(), there.as_str());
+            let message = format!(
+                "This link leads to {there}, and you are signed in at {here}. Sign out first, then open it again."
+            );
+            return self.tell(Event::Failed { command: "sign_in", message });
+        }
+        let request = login.request(&self.instance_id);
+        self.ask(Asking::Exchange(login), request);
+    }
+
+    pub(super) fn exchanged(&mut self, now: Instant, wall: Timestamp, login: Login, result: Result<Answer, Failure>) {
+        match (login.opened(result), &self.state) {
+            (Ok(opened), _) => {
+                self.forget();
+                self.tell(Event::Replaced);
+                self.open(now, wall, login, opened);
+            }
+            // The session ended meanwhile: this was the last thing that could open another.
+            (Err(ApiError::Problem(p)), State::SignedOut) => {
+                self.tell(Event::Login(LoginState::Refused { kind: p.kind, reason: p.detail }));
+            }
+            (Err(error), _) => self.tell(Event::Failed { command: "sign_in", message: error.to_string() }),
+        }
+    }
+
+    fn open(&mut self, now: Instant, wall: Timestamp, login: Login, opened: Opened) {
+        if matches!(login.proof, Proof::Link { .. }) {
+            self.tell(Event::Token(opened.token.clone()));
+        }
+        self.tell(Event::Login(LoginState::Initialized(opened.me.clone())));
+        self.signed_in(now, wall, login, opened);
+    }
+
+    fn signed_in(&mut self, now: Instant, wall: Timestamp, mut login: Login, opened: Opened) {
+        let Opened { token, me, expires_at } = opened;
         let request = ApiRequest::events(&login.base, &token);
         self.outputs.push_back(Output::OpenEvents { request });
+        let renewal = match (&login.proof, expires_at) {
+            (Proof::Password { .. }, Some(at)) => Renewal::Due { at: now + renew_after(wall, at), attempt: 0 },
+            _ => Renewal::Never,
+        };
+        if matches!(login.proof, Proof::Link { .. }) {
+            login.proof = Proof::Token(token.clone());
+        }
         self.state = State::SignedIn(Box::new(SignedIn {
             login,
             token,
-            me: session.me,
+            me,
             registrations: None,
             proved: false,
-            renewal: Renewal::Due { at: now + renew_after(wall, session.expires_at), attempt: 0 },
+            renewal,
             stream: StreamState::Open { since_attempt: 0 },
         }));
         // The old session's credential ends with it.
@@ -90,9 +165,9 @@ impl Session {
     /// the two apart, in the TMS's words.
     pub(super) fn unauthorised(&mut self, reason: Option<String>) {
         let State::SignedIn(signed_in) = &self.state else { return };
-        if !signed_in.proved {
+        if !signed_in.proved || matches!(signed_in.login.proof, Proof::Token(_)) {
             let reason =
-                reason.unwrap_or_else(|| "The TMS does not accept the session it just gave; sign in again.".into());
+                reason.unwrap_or_else(|| "The TMS does not accept this session any more; sign in again.".into());
             return self.session_ended(reason);
         }
         let login = signed_in.login.clone();
@@ -105,10 +180,11 @@ impl Session {
         self.refused(problem::SESSION_ENDED.to_owned(), reason);
     }
 
-    fn refused(&mut self, kind: String, reason: String) {
+    fn refused(&mut self, kind: String, mut reason: String) {
         self.forget_questions();
         self.selection = Selection::None;
-        if let State::SignedIn(_) = std::mem::replace(&mut self.state, State::SignedOut) {
+        if let State::SignedIn(signed_in) = std::mem::replace(&mut self.state, State::SignedOut) {
+            reason = signed_in.login.over(reason);
             self.outputs.push_back(Output::CloseEvents);
         }
         self.tell(Event::Login(LoginState::Refused { kind, reason }));

@@ -1,8 +1,8 @@
 //! The requests a session makes, and which of them are unanswered.
 
-use super::{TmsLogin, TmsUrl, segment};
+use super::{Login, Proof, TmsUrl, segment};
 use crate::{
-    tms::wire::{CredentialRequest, SignIn},
+    tms::wire::{CredentialRequest, LinkExchange, SignIn},
     ua::api::Secret,
 };
 use std::collections::BTreeMap;
@@ -30,22 +30,32 @@ pub struct ApiRequest {
     pub body: Option<Secret>,
 }
 
-impl ApiRequest {
-    pub(super) fn sign_in(base: &TmsUrl, login: &TmsLogin, instance_id: &str) -> Self {
-        let body = SignIn {
-            username: login.username.clone(),
-            password: login.password.0.clone(),
-            instance_id: instance_id.to_owned(),
-        };
-        Self {
+impl Login {
+    /// What opens a session, or finds it again.
+    pub(super) fn request(&self, instance_id: &str) -> ApiRequest {
+        let instance_id = instance_id.to_owned();
+        let open = |path, api_key, body| ApiRequest {
             method: Method::Post,
-            url: base.join("/v1/sessions"),
+            url: self.base.join(path),
             token: None,
-            api_key: Some(login.api_key.clone()),
-            body: Some(json(&body)),
+            api_key,
+            body: Some(body),
+        };
+        match &self.proof {
+            Proof::Password { username, password, api_key } => {
+                let (username, password) = (username.clone(), password.0.clone());
+                let body = json(&SignIn { username, password, instance_id });
+                open("/v1/sessions", Some(api_key.clone()), body)
+            }
+            Proof::Link { code, .. } => {
+                open("/v1/link", None, json(&LinkExchange { code: code.0.clone(), instance_id }))
+            }
+            Proof::Token(token) => ApiRequest::plain(Method::Get, self.base.join("/v1/me"), token),
         }
     }
+}
 
+impl ApiRequest {
     pub(super) fn sign_out(base: &TmsUrl, token: &Secret) -> Self {
         Self::plain(Method::Delete, base.join("/v1/sessions/current"), token)
     }
@@ -84,6 +94,8 @@ fn json(value: &impl serde::Serialize) -> Secret {
 pub(super) enum Asking {
     SignIn,
     SignOut,
+    /// A link's code, beside a session that runs.
+    Exchange(Login),
     /// `asked`: by a person or program, rather than by ourselves.
     Registrations {
         asked: bool,
@@ -124,9 +136,17 @@ impl Asked {
         self.unanswered.remove(&id)
     }
 
-    /// Forgets all; what was forgotten.
+    /// Forgets all that belongs to a session; what was forgotten.
     pub(super) fn clear(&mut self) -> impl Iterator<Item = Asking> + use<> {
-        std::mem::take(&mut self.unanswered).into_values()
+        let all = std::mem::take(&mut self.unanswered);
+        let (kept, forgotten): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.into_iter().partition(|(_, asking)| matches!(asking, Asking::Exchange(_)));
+        self.unanswered = kept;
+        forgotten.into_values()
+    }
+
+    pub(super) fn forget_exchange(&mut self) {
+        self.unanswered.retain(|_, asking| !matches!(asking, Asking::Exchange(_)));
     }
 
     /// A later choice makes an earlier question void.

@@ -1,6 +1,6 @@
 //! Where a session stands.
 
-use super::{TmsLogin, TmsUrl, wire};
+use super::{Proof, TmsUrl, wire};
 use crate::ua::api::Secret;
 use std::time::Instant;
 
@@ -20,10 +20,10 @@ pub(super) enum State {
     SignedIn(Box<SignedIn>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Login {
     pub(super) base: TmsUrl,
-    pub(super) typed: TmsLogin,
+    pub(super) proof: Proof,
 }
 
 #[derive(Debug)]
@@ -41,8 +41,15 @@ pub(super) struct SignedIn {
 
 #[derive(Debug)]
 pub(super) enum Renewal {
-    Due { at: Instant, attempt: u32 },
-    Running { attempt: u32 },
+    Due {
+        at: Instant,
+        attempt: u32,
+    },
+    Running {
+        attempt: u32,
+    },
+    /// A link's session: what opened it is used up, and the API has no other way to prolong it.
+    Never,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,167 @@
+//! Signing in with what the form, the keyring or a link gives, and keeping what the TMS has accepted.
+
+use super::{
+    super::keeper::{Answer, Question},
+    Running,
+};
+use crate::{
+    config::{cli::WindowArgs, secrets::Secrets, settings::SignedInBy},
+    driver::api::{Command, Event, LoginState, Proof, TmsLogin},
+    tms::link::Link,
+    ua::api::Secret,
+    ui::snapshot::{Notice, NoticeKind, Status},
+};
+
+impl Running {
+    /// Signs in by itself: with a link, or where the last session left something to come back to and the secrets for it.
+    pub(super) fn resume(&mut self, args: &WindowArgs) {
+        let given = Secrets::from_environment();
+        let settings = self.memory.settings();
+        let by = settings.signed_in_by;
+        let wanted =
+            settings.window.remember_secrets && (settings.last_registration.is_some() || by == SignedInBy::Link);
+        let typed_for_us = args.tms.is_some() || args.username.is_some() || !given.is_empty();
+        let form = &mut self.fold.snapshot.sign_in;
+        (form.password, form.api_key) = (given.password.0, given.api_key.0);
+        let (server, username) = (form.server.clone(), form.username.clone());
+        match (&args.link, by) {
+            (Some(link), _) => self.open(&link.0),
+            (None, _) if !wanted || typed_for_us => {}
+            (None, SignedInBy::Password) => self.apply(&server, username, Secrets::default(), true),
+            (None, SignedInBy::Link) => {
+                self.complete(TmsLogin { url: server, proof: Proof::Token(Secret::default()) }, true);
+            }
+        }
+        self.shared.publish(&self.fold.snapshot, false);
+    }
+
+    /// A second start handed over what it was to open.
+    pub(super) fn handed_over(&mut self, link: &Secret) {
+        self.shared.raise();
+        if !link.0.is_empty() {
+            self.open(&link.0);
+        }
+    }
+
+    fn open(&mut self, link: &str) {
+        let signed_in = self.fold.snapshot.identity.is_some();
+        match Link::parse(link) {
+            Ok(link) => {
+                if !signed_in {
+                    link.tms.as_str().clone_into(&mut self.fold.snapshot.sign_in.server);
+                }
+                self.incomplete = None;
+                self.command(Command::SignIn(link.login()));
+            }
+            Err(text) if signed_in => self.shared.notice(Notice { kind: NoticeKind::Error, text }),
+            Err(reason) => self.fold.snapshot.status = Status::Refused { reason },
+        }
+    }
+
+    pub(super) fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
+        let form = &mut self.fold.snapshot.sign_in;
+        (form.server, form.username) = (server.to_owned(), username.clone());
+        let proof = Proof::Password { username, password: typed.password, api_key: typed.api_key };
+        self.complete(TmsLogin { url: server.trim().to_owned(), proof }, remember);
+    }
+
+    /// Signs in, once the keyring has given what is missing.
+    fn complete(&mut self, login: TmsLogin, remember: bool) {
+        self.incomplete = None;
+        if is_complete(&login.proof) {
+            return self.sign_in(login, remember);
+        }
+        self.serial = self.serial.wrapping_add(1);
+        let question = Question::Load { serial: self.serial, login: login.clone() };
+        match self.keyring.ask(self.memory.vault(), question) {
+            Ok(()) => {
+                self.incomplete = Some((login, remember));
+                if self.fold.snapshot.identity.is_none() {
+                    self.fold.snapshot.status = Status::SigningIn;
+                }
+            }
+            Err(why) => self.tell::<()>(Err(why)),
+        }
+    }
+
+    pub(super) fn keyring_says(&mut self, answer: Answer) {
+        match answer {
+            Answer::Loaded { serial, kept } if serial == self.serial => {
+                let Some((mut login, remember)) = self.incomplete.take() else { return };
+                let kept = kept.unwrap_or_else(|why| {
+                    self.tell::<()>(Err(why));
+                    None
+                });
+                fill_in(&mut login.proof, kept.unwrap_or_default());
+                match login.proof {
+                    // A link's session that was not kept; there is nothing to show but the form.
+                    Proof::Token(token) if token.0.is_empty() => self.fold.snapshot.status = Status::SignedOut,
+                    _ => self.sign_in(login, remember),
+                }
+            }
+            Answer::Loaded { .. } => {}
+            Answer::Kept { remember, done } => {
+                let noted = done.and_then(|()| self.memory.note_kept(remember));
+                self.tell(noted);
+            }
+        }
+    }
+
+    fn sign_in(&mut self, login: TmsLogin, remember: bool) {
+        self.signing_in = Some((login.clone(), remember));
+        self.command(Command::SignIn(login));
+    }
+
+    pub(super) fn keep_what_was_accepted(&mut self, event: &Event) {
+        match event {
+            Event::Token(token) => match self.memory.note_token(token.clone()) {
+                // Whoever came by a link has typed nothing and could not sign in again.
+                Ok(login) => self.signing_in = Some((login, true)),
+                Err(why) => self.tell::<()>(Err(why)),
+            },
+            Event::Login(LoginState::Initialized(_)) => {
+                if let Some((login, remember)) = self.signing_in.take() {
+                    let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember });
+                    self.tell(asked);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A link's session that is over leaves no token behind. `by`: before what may have ended it.
+    pub(super) fn forget_token(&mut self, by: SignedInBy) {
+        let settings = self.memory.settings();
+        if by == SignedInBy::Link && settings.signed_in_by != SignedInBy::Link {
+            let url = settings.server.clone().unwrap_or_default();
+            let login = TmsLogin { url, proof: Proof::Token(Secret::default()) };
+            let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember: false });
+            self.tell(asked);
+        }
+    }
+}
+
+fn is_complete(proof: &Proof) -> bool {
+    match proof {
+        Proof::Password { password, api_key, .. } => !password.0.is_empty() && !api_key.0.is_empty(),
+        Proof::Token(token) => !token.0.is_empty(),
+        Proof::Link { .. } => true,
+    }
+}
+
+/// What was left empty, from what is kept.
+fn fill_in(proof: &mut Proof, kept: Secrets) {
+    let or = |typed: &mut Secret, kept| {
+        if typed.0.is_empty() {
+            *typed = kept;
+        }
+    };
+    match proof {
+        Proof::Password { password, api_key, .. } => {
+            or(password, kept.password);
+            or(api_key, kept.api_key);
+        }
+        Proof::Token(token) => or(token, kept.token),
+        Proof::Link { .. } => {}
+    }
+}
