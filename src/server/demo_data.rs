@@ -14,7 +14,7 @@ use super::{
     passwords::Passwords,
     registrations,
     registry::Ha1,
-    secrets,
+    secrets, sessions,
     store::Store,
 };
 use crate::tms::wire::{Account, Edition};
@@ -98,7 +98,7 @@ async fn login(tx: &mut SqliteConnection, account: i64, password_hash: &str, now
         None => {
             let login = NewLogin { username: USERNAME, name: "Alex Agent", password_hash, operator: false };
             let id = logins::create(tx, &login, now).await?;
-            logins::add_membership(tx, id, account, "extension").await?;
+            logins::add_membership(tx, id, account, sessions::Role::Extension).await?;
             id
         }
     };

@@ -1,11 +1,12 @@
 //! Accounts: an office's telephone system with its tenant name, realm and edition.
 
+pub mod manage;
 mod queries;
 mod routes;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
-    queries::{AccountRow, by_tenant, create},
+    queries::{AccountRow, create, read},
     routes::routes,
 };

@@ -3,7 +3,10 @@
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    server::{sessions, store::Store},
+    server::{
+        http::{page::Page, problem::Answer},
+        store::Store,
+    },
     tms::wire::{Account, Edition},
 };
 
@@ -14,19 +17,30 @@ pub struct AccountRow {
     pub enabled: bool,
 }
 
-pub async fn by_tenant(store: &Store, tenant: &str) -> Result<Option<AccountRow>, sqlx::Error> {
-    let row = sqlx::query("SELECT id, name, tenant, realm, edition, enabled FROM account WHERE tenant = $1")
-        .bind(tenant)
-        .fetch_optional(store.pool())
-        .await?;
-    row.as_ref().map(read).transpose()
+impl AccountRow {
+    /// SIP domain and digest realm.
+    pub fn realm(&self) -> &str {
+        &self.account.realm
+    }
 }
 
-pub async fn all(store: &Store) -> Result<Vec<AccountRow>, sqlx::Error> {
-    let rows = sqlx::query("SELECT id, name, tenant, realm, edition, enabled FROM account ORDER BY tenant")
-        .fetch_all(store.pool())
-        .await?;
-    rows.iter().map(read).collect()
+/// Accounts by tenant; `member` leaves only those on which this login is enabled.
+pub async fn list(store: &Store, member: Option<i64>, page: &Page) -> Answer<Vec<AccountRow>> {
+    let rows = sqlx::query(
+        "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled
+         FROM account a
+         WHERE ($1 IS NULL OR a.enabled AND EXISTS (
+                 SELECT 1 FROM membership m WHERE m.account_id = a.id AND m.login_id = $1 AND m.state = 'enabled'))
+             AND (lower(a.name) LIKE lower($2) ESCAPE '!' OR a.tenant LIKE lower($2) ESCAPE '!')
+         ORDER BY a.tenant LIMIT $3 OFFSET $4",
+    )
+    .bind(member)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
+    .fetch_all(store.pool())
+    .await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 pub async fn create(connection: &mut SqliteConnection, account: &Account, now: i64) -> Result<i64, sqlx::Error> {
@@ -62,15 +76,22 @@ fn written(edition: Edition) -> &'static str {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
+/// An account of a row with `account_id`, `account_name`, `tenant`, `realm`, `edition` and `account_enabled`.
+pub fn read(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
+    let edition: String = row.try_get("edition")?;
     Ok(AccountRow {
-        id: row.try_get("id")?,
+        id: row.try_get("account_id")?,
         account: Account {
-            name: row.try_get("name")?,
+            name: row.try_get("account_name")?,
             tenant: row.try_get("tenant")?,
             realm: row.try_get("realm")?,
-            edition: sessions::edition(row.try_get("edition")?)?,
+            edition: match edition.as_str() {
+                "express" => Edition::Express,
+                "enterprise" => Edition::Enterprise,
+                "integrator" => Edition::Integrator,
+                other => return Err(sqlx::Error::Decode(format!("{other:?} is no edition").into())),
+            },
         },
-        enabled: row.try_get("enabled")?,
+        enabled: row.try_get("account_enabled")?,
     })
 }

@@ -1,5 +1,6 @@
 //! API keys: named, shown once, stored hashed, their use logged.
 
+pub mod manage;
 mod queries;
 mod routes;
 #[cfg(test)]

@@ -2,26 +2,25 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use crate::{
-    server::{
-        http::{
-            App,
-            input::Peer,
-            problem::{Answer, ApiError},
-        },
-        secrets, sessions,
-        store::Store,
+use super::manage::{KeyUse, ManagedKey};
+use crate::server::{
+    accounts::{self, AccountRow},
+    clock,
+    http::{
+        App,
+        input::Peer,
+        page::Page,
+        problem::{Answer, ApiError},
     },
-    tms::wire::Account,
+    secrets,
+    store::Store,
 };
 
 /// A key that works, and the account it stands for.
 #[derive(Clone, Debug)]
 pub struct KeyRow {
     pub id: i64,
-    pub account_id: i64,
-    pub account: Account,
-    pub account_enabled: bool,
+    pub account: AccountRow,
 }
 
 /// The key, unless it is unknown or revoked.
@@ -30,7 +29,8 @@ pub async fn find(store: &Store, key: &str) -> Result<Option<KeyRow>, sqlx::Erro
         return Ok(None);
     }
     let row = sqlx::query(
-        "SELECT k.id, a.id AS account_id, a.name, a.tenant, a.realm, a.edition, a.enabled
+        "SELECT k.id, a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
+             a.enabled AS account_enabled
          FROM api_key k JOIN account a ON a.id = k.account_id
          WHERE k.hash = $1 AND k.revoked_at IS NULL",
     )
@@ -43,7 +43,8 @@ pub async fn find(store: &Store, key: &str) -> Result<Option<KeyRow>, sqlx::Erro
 /// The key that is enabled on an extension, unless it is revoked.
 pub async fn of_extension(store: &Store, extension: i64) -> Result<Option<KeyRow>, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT k.id, a.id AS account_id, a.name, a.tenant, a.realm, a.edition, a.enabled
+        "SELECT k.id, a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
+             a.enabled AS account_enabled
          FROM extension e JOIN api_key k ON k.id = e.api_key_id JOIN account a ON a.id = k.account_id
          WHERE e.id = $1 AND k.revoked_at IS NULL",
     )
@@ -118,16 +119,59 @@ pub async fn log_use(app: &App, key: i64, peer: Peer, request: &str) -> Result<(
     tx.commit().await
 }
 
-fn read(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
-    Ok(KeyRow {
-        id: row.try_get("id")?,
-        account_id: row.try_get("account_id")?,
-        account: Account {
+/// Whether the account has this key, revoked or not.
+pub async fn exists(store: &Store, account: i64, key: i64) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2").bind(key).bind(account);
+    Ok(row.fetch_optional(store.pool()).await?.is_some())
+}
+
+pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<ManagedKey>> {
+    let rows = sqlx::query(
+        "SELECT id, name, prefix, created_at, last_used_at, revoked_at FROM api_key
+         WHERE account_id = $1 AND (lower(name) LIKE lower($2) ESCAPE '!' OR prefix LIKE $2 ESCAPE '!')
+         ORDER BY id LIMIT $3 OFFSET $4",
+    )
+    .bind(account)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
+    .fetch_all(store.pool())
+    .await?;
+    let read = |row: &SqliteRow| {
+        Ok::<_, sqlx::Error>(ManagedKey {
+            id: row.try_get("id")?,
             name: row.try_get("name")?,
-            tenant: row.try_get("tenant")?,
-            realm: row.try_get("realm")?,
-            edition: sessions::edition(row.try_get("edition")?)?,
-        },
-        account_enabled: row.try_get("enabled")?,
-    })
+            prefix: row.try_get("prefix")?,
+            created_at: clock::from_ms(row.try_get("created_at")?),
+            last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(clock::from_ms),
+            revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(clock::from_ms),
+        })
+    };
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+pub async fn uses(store: &Store, key: i64, page: &Page) -> Answer<Vec<KeyUse>> {
+    let rows = sqlx::query(
+        "SELECT at, address, request FROM api_key_use
+         WHERE api_key_id = $1 AND (lower(request) LIKE lower($2) ESCAPE '!' OR address LIKE $2 ESCAPE '!')
+         ORDER BY at DESC, id DESC LIMIT $3 OFFSET $4",
+    )
+    .bind(key)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
+    .fetch_all(store.pool())
+    .await?;
+    let read = |row: &SqliteRow| {
+        Ok::<_, sqlx::Error>(KeyUse {
+            at: clock::from_ms(row.try_get("at")?),
+            address: row.try_get("address")?,
+            request: row.try_get("request")?,
+        })
+    };
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+fn read(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
+    Ok(KeyRow { id: row.try_get("id")?, account: accounts::read(row)? })
 }

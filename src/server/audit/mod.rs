@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -13,10 +13,11 @@ use super::{
     clock,
     http::{
         App,
-        input::{Peer, Segments},
+        input::{Asked, Peer, Segments},
+        page::{Listed, Page},
         problem::Answer,
     },
-    sessions::Manager,
+    sessions::{Manager, Right},
 };
 use crate::tms::wire::Problem;
 
@@ -24,37 +25,46 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Entries shown at most, newest first.
-const SHOWN: i64 = 200;
-
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Entry {
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    actor: String,
-    address: String,
-    action: String,
-    object: String,
+    pub at: Timestamp,
+    pub actor: String,
+    pub address: String,
+    pub action: String,
+    pub object: String,
 }
 
 /// Who did what on an account, newest first
 #[utoipa::path(get, path = "/v1/accounts/{tenant}/audit", tag = "manage", security(("bearer" = [])),
-    params(("tenant" = String, Path)),
-    responses((status = 200, body = [Entry]), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub async fn list(
+    params(("tenant" = String, Path), Page),
+    responses((status = 200, body = [Entry]), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn list(
     State(app): State<Arc<App>>,
     manager: Manager,
     Segments(tenant): Segments<String>,
-) -> Answer<Json<Vec<Entry>>> {
-    let account = manager.account(&app, &tenant).await?;
+    Asked(page): Asked<Page>,
+) -> Answer<Listed<Entry>> {
+    entries(&app, &manager, &tenant, &page).await
+}
+
+/// Who did what on an account, newest first.
+pub async fn entries(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<Entry>> {
+    let access = manager.account(app, tenant, Right::SeeAudit).await?;
     let rows = sqlx::query(
-        "SELECT at, actor, address, action, object FROM audit WHERE account_id = $1 ORDER BY id DESC LIMIT $2",
+        "SELECT at, actor, address, action, object FROM audit
+         WHERE account_id = $1 AND (actor LIKE lower($2) ESCAPE '!' OR action LIKE lower($2) ESCAPE '!'
+             OR lower(object) LIKE lower($2) ESCAPE '!')
+         ORDER BY id DESC LIMIT $3 OFFSET $4",
     )
-    .bind(account.id)
-    .bind(SHOWN)
+    .bind(access.account.id)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
     .fetch_all(app.store.pool())
     .await?;
-    let read = |row: SqliteRow| {
+    let read = |row: &SqliteRow| {
         Ok::<_, sqlx::Error>(Entry {
             at: clock::from_ms(row.try_get("at")?),
             actor: row.try_get("actor")?,
@@ -63,7 +73,8 @@ pub async fn list(
             object: row.try_get("object")?,
         })
     };
-    Ok(Json(rows.into_iter().map(read).collect::<Result<_, _>>()?))
+    let found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(page.of(found, |entry| entry))
 }
 
 /// An entry in the change's own transaction: both are kept or neither.

@@ -1,5 +1,6 @@
 //! Extensions: a number that can be dialled, the login that owns it and the API key that is enabled on it.
 
+pub mod manage;
 mod queries;
 mod routes;
 #[cfg(test)]

@@ -2,7 +2,11 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use crate::server::{accounts::AccountRow, store::Store};
+use crate::server::{
+    accounts::AccountRow,
+    http::{page::Page, problem::Answer},
+    store::Store,
+};
 
 #[derive(Clone, Debug)]
 pub struct ExtensionRow {
@@ -10,25 +14,52 @@ pub struct ExtensionRow {
     pub number: String,
     pub name: String,
     pub enabled: bool,
-    /// User name of the login that owns it.
+    /// The membership and the user name of the login that owns it.
+    pub membership: Option<i64>,
     pub login: Option<String>,
     pub api_key: Option<i64>,
 }
 
-const SELECT: &str = "SELECT e.id, e.number, e.name, e.enabled, e.api_key_id, l.username
-     FROM extension e
-     LEFT JOIN membership m ON m.id = e.membership_id
-     LEFT JOIN login l ON l.id = m.login_id
-     WHERE e.account_id = $1 AND ($2 IS NULL OR e.number = $2) ORDER BY length(e.number), e.number";
+/// The extensions of the account `$1` that also fit the rest of the statement.
+macro_rules! select {
+    ($and:literal) => {
+        concat!(
+            "SELECT e.id, e.number, e.name, e.enabled, e.api_key_id, e.membership_id, l.username
+             FROM extension e
+             LEFT JOIN membership m ON m.id = e.membership_id
+             LEFT JOIN login l ON l.id = m.login_id
+             WHERE e.account_id = $1 ",
+            $and
+        )
+    };
+}
 
 pub async fn all(store: &Store, account: i64) -> Result<Vec<ExtensionRow>, sqlx::Error> {
-    let rows = sqlx::query(SELECT).bind(account).bind(None::<String>).fetch_all(store.pool()).await?;
-    rows.iter().map(read).collect()
+    let rows = sqlx::query(select!("ORDER BY length(e.number), e.number")).bind(account);
+    rows.fetch_all(store.pool()).await?.iter().map(read).collect()
+}
+
+/// Found by number, name or owner; `only_own` leaves those of one membership.
+pub async fn list(store: &Store, account: i64, only_own: Option<i64>, page: &Page) -> Answer<Vec<ExtensionRow>> {
+    let rows = sqlx::query(select!(
+        "AND ($2 IS NULL OR e.membership_id = $2)
+         AND (e.number LIKE $3 ESCAPE '!' OR lower(e.name) LIKE lower($3) ESCAPE '!'
+             OR l.username LIKE lower($3) ESCAPE '!')
+         ORDER BY length(e.number), e.number LIMIT $4 OFFSET $5"
+    ))
+    .bind(account)
+    .bind(only_own)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
+    .fetch_all(store.pool())
+    .await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 pub async fn by_number(store: &Store, account: i64, number: &str) -> Result<Option<ExtensionRow>, sqlx::Error> {
-    let row = sqlx::query(SELECT).bind(account).bind(number).fetch_optional(store.pool()).await?;
-    row.as_ref().map(read).transpose()
+    let row = sqlx::query(select!("AND e.number = $2")).bind(account).bind(number);
+    row.fetch_optional(store.pool()).await?.as_ref().map(read).transpose()
 }
 
 /// Makes the extension; its primary registration comes with it (a trigger).
@@ -85,6 +116,7 @@ fn read(row: &SqliteRow) -> Result<ExtensionRow, sqlx::Error> {
         number: row.try_get("number")?,
         name: row.try_get("name")?,
         enabled: row.try_get("enabled")?,
+        membership: row.try_get("membership_id")?,
         login: row.try_get("username")?,
         api_key: row.try_get("api_key_id")?,
     })

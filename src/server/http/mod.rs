@@ -8,6 +8,7 @@ mod document;
 pub mod idempotency;
 pub mod input;
 pub mod listener;
+pub mod page;
 pub mod problem;
 mod shield;
 #[cfg(test)]

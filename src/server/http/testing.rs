@@ -34,6 +34,8 @@ use crate::server::{
 
 pub const INSTANCE: &str = "urn:uuid:00000000-0000-4000-8000-000000000001";
 pub const OTHER_INSTANCE: &str = "urn:uuid:00000000-0000-4000-8000-000000000002";
+/// A password that is accepted.
+pub const GOOD: &str = "a long enough one";
 pub const OPERATOR_PASSWORD: &str = "an operator's long password";
 
 pub struct Harness {
@@ -154,6 +156,18 @@ impl Harness {
         let reply = self.post("/v1/manage/session", body).send().await;
         assert_eq!(reply.status, 201, "{}", reply.text);
         reply.string("token")
+    }
+
+    /// A new login on an account, enabled; its bearer token.
+    pub async fn member(&self, tenant: &str, username: &str, role: &str) -> String {
+        let operator = self.operator().await;
+        let login = serde_json::json!({"username": username, "name": "N", "password": GOOD, "role": role});
+        let made = self.post(&format!("/v1/accounts/{tenant}/logins"), login).token(&operator).send().await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let token = self.manager(username, GOOD).await;
+        let enabled = self.call(Method::POST, &format!("/v1/manage/memberships/{tenant}/enable")).token(&token).send();
+        assert_eq!(enabled.await.status, 204);
+        token
     }
 
     pub async fn operator(&self) -> String {

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    api_keys, audit, clock, extensions,
+    api_keys, audit, clock,
     http::{
         App,
         idempotency::Once,
@@ -21,7 +21,7 @@ use super::{
         problem::{Answer, ApiError, kind},
     },
     secrets,
-    sessions::{self, Manager},
+    sessions::{self, Manager, Right},
 };
 use crate::tms::wire::{Problem, Session};
 
@@ -50,16 +50,14 @@ struct Exchange {
 /// Good once and for 30 minutes. The extension must have an owner and an API key enabled on it.
 #[utoipa::path(post, path = "/v1/accounts/{tenant}/extensions/{number}/links", tag = "manage", security(("bearer" = [])),
     params(("tenant" = String, Path), ("number" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = Link), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 201, body = Link), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn create(
     State(app): State<Arc<App>>,
     manager: Manager,
     peer: Peer,
     Segments((tenant, number)): Segments<(String, String)>,
 ) -> Answer<Once<Link>> {
-    let account = manager.account(&app, &tenant).await?;
-    let extension = extensions::by_number(&app.store, account.id, &number).await?;
-    let extension = extension.ok_or_else(|| ApiError::not_found(format_args!("The extension {number}")))?;
+    let (access, extension) = manager.extension(&app, &tenant, &number, Right::ManageExtensions).await?;
     if extension.login.is_none() || extension.api_key.is_none() {
         return Err(ApiError::conflict(
             kind::CONFLICT,
@@ -76,7 +74,7 @@ async fn create(
         .bind(now + LIFETIME_MS)
         .execute(&mut *tx)
         .await?;
-    audit::record_in(&mut tx, &app, Some(account.id), &manager.username, peer, "make link", &number).await?;
+    audit::record_in(&mut tx, &app, Some(access.account.id), &manager.username, peer, "make link", &number).await?;
     tx.commit().await?;
     let url = format!("agent-manager://link?tms={}&code={code}", escape(&app.reach.url));
     Ok(Once { body: Link { url, expires_at: clock::from_ms(now + LIFETIME_MS) }, secrets: &["url"] })
@@ -118,7 +116,7 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
         let unused = sqlx::query("UPDATE link SET used_at = NULL WHERE code_hash = $1").bind(&code_hash);
         unused.execute(app.store.pool()).await?;
     }
-    session
+    Ok(Once { body: session?, secrets: &["token"] })
 }
 
 /// Percent-encoding for a query's value (RFC 3986 §2.1).

@@ -1,11 +1,13 @@
 //! Logins: people, and what they are on an account.
 
+pub mod manage;
 mod queries;
 mod routes;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    manage::{check_password, check_username},
     queries::{NewLogin, add_membership, create, member, set_password},
-    routes::{check_password, check_username, routes},
+    routes::routes,
 };

@@ -2,7 +2,11 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use crate::server::store::Store;
+use crate::server::{
+    http::{page::Page, problem::Answer},
+    sessions::{Role, State},
+    store::Store,
+};
 
 pub struct NewLogin<'a> {
     pub username: &'a str,
@@ -31,12 +35,12 @@ pub async fn add_membership(
     connection: &mut SqliteConnection,
     login: i64,
     account: i64,
-    role: &str,
+    role: Role,
 ) -> Result<i64, sqlx::Error> {
     let row = sqlx::query("INSERT INTO membership (login_id, account_id, role) VALUES ($1, $2, $3) RETURNING id")
         .bind(login)
         .bind(account)
-        .bind(role)
+        .bind(role.written())
         .fetch_one(connection)
         .await?;
     row.try_get("id")
@@ -48,39 +52,73 @@ pub struct MemberRow {
     pub login: i64,
     pub username: String,
     pub name: String,
-    pub role: String,
-    pub state: String,
+    pub role: Role,
+    pub state: State,
     /// Its owner has ticked *Account enabled* once.
     pub activated: bool,
     /// Member of this account only and no operator: its administrator may set a new password.
     pub own: bool,
 }
 
-const MEMBERS: &str =
-    "SELECT m.id, m.login_id, l.username, l.name, m.role, m.state, m.activated_at IS NOT NULL AS activated,
-        NOT l.operator AND (SELECT count(*) FROM membership WHERE login_id = l.id) = 1 AS own
-     FROM membership m JOIN login l ON l.id = m.login_id
-     WHERE m.account_id = $1 AND ($2 IS NULL OR l.username = $2) ORDER BY l.username";
+/// The members of the account `$1` that also fit the rest of the statement.
+macro_rules! members {
+    ($and:literal) => {
+        concat!(
+            "SELECT m.id, m.login_id, l.username, l.name, m.role, m.state, m.activated_at IS NOT NULL AS activated,
+                NOT l.operator AND (SELECT count(*) FROM membership WHERE login_id = l.id) = 1 AS own
+             FROM membership m JOIN login l ON l.id = m.login_id
+             WHERE m.account_id = $1 ",
+            $and
+        )
+    };
+}
 
-pub async fn members(store: &Store, account: i64) -> Result<Vec<MemberRow>, sqlx::Error> {
-    let rows = sqlx::query(MEMBERS).bind(account).bind(None::<String>).fetch_all(store.pool()).await?;
-    rows.iter().map(read).collect()
+pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<MemberRow>> {
+    let rows = sqlx::query(members!(
+        "AND (l.username LIKE lower($2) ESCAPE '!' OR lower(l.name) LIKE lower($2) ESCAPE '!')
+         ORDER BY l.username LIMIT $3 OFFSET $4"
+    ))
+    .bind(account)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
+    .fetch_all(store.pool())
+    .await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 pub async fn member(store: &Store, account: i64, username: &str) -> Result<Option<MemberRow>, sqlx::Error> {
-    let row = sqlx::query(MEMBERS).bind(account).bind(username.to_lowercase()).fetch_optional(store.pool()).await?;
-    row.as_ref().map(read).transpose()
+    let row = sqlx::query(members!("AND l.username = $2")).bind(account).bind(username.to_lowercase());
+    row.fetch_optional(store.pool()).await?.as_ref().map(read).transpose()
+}
+
+/// Makes the membership the owner of an extension that has none. False: there is no such extension.
+pub async fn own(
+    connection: &mut SqliteConnection,
+    account: i64,
+    number: &str,
+    membership: i64,
+) -> Result<bool, sqlx::Error> {
+    let owned = sqlx::query(
+        "UPDATE extension SET membership_id = $1 WHERE account_id = $2 AND number = $3 AND membership_id IS NULL",
+    )
+    .bind(membership)
+    .bind(account)
+    .bind(number)
+    .execute(connection)
+    .await?;
+    Ok(owned.rows_affected() == 1)
 }
 
 pub async fn set_membership(
     connection: &mut SqliteConnection,
     membership: i64,
-    role: &str,
-    state: &str,
+    role: Role,
+    state: State,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE membership SET role = $1, state = $2 WHERE id = $3")
-        .bind(role)
-        .bind(state)
+        .bind(role.written())
+        .bind(state.written())
         .bind(membership)
         .execute(connection)
         .await?;
@@ -98,24 +136,14 @@ pub async fn set_password(connection: &mut SqliteConnection, login: i64, hash: &
     Ok(())
 }
 
-/// The softphones' sessions of a login.
-pub async fn sessions(store: &Store, login: i64) -> Result<Vec<i64>, sqlx::Error> {
-    let rows =
-        sqlx::query("SELECT s.id FROM session s JOIN membership m ON m.id = s.membership_id WHERE m.login_id = $1")
-            .bind(login)
-            .fetch_all(store.pool())
-            .await?;
-    rows.iter().map(|row| row.try_get("id")).collect()
-}
-
 fn read(row: &SqliteRow) -> Result<MemberRow, sqlx::Error> {
     Ok(MemberRow {
         membership: row.try_get("id")?,
         login: row.try_get("login_id")?,
         username: row.try_get("username")?,
         name: row.try_get("name")?,
-        role: row.try_get("role")?,
-        state: row.try_get("state")?,
+        role: Role::read(row.try_get("role")?)?,
+        state: State::read(row.try_get("state")?)?,
         activated: row.try_get("activated")?,
         own: row.try_get("own")?,
     })

@@ -28,7 +28,7 @@ use crate::{
 pub async fn list(State(app): State<Arc<App>>, Agent(session): Agent) -> Answer<Json<Vec<Registration>>> {
     let rows = queries::of_session(&app.store, &session).await?;
     let names = rows.iter().map(|r| r.name.clone()).collect();
-    let held = app.contacts.held(&session.account.realm, names).await;
+    let held = app.contacts.held(session.account.realm(), names).await;
     let show = |row: RegistrationRow| {
         let holder = held.iter().find(|c| c.registration == row.name);
         Registration {
@@ -72,7 +72,7 @@ pub async fn sip_credential(
     let rows = queries::of_session(&app.store, &session).await?;
     let row = rows.into_iter().find(|r| r.name == name);
     let row = row.ok_or_else(|| ApiError::not_found(format_args!("The registration {name}")))?;
-    let realm = &session.account.realm;
+    let realm = session.account.realm();
     if !wanted.takeover {
         let held = app.contacts.held(realm, vec![name.clone()]).await;
         if let Some(other) = held.into_iter().find(|c| !is_this_device(c, &session)) {
@@ -88,7 +88,7 @@ pub async fn sip_credential(
         aor: name,
         username,
         password,
-        realm: realm.clone(),
+        realm: realm.to_owned(),
         outbound_proxy: sip.outbound_proxy.clone(),
         transports: sip.transports.clone(),
         expires_at: clock::from_ms(session.expires_at),
@@ -106,7 +106,7 @@ async fn store_credential(
     // Four characters are one in a million: two alike are tried again.
     for _ in 0..8 {
         let username = format!("{}~{}", row.name, secrets::random(4));
-        let ha1 = Ha1::of(&username, &session.account.realm, password);
+        let ha1 = Ha1::of(&username, session.account.realm(), password);
         let mut tx = app.store.begin().await?;
         let stored = queries::set_credential(&mut tx, session.id, row.id, &username, &ha1, app.clock.now_ms()).await;
         match stored {

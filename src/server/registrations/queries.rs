@@ -6,7 +6,6 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     server::{
-        http::App,
         registry::{Ha1, kind},
         sessions::Session,
         store::Store,
@@ -28,18 +27,24 @@ pub struct RegistrationRow {
     pub has_password: bool,
 }
 
+/// The registrations `r` of extensions `e` that fit the rest of the statement, in the order of a list.
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled,
+                 r.ha1_md5 IS NOT NULL AS has_password
+             FROM registration r JOIN extension e ON e.id = r.extension_id
+             WHERE ",
+            $where,
+            " ORDER BY length(e.number), e.number, r.slot"
+        )
+    };
+}
+
 /// The registrations that a softphone's session may choose from: those of its extensions that are enabled.
 pub async fn of_session(store: &Store, session: &Session) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled, r.ha1_md5 IS NOT NULL AS has_password
-         FROM registration r JOIN extension e ON e.id = r.extension_id
-         WHERE e.membership_id = $1 AND e.api_key_id = $2 AND e.enabled AND r.enabled
-         ORDER BY length(e.number), e.number, r.slot",
-    )
-    .bind(session.membership)
-    .bind(session.api_key)
-    .fetch_all(store.pool())
-    .await?;
+    let rows = sqlx::query(select!("e.membership_id = $1 AND e.api_key_id = $2 AND e.enabled AND r.enabled"));
+    let rows = rows.bind(session.membership).bind(session.api_key).fetch_all(store.pool()).await?;
     rows.iter().map(read).collect()
 }
 
@@ -49,27 +54,19 @@ pub async fn names(store: &Store, session: &Session) -> Result<HashSet<String>, 
 }
 
 pub async fn of_extension(store: &Store, extension: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled, r.ha1_md5 IS NOT NULL AS has_password
-         FROM registration r JOIN extension e ON e.id = r.extension_id
-         WHERE e.id = $1 ORDER BY r.slot",
-    )
-    .bind(extension)
-    .fetch_all(store.pool())
-    .await?;
+    let rows = sqlx::query(select!("e.id = $1")).bind(extension).fetch_all(store.pool()).await?;
     rows.iter().map(read).collect()
 }
 
 pub async fn of_account(store: &Store, account: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT r.id, r.name, e.number, r.slot, r.label, r.ring_inbound, r.enabled, r.ha1_md5 IS NOT NULL AS has_password
-         FROM registration r JOIN extension e ON e.id = r.extension_id
-         WHERE e.account_id = $1 ORDER BY length(e.number), e.number, r.slot",
-    )
-    .bind(account)
-    .fetch_all(store.pool())
-    .await?;
+    let rows = sqlx::query(select!("e.account_id = $1")).bind(account).fetch_all(store.pool()).await?;
     rows.iter().map(read).collect()
+}
+
+/// The names of all registrations of an account.
+pub async fn names_in(store: &Store, account: i64) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query("SELECT name FROM registration WHERE account_id = $1").bind(account);
+    rows.fetch_all(store.pool()).await?.iter().map(|row| row.try_get("name")).collect()
 }
 
 /// Adds an additional registration in the first free place. `None`: both places are taken.
@@ -167,23 +164,6 @@ pub async fn withdraw_others(
         .bind(session)
         .execute(connection)
         .await?;
-    Ok(())
-}
-
-/// Removes every contact of an account that was switched off.
-pub async fn evict_all(app: &App, account: i64, realm: &str) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query("SELECT name FROM registration WHERE account_id = $1").bind(account);
-    for row in rows.fetch_all(app.store.pool()).await? {
-        app.contacts.remove(realm, row.try_get("name")?).await;
-    }
-    Ok(())
-}
-
-/// Removes every contact of an extension that was switched off.
-pub async fn evict_extension(app: &App, extension: i64, realm: &str) -> Result<(), sqlx::Error> {
-    for row in of_extension(&app.store, extension).await? {
-        app.contacts.remove(realm, &row.name).await;
-    }
     Ok(())
 }
 

@@ -6,12 +6,10 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, header, request::Parts},
 };
-use sqlx::Row;
 
 use super::queries::{self, Session};
 use crate::{
     server::{
-        accounts::{self, AccountRow},
         http::{
             App,
             problem::{Answer, ApiError, kind},
@@ -46,11 +44,12 @@ impl Agent {
     pub async fn me(&self, app: &App) -> Answer<Me> {
         let session = &self.0;
         let extensions = queries::extensions(&app.store, session.membership, session.api_key).await?;
-        Ok(Me { user: session.user.clone(), account: session.account.clone(), extensions })
+        Ok(Me { user: session.user.clone(), account: session.account.account.clone(), extensions })
     }
 }
 
-/// Someone who manages: an operator, an account's administrator, or a login that wants to enable its own account.
+/// Someone who manages: an operator, a member of an account, or a login that wants to enable its own account.
+#[derive(Clone, Debug)]
 pub struct Manager {
     pub session: i64,
     pub login: i64,
@@ -69,46 +68,8 @@ impl FromRequestParts<Arc<App>> for Manager {
 impl Manager {
     /// Whoever this token was given to.
     pub async fn of_token(app: &App, token: &str) -> Answer<Self> {
-        let row = sqlx::query(
-            "SELECT s.id, l.id AS login, l.username, l.operator
-             FROM manage_session s JOIN login l ON l.id = s.login_id
-             WHERE s.token_hash = $1 AND s.expires_at > $2",
-        )
-        .bind(secrets::hash(token))
-        .bind(app.clock.now_ms())
-        .fetch_optional(app.store.pool())
-        .await?;
-        let row =
-            row.ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))?;
-        Ok(Self {
-            session: row.try_get("id")?,
-            login: row.try_get("login")?,
-            username: row.try_get("username")?,
-            operator: row.try_get("operator")?,
-        })
-    }
-
-    /// The account, if the caller may manage it: an operator any, an administrator his own. One that he may not is not
-    /// told from one that does not exist.
-    pub async fn account(&self, app: &App, tenant: &str) -> Answer<AccountRow> {
-        let account = accounts::by_tenant(&app.store, tenant).await?;
-        let account = account.ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))?;
-        if self.operator {
-            return Ok(account);
-        }
-        let admin = sqlx::query(
-            "SELECT 1 FROM membership m JOIN account a ON a.id = m.account_id
-             WHERE m.login_id = $1 AND m.account_id = $2 AND m.role = 'admin' AND m.state = 'enabled' AND a.enabled",
-        )
-        .bind(self.login)
-        .bind(account.id)
-        .fetch_optional(app.store.pool())
-        .await?;
-        admin.map(|_| account).ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))
-    }
-
-    pub fn must_be_operator(&self) -> Answer<()> {
-        if self.operator { Ok(()) } else { Err(ApiError::forbidden("Only an operator may do this.")) }
+        let manager = queries::manager(&app.store, &secrets::hash(token), app.clock.now_ms()).await?;
+        manager.ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))
     }
 }
 

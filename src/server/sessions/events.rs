@@ -91,9 +91,9 @@ impl Listener {
         let session = &self.agent.0;
         match notice {
             Ok(Notice::Holder { realm, registration }) => {
-                (realm == session.account.realm && self.names.contains(&registration)).then(changed)
+                (realm == session.account.realm() && self.names.contains(&registration)).then(changed)
             }
-            Ok(Notice::Registrations { realm }) if realm != session.account.realm => None,
+            Ok(Notice::Registrations { realm }) if realm != session.account.realm() => None,
             // Fell behind, or the list itself changed: what the agent sees is read anew.
             Ok(Notice::Registrations { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
                 match registrations::names(&self.app.store, session).await {

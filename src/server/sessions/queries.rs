@@ -1,10 +1,16 @@
 //! Queries about sessions and about who signs in.
 
-use sqlx::{Row, sqlite::SqliteRow};
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
+use super::{access::Role, caller::Manager, manage::OwnMembership};
 use crate::{
-    server::store::Store,
-    tms::wire::{Account, Edition, Extension, User},
+    server::{
+        accounts::{self, AccountRow},
+        store::Store,
+    },
+    tms::wire::{Extension, User},
 };
 
 pub struct Login {
@@ -33,11 +39,71 @@ pub async fn login(store: &Store, username: &str) -> Result<Option<Login>, sqlx:
     row.map(read).transpose()
 }
 
+/// How far a login is on an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Until its owner ticks *Account enabled*.
+    Pending,
+    Enabled,
+    Disabled,
+}
+
+impl State {
+    /// As the database writes it.
+    pub fn written(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// # Errors
+    /// When the database wrote something else.
+    pub fn read(stored: &str) -> Result<Self, sqlx::Error> {
+        match stored {
+            "pending" => Ok(Self::Pending),
+            "enabled" => Ok(Self::Enabled),
+            "disabled" => Ok(Self::Disabled),
+            other => Err(sqlx::Error::Decode(format!("{other:?} is no state").into())),
+        }
+    }
+}
+
+/// An account, and what a login is on it.
+pub struct Standing {
+    pub account: AccountRow,
+    pub membership: Option<(i64, Role, State)>,
+}
+
+/// The account of this name; `None` where there is none.
+pub async fn standing(store: &Store, login: i64, tenant: &str) -> Result<Option<Standing>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
+                m.id AS membership, m.role, m.state
+         FROM account a LEFT JOIN membership m ON m.account_id = a.id AND m.login_id = $1
+         WHERE a.tenant = $2",
+    )
+    .bind(login)
+    .bind(tenant)
+    .fetch_optional(store.pool())
+    .await?;
+    let read = |row: &SqliteRow| {
+        let membership: Option<i64> = row.try_get("membership")?;
+        let membership = match membership {
+            Some(id) => Some((id, Role::read(row.try_get("role")?)?, State::read(row.try_get("state")?)?)),
+            None => None,
+        };
+        Ok(Standing { account: accounts::read(row)?, membership })
+    };
+    row.as_ref().map(read).transpose()
+}
+
 /// A login on an account.
 pub struct Membership {
     pub id: i64,
-    /// `pending`, `enabled` or `disabled`.
-    pub state: String,
+    pub state: State,
     pub account_name: String,
     pub account_enabled: bool,
 }
@@ -55,7 +121,7 @@ pub async fn membership(store: &Store, login: i64, account: i64) -> Result<Optio
     let read = |row: SqliteRow| {
         Ok(Membership {
             id: row.try_get("id")?,
-            state: row.try_get("state")?,
+            state: State::read(row.try_get("state")?)?,
             account_name: row.try_get("name")?,
             account_enabled: row.try_get("enabled")?,
         })
@@ -99,6 +165,34 @@ pub async fn surplus(
     rows.iter().map(|row| row.try_get("id")).collect()
 }
 
+/// A softphone's session as it begins.
+pub struct NewSession {
+    pub token_hash: String,
+    pub membership: i64,
+    pub api_key: i64,
+    pub instance_id: String,
+    pub address: String,
+    pub created_at: i64,
+    pub expires_at: i64,
+}
+
+pub async fn add(store: &Store, session: &NewSession) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO session (token_hash, membership_id, api_key_id, instance_id, address, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&session.token_hash)
+    .bind(session.membership)
+    .bind(session.api_key)
+    .bind(&session.instance_id)
+    .bind(&session.address)
+    .bind(session.created_at)
+    .bind(session.expires_at)
+    .execute(store.pool())
+    .await?;
+    Ok(())
+}
+
 /// A softphone's session with what every request needs of it.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -109,8 +203,7 @@ pub struct Session {
     pub expires_at: i64,
     pub user: User,
     pub username: String,
-    pub account_id: i64,
-    pub account: Account,
+    pub account: AccountRow,
     /// Login, account and key are all still good.
     pub enabled: bool,
 }
@@ -118,7 +211,7 @@ pub struct Session {
 pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT s.id, s.membership_id, s.api_key_id, s.instance_id, s.expires_at, l.name AS user_name, l.username,
-                a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
+                a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
                 m.state = 'enabled' AND a.enabled AND k.revoked_at IS NULL AS enabled
          FROM session s
          JOIN membership m ON m.id = s.membership_id
@@ -139,25 +232,88 @@ pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>,
             expires_at: row.try_get("expires_at")?,
             user: User { name: row.try_get("user_name")? },
             username: row.try_get("username")?,
-            account_id: row.try_get("account_id")?,
-            account: Account {
-                name: row.try_get("account_name")?,
-                tenant: row.try_get("tenant")?,
-                realm: row.try_get("realm")?,
-                edition: edition(row.try_get("edition")?)?,
-            },
+            account: accounts::read(&row)?,
             enabled: row.try_get("enabled")?,
         })
     };
     row.map(read).transpose()
 }
 
-/// The edition as the database writes it.
-pub fn edition(stored: &str) -> Result<Edition, sqlx::Error> {
-    match stored {
-        "express" => Ok(Edition::Express),
-        "enterprise" => Ok(Edition::Enterprise),
-        "integrator" => Ok(Edition::Integrator),
-        other => Err(sqlx::Error::Decode(format!("{other:?} is no edition").into())),
-    }
+/// The login of a managing session that is still good, its user name and whether it is an operator's.
+pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option<Manager>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT s.id, l.id AS login, l.username, l.operator
+         FROM manage_session s JOIN login l ON l.id = s.login_id
+         WHERE s.token_hash = $1 AND s.expires_at > $2",
+    )
+    .bind(token_hash)
+    .bind(now)
+    .fetch_optional(store.pool())
+    .await?;
+    let read = |row: SqliteRow| {
+        Ok(Manager {
+            session: row.try_get("id")?,
+            login: row.try_get("login")?,
+            username: row.try_get("username")?,
+            operator: row.try_get("operator")?,
+        })
+    };
+    row.map(read).transpose()
+}
+
+/// Stores a managing session; of this login's others the newest `others` stay.
+pub async fn add_managing(
+    connection: &mut SqliteConnection,
+    login: i64,
+    token_hash: &str,
+    now: i64,
+    expires_at: i64,
+    others: i64,
+) -> Result<(), sqlx::Error> {
+    let surplus = "DELETE FROM manage_session WHERE login_id = $1 AND id NOT IN (
+         SELECT id FROM manage_session WHERE login_id = $1 ORDER BY id DESC LIMIT $2)";
+    sqlx::query(surplus).bind(login).bind(others).execute(&mut *connection).await?;
+    sqlx::query("INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(token_hash)
+        .bind(login)
+        .bind(now)
+        .bind(expires_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn end_managing(store: &Store, session: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM manage_session WHERE id = $1").bind(session).execute(store.pool()).await?;
+    Ok(())
+}
+
+pub async fn memberships(store: &Store, login: i64) -> Result<Vec<OwnMembership>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT a.tenant, a.name, m.role, m.state FROM membership m JOIN account a ON a.id = m.account_id
+         WHERE m.login_id = $1 ORDER BY a.tenant",
+    )
+    .bind(login)
+    .fetch_all(store.pool())
+    .await?;
+    let read = |row: &SqliteRow| {
+        Ok(OwnMembership {
+            tenant: row.try_get("tenant")?,
+            account: row.try_get("name")?,
+            role: Role::read(row.try_get("role")?)?,
+            state: State::read(row.try_get("state")?)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Enables a membership that is pending. False: it no longer is.
+pub async fn activate(connection: &mut SqliteConnection, membership: i64, now: i64) -> Result<bool, sqlx::Error> {
+    let done =
+        sqlx::query("UPDATE membership SET state = 'enabled', activated_at = $2 WHERE id = $1 AND state = 'pending'")
+            .bind(membership)
+            .bind(now)
+            .execute(connection)
+            .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -1,17 +1,11 @@
-//! `POST /v1/sessions` and `GET /v1/me`: a softphone signs in, or is told which of the reasons keeps it out.
+//! A softphone signs in, or is told which of the reasons keeps it out.
 
-use std::sync::Arc;
-
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::http::StatusCode;
 
 use super::{
-    caller::Agent,
+    access::{DISABLED, account_disabled},
     end::end,
-    queries::{self, Login},
+    queries::{self, Login, NewSession, State},
 };
 use crate::{
     server::{
@@ -19,13 +13,12 @@ use crate::{
         clock,
         http::{
             App,
-            idempotency::Once,
-            input::{Input, Peer},
-            problem::{Answer, ApiError, kind},
+            input::Peer,
+            problem::{Answer, ApiError},
         },
         secrets,
     },
-    tms::wire::{Account, Me, Problem, Session, SignIn, problem},
+    tms::wire::{Me, Session, SignIn, User, problem},
 };
 
 /// A softphone signs in once and goes on by itself; its session ends by sign-out or by those who manage.
@@ -36,29 +29,13 @@ const PER_INSTALLATION: i64 = 5;
 /// Sessions of one login at a time, on all its devices.
 const PER_LOGIN: i64 = 50;
 
-/// Sign in as a softphone
-///
-/// The extensions are those of the login on which the API key is enabled.
-#[utoipa::path(post, path = "/v1/sessions", tag = "softphone",
-    params(("X-API-Key" = String, Header, description = "API key"), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = SignIn,
-    responses((status = 201, body = Session), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 429, body = Problem)))]
-pub async fn sign_in(
-    State(app): State<Arc<App>>,
-    peer: Peer,
-    headers: HeaderMap,
-    Input(wanted): Input<SignIn>,
-) -> Answer<Once<Session>> {
+/// A softphone signs in with user name, password and API key.
+pub async fn sign_in(app: &App, peer: Peer, api_key: &str, wanted: &SignIn) -> Answer<Session> {
     let instance_id = instance_id(&wanted.instance_id)?;
-    let login = authenticate(&app, peer, &wanted.username, &wanted.password).await?;
-    let key = headers.get("x-api-key").and_then(|v| v.to_str().ok()).unwrap_or_default().trim();
-    let key = match api_keys::find(&app.store, key).await? {
-        Some(row) => row,
-        None => return Err(unknown_key(key)),
-    };
-    api_keys::log_use(&app, key.id, peer, "sign-in").await?;
-    open(&app, peer, &login, &key, instance_id).await
+    let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
+    let key = api_keys::find(&app.store, api_key).await?.ok_or_else(|| unknown_key(api_key))?;
+    api_keys::log_use(app, key.id, peer, "sign-in").await?;
+    open(app, peer, &login, &key, instance_id).await
 }
 
 /// Checks user name and password; the two are never told apart, and unknown users take the same time.
@@ -81,7 +58,7 @@ pub async fn authenticate(app: &App, peer: Peer, username: &str, password: &str)
 }
 
 /// Opens a session for a login that has proved itself, by an API key that has.
-pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_id: String) -> Answer<Once<Session>> {
+pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_id: String) -> Answer<Session> {
     let forbidden = |kind, title, detail: String| ApiError::refused(StatusCode::FORBIDDEN, kind, title, detail);
     let not_enabled = || {
         forbidden(
@@ -92,14 +69,14 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
                 .into(),
         )
     };
-    let membership = queries::membership(&app.store, login.id, key.account_id).await?.ok_or_else(not_enabled)?;
+    let membership = queries::membership(&app.store, login.id, key.account.id).await?.ok_or_else(not_enabled)?;
     if !membership.account_enabled {
-        let detail = format!("The account {} is disabled. Your provider can enable it again.", membership.account_name);
+        let detail = account_disabled(&membership.account_name);
         return Err(forbidden(problem::ACCOUNT_DISABLED, "Account disabled", detail));
     }
-    match membership.state.as_str() {
-        "enabled" => {}
-        "pending" => {
+    match membership.state {
+        State::Enabled => {}
+        State::Pending => {
             return Err(forbidden(
                 problem::LOGIN_NOT_ACTIVATED,
                 "Login not activated",
@@ -107,10 +84,7 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
                     .into(),
             ));
         }
-        _ => {
-            let detail = "This login is disabled. Whoever manages your TMS can enable it again.".into();
-            return Err(forbidden(problem::LOGIN_DISABLED, "Login disabled", detail));
-        }
+        State::Disabled => return Err(forbidden(problem::LOGIN_DISABLED, "Login disabled", DISABLED.into())),
     }
     let extensions = queries::extensions(&app.store, membership.id, key.id).await?;
     if extensions.is_empty() {
@@ -118,41 +92,21 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
     }
     let token = secrets::session_token();
     let now = app.clock.now_ms();
-    sqlx::query(
-        "INSERT INTO session (token_hash, membership_id, api_key_id, instance_id, address, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(secrets::hash(&token))
-    .bind(membership.id)
-    .bind(key.id)
-    .bind(instance_id)
-    .bind(peer.ip().to_string())
-    .bind(now)
-    .bind(now + LIFETIME_MS)
-    .execute(app.store.pool())
-    .await?;
+    let session = NewSession {
+        token_hash: secrets::hash(&token),
+        membership: membership.id,
+        api_key: key.id,
+        instance_id,
+        address: peer.ip().to_string(),
+        created_at: now,
+        expires_at: now + LIFETIME_MS,
+    };
+    queries::add(&app.store, &session).await?;
     let surplus = queries::surplus(&app.store, membership.id, PER_INSTALLATION, PER_LOGIN).await?;
     end(app, &surplus, "You have signed in many times since. Sign in again.").await?;
-    let account: Account = key.account.clone();
-    let me = Me { user: crate::tms::wire::User { name: login.name.clone() }, account, extensions };
-    let body = Session { token, expires_at: clock::from_ms(now + LIFETIME_MS), me };
-    Ok(Once { body, secrets: &["token"] })
-}
-
-/// Who is signed in
-#[utoipa::path(get, path = "/v1/me", tag = "softphone", security(("bearer" = [])),
-    responses((status = 200, body = Me), (status = 401, body = Problem)))]
-pub async fn me(State(app): State<Arc<App>>, agent: Agent) -> Answer<Json<Me>> {
-    Ok(Json(agent.me(&app).await?))
-}
-
-/// Reserved for agent work
-///
-/// This TMS has none, so the softphone shows no agent state.
-#[utoipa::path(method(get, put), path = "/v1/me/agent-state", tag = "softphone", security(("bearer" = [])),
-    responses((status = 404, body = Problem)))]
-pub async fn agent_state(_agent: Agent) -> ApiError {
-    ApiError::refused(StatusCode::NOT_FOUND, kind::NOT_FOUND, "No agent states", "This TMS keeps no agent states.")
+    let user = User { name: login.name.clone() };
+    let me = Me { user, account: key.account.account.clone(), extensions };
+    Ok(Session { token, expires_at: clock::from_ms(now + LIFETIME_MS), me })
 }
 
 /// `+sip.instance` of an installation: a URN (RFC 5626 §4.1).

@@ -178,7 +178,8 @@ async fn a_new_login_enables_its_account_once() {
     assert_eq!(enable("acme").send().await.status.as_u16(), 204, "again is no harm");
     assert_eq!(sign_in().await.status.as_u16(), 201);
 
-    assert_eq!(h.get("/v1/accounts/acme").token(&own).send().await.status.as_u16(), 404, "manages nothing");
+    let rename = h.patch("/v1/accounts/acme", json!({"name": "Mine"})).token(&own).send().await;
+    assert_eq!(rename.status.as_u16(), 403, "an agent manages nothing: {}", rename.text);
     assert_eq!(h.delete("/v1/manage/session").token(&own).send().await.status.as_u16(), 204);
     assert_eq!(h.get("/v1/manage/memberships").token(&own).send().await.status.as_u16(), 401);
 }

@@ -19,12 +19,15 @@ use crate::server::{
         input::{Peer, Segments},
         problem::{Answer, ApiError},
     },
-    sessions::{self, OwnMembership},
+    sessions::{
+        Role, State as Standing,
+        manage::{self, OwnMembership},
+    },
 };
 
 /// Every account that somebody may select.
 pub async fn select(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
-    let memberships = sessions::own_memberships(&app, &signed.manager).await?;
+    let memberships = manage::memberships(&app, &signed.manager).await?;
     Ok(signed.page(Section::Accounts, "Select account", &choices(&memberships)))
 }
 
@@ -43,9 +46,9 @@ fn choices(memberships: &[OwnMembership]) -> Markup {
                         a href=(chosen(membership)) {
                             div.two-lines {
                                 strong { (membership.account) }
-                                span.weak { (membership.tenant) " · " (role(&membership.role)) }
+                                span.weak { (membership.tenant) " · " (role(membership.role)) }
                             }
-                            (state(&membership.state))
+                            (state(membership.state))
                             (Icon::Right.draw())
                         }
                     }
@@ -57,23 +60,23 @@ fn choices(memberships: &[OwnMembership]) -> Markup {
 
 /// Where selecting an account leads.
 fn chosen(membership: &OwnMembership) -> String {
-    let section = if membership.state == "enabled" { Section::Extensions } else { Section::Account };
+    let section = if membership.state == Standing::Enabled { Section::Extensions } else { Section::Account };
     section.of(&membership.tenant)
 }
 
-pub fn role(role: &str) -> &'static str {
+pub fn role(role: Role) -> &'static str {
     match role {
-        "admin" => "Administrator",
-        "manager" => "Manager",
-        _ => "Extension user",
+        Role::Admin => "Administrator",
+        Role::Manager => "Manager",
+        Role::Extension => "Extension user",
     }
 }
 
-pub fn state(state: &str) -> Markup {
+pub fn state(state: Standing) -> Markup {
     match state {
-        "enabled" => html! { span.mark.go { "Enabled" } },
-        "pending" => html! { span.mark.hold { "Not enabled yet" } },
-        _ => html! { span.mark.stop { "Disabled" } },
+        Standing::Enabled => html! { span.mark.go { "Enabled" } },
+        Standing::Pending => html! { span.mark.hold { "Not enabled yet" } },
+        Standing::Disabled => html! { span.mark.stop { "Disabled" } },
     }
 }
 
@@ -100,7 +103,7 @@ pub async fn enable(
     if !ticked(form.enabled.as_ref()) {
         return Ok(shown(&signed, &membership, Some(Refusal::new("Tick Account enabled to use this account."))));
     }
-    match parts::refused(sessions::enable_own(&app, &signed.manager, peer, &tenant).await)? {
+    match parts::refused(manage::enable(&app, &signed.manager, peer, &tenant).await)? {
         Ok(()) => {
             Ok(signed
                 .to(&Section::Account.of(&tenant), "The account is enabled; Agent Manager can use your login now."))
@@ -110,7 +113,7 @@ pub async fn enable(
 }
 
 async fn own(app: &App, signed: &Signed, tenant: &str) -> Answer<OwnMembership> {
-    let memberships = sessions::own_memberships(app, &signed.manager).await?;
+    let memberships = manage::memberships(app, &signed.manager).await?;
     let membership = memberships.into_iter().find(|m| m.tenant == tenant);
     membership.ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))
 }
@@ -122,13 +125,13 @@ fn shown(signed: &Signed, membership: &OwnMembership, refusal: Option<Refusal>) 
 }
 
 fn overview(membership: &OwnMembership, form_token: &str, refusal: Option<&Refusal>) -> Markup {
-    let pending = membership.state == "pending";
+    let pending = membership.state == Standing::Pending;
     html! {
-        (parts::head(&membership.account, Some(&html! { (role(&membership.role)) " on " span.code { (membership.tenant) } }), &html! {}))
+        (parts::head(&membership.account, Some(&html! { (role(membership.role)) " on " span.code { (membership.tenant) } }), &html! {}))
         (parts::trouble(refusal, &[]))
         div.card.pad {
-            div.row { h2 { "Your login on this account" } (state(&membership.state)) }
-            @if membership.state == "disabled" {
+            div.row { h2 { "Your login on this account" } (state(membership.state)) }
+            @if membership.state == Standing::Disabled {
                 p { "Whoever manages your TMS has disabled your login on this account, and can enable it again." }
             } @else {
                 form.stack method="post" action=(Section::Account.of(&membership.tenant)) {
@@ -155,27 +158,27 @@ fn overview(membership: &OwnMembership, form_token: &str, refusal: Option<&Refus
 mod tests {
     use super::*;
 
-    fn membership(state: &str) -> OwnMembership {
-        OwnMembership { tenant: "acme".into(), account: "A & B".into(), role: "extension".into(), state: state.into() }
+    fn membership(state: Standing) -> OwnMembership {
+        OwnMembership { tenant: "acme".into(), account: "A & B".into(), role: Role::Extension, state }
     }
 
     #[test]
     fn only_a_pending_login_has_something_to_tick() {
         for (state, ticks, word) in [
-            ("pending", true, "Until then Agent Manager cannot use it"),
-            ("enabled", false, "Agent Manager can use this login"),
-            ("disabled", false, "has disabled your login"),
+            (Standing::Pending, true, "Until then Agent Manager cannot use it"),
+            (Standing::Enabled, false, "Agent Manager can use this login"),
+            (Standing::Disabled, false, "has disabled your login"),
         ] {
             let page = overview(&membership(state), "token", None).into_string();
-            assert_eq!(page.contains("<button"), ticks, "{state}");
+            assert_eq!(page.contains("<button"), ticks, "{state:?}");
             assert!(page.contains(word) && page.contains("A &amp; B"), "{page}");
         }
     }
 
     #[test]
     fn selecting_an_account_leads_to_what_is_next_there() {
-        assert_eq!(chosen(&membership("pending")), "/accounts/acme");
-        assert_eq!(chosen(&membership("enabled")), "/accounts/acme/extensions");
+        assert_eq!(chosen(&membership(Standing::Pending)), "/accounts/acme");
+        assert_eq!(chosen(&membership(Standing::Enabled)), "/accounts/acme/extensions");
         assert!(choices(&[]).into_string().contains("belongs to no account"));
     }
 }

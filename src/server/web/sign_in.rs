@@ -52,7 +52,7 @@ pub async fn sign_in(
 ) -> Answer<Response> {
     let signed = async {
         let login = sessions::authenticate(&app, peer, &given.username, &given.password).await?;
-        sessions::open_to_manage(&app, peer, &login).await
+        sessions::manage::open(&app, peer, &login).await
     };
     match parts::refused(signed.await)? {
         // A new token: one that somebody planted in this browser before is worth nothing.
@@ -68,7 +68,7 @@ pub async fn sign_in(
 }
 
 pub async fn sign_out(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
-    sessions::end_to_manage(&app, &signed.manager).await?;
+    sessions::manage::sign_out(&app, &signed.manager).await?;
     let away = signed.to("/sign-in", "You are signed out.");
     Ok(signed.with_session(away, Some(&secrets::random(32))).into_response())
 }

@@ -19,7 +19,7 @@ use crate::server::{
         problem::{Answer, ApiError},
     },
     secrets,
-    sessions::{Manager, OwnMembership},
+    sessions::{Manager, Role, State as Standing, manage::OwnMembership},
 };
 
 /// The script asks so for what it shows in a dialog; it is told the next page instead of sent there.
@@ -178,7 +178,7 @@ pub struct At {
     pub name: String,
     pub tenant: String,
     /// `None` while the login is not enabled there.
-    role: Option<String>,
+    role: Option<Role>,
 }
 
 impl At {
@@ -186,12 +186,12 @@ impl At {
         Self {
             name: membership.account.clone(),
             tenant: membership.tenant.clone(),
-            role: (membership.state == "enabled").then(|| membership.role.clone()),
+            role: (membership.state == Standing::Enabled).then_some(membership.role),
         }
     }
 
     fn sections(&self) -> &'static [Section] {
-        match self.role.as_deref() {
+        match self.role {
             None => &[Section::Account],
             Some(_) => &[Section::Account, Section::Downloads],
         }

@@ -31,7 +31,7 @@ pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup
             Ok(html! { XML { Status { "Success" } (full(&row, holder.as_ref())) } })
         }
         Action::GetCurrentCalls => {
-            let calls = app.contacts.calls(&key.account.realm).await.ok_or_else(|| {
+            let calls = app.contacts.calls(key.account.realm()).await.ok_or_else(|| {
                 XmlError::refused("This TMS does not carry its calls itself, so it cannot list them.")
             })?;
             Ok(html! { XML { Status { "Success" } Calls { @for call in &calls { (current(call)) } } } })
@@ -41,9 +41,9 @@ pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup
 }
 
 async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
-    let extensions = extensions::all(&app.store, key.account_id).await?;
-    let rows = registrations::of_account(&app.store, key.account_id).await?;
-    let held = app.contacts.held(&key.account.realm, rows.iter().map(|r| r.name.clone()).collect()).await;
+    let extensions = extensions::all(&app.store, key.account.id).await?;
+    let rows = registrations::of_account(&app.store, key.account.id).await?;
+    let held = app.contacts.held(key.account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
     Ok(html! { XML {
         Status { "Success" }
         Extensions { @for extension in &extensions {
@@ -61,12 +61,12 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
 
 /// A registration of the key's own account, and who holds it.
 async fn registration(app: &App, key: &KeyRow, name: &str) -> Result<(RegistrationRow, Option<Contact>), XmlError> {
-    let rows = registrations::of_account(&app.store, key.account_id).await?;
+    let rows = registrations::of_account(&app.store, key.account.id).await?;
     let row = rows
         .into_iter()
         .find(|r| r.name == name)
         .ok_or_else(|| XmlError::refused(format!("There is no SIP user {} in this tenant.", clean(name))))?;
-    let holder = app.contacts.held(&key.account.realm, vec![row.name.clone()]).await.into_iter().next();
+    let holder = app.contacts.held(key.account.realm(), vec![row.name.clone()]).await.into_iter().next();
     Ok((row, holder))
 }
 

@@ -84,7 +84,7 @@ async fn carry_out(app: &App, peer: Peer, body: &Bytes) -> Result<Markup, XmlErr
 
 /// Tenant and key fit together; which of them does not is not told.
 async fn authenticate(app: &App, peer: Peer, request: &XmlRequest) -> Result<KeyRow, XmlError> {
-    let key = api_keys::find(&app.store, &request.key).await?.filter(|k| k.account.tenant == request.tenant);
+    let key = api_keys::find(&app.store, &request.key).await?.filter(|k| k.account.account.tenant == request.tenant);
     let Some(key) = key else {
         let who = format!("xml {}", request.tenant);
         return Err(XmlError::refused(match app.throttle.failure(peer.ip(), &who, app.clock.now()) {
@@ -94,7 +94,7 @@ async fn authenticate(app: &App, peer: Peer, request: &XmlRequest) -> Result<Key
             Err(seconds) => format!("Too many requests had a wrong key. Try again in {seconds} seconds."),
         }));
     };
-    if !key.account_enabled {
+    if !key.account.enabled {
         return Err(XmlError::refused("This account is disabled. Your provider can enable it again."));
     }
     Ok(key)

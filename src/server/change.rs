@@ -1,0 +1,37 @@
+//! One change by someone who manages: it and its audit entry are kept or neither is; what it no longer allows ends with it.
+
+use super::{
+    accounts::AccountRow,
+    audit,
+    http::{App, input::Peer, problem::Answer},
+    sessions::{Ended, Manager},
+    store::Tx,
+};
+
+/// A change under way on one account.
+pub struct Change<'a> {
+    pub tx: Tx,
+    /// What else ends by it than what the account's rules forbid.
+    pub ended: Ended,
+    app: &'a App,
+    manager: &'a Manager,
+    peer: Peer,
+    account: &'a AccountRow,
+}
+
+impl<'a> Change<'a> {
+    pub async fn begin(app: &'a App, manager: &'a Manager, peer: Peer, account: &'a AccountRow) -> Answer<Self> {
+        Ok(Self { tx: app.store.begin().await?, ended: Ended::default(), app, manager, peer, account })
+    }
+
+    /// Keeps the change; the audit says who did `action` to `object`. Sessions, SIP credentials and contacts that the
+    /// account's rules no longer allow end in the same transaction, and it is told once it is kept.
+    pub async fn commit(self, action: &str, object: &str) -> Answer<()> {
+        let Self { mut tx, mut ended, app, manager, peer, account } = self;
+        audit::record_in(&mut tx, app, Some(account.id), &manager.username, peer, action, object).await?;
+        ended.enforce(&mut tx, account.id).await?;
+        tx.commit().await?;
+        ended.tell(app, account).await;
+        Ok(())
+    }
+}

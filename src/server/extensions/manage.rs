@@ -1,0 +1,137 @@
+//! What may be done with extensions.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::queries::{self, Changes, ExtensionRow};
+use crate::server::{
+    api_keys,
+    change::Change,
+    http::{
+        App,
+        input::{self, Peer},
+        page::{Listed, Page},
+        problem::{Answer, ApiError},
+    },
+    logins, registrations,
+    sessions::{Manager, Right},
+};
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ManagedExtension {
+    pub number: String,
+    pub name: String,
+    pub enabled: bool,
+    /// User name of the login that owns it.
+    pub login: Option<String>,
+    /// The API key that is enabled on it.
+    pub api_key: Option<i64>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewExtension {
+    /// 1 to 12 digits.
+    pub number: String,
+    pub name: String,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+pub struct ExtensionChange {
+    pub name: Option<String>,
+    pub enabled: Option<bool>,
+    /// User name of a login of the account; null takes the extension from its owner.
+    #[serde(default, deserialize_with = "input::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub login: Option<Option<String>>,
+    /// An API key of the account; null disables the key on this extension.
+    #[serde(default, deserialize_with = "input::nullable")]
+    #[schema(value_type = Option<i64>)]
+    pub api_key: Option<Option<i64>>,
+}
+
+/// An agent's list has its own extensions only.
+pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedExtension>> {
+    let access = manager.account(app, tenant, Right::SeeExtensions).await?;
+    let found = queries::list(&app.store, access.account.id, access.only_own(), page).await?;
+    Ok(page.of(found, shown))
+}
+
+pub async fn read(app: &App, manager: &Manager, tenant: &str, number: &str) -> Answer<ManagedExtension> {
+    Ok(shown(manager.extension(app, tenant, number, Right::SeeExtensions).await?.1))
+}
+
+/// Its primary registration, `<number>-<tenant>`, comes with it.
+pub async fn create(
+    app: &App,
+    manager: &Manager,
+    peer: Peer,
+    tenant: &str,
+    wanted: NewExtension,
+) -> Answer<ManagedExtension> {
+    let account = manager.account(app, tenant, Right::ManageExtensions).await?.account;
+    let number = number(&wanted.number)?;
+    let name = input::text("name", &wanted.name)?;
+    let taken = || format!("The extension {number} exists already; choose another number.");
+    let mut change = Change::begin(app, manager, peer, &account).await?;
+    queries::create(&mut change.tx, &account, &number, &name, app.clock.now_ms())
+        .await
+        .map_err(|e| ApiError::from_rule(e, taken))?;
+    change.commit("create extension", &number).await?;
+    Ok(ManagedExtension { number, name, enabled: true, login: None, api_key: None })
+}
+
+/// Its name, its owner, the API key enabled on it; switching it off removes its devices.
+pub async fn update(
+    app: &App,
+    manager: &Manager,
+    peer: Peer,
+    tenant: &str,
+    number: &str,
+    change: ExtensionChange,
+) -> Answer<ManagedExtension> {
+    let (access, mut row) = manager.extension(app, tenant, number, Right::ManageExtensions).await?;
+    let account = access.account;
+    if let Some(name) = &change.name {
+        row.name = input::text("name", name)?;
+    }
+    row.enabled = change.enabled.unwrap_or(row.enabled);
+    if let Some(login) = change.login {
+        row.login = match login {
+            None => None,
+            Some(login) => Some(member(app, account.id, &login).await?),
+        };
+    }
+    if let Some(api_key) = change.api_key {
+        if let Some(key) = api_key {
+            api_keys::usable(&app.store, account.id, key).await?;
+        }
+        row.api_key = api_key;
+    }
+    let switched_off = if row.enabled { Vec::new() } else { registrations::of_extension(&app.store, row.id).await? };
+    let mut kept = Change::begin(app, manager, peer, &account).await?;
+    let changes = Changes { name: &row.name, enabled: row.enabled, login: row.login.as_deref(), api_key: row.api_key };
+    queries::update(&mut kept.tx, row.id, &changes).await.map_err(|e| ApiError::from_rule(e, String::new))?;
+    kept.ended.empty(switched_off.into_iter().map(|r| r.name));
+    kept.commit("alter extension", number).await?;
+    Ok(shown(row))
+}
+
+/// The user name of a login of this account, as it is stored.
+async fn member(app: &App, account: i64, username: &str) -> Answer<String> {
+    logins::member(&app.store, account, username)
+        .await?
+        .map(|m| m.username)
+        .ok_or_else(|| ApiError::invalid("login: there is no such login on this account; add it first, under logins."))
+}
+
+fn number(given: &str) -> Answer<String> {
+    if !(1..=12).contains(&given.len()) || !given.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(ApiError::invalid("number must have 1 to 12 digits."));
+    }
+    Ok(given.to_owned())
+}
+
+fn shown(row: ExtensionRow) -> ManagedExtension {
+    let ExtensionRow { number, name, enabled, login, api_key, .. } = row;
+    ManagedExtension { number, name, enabled, login, api_key }
+}
