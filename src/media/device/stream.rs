@@ -20,6 +20,8 @@ use std::sync::{
 
 /// Samples a ring holds: half a second at 96 kHz.
 const RING: usize = 48_000;
+/// Sample rates that are converted, in Hz.
+const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 
 /// What the callbacks report; each field has one writer.
 #[derive(Debug, Default)]
@@ -119,6 +121,9 @@ fn open(
     config: StreamConfig,
     build: impl FnOnce(&cpal::Device, StreamConfig) -> Result<cpal::Stream, cpal::Error>,
 ) -> Result<(cpal::Stream, Opened), String> {
+    if !RATES.contains(&config.sample_rate) {
+        return Err(format!("it works at {} Hz, which no call can use", config.sample_rate));
+    }
     let start = || build(&found.device, config).and_then(|stream| stream.play().map(|()| stream));
     let stream = match &found.server_id {
         Some(id) => sound_server::open_on(way, id, start),
