@@ -72,6 +72,45 @@ fn delays(said: &Onsets, heard: &Onsets, count: usize) -> Vec<f64> {
     delays
 }
 
+/// Says the pulses into the microphone. Returns the delays of those heard from the speaker, sorted.
+fn mouth_to_ear(server: &Pulse, pulses: &Path, count: usize) -> Vec<f64> {
+    let (said, heard) = (server.onsets("mic.monitor"), server.onsets("speaker.monitor"));
+    let mut player = server.play("mic", pulses);
+    let delays = delays(&said, &heard, count);
+    let _ = player.kill();
+    let _ = player.wait();
+    delays
+}
+
+/// Waits for an event that fits.
+fn wait<T>(events: &mpsc::Receiver<EngineEvent>, what: &str, fits: impl FnMut(EngineEvent) -> Option<T>) -> T {
+    std::iter::from_fn(|| events.recv_timeout(LONG).ok()).find_map(fits).unwrap_or_else(|| panic!("{what} never came"))
+}
+
+fn notice(event: EngineEvent) -> Option<String> {
+    if let EngineEvent::Notice(notice) = event { Some(notice) } else { None }
+}
+
+/// Ringing plays on the ringer alone, without a call.
+fn rings_on_the_bell(server: &Pulse, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
+    let (bell, speaker) = (server.onsets("bell.monitor"), server.onsets("speaker.monitor"));
+    let ringer = Some("Loud bell".to_owned());
+    engine.send(EngineCommand::Audio(AudioChoice::Device { microphone: None, speaker: None, ringer: ringer.clone() }));
+    wait(events, "the list with the bell", |event| match event {
+        EngineEvent::Devices(list) => list.speakers.contains(&"Loud bell".to_owned()).then_some(()),
+        _ => None,
+    });
+    engine.send(EngineCommand::Tone { tone: Some(Tone::Ring) });
+    bell.onsets.recv_timeout(LONG).expect("ringing is heard");
+    wait(events, "the ringer in use", |event| match event {
+        EngineEvent::Devices(list) => (list.ringer == ringer).then_some(()),
+        _ => None,
+    });
+    bell.onsets.recv_timeout(LONG).expect("ringing goes on");
+    engine.send(EngineCommand::Tone { tone: None });
+    assert!(speaker.onsets.try_recv().is_err(), "ringing goes to the bell alone");
+}
+
 /// One test, because the environment belongs to the process.
 #[test]
 fn a_call_is_heard_and_survives_the_sound_server() {
@@ -93,59 +132,26 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     }
     // Both hear the microphone; one shall speak.
     b.send(EngineCommand::Mute { session: 1, on: true });
-    let (said, heard) = (server.onsets("mic.monitor"), server.onsets("speaker.monitor"));
-    let mut player = server.play("mic", &pulses);
-    let before = delays(&said, &heard, 12);
-    let _ = player.kill();
-    let _ = player.wait();
+    let before = mouth_to_ear(&server, &pulses, 12);
     assert!(before.len() >= 8, "heard {} of 12 pulses: {before:?}", before.len());
     let median = before[before.len() / 2];
-    println!(
-        "mouth to ear: median {median:.1} ms, from {:.1} to {:.1}; {:?}",
-        before[0],
-        before[before.len() - 1],
-        b.stats(1)
-    );
+    let (least, most) = (before[0], before[before.len() - 1]);
+    println!("mouth to ear: median {median:.1} ms, from {least:.1} to {most:.1}; {:?}", b.stats(1));
     // On a quiet machine it is below 90; tests share theirs with others.
     assert!(median < 150.0, "{before:?}");
 
-    // The sound server dies in mid-call and comes back.
-    drop((said, heard));
     server.crash_and_restart();
-    let notice = std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
-        .find_map(|event| if let EngineEvent::Notice(notice) = event { Some(notice) } else { None });
-    assert!(notice.as_deref().unwrap_or_default().contains("cannot be used"), "{notice:?}");
-    std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
-        .find(|event| matches!(event, EngineEvent::Notice(notice) if notice.contains("works again")))
-        .expect("sound comes back");
-    let (said, heard) = (server.onsets("mic.monitor"), server.onsets("speaker.monitor"));
-    let mut player = server.play("mic", &pulses);
-    let after = delays(&said, &heard, 6);
-    let _ = player.kill();
-    let _ = player.wait();
+    let trouble = wait(&a_events, "the trouble", notice);
+    assert!(trouble.contains("cannot be used"), "{trouble}");
+    wait(&a_events, "sound", |event| notice(event).filter(|notice| notice.contains("works again")));
+    let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
     let stats = a.stats(1).unwrap();
     assert!(stats.tx.packets > 500 && stats.rx.packets > 500, "packets went on: {stats:?}");
 
-    // Ringing plays on the ringer, without a call.
     a.send(EngineCommand::Close { session: 1 });
     b.send(EngineCommand::Close { session: 1 });
-    let bell = server.onsets("bell.monitor");
-    let ringer = Some("Loud bell".to_owned());
-    a.send(EngineCommand::Audio(AudioChoice::Device { microphone: None, speaker: None, ringer: ringer.clone() }));
-    let listed = std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
-        .find_map(|event| if let EngineEvent::Devices(list) = event { Some(list) } else { None });
-    assert!(listed.as_ref().is_some_and(|list| list.speakers.contains(&"Loud bell".to_owned())), "{listed:?}");
-    while heard.onsets.try_recv().is_ok() {}
-    a.send(EngineCommand::Tone { tone: Some(Tone::Ring) });
-    bell.onsets.recv_timeout(LONG).expect("ringing is heard");
-    std::iter::from_fn(|| a_events.recv_timeout(LONG).ok())
-        .find(|event| matches!(event, EngineEvent::Devices(list) if list.ringer == ringer))
-        .expect("the ringer is reported");
-    bell.onsets.recv_timeout(LONG).expect("ringing goes on");
-    a.send(EngineCommand::Tone { tone: None });
-    assert!(heard.onsets.try_recv().is_err(), "ringing goes to the bell alone");
-
+    rings_on_the_bell(&server, &a, &a_events);
     let began = Instant::now();
     a.shutdown();
     b.shutdown();

@@ -5,15 +5,10 @@ use super::names::Way;
 use std::{
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 /// Streams are told apart by what is new since before one was opened, so only one may be opened at a time.
 static OPENING: Mutex<()> = Mutex::new(());
-
-/// Tries to find a new stream, which may be reported a little late.
-const TRIES: u32 = 10;
-const BETWEEN: Duration = Duration::from_millis(30);
 
 /// One device of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +31,10 @@ pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> T {
     let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let before = streams(way);
     let opened = open();
-    for _ in 0..TRIES {
-        if let Some(new) = streams(way).into_iter().find(|stream| !before.contains(stream)) {
-            let moves = if way == Way::In { "move-source-output" } else { "move-sink-input" };
-            ask(&[moves, &new.to_string(), id]);
-            break;
-        }
-        std::thread::sleep(BETWEEN);
+    // ALSA's plugin returns once the server has confirmed the stream, so that one is listed by now.
+    if let Some(new) = streams(way).into_iter().find(|stream| !before.contains(stream)) {
+        let moves = if way == Way::In { "move-source-output" } else { "move-sink-input" };
+        ask(&[moves, &new.to_string(), id]);
     }
     opened
 }
