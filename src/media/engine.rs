@@ -153,7 +153,7 @@ pub struct DeviceList {
 pub enum MediaError {
     #[error("no free port pair for audio between {from} and {to}: close other calls or programs and try again")]
     NoPorts { from: u16, to: u16 },
-    #[error("cannot open an audio port on {ip}: {source}")]
+    #[error("cannot open an audio port on {ip} ({source}); check the network connection and call again")]
     Bind { ip: IpAddr, source: std::io::Error },
     #[error("cannot start the audio engine ({0}); close other programs and try again")]
     Thread(std::io::Error),

@@ -28,8 +28,8 @@ impl Tape {
         let spec =
             WavSpec { channels: 1, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
         let input = Input::open(input).map_err(|why| unusable(input, why))?;
-        let mut writer = WavWriter::create(output, spec).map_err(|e| unusable(output, e.to_string()))?;
-        writer.flush().map_err(|e| unusable(output, e.to_string()))?;
+        let writable = WavWriter::create(output, spec).and_then(|mut writer| writer.flush().map(|()| writer));
+        let writer = writable.map_err(|e| unusable(output, format!("{e}; choose a file that can be written")))?;
         Ok(Self { input, output: writer, output_path: output.to_owned() })
     }
 }
@@ -151,7 +151,8 @@ impl Input {
         match self.spec.sample_format {
             SampleFormat::Float => {
                 let samples = self.reader.samples::<f32>().take(count).map_while(Result::ok);
-                self.chunk.extend(samples.step_by(channels).map(|sample| sample.clamp(-1.0, 1.0)));
+                let sound = |sample: f32| if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
+                self.chunk.extend(samples.step_by(channels).map(sound));
             }
             SampleFormat::Int => {
                 let scale = 1.0 / (1u32 << (self.spec.bits_per_sample.clamp(1, 32) - 1)) as f32;

@@ -5,6 +5,7 @@ use cpal::{
     Device,
     traits::{DeviceTrait, HostTrait},
 };
+use std::collections::HashSet;
 
 /// What a device is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,9 @@ pub fn list(way: Way) -> Vec<String> {
         // The server's devices are the cards themselves, so both would be too many.
         names.extend(cards(way).into_iter().map(|(name, _)| name));
     }
-    names.dedup();
+    // Devices are known by their names, so of two alike the first is the one that can be had.
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     names
 }
 

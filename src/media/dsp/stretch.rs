@@ -10,7 +10,7 @@ const SIMILAR: f32 = 0.85;
 /// Mean square under which a sound counts as silence (-50 dB).
 const SILENCE: f32 = 1e-5;
 
-/// What [`Stretch`] does to the sound.
+/// What [`stretch`] does to the sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     Shorter,

@@ -96,8 +96,7 @@ impl Audio {
             (Some(card), true) => Some(card.poll_timeout()),
             (Some(card), false) if card.runs_on() => Some(card.poll_timeout() + IDLE_STEP),
             (Some(_), false) if self.has_devices() => Some(self.idle_since.map_or(now, |since| since + GRACE)),
-            (Some(_), false) => None,
-            (None, false) => None,
+            (_, false) => None,
         };
         card.into_iter().chain(ringer).min()
     }

@@ -101,9 +101,11 @@ impl Session {
     pub fn read(&mut self, now: Instant, control: bool, report: &mut impl FnMut(Report)) -> bool {
         let mut buffer = [0; MAX_PACKET];
         let socket = if control { &self.ports.rtcp } else { &self.ports.rtp };
+        let mut heard = false;
         for _ in 0..BURST {
             match socket.recv_from(&mut buffer) {
                 Ok((length, source)) => {
+                    heard = true;
                     if let Some(stream) = &mut self.stream {
                         stream.incoming(now, source, &buffer[..length], control, report);
                     }
@@ -113,7 +115,8 @@ impl Session {
                 Err(_) => {}
             }
         }
-        true
+        // A socket that only fails is left alone until it is ready again.
+        heard
     }
 
     /// Releases packets held back by an impairment.

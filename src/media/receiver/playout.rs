@@ -26,7 +26,7 @@ const LOSS_SEEN: f64 = 0.005;
 const LATELY: f64 = 1.0 / 800.0;
 
 /// Decodes, conceals and stretches.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Playout {
     phase: Phase,
     voice: Option<Voice>,
@@ -46,9 +46,10 @@ pub struct Playout {
     undecided_us: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Phase {
     /// Waits until the first packet has been held for the target.
+    #[default]
     Starting,
     Playing,
 }
@@ -61,24 +62,6 @@ struct Voice {
     samples: Vec<f32>,
     up: Resampler,
     wide: Vec<f32>,
-}
-
-impl Default for Playout {
-    fn default() -> Self {
-        Self {
-            phase: Phase::Starting,
-            voice: None,
-            estimator: DelayEstimator::default(),
-            delay_ms: 0.0,
-            rest: 0,
-            lost_lately: 0.0,
-            concealed_lately: 0.0,
-            played_us: 0,
-            concealed_us: 0,
-            blamed: false,
-            undecided_us: 0,
-        }
-    }
 }
 
 impl Playout {

@@ -20,8 +20,6 @@ pub struct Reports {
     pub sender_ntp: Option<u64>,
     /// About all sources, ours among them.
     pub blocks: Vec<Block>,
-    /// SSRCs that say goodbye.
-    pub bye: Vec<u32>,
 }
 
 /// A report block (§6.4.1).
@@ -67,7 +65,6 @@ pub fn parse(datagram: &[u8]) -> Option<Reports> {
                 }
                 reports.blocks.extend(receiver.report_blocks().map(block));
             }
-            Packet::Bye(bye) if n > 0 => reports.bye.extend(bye.ssrcs()),
             _ if n == 0 => return None,
             _ => {}
         }
@@ -141,6 +138,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// SSRCs that say goodbye.
+    pub fn goodbyes(datagram: &[u8]) -> Vec<u32> {
+        let byes = Compound::parse(datagram).unwrap().filter_map(|packet| match packet.unwrap() {
+            Packet::Bye(bye) => Some(bye.ssrcs().collect::<Vec<_>>()),
+            _ => None,
+        });
+        byes.flatten().collect()
+    }
+
     fn sample() -> Outgoing<'static> {
         let block = Block {
             ssrc: 7,
@@ -162,7 +168,7 @@ mod tests {
             assert_eq!(read.ssrc, 9);
             assert_eq!(read.sender_ntp, sender.map(|sender| sender.0));
             assert_eq!(read.blocks, [outgoing.block.unwrap()]);
-            assert_eq!(read.bye, [9]);
+            assert_eq!(goodbyes(&write(&outgoing)), [9]);
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Reception {
 /// What a packet's sequence number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// In its place, at this extended sequence number (never decreasing below 65536).
+    /// In its place, at this extended sequence number; they begin at 65536, so that earlier ones have numbers too.
     Valid(u64),
     /// Far off: dropped, unless the next one follows it.
     Suspicious,
