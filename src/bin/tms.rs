@@ -12,7 +12,7 @@ use agent_manager::{
         clock::Clock,
         demo_data,
         http::problem::ApiError,
-        logins,
+        kamailio, logins,
         passwords::Passwords,
         secrets,
         serve::{Server, Settings},
@@ -20,7 +20,7 @@ use agent_manager::{
     },
     ua::api::Secret,
 };
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -49,8 +49,42 @@ enum Command {
     /// Show everything on this machine: a server with demonstration data, and the softphone's window beside it; without a
     /// display an agent's story in the terminal
     Demo,
-    /// Write a configuration for Kamailio (not part of this version)
-    KamailioConfig,
+    /// Write a configuration for Kamailio 5.6, the SIP side of a provider, to standard output
+    KamailioConfig(KamailioConfig),
+}
+
+#[derive(Args)]
+struct KamailioConfig {
+    /// The address that phones reach, over UDP and TCP
+    #[arg(long, env = "TMS_KAMAILIO_SIP", default_value = "127.0.0.1:5060")]
+    sip: SocketAddr,
+    /// The address that phones reach over TLS
+    #[arg(long, env = "TMS_KAMAILIO_SIP_TLS", requires_all = ["tls_cert", "tls_key"])]
+    sip_tls: Option<SocketAddr>,
+    /// Certificate chain for --sip-tls, PEM
+    #[arg(long, env = "TMS_KAMAILIO_TLS_CERT", requires = "sip_tls")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, env = "TMS_KAMAILIO_TLS_KEY", requires = "sip_tls")]
+    tls_key: Option<PathBuf>,
+    /// JSON-RPC for `tms serve --kamailio http://127.0.0.1:5066/rpc`; on loopback
+    #[arg(long, env = "TMS_KAMAILIO_RPC", default_value = "127.0.0.1:5066")]
+    rpc: SocketAddr,
+    /// Kamailio's own role in the TMS's PostgreSQL; its password comes from the file that PGPASSFILE names
+    #[arg(long, env = "TMS_KAMAILIO_DATABASE_URL", default_value = "postgres://kamailio@127.0.0.1/tms", hide_env_values = true)]
+    database_url: String,
+    /// Control port of an rtpengine that relays media
+    #[arg(long, env = "TMS_KAMAILIO_RTPENGINE")]
+    rtpengine: Option<SocketAddr>,
+    /// Processes for each socket
+    #[arg(long, env = "TMS_KAMAILIO_WORKERS", default_value_t = 4)]
+    workers: u32,
+    /// Requests a second from one address; beyond, it is not heard for five minutes. 0: no limit
+    #[arg(long, env = "TMS_KAMAILIO_REQUESTS_PER_SECOND", default_value_t = 100)]
+    requests_per_second: u32,
+    /// Write the SQL instead that gives that role its rights
+    #[arg(long)]
+    grants: bool,
 }
 
 #[derive(Subcommand)]
@@ -152,9 +186,24 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Demo => demonstrate().await,
-        Command::KamailioConfig => {
-            bail!("kamailio-config is not part of this version; tms serve is the registrar itself")
-        }
+        Command::KamailioConfig(config) => config.write(),
+    }
+}
+
+impl KamailioConfig {
+    fn write(self) -> anyhow::Result<()> {
+        let tls = self.sip_tls.zip(self.tls_cert).zip(self.tls_key);
+        let configuration = kamailio::Configuration {
+            sip: self.sip,
+            tls: tls.map(|((address, certificate), private_key)| kamailio::Tls { address, certificate, private_key }),
+            rpc: self.rpc,
+            database_url: self.database_url,
+            rtpengine: self.rtpengine,
+            workers: self.workers,
+            requests_per_second: self.requests_per_second,
+        };
+        print!("{}", if self.grants { configuration.grants()? } else { configuration.text()? });
+        Ok(())
     }
 }
 

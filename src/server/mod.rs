@@ -15,6 +15,7 @@ pub mod contacts;
 pub mod demo_data;
 pub mod extensions;
 pub mod http;
+pub mod kamailio;
 pub mod links;
 pub mod logins;
 pub mod notices;

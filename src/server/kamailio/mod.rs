@@ -1,0 +1,14 @@
+//! Kamailio as the provider's SIP side, in place of [`super::sip`].
+//!
+//! ```text
+//! phones ── Kamailio ── kamailio_subscriber (view: who may register and call, and as whom)
+//!              │    └── kamailio_location (who holds what; its changes are notices), kamailio_refuse, kamailio_route
+//!              └── JSON-RPC on loopback ── tms (takeover, removal, calls)
+//! ```
+//!
+//! [`Configuration`] writes its configuration from `template/`. What Kamailio asks the database and tells it stands in
+//! migrations/postgres/0004.
+
+mod config;
+
+pub use config::{ConfigError, Configuration, Tls};
