@@ -71,7 +71,12 @@ struct KamailioConfig {
     #[arg(long, env = "TMS_KAMAILIO_RPC", default_value = "127.0.0.1:5066")]
     rpc: SocketAddr,
     /// Kamailio's own role in the TMS's PostgreSQL; its password comes from the file that PGPASSFILE names
-    #[arg(long, env = "TMS_KAMAILIO_DATABASE_URL", default_value = "postgres://kamailio@127.0.0.1/tms", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TMS_KAMAILIO_DATABASE_URL",
+        default_value = "postgres://kamailio@127.0.0.1/tms",
+        hide_env_values = true
+    )]
     database_url: String,
     /// Control port of an rtpengine that relays media
     #[arg(long, env = "TMS_KAMAILIO_RTPENGINE")]

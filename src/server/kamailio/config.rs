@@ -73,7 +73,10 @@ impl Configuration {
         line(format_args!("#!substdef \"!IN_USE_URN!{REGISTRATION_IN_USE}!g\""));
         if self.requests_per_second > 0 {
             // The module counts in units of two seconds.
-            line(format_args!("#!define WITH_PIKE\n#!define PIKE_DENSITY {}", self.requests_per_second.saturating_mul(2)));
+            line(format_args!(
+                "#!define WITH_PIKE\n#!define PIKE_DENSITY {}",
+                self.requests_per_second.saturating_mul(2)
+            ));
         }
         if let Some(rtpengine) = self.rtpengine {
             line(format_args!("#!define WITH_RTPENGINE\n#!substdef \"!RTPENGINE_ADDRESS!{rtpengine}!g\""));
@@ -101,11 +104,16 @@ impl Configuration {
         role(&self.database_url)?;
         let refuse = |sentence: String| Err(ConfigError(sentence));
         if !self.rpc.ip().is_loopback() || self.rpc.port() == 0 {
-            return refuse(format!("--rpc {} must be a port on loopback: whoever reaches it commands Kamailio", self.rpc));
+            return refuse(format!(
+                "--rpc {} must be a port on loopback: whoever reaches it commands Kamailio",
+                self.rpc
+            ));
         }
         for address in [Some(self.sip), self.tls.as_ref().map(|tls| tls.address)].into_iter().flatten() {
             if address.ip().is_unspecified() || address.port() == 0 {
-                return refuse(format!("{address} must be the address and port that phones reach: it stands in Record-Route"));
+                return refuse(format!(
+                    "{address} must be the address and port that phones reach: it stands in Record-Route"
+                ));
             }
         }
         if self.workers == 0 {
@@ -113,7 +121,9 @@ impl Configuration {
         }
         let files = self.tls.iter().flat_map(|tls| [&tls.certificate, &tls.private_key]);
         match files.map(|file| file.display().to_string()).find(|file| !is_plain(file)) {
-            Some(file) => refuse(format!("{file} has a character that Kamailio's configuration cannot carry; rename it")),
+            Some(file) => {
+                refuse(format!("{file} has a character that Kamailio's configuration cannot carry; rename it"))
+            }
             None => Ok(()),
         }
     }
@@ -122,7 +132,9 @@ impl Configuration {
 /// The role that a database URL names, once all of the URL is good for the configuration.
 fn role(url: &str) -> Result<&str, ConfigError> {
     let must_read = || {
-        ConfigError("--database-url must read postgres://kamailio@127.0.0.1/tms: a role of its own, no password".to_owned())
+        ConfigError(
+            "--database-url must read postgres://kamailio@127.0.0.1/tms: a role of its own, no password".to_owned(),
+        )
     };
     let rest = url.strip_prefix("postgres://").filter(|_| is_plain(url)).ok_or_else(must_read)?;
     let (role, place) = rest.split_once('@').ok_or_else(must_read)?;
