@@ -16,9 +16,10 @@ build: build-packages window-packages
 test: build-packages window-packages test-packages nextest
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	.ci/with-postgres $(CARGO) nextest run --locked --no-fail-fast --lib server::
 	$(CARGO) nextest run --locked --no-fail-fast
 
-bench: build-packages test-packages
+bench: build-packages window-packages test-packages
 	$(CARGO) bench --locked --bench softphone
 
 build-packages:

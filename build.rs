@@ -1,1 +1,5 @@
-fn main() {}
+//! New migrations are embedded at the next build.
+
+fn main() {
+    println!("cargo:rerun-if-changed=migrations");
+}

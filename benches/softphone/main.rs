@@ -9,11 +9,19 @@
 mod support;
 
 mod answer;
+#[path = "../../tests/window/desk.rs"]
+#[allow(dead_code, reason = "the bench uses a part of the tests' desktop")]
+mod desk;
 mod mouth_to_ear;
+#[path = "../../tests/window/person.rs"]
+#[allow(dead_code, reason = "the bench uses a part of the tests' person")]
+mod person;
 #[allow(dead_code, reason = "the bench uses a part of the tests' sound server")]
 #[path = "../../tests/common/pulse.rs"]
 mod pulse;
+mod window;
 
+use pulse::Pulse;
 use serde_json::json;
 use std::{
     path::Path,
@@ -23,7 +31,7 @@ use support::{
     baresip::{Baresip, BaresipOptions, Veth},
     kamailio::{Kamailio, Options},
     phone::Phone,
-    process::{free_port, poll_until},
+    process::{self, free_port, poll_until},
     tone,
 };
 
@@ -32,9 +40,27 @@ struct Row {
     what: &'static str,
     unit: &'static str,
     ours: f64,
-    baresip: f64,
+    /// `None` where it has nothing to compare.
+    baresip: Option<f64>,
     /// What the product promises.
     goal: &'static str,
+}
+
+impl Row {
+    fn beside(what: &'static str, unit: &'static str, ours: f64, baresip: f64, goal: &'static str) -> Self {
+        Self { what, unit, ours, baresip: Some(baresip), goal }
+    }
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { what, unit, ours, baresip, goal } = self;
+        let (theirs, ratio) = match baresip {
+            Some(baresip) => (format!("{baresip:.2} {unit}"), format!("{:.2}", ours / baresip)),
+            None => ("–".to_owned(), "–".to_owned()),
+        };
+        write!(f, "| {what} | {ours:.2} {unit} | {theirs} | {ratio} | {goal} |")
+    }
 }
 
 fn main() {
@@ -43,15 +69,20 @@ fn main() {
         std::process::exit(1);
     };
     // First, since it sets the environment while no other thread runs.
-    let ear = mouth_to_ear::measure(&veth);
+    let pulse = Pulse::start();
+    for (name, value) in pulse.environment() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var(name, value) };
+    }
+    let ear = mouth_to_ear::measure(&veth, &pulse);
     let mut rows = start_and_memory(&veth);
     rows.push(answer_time(&veth));
     rows.extend(["pcmu", "opus"].map(|codec| call_cpu(&veth, codec)));
     rows.push(ear);
+    rows.extend(window::measure(&pulse));
     println!("\n| what | ours | baresip 1.0.0 | ratio | goal |\n|---|---|---|---|---|");
     for row in rows {
-        let Row { what, unit, ours, baresip, goal } = row;
-        println!("| {what} | {ours:.2} {unit} | {baresip:.2} {unit} | {:.2} | {goal} |", ours / baresip);
+        println!("{row}");
     }
 }
 
@@ -78,12 +109,8 @@ fn start_and_memory(veth: &Veth) -> Vec<Row> {
         times.1.push(start.elapsed().as_secs_f64() * 1000.0);
         sizes.1.push(settled(baresip.pid()));
     }
-    let row = |what, unit, (ours, baresip): (Vec<f64>, Vec<f64>), goal| Row {
-        what,
-        unit,
-        ours: median(ours),
-        baresip: median(baresip),
-        goal,
+    let row = |what, unit, (ours, baresip): (Vec<f64>, Vec<f64>), goal| {
+        Row::beside(what, unit, median(ours), median(baresip), goal)
     };
     vec![
         row("process start to registered with digest", "ms", times, "1.00 x"),
@@ -120,7 +147,7 @@ fn answer_time(veth: &Veth) -> Row {
     }
     phone.quit();
     let (ours, baresip) = (median(times.0), median(times.1));
-    Row { what: "INVITE to 200, answering at once, median of 60", unit: "ms", ours, baresip, goal: "1.00 x" }
+    Row::beside("INVITE to 200, answering at once, median of 60", "ms", ours, baresip, "1.00 x")
 }
 
 /// Processor time of either side of the same call of 60 s, both speaking from files.
@@ -148,7 +175,7 @@ fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
         "pcmu" => ("processor time of a call of 60 s, PCMU", "0.5 s"),
         _ => ("the same, Opus (baresip: stereo)", "1.4 s"),
     };
-    Row { what, unit: "s", ours: after.0 - before.0, baresip: after.1 - before.1, goal }
+    Row::beside(what, "s", after.0 - before.0, after.1 - before.1, goal)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

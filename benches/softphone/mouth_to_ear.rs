@@ -13,17 +13,12 @@ use crate::{
 use serde_json::json;
 use std::{path::Path, time::Duration};
 
-pub fn measure(veth: &Veth) -> Row {
-    let pulse = Pulse::start();
-    for (name, value) in pulse.environment() {
-        // SAFETY: called first, before any thread is started.
-        unsafe { std::env::set_var(name, value) };
-    }
+pub fn measure(veth: &Veth, pulse: &Pulse) -> Row {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let pulses = dir.path().join("pulses.wav");
     write_pulses(&pulses);
-    let (ours, baresip) = (median(ours(veth, &pulse, dir.path(), &pulses)), median(baresips(veth, &pulse, &pulses)));
-    Row { what: "mouth to ear through the sound server, PCMU", unit: "ms", ours, baresip, goal: "0.60 x" }
+    let (ours, baresip) = (median(ours(veth, pulse, dir.path(), &pulses)), median(baresips(veth, pulse, &pulses)));
+    Row::beside("mouth to ear through the sound server, PCMU", "ms", ours, baresip, "0.60 x")
 }
 
 fn ours(veth: &Veth, pulse: &Pulse, dir: &Path, pulses: &Path) -> Vec<f64> {
@@ -81,7 +76,10 @@ fn delays(pulse: &Pulse, pulses: &Path) -> Vec<f64> {
     let (said, heard): (Onsets, Onsets) = (pulse.onsets("mic.monitor"), pulse.onsets("speaker.monitor"));
     let mut player = pulse.play("mic", pulses);
     let (mut mouth, mut delays) = (Vec::new(), Vec::new());
-    while let Ok(ear) = heard.onsets.recv_timeout(Duration::from_secs(3)) {
+    // A sound server that was idle takes seconds to the first sound; then they come every 600 ms.
+    let mut patience = Duration::from_secs(10);
+    while let Ok(ear) = heard.onsets.recv_timeout(patience) {
+        patience = Duration::from_secs(2);
         mouth.extend(said.onsets.try_iter());
         let last = mouth.iter().filter(|at| **at < ear && ear - **at < Duration::from_millis(590)).max();
         delays.extend(last.map(|at| (ear - *at).as_secs_f64() * 1000.0));

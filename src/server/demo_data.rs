@@ -2,7 +2,6 @@
 //! known beforehand or kept in the clear.
 
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
 
 use super::{
     accounts::{self, AccountRow},
@@ -15,7 +14,7 @@ use super::{
     registrations,
     registry::Ha1,
     secrets, sessions,
-    store::Store,
+    store::{Store, Tx, query},
 };
 use crate::tms::wire::{Account, Edition};
 
@@ -78,11 +77,11 @@ pub async fn seed(store: &Store, clock: &Clock, passwords: &Passwords) -> Result
     Ok(Demo { username: USERNAME.into(), password, api_key: key.key, sip })
 }
 
-async fn find(tx: &mut SqliteConnection, sql: &'static str, value: &str) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query(sql).bind(value).fetch_optional(tx).await?.map(|row| row.try_get(0)).transpose()
+async fn find(tx: &mut Tx, sql: &'static str, value: &str) -> Result<Option<i64>, sqlx::Error> {
+    query(sql).bind(value).fetch_optional(tx).await?.map(|row| row.try_get(0)).transpose()
 }
 
-async fn account(tx: &mut SqliteConnection, now: i64) -> Result<AccountRow, sqlx::Error> {
+async fn account(tx: &mut Tx, now: i64) -> Result<AccountRow, sqlx::Error> {
     let account =
         Account { name: "Acme".into(), tenant: TENANT.into(), realm: TENANT.into(), edition: Edition::Enterprise };
     let id = match find(tx, "SELECT id FROM account WHERE tenant = $1", TENANT).await? {
@@ -92,7 +91,7 @@ async fn account(tx: &mut SqliteConnection, now: i64) -> Result<AccountRow, sqlx
     Ok(AccountRow { id, account, enabled: true })
 }
 
-async fn login(tx: &mut SqliteConnection, account: i64, password_hash: &str, now: i64) -> Result<(), sqlx::Error> {
+async fn login(tx: &mut Tx, account: i64, password_hash: &str, now: i64) -> Result<(), sqlx::Error> {
     let id = match find(tx, "SELECT id FROM login WHERE username = $1", USERNAME).await? {
         Some(id) => id,
         None => {
@@ -103,18 +102,16 @@ async fn login(tx: &mut SqliteConnection, account: i64, password_hash: &str, now
         }
     };
     logins::set_password(tx, id, password_hash).await?;
-    sqlx::query(
-        "UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1) WHERE login_id = $2",
-    )
-    .bind(now)
-    .bind(id)
-    .execute(tx)
-    .await?;
+    query("UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1) WHERE login_id = $2")
+        .bind(now)
+        .bind(id)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 /// A new key in place of the last start's.
-async fn api_key(tx: &mut SqliteConnection, account: i64, key: &secrets::ApiKey, now: i64) -> Result<i64, sqlx::Error> {
+async fn api_key(tx: &mut Tx, account: i64, key: &secrets::ApiKey, now: i64) -> Result<i64, sqlx::Error> {
     let last = "SELECT id FROM api_key WHERE name = $1 AND revoked_at IS NULL";
     while let Some(id) = find(tx, last, KEY_NAME).await? {
         api_keys::revoke(tx, account, id, now).await?;
@@ -122,13 +119,7 @@ async fn api_key(tx: &mut SqliteConnection, account: i64, key: &secrets::ApiKey,
     api_keys::create(tx, account, KEY_NAME, key, now).await
 }
 
-async fn extension(
-    tx: &mut SqliteConnection,
-    account: &AccountRow,
-    number: &str,
-    name: &str,
-    now: i64,
-) -> Result<i64, sqlx::Error> {
+async fn extension(tx: &mut Tx, account: &AccountRow, number: &str, name: &str, now: i64) -> Result<i64, sqlx::Error> {
     let primary = format!("{number}-{TENANT}");
     match find(tx, "SELECT extension_id FROM registration WHERE name = $1", &primary).await? {
         Some(id) => Ok(id),
@@ -136,7 +127,7 @@ async fn extension(
     }
 }
 
-async fn laptop(tx: &mut SqliteConnection, extension: i64, now: i64) -> Result<(), sqlx::Error> {
+async fn laptop(tx: &mut Tx, extension: i64, now: i64) -> Result<(), sqlx::Error> {
     let name = format!("100-{TENANT}-laptop");
     if find(tx, "SELECT id FROM registration WHERE name = $1", &name).await?.is_none() {
         registrations::add(tx, extension, &name, "Laptop", true, now).await?;
@@ -150,20 +141,20 @@ mod tests {
 
     #[tokio::test]
     async fn seeding_twice_makes_nothing_twice_and_new_secrets() {
-        let store = Store::open("sqlite::memory:").await.expect("opens");
+        let store = Store::open(&crate::server::store::testing::database().await).await.expect("opens");
         let (clock, passwords) = (Clock::system(), Passwords::new());
         let first = seed(&store, &clock, &passwords).await.expect("seeds");
         let second = seed(&store, &clock, &passwords).await.expect("seeds again");
         assert_ne!((&first.password, &first.api_key), (&second.password, &second.api_key));
         assert_ne!(first.sip("101").map(|s| &s.password), second.sip("101").map(|s| &s.password));
         for (table, rows) in [("account", 1), ("login", 1), ("membership", 1), ("extension", 4), ("registration", 5)] {
-            let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-                .fetch_one(store.pool())
+            let count: i64 = query(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+                .scalar(&store)
                 .await
                 .expect("counts");
             assert_eq!(count, rows, "{table}");
         }
-        let live = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM api_key WHERE revoked_at IS NULL");
-        assert_eq!(live.fetch_one(store.pool()).await.expect("counts"), 1);
+        let live = query("SELECT count(*) FROM api_key WHERE revoked_at IS NULL");
+        assert_eq!(live.scalar::<i64>(&store).await.expect("counts"), 1);
     }
 }

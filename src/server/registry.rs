@@ -4,12 +4,10 @@
 //! (a device set up by hand) or a session's credential, `100-acme-laptop~k3f9`, which is bound to that session and to the
 //! installation's `+sip.instance`.
 
-use sqlx::{Row, sqlite::SqliteRow};
-
 use crate::{
     server::{
         clock::Clock,
-        store::{Store, StoreError},
+        store::{Row, Store, StoreError, query},
     },
     sip::digest::HashFunction,
     tms::wire::Kind,
@@ -85,7 +83,7 @@ impl Registry {
     pub async fn credentials(&self, realm: &str, username: &str) -> Result<Option<Credentials>, StoreError> {
         // A registration's own name never has a "~" (a check in the database).
         let row = if username.contains('~') {
-            sqlx::query(
+            query(
                 "SELECT c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256, r.name, s.id AS session, s.instance_id,
                         a.enabled AS account_on, e.enabled AS extension_on, r.enabled AS registration_on
                  FROM sip_credential c
@@ -99,7 +97,7 @@ impl Registry {
             .bind(realm)
             .bind(self.clock.now_ms())
         } else {
-            sqlx::query(
+            query(
                 "SELECT r.ha1_md5, r.ha1_sha256, r.ha1_sha512_256, r.name, NULL AS session, NULL AS instance_id,
                         a.enabled AS account_on, e.enabled AS extension_on, r.enabled AS registration_on
                  FROM registration r
@@ -110,14 +108,14 @@ impl Registry {
             .bind(username)
             .bind(realm)
         }
-        .fetch_optional(self.store.pool())
+        .fetch_optional(&self.store)
         .await?;
         Ok(row.map(|row| credentials(realm, &row)).transpose()?)
     }
 
     /// The registration with this name (Request-URI or From user).
     pub async fn registration(&self, realm: &str, name: &str) -> Result<Option<Registration>, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT r.name, r.slot, e.number, e.name AS extension_name
              FROM registration r
              JOIN extension e ON e.id = r.extension_id
@@ -126,7 +124,7 @@ impl Registry {
         )
         .bind(name)
         .bind(realm)
-        .fetch_optional(self.store.pool())
+        .fetch_optional(&self.store)
         .await?;
         Ok(row
             .map(|row| {
@@ -142,7 +140,7 @@ impl Registry {
 
     /// What rings for an extension number. `None`: no such enabled extension in this realm.
     pub async fn ring_group(&self, realm: &str, number: &str) -> Result<Option<RingGroup>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT e.number, e.name AS extension_name, r.name, r.enabled AND r.ring_inbound AS rings
              FROM extension e
              JOIN account a ON a.id = e.account_id
@@ -152,7 +150,7 @@ impl Registry {
         )
         .bind(realm)
         .bind(number)
-        .fetch_all(self.store.pool())
+        .fetch_all(&self.store)
         .await?;
         let mut group = None;
         for row in rows {
@@ -172,8 +170,8 @@ impl Registry {
 
     /// Whether an account has this realm; the SIP side answers 404 for other domains.
     pub async fn serves(&self, realm: &str) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM account WHERE realm = $1").bind(realm);
-        Ok(row.fetch_optional(self.store.pool()).await?.is_some())
+        let row = query("SELECT 1 FROM account WHERE realm = $1").bind(realm);
+        Ok(row.fetch_optional(&self.store).await?.is_some())
     }
 }
 
@@ -182,7 +180,7 @@ pub(super) fn kind(slot: i64) -> Kind {
     if slot == 0 { Kind::P } else { Kind::S }
 }
 
-fn credentials(realm: &str, row: &SqliteRow) -> Result<Credentials, sqlx::Error> {
+fn credentials(realm: &str, row: &Row) -> Result<Credentials, sqlx::Error> {
     let registration: String = row.try_get("name")?;
     let session: Option<i64> = row.try_get("session")?;
     let instance_id: Option<String> = row.try_get("instance_id")?;

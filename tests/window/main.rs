@@ -12,6 +12,7 @@ mod process;
 mod pulse;
 
 mod desk;
+mod person;
 mod ring;
 mod signal;
 mod story;

@@ -3,65 +3,11 @@
 
 use crate::{
     desk::Desk,
-    process::{Process, binary, free_port, poll_until},
+    person::{Hands, Tms, cpu_ticks, window},
+    process::{Process, poll_until},
     pulse::Pulse,
 };
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
-
-/// A TMS with its demonstration tenant, and what it said once it was ready.
-struct Tms {
-    _process: Process,
-    ready: serde_json::Value,
-}
-
-impl Tms {
-    fn start(folder: &Path) -> Self {
-        let mut command = Command::new(binary("tms"));
-        command.args(["serve", "--demo-data"]);
-        command.arg(format!("--http=127.0.0.1:{}", free_port()));
-        command.arg(format!("--sip=127.0.0.1:{}", free_port()));
-        command.arg(format!("--database-url=sqlite://{}/tms.db", folder.display()));
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
-        let mut process = Process(child.expect("tms starts"));
-        let mut line = String::new();
-        let stdout = process.0.stdout.take().expect("stdout was piped");
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        Self { ready: serde_json::from_str(&line).expect("the line is JSON"), _process: process }
-    }
-
-    fn said(&self, path: &str) -> &str {
-        self.ready.pointer(path).and_then(|value| value.as_str()).unwrap_or_else(|| panic!("no {path}: {}", self.ready))
-    }
-}
-
-/// Steps through the window by name.
-struct Hands<'a>(&'a Desk);
-
-impl Hands<'_> {
-    #[track_caller]
-    fn does(&self, steps: &[&[&str]]) {
-        for step in steps {
-            if let Err(why) = self.0.atspi(step) {
-                self.0.picture("root", "failed.png");
-                panic!("{step:?}: {why}");
-            }
-        }
-    }
-}
-
-fn window(desk: &Desk, sound: &Pulse, tms: &Tms) -> Process {
-    let mut command = desk.agent_manager();
-    command.envs(sound.environment());
-    command.args(["--tms", tms.said("/http"), "--username", tms.said("/demo/username"), "--light"]);
-    command.env("AGENT_MANAGER_PASSWORD", tms.said("/demo/password"));
-    command.env("AGENT_MANAGER_API_KEY", tms.said("/demo/api_key"));
-    Process(command.spawn().expect("the window starts"))
-}
+use std::{path::Path, time::Duration};
 
 #[test]
 fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
@@ -122,25 +68,18 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
     hands.does(&[&["wait", "Online, 100-acme-laptop, secondary"]]);
     let before = settled_cpu(&again);
     std::thread::sleep(Duration::from_secs(2));
-    let used = cpu_ticks(&again) - before;
+    let used = cpu_ticks(again.pid()) - before;
     assert!(used <= 2, "an idle window used {used} hundredths of a second of two");
 }
 
 /// Processor time used once it no longer grows from one look to the next.
 fn settled_cpu(process: &Process) -> u64 {
-    let mut last = cpu_ticks(process);
+    let mut last = cpu_ticks(process.pid());
     let settled = poll_until(Duration::from_secs(20), || {
         std::thread::sleep(Duration::from_millis(500));
-        (std::mem::replace(&mut last, cpu_ticks(process)) == last).then_some(last)
+        (std::mem::replace(&mut last, cpu_ticks(process.pid())) == last).then_some(last)
     });
     settled.expect("an idle window comes to rest")
-}
-
-/// User and system time in hundredths of a second, of all threads.
-fn cpu_ticks(process: &Process) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).expect("it runs");
-    let after_name = stat.rsplit_once(')').expect("the name is in brackets").1;
-    after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
 }
 
 /// The README's picture is of the real window: `UPDATE_SNAPSHOTS=1` takes it anew.

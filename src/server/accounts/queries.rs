@@ -1,11 +1,9 @@
 //! Queries about accounts.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use crate::{
     server::{
         http::{page::Page, problem::Answer},
-        store::Store,
+        store::{Row, Store, Tx, query},
     },
     tms::wire::{Account, Edition},
 };
@@ -26,7 +24,7 @@ impl AccountRow {
 
 /// Accounts by tenant; `member` leaves only those on which this login is enabled.
 pub async fn list(store: &Store, member: Option<i64>, page: &Page) -> Answer<Vec<AccountRow>> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled
          FROM account a
          WHERE ($1 IS NULL OR a.enabled AND EXISTS (
@@ -38,13 +36,13 @@ pub async fn list(store: &Store, member: Option<i64>, page: &Page) -> Answer<Vec
     .bind(page.pattern()?)
     .bind(page.rows())
     .bind(page.offset())
-    .fetch_all(store.pool())
+    .fetch_all(store)
     .await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-pub async fn create(connection: &mut SqliteConnection, account: &Account, now: i64) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query(
+pub async fn create(connection: &mut Tx, account: &Account, now: i64) -> Result<i64, sqlx::Error> {
+    let row = query(
         "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
     )
     .bind(&account.name)
@@ -57,8 +55,8 @@ pub async fn create(connection: &mut SqliteConnection, account: &Account, now: i
     row.try_get("id")
 }
 
-pub async fn update(connection: &mut SqliteConnection, row: &AccountRow) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE account SET name = $1, edition = $2, enabled = $3 WHERE id = $4")
+pub async fn update(connection: &mut Tx, row: &AccountRow) -> Result<(), sqlx::Error> {
+    query("UPDATE account SET name = $1, edition = $2, enabled = $3 WHERE id = $4")
         .bind(&row.account.name)
         .bind(written(row.account.edition))
         .bind(row.enabled)
@@ -77,7 +75,7 @@ fn written(edition: Edition) -> &'static str {
 }
 
 /// An account of a row with `account_id`, `account_name`, `tenant`, `realm`, `edition` and `account_enabled`.
-pub fn read(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
+pub fn read(row: &Row) -> Result<AccountRow, sqlx::Error> {
     let edition: String = row.try_get("edition")?;
     Ok(AccountRow {
         id: row.try_get("account_id")?,

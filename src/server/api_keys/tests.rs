@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::server::store::query;
 use crate::{
     server::{http::testing::Harness, secrets},
     tms::wire::problem,
@@ -19,10 +20,7 @@ async fn a_key_is_shown_once_and_stored_hashed() {
     assert!(secrets::ApiKey::is_whole(&key) && key.starts_with(&made.string("prefix")));
     let list = h.get(KEYS).token(&token).send().await;
     assert!(!list.text.contains(&key) && list.text.contains(&made.string("prefix")), "{}", list.text);
-    let stored: String = sqlx::query_scalar("SELECT hash FROM api_key WHERE name = 'CRM'")
-        .fetch_one(h.app.store.pool())
-        .await
-        .expect("one");
+    let stored: String = query("SELECT hash FROM api_key WHERE name = 'CRM'").scalar(&h.app.store).await.expect("one");
     assert_eq!(stored, secrets::hash(&key));
     assert_eq!(h.post(KEYS, json!({"name": " "})).token(&token).send().await.status.as_u16(), 422);
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,6 +18,7 @@ use super::{
     },
     sessions::{Manager, Right},
 };
+use crate::server::store::{Row, Tx, query};
 use crate::tms::wire::Problem;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -52,7 +52,7 @@ async fn list(
 /// Who did what on an account, newest first.
 pub async fn entries(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<Entry>> {
     let access = manager.account(app, tenant, Right::SeeAudit).await?;
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT at, actor, address, action, object FROM audit
          WHERE account_id = $1 AND (actor LIKE lower($2) ESCAPE '!' OR action LIKE lower($2) ESCAPE '!'
              OR lower(object) LIKE lower($2) ESCAPE '!')
@@ -62,9 +62,9 @@ pub async fn entries(app: &App, manager: &Manager, tenant: &str, page: &Page) ->
     .bind(page.pattern()?)
     .bind(page.rows())
     .bind(page.offset())
-    .fetch_all(app.store.pool())
+    .fetch_all(&app.store)
     .await?;
-    let read = |row: &SqliteRow| {
+    let read = |row: &Row| {
         Ok::<_, sqlx::Error>(Entry {
             at: clock::from_ms(row.try_get("at")?),
             actor: row.try_get("actor")?,
@@ -79,7 +79,7 @@ pub async fn entries(app: &App, manager: &Manager, tenant: &str, page: &Page) ->
 
 /// An entry in the change's own transaction: both are kept or neither.
 pub async fn record_in(
-    connection: &mut SqliteConnection,
+    connection: &mut Tx,
     app: &App,
     account: Option<i64>,
     actor: &str,
@@ -87,7 +87,7 @@ pub async fn record_in(
     action: &str,
     object: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO audit (at, account_id, actor, address, action, object) VALUES ($1, $2, $3, $4, $5, $6)")
+    query("INSERT INTO audit (at, account_id, actor, address, action, object) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(app.clock.now_ms())
         .bind(account)
         .bind(actor)

@@ -1,11 +1,9 @@
 //! Queries about extensions.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use crate::server::{
     accounts::AccountRow,
     http::{page::Page, problem::Answer},
-    store::Store,
+    store::{Row, Store, Tx, query},
 };
 
 #[derive(Clone, Debug)]
@@ -35,13 +33,13 @@ macro_rules! select {
 }
 
 pub async fn all(store: &Store, account: i64) -> Result<Vec<ExtensionRow>, sqlx::Error> {
-    let rows = sqlx::query(select!("ORDER BY length(e.number), e.number")).bind(account);
-    rows.fetch_all(store.pool()).await?.iter().map(read).collect()
+    let rows = query(select!("ORDER BY length(e.number), e.number")).bind(account);
+    rows.fetch_all(store).await?.iter().map(read).collect()
 }
 
 /// Found by number, name or owner; `only_own` leaves those of one membership.
 pub async fn list(store: &Store, account: i64, only_own: Option<i64>, page: &Page) -> Answer<Vec<ExtensionRow>> {
-    let rows = sqlx::query(select!(
+    let rows = query(select!(
         "AND ($2 IS NULL OR e.membership_id = $2)
          AND (e.number LIKE $3 ESCAPE '!' OR lower(e.name) LIKE lower($3) ESCAPE '!'
              OR l.username LIKE lower($3) ESCAPE '!')
@@ -52,25 +50,25 @@ pub async fn list(store: &Store, account: i64, only_own: Option<i64>, page: &Pag
     .bind(page.pattern()?)
     .bind(page.rows())
     .bind(page.offset())
-    .fetch_all(store.pool())
+    .fetch_all(store)
     .await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 pub async fn by_number(store: &Store, account: i64, number: &str) -> Result<Option<ExtensionRow>, sqlx::Error> {
-    let row = sqlx::query(select!("AND e.number = $2")).bind(account).bind(number);
-    row.fetch_optional(store.pool()).await?.as_ref().map(read).transpose()
+    let row = query(select!("AND e.number = $2")).bind(account).bind(number);
+    row.fetch_optional(store).await?.as_ref().map(read).transpose()
 }
 
 /// Makes the extension; its primary registration comes with it (a trigger).
 pub async fn create(
-    connection: &mut SqliteConnection,
+    connection: &mut Tx,
     account: &AccountRow,
     number: &str,
     name: &str,
     now: i64,
 ) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query(
+    let row = query(
         "INSERT INTO extension (account_id, tenant, edition, number, name, created_at)
          SELECT id, tenant, edition, $2, $3, $4 FROM account WHERE id = $1 RETURNING id",
     )
@@ -93,8 +91,8 @@ pub struct Changes<'a> {
     pub api_key: Option<i64>,
 }
 
-pub async fn update(connection: &mut SqliteConnection, id: i64, changes: &Changes<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query(
+pub async fn update(connection: &mut Tx, id: i64, changes: &Changes<'_>) -> Result<(), sqlx::Error> {
+    query(
         "UPDATE extension SET name = $1, enabled = $2, api_key_id = $3, membership_id = (
              SELECT m.id FROM membership m JOIN login l ON l.id = m.login_id
              WHERE l.username = $4 AND m.account_id = extension.account_id)
@@ -110,7 +108,7 @@ pub async fn update(connection: &mut SqliteConnection, id: i64, changes: &Change
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<ExtensionRow, sqlx::Error> {
+fn read(row: &Row) -> Result<ExtensionRow, sqlx::Error> {
     Ok(ExtensionRow {
         id: row.try_get("id")?,
         number: row.try_get("number")?,

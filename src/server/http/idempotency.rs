@@ -15,7 +15,6 @@ use axum::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 
 use super::{
     App,
@@ -23,6 +22,7 @@ use super::{
     problem::{Answer, ApiError, kind},
 };
 use crate::server::secrets;
+use crate::server::store::query;
 
 /// How long an answer is kept.
 pub const KEPT_MS: i64 = 24 * 3600 * 1000;
@@ -92,11 +92,11 @@ async fn answer(app: Arc<App>, key: HeaderValue, request: Request, next: Next) -
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let kept = parts.extensions.get::<Keep>().map_or_else(|| body.clone(), |k| k.0.clone());
-    sqlx::query("UPDATE idempotency SET status = $1, answer = $2 WHERE key_hash = $3")
+    query("UPDATE idempotency SET status = $1, answer = $2 WHERE key_hash = $3")
         .bind(i64::from(parts.status.as_u16()))
         .bind(String::from_utf8_lossy(&kept).into_owned())
         .bind(&key_hash)
-        .execute(app.store.pool())
+        .execute(&app.store)
         .await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
@@ -104,29 +104,28 @@ async fn answer(app: Arc<App>, key: HeaderValue, request: Request, next: Next) -
 /// Takes the key for this request. `Some`: the answer to the first request that had it.
 async fn reserve(app: &App, key_hash: &str, fingerprint: &str) -> Answer<Option<Response>> {
     let now = app.clock.now_ms();
-    sqlx::query("DELETE FROM idempotency WHERE key_hash = $1 AND answer IS NULL AND created_at < $2")
+    query("DELETE FROM idempotency WHERE key_hash = $1 AND answer IS NULL AND created_at < $2")
         .bind(key_hash)
         .bind(now - ABANDONED_MS)
-        .execute(app.store.pool())
+        .execute(&app.store)
         .await?;
-    let taken = sqlx::query(
-        "INSERT INTO idempotency (key_hash, fingerprint, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    )
-    .bind(key_hash)
-    .bind(fingerprint)
-    .bind(now)
-    .execute(app.store.pool())
-    .await?;
-    if taken.rows_affected() == 1 {
+    let taken =
+        query("INSERT INTO idempotency (key_hash, fingerprint, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(key_hash)
+            .bind(fingerprint)
+            .bind(now)
+            .execute(&app.store)
+            .await?;
+    if taken == 1 {
         return Ok(None);
     }
-    let row = sqlx::query("SELECT fingerprint, status, answer FROM idempotency WHERE key_hash = $1")
+    let row = query("SELECT fingerprint, status, answer FROM idempotency WHERE key_hash = $1")
         .bind(key_hash)
-        .fetch_optional(app.store.pool())
+        .fetch_optional(&app.store)
         .await?;
     let under_way = || ApiError::conflict(kind::REPEATED, "The first request with this Idempotency-Key is under way.");
     let row = row.ok_or_else(under_way)?;
-    if row.try_get::<String, _>("fingerprint")? != fingerprint {
+    if row.try_get::<String>("fingerprint")? != fingerprint {
         return Err(ApiError::refused(
             StatusCode::UNPROCESSABLE_ENTITY,
             kind::REPEATED,
@@ -134,8 +133,8 @@ async fn reserve(app: &App, key_hash: &str, fingerprint: &str) -> Answer<Option<
             "This Idempotency-Key belongs to another request. Use a new one for each request.",
         ));
     }
-    let answer: String = row.try_get::<Option<String>, _>("answer")?.ok_or_else(under_way)?;
-    let status = u16::try_from(row.try_get::<i64, _>("status")?).unwrap_or(200);
+    let answer: String = row.try_get::<Option<String>>("answer")?.ok_or_else(under_way)?;
+    let status = u16::try_from(row.try_get::<i64>("status")?).unwrap_or(200);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (REPLAYED.clone(), HeaderValue::from_static("true")),
@@ -144,10 +143,7 @@ async fn reserve(app: &App, key_hash: &str, fingerprint: &str) -> Answer<Option<
 }
 
 async fn forget(app: &App, key_hash: &str) -> Answer<()> {
-    sqlx::query("DELETE FROM idempotency WHERE key_hash = $1 AND answer IS NULL")
-        .bind(key_hash)
-        .execute(app.store.pool())
-        .await?;
+    query("DELETE FROM idempotency WHERE key_hash = $1 AND answer IS NULL").bind(key_hash).execute(&app.store).await?;
     Ok(())
 }
 

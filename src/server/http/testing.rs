@@ -28,7 +28,7 @@ use crate::server::{
     notices::Notices,
     passwords::Passwords,
     registry::Registry,
-    store::Store,
+    store::{self, Store},
     throttle::Throttle,
 };
 
@@ -72,7 +72,7 @@ pub struct Reply {
 
 impl Harness {
     pub async fn new() -> Self {
-        Self::on("sqlite::memory:").await
+        Self::on(&store::testing::database().await).await
     }
 
     pub async fn on(database_url: &str) -> Self {

@@ -4,6 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::testing::{Harness, INSTANCE};
+use crate::server::store::query;
 
 #[tokio::test]
 async fn bad_input_is_answered_in_words() {
@@ -60,9 +61,9 @@ async fn a_repeat_makes_nothing_and_shows_no_secret() {
     assert_eq!(again.headers["idempotency-replayed"], "true");
     let other = post(keys, "k1", json!({"name": "Another"})).await;
     assert_eq!((other.status.as_u16(), other.kind()), (422, "urn:tms:problem:idempotency-key"));
-    let stored: Vec<String> =
-        sqlx::query_scalar("SELECT answer FROM idempotency").fetch_all(h.app.store.pool()).await.expect("reads");
-    assert!(!stored.concat().contains(&first.string("key")), "the secret is kept");
+    let rows = query("SELECT answer FROM idempotency").fetch_all(&h.app.store).await.expect("reads");
+    let stored: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get("answer")).collect();
+    assert!(!stored.expect("texts").concat().contains(&first.string("key")), "the secret is kept");
 
     // What failed may be tried again with the same key.
     let extensions = "/v1/accounts/acme/extensions";
@@ -107,10 +108,8 @@ async fn of_many_alike_at_once_one_is_carried_out() {
         let status = status.expect("no panic").as_u16();
         assert!(status == 201 || status == 409, "{status}");
     }
-    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM api_key WHERE name = 'CRM'")
-        .fetch_one(h.app.store.pool())
-        .await
-        .expect("counts");
+    let made: i64 =
+        query("SELECT count(*) FROM api_key WHERE name = 'CRM'").scalar(&h.app.store).await.expect("counts");
     assert_eq!(made, 1);
 }
 
@@ -126,12 +125,12 @@ async fn a_database_that_does_not_answer_is_said_so() {
 
 #[tokio::test]
 async fn a_full_disk_changes_nothing_and_is_said() {
-    let h = Harness::new().await;
+    let h = Harness::on("sqlite::memory:").await;
     let token = h.operator().await;
     // SQLite's own limit fails as a full disk does, with SQLITE_FULL.
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(h.app.store.pool()).await.expect("counts");
+    let pages: i64 = query("PRAGMA page_count").scalar(&h.app.store).await.expect("counts");
     let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(limit).execute(h.app.store.pool()).await.expect("limits");
+    query(limit).execute(&h.app.store).await.expect("limits");
     let mut refused = None;
     for i in 0..2000 {
         let body = json!({"number": i.to_string(), "name": "x".repeat(100)});

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,6 +22,7 @@ use super::{
     secrets,
     sessions::{self, Manager, Right},
 };
+use crate::server::store::query;
 use crate::tms::wire::{Problem, Session};
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -67,12 +67,12 @@ async fn create(
     let code = secrets::password();
     let now = app.clock.now_ms();
     let mut tx = app.store.begin().await?;
-    sqlx::query("INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+    query("INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(secrets::hash(&code))
         .bind(extension.id)
         .bind(now)
         .bind(now + LIFETIME_MS)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
     audit::record_in(&mut tx, &app, Some(access.account.id), &manager.username, peer, "make link", &number).await?;
     tx.commit().await?;
@@ -92,7 +92,7 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
         )
     };
     let code_hash = secrets::hash(wanted.code.trim());
-    let row = sqlx::query(
+    let row = query(
         "UPDATE link SET used_at = $1 WHERE code_hash = $2 AND used_at IS NULL AND expires_at > $1
          RETURNING extension_id, (SELECT l.username FROM extension e
              JOIN membership m ON m.id = e.membership_id JOIN login l ON l.id = m.login_id
@@ -100,7 +100,7 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
     )
     .bind(app.clock.now_ms())
     .bind(&code_hash)
-    .fetch_optional(app.store.pool())
+    .fetch_optional(&app.store)
     .await?;
     let Some(row) = row else {
         app.throttle.failure(peer.ip(), "link", app.clock.now()).map_err(sessions::too_many)?;
@@ -113,8 +113,8 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
     let session = sessions::open(&app, peer, &login, &key, instance_id).await;
     if session.is_err() {
         // Not activated yet, say: the link is still good once that is done.
-        let unused = sqlx::query("UPDATE link SET used_at = NULL WHERE code_hash = $1").bind(&code_hash);
-        unused.execute(app.store.pool()).await?;
+        let unused = query("UPDATE link SET used_at = NULL WHERE code_hash = $1").bind(&code_hash);
+        unused.execute(&app.store).await?;
     }
     Ok(Once { body: session?, secrets: &["token"] })
 }

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
+use crate::server::store::query;
 use crate::{
     server::http::testing::{Harness, INSTANCE, Reply},
     tms::wire::problem,
@@ -46,7 +47,7 @@ async fn a_refusal_does_not_use_the_link_up() {
     let h = Harness::new().await;
     let code = code(&h).await;
     let set = async |state: &'static str| {
-        sqlx::query("UPDATE membership SET state = $1").bind(state).execute(h.app.store.pool()).await.expect("sets");
+        query("UPDATE membership SET state = $1").bind(state).execute(&h.app.store).await.expect("sets");
     };
     set("pending").await;
     assert_eq!(exchange(&h, &code).await.kind(), problem::LOGIN_NOT_ACTIVATED);

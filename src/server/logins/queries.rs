@@ -1,11 +1,9 @@
 //! Queries about logins and their memberships.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use crate::server::{
     http::{page::Page, problem::Answer},
     sessions::{Role, State},
-    store::Store,
+    store::{Row, Store, Tx, query},
 };
 
 pub struct NewLogin<'a> {
@@ -15,8 +13,8 @@ pub struct NewLogin<'a> {
     pub operator: bool,
 }
 
-pub async fn create(connection: &mut SqliteConnection, login: &NewLogin<'_>, now: i64) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query(
+pub async fn create(connection: &mut Tx, login: &NewLogin<'_>, now: i64) -> Result<i64, sqlx::Error> {
+    let row = query(
         "INSERT INTO login (username, name, password_hash, operator, created_at) VALUES ($1, $2, $3, $4, $5)
          RETURNING id",
     )
@@ -31,13 +29,8 @@ pub async fn create(connection: &mut SqliteConnection, login: &NewLogin<'_>, now
 }
 
 /// A membership starts pending.
-pub async fn add_membership(
-    connection: &mut SqliteConnection,
-    login: i64,
-    account: i64,
-    role: Role,
-) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query("INSERT INTO membership (login_id, account_id, role) VALUES ($1, $2, $3) RETURNING id")
+pub async fn add_membership(connection: &mut Tx, login: i64, account: i64, role: Role) -> Result<i64, sqlx::Error> {
+    let row = query("INSERT INTO membership (login_id, account_id, role) VALUES ($1, $2, $3) RETURNING id")
         .bind(login)
         .bind(account)
         .bind(role.written())
@@ -74,7 +67,7 @@ macro_rules! members {
 }
 
 pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<MemberRow>> {
-    let rows = sqlx::query(members!(
+    let rows = query(members!(
         "AND (l.username LIKE lower($2) ESCAPE '!' OR lower(l.name) LIKE lower($2) ESCAPE '!')
          ORDER BY l.username LIMIT $3 OFFSET $4"
     ))
@@ -82,24 +75,19 @@ pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<Member
     .bind(page.pattern()?)
     .bind(page.rows())
     .bind(page.offset())
-    .fetch_all(store.pool())
+    .fetch_all(store)
     .await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 pub async fn member(store: &Store, account: i64, username: &str) -> Result<Option<MemberRow>, sqlx::Error> {
-    let row = sqlx::query(members!("AND l.username = $2")).bind(account).bind(username.to_lowercase());
-    row.fetch_optional(store.pool()).await?.as_ref().map(read).transpose()
+    let row = query(members!("AND l.username = $2")).bind(account).bind(username.to_lowercase());
+    row.fetch_optional(store).await?.as_ref().map(read).transpose()
 }
 
 /// Makes the membership the owner of an extension that has none. False: there is no such extension.
-pub async fn own(
-    connection: &mut SqliteConnection,
-    account: i64,
-    number: &str,
-    membership: i64,
-) -> Result<bool, sqlx::Error> {
-    let owned = sqlx::query(
+pub async fn own(connection: &mut Tx, account: i64, number: &str, membership: i64) -> Result<bool, sqlx::Error> {
+    let owned = query(
         "UPDATE extension SET membership_id = $1 WHERE account_id = $2 AND number = $3 AND membership_id IS NULL",
     )
     .bind(membership)
@@ -107,16 +95,11 @@ pub async fn own(
     .bind(number)
     .execute(connection)
     .await?;
-    Ok(owned.rows_affected() == 1)
+    Ok(owned == 1)
 }
 
-pub async fn set_membership(
-    connection: &mut SqliteConnection,
-    membership: i64,
-    role: Role,
-    state: State,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE membership SET role = $1, state = $2 WHERE id = $3")
+pub async fn set_membership(connection: &mut Tx, membership: i64, role: Role, state: State) -> Result<(), sqlx::Error> {
+    query("UPDATE membership SET role = $1, state = $2 WHERE id = $3")
         .bind(role.written())
         .bind(state.written())
         .bind(membership)
@@ -126,24 +109,20 @@ pub async fn set_membership(
 }
 
 /// A new password ends the sessions of those who knew the old one.
-pub async fn set_password(connection: &mut SqliteConnection, login: i64, hash: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE login SET password_hash = $1 WHERE id = $2")
-        .bind(hash)
-        .bind(login)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("DELETE FROM manage_session WHERE login_id = $1").bind(login).execute(connection).await?;
+pub async fn set_password(connection: &mut Tx, login: i64, hash: &str) -> Result<(), sqlx::Error> {
+    query("UPDATE login SET password_hash = $1 WHERE id = $2").bind(hash).bind(login).execute(&mut *connection).await?;
+    query("DELETE FROM manage_session WHERE login_id = $1").bind(login).execute(connection).await?;
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<MemberRow, sqlx::Error> {
+fn read(row: &Row) -> Result<MemberRow, sqlx::Error> {
     Ok(MemberRow {
         membership: row.try_get("id")?,
         login: row.try_get("login_id")?,
         username: row.try_get("username")?,
         name: row.try_get("name")?,
-        role: Role::read(row.try_get("role")?)?,
-        state: State::read(row.try_get("state")?)?,
+        role: Role::read(&row.try_get::<String>("role")?)?,
+        state: State::read(&row.try_get::<String>("state")?)?,
         activated: row.try_get("activated")?,
         own: row.try_get("own")?,
     })

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::server::http::testing::Harness;
+use crate::server::store::query;
 
 const LOGINS: &str = "/v1/accounts/acme/logins";
 const GOOD: &str = "a long enough one";
@@ -33,8 +34,8 @@ async fn a_login_starts_pending_and_bad_ones_are_refused_in_words() {
     }
     let list = h.get(LOGINS).token(&token).send().await;
     assert_eq!(list.json.as_array().map(Vec::len), Some(2));
-    let stored: String = sqlx::query_scalar("SELECT password_hash FROM login WHERE username = 'new@acme.example'")
-        .fetch_one(h.app.store.pool())
+    let stored: String = query("SELECT password_hash FROM login WHERE username = 'new@acme.example'")
+        .scalar(&h.app.store)
         .await
         .expect("one");
     assert!(stored.starts_with("$argon2id$"));

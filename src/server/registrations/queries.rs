@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use crate::{
     server::{
         registry::{Ha1, kind},
         sessions::Session,
-        store::Store,
+        store::{Row, Store, Tx, query},
     },
     tms::wire::Kind,
 };
@@ -43,8 +41,8 @@ macro_rules! select {
 
 /// The registrations that a softphone's session may choose from: those of its extensions that are enabled.
 pub async fn of_session(store: &Store, session: &Session) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = sqlx::query(select!("e.membership_id = $1 AND e.api_key_id = $2 AND e.enabled AND r.enabled"));
-    let rows = rows.bind(session.membership).bind(session.api_key).fetch_all(store.pool()).await?;
+    let rows = query(select!("e.membership_id = $1 AND e.api_key_id = $2 AND e.enabled AND r.enabled"));
+    let rows = rows.bind(session.membership).bind(session.api_key).fetch_all(store).await?;
     rows.iter().map(read).collect()
 }
 
@@ -54,31 +52,31 @@ pub async fn names(store: &Store, session: &Session) -> Result<HashSet<String>, 
 }
 
 pub async fn of_extension(store: &Store, extension: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = sqlx::query(select!("e.id = $1")).bind(extension).fetch_all(store.pool()).await?;
+    let rows = query(select!("e.id = $1")).bind(extension).fetch_all(store).await?;
     rows.iter().map(read).collect()
 }
 
 pub async fn of_account(store: &Store, account: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = sqlx::query(select!("e.account_id = $1")).bind(account).fetch_all(store.pool()).await?;
+    let rows = query(select!("e.account_id = $1")).bind(account).fetch_all(store).await?;
     rows.iter().map(read).collect()
 }
 
 /// The names of all registrations of an account.
 pub async fn names_in(store: &Store, account: i64) -> Result<Vec<String>, sqlx::Error> {
-    let rows = sqlx::query("SELECT name FROM registration WHERE account_id = $1").bind(account);
-    rows.fetch_all(store.pool()).await?.iter().map(|row| row.try_get("name")).collect()
+    let rows = query("SELECT name FROM registration WHERE account_id = $1").bind(account);
+    rows.fetch_all(store).await?.iter().map(|row| row.try_get("name")).collect()
 }
 
 /// Adds an additional registration in the first free place. `None`: both places are taken.
 pub async fn add(
-    connection: &mut SqliteConnection,
+    connection: &mut Tx,
     extension: i64,
     name: &str,
     label: &str,
     ring_inbound: bool,
     now: i64,
 ) -> Result<Option<i64>, sqlx::Error> {
-    let row = sqlx::query(
+    let row = query(
         "INSERT INTO registration (extension_id, account_id, edition, slot, name, label, ring_inbound, created_at)
          SELECT e.id, e.account_id, e.edition, free.slot, $2, $3, $4, $5
          FROM extension e, (SELECT 1 AS slot UNION SELECT 2) AS free
@@ -96,8 +94,8 @@ pub async fn add(
     row.map(|row| row.try_get("id")).transpose()
 }
 
-pub async fn update(connection: &mut SqliteConnection, row: &RegistrationRow) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE registration SET label = $1, ring_inbound = $2, enabled = $3 WHERE id = $4")
+pub async fn update(connection: &mut Tx, row: &RegistrationRow) -> Result<(), sqlx::Error> {
+    query("UPDATE registration SET label = $1, ring_inbound = $2, enabled = $3 WHERE id = $4")
         .bind(&row.label)
         .bind(row.ring_inbound)
         .bind(row.enabled)
@@ -107,14 +105,14 @@ pub async fn update(connection: &mut SqliteConnection, row: &RegistrationRow) ->
     Ok(())
 }
 
-pub async fn remove(connection: &mut SqliteConnection, id: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM registration WHERE id = $1").bind(id).execute(connection).await?;
+pub async fn remove(connection: &mut Tx, id: i64) -> Result<(), sqlx::Error> {
+    query("DELETE FROM registration WHERE id = $1").bind(id).execute(connection).await?;
     Ok(())
 }
 
 /// The lasting password, as HA1 per algorithm.
-pub async fn set_password(connection: &mut SqliteConnection, name: &str, ha1: &Ha1) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE registration SET ha1_md5 = $1, ha1_sha256 = $2, ha1_sha512_256 = $3 WHERE name = $4")
+pub async fn set_password(connection: &mut Tx, name: &str, ha1: &Ha1) -> Result<(), sqlx::Error> {
+    query("UPDATE registration SET ha1_md5 = $1, ha1_sha256 = $2, ha1_sha512_256 = $3 WHERE name = $4")
         .bind(&ha1.md5)
         .bind(&ha1.sha256)
         .bind(&ha1.sha512_256)
@@ -126,14 +124,14 @@ pub async fn set_password(connection: &mut SqliteConnection, name: &str, ha1: &H
 
 /// A session's credential for a registration; replaces the one it had.
 pub async fn set_credential(
-    connection: &mut SqliteConnection,
+    connection: &mut Tx,
     session: i64,
     registration: i64,
     username: &str,
     ha1: &Ha1,
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    query(
         "INSERT INTO sip_credential
              (session_id, registration_id, username, ha1_md5, ha1_sha256, ha1_sha512_256, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -154,12 +152,8 @@ pub async fn set_credential(
 }
 
 /// After a takeover no other session's credential for the registration is left, so that nothing comes back by itself.
-pub async fn withdraw_others(
-    connection: &mut SqliteConnection,
-    registration: i64,
-    session: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM sip_credential WHERE registration_id = $1 AND session_id <> $2")
+pub async fn withdraw_others(connection: &mut Tx, registration: i64, session: i64) -> Result<(), sqlx::Error> {
+    query("DELETE FROM sip_credential WHERE registration_id = $1 AND session_id <> $2")
         .bind(registration)
         .bind(session)
         .execute(connection)
@@ -167,7 +161,7 @@ pub async fn withdraw_others(
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<RegistrationRow, sqlx::Error> {
+fn read(row: &Row) -> Result<RegistrationRow, sqlx::Error> {
     Ok(RegistrationRow {
         id: row.try_get("id")?,
         name: row.try_get("name")?,

@@ -7,6 +7,7 @@ use crate::{
     server::{
         http::testing::{Harness, INSTANCE, OTHER_INSTANCE, Reply},
         registry::Ha1,
+        store::query,
     },
     tms::wire::problem,
 };
@@ -185,8 +186,8 @@ async fn the_rules_hold_when_many_ask_at_once() {
         }
     }
     assert_eq!(made, 2);
-    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM registration WHERE name LIKE '101-acme%'")
-        .fetch_one(h.app.store.pool())
+    let stored: i64 = query("SELECT count(*) FROM registration WHERE name LIKE '101-acme%'")
+        .scalar(&h.app.store)
         .await
         .expect("counts");
     assert_eq!(stored, 3);
@@ -217,7 +218,7 @@ async fn the_database_keeps_the_rules_without_the_code() {
         if what == "an altered audit" {
             h.operator().await;
         }
-        assert!(sqlx::query(statement).execute(h.app.store.pool()).await.is_err(), "{what} is possible");
+        assert!(query(statement).execute(&h.app.store).await.is_err(), "{what} is possible");
     }
 }
 

@@ -1,14 +1,12 @@
 //! How sessions end: by sign-out, by those who manage, by time. Their SIP credentials go with them, and so do the contacts
 //! that were registered with those.
 
-use sqlx::Row;
-
 use super::caller::Agent;
 use crate::server::{
     accounts::AccountRow,
     http::{App, idempotency, problem::Answer},
     notices::Notice,
-    store::Tx,
+    store::{Tx, query},
 };
 
 /// The session's SIP credentials stop working and its contact is removed.
@@ -20,7 +18,7 @@ pub async fn sign_out(app: &App, agent: &Agent) -> Answer<()> {
 /// Ends these sessions; `reason` is shown to those who are signed in.
 pub async fn end(app: &App, sessions: &[i64], reason: &str) -> Result<(), sqlx::Error> {
     for session in sessions {
-        sqlx::query("DELETE FROM session WHERE id = $1").bind(session).execute(app.store.pool()).await?;
+        query("DELETE FROM session WHERE id = $1").bind(session).execute(&app.store).await?;
         ended(app, *session, reason).await;
     }
     Ok(())
@@ -44,11 +42,11 @@ pub struct Ended {
 impl Ended {
     /// Ends every softphone's session of a login.
     pub async fn login(&mut self, tx: &mut Tx, login: i64, reason: &'static str) -> Result<(), sqlx::Error> {
-        let rows = sqlx::query(
+        let rows = query(
             "DELETE FROM session WHERE membership_id IN (SELECT id FROM membership WHERE login_id = $1) RETURNING id",
         )
         .bind(login)
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await?;
         for row in rows {
             self.sessions.push((row.try_get("id")?, reason));
@@ -63,7 +61,7 @@ impl Ended {
 
     /// Ends what the account's rules no longer allow: sessions, then SIP credentials.
     pub async fn enforce(&mut self, tx: &mut Tx, account: i64) -> Result<(), sqlx::Error> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT s.id, m.state, a.enabled, k.revoked_at IS NULL AS key_good
              FROM session s
              JOIN membership m ON m.id = s.membership_id
@@ -74,12 +72,12 @@ impl Ended {
                  WHERE e.membership_id = s.membership_id AND e.api_key_id = s.api_key_id AND e.enabled))",
         )
         .bind(account)
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await?;
         for row in rows {
             let reason = if !row.try_get("enabled")? {
                 "This account was disabled. Your provider can enable it again."
-            } else if row.try_get::<String, _>("state")? != "enabled" {
+            } else if row.try_get::<String>("state")? != "enabled" {
                 "This login was disabled. Whoever manages your TMS can enable it again."
             } else if !row.try_get("key_good")? {
                 "The API key was revoked. Ask whoever manages your TMS for a new one."
@@ -87,7 +85,7 @@ impl Ended {
                 "The API key is no longer enabled on any extension of yours."
             };
             let session: i64 = row.try_get("id")?;
-            sqlx::query("DELETE FROM session WHERE id = $1").bind(session).execute(&mut **tx).await?;
+            query("DELETE FROM session WHERE id = $1").bind(session).execute(&mut *tx).await?;
             self.sessions.push((session, reason));
         }
         self.withdraw(tx, account).await
@@ -95,7 +93,7 @@ impl Ended {
 
     /// Credentials for registrations that are switched off or belong to someone else now.
     async fn withdraw(&mut self, tx: &mut Tx, account: i64) -> Result<(), sqlx::Error> {
-        let rows = sqlx::query(
+        let rows = query(
             "DELETE FROM sip_credential WHERE id IN (
                  SELECT c.id FROM sip_credential c
                  JOIN session s ON s.id = c.session_id
@@ -106,7 +104,7 @@ impl Ended {
              RETURNING session_id, (SELECT name FROM registration WHERE id = registration_id) AS name",
         )
         .bind(account)
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await?;
         for row in rows {
             self.withdrawn.push((row.try_get("session_id")?, row.try_get("name")?));
@@ -135,7 +133,7 @@ impl Ended {
 /// Removes what time has ended: sessions, one-time codes, remembered answers, the API keys' log.
 pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
     let now = app.clock.now_ms();
-    let expired = sqlx::query("SELECT id FROM session WHERE expires_at <= $1").bind(now).fetch_all(app.store.pool());
+    let expired = query("SELECT id FROM session WHERE expires_at <= $1").bind(now).fetch_all(&app.store);
     let expired: Vec<i64> = expired.await?.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
     end(app, &expired, "Your session has expired. Sign in again.").await?;
     const LOG_KEPT_MS: i64 = 90 * 24 * 3600 * 1000;
@@ -148,7 +146,7 @@ pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
         // An integration that asks every second writes millions of entries.
         ("DELETE FROM api_key_use WHERE id <= (SELECT max(id) FROM api_key_use) - $1", LOG_ENTRIES),
     ] {
-        sqlx::query(statement).bind(bound).execute(app.store.pool()).await?;
+        query(statement).bind(bound).execute(&app.store).await?;
     }
     Ok(())
 }

@@ -1,14 +1,13 @@
 //! Queries about sessions and about who signs in.
 
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use utoipa::ToSchema;
 
 use super::{access::Role, caller::Manager, manage::OwnMembership};
 use crate::{
     server::{
         accounts::{self, AccountRow},
-        store::Store,
+        store::{Row, Store, Tx, query},
     },
     tms::wire::{Extension, User},
 };
@@ -23,11 +22,11 @@ pub struct Login {
 
 /// User names are stored in lower case.
 pub async fn login(store: &Store, username: &str) -> Result<Option<Login>, sqlx::Error> {
-    let row = sqlx::query("SELECT id, username, name, password_hash, operator FROM login WHERE username = $1")
+    let row = query("SELECT id, username, name, password_hash, operator FROM login WHERE username = $1")
         .bind(username.trim().to_lowercase())
-        .fetch_optional(store.pool())
+        .fetch_optional(store)
         .await?;
-    let read = |row: SqliteRow| {
+    let read = |row: Row| {
         Ok(Login {
             id: row.try_get("id")?,
             username: row.try_get("username")?,
@@ -79,7 +78,7 @@ pub struct Standing {
 
 /// The account of this name; `None` where there is none.
 pub async fn standing(store: &Store, login: i64, tenant: &str) -> Result<Option<Standing>, sqlx::Error> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
                 m.id AS membership, m.role, m.state
          FROM account a LEFT JOIN membership m ON m.account_id = a.id AND m.login_id = $1
@@ -87,12 +86,14 @@ pub async fn standing(store: &Store, login: i64, tenant: &str) -> Result<Option<
     )
     .bind(login)
     .bind(tenant)
-    .fetch_optional(store.pool())
+    .fetch_optional(store)
     .await?;
-    let read = |row: &SqliteRow| {
+    let read = |row: &Row| {
         let membership: Option<i64> = row.try_get("membership")?;
         let membership = match membership {
-            Some(id) => Some((id, Role::read(row.try_get("role")?)?, State::read(row.try_get("state")?)?)),
+            Some(id) => {
+                Some((id, Role::read(&row.try_get::<String>("role")?)?, State::read(&row.try_get::<String>("state")?)?))
+            }
             None => None,
         };
         Ok(Standing { account: accounts::read(row)?, membership })
@@ -109,19 +110,19 @@ pub struct Membership {
 }
 
 pub async fn membership(store: &Store, login: i64, account: i64) -> Result<Option<Membership>, sqlx::Error> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT m.id, m.state, a.name, a.enabled
          FROM membership m JOIN account a ON a.id = m.account_id
          WHERE m.login_id = $1 AND m.account_id = $2",
     )
     .bind(login)
     .bind(account)
-    .fetch_optional(store.pool())
+    .fetch_optional(store)
     .await?;
-    let read = |row: SqliteRow| {
+    let read = |row: Row| {
         Ok(Membership {
             id: row.try_get("id")?,
-            state: State::read(row.try_get("state")?)?,
+            state: State::read(&row.try_get::<String>("state")?)?,
             account_name: row.try_get("name")?,
             account_enabled: row.try_get("enabled")?,
         })
@@ -131,15 +132,15 @@ pub async fn membership(store: &Store, login: i64, account: i64) -> Result<Optio
 
 /// The extensions of this membership on which the key is enabled.
 pub async fn extensions(store: &Store, membership: i64, api_key: i64) -> Result<Vec<Extension>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT number, name FROM extension
          WHERE membership_id = $1 AND api_key_id = $2 AND enabled ORDER BY length(number), number",
     )
     .bind(membership)
     .bind(api_key)
-    .fetch_all(store.pool())
+    .fetch_all(store)
     .await?;
-    let read = |row: SqliteRow| Ok(Extension { number: row.try_get("number")?, name: row.try_get("name")? });
+    let read = |row: Row| Ok(Extension { number: row.try_get("number")?, name: row.try_get("name")? });
     rows.into_iter().map(read).collect()
 }
 
@@ -150,7 +151,7 @@ pub async fn surplus(
     per_installation: i64,
     per_login: i64,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT id FROM (
              SELECT id, row_number() OVER (PARTITION BY instance_id ORDER BY id DESC) AS of_installation,
                     row_number() OVER (ORDER BY id DESC) AS of_login
@@ -160,7 +161,7 @@ pub async fn surplus(
     .bind(membership)
     .bind(per_installation)
     .bind(per_login)
-    .fetch_all(store.pool())
+    .fetch_all(store)
     .await?;
     rows.iter().map(|row| row.try_get("id")).collect()
 }
@@ -177,7 +178,7 @@ pub struct NewSession {
 }
 
 pub async fn add(store: &Store, session: &NewSession) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    query(
         "INSERT INTO session (token_hash, membership_id, api_key_id, instance_id, address, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -188,7 +189,7 @@ pub async fn add(store: &Store, session: &NewSession) -> Result<(), sqlx::Error>
     .bind(&session.address)
     .bind(session.created_at)
     .bind(session.expires_at)
-    .execute(store.pool())
+    .execute(store)
     .await?;
     Ok(())
 }
@@ -209,7 +210,7 @@ pub struct Session {
 }
 
 pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>, sqlx::Error> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT s.id, s.membership_id, s.api_key_id, s.instance_id, s.expires_at, l.name AS user_name, l.username,
                 a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
                 m.state = 'enabled' AND a.enabled AND k.revoked_at IS NULL AS enabled
@@ -221,9 +222,9 @@ pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>,
          WHERE s.token_hash = $1",
     )
     .bind(token_hash)
-    .fetch_optional(store.pool())
+    .fetch_optional(store)
     .await?;
-    let read = |row: SqliteRow| {
+    let read = |row: Row| {
         Ok(Session {
             id: row.try_get("id")?,
             membership: row.try_get("membership_id")?,
@@ -241,16 +242,16 @@ pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>,
 
 /// The login of a managing session that is still good, its user name and whether it is an operator's.
 pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option<Manager>, sqlx::Error> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT s.id, l.id AS login, l.username, l.operator
          FROM manage_session s JOIN login l ON l.id = s.login_id
          WHERE s.token_hash = $1 AND s.expires_at > $2",
     )
     .bind(token_hash)
     .bind(now)
-    .fetch_optional(store.pool())
+    .fetch_optional(store)
     .await?;
-    let read = |row: SqliteRow| {
+    let read = |row: Row| {
         Ok(Manager {
             session: row.try_get("id")?,
             login: row.try_get("login")?,
@@ -263,7 +264,7 @@ pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option
 
 /// Stores a managing session; of this login's others the newest `others` stay.
 pub async fn add_managing(
-    connection: &mut SqliteConnection,
+    connection: &mut Tx,
     login: i64,
     token_hash: &str,
     now: i64,
@@ -272,8 +273,8 @@ pub async fn add_managing(
 ) -> Result<(), sqlx::Error> {
     let surplus = "DELETE FROM manage_session WHERE login_id = $1 AND id NOT IN (
          SELECT id FROM manage_session WHERE login_id = $1 ORDER BY id DESC LIMIT $2)";
-    sqlx::query(surplus).bind(login).bind(others).execute(&mut *connection).await?;
-    sqlx::query("INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+    query(surplus).bind(login).bind(others).execute(&mut *connection).await?;
+    query("INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(token_hash)
         .bind(login)
         .bind(now)
@@ -284,36 +285,35 @@ pub async fn add_managing(
 }
 
 pub async fn end_managing(store: &Store, session: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM manage_session WHERE id = $1").bind(session).execute(store.pool()).await?;
+    query("DELETE FROM manage_session WHERE id = $1").bind(session).execute(store).await?;
     Ok(())
 }
 
 pub async fn memberships(store: &Store, login: i64) -> Result<Vec<OwnMembership>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT a.tenant, a.name, m.role, m.state FROM membership m JOIN account a ON a.id = m.account_id
          WHERE m.login_id = $1 ORDER BY a.tenant",
     )
     .bind(login)
-    .fetch_all(store.pool())
+    .fetch_all(store)
     .await?;
-    let read = |row: &SqliteRow| {
+    let read = |row: &Row| {
         Ok(OwnMembership {
             tenant: row.try_get("tenant")?,
             account: row.try_get("name")?,
-            role: Role::read(row.try_get("role")?)?,
-            state: State::read(row.try_get("state")?)?,
+            role: Role::read(&row.try_get::<String>("role")?)?,
+            state: State::read(&row.try_get::<String>("state")?)?,
         })
     };
     rows.iter().map(read).collect()
 }
 
 /// Enables a membership that is pending. False: it no longer is.
-pub async fn activate(connection: &mut SqliteConnection, membership: i64, now: i64) -> Result<bool, sqlx::Error> {
-    let done =
-        sqlx::query("UPDATE membership SET state = 'enabled', activated_at = $2 WHERE id = $1 AND state = 'pending'")
-            .bind(membership)
-            .bind(now)
-            .execute(connection)
-            .await?;
-    Ok(done.rows_affected() == 1)
+pub async fn activate(connection: &mut Tx, membership: i64, now: i64) -> Result<bool, sqlx::Error> {
+    let done = query("UPDATE membership SET state = 'enabled', activated_at = $2 WHERE id = $1 AND state = 'pending'")
+        .bind(membership)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(done == 1)
 }

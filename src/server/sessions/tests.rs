@@ -8,13 +8,15 @@ use crate::{
     server::{
         http::testing::{Harness, INSTANCE, OTHER_INSTANCE},
         notices::Notice,
-        secrets, throttle,
+        secrets,
+        store::query,
+        throttle,
     },
     tms::wire::problem,
 };
 
 async fn sql(h: &Harness, statement: &'static str) {
-    sqlx::query(statement).execute(h.app.store.pool()).await.expect(statement);
+    query(statement).execute(&h.app.store).await.expect(statement);
 }
 
 #[tokio::test]
@@ -146,14 +148,12 @@ async fn only_a_session_token_opens_the_softphones_routes() {
 async fn a_session_ends_with_time_and_its_token_is_stored_hashed() {
     let h = Harness::new().await;
     let token = h.agent().await;
-    let stored: String =
-        sqlx::query_scalar("SELECT token_hash FROM session").fetch_one(h.app.store.pool()).await.expect("one");
+    let stored: String = query("SELECT token_hash FROM session").scalar(&h.app.store).await.expect("one");
     assert_eq!(stored, secrets::hash(&token));
     h.pass(30 * 24 * 3600 + 1);
     assert_eq!(h.get("/v1/me").token(&token).send().await.status.as_u16(), 401);
     super::purge(&h.app).await.expect("purges");
-    let left: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM session").fetch_one(h.app.store.pool()).await.expect("one");
+    let left: i64 = query("SELECT count(*) FROM session").scalar(&h.app.store).await.expect("one");
     assert_eq!((left, h.sip.ordered()), (0, vec!["end session 1".to_owned()]));
 }
 

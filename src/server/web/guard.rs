@@ -23,6 +23,7 @@ use crate::server::{
         problem::{Answer, ApiError, kind},
     },
     secrets,
+    store::query,
 };
 
 /// A form's fields; a wrong one is answered in words.
@@ -117,15 +118,15 @@ fn made_here(app: &App, headers: &HeaderMap) -> bool {
 /// Takes the form's mark together with its contents: the same sent again is refused, another is not.
 async fn first_time(app: &App, once: &str, body: &[u8]) -> Answer<String> {
     let mark = secrets::hash(&format!("once {once} {}", String::from_utf8_lossy(body)));
-    let taken = sqlx::query(
+    let taken = query(
         "INSERT INTO idempotency (key_hash, fingerprint, status, answer, created_at) VALUES ($1, '', 303, '', $2)
          ON CONFLICT DO NOTHING",
     )
     .bind(&mark)
     .bind(app.clock.now_ms())
-    .execute(app.store.pool())
+    .execute(&app.store)
     .await?;
-    if taken.rows_affected() == 0 {
+    if taken == 0 {
         return Err(ApiError::conflict(
             kind::REPEATED,
             "This form was sent already. What it asked for is done once; a password or key that it made is not shown again.",
@@ -135,6 +136,6 @@ async fn first_time(app: &App, once: &str, body: &[u8]) -> Answer<String> {
 }
 
 async fn forget(app: &App, mark: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM idempotency WHERE key_hash = $1").bind(mark).execute(app.store.pool()).await?;
+    query("DELETE FROM idempotency WHERE key_hash = $1").bind(mark).execute(&app.store).await?;
     Ok(())
 }

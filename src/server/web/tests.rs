@@ -4,6 +4,7 @@ use axum::http::Method;
 
 use super::testing::{Browser, SAME_ORIGIN};
 use crate::server::http::testing::{Harness, OPERATOR_PASSWORD};
+use crate::server::store::query;
 
 #[tokio::test]
 async fn somebody_signs_in_selects_the_account_and_signs_out() {
@@ -40,8 +41,8 @@ async fn a_page_that_was_asked_for_follows_the_sign_in() {
 async fn a_new_user_ticks_account_enabled() {
     let h = Harness::new().await;
     for state in ["pending", "disabled"] {
-        let set = sqlx::query("UPDATE membership SET state = $1, activated_at = NULL").bind(state);
-        set.execute(h.app.store.pool()).await.expect("sets");
+        let set = query("UPDATE membership SET state = $1, activated_at = NULL").bind(state);
+        set.execute(&h.app.store).await.expect("sets");
         let browser = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
         let page = browser.open("/accounts/acme").await;
         if state == "disabled" {

@@ -3,6 +3,7 @@
 use axum::http::Method;
 
 use crate::server::http::testing::{Harness, INSTANCE};
+use crate::server::store::query;
 
 const PATH: &str = "/Euphoria.Api.aspx";
 
@@ -100,8 +101,7 @@ async fn each_mistake_has_its_own_error() {
 async fn guessing_keys_is_slowed_and_use_is_logged() {
     let h = Harness::new().await;
     ask(&h, "GetExtensions", "").await;
-    let logged: String =
-        sqlx::query_scalar("SELECT request FROM api_key_use").fetch_one(h.app.store.pool()).await.expect("one");
+    let logged: String = query("SELECT request FROM api_key_use").scalar(&h.app.store).await.expect("one");
     assert_eq!(logged, "xml GetExtensions");
     let mut last = String::new();
     for _ in 0..20 {

@@ -12,7 +12,7 @@ use tokio::{
 
 /// A server, ended with the test.
 async fn serve() -> (SocketAddr, JoinSet<()>) {
-    let store = Store::open("sqlite::memory:").await.expect("a database");
+    let store = Store::open(&crate::server::store::testing::database().await).await.expect("a database");
     let clock = Clock::system();
     let (_, orders) = Contacts::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -1,0 +1,81 @@
+//! What the window costs the processor on a software-rendered display: idle and online, and in a call above the headless
+//! softphone in the same call.
+
+use crate::{
+    Row, cpu_seconds,
+    desk::Desk,
+    person::{Hands, Tms, window},
+    pulse::Pulse,
+    support::{phone::Phone, process::poll_until},
+};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const SPAN: Duration = Duration::from_secs(30);
+
+/// The sound server's variables must be in the environment already.
+pub fn measure(sound: &Pulse) -> Vec<Row> {
+    let desk = Desk::start();
+    let tms = Tms::start(desk.folder.path());
+    let process = window(&desk, sound, &tms);
+    let hands = Hands(&desk);
+    hands.does(&[
+        &["click", "Apply"],
+        &["wait", "Initialized"],
+        &["click", "Settings"],
+        &["click", "Select account*"],
+        &["click", "100-acme, primary*"],
+        &["click", "Use the secondary"],
+        &["wait", "Online, 100-acme-laptop, secondary"],
+    ]);
+    settle(process.pid());
+    let idle = share(process.pid());
+    hands.does(&[
+        &["set", "Number or SIP address", "600"],
+        &["click", "Call"],
+        &["wait", "Connected to*"],
+        &["wait", "Sound quality: *"],
+    ]);
+    let in_call = share(process.pid());
+    drop(process);
+    let headless = headless(&desk, &tms);
+    let row = |what, ours, goal| Row { what, unit: "%", ours, baresip: None, goal };
+    vec![
+        row("window, idle and online, of a core", idle, "0"),
+        row("window in a call above headless in the same, of a core", in_call - headless, "2"),
+    ]
+}
+
+fn headless(desk: &Desk, tms: &Tms) -> f64 {
+    let args = ["--tms", tms.said("/http"), "--username", tms.said("/demo/username"), "--audio", "device"];
+    let key = Some(tms.said("/demo/api_key"));
+    let mut phone = Phone::start(desk.folder.path(), "headless", &args, tms.said("/demo/password"), key);
+    phone.wait(json!({"event": "login", "state": "initialized"}));
+    phone.send(json!({"cmd": "select", "registration": "100-acme-laptop", "takeover": true}));
+    phone.wait(json!({"event": "registration", "state": "online"}));
+    phone.send(json!({"cmd": "dial", "to": "600"}));
+    let call = phone.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+    let share = share(phone.pid());
+    phone.send(json!({"cmd": "hangup", "call": call}));
+    phone.quit();
+    share
+}
+
+/// Waits until what was begun has been drawn: a second without a hundredth of processor time.
+fn settle(pid: u32) {
+    let (mut last, mut since) = (cpu_seconds(pid), Instant::now());
+    poll_until(Duration::from_secs(20), || {
+        let now = cpu_seconds(pid);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        (since.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+}
+
+/// Percent of a core over [`SPAN`].
+fn share(pid: u32) -> f64 {
+    let (before, start) = (cpu_seconds(pid), Instant::now());
+    poll_until(SPAN + Duration::from_secs(1), || (start.elapsed() >= SPAN).then_some(()));
+    (cpu_seconds(pid) - before) / start.elapsed().as_secs_f64() * 100.0
+}
