@@ -210,7 +210,7 @@ async fn the_database_keeps_the_rules_without_the_code() {
         ("no P", "DELETE FROM registration WHERE name = '100-acme'"),
         ("Express with an S", "UPDATE account SET edition = 'express'"),
         ("another realm", "UPDATE account SET realm = 'other'"),
-        ("a silent P", "UPDATE registration SET ring_inbound = 0 WHERE name = '100-acme'"),
+        ("a silent P", "UPDATE registration SET ring_inbound = FALSE WHERE name = '100-acme'"),
         ("a name like a session's", "UPDATE registration SET name = '100-acme~x' WHERE name = '100-acme'"),
         ("an altered audit", "UPDATE audit SET actor = 'x'"),
         ("a foreign key's account", "UPDATE extension SET api_key_id = 999"),

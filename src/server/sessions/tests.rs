@@ -65,7 +65,7 @@ async fn each_refusal_has_its_type_and_its_sentence() {
             "Account enabled",
         ),
         ("UPDATE membership SET state = 'disabled'", user, password, key, 403, problem::LOGIN_DISABLED, "disabled"),
-        ("UPDATE account SET enabled = 0", user, password, key, 403, problem::ACCOUNT_DISABLED, "provider"),
+        ("UPDATE account SET enabled = FALSE", user, password, key, 403, problem::ACCOUNT_DISABLED, "provider"),
     ];
     for (before, user, password, key, status, kind, word) in cases {
         sql(&h, before).await;
