@@ -61,12 +61,12 @@ fn headless(desk: &Desk, tms: &Tms) -> f64 {
     share
 }
 
-/// Waits until what was begun has been drawn: a second without a hundredth of processor time.
+/// Waits until what was begun has been drawn: a second with no more than the odd keep-alive.
 fn settle(pid: u32) {
     let (mut last, mut since) = (cpu_seconds(pid), Instant::now());
     poll_until(Duration::from_secs(20), || {
         let now = cpu_seconds(pid);
-        if now != last {
+        if now - last > 0.002 {
             (last, since) = (now, Instant::now());
         }
         (since.elapsed() > Duration::from_secs(1)).then_some(())
