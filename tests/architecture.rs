@@ -41,8 +41,18 @@ const OWNED: &[(&str, &[&str])] = &[
 ];
 
 /// Sans-IO: no socket, thread, file, lock, task or log here.
-const PURE: &[&str] =
-    &["sip", "ua", "media/rtp", "media/rtcp", "media/jitter", "media/dsp", "tms/session", "tms/login"];
+const PURE: &[&str] = &[
+    "sip",
+    "ua",
+    "media/rtp",
+    "media/rtcp",
+    "media/jitter",
+    "media/dsp",
+    "tms/session",
+    "tms/sessions",
+    "tms/xml",
+    "tms/login",
+];
 const IMPURE: &[&str] =
     &["tokio", "std::thread", "std::fs", "UdpSocket", "TcpStream", "Mutex", "RwLock", "reqwest", "tracing"];
 

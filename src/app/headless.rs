@@ -5,27 +5,21 @@ use super::{
     setup::{Setup, Softphone},
 };
 use crate::{
-    config::{
-        ConfigError,
-        cli::HeadlessArgs,
-        options::{HeadlessOptions, Who},
-        secrets::Secrets,
-    },
+    config::{ConfigError, cli::HeadlessArgs, options::HeadlessOptions, secrets::Secrets},
     driver::{
         Commands, Driver, DriverError,
-        account::EXPIRES,
-        api::{Command, Event, LoginState, Proof, Tagged, TmsLogin},
+        api::{Command, Event, LoginState, Tagged},
     },
     headless::{command, event},
-    sip::{flow::Transport, uri::Uri},
-    tms::link::Link,
-    ua::api::{Account, RegistrationState, Secret},
+    ua::api::{RegistrationState, Secret},
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::ExitCode,
     sync::mpsc::{SyncSender, sync_channel},
 };
+
+mod who;
 
 /// Events waiting for standard output; when nobody reads it, later ones are lost rather than calls held up. Their places are
 /// all in memory from the start: a megabyte at 4096.
@@ -82,14 +76,12 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         true => Secrets::from_line(&mut input).map_err(StartError::Arguments)?,
         false => Secrets::from_environment(),
     };
-    let first = first_command(&options, secrets, &setup).map_err(StartError::Arguments)?;
+    let first = who::first_command(&options, secrets, &setup).map_err(StartError::Arguments)?;
     if let Err(e) = setup.memory.note_command(&first) {
         tracing::warn!("{e}");
     }
-    if let Who::Tms { registration: Some(registration), .. } | Who::Link { registration: Some(registration), .. } =
-        &options.who
-    {
-        setup.memory.resume_with(registration.clone());
+    if let Some(registration) = options.who.registration() {
+        setup.memory.resume_with(registration.to_owned());
     }
     let (sender, lines) = sync_channel(WAITING_LINES);
     let phone = Softphone {
@@ -123,51 +115,6 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     let code = write_lines(&lines, &driver.commands(), &mut setup);
     driver.join();
     Ok(ExitCode::from(code))
-}
-
-/// Who to be.
-fn first_command(options: &HeadlessOptions, mut secrets: Secrets, setup: &Setup) -> Result<Command, ConfigError> {
-    match &options.who {
-        Who::Tms { url, username: Some(username), .. } => {
-            let (url, username) = (url.clone(), username.clone());
-            let login = |Secrets { password, api_key, .. }: Secrets| TmsLogin {
-                url,
-                proof: Proof::Password { username, password, api_key },
-            };
-            if secrets.is_empty() {
-                secrets = setup.memory.vault().load(&login.clone()(Secrets::default()))?.unwrap_or_default();
-            }
-            if secrets.password.0.is_empty() {
-                return Err(ConfigError::PasswordMissing);
-            }
-            if secrets.api_key.0.is_empty() {
-                return Err(ConfigError::ApiKeyMissing);
-            }
-            Ok(Command::SignIn(login(secrets)))
-        }
-        Who::Tms { url, username: None, .. } => {
-            let login = |token| TmsLogin { url: url.clone(), proof: Proof::Token(token) };
-            let kept = setup.memory.vault().load(&login(Secret::default()))?.unwrap_or_default();
-            if kept.token.0.is_empty() {
-                return Err(ConfigError::NoLinkSession(url.clone()));
-            }
-            Ok(Command::SignIn(login(kept.token)))
-        }
-        Who::Link { link, .. } => match Link::parse(&link.0) {
-            Ok(link) => Ok(Command::SignIn(link.login())),
-            Err(why) => Err(ConfigError::Option { option: "--link", why }),
-        },
-        Who::Sip { aor, outbound_proxy, auth_username, register } => Ok(Command::UseAccount(Box::new(Account {
-            name: aor.user.clone().unwrap_or_default(),
-            aor: Uri::Sip((**aor).clone()),
-            auth_username: auth_username.clone(),
-            password: secrets.password,
-            outbound_proxy: outbound_proxy.clone(),
-            transport: options.transport.unwrap_or(Transport::Udp),
-            register: *register,
-            expires: EXPIRES,
-        }))),
-    }
 }
 
 /// Until the end of input, which means `quit`.

@@ -8,7 +8,7 @@ use crate::{
         secrets::{Secrets, open_store},
         settings::{Settings, SignedInBy},
     },
-    driver::api::{Command, Event, LoginState, Proof, TmsLogin},
+    driver::api::{Command, Event, Login, LoginState, Proof, TmsLogin},
     tms::url::TmsUrl,
     ua::api::{RegistrationState, Secret},
 };
@@ -65,16 +65,19 @@ impl Memory {
     /// A sentence; the command is to be carried out all the same.
     pub fn note_command(&mut self, command: &Command) -> Result<(), ConfigError> {
         match command {
-            Command::SignIn(TmsLogin { url, proof: Proof::Link { registration, .. } }) => {
-                self.link = Some((address(url), registration.clone()));
-                Ok(())
-            }
-            Command::SignIn(login) => {
-                let (username, by) = match &login.proof {
-                    Proof::Password { username, .. } => (Some(username.clone()), SignedInBy::Password),
-                    Proof::Token(_) | Proof::Link { .. } => (None, SignedInBy::Link),
-                };
-                self.signs_in(address(&login.url), username, by, None)
+            Command::SignIn(Login::Rest(TmsLogin { url, proof })) => match proof {
+                Proof::Link { registration, .. } => {
+                    self.link = Some((address(url), registration.clone()));
+                    Ok(())
+                }
+                Proof::Password { username, .. } => {
+                    self.signs_in(address(url), Some(username.clone()), SignedInBy::Password, None)
+                }
+                Proof::Token(_) => self.signs_in(address(url), None, SignedInBy::Link, None),
+            },
+            Command::SignIn(Login::Xml(login)) => {
+                let sip_server = self.change(|s| s.sip_server.clone_from(&login.sip_server));
+                sip_server.and(self.signs_in(address(&login.url), Some(login.tenant.clone()), SignedInBy::Xml, None))
             }
             Command::UseAccount(_) => {
                 self.session = Session::None;
@@ -124,10 +127,10 @@ impl Memory {
     ///
     /// # Errors
     /// A sentence; the next start will not know.
-    pub fn note_token(&mut self, token: Secret) -> Result<TmsLogin, ConfigError> {
+    pub fn note_token(&mut self, token: Secret) -> Result<Login, ConfigError> {
         let (url, registration) = self.link.take().unwrap_or_default();
         self.signs_in(url.clone(), None, SignedInBy::Link, Some(registration))?;
-        Ok(TmsLogin { url, proof: Proof::Token(token) })
+        Ok(Login::Rest(TmsLogin { url, proof: Proof::Token(token) }))
     }
 
     /// `registration`: what a link names, if it names one, instead of the last.
@@ -182,7 +185,7 @@ impl Vault {
     ///
     /// # Errors
     /// A sentence; the person then types them.
-    pub fn load(&self, login: &TmsLogin) -> Result<Option<Secrets>, ConfigError> {
+    pub fn load(&self, login: &Login) -> Result<Option<Secrets>, ConfigError> {
         open_store(&self.folder).load(&key(login))
     }
 
@@ -190,9 +193,9 @@ impl Vault {
     ///
     /// # Errors
     /// A sentence; nothing is kept.
-    pub fn keep(&self, login: &TmsLogin, remember: bool) -> Result<(), ConfigError> {
+    pub fn keep(&self, login: &Login, remember: bool) -> Result<(), ConfigError> {
         if remember {
-            open_store(&self.folder).save(&key(login), &secrets(&login.proof))?;
+            open_store(&self.folder).save(&key(login), &secrets(login))?;
         } else if self.was_kept {
             open_store(&self.folder).forget(&key(login))?;
         }
@@ -200,21 +203,32 @@ impl Vault {
     }
 }
 
-fn secrets(proof: &Proof) -> Secrets {
-    match proof.clone() {
-        Proof::Password { password, api_key, .. } => Secrets { password, api_key, ..Secrets::default() },
-        Proof::Token(token) => Secrets { token, ..Secrets::default() },
-        Proof::Link { .. } => Secrets::default(),
+fn secrets(login: &Login) -> Secrets {
+    match login.clone() {
+        Login::Rest(TmsLogin { proof: Proof::Password { password, api_key, .. }, .. }) => {
+            Secrets { password, api_key, ..Secrets::default() }
+        }
+        Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) => Secrets { token, ..Secrets::default() },
+        // Good once.
+        Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }) => Secrets::default(),
+        Login::Xml(login) => {
+            let (password, sip_passwords) = (login.passwords.any, login.passwords.of);
+            Secrets { password, sip_passwords, api_key: login.key, ..Secrets::default() }
+        }
     }
 }
 
 /// The login's name among the secrets.
-fn key(login: &TmsLogin) -> String {
-    let who = match &login.proof {
-        Proof::Password { username, .. } => username,
-        Proof::Link { .. } | Proof::Token(_) => "link",
-    };
-    format!("{who} at {}", address(&login.url))
+fn key(login: &Login) -> String {
+    match login {
+        Login::Rest(TmsLogin { url, proof: Proof::Password { username, .. } }) => {
+            format!("{username} at {}", address(url))
+        }
+        Login::Rest(TmsLogin { url, proof: Proof::Link { .. } | Proof::Token(_) }) => {
+            format!("link at {}", address(url))
+        }
+        Login::Xml(login) => format!("tenant {} at {}", login.tenant, address(&login.url)),
+    }
 }
 
 /// One spelling for an address however it was typed; what is none is refused where it is used.
@@ -225,7 +239,10 @@ fn address(typed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tms::wire;
+    use crate::{
+        driver::api::{SipPasswords, XmlLogin},
+        tms::wire,
+    };
     use std::time::Duration;
 
     fn memory(dir: &tempfile::TempDir) -> Memory {
@@ -234,9 +251,10 @@ mod tests {
         Memory::new(folder, settings)
     }
 
-    fn login(url: &str, username: &str) -> TmsLogin {
+    fn login(url: &str, username: &str) -> Login {
         let (password, api_key) = (Secret("p".into()), Secret("k".into()));
-        TmsLogin { url: url.into(), proof: Proof::Password { username: username.into(), password, api_key } }
+        let proof = Proof::Password { username: username.into(), password, api_key };
+        Login::Rest(TmsLogin { url: url.into(), proof })
     }
 
     fn sign_in(username: &str) -> Command {
@@ -296,7 +314,7 @@ mod tests {
         let url = "http://127.0.0.1:1".to_owned();
         let link = |registration: Option<&str>| {
             let proof = Proof::Link { code: Secret("c".into()), registration: registration.map(Into::into) };
-            Command::SignIn(TmsLogin { url: url.clone(), proof })
+            Command::SignIn(Login::Rest(TmsLogin { url: url.clone(), proof }))
         };
         let token = || Secret("t".into());
         let mut first = memory(&dir);
@@ -305,7 +323,7 @@ mod tests {
         first.note_command(&link(Some("100-acme-x"))).expect("nothing to write");
         assert_eq!(first.settings().signed_in_by, SignedInBy::Password, "it may be used up");
         let again = first.note_token(token()).expect("written");
-        assert_eq!(again, TmsLogin { url: url.clone(), proof: Proof::Token(token()) });
+        assert_eq!(again, Login::Rest(TmsLogin { url: url.clone(), proof: Proof::Token(token()) }));
         assert_eq!(resumed(&mut first).as_deref(), Some("100-acme-x"));
         drop(first);
 
@@ -319,6 +337,33 @@ mod tests {
         let over = LoginState::Refused { kind: "x".into(), reason: "Over.".into() };
         second.note_event(&Event::Login(over)).expect("written");
         assert_eq!(second.settings().signed_in_by, SignedInBy::Password);
+    }
+
+    #[test]
+    fn a_tenant_is_another_login_than_a_user_of_that_name() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let xml = || {
+            Login::Xml(XmlLogin {
+                url: "http://127.0.0.1:1".into(),
+                username: None,
+                tenant: "a@b".into(),
+                key: Secret("k".into()),
+                sip_server: Some("sip.example".into()),
+                passwords: SipPasswords::default(),
+            })
+        };
+        let mut memory = memory(&dir);
+        memory.note_command(&Command::SignIn(xml())).expect("written");
+        assert_eq!(resumed(&mut memory), None);
+        memory.note_event(&online("7-acme")).expect("written");
+        let over = LoginState::Refused { kind: "x".into(), reason: "Over.".into() };
+        memory.note_event(&Event::Login(over)).expect("written");
+        assert_eq!(memory.settings().signed_in_by, SignedInBy::Xml, "it may be typed anew");
+        memory.note_command(&Command::SignIn(xml())).expect("written");
+        assert_eq!(resumed(&mut memory).as_deref(), Some("7-acme"));
+        assert_ne!(key(&xml()), key(&login("http://127.0.0.1:1", "a@b")));
+        memory.note_command(&sign_in("a@b")).expect("written");
+        assert_eq!(resumed(&mut memory), None);
     }
 
     #[test]

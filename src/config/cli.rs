@@ -79,7 +79,8 @@ pub struct HeadlessArgs {
     /// A plain SIP account on any PBX: sip:101@pbx.example.
     #[arg(long, value_name = "URI")]
     pub sip_account: Option<String>,
-    #[arg(long, value_name = "URI", requires = "sip_account")]
+    /// For a plain account, or with --tenant where the TMS does not say it.
+    #[arg(long, value_name = "URI", conflicts_with = "link")]
     pub outbound_proxy: Option<String>,
     /// Digest user name where it differs from the account's.
     #[arg(long, value_name = "NAME", requires = "sip_account")]
@@ -112,7 +113,8 @@ pub struct HeadlessArgs {
     pub turn: Option<String>,
     #[arg(long, value_name = "on|off")]
     pub voice_processing: Option<String>,
-    #[arg(long, value_name = "NAME")]
+    /// The TMS has only the XML API: this is the tenant; the API key is its key, the password the registration's SIP password.
+    #[arg(long, value_name = "NAME", requires = "tms", conflicts_with_all = ["sip_account", "link"])]
     pub tenant: Option<String>,
     /// Answer incoming calls after that many milliseconds.
     #[arg(long, value_name = "MS")]

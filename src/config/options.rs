@@ -39,6 +39,14 @@ pub enum Who {
         username: Option<String>,
         registration: Option<String>,
     },
+    /// A TMS that has only the XML API.
+    Xml {
+        url: String,
+        username: Option<String>,
+        tenant: String,
+        sip_server: Option<String>,
+        registration: Option<String>,
+    },
     /// As given; an `agent-manager://` link.
     Link {
         link: Secret,
@@ -50,6 +58,18 @@ pub enum Who {
         auth_username: String,
         register: bool,
     },
+}
+
+impl Who {
+    /// To come online after the login.
+    pub fn registration(&self) -> Option<&str> {
+        match self {
+            Self::Tms { registration, .. } | Self::Xml { registration, .. } | Self::Link { registration, .. } => {
+                registration.as_deref()
+            }
+            Self::Sip { .. } => None,
+        }
+    }
 }
 
 /// Codecs built so far, in the contract's default order.
@@ -92,8 +112,7 @@ fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
     }
     later(args.dns_server.is_some(), "--dns-server; the system's resolver is used")?;
     later(args.stun.is_some(), "--stun")?;
-    later(args.turn.is_some(), "--turn")?;
-    later(args.tenant.is_some(), "--tenant, for a TMS that has only the XML API")
+    later(args.turn.is_some(), "--turn")
 }
 
 fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
@@ -101,7 +120,20 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
     if let Some(link) = &args.link {
         return Ok(Who::Link { link: link.clone(), registration });
     }
+    let outbound_proxy = match args.outbound_proxy.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(uri @ Uri::Sip(_))) => Some(sendable("--outbound-proxy", uri)?),
+        Some(_) => return Err(wrong("--outbound-proxy", "a SIP URI is expected, like sip:proxy.example;lr")),
+    };
+    if let (Some(url), Some(tenant)) = (&args.tms, &args.tenant) {
+        let (url, username, tenant) = (url.clone(), args.username.clone(), tenant.clone());
+        let sip_server = outbound_proxy.map(|uri| uri.to_string());
+        return Ok(Who::Xml { url, username, tenant, sip_server, registration });
+    }
     if let Some(url) = &args.tms {
+        if outbound_proxy.is_some() {
+            return Err(wrong("--outbound-proxy", "it is for a plain account or --tenant; the TMS says its own"));
+        }
         return Ok(Who::Tms { url: url.clone(), username: args.username.clone(), registration });
     }
     let account = args.sip_account.as_deref().unwrap_or_default();
@@ -111,11 +143,6 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
             Box::new(sip)
         }
         _ => return Err(wrong("--sip-account", "a SIP URI with a user is expected, like sip:101@pbx.example")),
-    };
-    let outbound_proxy = match args.outbound_proxy.as_deref().map(str::parse) {
-        None => None,
-        Some(Ok(uri @ Uri::Sip(_))) => Some(sendable("--outbound-proxy", uri)?),
-        Some(_) => return Err(wrong("--outbound-proxy", "a SIP URI is expected, like sip:proxy.example;lr")),
     };
     let auth_username = args.auth_user.clone().or_else(|| aor.user.clone()).unwrap_or_default();
     Ok(Who::Sip { aor, outbound_proxy, auth_username, register: !args.no_register })
@@ -227,6 +254,11 @@ mod tests {
         assert_eq!(o.transport, None);
         let o = options("agent-manager headless --tms https://tms.example").expect("by an earlier link");
         assert!(matches!(o.who, Who::Tms { username: None, .. }));
+        let o = options("agent-manager headless --tms https://a --tenant acme --outbound-proxy sip:sip.example:5080")
+            .expect("valid");
+        assert!(
+            matches!(o.who, Who::Xml { tenant, sip_server: Some(sip), .. } if tenant == "acme" && sip.contains("5080"))
+        );
         let o = options("agent-manager headless --link agent-manager://link?tms=https://a&code=c0de").expect("valid");
         assert!(matches!(o.who, Who::Link { registration: None, .. }) && !format!("{o:?}").contains("c0de"));
     }
@@ -259,7 +291,7 @@ mod tests {
             ("--stun a:1", "not supported yet: --stun"),
             ("--turn turn:a", "not supported yet: --turn"),
             ("--dns-server 1.1.1.1:53", "not supported yet: --dns-server"),
-            ("--tenant acme", "not supported yet: --tenant"),
+            ("--tenant acme", "cannot be used with"),
             ("--voice-processing on", "not supported yet: --voice-processing"),
             ("--impair loss=101", "--impair: "),
             ("--impair wobble=1", "--impair: "),
@@ -277,6 +309,7 @@ mod tests {
         for line in [
             "agent-manager headless",
             "agent-manager headless --link https://a",
+            "agent-manager headless --tms https://a --outbound-proxy sip:a",
             "agent-manager headless --link agent-manager://link --tms https://a",
             "agent-manager headles",
             "agent-manager --register-links --dark",

@@ -1,4 +1,4 @@
-//! Password, API key and the token of a link's session: from the environment or standard input for headless, else remembered in the system's keyring or,
+//! Password, API key, the token of a link's session, SIP passwords: from the environment or standard input for headless, else remembered in the system's keyring or,
 //! where there is none, in a file that only the user can read.
 
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::ua::api::Secret;
 use serde::{Deserialize, Serialize};
-use std::io::BufRead;
+use std::{collections::BTreeMap, io::BufRead};
 
 /// What a login needs besides the user name. An absent one is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Secrets {
     pub api_key: Secret,
     /// Of the session that a link has opened.
     pub token: Secret,
+    /// By registration, for a TMS that has only the XML API.
+    pub sip_passwords: BTreeMap<String, Secret>,
 }
 
 /// As stored and as read from standard input.
@@ -27,11 +29,18 @@ struct Plain {
     api_key: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     token: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sip_passwords: BTreeMap<String, String>,
 }
 
 impl From<Plain> for Secrets {
     fn from(plain: Plain) -> Self {
-        Self { password: Secret(plain.password), api_key: Secret(plain.api_key), token: Secret(plain.token) }
+        Self {
+            password: Secret(plain.password),
+            api_key: Secret(plain.api_key),
+            token: Secret(plain.token),
+            sip_passwords: plain.sip_passwords.into_iter().map(|(name, text)| (name, Secret(text))).collect(),
+        }
     }
 }
 
@@ -41,6 +50,7 @@ impl From<&Secrets> for Plain {
             password: secrets.password.0.clone(),
             api_key: secrets.api_key.0.clone(),
             token: secrets.token.0.clone(),
+            sip_passwords: secrets.sip_passwords.iter().map(|(name, text)| (name.clone(), text.0.clone())).collect(),
         }
     }
 }

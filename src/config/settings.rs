@@ -19,6 +19,8 @@ pub struct Settings {
     pub server: Option<String>,
     pub username: Option<String>,
     pub signed_in_by: SignedInBy,
+    /// Typed for a TMS that has only the XML API; `username` is then the tenant.
+    pub sip_server: Option<String>,
     /// Comes online by itself at the next start.
     pub last_registration: Option<String>,
     pub audio: Audio,
@@ -34,6 +36,8 @@ pub enum SignedInBy {
     Password,
     /// An `agent-manager://` link, whose session is found again by its token.
     Link,
+    /// Tenant and key, at a TMS that has only the XML API.
+    Xml,
 }
 
 /// Device names; `None` is the system's default.

@@ -104,6 +104,7 @@ impl Pending {
                 let settled = !matches!(state, RegistrationState::Registering | RegistrationState::Offline);
                 name == wanted && settled
             }
+            (Event::SipPasswordWanted { registration }, Settles::Registration(wanted)) => registration == wanted,
             (Event::Registration { state, .. }, Settles::Offline) => *state == RegistrationState::Offline,
             (Event::Call(info), Settles::NewCall) => {
                 info.direction == CallDirection::Out && info.state == CallState::Dialing
@@ -153,7 +154,9 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::SignIn(_) | Command::SignOut => Settles::Login,
         Command::UseAccount(account) => Settles::Registration(account.name.clone()),
         Command::Registrations => Settles::Registrations,
-        Command::Select { registration, .. } => Settles::Registration(registration.clone()),
+        Command::Select { registration, .. } | Command::SipPassword { registration, .. } => {
+            Settles::Registration(registration.clone())
+        }
         Command::Offline => Settles::Offline,
         Command::Dial { .. } => Settles::NewCall,
         Command::Answer { call } | Command::Resume { call } => Settles::Call(*call, Wanted::Connected),
@@ -174,6 +177,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::UseAccount(_) => "use_account",
         Command::Registrations => "registrations",
         Command::Select { .. } => "select",
+        Command::SipPassword { .. } => "sip_password",
         Command::Offline => "offline",
         Command::Dial { .. } => "dial",
         Command::Answer { .. } => "answer",

@@ -1,6 +1,6 @@
 //! What a front end (window, headless) asks of the softphone and what it hears from it.
 
-pub use crate::tms::login::{LoginState, Proof, TmsLogin};
+pub use crate::tms::login::{Login, LoginState, Proof, SipPasswords, TmsLogin, XmlLogin};
 
 use crate::{
     media::{
@@ -20,7 +20,7 @@ pub struct Tagged<T> {
 
 #[derive(Clone, Debug)]
 pub enum Command {
-    SignIn(TmsLogin),
+    SignIn(Login),
     SignOut,
     /// A plain SIP account on any PBX, in place of a TMS.
     UseAccount(Box<Account>),
@@ -28,6 +28,11 @@ pub enum Command {
     Select {
         registration: String,
         takeover: bool,
+    },
+    /// For a TMS that has only the XML API, after [`Event::SipPasswordWanted`] or a wrong one: chooses the registration.
+    SipPassword {
+        registration: String,
+        password: Secret,
     },
     Offline,
     Dial {
@@ -93,6 +98,10 @@ pub enum Event {
     Registration {
         name: String,
         state: RegistrationState,
+    },
+    /// Nobody holds the registration that was chosen; its SIP password is to be typed, once.
+    SipPasswordWanted {
+        registration: String,
     },
     Call(CallInfo),
     Muted {

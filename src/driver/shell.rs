@@ -16,7 +16,7 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
     },
-    tms::{client::Client, session::Session},
+    tms::{client::Client, sessions::Sessions},
     ua::{
         UserAgent,
         api::{CallState, ResolveId},
@@ -77,7 +77,7 @@ pub(super) struct Shell {
     /// As bound; the port is the one that was picked.
     bound: SocketAddr,
     agent: UserAgent,
-    session: Session,
+    session: Sessions,
     transports: Transports,
     tms: TmsShell,
     media: Media,
@@ -109,7 +109,7 @@ impl Shell {
             opened.map_err(|e| format!("The SIP sockets cannot be used ({e}); start Agent Manager again."))?;
         let mut entropy = Entropy::from_system();
         let agent = UserAgent::new(options.agent.clone(), entropy.fork());
-        let session = Session::new(options.agent.instance_id.clone(), entropy.fork());
+        let session = Sessions::new(&options.agent.instance_id, entropy.fork());
         let mut shell = Self {
             bound,
             agent,

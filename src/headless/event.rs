@@ -131,6 +131,9 @@ struct Error<'a> {
     message: &'a str,
 }
 
+const SIP_PASSWORD_MISSING: &str =
+    "The SIP password is missing; set AGENT_MANAGER_PASSWORD, or use --secrets-stdin, and start again.";
+
 /// The line for an event, without its line end; `None` for events that the contract does not have.
 pub fn line(event: &Tagged<Event>) -> Option<String> {
     let what = match &event.what {
@@ -138,6 +141,12 @@ pub fn line(event: &Tagged<Event>) -> Option<String> {
         Event::Login(state) => What::Login(login(state)?),
         Event::Registrations(list) => What::Registrations { list: list.iter().map(row).collect() },
         Event::Registration { name, state } => What::Registration(registration(name, state)),
+        Event::SipPasswordWanted { registration } => What::Registration(Registration {
+            state: "failed",
+            name: registration,
+            reason: Some(SIP_PASSWORD_MISSING),
+            ..Registration::default()
+        }),
         Event::Call(info) => What::Call(call(info)),
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),

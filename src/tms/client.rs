@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-/// An answer larger than that is not a TMS's.
-const LARGEST_ANSWER: usize = 1024 * 1024;
+/// An answer larger than that is not a TMS's; the XML API lists a whole tenant, 500 bytes a registration.
+const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For an exchange, and for the opening of a stream.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -146,7 +146,7 @@ fn build(http: &reqwest::Client, request: ApiRequest) -> reqwest::RequestBuilder
         builder = builder.header("X-API-Key", value);
     }
     match request.body {
-        Some(body) => builder.header("Content-Type", "application/json").body(body.0),
+        Some(body) => builder.header("Content-Type", request.content.media_type()).body(body.0),
         None => builder,
     }
 }

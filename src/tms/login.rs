@@ -2,8 +2,16 @@
 
 use super::wire;
 use crate::ua::api::Secret;
+use std::collections::BTreeMap;
 
-/// Where to sign in, and with what.
+/// How to sign in to either kind of TMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    Rest(TmsLogin),
+    Xml(XmlLogin),
+}
+
+/// Where to sign in by the REST API, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TmsLogin {
     /// `https://tms.example` or `http://127.0.0.1:8080`.
@@ -20,6 +28,34 @@ pub enum Proof {
     Link { code: Secret, registration: Option<String> },
     /// Of the session that a link has opened.
     Token(Secret),
+}
+
+/// A TMS that has only the XML API: tenant and key with every request, and the lasting SIP passwords.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XmlLogin {
+    /// With or without the endpoint's path.
+    pub url: String,
+    /// Shown as who is signed in; proves nothing.
+    pub username: Option<String>,
+    pub tenant: String,
+    pub key: Secret,
+    /// Where the TMS does not say it and it is not the TMS's own host: `sip.example:5080`.
+    pub sip_server: Option<String>,
+    pub passwords: SipPasswords,
+}
+
+/// SIP passwords by registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SipPasswords {
+    /// Of every registration that has none of its own; empty: none.
+    pub any: Secret,
+    pub of: BTreeMap<String, Secret>,
+}
+
+impl SipPasswords {
+    pub fn get(&self, registration: &str) -> Option<&Secret> {
+        self.of.get(registration).or(Some(&self.any)).filter(|password| !password.0.is_empty())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

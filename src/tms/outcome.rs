@@ -80,7 +80,8 @@ pub fn sentence(base: &str, failure: &Failure) -> String {
     }
 }
 
-fn not_a_tms(base: &str, answer: &Answer) -> String {
+/// What to tell a person about an answer that no TMS gives.
+pub(super) fn not_a_tms(base: &str, answer: &Answer) -> String {
     match answer.status {
         500.. => {
             format!("The TMS at {base} is in trouble (HTTP {}); ask your IT staff if this goes on.", answer.status)

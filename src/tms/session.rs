@@ -23,7 +23,7 @@ mod state;
 mod tests;
 
 pub use output::{Credential, Event, Output, Stream};
-pub use request::{ApiRequest, Method, RequestId};
+pub use request::{ApiRequest, Content, Method, RequestId};
 use request::{Asked, Asking};
 use selection::Selection;
 use state::{Login, Renewal, SignedIn, State, StreamState};
@@ -59,12 +59,12 @@ impl Session {
                 self.exchange(Login { base, proof });
             }
             Ok(base) => {
-                self.forget();
+                self.leave();
                 self.tell(Event::Login(LoginState::SigningIn));
                 self.ask_sign_in(Login { base, proof }, 0);
             }
             Err(reason) => {
-                self.forget();
+                self.leave();
                 self.tell(Event::Login(LoginState::Refused { kind: BAD_ADDRESS.into(), reason }));
             }
         }
@@ -73,7 +73,7 @@ impl Session {
     /// Ends the session at the TMS, which revokes its SIP credentials.
     pub fn sign_out(&mut self) {
         let was_out = matches!(self.state, State::SignedOut);
-        self.forget();
+        self.leave();
         if !was_out {
             self.tell(Event::Login(LoginState::SignedOut));
         }
@@ -230,8 +230,8 @@ impl Session {
         self.outputs.push_back(Output::Request { id, request });
     }
 
-    /// Leaves whatever session there is, telling the TMS where it knows of one.
-    fn forget(&mut self) {
+    /// Leaves whatever session there is, telling the TMS where it knows of one, and nobody else.
+    pub fn leave(&mut self) {
         self.forget_questions();
         self.asked.forget_exchange();
         self.selection = Selection::None;

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 /// Scheme, host and perhaps a port and a path: `https://tms.example`, never with a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TmsUrl(String);
+pub struct TmsUrl {
+    text: String,
+    host: String,
+}
 
 impl TmsUrl {
     /// Reads an address; without a scheme `https://` is meant, but for the machine itself.
@@ -41,16 +44,21 @@ impl TmsUrl {
                     .into(),
             );
         }
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), host: host.to_owned() })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Name or address, the latter in brackets where it is IPv6.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// An endpoint of the API; `path` starts with a slash and is escaped already.
     pub fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
+        format!("{}{path}", self.text)
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Snapshot {
     /// here, except the demonstration's, which the window shows ready to apply.
     pub sign_in: SignInForm,
     pub registrations: Vec<RegistrationRow>,
+    /// A registration's SIP password is to be typed before it can come online.
+    pub sip_password: Option<SipPassword>,
     pub calls: Vec<Call>,
     /// Newest first.
     pub history: Vec<HistoryEntry>,
@@ -75,6 +77,17 @@ pub struct SignInForm {
     pub api_key: String,
     /// A password and key are kept in the keyring (or its 0600 file) and are used when the fields stay empty.
     pub secrets_remembered: bool,
+    /// The last server had only the XML API: signed in with tenant and key.
+    pub xml: bool,
+    pub tenant: String,
+    pub sip_server: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SipPassword {
+    pub registration: String,
+    /// Why the one typed before was no good.
+    pub problem: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -234,6 +247,19 @@ pub enum Intent {
         password: String,
         api_key: String,
         remember: bool,
+    },
+    /// For a server that has only the XML API. An empty key means "use the remembered one".
+    ApplyXml {
+        server: String,
+        tenant: String,
+        key: String,
+        sip_server: String,
+        remember: bool,
+    },
+    /// The answer to [`Snapshot::sip_password`].
+    SipPassword {
+        registration: String,
+        password: String,
     },
     SignOut,
     RefreshRegistrations,

@@ -13,3 +13,4 @@ mod process;
 mod refusals;
 mod story;
 mod tms;
+mod xml;

@@ -104,6 +104,19 @@ impl Tms {
         Phone::start(self.folder(), name, &args, "", None)
     }
 
+    /// A softphone that knows this TMS by its XML API only.
+    pub fn phone_by_xml(&self, name: &str, key: &str, sip_password: &str, more: &[&str]) -> Phone {
+        let args = ["--tms", self.ready["http"].as_str().expect("an address"), "--tenant", "acme"];
+        let args = [&args[..], &["--bind", "127.0.0.1:0", "--audio", "null"], more].concat();
+        Phone::start(self.folder(), name, &args, sip_password, Some(key))
+    }
+
+    /// A new lasting password of a registration of extension 100.
+    pub fn sip_password(&self, registration: &str) -> String {
+        let path = format!("/v1/accounts/acme/extensions/100/registrations/{registration}/sip-password");
+        self.ask("POST", &path, &Value::Null)["password"].as_str().expect("a password").to_owned()
+    }
+
     /// The demonstration's agent, signed in. The same `name` is the same installation.
     pub fn agent(&self, name: &str) -> Phone {
         let phone = self.phone_as(name, self.demo("username"), self.demo("password"), self.demo("api_key"));

@@ -68,6 +68,80 @@ fn remembered_secrets_may_stay_empty() {
 }
 
 #[test]
+fn tenant_and_key_are_a_form_of_their_own() {
+    let mut harness = Setup::new(signed_out()).light();
+    harness.get_by_label("Sign in with tenant and key").click();
+    harness.run();
+    assert!(harness.query_by_label("User name").is_none());
+    harness.get_by_label("Apply").click();
+    harness.run();
+    for (field, text) in [("Server", "tms.example"), ("Tenant", "acme"), ("API key", "tms_4f0c9a")] {
+        harness.get_by_label(field).focus();
+        harness.run();
+        harness.get_by_label(field).type_text(text);
+        harness.run();
+        assert_eq!(asked(&mut harness), []);
+    }
+    harness.get_by_label("Apply").click();
+    harness.run();
+    let wanted = Intent::ApplyXml {
+        server: "tms.example".into(),
+        tenant: "acme".into(),
+        key: "tms_4f0c9a".into(),
+        sip_server: String::new(),
+        remember: true,
+    };
+    assert_eq!(asked(&mut harness), [wanted]);
+    harness.get_by_label("Sign in with user name and password").click();
+    harness.run();
+    assert!(harness.query_by_label("User name").is_some(), "what is typed stays, and the way back is there");
+}
+
+#[test]
+fn a_remembered_key_is_the_tenant_s_only() {
+    let mut harness = Setup::new(tenant_form()).light();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert!(matches!(&asked(&mut harness)[..], [Intent::ApplyXml { key, .. }] if key.is_empty()));
+    harness.get_by_label("Sign in with user name and password").click();
+    harness.run();
+    harness.get_by_label("User name").type_text("maria");
+    harness.run();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+    assert!(harness.query_all_by_label_contains("Enter your").next().is_some());
+}
+
+#[test]
+fn a_sip_password_is_typed_where_it_is_asked_for() {
+    let mut harness = Setup::new(sip_password(None)).light();
+    harness.get_by_label("Go online").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [], "nothing is typed yet");
+    harness.get_by_label("SIP password").focus();
+    harness.run();
+    harness.get_by_label("SIP password").type_text("s3cret");
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    let wanted = Intent::SipPassword { registration: "100-acme-laptop".into(), password: "s3cret".into() };
+    assert_eq!(asked(&mut harness), [wanted]);
+}
+
+#[test]
+fn what_cannot_be_moved_is_not_offered_to_be_taken() {
+    for page in [Page::Main, Page::Account] {
+        let mut harness = Setup::new(stays()).page(page).light();
+        if page == Page::Account {
+            harness.get_by_label_contains("100-acme, primary").click();
+            harness.run();
+        }
+        assert!(harness.query_by_label("Use the secondary").is_some() && harness.query_by_label("Take over").is_none());
+    }
+}
+
+#[test]
 fn enter_in_the_dial_field_dials() {
     let mut harness = Setup::new(online()).light();
     let field = harness.get_by_label("Number or SIP address");

@@ -25,7 +25,7 @@ pub fn demo_form() -> Snapshot {
         username: "maria".into(),
         password: "correct-horse".into(),
         api_key: "tms_4f0c9a".into(),
-        secrets_remembered: false,
+        ..SignInForm::default()
     };
     Snapshot { sign_in, ..signed_out() }
 }
@@ -34,6 +34,39 @@ pub fn refused() -> Snapshot {
     let reason = "This login has not been activated yet. Sign in to the TMS once in a browser, choose the account and tick \
                   “Account enabled”, then press Apply again.";
     Snapshot { status: Status::Refused { reason: reason.into() }, ..demo_form() }
+}
+
+/// The form for a server that has only the XML API.
+pub fn tenant_form() -> Snapshot {
+    let sign_in = SignInForm {
+        server: "https://tms.example".into(),
+        tenant: "acme".into(),
+        secrets_remembered: true,
+        xml: true,
+        ..SignInForm::default()
+    };
+    Snapshot { sign_in, ..signed_out() }
+}
+
+pub fn sip_password(problem: Option<&str>) -> Snapshot {
+    let wanted = SipPassword { registration: "100-acme-laptop".into(), problem: problem.map(str::to_owned) };
+    Snapshot { sip_password: Some(wanted), sign_in: tenant_form().sign_in, ..initialized() }
+}
+
+/// Held elsewhere, at a server that can't move it.
+pub fn stays() -> Snapshot {
+    Snapshot { sign_in: tenant_form().sign_in, ..elsewhere() }
+}
+
+/// A whole tenant's extensions.
+pub fn many() -> Snapshot {
+    let rows = (1..40).map(|n| RegistrationRow {
+        name: format!("{}-acme", 100 + n),
+        extension: (100 + n).to_string(),
+        in_use: None,
+        ..registrations(false)[0].clone()
+    });
+    Snapshot { registrations: rows.collect(), sign_in: tenant_form().sign_in, ..initialized() }
 }
 
 pub fn initialized() -> Snapshot {

@@ -48,6 +48,7 @@ fn sign_in() {
     shots.both("sign_in.empty", || Setup::new(signed_out()));
     shots.both("sign_in.demo", || Setup::new(demo_form()));
     shots.both("sign_in.refused", || Setup::new(refused()));
+    shots.both("sign_in.tenant", || Setup::new(tenant_form()));
     shots.both("sign_in.busy", || Setup::new(Snapshot { status: Status::SigningIn, ..demo_form() }));
 }
 
@@ -58,6 +59,10 @@ fn main_screen() {
     shots.both("main.online", || Setup::new(online()));
     shots.both("main.not_reachable", || Setup::new(unreachable()));
     shots.both("main.elsewhere", || Setup::new(elsewhere()));
+    shots.both("main.stays", || Setup::new(stays()));
+    shots.both("main.sip_password", || Setup::new(sip_password(None)));
+    let wrong = "The server does not accept the user name or the password.";
+    shots.both("main.sip_password_again", || Setup::new(sip_password(Some(wrong))));
     let why = "The folder /home/maria/.config/agent-manager belongs to another Agent Manager that is running. Quit that one \
                first, or start this one with --config-dir.";
     shots.both("main.fatal", || Setup::new(Snapshot { fatal: Some(why.to_owned()), ..signed_out() }));
@@ -111,11 +116,23 @@ fn select_account() {
     shots.both("account.free", || Setup::new(initialized()).page(Page::Account));
     shots.both("account.online", || Setup::new(online()).page(Page::Account));
     shots.both("account.empty", || Setup::new(Snapshot { registrations: vec![], ..initialized() }).page(Page::Account));
+    for (name, snapshot) in [("account.conflict", initialized()), ("account.stays", stays())] {
+        shots.both_after(
+            name,
+            || Setup::new(snapshot.clone()).page(Page::Account),
+            |harness| {
+                harness.get_by_label_contains("100-acme, primary").click();
+                harness.run();
+            },
+        );
+    }
     shots.both_after(
-        "account.conflict",
-        || Setup::new(initialized()).page(Page::Account),
+        "account.search",
+        || Setup::new(many()).page(Page::Account),
         |harness| {
-            harness.get_by_label_contains("100-acme, primary").click();
+            harness.get_by_label("Find an extension or registration").focus();
+            harness.run();
+            harness.get_by_label("Find an extension or registration").type_text("11");
             harness.run();
         },
     );

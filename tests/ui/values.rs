@@ -32,20 +32,27 @@ fn sign_in_says_what_is_wrong() {
         Snapshot { status: Status::SigningIn, ..demo_form() },
         refused(),
         Snapshot { status: unreachable, ..demo_form() },
+        tenant_form(),
     ]
     .iter()
-    .map(|snapshot| sign_in(snapshot, &Draft::default(), now()))
+    .map(|snapshot| {
+        let mut draft = Draft::default();
+        draft.follow(&snapshot.sign_in);
+        sign_in(snapshot, &draft, now())
+    })
     .collect();
     check("sign_in", shown);
 }
 
 #[test]
 fn main_screen_in_each_state() {
-    let shown: Vec<_> = [initialized(), online(), unreachable(), elsewhere()]
-        .iter()
-        .map(|snapshot| main(snapshot, now()))
-        .map(|main| (main.status, main.advice, main.cannot_dial, main.next_change))
-        .collect();
+    let wrong = Some("Wrong.");
+    let shown: Vec<_> =
+        [initialized(), online(), unreachable(), elsewhere(), stays(), sip_password(None), sip_password(wrong)]
+            .iter()
+            .map(|snapshot| main(snapshot, now()))
+            .map(|main| (main.status, main.advice, main.cannot_dial, main.next_change))
+            .collect();
     check("main", shown);
     check("recent", main(&online(), now()).recent);
 }
@@ -60,7 +67,11 @@ fn calls_in_each_state() {
 
 #[test]
 fn registrations_and_who_holds_them() {
-    check("account", [initialized(), online()].map(|snapshot| account(&snapshot, fake::now())));
+    check("account", [initialized(), online(), stays()].map(|snapshot| account(&snapshot, "", fake::now())));
+    let found =
+        |search| account(&many(), search, now()).groups.into_iter().map(|group| group.title).collect::<Vec<_>>();
+    assert_eq!(found(" 139-AC"), ["Extension 139"]);
+    assert_eq!((found("").len(), found("nobody").len()), (39, 0));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::{
     media::{engine::DeviceList, stats::CallStats},
     tms::wire,
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, RegistrationState},
-    ui::snapshot::{Call, CallState, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, Snapshot, Status},
+    ui::snapshot::{
+        Call, CallState, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword, Snapshot, Status,
+    },
 };
 use jiff::Zoned;
 use std::time::{Duration, Instant};
@@ -60,6 +62,9 @@ impl Fold {
                 self.show_rows(at);
             }
             Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
+            Event::SipPasswordWanted { registration } => {
+                self.snapshot.sip_password = Some(SipPassword { registration, problem: None });
+            }
             Event::Call(info) => outcome.finished = self.call(at, &info),
             Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
             Event::Stats { call, stats, .. } => {
@@ -134,6 +139,7 @@ impl Fold {
     fn forget_login(&mut self, status: Status) {
         self.snapshot.status = status;
         self.snapshot.identity = None;
+        self.snapshot.sip_password = None;
         self.snapshot.registrations.clear();
         self.rows.clear();
         self.domain = None;
@@ -174,6 +180,7 @@ impl Fold {
             outcome.refresh = self.snapshot.identity.is_some();
             return;
         }
+        self.snapshot.sip_password = self.sip_password(&registration, &state);
         let status = match state {
             // The old one is reported offline after the new one was chosen: that changes nothing.
             RegistrationState::Offline if self.registration_shown() != Some(&registration) => return,
@@ -198,6 +205,19 @@ impl Fold {
             && !matches!(status, Status::Connecting { .. });
         self.snapshot.status = status;
         self.show_rows(at);
+    }
+
+    /// A lasting SIP password that the registrar does not take is to be typed again.
+    fn sip_password(&self, registration: &str, state: &RegistrationState) -> Option<SipPassword> {
+        match state {
+            RegistrationState::Failed { code: Some(401 | 403 | 407), reason, retry_in: None }
+                if self.snapshot.sign_in.xml =>
+            {
+                Some(SipPassword { registration: registration.to_owned(), problem: Some(reason.clone()) })
+            }
+            RegistrationState::Offline => self.snapshot.sip_password.clone(),
+            _ => None,
+        }
     }
 
     fn show_rows(&mut self, at: &Moment) {

@@ -3,6 +3,7 @@
 use crate::{
     driver::api::{Command, Dtmf},
     media::engine::{AudioChoice, DtmfVia},
+    ua::api::Secret,
     ui::snapshot::{CallState, Intent, Snapshot},
 };
 
@@ -39,7 +40,10 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         Intent::Meter { on } => vec![Command::Meter { on: *on }],
         Intent::TestTone { ringer } => vec![Command::TestTone { ringer: *ringer }],
         Intent::Quit => vec![Command::Quit],
-        Intent::Apply { .. } | Intent::Settings(_) | Intent::ClearHistory => vec![],
+        Intent::SipPassword { registration, password } => {
+            vec![Command::SipPassword { registration: registration.clone(), password: Secret(password.clone()) }]
+        }
+        Intent::Apply { .. } | Intent::ApplyXml { .. } | Intent::Settings(_) | Intent::ClearHistory => vec![],
     }
 }
 

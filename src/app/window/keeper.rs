@@ -4,7 +4,7 @@ use super::session::Input;
 use crate::{
     app::memory::Vault,
     config::{ConfigError, secrets::Secrets},
-    driver::api::TmsLogin,
+    driver::api::Login,
 };
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -15,9 +15,9 @@ const WAITING: usize = 16;
 #[derive(Debug)]
 pub enum Question {
     /// Fills in what was left empty.
-    Load { serial: u32, login: TmsLogin },
+    Load { serial: u32, login: Login },
     /// What the TMS has accepted.
-    Keep { login: TmsLogin, remember: bool },
+    Keep { login: Login, remember: bool },
 }
 
 #[derive(Debug)]
@@ -73,7 +73,10 @@ fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{driver::api::Proof, ua::api::Secret};
+    use crate::{
+        driver::api::{Proof, TmsLogin},
+        ua::api::Secret,
+    };
 
     #[test]
     fn a_keyring_that_waits_holds_up_nobody() {
@@ -83,7 +86,7 @@ mod tests {
         // Nobody takes questions, as while the keyring shows its prompt.
         let (questions, _asked) = sync_channel(WAITING);
         let keyring = Keyring { questions };
-        let login = TmsLogin { url: "localhost".into(), proof: Proof::Token(Secret::default()) };
+        let login = Login::Rest(TmsLogin { url: "localhost".into(), proof: Proof::Token(Secret::default()) });
         let ask = |serial| keyring.ask(memory.vault(), Question::Load { serial, login: login.clone() });
         assert!((0..WAITING as u32).all(|serial| ask(serial).is_ok()));
         assert!(ask(99).is_err_and(|said| said.contains("unlocked")));

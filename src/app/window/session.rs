@@ -22,7 +22,7 @@ use crate::{
     config::{cli::WindowArgs, options::CODECS, secrets::Secrets, settings::SignedInBy},
     driver::{
         Driver,
-        api::{Command, Event, Tagged, TmsLogin},
+        api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
     },
     media::engine::AudioChoice,
     ua::api::Secret,
@@ -138,10 +138,13 @@ struct Running {
     fold: Fold,
     ring: RingingWindow,
     /// Kept once the TMS has accepted it.
-    signing_in: Option<(TmsLogin, bool)>,
+    signing_in: Option<(Login, bool)>,
+    /// Tenant and key that the TMS has accepted: SIP passwords are kept with them, once the registrar has accepted those.
+    xml: Option<(XmlLogin, bool)>,
+    sip_password: Option<(String, Secret)>,
     keyring: Keyring,
     /// To sign in once the keyring has given what is missing; the number tells an answer that came too late.
-    incomplete: Option<(TmsLogin, bool)>,
+    incomplete: Option<(Login, bool)>,
     serial: u32,
     stopped: bool,
     /// Hears of second starts.
@@ -199,6 +202,8 @@ impl Running {
             fold,
             ring,
             signing_in: None,
+            xml: None,
+            sip_password: None,
             keyring,
             incomplete: None,
             serial: 0,
@@ -296,6 +301,11 @@ impl Running {
                 let secrets = Secrets { password: Secret(password), api_key: Secret(api_key), ..Secrets::default() };
                 self.apply(&server, username, secrets, remember);
             }
+            Intent::ApplyXml { server, tenant, key, sip_server, remember } => {
+                let sip_server = (!sip_server.is_empty()).then_some(sip_server);
+                let (url, key, passwords) = (server, Secret(key), SipPasswords::default());
+                self.apply_xml(XmlLogin { url, username: None, tenant, key, sip_server, passwords }, remember);
+            }
             Intent::Settings(settings) => {
                 let kept = settings.clone();
                 let written = self.memory.change(|all| {
@@ -316,6 +326,11 @@ impl Running {
                     Intent::SignOut if self.incomplete.take().is_some() => {
                         self.fold.snapshot.status = Status::SignedOut;
                     }
+                    Intent::SipPassword { registration, password } => {
+                        self.sip_password = Some((registration.clone(), Secret(password.clone())));
+                        self.fold.snapshot.sip_password = None;
+                    }
+                    Intent::Select { .. } => self.fold.snapshot.sip_password = None,
                     Intent::Meter { on } => self.fold.set_meters(*on),
                     Intent::ChooseAudio { microphone, speaker, ringer } => {
                         self.choose_audio(microphone.clone(), speaker.clone(), ringer.clone());
@@ -371,13 +386,18 @@ fn fill(fold: &mut Fold, setup: &Setup, args: &WindowArgs) {
     let settings = setup.memory.settings();
     let shown = &mut fold.snapshot;
     shown.locale = locale(|name| std::env::var(name).ok());
+    let typed_for_us = args.tms.is_some() || args.username.is_some();
+    let xml = settings.signed_in_by == SignedInBy::Xml && !typed_for_us;
+    let kept = |text: &Option<String>, wanted: bool| text.clone().filter(|_| wanted).unwrap_or_default();
     shown.sign_in = SignInForm {
-        server: args.tms.clone().or_else(|| settings.server.clone()).unwrap_or_default(),
-        username: args.username.clone().or_else(|| settings.username.clone()).unwrap_or_default(),
+        server: args.tms.clone().unwrap_or_else(|| kept(&settings.server, true)),
+        username: args.username.clone().unwrap_or_else(|| kept(&settings.username, !xml)),
         secrets_remembered: settings.window.remember_secrets
-            && settings.signed_in_by == SignedInBy::Password
-            && args.tms.is_none()
-            && args.username.is_none(),
+            && settings.signed_in_by != SignedInBy::Link
+            && !typed_for_us,
+        xml,
+        tenant: kept(&settings.username, xml),
+        sip_server: kept(&settings.sip_server, xml),
         ..SignInForm::default()
     };
     let theme = match () {

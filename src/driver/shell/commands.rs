@@ -4,7 +4,7 @@ use super::Shell;
 use crate::{
     driver::{
         answers,
-        api::{Command, Event, Proof, Tagged},
+        api::{Command, Event, Login, Proof, Tagged, TmsLogin},
         media::{ViaInfo, in_media},
     },
     ua::api::{self as agent, CallId},
@@ -21,7 +21,8 @@ impl Shell {
         match what {
             Command::SignIn(login) => {
                 // A link whose code is not good costs nobody the session that runs.
-                if !(self.session.is_signed_in() && matches!(login.proof, Proof::Link { .. })) {
+                let is_link = matches!(&login, Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }));
+                if !(is_link && self.session.is_signed_in()) {
                     self.agent.handle_command(now, agent::Command::ClearAccount);
                 }
                 self.session.sign_in(login);
@@ -36,6 +37,7 @@ impl Shell {
             }
             Command::Registrations => self.session.registrations(),
             Command::Select { registration, takeover } => self.session.select(&registration, takeover),
+            Command::SipPassword { registration, password } => self.session.sip_password(&registration, password),
             Command::Offline => {
                 self.session.deselect();
                 self.agent.handle_command(now, agent::Command::ClearAccount);

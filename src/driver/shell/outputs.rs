@@ -142,6 +142,7 @@ impl Shell {
                     }
                 }
             }
+            session::Event::PasswordWanted { registration } => self.tell(Event::SipPasswordWanted { registration }),
             session::Event::Conflict { registration, reason } => {
                 let state = RegistrationState::Conflict { code: 409, reason };
                 self.tell(Event::Registration { name: registration, state });

@@ -46,6 +46,13 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
     let held = app.contacts.held(key.account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
     Ok(html! { XML {
         Status { "Success" }
+        @if let Some(sip) = &app.reach.sip {
+            Sip {
+                Domain { (key.account.realm()) }
+                Server { (sip.outbound_proxy) }
+                Transports { (sip.transports.join(" ")) }
+            }
+        }
         Extensions { @for extension in &extensions {
             Extension {
                 Number { (extension.number) }
@@ -84,6 +91,7 @@ fn full(row: &RegistrationRow, holder: Option<&Contact>) -> Markup {
             Address { (holder.address) }
             Since { (holder.since) }
             Expires { (holder.expires_at) }
+            @if let Some(instance) = &holder.instance_id { Instance { (clean(instance)) } }
         }
     }
 }

@@ -41,6 +41,8 @@ async fn answers() {
                 "<Type>Additional</Type>",
                 "<Device>Desk &lt;phone&gt; &amp; co</Device>",
                 "<Address>10.0.0.12:5060</Address>",
+                "<Sip><Domain>acme</Domain><Server>sip:",
+                "<Instance>urn:uuid:",
             ],
         ),
         ("GetSimpleSipStatus", "<UserName>100-acme</UserName>", vec!["<Registered>true</Registered>"]),

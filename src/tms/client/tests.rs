@@ -1,6 +1,7 @@
 //! Against a scripted server on a real loopback socket.
 
 use super::*;
+use crate::tms::session::Content;
 use crate::{tms::sse::ServerEvent, ua::api::Secret};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
@@ -58,7 +59,8 @@ fn read_head(stream: &mut impl Read) -> String {
 }
 
 fn get(url: String) -> ApiRequest {
-    ApiRequest { method: Method::Get, url, token: Some(Secret("t1".into())), api_key: None, body: None }
+    let (token, content) = (Some(Secret("t1".into())), Content::Json);
+    ApiRequest { method: Method::Get, url, token, api_key: None, body: None, content }
 }
 
 async fn ask(url: String, ca_file: Option<PathBuf>) -> Result<Answer, Failure> {

@@ -115,7 +115,7 @@ impl Session {
     pub(super) fn exchanged(&mut self, now: Instant, wall: Timestamp, login: Login, result: Result<Answer, Failure>) {
         match (login.opened(result), &self.state) {
             (Ok(opened), _) => {
-                self.forget();
+                self.leave();
                 self.tell(Event::Replaced);
                 self.open(now, wall, login, opened);
             }

@@ -35,6 +35,10 @@ pub enum Event {
     Token(Secret),
     /// A link has opened another session in place of the one there was, whose SIP credential is gone.
     Replaced,
+    /// Nobody holds the registration, and its SIP password is not known: it is to be asked for.
+    PasswordWanted {
+        registration: String,
+    },
     /// `asked`: in answer to a command.
     Registrations {
         list: Vec<wire::Registration>,

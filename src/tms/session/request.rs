@@ -26,8 +26,25 @@ pub struct ApiRequest {
     pub token: Option<Secret>,
     /// `X-API-Key: …`
     pub api_key: Option<Secret>,
-    /// JSON.
     pub body: Option<Secret>,
+    /// The body's.
+    pub content: Content,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    Json,
+    Xml,
+}
+
+impl Content {
+    /// RFC 9110 §8.3.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Xml => "text/xml; charset=utf-8",
+        }
+    }
 }
 
 impl Login {
@@ -40,6 +57,7 @@ impl Login {
             token: None,
             api_key,
             body: Some(body),
+            content: Content::Json,
         };
         match &self.proof {
             Proof::Password { username, password, api_key } => {
@@ -81,7 +99,7 @@ impl ApiRequest {
     }
 
     fn plain(method: Method, url: String, token: &Secret) -> Self {
-        Self { method, url, token: Some(token.clone()), api_key: None, body: None }
+        Self { method, url, token: Some(token.clone()), api_key: None, body: None, content: Content::Json }
     }
 }
 

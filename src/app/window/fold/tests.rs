@@ -274,3 +274,24 @@ fn a_call_answered_straight_into_hold_was_connected() {
         assert!(matches!(shown, CallState::Ended { failed: false, .. }), "{shown:?}");
     }
 }
+
+#[test]
+fn a_sip_password_is_asked_for_and_again_when_the_registrar_does_not_take_it() {
+    let mut story = Story::signed_in();
+    let registration = || "7-acme".to_owned();
+    let refused = |code| RegistrationState::Failed { code: Some(code), reason: "Wrong.".into(), retry_in: None };
+    story.registration("7-acme", refused(401));
+    assert_eq!(story.fold.snapshot.sip_password, None, "a TMS that gives credentials of its own");
+    story.fold.snapshot.sign_in.xml = true;
+    story.hear(Event::SipPasswordWanted { registration: registration() });
+    assert_eq!(story.fold.snapshot.sip_password, Some(SipPassword { registration: registration(), problem: None }));
+    story.registration("7-acme", RegistrationState::Registering);
+    assert_eq!(story.fold.snapshot.sip_password, None);
+    story.registration("7-acme", refused(403));
+    let problem = Some("Wrong.".to_owned());
+    assert_eq!(story.fold.snapshot.sip_password, Some(SipPassword { registration: registration(), problem }));
+    story.online("7-acme");
+    assert_eq!(story.fold.snapshot.sip_password, None);
+    story.registration("7-acme", refused(503));
+    assert_eq!(story.fold.snapshot.sip_password, None);
+}

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     config::{cli::WindowArgs, secrets::Secrets, settings::SignedInBy},
-    driver::api::{Command, Event, LoginState, Proof, TmsLogin},
+    driver::api::{Command, Event, Login, LoginState, Proof, SipPasswords, TmsLogin, XmlLogin},
     tms::link::Link,
-    ua::api::Secret,
+    ua::api::{RegistrationState, Secret},
     ui::snapshot::{Notice, NoticeKind, Status},
 };
 
@@ -23,13 +23,18 @@ impl Running {
         let typed_for_us = args.tms.is_some() || args.username.is_some() || !given.is_empty();
         let form = &mut self.fold.snapshot.sign_in;
         (form.password, form.api_key) = (given.password.0, given.api_key.0);
-        let (server, username) = (form.server.clone(), form.username.clone());
+        let (server, username, tenant) = (form.server.clone(), form.username.clone(), form.tenant.clone());
         match (&args.link, by) {
             (Some(link), _) => self.open(&link.0),
             (None, _) if !wanted || typed_for_us => {}
             (None, SignedInBy::Password) => self.apply(&server, username, Secrets::default(), true),
             (None, SignedInBy::Link) => {
-                self.complete(TmsLogin { url: server, proof: Proof::Token(Secret::default()) }, true);
+                self.complete(Login::Rest(TmsLogin { url: server, proof: Proof::Token(Secret::default()) }), true);
+            }
+            (None, SignedInBy::Xml) => {
+                let sip_server = self.memory.settings().sip_server.clone();
+                let (key, passwords) = (Secret::default(), SipPasswords::default());
+                self.apply_xml(XmlLogin { url: server, username: None, tenant, key, sip_server, passwords }, true);
             }
         }
         self.shared.publish(&self.fold.snapshot, false);
@@ -48,10 +53,11 @@ impl Running {
         match Link::parse(link) {
             Ok(link) => {
                 if !signed_in {
-                    link.tms.as_str().clone_into(&mut self.fold.snapshot.sign_in.server);
+                    let form = &mut self.fold.snapshot.sign_in;
+                    (form.server, form.xml) = (link.tms.as_str().to_owned(), false);
                 }
                 self.incomplete = None;
-                self.command(Command::SignIn(link.login()));
+                self.command(Command::SignIn(Login::Rest(link.login())));
             }
             Err(text) if signed_in => self.shared.notice(Notice { kind: NoticeKind::Error, text }),
             Err(reason) => self.fold.snapshot.status = Status::Refused { reason },
@@ -60,15 +66,22 @@ impl Running {
 
     pub(super) fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
         let form = &mut self.fold.snapshot.sign_in;
-        (form.server, form.username) = (server.to_owned(), username.clone());
+        (form.server, form.username, form.xml) = (server.to_owned(), username.clone(), false);
         let proof = Proof::Password { username, password: typed.password, api_key: typed.api_key };
-        self.complete(TmsLogin { url: server.trim().to_owned(), proof }, remember);
+        self.complete(Login::Rest(TmsLogin { url: server.trim().to_owned(), proof }), remember);
+    }
+
+    pub(super) fn apply_xml(&mut self, login: XmlLogin, remember: bool) {
+        let form = &mut self.fold.snapshot.sign_in;
+        (form.server, form.tenant, form.xml) = (login.url.clone(), login.tenant.clone(), true);
+        form.sip_server = login.sip_server.clone().unwrap_or_default();
+        self.complete(Login::Xml(login), remember);
     }
 
     /// Signs in, once the keyring has given what is missing.
-    fn complete(&mut self, login: TmsLogin, remember: bool) {
+    fn complete(&mut self, login: Login, remember: bool) {
         self.incomplete = None;
-        if is_complete(&login.proof) {
+        if is_complete(&login) {
             return self.sign_in(login, remember);
         }
         self.serial = self.serial.wrapping_add(1);
@@ -92,10 +105,12 @@ impl Running {
                     self.tell::<()>(Err(why));
                     None
                 });
-                fill_in(&mut login.proof, kept.unwrap_or_default());
-                match login.proof {
+                fill_in(&mut login, kept.unwrap_or_default());
+                match &login {
                     // A link's session that was not kept; there is nothing to show but the form.
-                    Proof::Token(token) if token.0.is_empty() => self.fold.snapshot.status = Status::SignedOut,
+                    Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) if token.0.is_empty() => {
+                        self.fold.snapshot.status = Status::SignedOut;
+                    }
                     _ => self.sign_in(login, remember),
                 }
             }
@@ -107,7 +122,8 @@ impl Running {
         }
     }
 
-    fn sign_in(&mut self, login: TmsLogin, remember: bool) {
+    fn sign_in(&mut self, login: Login, remember: bool) {
+        self.xml = None;
         self.signing_in = Some((login.clone(), remember));
         self.command(Command::SignIn(login));
     }
@@ -121,12 +137,28 @@ impl Running {
             },
             Event::Login(LoginState::Initialized(_)) => {
                 if let Some((login, remember)) = self.signing_in.take() {
-                    let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember });
-                    self.tell(asked);
+                    if let Login::Xml(login) = &login {
+                        self.xml = Some((login.clone(), remember));
+                    }
+                    self.keep(login, remember);
+                }
+            }
+            Event::Registration { name, state: RegistrationState::Online { .. } } => {
+                if let Some((registration, password)) = self.sip_password.take_if(|(typed, _)| typed == name)
+                    && let Some((login, remember)) = &mut self.xml
+                {
+                    login.passwords.of.insert(registration, password);
+                    let (login, remember) = (Login::Xml(login.clone()), *remember);
+                    self.keep(login, remember);
                 }
             }
             _ => {}
         }
+    }
+
+    fn keep(&self, login: Login, remember: bool) {
+        let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember });
+        self.tell(asked);
     }
 
     /// A link's session that is over leaves no token behind. `by`: before what may have ended it.
@@ -134,34 +166,40 @@ impl Running {
         let settings = self.memory.settings();
         if by == SignedInBy::Link && settings.signed_in_by != SignedInBy::Link {
             let url = settings.server.clone().unwrap_or_default();
-            let login = TmsLogin { url, proof: Proof::Token(Secret::default()) };
-            let asked = self.keyring.ask(self.memory.vault(), Question::Keep { login, remember: false });
-            self.tell(asked);
+            self.keep(Login::Rest(TmsLogin { url, proof: Proof::Token(Secret::default()) }), false);
         }
     }
 }
 
-fn is_complete(proof: &Proof) -> bool {
-    match proof {
-        Proof::Password { password, api_key, .. } => !password.0.is_empty() && !api_key.0.is_empty(),
-        Proof::Token(token) => !token.0.is_empty(),
-        Proof::Link { .. } => true,
+fn is_complete(login: &Login) -> bool {
+    match login {
+        Login::Rest(TmsLogin { proof: Proof::Password { password, api_key, .. }, .. }) => {
+            !password.0.is_empty() && !api_key.0.is_empty()
+        }
+        Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) => !token.0.is_empty(),
+        Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }) => true,
+        // SIP passwords typed before are kept, whatever key is typed now.
+        Login::Xml(_) => false,
     }
 }
 
 /// What was left empty, from what is kept.
-fn fill_in(proof: &mut Proof, kept: Secrets) {
+fn fill_in(login: &mut Login, kept: Secrets) {
     let or = |typed: &mut Secret, kept| {
         if typed.0.is_empty() {
             *typed = kept;
         }
     };
-    match proof {
-        Proof::Password { password, api_key, .. } => {
+    match login {
+        Login::Rest(TmsLogin { proof: Proof::Password { password, api_key, .. }, .. }) => {
             or(password, kept.password);
             or(api_key, kept.api_key);
         }
-        Proof::Token(token) => or(token, kept.token),
-        Proof::Link { .. } => {}
+        Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) => or(token, kept.token),
+        Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }) => {}
+        Login::Xml(login) => {
+            or(&mut login.key, kept.api_key);
+            login.passwords = SipPasswords { any: kept.password, of: kept.sip_passwords };
+        }
     }
 }

@@ -15,6 +15,8 @@ pub struct Account {
     /// "Maria · acme".
     pub signed_in_as: Option<String>,
     pub groups: Vec<Group>,
+    /// There are so many that one looks for them by name.
+    pub searchable: bool,
     pub can_go_offline: bool,
     pub next_change: Option<Duration>,
 }
@@ -43,14 +45,24 @@ pub struct Row {
 #[derive(Debug, PartialEq)]
 pub struct Conflict {
     pub title: String,
+    pub body: &'static str,
     /// The secondary to use instead, and what that does.
     pub secondary: Option<(String, String)>,
-    pub take_over: String,
+    /// Not where the server cannot move registrations.
+    pub take_over: Option<String>,
 }
 
-pub fn account(snapshot: &Snapshot, now: Instant) -> Account {
+/// More extensions than that are searched rather than read.
+const FEW: usize = 6;
+
+/// `search`: what is looked for, in numbers, names and labels.
+pub fn account(snapshot: &Snapshot, search: &str, now: Instant) -> Account {
     let mut groups: Vec<Group> = vec![];
-    for shown in &snapshot.registrations {
+    let search = search.trim().to_lowercase();
+    let found = |row: &&RegistrationRow| {
+        [&row.extension, &row.name, &row.label].iter().any(|text| text.to_lowercase().contains(&search))
+    };
+    for shown in snapshot.registrations.iter().filter(found) {
         let title = fill(t().extension, &[&shown.extension]);
         let row = row(shown, snapshot, now);
         match groups.iter_mut().find(|group| group.title == title) {
@@ -64,7 +76,9 @@ pub fn account(snapshot: &Snapshot, now: Instant) -> Account {
         _ => None,
     };
     let can_go_offline = snapshot.registrations.iter().any(|row| row.selected);
-    Account { signed_in_as, groups, can_go_offline, next_change }
+    let rows = &snapshot.registrations;
+    let extensions = rows.chunk_by(|a, b| a.extension == b.extension).count();
+    Account { signed_in_as, groups, searchable: extensions > FEW, can_go_offline, next_change }
 }
 
 fn row(shown: &RegistrationRow, snapshot: &Snapshot, now: Instant) -> Row {
@@ -88,7 +102,8 @@ fn row(shown: &RegistrationRow, snapshot: &Snapshot, now: Instant) -> Row {
         Conflict {
             title: fill(t().conflict_title, &[&shown.name, &other.device]),
             secondary: secondary.map(|row| (row.name.clone(), fill(t().use_secondary_about, &[&named(row)]))),
-            take_over: fill(t().take_over_about, &[&shown.name]),
+            body: if snapshot.sign_in.xml { t().conflict_stays } else { t().conflict_body },
+            take_over: (!snapshot.sign_in.xml).then(|| fill(t().take_over_about, &[&shown.name])),
         }
     });
     Row {

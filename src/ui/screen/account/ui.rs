@@ -5,7 +5,7 @@ use crate::ui::{
     snapshot::Intent,
     text::{fill, t},
     theme::{GRID, MARGIN, RADIUS, RADIUS_CARD, Tokens, body, semibold, small, strong},
-    widget::{Button, IconButton, Look, chip, empty_state, focus_ring, section, spacer, words},
+    widget::{Button, Field, IconButton, Look, chip, empty_state, focus_ring, section, spacer, words},
 };
 use egui::{Align, Frame, Label, Layout, Sense, Stroke, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
 
@@ -14,10 +14,11 @@ use egui::{Align, Frame, Label, Layout, Sense, Stroke, Ui, UiBuilder, WidgetInfo
 pub struct Local {
     /// The registration in use elsewhere that was pressed, and asks what to do.
     pub asking: Option<String>,
+    pub search: String,
 }
 
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
-    let shown = account(cx.snapshot, cx.now);
+    let shown = account(cx.snapshot, &local.search, cx.now);
     cx.tick_in(shown.next_change);
     let refresh = |ui: &mut Ui, cx: &mut Cx<'_>| {
         let look = Look::Plain(Tokens::of(ui).neutral);
@@ -29,7 +30,14 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
         if let Some(who) = &shown.signed_in_as {
             ui.label(body(fill(t().signed_in_as, &[who])).color(Tokens::of(ui).text_weak));
         }
-        if shown.groups.is_empty() {
+        if shown.searchable {
+            ui.add(Field::new(t().find_extension, &mut local.search));
+        } else {
+            local.search.clear();
+        }
+        if shown.groups.is_empty() && shown.searchable {
+            empty_state(ui, icon::ACCOUNT, t().none_found, t().none_found_hint);
+        } else if shown.groups.is_empty() {
             empty_state(ui, icon::ACCOUNT, t().no_rows, t().no_rows_hint);
         }
         for group in &shown.groups {
@@ -137,7 +145,7 @@ fn ask(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row, conflict: &Co
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = GRID;
                 ui.add(Label::new(strong(&conflict.title)).wrap());
-                ui.add(Label::new(small(t().conflict_body)).wrap());
+                ui.add(Label::new(small(conflict.body)).wrap());
             });
         });
         let mut select = |registration: &str, takeover| {
@@ -150,7 +158,9 @@ fn ask(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row, conflict: &Co
         {
             select(name, false);
         }
-        if option(ui, t().take_over, &conflict.take_over, false) {
+        if let Some(about) = &conflict.take_over
+            && option(ui, t().take_over, about, false)
+        {
             select(&row.registration, true);
         }
         if ui.add(Button::new(t().cancel, Look::Plain(tokens.neutral))).clicked() {

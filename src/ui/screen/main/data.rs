@@ -1,7 +1,7 @@
 use crate::ui::{
     screen::{Tone, sign_in::data::with_retry},
-    snapshot::{HistoryEntry, HistoryKind, RegistrationRow, Snapshot, Status},
-    text::t,
+    snapshot::{HistoryEntry, HistoryKind, RegistrationRow, SipPassword, Snapshot, Status},
+    text::{fill, t},
 };
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,12 @@ pub enum Help {
     /// The registration is on another device: choose this secondary, or take over.
     Elsewhere {
         secondary: Option<String>,
-        take_over: String,
+        /// Not where the server cannot move registrations.
+        take_over: Option<String>,
+    },
+    /// Type the SIP password of this registration.
+    Password {
+        registration: String,
     },
     None,
 }
@@ -86,6 +91,7 @@ pub fn main(snapshot: &Snapshot, now: Instant) -> Main {
         text
     };
     let advice = match &snapshot.status {
+        _ if snapshot.sip_password.is_some() => snapshot.sip_password.as_ref().map(password),
         Status::Initialized => {
             Some(Advice { text: t().initialized_hint.to_owned(), tone: Tone::Accent, help: Help::SelectAccount })
         }
@@ -98,7 +104,8 @@ pub fn main(snapshot: &Snapshot, now: Instant) -> Main {
         }
         Status::OnlineElsewhere { registration, reason } => {
             let secondary = free_secondary(snapshot, registration).map(|row| row.name.clone());
-            let help = Help::Elsewhere { secondary, take_over: registration.clone() };
+            let take_over = (!snapshot.sign_in.xml).then(|| registration.clone());
+            let help = Help::Elsewhere { secondary, take_over };
             Some(Advice { text: reason.clone(), tone: Tone::Hold, help })
         }
         Status::SignedOut | Status::SigningIn | Status::Connecting { .. } | Status::Online { .. } => None,
@@ -110,6 +117,15 @@ pub fn main(snapshot: &Snapshot, now: Instant) -> Main {
         recent: snapshot.history.iter().map(recent).collect(),
         next_change,
     }
+}
+
+fn password(wanted: &SipPassword) -> Advice {
+    let registration = &wanted.registration;
+    let (text, tone) = match &wanted.problem {
+        Some(problem) => (fill(t().sip_password_again, &[problem, registration]), Tone::Stop),
+        None => (fill(t().sip_password_wanted, &[registration]), Tone::Accent),
+    };
+    Advice { text, tone, help: Help::Password { registration: registration.clone() } }
 }
 
 /// A secondary of the same extension that nobody else holds: what to offer instead of `registration`.

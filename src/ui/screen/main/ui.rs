@@ -6,7 +6,7 @@ use crate::ui::{
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
     widget::{
-        Button, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer,
+        Button, Field, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer,
         with_shortcut,
     },
 };
@@ -27,6 +27,8 @@ pub struct Local {
     pub chosen: Option<usize>,
     /// Give the dial field the keyboard at the next frame.
     pub focus_dial: bool,
+    /// As typed, until it is applied.
+    pub sip_password: String,
 }
 
 /// `chosen_shows`: whether there is room beside the column for a chosen recent call.
@@ -40,7 +42,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::
             ui.spacing_mut().item_spacing.y = 3.0 * GRID;
             spacer(ui, 1.0);
             if let Some(advice) = &shown.advice {
-                show_advice(ui, cx, advice);
+                show_advice(ui, cx, advice, &mut local.sip_password);
             }
             calls::ui::show(ui, cx, calls);
             dial(ui, cx, local, shown.cannot_dial);
@@ -98,7 +100,7 @@ fn status_button(ui: &mut Ui, status: &StatusLine, width: f32) -> bool {
     response.on_hover_text(t().select_account).clicked()
 }
 
-fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice) {
+fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice, typed: &mut String) {
     let tokens = Tokens::of(ui);
     let hue = advice.tone.hue(tokens);
     let sign = if advice.tone == Tone::Accent { icon::INFO } else { icon::WARNING };
@@ -114,6 +116,7 @@ fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice) {
                 cx.go = Some(Page::Account);
             }
         }
+        Help::Password { registration } => password(ui, cx, registration, typed),
         Help::Elsewhere { secondary, take_over } => {
             let mut select = |registration: &str, takeover| {
                 cx.ask(Intent::Select { registration: registration.to_owned(), takeover });
@@ -125,14 +128,30 @@ fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice) {
                         select(name, false);
                     }
                 }
-                let tip = fill(t().take_over_about, &[take_over]);
-                let look = Look::Plain(tokens.hold);
-                if ui.add(Button::new(t().take_over, look).tip(tip)).clicked() {
-                    select(take_over, true);
+                if let Some(name) = take_over {
+                    let tip = fill(t().take_over_about, &[name]);
+                    let look = Look::Plain(tokens.hold);
+                    if ui.add(Button::new(t().take_over, look).tip(tip)).clicked() {
+                        select(name, true);
+                    }
                 }
             });
         }
     });
+}
+
+/// A SIP password, and the way online with it.
+fn password(ui: &mut Ui, cx: &mut Cx<'_>, registration: &str, typed: &mut String) {
+    ui.set_width(ui.available_width());
+    let field = Field::new(t().sip_password, typed).secret(t().show_sip_password, t().hide_sip_password);
+    let response = ui.add(field);
+    let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    let ready = !typed.is_empty();
+    let go = Button::new(t().go_online, Look::Filled(Tokens::of(ui).accent)).enabled(ready);
+    if (ui.add(go).clicked() || entered) && ready {
+        let (registration, password) = (registration.to_owned(), std::mem::take(typed));
+        cx.ask(Intent::SipPassword { registration, password });
+    }
 }
 
 /// The one field: type, Enter dials; the keypad opens under it.

@@ -12,6 +12,10 @@ pub struct Draft {
     pub password: String,
     pub api_key: String,
     pub remember: bool,
+    /// Tenant and key, for a server that has only the XML API.
+    pub xml: bool,
+    pub tenant: String,
+    pub sip_server: String,
     /// What the fields were last filled from.
     filled: Option<SignInForm>,
     /// A field that *Apply* found empty.
@@ -28,28 +32,55 @@ impl Draft {
         self.username.clone_from(&form.username);
         self.password.clone_from(&form.password);
         self.api_key.clone_from(&form.api_key);
+        self.xml = form.xml;
+        self.tenant.clone_from(&form.tenant);
+        self.sip_server.clone_from(&form.sip_server);
         self.remember = form.secrets_remembered || self.filled.is_none();
         self.filled = Some(form.clone());
     }
 
+    /// To the other kind of sign-in; what is typed stays.
+    pub fn switch(&mut self) {
+        self.xml = !self.xml;
+        self.missing = None;
+    }
+
     /// *Apply*: the intent, or nothing and a sentence about the first empty field.
     pub fn apply(&mut self) -> Option<Intent> {
-        let remembered = self.filled.as_ref().is_some_and(|form| form.secrets_remembered);
+        let remembered = self.remembered();
         let empty = |value: &str, optional: bool| value.trim().is_empty() && !optional;
         self.missing = match () {
             () if empty(&self.server, false) => Some(t().missing_server),
+            () if self.xml && empty(&self.tenant, false) => Some(t().missing_tenant),
+            () if self.xml && empty(&self.api_key, remembered) => Some(t().missing_key),
+            () if self.xml => None,
             () if empty(&self.username, false) => Some(t().missing_username),
             () if empty(&self.password, remembered) => Some(t().missing_password),
             () if empty(&self.api_key, remembered) => Some(t().missing_api_key),
             () => None,
         };
-        self.missing.is_none().then(|| Intent::Apply {
-            server: self.server.trim().to_owned(),
-            username: self.username.trim().to_owned(),
-            password: self.password.clone(),
-            api_key: self.api_key.trim().to_owned(),
-            remember: self.remember,
+        let (server, api_key) = (self.server.trim().to_owned(), self.api_key.trim().to_owned());
+        self.missing.is_none().then(|| match self.xml {
+            true => Intent::ApplyXml {
+                server,
+                tenant: self.tenant.trim().to_owned(),
+                key: api_key,
+                sip_server: self.sip_server.trim().to_owned(),
+                remember: self.remember,
+            },
+            false => Intent::Apply {
+                server,
+                username: self.username.trim().to_owned(),
+                password: self.password.clone(),
+                api_key,
+                remember: self.remember,
+            },
         })
+    }
+
+    /// Secrets of this kind of sign-in are remembered.
+    fn remembered(&self) -> bool {
+        self.filled.as_ref().is_some_and(|form| form.secrets_remembered && form.xml == self.xml)
     }
 }
 
@@ -60,6 +91,8 @@ pub struct SignIn {
     pub apply: &'static str,
     /// In the empty password and key fields, where both are remembered.
     pub secret_hint: &'static str,
+    /// Leads to the other kind of sign-in.
+    pub switch: &'static str,
     pub problem: Option<String>,
     pub next_change: Option<Duration>,
 }
@@ -79,7 +112,8 @@ pub fn sign_in(snapshot: &Snapshot, draft: &Draft, now: Instant) -> SignIn {
     SignIn {
         busy,
         apply: if busy { t().applying } else { t().apply },
-        secret_hint: if snapshot.sign_in.secrets_remembered { t().remembered_hint } else { "" },
+        secret_hint: if draft.remembered() { t().remembered_hint } else { "" },
+        switch: if draft.xml { t().use_password } else { t().use_tenant },
         problem,
         next_change,
     }

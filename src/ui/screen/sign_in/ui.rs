@@ -37,6 +37,11 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
                 if let Some(problem) = &shown.problem {
                     banner(ui, icon::ERROR, Tokens::of(ui).stop, problem, |_| ());
                 }
+                let other = Button::new(shown.switch, Look::Plain(Tokens::of(ui).neutral));
+                if ui.add(other.enabled(!shown.busy).width(ui.available_width())).clicked() {
+                    draft.switch();
+                    ui.ctx().request_repaint();
+                }
                 let said = if shown.busy { t().applying } else { shown.problem.as_deref().unwrap_or_default() };
                 announce(ui, "sign-in", said, Live::Assertive);
                 spacer(ui, 4.0);
@@ -67,12 +72,17 @@ pub fn logo(ui: &mut Ui, size: f32) {
 /// The form; true when Enter was pressed in a field.
 fn fields(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bool {
     ui.spacing_mut().item_spacing.y = 2.0 * GRID;
-    let form = [
-        Field::new(t().server, &mut draft.server).hint(t().server_hint),
-        Field::new(t().username, &mut draft.username),
-        Field::new(t().password, &mut draft.password).hint(secret_hint).secret(t().show_password, t().hide_password),
-        Field::new(t().api_key, &mut draft.api_key).hint(secret_hint).secret(t().show_api_key, t().hide_api_key),
-    ];
+    let server = Field::new(t().server, &mut draft.server).hint(t().server_hint);
+    let api_key =
+        Field::new(t().api_key, &mut draft.api_key).hint(secret_hint).secret(t().show_api_key, t().hide_api_key);
+    let form = if draft.xml {
+        let sip_server = Field::new(t().sip_server, &mut draft.sip_server).hint(t().sip_server_hint);
+        [server, Field::new(t().tenant, &mut draft.tenant), api_key, sip_server]
+    } else {
+        let password = Field::new(t().password, &mut draft.password);
+        let password = password.hint(secret_hint).secret(t().show_password, t().hide_password);
+        [server, Field::new(t().username, &mut draft.username), password, api_key]
+    };
     let mut entered = false;
     for field in form {
         let response = ui.add(field.enabled(!busy));
