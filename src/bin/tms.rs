@@ -9,11 +9,12 @@ use std::{
 use agent_manager::{
     demo::{Cast, Login, Parties, Stage, StoryError, play},
     server::{
+        audit,
         clock::Clock,
         demo_data,
         http::problem::ApiError,
         kamailio, logins,
-        passwords::Passwords,
+        passwords::{self, Passwords},
         secrets,
         serve::{Server, Settings},
         store::Store,
@@ -41,6 +42,11 @@ enum Command {
     Admin {
         #[command(subcommand)]
         command: Admin,
+    },
+    /// The record of who did what
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
     },
     /// Write a copy of the database to a new file, while it is in use
     Backup(Copy),
@@ -103,6 +109,12 @@ enum Admin {
         #[command(flatten)]
         database: Database,
     },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Read all of it and compare every link: fails when an entry was altered, removed or slipped in
+    Verify(Database),
 }
 
 #[derive(Args)]
@@ -180,6 +192,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Admin { command: Admin::Create { username, database } } => create_admin(&username, &database).await,
+        Command::Audit { command: Audit::Verify(database) } => {
+            let store = Store::open(database.url()?).await?;
+            println!("{} entries, each follows from the one before", audit::verify(&store).await?);
+            store.close().await;
+            Ok(())
+        }
         Command::Backup(copy) => {
             Store::backup(copy.database.url()?, &copy.file).await?;
             println!("{} written", copy.file.display());
@@ -347,14 +365,16 @@ async fn create_admin(username: &str, database: &Database) -> anyhow::Result<()>
     let given = std::env::var("TMS_ADMIN_PASSWORD").ok();
     let password = given.clone().unwrap_or_else(secrets::password);
     let username = logins::check_username(username)?;
-    logins::check_password(&password, &username)?;
+    passwords::check(&password, &username)?;
     let store = Store::open(database.url()?).await?;
     let hash = Passwords::new().hash(&password).await?;
-    let login = logins::NewLogin { username: &username, name: "Operator", password_hash: &hash, operator: true };
+    let login =
+        logins::NewLogin { username: &username, name: "Operator", email: None, password_hash: &hash, operator: true };
     let mut tx = store.begin().await?;
     logins::create(&mut tx, &login, Clock::system().now_ms())
         .await
         .map_err(|e| ApiError::from_rule(e, || format!("the user name {username} exists already")))?;
+    audit::record(&mut tx, Clock::system().now_ms(), "create operator", &username).await?;
     tx.commit().await?;
     store.close().await;
     // The only way to learn a password that was made here; one that was given is not repeated.

@@ -29,9 +29,9 @@ impl<'a> Change<'a> {
     pub async fn commit(self, action: &str, object: &str) -> Answer<()> {
         let Self { mut tx, mut ended, app, manager, peer, account } = self;
         audit::record_in(&mut tx, app, Some(account.id), &manager.username, peer, action, object).await?;
-        ended.enforce(&mut tx, account.id).await?;
+        ended.enforce(&mut tx, account.id, app.clock.now_ms()).await?;
         tx.commit().await?;
-        ended.tell(app, account).await;
+        ended.tell(app, Some(account)).await;
         Ok(())
     }
 }

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::{
-    accounts::{self, AccountRow},
-    api_keys,
+    accounts::{self, AccountRow, Place},
+    api_keys::{self, NewKeyRow, Scope},
     clock::Clock,
     extensions::{self, Changes},
     http::problem::ApiError,
@@ -86,7 +86,7 @@ async fn account(tx: &mut Tx, now: i64) -> Result<AccountRow, sqlx::Error> {
         Account { name: "Acme".into(), tenant: TENANT.into(), realm: TENANT.into(), edition: Edition::Enterprise };
     let id = match find(tx, "SELECT id FROM account WHERE tenant = $1", TENANT).await? {
         Some(id) => id,
-        None => accounts::create(tx, &account, now).await?,
+        None => accounts::create(tx, &account, &Place { time_zone: "UTC", parent: None }, now).await?,
     };
     Ok(AccountRow { id, account, enabled: true })
 }
@@ -95,7 +95,8 @@ async fn login(tx: &mut Tx, account: i64, password_hash: &str, now: i64) -> Resu
     let id = match find(tx, "SELECT id FROM login WHERE username = $1", USERNAME).await? {
         Some(id) => id,
         None => {
-            let login = NewLogin { username: USERNAME, name: "Alex Agent", password_hash, operator: false };
+            let login =
+                NewLogin { username: USERNAME, name: "Alex Agent", email: None, password_hash, operator: false };
             let id = logins::create(tx, &login, now).await?;
             logins::add_membership(tx, id, account, sessions::Role::Extension).await?;
             id
@@ -116,7 +117,8 @@ async fn api_key(tx: &mut Tx, account: i64, key: &secrets::ApiKey, now: i64) -> 
     while let Some(id) = find(tx, last, KEY_NAME).await? {
         api_keys::revoke(tx, account, id, now).await?;
     }
-    api_keys::create(tx, account, KEY_NAME, key, now).await
+    let row = NewKeyRow { account, name: KEY_NAME, scope: Scope::All, expires_at: None };
+    api_keys::create(tx, &row, key, now).await
 }
 
 async fn extension(tx: &mut Tx, account: &AccountRow, number: &str, name: &str, now: i64) -> Result<i64, sqlx::Error> {

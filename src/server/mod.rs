@@ -28,5 +28,7 @@ pub mod sessions;
 pub mod sip;
 pub mod store;
 pub mod throttle;
+#[cfg(test)]
+mod upgrade_tests;
 pub mod web;
 pub mod xml;

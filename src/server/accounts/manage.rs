@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::queries::{self, AccountRow};
+use super::queries::{self, Place};
 use crate::{
     server::{
         audit,
@@ -24,6 +24,10 @@ use crate::{
 pub struct ManagedAccount {
     #[serde(flatten)]
     pub account: Account,
+    /// IANA name of its time zone.
+    pub time_zone: String,
+    /// Tenant of the account that it was made under.
+    pub parent: Option<String>,
     pub enabled: bool,
 }
 
@@ -32,14 +36,22 @@ pub struct NewAccount {
     pub name: String,
     /// One unique word of 2 to 30 lower-case letters and digits; the last part of every SIP user name.
     pub tenant: String,
-    /// SIP domain and digest realm; the tenant where it is left out. Never changed later.
+    /// SIP domain and digest realm; the tenant where it is left out.
     pub realm: Option<String>,
     pub edition: Edition,
+    /// IANA name, such as `Europe/Berlin`; UTC where it is left out.
+    pub time_zone: Option<String>,
+    /// Tenant of the account that it is made under: its administrators manage this one too. Never changed later.
+    pub parent: Option<String>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct AccountChange {
     pub name: Option<String>,
+    /// IANA name, such as `Europe/Berlin`.
+    pub time_zone: Option<String>,
+    /// Changes until the first SIP password or softphone depends on it.
+    pub realm: Option<String>,
     pub edition: Option<Edition>,
     /// Switching it off ends its sessions and removes its devices.
     pub enabled: Option<bool>,
@@ -48,11 +60,12 @@ pub struct AccountChange {
 /// The accounts that the caller may manage: an operator every one.
 pub async fn list(app: &App, manager: &Manager, page: &Page) -> Answer<Listed<ManagedAccount>> {
     let found = queries::list(&app.store, (!manager.operator).then_some(manager.login), page).await?;
-    Ok(page.of(found, shown))
+    Ok(page.of(found, |account| account))
 }
 
 pub async fn read(app: &App, manager: &Manager, tenant: &str) -> Answer<ManagedAccount> {
-    Ok(shown(manager.account(app, tenant, Right::SeeAccount).await?.account))
+    let access = manager.account(app, tenant, Right::SeeAccount).await?;
+    Ok(queries::managed(&app.store, access.account.id).await?)
 }
 
 pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount) -> Answer<ManagedAccount> {
@@ -63,19 +76,25 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount
         None => tenant.clone(),
     };
     let account = Account { name: input::text("name", &wanted.name)?, tenant, realm, edition: wanted.edition };
+    let time_zone = time_zone(wanted.time_zone.as_deref().unwrap_or("UTC"))?;
+    let parent = match &wanted.parent {
+        Some(parent) => Some(manager.account(app, parent, Right::AlterAccount).await?.account),
+        None => None,
+    };
+    let place = Place { time_zone: &time_zone, parent: parent.as_ref().map(|p| p.id) };
     let mut tx = app.store.begin().await?;
-    let id = queries::create(&mut tx, &account, app.clock.now_ms()).await.map_err(|e| {
+    let id = queries::create(&mut tx, &account, &place, app.clock.now_ms()).await.map_err(|e| {
         ApiError::from_rule(e, || {
             format!("The tenant {} or the realm {} exists already; choose another.", account.tenant, account.realm)
         })
     })?;
     audit::record_in(&mut tx, app, Some(id), &manager.username, peer, "create account", &account.tenant).await?;
     tx.commit().await?;
-    Ok(ManagedAccount { account, enabled: true })
+    Ok(ManagedAccount { account, time_zone, parent: parent.map(|p| p.account.tenant), enabled: true })
 }
 
 /// Lowering the edition to Express is refused while an extension has an additional registration. Only an operator may
-/// change edition and state.
+/// change edition, realm and state.
 pub async fn update(
     app: &App,
     manager: &Manager,
@@ -84,22 +103,29 @@ pub async fn update(
     change: AccountChange,
 ) -> Answer<ManagedAccount> {
     let mut row = manager.account(app, tenant, Right::AlterAccount).await?.account;
-    if change.edition.is_some() || change.enabled.is_some() {
+    if change.edition.is_some() || change.enabled.is_some() || change.realm.is_some() {
         manager.must_be_operator()?;
     }
     if let Some(name) = &change.name {
         row.account.name = input::text("name", name)?;
     }
+    if let Some(realm) = &change.realm {
+        row.account.realm = input::word("realm", realm, 1, 100, ".-")?;
+    }
+    let time_zone = change.time_zone.as_deref().map(time_zone).transpose()?;
     row.account.edition = change.edition.unwrap_or(row.account.edition);
     row.enabled = change.enabled.unwrap_or(row.enabled);
     let switched_off = if row.enabled { Vec::new() } else { registrations::names_in(&app.store, row.id).await? };
     let mut kept = Change::begin(app, manager, peer, &row).await?;
-    queries::update(&mut kept.tx, &row).await.map_err(|e| ApiError::from_rule(e, String::new))?;
+    queries::update(&mut kept.tx, &row, time_zone.as_deref())
+        .await
+        .map_err(|e| ApiError::from_rule(e, || "This realm exists already; choose another.".to_owned()))?;
     kept.ended.empty(switched_off);
     kept.commit("alter account", tenant).await?;
-    Ok(shown(row))
+    Ok(queries::managed(&app.store, row.id).await?)
 }
 
-fn shown(row: AccountRow) -> ManagedAccount {
-    ManagedAccount { account: row.account, enabled: row.enabled }
+fn time_zone(given: &str) -> Answer<String> {
+    let known = jiff::tz::TimeZone::get(given).ok().and_then(|zone| zone.iana_name().map(str::to_owned));
+    known.ok_or_else(|| ApiError::invalid("time_zone must be a name of the IANA's, such as Europe/Berlin or UTC."))
 }

@@ -1,5 +1,6 @@
 //! Queries about accounts.
 
+use super::manage::ManagedAccount;
 use crate::{
     server::{
         http::{page::Page, problem::Answer},
@@ -22,47 +23,83 @@ impl AccountRow {
     }
 }
 
-/// Accounts by tenant; `member` leaves only those on which this login is enabled.
-pub async fn list(store: &Store, member: Option<i64>, page: &Page) -> Answer<Vec<AccountRow>> {
-    let rows = query(
-        "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled
-         FROM account a
-         WHERE ($1 IS NULL OR a.enabled AND EXISTS (
-                 SELECT 1 FROM membership m WHERE m.account_id = a.id AND m.login_id = $1 AND m.state = 'enabled'))
-             AND (lower(a.name) LIKE lower($2) ESCAPE '!' OR a.tenant LIKE lower($2) ESCAPE '!')
-         ORDER BY a.tenant LIMIT $3 OFFSET $4",
-    )
+/// The accounts that fit the rest of the statement, as they are shown.
+macro_rules! managed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
+                 a.time_zone, p.tenant AS parent
+             FROM account a LEFT JOIN account p ON p.id = a.parent_id ",
+            $rest
+        )
+    };
+}
+
+/// Accounts by tenant. `member` leaves only those that this login may manage: on which it is enabled, and those below the ones
+/// of which it is an administrator.
+pub async fn list(store: &Store, member: Option<i64>, page: &Page) -> Answer<Vec<ManagedAccount>> {
+    let rows = query(managed!(
+        "WHERE ($1 IS NULL OR a.enabled AND a.id IN (
+             WITH RECURSIVE below (id) AS (
+                 SELECT m.account_id FROM membership m JOIN account o ON o.id = m.account_id
+                 WHERE m.login_id = $1 AND m.state = 'enabled' AND m.role = 'admin' AND o.enabled
+                 UNION SELECT c.id FROM account c JOIN below ON c.parent_id = below.id)
+             SELECT id FROM below
+             UNION SELECT account_id FROM membership WHERE login_id = $1 AND state = 'enabled'))
+         AND (lower(a.name) LIKE lower($2) ESCAPE '!' OR a.tenant LIKE lower($2) ESCAPE '!')
+         ORDER BY a.tenant LIMIT $3 OFFSET $4"
+    ))
     .bind(member)
     .bind(page.pattern()?)
     .bind(page.rows())
     .bind(page.offset())
     .fetch_all(store)
     .await?;
-    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(shown).collect::<Result<_, _>>()?)
 }
 
-pub async fn create(connection: &mut Tx, account: &Account, now: i64) -> Result<i64, sqlx::Error> {
+/// One account as it is shown.
+pub async fn managed(store: &Store, account: i64) -> Result<ManagedAccount, sqlx::Error> {
+    shown(&query(managed!("WHERE a.id = $1")).bind(account).fetch_one(store).await?)
+}
+
+/// Where an account stands, on the clock and in the tree.
+pub struct Place<'a> {
+    pub time_zone: &'a str,
+    pub parent: Option<i64>,
+}
+
+pub async fn create(tx: &mut Tx, account: &Account, place: &Place<'_>, now: i64) -> Result<i64, sqlx::Error> {
     let row = query(
-        "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        "INSERT INTO account (name, tenant, realm, edition, time_zone, parent_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
     )
     .bind(&account.name)
     .bind(&account.tenant)
     .bind(&account.realm)
     .bind(written(account.edition))
+    .bind(place.time_zone)
+    .bind(place.parent)
     .bind(now)
-    .fetch_one(connection)
+    .fetch_one(tx)
     .await?;
     row.try_get("id")
 }
 
-pub async fn update(connection: &mut Tx, row: &AccountRow) -> Result<(), sqlx::Error> {
-    query("UPDATE account SET name = $1, edition = $2, enabled = $3 WHERE id = $4")
-        .bind(&row.account.name)
-        .bind(written(row.account.edition))
-        .bind(row.enabled)
-        .bind(row.id)
-        .execute(connection)
-        .await?;
+/// The time zone stays where none is given.
+pub async fn update(tx: &mut Tx, row: &AccountRow, time_zone: Option<&str>) -> Result<(), sqlx::Error> {
+    query(
+        "UPDATE account SET name = $1, edition = $2, enabled = $3, realm = $4, time_zone = coalesce($5, time_zone)
+         WHERE id = $6",
+    )
+    .bind(&row.account.name)
+    .bind(written(row.account.edition))
+    .bind(row.enabled)
+    .bind(&row.account.realm)
+    .bind(time_zone)
+    .bind(row.id)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -92,4 +129,9 @@ pub fn read(row: &Row) -> Result<AccountRow, sqlx::Error> {
         },
         enabled: row.try_get("account_enabled")?,
     })
+}
+
+fn shown(row: &Row) -> Result<ManagedAccount, sqlx::Error> {
+    let AccountRow { account, enabled, .. } = read(row)?;
+    Ok(ManagedAccount { account, time_zone: row.try_get("time_zone")?, parent: row.try_get("parent")?, enabled })
 }

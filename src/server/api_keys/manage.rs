@@ -4,18 +4,52 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::queries;
+use super::queries::{self, NewKeyRow};
 use crate::server::{
     change::Change,
     http::{
         App,
         input::{self, Peer},
         page::{Listed, Page},
-        problem::{Answer, ApiError},
+        problem::{Answer, ApiError, kind},
     },
     secrets,
     sessions::{Manager, Right},
 };
+
+/// What a key opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    #[default]
+    All,
+    /// Agent Manager's sign-in.
+    Agent,
+    /// The XML API.
+    Xml,
+}
+
+impl Scope {
+    /// As the database writes it.
+    pub fn written(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Agent => "agent",
+            Self::Xml => "xml",
+        }
+    }
+
+    /// # Errors
+    /// When the database wrote something else.
+    pub fn read(stored: &str) -> Result<Self, sqlx::Error> {
+        match stored {
+            "all" => Ok(Self::All),
+            "agent" => Ok(Self::Agent),
+            "xml" => Ok(Self::Xml),
+            other => Err(sqlx::Error::Decode(format!("{other:?} is no scope").into())),
+        }
+    }
+}
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ManagedKey {
@@ -23,10 +57,16 @@ pub struct ManagedKey {
     pub name: String,
     /// The readable beginning of the key.
     pub prefix: String,
+    pub scope: Scope,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// The secret before the last rotation works until then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub old_until: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revoked_at: Option<Timestamp>,
 }
@@ -34,6 +74,20 @@ pub struct ManagedKey {
 #[derive(Deserialize, ToSchema)]
 pub struct NewKey {
     pub name: String,
+    #[serde(default)]
+    pub scope: Scope,
+    /// It works no more from then on, and sessions that were opened with it end.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Rotation {
+    /// The prefix of the secret that is replaced: of two who rotate at the same time, one is told that it was done.
+    pub prefix: String,
+    /// The old secret works until then, at most 90 days; it stops at once where this is left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub old_until: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -66,10 +120,46 @@ pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> An
 pub async fn create(app: &App, manager: &Manager, peer: Peer, tenant: &str, wanted: NewKey) -> Answer<MadeKey> {
     let account = manager.account(app, tenant, Right::ManageKeys).await?.account;
     let name = input::text("name", &wanted.name)?;
+    let now = app.clock.now_ms();
+    let expires_at = wanted.expires_at.map(Timestamp::as_millisecond);
+    if expires_at.is_some_and(|end| end <= now) {
+        return Err(ApiError::invalid("expires_at must lie in the future."));
+    }
     let key = secrets::ApiKey::generate();
     let mut change = Change::begin(app, manager, peer, &account).await?;
-    let id = queries::create(&mut change.tx, account.id, &name, &key, app.clock.now_ms()).await?;
+    let row = NewKeyRow { account: account.id, name: &name, scope: wanted.scope, expires_at };
+    let id = queries::create(&mut change.tx, &row, &key, now).await?;
     change.commit("create api key", &key.prefix).await?;
+    Ok(MadeKey { id, name, tenant: account.account.tenant, prefix: key.prefix, key: key.key })
+}
+
+const LONGEST_OVERLAP_MS: i64 = 90 * 24 * 3600 * 1000;
+
+/// A new secret for a key; the extensions it is enabled on and the sessions it opened stay. The key is in this answer and
+/// never again.
+pub async fn rotate(
+    app: &App,
+    manager: &Manager,
+    peer: Peer,
+    (tenant, id): (&str, i64),
+    wanted: Rotation,
+) -> Answer<MadeKey> {
+    let account = manager.account(app, tenant, Right::ManageKeys).await?.account;
+    let name = queries::name(&app.store, account.id, id).await?.ok_or_else(|| unknown(id))?;
+    let now = app.clock.now_ms();
+    let old_until = wanted.old_until.map(Timestamp::as_millisecond);
+    if old_until.is_some_and(|end| end <= now || end > now + LONGEST_OVERLAP_MS) {
+        return Err(ApiError::invalid("old_until must lie in the future, at most 90 days from now."));
+    }
+    let key = secrets::ApiKey::generate();
+    let mut change = Change::begin(app, manager, peer, &account).await?;
+    if !queries::rotate(&mut change.tx, (account.id, id), &wanted.prefix, &key, old_until).await? {
+        return Err(ApiError::conflict(
+            kind::CONFLICT,
+            "The key was rotated or revoked since you looked. Look at the list again; nothing was changed.",
+        ));
+    }
+    change.commit("rotate api key", &key.prefix).await?;
     Ok(MadeKey { id, name, tenant: account.account.tenant, prefix: key.prefix, key: key.key })
 }
 
@@ -86,9 +176,7 @@ pub async fn revoke(app: &App, manager: &Manager, peer: Peer, tenant: &str, id: 
 /// What a key was used for, newest first.
 pub async fn uses(app: &App, manager: &Manager, tenant: &str, id: i64, page: &Page) -> Answer<Listed<KeyUse>> {
     let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
-    if !queries::exists(&app.store, account.id, id).await? {
-        return Err(unknown(id));
-    }
+    queries::name(&app.store, account.id, id).await?.ok_or_else(|| unknown(id))?;
     let found = queries::uses(&app.store, id, page).await?;
     Ok(page.of(found, |row| row))
 }

@@ -7,6 +7,7 @@ mod routes;
 mod tests;
 
 pub use self::{
-    queries::{KeyRow, create, find, log_use, of_extension, revoke, usable},
+    manage::Scope,
+    queries::{KeyRow, NewKeyRow, create, find, log_use, of_extension, revoke, usable},
     routes::routes,
 };

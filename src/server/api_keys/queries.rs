@@ -1,6 +1,8 @@
 //! Queries about API keys.
 
-use super::manage::{KeyUse, ManagedKey};
+use jiff::Timestamp;
+
+use super::manage::{KeyUse, ManagedKey, Scope};
 use crate::server::{
     accounts::{self, AccountRow},
     clock,
@@ -14,75 +16,142 @@ use crate::server::{
     store::{Row, Store, Tx, query},
 };
 
-/// A key that works, and the account it stands for.
+/// A key that was not revoked, and the account it stands for.
 #[derive(Clone, Debug)]
 pub struct KeyRow {
     pub id: i64,
     pub account: AccountRow,
+    scope: Scope,
+    expires_at: Option<i64>,
 }
 
-/// The key, unless it is unknown or revoked.
-pub async fn find(store: &Store, key: &str) -> Result<Option<KeyRow>, sqlx::Error> {
+impl KeyRow {
+    /// Why the key does not open this; `None` when it does.
+    pub fn refused(&self, wanted: Scope, now: i64) -> Option<&'static str> {
+        if self.expires_at.is_some_and(|end| end <= now) {
+            return Some(
+                "This API key has expired. Ask whoever manages your TMS for a new one, made in TMS, API Manager.",
+            );
+        }
+        match (self.scope, wanted) {
+            (Scope::All, _) | (Scope::Agent, Scope::Agent) | (Scope::Xml, Scope::Xml) => None,
+            (Scope::Xml, _) => Some(
+                "This API key is for the XML API only. Ask whoever manages your TMS for one that is for Agent Manager.",
+            ),
+            (Scope::Agent, _) => {
+                Some("This API key is for Agent Manager only. Make one for the XML API in TMS, API Manager.")
+            }
+        }
+    }
+}
+
+/// The keys that were not revoked and fit the rest of the statement.
+macro_rules! select {
+    ($from:literal, $and:literal) => {
+        concat!(
+            "SELECT k.id, k.scope, k.expires_at, a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
+                 a.enabled AS account_enabled
+             FROM ",
+            $from,
+            " JOIN account a ON a.id = k.account_id WHERE k.revoked_at IS NULL AND ",
+            $and
+        )
+    };
+}
+
+/// The key with this secret, or with the one before it while that still works. `None`: unknown or revoked.
+pub async fn find(store: &Store, key: &str, now: i64) -> Result<Option<KeyRow>, sqlx::Error> {
     if !secrets::ApiKey::is_whole(key) {
         return Ok(None);
     }
-    let row = query(
-        "SELECT k.id, a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
-             a.enabled AS account_enabled
-         FROM api_key k JOIN account a ON a.id = k.account_id
-         WHERE k.hash = $1 AND k.revoked_at IS NULL",
-    )
-    .bind(secrets::hash(key))
-    .fetch_optional(store)
-    .await?;
+    let row = query(select!("api_key k", "(k.hash = $1 OR (k.former_hash = $1 AND k.former_until > $2))"))
+        .bind(secrets::hash(key))
+        .bind(now)
+        .fetch_optional(store)
+        .await?;
     row.as_ref().map(read).transpose()
 }
 
-/// The key that is enabled on an extension, unless it is revoked.
+/// The key that is enabled on an extension.
 pub async fn of_extension(store: &Store, extension: i64) -> Result<Option<KeyRow>, sqlx::Error> {
-    let row = query(
-        "SELECT k.id, a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
-             a.enabled AS account_enabled
-         FROM extension e JOIN api_key k ON k.id = e.api_key_id JOIN account a ON a.id = k.account_id
-         WHERE e.id = $1 AND k.revoked_at IS NULL",
-    )
-    .bind(extension)
-    .fetch_optional(store)
-    .await?;
+    let row = query(select!("extension e JOIN api_key k ON k.id = e.api_key_id", "e.id = $1"))
+        .bind(extension)
+        .fetch_optional(store)
+        .await?;
     row.as_ref().map(read).transpose()
 }
 
 /// Whether the key may be enabled on an extension of this account.
-pub async fn usable(store: &Store, account: i64, key: i64) -> Answer<()> {
-    let row = query("SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL")
-        .bind(key)
-        .bind(account)
-        .fetch_optional(store)
-        .await?;
+pub async fn usable(store: &Store, account: i64, key: i64, now: i64) -> Answer<()> {
+    let row = query(
+        "SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL AND scope <> 'xml'
+             AND (expires_at IS NULL OR expires_at > $3)",
+    )
+    .bind(key)
+    .bind(account)
+    .bind(now)
+    .fetch_optional(store)
+    .await?;
     row.map(|_| ()).ok_or_else(|| {
-        ApiError::invalid(format!("api_key: {key} is no usable key of this account; make one under api-keys."))
+        ApiError::invalid(format!(
+            "api_key: {key} is no key of this account that Agent Manager may use; make one under api-keys."
+        ))
     })
+}
+
+/// A new key, without its secret.
+pub struct NewKeyRow<'a> {
+    pub account: i64,
+    pub name: &'a str,
+    pub scope: Scope,
+    pub expires_at: Option<i64>,
 }
 
 /// Stores a new key's prefix and hash.
 pub async fn create(
     connection: &mut Tx,
-    account: i64,
-    name: &str,
+    row: &NewKeyRow<'_>,
     key: &secrets::ApiKey,
     now: i64,
 ) -> Result<i64, sqlx::Error> {
     let row = query(
-        "INSERT INTO api_key (account_id, name, prefix, hash, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        "INSERT INTO api_key (account_id, name, prefix, hash, scope, expires_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
     )
-    .bind(account)
-    .bind(name)
+    .bind(row.account)
+    .bind(row.name)
     .bind(&key.prefix)
     .bind(secrets::hash(&key.key))
+    .bind(row.scope.written())
+    .bind(row.expires_at)
     .bind(now)
     .fetch_one(connection)
     .await?;
     row.try_get("id")
+}
+
+/// Gives a key another secret. False: its secret is no longer the one that `prefix` begins, or it was revoked.
+pub async fn rotate(
+    connection: &mut Tx,
+    (account, key): (i64, i64),
+    prefix: &str,
+    new: &secrets::ApiKey,
+    old_until: Option<i64>,
+) -> Result<bool, sqlx::Error> {
+    let rotated = query(
+        "UPDATE api_key SET hash = $1, prefix = $2, former_until = $3,
+             former_hash = CASE WHEN $3 IS NULL THEN NULL ELSE hash END
+         WHERE id = $4 AND account_id = $5 AND prefix = $6 AND revoked_at IS NULL",
+    )
+    .bind(secrets::hash(&new.key))
+    .bind(&new.prefix)
+    .bind(old_until)
+    .bind(key)
+    .bind(account)
+    .bind(prefix)
+    .execute(connection)
+    .await?;
+    Ok(rotated == 1)
 }
 
 /// Revokes a key and takes it off its extensions. False: the account has no such key.
@@ -116,15 +185,15 @@ pub async fn log_use(app: &App, key: i64, peer: Peer, request: &str) -> Result<(
     tx.commit().await
 }
 
-/// Whether the account has this key, revoked or not.
-pub async fn exists(store: &Store, account: i64, key: i64) -> Result<bool, sqlx::Error> {
-    let row = query("SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2").bind(key).bind(account);
-    Ok(row.fetch_optional(store).await?.is_some())
+/// The name of a key of the account, revoked or not.
+pub async fn name(store: &Store, account: i64, key: i64) -> Result<Option<String>, sqlx::Error> {
+    let row = query("SELECT name FROM api_key WHERE id = $1 AND account_id = $2").bind(key).bind(account);
+    row.fetch_optional(store).await?.map(|row| row.try_get("name")).transpose()
 }
 
 pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<ManagedKey>> {
     let rows = query(
-        "SELECT id, name, prefix, created_at, last_used_at, revoked_at FROM api_key
+        "SELECT id, name, prefix, scope, created_at, last_used_at, expires_at, former_until, revoked_at FROM api_key
          WHERE account_id = $1 AND (lower(name) LIKE lower($2) ESCAPE '!' OR prefix LIKE $2 ESCAPE '!')
          ORDER BY id LIMIT $3 OFFSET $4",
     )
@@ -139,9 +208,12 @@ pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<Manage
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             prefix: row.try_get("prefix")?,
+            scope: Scope::read(&row.try_get::<String>("scope")?)?,
             created_at: clock::from_ms(row.try_get("created_at")?),
-            last_used_at: row.try_get::<Option<i64>>("last_used_at")?.map(clock::from_ms),
-            revoked_at: row.try_get::<Option<i64>>("revoked_at")?.map(clock::from_ms),
+            last_used_at: time(row, "last_used_at")?,
+            expires_at: time(row, "expires_at")?,
+            old_until: time(row, "former_until")?,
+            revoked_at: time(row, "revoked_at")?,
         })
     };
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
@@ -169,6 +241,15 @@ pub async fn uses(store: &Store, key: i64, page: &Page) -> Answer<Vec<KeyUse>> {
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+fn time(row: &Row, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+    Ok(row.try_get::<Option<i64>>(column)?.map(clock::from_ms))
+}
+
 fn read(row: &Row) -> Result<KeyRow, sqlx::Error> {
-    Ok(KeyRow { id: row.try_get("id")?, account: accounts::read(row)? })
+    Ok(KeyRow {
+        id: row.try_get("id")?,
+        account: accounts::read(row)?,
+        scope: Scope::read(&row.try_get::<String>("scope")?)?,
+        expires_at: row.try_get("expires_at")?,
+    })
 }

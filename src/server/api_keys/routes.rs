@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::manage::{self, KeyUse, MadeKey, ManagedKey, NewKey};
+use super::manage::{self, KeyUse, MadeKey, ManagedKey, NewKey, Rotation};
 use crate::{
     server::{
         http::{
@@ -21,7 +21,11 @@ use crate::{
 };
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke)).routes(routes!(uses))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(revoke))
+        .routes(routes!(rotate))
+        .routes(routes!(uses))
 }
 
 /// The API keys of an account
@@ -70,6 +74,26 @@ async fn revoke(
 ) -> Answer<StatusCode> {
     manage::revoke(&app, &manager, peer, &tenant, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Rotate an API key: give it a new secret
+///
+/// The secret is shown in this answer and never again. The old one may go on working for a while, so that everybody who uses
+/// it can be given the new one; extensions and sessions stay.
+#[utoipa::path(post, path = "/v1/accounts/{tenant}/api-keys/{id}/rotate", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), ("id" = i64, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = Rotation,
+    responses((status = 201, body = MadeKey), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn rotate(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, id)): Segments<(String, i64)>,
+    Input(wanted): Input<Rotation>,
+) -> Answer<Once<MadeKey>> {
+    let body = manage::rotate(&app, &manager, peer, (&tenant, id), wanted).await?;
+    Ok(Once { body, secrets: &["key"] })
 }
 
 /// What an API key was used for, newest first

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::server::store::query;
 use crate::{
-    server::{http::testing::Harness, secrets},
+    server::{http::testing::Harness, secrets, sessions},
     tms::wire::problem,
 };
 
@@ -46,4 +46,79 @@ async fn revoking_a_key_ends_its_sessions() {
     }
     let enable = h.patch("/v1/accounts/acme/extensions/100", json!({"api_key": id})).token(&operator).send().await;
     assert_eq!(enable.status.as_u16(), 422, "a revoked key was enabled");
+}
+
+#[tokio::test]
+async fn a_rotated_key_overlaps_as_long_as_it_is_told() {
+    let h = Harness::new().await;
+    let (operator, agent) = (h.operator().await, h.agent().await);
+    let key = h.get(KEYS).token(&operator).send().await.json[0].clone();
+    let path = format!("{KEYS}/{}/rotate", key["id"]);
+    let rotate = |body| h.post(&path, body).token(&operator).send();
+    for (old_until, word) in [
+        (json!("2020-01-01T00:00:00Z"), "future"),
+        (json!("2028-01-01T00:00:00Z"), "90 days"),
+        (json!("tomorrow"), "does not fit"),
+    ] {
+        let refused = rotate(json!({"prefix": key["prefix"], "old_until": old_until})).await;
+        assert_eq!(refused.status.as_u16(), 422, "{}", refused.text);
+        assert!(refused.string("detail").contains(word), "{}", refused.text);
+    }
+    let made = rotate(json!({"prefix": key["prefix"], "old_until": "2027-01-15T09:00:00Z"})).await;
+    assert_eq!((made.status.as_u16(), &made.json["id"]), (201, &key["id"]), "{}", made.text);
+    let with = async |key: &str| h.try_sign_in(&h.demo.username, &h.demo.password, key).await.status.as_u16();
+    assert_eq!((with(&made.string("key")).await, with(&h.demo.api_key).await), (201, 201), "both work");
+    assert_eq!(rotate(json!({"prefix": key["prefix"]})).await.status.as_u16(), 409, "what was rotated already");
+    assert_eq!(h.get("/v1/me").token(&agent).send().await.status.as_u16(), 200, "its sessions stay");
+    h.pass(3600 + 1);
+    assert_eq!((with(&made.string("key")).await, with(&h.demo.api_key).await), (201, 403), "the old one stops");
+    sessions::purge(&h.app).await.expect("purges");
+    assert_eq!(with(&made.string("key")).await, 201);
+
+    let operator = h.operator().await;
+    let again = h.post(&path, json!({"prefix": made.string("prefix")})).token(&operator).send().await;
+    assert_eq!(
+        (with(&again.string("key")).await, with(&made.string("key")).await),
+        (201, 403),
+        "no overlap was asked for"
+    );
+    h.delete(&format!("{KEYS}/{}", key["id"])).token(&operator).send().await;
+    let revoked = h.post(&path, json!({"prefix": again.string("prefix")})).token(&operator).send().await;
+    assert_eq!(revoked.status.as_u16(), 409, "a revoked key was rotated: {}", revoked.text);
+}
+
+#[tokio::test]
+async fn a_key_opens_what_it_is_for_until_it_expires() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let add = |body| h.post(KEYS, body).token(&operator).send();
+    assert_eq!(add(json!({"name": "K", "expires_at": "2020-01-01T00:00:00Z"})).await.status.as_u16(), 422);
+    assert_eq!(add(json!({"name": "K", "scope": "everything"})).await.status.as_u16(), 422);
+    let xml = add(json!({"name": "CRM", "scope": "xml"})).await;
+    let agent = add(json!({"name": "Agents", "scope": "agent", "expires_at": "2027-01-15T09:00:00Z"})).await;
+    let extension = "/v1/accounts/acme/extensions/100";
+    let tie = |key: &serde_json::Value| h.patch(extension, json!({"api_key": key})).token(&operator).send();
+    assert_eq!(tie(&xml.json["id"]).await.status.as_u16(), 422, "a key for the XML API on an extension");
+    assert_eq!(tie(&agent.json["id"]).await.status.as_u16(), 200);
+
+    let with = async |key: &str| h.try_sign_in(&h.demo.username, &h.demo.password, key).await;
+    let refused = with(&xml.string("key")).await;
+    assert_eq!((refused.status.as_u16(), refused.kind()), (403, problem::API_KEY_UNKNOWN));
+    assert!(refused.string("detail").contains("XML API only"), "{}", refused.text);
+    let session = with(&agent.string("key")).await.string("token");
+    let ask = async |key: &str| {
+        let request = format!(
+            "<XML><Tenant><Name>acme</Name><Auth>{key}</Auth></Tenant><ActionName>DoNothing</ActionName></XML>"
+        );
+        h.call(axum::http::Method::POST, "/Euphoria.Api.aspx").raw(request).send().await.text
+    };
+    assert!(ask(&xml.string("key")).await.contains("Nothing Done"));
+    assert!(ask(&agent.string("key")).await.contains("Agent Manager only"));
+
+    h.pass(3600 + 1);
+    assert_eq!(h.get("/v1/me").token(&session).send().await.status.as_u16(), 401, "its session goes on");
+    let expired = with(&agent.string("key")).await;
+    assert!(expired.string("detail").contains("expired"), "{}", expired.text);
+    sessions::purge(&h.app).await.expect("purges");
+    assert!(h.sip.ordered().iter().any(|order| order.starts_with("end session")), "{:?}", h.sip.ordered());
 }

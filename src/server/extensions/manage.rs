@@ -103,7 +103,7 @@ pub async fn update(
     }
     if let Some(api_key) = change.api_key {
         if let Some(key) = api_key {
-            api_keys::usable(&app.store, account.id, key).await?;
+            api_keys::usable(&app.store, account.id, key, app.clock.now_ms()).await?;
         }
         row.api_key = api_key;
     }

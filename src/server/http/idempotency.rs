@@ -1,6 +1,6 @@
 //! `Idempotency-Key` on POST: a repeat is answered with what the first one made, never with a secret again.
 //!
-//! Kept are the hash of the key, a fingerprint of the request, and the answer without its secrets. The fingerprint is hashed
+//! Kept are the hash of the key with its caller's token, a fingerprint of the request, and the answer without its secrets. The fingerprint is hashed
 //! together with the key, which is not kept, so nobody can guess a password from it.
 
 use std::sync::Arc;
@@ -78,10 +78,11 @@ async fn answer(app: Arc<App>, key: HeaderValue, request: Request, next: Next) -
     let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| too_large())?;
     let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let path = parts.uri.path().as_bytes();
-    let fingerprint = fingerprint(&[key.as_bytes(), header(&header::AUTHORIZATION), header(&API_KEY), path, &body]);
-    let key_hash = secrets::hash(key);
+    let request_hash = fingerprint(&[key.as_bytes(), header(&header::AUTHORIZATION), header(&API_KEY), path, &body]);
+    // Each caller's keys are its own.
+    let key_hash = fingerprint(&[key.as_bytes(), header(&header::AUTHORIZATION)]);
 
-    if let Some(earlier) = reserve(&app, &key_hash, &fingerprint).await? {
+    if let Some(earlier) = reserve(&app, &key_hash, &request_hash).await? {
         return Ok(earlier);
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;

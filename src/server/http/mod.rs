@@ -30,8 +30,16 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{ApiError, kind};
 use super::{
-    accounts, api_keys, audit, clock::Clock, contacts::Contacts, extensions, links, logins, notices::Notices,
-    passwords::Passwords, registrations, sessions, store::Store, throttle::Throttle, web, xml,
+    accounts, api_keys, audit,
+    clock::Clock,
+    contacts::Contacts,
+    extensions, links, logins,
+    notices::Notices,
+    passwords::{self, Passwords},
+    registrations, sessions,
+    store::Store,
+    throttle::Throttle,
+    web, xml,
 };
 
 /// What the handlers share.
@@ -78,6 +86,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api_keys::routes())
         .merge(links::routes())
         .merge(audit::routes())
+        .merge(passwords::routes())
         .split_for_parts();
     document::complete(&mut document);
     let document = Arc::new(document);
@@ -92,7 +101,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(input::LARGEST_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), shield::client))
         .layer(middleware::from_fn(shield::in_time))
-        .layer(middleware::from_fn(shield::headers))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), shield::headers))
         .with_state(app)
 }
 

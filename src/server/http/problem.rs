@@ -96,6 +96,12 @@ impl ApiError {
                  change the account's edition.",
             );
         }
+        if database.message().contains("realm_in_use") {
+            return Self::conflict(
+                kind::CONFLICT,
+                "The realm stays: SIP passwords or softphones depend on it. Make a new account for another realm.",
+            );
+        }
         if database.is_unique_violation() {
             return Self::conflict(kind::TAKEN, taken());
         }

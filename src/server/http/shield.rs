@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -37,9 +37,15 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
 
-pub async fn headers(request: Request, next: Next) -> Response {
+/// For a public address with HTTPS: browsers come by nothing else for two years.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+pub async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if app.reach.url.starts_with("https://") {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -56,7 +62,16 @@ pub async fn client(State(app): State<Arc<App>>, mut request: Request, next: Nex
     if let (true, Some(address)) = (trusted, address) {
         request.extensions_mut().insert(Peer(SocketAddr::new(address, 0)));
     }
-    next.run(request).await
+    let from = request.extensions().get::<Peer>().map(|p| p.ip());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    // Who is refused is logged here, whatever refused him; a path has no secrets.
+    let refused = matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+        || (response.status() == StatusCode::UNAUTHORIZED && method == Method::POST);
+    if refused {
+        tracing::warn!(status = response.status().as_u16(), %method, path, ?from, "refused");
+    }
+    response
 }
 
 pub async fn in_time(request: Request, next: Next) -> Response {

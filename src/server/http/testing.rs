@@ -75,6 +75,16 @@ impl Harness {
         Self::on(&store::testing::database().await).await
     }
 
+    /// With several connections to its database, and the folder that this is in.
+    pub async fn for_many() -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = match store::testing::database().await {
+            url if url == "sqlite::memory:" => format!("sqlite://{}", folder.path().join("tms.db").display()),
+            url => url,
+        };
+        (Self::on(&url).await, folder)
+    }
+
     pub async fn on(database_url: &str) -> Self {
         let start = Timestamp::from_second(1_800_000_000).expect("in range");
         let (clock, hand) = Clock::manual(start);
@@ -82,7 +92,8 @@ impl Harness {
         let passwords = Passwords::new();
         let demo = demo_data::seed(&store, &clock, &passwords).await.expect("the tenant is made");
         let hash = passwords.hash(OPERATOR_PASSWORD).await.expect("hashes");
-        let operator = NewLogin { username: "operator", name: "Operator", password_hash: &hash, operator: true };
+        let operator =
+            NewLogin { username: "operator", name: "Operator", email: None, password_hash: &hash, operator: true };
         let mut tx = store.begin().await.expect("begins");
         logins::create(&mut tx, &operator, 0).await.expect("the operator is made");
         tx.commit().await.expect("commits");

@@ -1,5 +1,8 @@
 //! What surrounds every route: bad input, headers, idempotency, the document.
 
+mod at_once;
+mod tenants;
+
 use axum::http::Method;
 use serde_json::json;
 
@@ -40,7 +43,13 @@ async fn every_answer_has_its_headers() {
     let h = Harness::new().await;
     for path in ["/", "/sign-in", "/v1/openapi.json", "/v1/me", "/nowhere"] {
         let reply = h.get(path).send().await;
-        for name in ["content-security-policy", "x-content-type-options", "referrer-policy", "cache-control"] {
+        for name in [
+            "content-security-policy",
+            "x-content-type-options",
+            "referrer-policy",
+            "cache-control",
+            "strict-transport-security",
+        ] {
             assert!(reply.headers.contains_key(name), "{path}: {name}");
         }
     }
@@ -92,25 +101,6 @@ async fn a_repeated_sign_in_shows_no_token() {
     let (first, again) = (sign_in([127, 0, 0, 1]).await, sign_in([127, 0, 0, 1]).await);
     assert!(first.json["token"].is_string() && again.json["token"].is_null());
     assert_eq!(first.json["expires_at"], again.json["expires_at"]);
-}
-
-#[tokio::test]
-async fn of_many_alike_at_once_one_is_carried_out() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let h = Harness::on(&format!("sqlite://{}", folder.path().join("tms.db").display())).await;
-    let token = h.operator().await;
-    let mut tries = tokio::task::JoinSet::new();
-    for _ in 0..20 {
-        let call = h.post("/v1/accounts/acme/api-keys", json!({"name": "CRM"})).token(&token);
-        tries.spawn(call.header("idempotency-key", "one").request());
-    }
-    while let Some(status) = tries.join_next().await {
-        let status = status.expect("no panic").as_u16();
-        assert!(status == 201 || status == 409, "{status}");
-    }
-    let made: i64 =
-        query("SELECT count(*) FROM api_key WHERE name = 'CRM'").scalar(&h.app.store).await.expect("counts");
-    assert_eq!(made, 1);
 }
 
 #[tokio::test]

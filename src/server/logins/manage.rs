@@ -20,6 +20,7 @@ use crate::server::{
 pub struct ManagedLogin {
     pub username: String,
     pub name: String,
+    pub email: Option<String>,
     pub role: Role,
     pub state: State,
 }
@@ -29,7 +30,9 @@ pub struct NewLoginBody {
     /// 3 to 100 characters without spaces, mostly an e-mail address; case does not matter.
     pub username: String,
     pub name: String,
-    /// At least 10 characters.
+    /// The user name where that is an e-mail address and this is left out.
+    pub email: Option<String>,
+    /// At least 10 characters, and none that is guessed first; `/v1/passwords/check` tells beforehand.
     pub password: String,
     pub role: Role,
     /// Number of an extension without an owner; the login owns it then.
@@ -41,6 +44,11 @@ pub struct LoginChange {
     /// Switching it off ends its sessions. On again, a login that was never activated is pending.
     pub enabled: Option<bool>,
     pub role: Option<Role>,
+    pub name: Option<String>,
+    /// Null removes it.
+    #[serde(default, deserialize_with = "input::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Option<String>>,
     /// A new password; ends its sessions.
     pub password: Option<String>,
 }
@@ -64,10 +72,15 @@ pub async fn create(
     let account = &access.account;
     let username = check_username(&wanted.username)?;
     let name = input::text("name", &wanted.name)?;
-    check_password(&wanted.password, &username)?;
+    let email = match &wanted.email {
+        Some(email) => Some(check_email(email)?),
+        None => check_email(&username).ok(),
+    };
+    passwords::check(&wanted.password, &username)?;
     let hash = app.passwords.hash(&wanted.password).await?;
     let mut change = Change::begin(app, manager, peer, account).await?;
-    let login = NewLogin { username: &username, name: &name, password_hash: &hash, operator: false };
+    let login =
+        NewLogin { username: &username, name: &name, email: email.as_deref(), password_hash: &hash, operator: false };
     let login = queries::create(&mut change.tx, &login, app.clock.now_ms())
         .await
         .map_err(|e| ApiError::from_rule(e, || format!("The user name {username} exists already; choose another.")))?;
@@ -81,7 +94,7 @@ pub async fn create(
         ));
     }
     change.commit("create login", &username).await?;
-    Ok(ManagedLogin { username, name, role: wanted.role, state: State::Pending })
+    Ok(ManagedLogin { username, name, email, role: wanted.role, state: State::Pending })
 }
 
 pub async fn update(
@@ -103,10 +116,27 @@ pub async fn update(
              administrator.",
         ));
     }
+    if (change.password.is_some() || change.name.is_some() || change.email.is_some())
+        && !member.own
+        && !manager.operator
+    {
+        return Err(ApiError::forbidden(
+            "This login belongs to other accounts too, so only an operator may alter its name, e-mail address or password.",
+        ));
+    }
     let hash = match &change.password {
-        Some(password) => Some(new_password(app, manager, &member, password).await?),
+        Some(password) => {
+            passwords::check(password, &member.username)?;
+            Some(app.passwords.hash(password).await?)
+        }
         None => None,
     };
+    if let Some(name) = &change.name {
+        member.name = input::text("name", name)?;
+    }
+    if let Some(email) = &change.email {
+        member.email = email.as_deref().map(check_email).transpose()?;
+    }
     if let Some(enabled) = change.enabled {
         member.state = switched(&member, enabled)?;
     }
@@ -115,7 +145,11 @@ pub async fn update(
         member.role = role;
     }
     let mut kept = Change::begin(app, manager, peer, &access.account).await?;
-    queries::set_membership(&mut kept.tx, member.membership, member.role, member.state).await?;
+    queries::update(&mut kept.tx, &member).await?;
+    // Who is on other accounts too goes on there; each request asks what he is on its account.
+    if member.state == State::Disabled && member.own {
+        queries::end_managing(&mut kept.tx, member.login).await?;
+    }
     if let Some(hash) = &hash {
         queries::set_password(&mut kept.tx, member.login, hash).await?;
         let reason = "Your password was changed. Sign in with the new one.";
@@ -123,16 +157,6 @@ pub async fn update(
     }
     kept.commit("alter login", &member.username).await?;
     Ok(shown(member))
-}
-
-async fn new_password(app: &App, manager: &Manager, member: &MemberRow, password: &str) -> Answer<String> {
-    if !member.own && !manager.operator {
-        return Err(ApiError::forbidden(
-            "This login belongs to other accounts too, so only an operator may set its password.",
-        ));
-    }
-    check_password(password, &member.username)?;
-    Ok(app.passwords.hash(password).await?)
 }
 
 fn switched(member: &MemberRow, on: bool) -> Answer<State> {
@@ -164,25 +188,16 @@ pub fn check_username(given: &str) -> Answer<String> {
     Ok(username)
 }
 
-/// Length and no user name in it; there are no rules of composition.
-pub fn check_password(password: &str, username: &str) -> Answer<()> {
-    let length = password.chars().count();
-    if length < passwords::SHORTEST {
-        return Err(ApiError::invalid(format!(
-            "The password is too short: {length} characters, at least {} are needed. A few words make a good one.",
-            passwords::SHORTEST
-        )));
+/// An e-mail address as it is stored: lower case. What stands before and after the "@" is for the mail server to judge.
+fn check_email(given: &str) -> Answer<String> {
+    let email = given.trim().to_lowercase();
+    let parts = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    if !parts || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(ApiError::invalid("email must read name@domain, with at most 254 characters and no spaces."));
     }
-    if password.len() > passwords::LONGEST {
-        return Err(ApiError::invalid(format!("The password is too long; at most {} bytes.", passwords::LONGEST)));
-    }
-    let lower = password.to_lowercase();
-    if lower.contains(username) || username.contains(&lower) {
-        return Err(ApiError::invalid("The password must not contain the user name; that is guessed first."));
-    }
-    Ok(())
+    Ok(email)
 }
 
 fn shown(row: MemberRow) -> ManagedLogin {
-    ManagedLogin { username: row.username, name: row.name, role: row.role, state: row.state }
+    ManagedLogin { username: row.username, name: row.name, email: row.email, role: row.role, state: row.state }
 }

@@ -9,17 +9,19 @@ use crate::server::{
 pub struct NewLogin<'a> {
     pub username: &'a str,
     pub name: &'a str,
+    pub email: Option<&'a str>,
     pub password_hash: &'a str,
     pub operator: bool,
 }
 
 pub async fn create(connection: &mut Tx, login: &NewLogin<'_>, now: i64) -> Result<i64, sqlx::Error> {
     let row = query(
-        "INSERT INTO login (username, name, password_hash, operator, created_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO login (username, name, email, password_hash, operator, created_at) VALUES ($1, $2, $3, $4, $5, $6)
          RETURNING id",
     )
     .bind(login.username)
     .bind(login.name)
+    .bind(login.email)
     .bind(login.password_hash)
     .bind(login.operator)
     .bind(now)
@@ -45,6 +47,7 @@ pub struct MemberRow {
     pub login: i64,
     pub username: String,
     pub name: String,
+    pub email: Option<String>,
     pub role: Role,
     pub state: State,
     /// Its owner has ticked *Account enabled* once.
@@ -57,7 +60,7 @@ pub struct MemberRow {
 macro_rules! members {
     ($and:literal) => {
         concat!(
-            "SELECT m.id, m.login_id, l.username, l.name, m.role, m.state, m.activated_at IS NOT NULL AS activated,
+            "SELECT m.id, m.login_id, l.username, l.name, l.email, m.role, m.state, m.activated_at IS NOT NULL AS activated,
                 NOT l.operator AND (SELECT count(*) FROM membership WHERE login_id = l.id) = 1 AS own
              FROM membership m JOIN login l ON l.id = m.login_id
              WHERE m.account_id = $1 ",
@@ -98,20 +101,32 @@ pub async fn own(connection: &mut Tx, account: i64, number: &str, membership: i6
     Ok(owned == 1)
 }
 
-pub async fn set_membership(connection: &mut Tx, membership: i64, role: Role, state: State) -> Result<(), sqlx::Error> {
+/// Name, e-mail address, role and state.
+pub async fn update(tx: &mut Tx, member: &MemberRow) -> Result<(), sqlx::Error> {
+    query("UPDATE login SET name = $1, email = $2 WHERE id = $3")
+        .bind(&member.name)
+        .bind(member.email.as_deref())
+        .bind(member.login)
+        .execute(&mut *tx)
+        .await?;
     query("UPDATE membership SET role = $1, state = $2 WHERE id = $3")
-        .bind(role.written())
-        .bind(state.written())
-        .bind(membership)
-        .execute(connection)
+        .bind(member.role.written())
+        .bind(member.state.written())
+        .bind(member.membership)
+        .execute(tx)
         .await?;
     Ok(())
 }
 
 /// A new password ends the sessions of those who knew the old one.
-pub async fn set_password(connection: &mut Tx, login: i64, hash: &str) -> Result<(), sqlx::Error> {
-    query("UPDATE login SET password_hash = $1 WHERE id = $2").bind(hash).bind(login).execute(&mut *connection).await?;
-    query("DELETE FROM manage_session WHERE login_id = $1").bind(login).execute(connection).await?;
+pub async fn set_password(tx: &mut Tx, login: i64, hash: &str) -> Result<(), sqlx::Error> {
+    query("UPDATE login SET password_hash = $1 WHERE id = $2").bind(hash).bind(login).execute(&mut *tx).await?;
+    end_managing(tx, login).await
+}
+
+/// Ends every managing session of a login.
+pub async fn end_managing(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
+    query("DELETE FROM manage_session WHERE login_id = $1").bind(login).execute(tx).await?;
     Ok(())
 }
 
@@ -121,6 +136,7 @@ fn read(row: &Row) -> Result<MemberRow, sqlx::Error> {
         login: row.try_get("login_id")?,
         username: row.try_get("username")?,
         name: row.try_get("name")?,
+        email: row.try_get("email")?,
         role: Role::read(&row.try_get::<String>("role")?)?,
         state: State::read(&row.try_get::<String>("state")?)?,
         activated: row.try_get("activated")?,

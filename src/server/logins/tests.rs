@@ -17,7 +17,11 @@ async fn a_login_starts_pending_and_bad_ones_are_refused_in_words() {
         h.post(LOGINS, body).token(&token).send()
     };
     let made = add("New@Acme.example", GOOD).await;
-    assert_eq!(made.json, json!({"username": "new@acme.example", "name": "N", "role": "manager", "state": "pending"}));
+    assert_eq!(
+        made.json,
+        json!({"username": "new@acme.example", "name": "N", "email": "new@acme.example", "role": "manager",
+        "state": "pending"})
+    );
     for (username, password, status, word) in [
         ("new@acme.example", GOOD, 409, "exists already"),
         ("OPERATOR", GOOD, 409, "exists already"),
@@ -26,6 +30,7 @@ async fn a_login_starts_pending_and_bad_ones_are_refused_in_words() {
         ("", GOOD, 422, "empty"),
         ("fine@acme.example", "short", 422, "too short"),
         ("fine@acme.example", "xfine@acme.examplex", 422, "user name"),
+        ("fine@acme.example", "Password1234", 422, "guessed first"),
         ("fine@acme.example", &"x".repeat(300), 422, "too long"),
     ] {
         let reply = add(username, password).await;
@@ -72,4 +77,46 @@ async fn a_new_password_ends_every_session_of_its_login() {
     assert_eq!(old.status.as_u16(), 401);
     let new = h.try_sign_in(&h.demo.username, GOOD, &h.demo.api_key).await;
     assert_eq!(new.status.as_u16(), 201);
+}
+
+#[tokio::test]
+async fn the_line_under_a_password_says_what_the_server_will() {
+    let h = Harness::new().await;
+    let check = |body| h.post("/v1/passwords/check", body).send();
+    assert_eq!(check(json!({"password": GOOD})).await.json, json!({"good": true}));
+    let weak = check(json!({"password": "qwertyuiop", "username": "x"})).await;
+    assert_eq!((weak.status.as_u16(), &weak.json["good"]), (200, &json!(false)));
+    assert!(weak.string("detail").contains("guessed first"));
+}
+
+#[tokio::test]
+async fn a_login_is_made_with_its_extension_or_not_at_all() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    let add = |username: &str, extension: &str| {
+        let body =
+            json!({"username": username, "name": "N", "password": GOOD, "role": "extension", "extension": extension});
+        h.post(LOGINS, body).token(&token).send()
+    };
+    assert_eq!(add("one@acme.example", "101").await.status.as_u16(), 201);
+    let extension = h.get("/v1/accounts/acme/extensions/101").token(&token).send().await;
+    assert_eq!(extension.json["login"], "one@acme.example");
+    for number in ["101", "999"] {
+        assert_eq!(add("two@acme.example", number).await.status.as_u16(), 409, "{number}");
+    }
+    let list = h.get(LOGINS).token(&token).send().await;
+    assert!(!list.text.contains("two@acme.example"), "half done: {}", list.text);
+}
+
+#[tokio::test]
+async fn name_and_address_change_and_are_checked() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    let path = format!("{LOGINS}/{}", h.demo.username);
+    let change = |body| h.patch(&path, body).token(&token).send();
+    assert_eq!(change(json!({"name": "Al", "email": " Al@Acme.Example "})).await.json["email"], "al@acme.example");
+    assert_eq!(change(json!({"email": null})).await.json["email"], json!(null));
+    for email in ["", "al", "@acme", "al@", "a l@acme", "al@acme\u{7}"] {
+        assert_eq!(change(json!({"email": email})).await.status.as_u16(), 422, "{email:?}");
+    }
 }

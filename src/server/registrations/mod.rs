@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::queries::{RegistrationRow, add, names, names_in, of_account, of_extension, set_password};
+pub use self::queries::{RegistrationRow, add, by_name, names, names_in, of_account, of_extension, set_password};
 use super::http::App;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -61,6 +61,11 @@ pub async fn of_account(store: &Store, account: i64) -> Result<Vec<RegistrationR
     rows.iter().map(read).collect()
 }
 
+pub async fn by_name(store: &Store, account: i64, name: &str) -> Result<Option<RegistrationRow>, sqlx::Error> {
+    let row = query(select!("r.name = $1 AND e.account_id = $2")).bind(name).bind(account);
+    row.fetch_optional(store).await?.as_ref().map(read).transpose()
+}
+
 /// The names of all registrations of an account.
 pub async fn names_in(store: &Store, account: i64) -> Result<Vec<String>, sqlx::Error> {
     let rows = query("SELECT name FROM registration WHERE account_id = $1").bind(account);

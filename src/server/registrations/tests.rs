@@ -168,32 +168,6 @@ async fn express_has_no_additional_registration_and_none_while_it_is_lowered() {
 }
 
 #[tokio::test]
-async fn the_rules_hold_when_many_ask_at_once() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let h = Harness::on(&format!("sqlite://{}", folder.path().join("tms.db").display())).await;
-    let token = h.operator().await;
-    let mut tries = tokio::task::JoinSet::new();
-    for i in 0..50 {
-        let call = h.post(REGISTRATIONS, json!({"username": format!("phone{i}")})).token(&token).request();
-        tries.spawn(call);
-    }
-    let mut made = 0;
-    while let Some(status) = tries.join_next().await {
-        match status.expect("no panic").as_u16() {
-            201 => made += 1,
-            409 => {}
-            other => panic!("answered {other}"),
-        }
-    }
-    assert_eq!(made, 2);
-    let stored: i64 = query("SELECT count(*) FROM registration WHERE name LIKE '101-acme%'")
-        .scalar(&h.app.store)
-        .await
-        .expect("counts");
-    assert_eq!(stored, 3);
-}
-
-#[tokio::test]
 async fn the_database_keeps_the_rules_without_the_code() {
     let h = Harness::new().await;
     for (what, statement) in [

@@ -7,6 +7,9 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::queries::{self, Session};
 use crate::{
     server::{
@@ -26,8 +29,9 @@ impl FromRequestParts<Arc<App>> for Agent {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
-        let session = queries::session(&app.store, &secrets::hash(bearer(parts)?)).await?;
-        let good = session.filter(|s| s.enabled && s.expires_at > app.clock.now_ms());
+        let now = app.clock.now_ms();
+        let session = queries::session(&app.store, &secrets::hash(bearer(parts)?), now).await?;
+        let good = session.filter(|s| s.enabled && s.expires_at > now);
         good.map(Self).ok_or_else(|| {
             ApiError::refused(
                 StatusCode::UNAUTHORIZED,
@@ -55,21 +59,55 @@ pub struct Manager {
     pub login: i64,
     pub username: String,
     pub operator: bool,
+    pub carrier: Carrier,
+}
+
+/// What carries the token of a managing session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// The `Authorization` header of a program.
+    Token,
+    /// A browser's cookie.
+    Browser,
+}
+
+impl Carrier {
+    /// As the database writes it.
+    pub fn written(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Browser => "browser",
+        }
+    }
+
+    /// # Errors
+    /// When the database wrote something else.
+    pub fn read(stored: &str) -> Result<Self, sqlx::Error> {
+        match stored {
+            "token" => Ok(Self::Token),
+            "browser" => Ok(Self::Browser),
+            other => Err(sqlx::Error::Decode(format!("{other:?} carries no session").into())),
+        }
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Manager {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
-        Self::of_token(app, bearer(parts)?).await
+        Self::of_token(app, bearer(parts)?, Carrier::Token).await
     }
 }
 
 impl Manager {
-    /// Whoever this token was given to.
-    pub async fn of_token(app: &App, token: &str) -> Answer<Self> {
+    /// Whoever this token was given to; one that was made for a browser's cookie is not taken as a bearer token, nor the other
+    /// way round.
+    pub async fn of_token(app: &App, token: &str, carrier: Carrier) -> Answer<Self> {
         let manager = queries::manager(&app.store, &secrets::hash(token), app.clock.now_ms()).await?;
-        manager.ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))
+        manager
+            .filter(|m| m.carrier == carrier)
+            .ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))
     }
 }
 

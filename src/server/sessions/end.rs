@@ -1,7 +1,7 @@
 //! How sessions end: by sign-out, by those who manage, by time. Their SIP credentials go with them, and so do the contacts
 //! that were registered with those.
 
-use super::caller::Agent;
+use super::{caller::Agent, queries::IDLE_MS};
 use crate::server::{
     accounts::AccountRow,
     http::{App, idempotency, problem::Answer},
@@ -60,18 +60,19 @@ impl Ended {
     }
 
     /// Ends what the account's rules no longer allow: sessions, then SIP credentials.
-    pub async fn enforce(&mut self, tx: &mut Tx, account: i64) -> Result<(), sqlx::Error> {
+    pub async fn enforce(&mut self, tx: &mut Tx, account: i64, now: i64) -> Result<(), sqlx::Error> {
         let rows = query(
-            "SELECT s.id, m.state, a.enabled, k.revoked_at IS NULL AS key_good
+            "SELECT s.id, m.state, a.enabled, k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2) AS key_good
              FROM session s
              JOIN membership m ON m.id = s.membership_id
              JOIN account a ON a.id = m.account_id
              JOIN api_key k ON k.id = s.api_key_id
-             WHERE a.id = $1 AND (m.state <> 'enabled' OR NOT a.enabled OR k.revoked_at IS NOT NULL OR NOT EXISTS (
+             WHERE a.id = $1 AND (m.state <> 'enabled' OR NOT a.enabled OR k.revoked_at IS NOT NULL OR k.expires_at <= $2 OR NOT EXISTS (
                  SELECT 1 FROM extension e
                  WHERE e.membership_id = s.membership_id AND e.api_key_id = s.api_key_id AND e.enabled))",
         )
         .bind(account)
+        .bind(now)
         .fetch_all(&mut *tx)
         .await?;
         for row in rows {
@@ -80,7 +81,7 @@ impl Ended {
             } else if row.try_get::<String>("state")? != "enabled" {
                 "This login was disabled. Whoever manages your TMS can enable it again."
             } else if !row.try_get("key_good")? {
-                "The API key was revoked. Ask whoever manages your TMS for a new one."
+                "The API key was revoked or has expired. Ask whoever manages your TMS for a new one."
             } else {
                 "The API key is no longer enabled on any extension of yours."
             };
@@ -112,12 +113,12 @@ impl Ended {
         Ok(())
     }
 
-    /// Tells those who were signed in, the SIP side, and those who watch the account's registrations.
-    pub async fn tell(self, app: &App, account: &AccountRow) {
-        let realm = account.realm();
+    /// Tells those who were signed in, the SIP side, and those who watch the registrations of the account that was changed.
+    pub async fn tell(self, app: &App, account: Option<&AccountRow>) {
         for (session, reason) in self.sessions {
             ended(app, session, reason).await;
         }
+        let Some(realm) = account.map(AccountRow::realm) else { return };
         for (session, name) in self.withdrawn {
             if app.contacts.held(realm, vec![name.clone()]).await.iter().any(|c| c.session == Some(session)) {
                 app.contacts.remove(realm, &name).await;
@@ -133,13 +134,23 @@ impl Ended {
 /// Removes what time has ended: sessions, one-time codes, remembered answers, the API keys' log.
 pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
     let now = app.clock.now_ms();
-    let expired = query("SELECT id FROM session WHERE expires_at <= $1").bind(now).fetch_all(&app.store);
-    let expired: Vec<i64> = expired.await?.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
-    end(app, &expired, "Your session has expired. Sign in again.").await?;
+    for (statement, reason) in [
+        ("SELECT id FROM session WHERE expires_at <= $1", "Your session has expired. Sign in again."),
+        (
+            "SELECT s.id FROM session s JOIN api_key k ON k.id = s.api_key_id WHERE k.expires_at <= $1",
+            "The API key has expired. Ask whoever manages your TMS for a new one.",
+        ),
+    ] {
+        let rows = query(statement).bind(now).fetch_all(&app.store).await?;
+        let over: Vec<i64> = rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+        end(app, &over, reason).await?;
+    }
     const LOG_KEPT_MS: i64 = 90 * 24 * 3600 * 1000;
     const LOG_ENTRIES: i64 = 1_000_000;
     for (statement, bound) in [
         ("DELETE FROM manage_session WHERE expires_at <= $1", now),
+        ("DELETE FROM manage_session WHERE used_at <= $1", now - IDLE_MS),
+        ("UPDATE api_key SET former_hash = NULL, former_until = NULL WHERE former_until <= $1", now),
         ("DELETE FROM link WHERE expires_at <= $1", now),
         ("DELETE FROM idempotency WHERE created_at <= $1", now - idempotency::KEPT_MS),
         ("DELETE FROM api_key_use WHERE at <= $1", now - LOG_KEPT_MS),

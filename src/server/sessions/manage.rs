@@ -1,30 +1,25 @@
-//! Sessions of people who manage, and what a login may do with its own memberships.
+//! Signing in and out of managing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    access::{DISABLED, Role},
-    caller::Manager,
-    queries::{self, Login, State},
+    caller::{Carrier, Manager},
+    queries::{self, Login, NewManaging},
     sign_in::authenticate,
 };
 use crate::server::{
-    audit,
-    change::Change,
-    clock,
-    http::{
-        App,
-        input::Peer,
-        problem::{Answer, ApiError},
-    },
+    audit, clock,
+    http::{App, input::Peer, problem::Answer},
     secrets,
 };
 
 const LIFETIME_MS: i64 = 12 * 3600 * 1000;
 /// Sessions of one login at a time; the oldest go.
 const PER_LOGIN: i64 = 20;
+/// Characters of a device's name that are kept.
+const DEVICE: usize = 200;
 
 #[derive(Deserialize, ToSchema)]
 pub struct ManageSignIn {
@@ -41,56 +36,33 @@ pub struct ManageSession {
     pub operator: bool,
 }
 
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct OwnMembership {
-    pub tenant: String,
-    pub account: String,
-    pub role: Role,
-    pub state: State,
-}
-
-/// For operators and members of accounts, and for a new login to enable its account.
-pub async fn sign_in(app: &App, peer: Peer, wanted: &ManageSignIn) -> Answer<ManageSession> {
+/// For operators and members of accounts, and for a new login to enable its account. `device` is what the caller says it is.
+pub async fn sign_in(app: &App, peer: Peer, device: &str, wanted: &ManageSignIn) -> Answer<ManageSession> {
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
-    open(app, peer, &login).await
+    open(app, peer, &login, Carrier::Token, device).await
 }
 
 /// Opens a managing session, always a new one, for a login that has proved itself.
-pub async fn open(app: &App, peer: Peer, login: &Login) -> Answer<ManageSession> {
+pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device: &str) -> Answer<ManageSession> {
     let token = secrets::manage_token();
     let now = app.clock.now_ms();
-    let expires_at = now + LIFETIME_MS;
+    let session = NewManaging {
+        login: login.id,
+        token_hash: &secrets::hash(&token),
+        carrier,
+        address: &peer.ip().to_string(),
+        device: &device.chars().filter(|c| !c.is_control()).take(DEVICE).collect::<String>(),
+        created_at: now,
+        expires_at: now + LIFETIME_MS,
+    };
     let mut tx = app.store.begin().await?;
-    queries::add_managing(&mut tx, login.id, &secrets::hash(&token), now, expires_at, PER_LOGIN - 1).await?;
+    queries::add_managing(&mut tx, &session, PER_LOGIN - 1).await?;
     audit::record_in(&mut tx, app, None, &login.username, peer, "sign in to manage", &login.username).await?;
     tx.commit().await?;
-    Ok(ManageSession { token, expires_at: clock::from_ms(expires_at), operator: login.operator })
+    Ok(ManageSession { token, expires_at: clock::from_ms(session.expires_at), operator: login.operator })
 }
 
 pub async fn sign_out(app: &App, manager: &Manager) -> Answer<()> {
-    queries::end_managing(&app.store, manager.session).await?;
-    Ok(())
-}
-
-/// The accounts of the login that is signed in.
-pub async fn memberships(app: &App, manager: &Manager) -> Answer<Vec<OwnMembership>> {
-    Ok(queries::memberships(&app.store, manager.login).await?)
-}
-
-/// Ticks "Account enabled": the activation, which a new login does once, for itself.
-pub async fn enable(app: &App, manager: &Manager, peer: Peer, tenant: &str) -> Answer<()> {
-    let standing = queries::standing(&app.store, manager.login, tenant).await?;
-    let own = standing.and_then(|s| Some((s.account, s.membership?)));
-    let (account, (membership, _, state)) =
-        own.ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))?;
-    match state {
-        State::Enabled => return Ok(()),
-        State::Disabled => return Err(ApiError::forbidden(DISABLED)),
-        State::Pending => {}
-    }
-    let mut change = Change::begin(app, manager, peer, &account).await?;
-    if queries::activate(&mut change.tx, membership, app.clock.now_ms()).await? {
-        change.commit("enable", &manager.username).await?;
-    }
+    queries::end_managing(&app.store, manager.login, manager.session).await?;
     Ok(())
 }

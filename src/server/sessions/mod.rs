@@ -6,6 +6,7 @@ mod caller;
 mod end;
 mod events;
 pub mod manage;
+pub mod own;
 mod queries;
 mod routes;
 mod sign_in;
@@ -14,7 +15,7 @@ mod tests;
 
 pub use self::{
     access::{Access, Right, Role},
-    caller::{Agent, Manager},
+    caller::{Agent, Carrier, Manager},
     end::{Ended, purge},
     queries::{Login, Session, State, login},
     routes::routes,

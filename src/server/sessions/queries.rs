@@ -3,10 +3,15 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{access::Role, caller::Manager, manage::OwnMembership};
+use super::{
+    access::Role,
+    caller::{Carrier, Manager},
+    own::{OwnMembership, OwnSession, SOFTPHONE},
+};
 use crate::{
     server::{
         accounts::{self, AccountRow},
+        clock,
         store::{Row, Store, Tx, query},
     },
     tms::wire::{Extension, User},
@@ -76,23 +81,30 @@ pub struct Standing {
     pub membership: Option<(i64, Role, State)>,
 }
 
-/// The account of this name; `None` where there is none.
+/// The account of this name; `None` where there is none. An administrator of an account is one of every account below it too.
 pub async fn standing(store: &Store, login: i64, tenant: &str) -> Result<Option<Standing>, sqlx::Error> {
     let row = query(
-        "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
+        "WITH RECURSIVE up (id, parent_id, enabled, steps) AS (
+             SELECT id, parent_id, enabled, 0 FROM account WHERE tenant = $2
+             UNION ALL
+             SELECT a.id, a.parent_id, a.enabled, up.steps + 1 FROM account a JOIN up ON a.id = up.parent_id)
+         SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
                 m.id AS membership, m.role, m.state
-         FROM account a LEFT JOIN membership m ON m.account_id = a.id AND m.login_id = $1
-         WHERE a.tenant = $2",
+         FROM account a
+         LEFT JOIN (membership m JOIN up ON m.account_id = up.id AND m.login_id = $1)
+             ON up.steps = 0 OR (m.role = 'admin' AND m.state = 'enabled' AND up.enabled)
+         WHERE a.tenant = $2
+         ORDER BY CASE WHEN m.role = 'admin' AND m.state = 'enabled' THEN 0 ELSE 1 END, up.steps LIMIT 1",
     )
     .bind(login)
     .bind(tenant)
     .fetch_optional(store)
     .await?;
     let read = |row: &Row| {
-        let membership: Option<i64> = row.try_get("membership")?;
-        let membership = match membership {
+        let membership = match row.try_get::<Option<i64>>("membership")? {
             Some(id) => {
-                Some((id, Role::read(&row.try_get::<String>("role")?)?, State::read(&row.try_get::<String>("state")?)?))
+                let (role, state): (String, String) = (row.try_get("role")?, row.try_get("state")?);
+                Some((id, Role::read(&role)?, State::read(&state)?))
             }
             None => None,
         };
@@ -209,11 +221,12 @@ pub struct Session {
     pub enabled: bool,
 }
 
-pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>, sqlx::Error> {
+pub async fn session(store: &Store, token_hash: &str, now: i64) -> Result<Option<Session>, sqlx::Error> {
     let row = query(
         "SELECT s.id, s.membership_id, s.api_key_id, s.instance_id, s.expires_at, l.name AS user_name, l.username,
                 a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
-                m.state = 'enabled' AND a.enabled AND k.revoked_at IS NULL AS enabled
+                m.state = 'enabled' AND a.enabled AND k.revoked_at IS NULL
+                    AND (k.expires_at IS NULL OR k.expires_at > $2) AS enabled
          FROM session s
          JOIN membership m ON m.id = s.membership_id
          JOIN login l ON l.id = m.login_id
@@ -222,6 +235,7 @@ pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>,
          WHERE s.token_hash = $1",
     )
     .bind(token_hash)
+    .bind(now)
     .fetch_optional(store)
     .await?;
     let read = |row: Row| {
@@ -240,53 +254,116 @@ pub async fn session(store: &Store, token_hash: &str) -> Result<Option<Session>,
     row.map(read).transpose()
 }
 
-/// The login of a managing session that is still good, its user name and whether it is an operator's.
+/// A managing session without a request for so long is over.
+pub const IDLE_MS: i64 = 2 * 3600 * 1000;
+/// A request within so long of the last one that was noted is not noted again.
+const NOTED_MS: i64 = 60 * 1000;
+
+/// The login of a managing session that is still good; notes that it was used.
 pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option<Manager>, sqlx::Error> {
     let row = query(
-        "SELECT s.id, l.id AS login, l.username, l.operator
+        "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator
          FROM manage_session s JOIN login l ON l.id = s.login_id
-         WHERE s.token_hash = $1 AND s.expires_at > $2",
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.used_at > $3",
     )
     .bind(token_hash)
     .bind(now)
+    .bind(now - IDLE_MS)
     .fetch_optional(store)
     .await?;
+    if let Some(row) = &row
+        && row.try_get::<i64>("used_at")? < now - NOTED_MS
+    {
+        let noted =
+            query("UPDATE manage_session SET used_at = $1 WHERE id = $2").bind(now).bind(row.try_get::<i64>("id")?);
+        noted.execute(store).await?;
+    }
     let read = |row: Row| {
         Ok(Manager {
             session: row.try_get("id")?,
             login: row.try_get("login")?,
             username: row.try_get("username")?,
             operator: row.try_get("operator")?,
+            carrier: Carrier::read(&row.try_get::<String>("kind")?)?,
         })
     };
     row.map(read).transpose()
 }
 
+/// A managing session as it begins.
+pub struct NewManaging<'a> {
+    pub login: i64,
+    pub token_hash: &'a str,
+    pub carrier: Carrier,
+    pub address: &'a str,
+    pub device: &'a str,
+    pub created_at: i64,
+    pub expires_at: i64,
+}
+
 /// Stores a managing session; of this login's others the newest `others` stay.
-pub async fn add_managing(
-    connection: &mut Tx,
-    login: i64,
-    token_hash: &str,
-    now: i64,
-    expires_at: i64,
-    others: i64,
-) -> Result<(), sqlx::Error> {
+pub async fn add_managing(tx: &mut Tx, session: &NewManaging<'_>, others: i64) -> Result<(), sqlx::Error> {
     let surplus = "DELETE FROM manage_session WHERE login_id = $1 AND id NOT IN (
          SELECT id FROM manage_session WHERE login_id = $1 ORDER BY id DESC LIMIT $2)";
-    query(surplus).bind(login).bind(others).execute(&mut *connection).await?;
-    query("INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(token_hash)
-        .bind(login)
-        .bind(now)
-        .bind(expires_at)
-        .execute(connection)
-        .await?;
+    query(surplus).bind(session.login).bind(others).execute(&mut *tx).await?;
+    query(
+        "INSERT INTO manage_session (token_hash, login_id, kind, address, device, created_at, used_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+    )
+    .bind(session.token_hash)
+    .bind(session.login)
+    .bind(session.carrier.written())
+    .bind(session.address)
+    .bind(session.device)
+    .bind(session.created_at)
+    .bind(session.expires_at)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
-pub async fn end_managing(store: &Store, session: i64) -> Result<(), sqlx::Error> {
-    query("DELETE FROM manage_session WHERE id = $1").bind(session).execute(store).await?;
-    Ok(())
+/// False: the login has no such session.
+pub async fn end_managing(store: &Store, login: i64, session: i64) -> Result<bool, sqlx::Error> {
+    let ended = query("DELETE FROM manage_session WHERE id = $1 AND login_id = $2").bind(session).bind(login);
+    Ok(ended.execute(store).await? == 1)
+}
+
+/// Whether this softphone's session is one of the login's.
+pub async fn owns(store: &Store, login: i64, session: i64) -> Result<bool, sqlx::Error> {
+    let row = query(
+        "SELECT 1 FROM session s JOIN membership m ON m.id = s.membership_id WHERE s.id = $1 AND m.login_id = $2",
+    );
+    Ok(row.bind(session).bind(login).fetch_optional(store).await?.is_some())
+}
+
+/// The sessions of a login, managing ones and softphones', newest first. `current` is the one that asks.
+pub async fn own_sessions(store: &Store, login: i64, current: i64, now: i64) -> Result<Vec<OwnSession>, sqlx::Error> {
+    let rows = query(
+        "SELECT id, kind, address, device, created_at, expires_at FROM manage_session
+         WHERE login_id = $1 AND expires_at > $2 AND used_at > $3
+         UNION ALL
+         SELECT s.id, 'softphone', s.address, '', s.created_at, s.expires_at
+         FROM session s JOIN membership m ON m.id = s.membership_id
+         WHERE m.login_id = $1 AND s.expires_at > $2
+         ORDER BY created_at DESC",
+    )
+    .bind(login)
+    .bind(now)
+    .bind(now - IDLE_MS)
+    .fetch_all(store)
+    .await?;
+    let read = |row: &Row| {
+        let (id, kind): (i64, String) = (row.try_get("id")?, row.try_get("kind")?);
+        Ok(OwnSession {
+            current: kind != SOFTPHONE && id == current,
+            id: format!("{kind}-{id}"),
+            address: row.try_get("address")?,
+            device: row.try_get("device")?,
+            created_at: clock::from_ms(row.try_get("created_at")?),
+            expires_at: clock::from_ms(row.try_get("expires_at")?),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 pub async fn memberships(store: &Store, login: i64) -> Result<Vec<OwnMembership>, sqlx::Error> {

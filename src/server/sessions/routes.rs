@@ -12,7 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     caller::{Agent, Manager},
     end, events,
-    manage::{self, ManageSession, ManageSignIn, OwnMembership},
+    manage::{self, ManageSession, ManageSignIn},
+    own::{self, NewPassword, OwnMembership, OwnSession},
     sign_in,
 };
 use crate::{
@@ -35,6 +36,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sign_in_to_manage, sign_out_of_managing))
         .routes(routes!(memberships))
         .routes(routes!(enable))
+        .routes(routes!(sessions))
+        .routes(routes!(end_session))
+        .routes(routes!(change_password))
 }
 
 /// Sign in as a softphone
@@ -51,8 +55,7 @@ async fn sign_in(
     headers: HeaderMap,
     Input(wanted): Input<SignIn>,
 ) -> Answer<Once<Session>> {
-    let api_key = headers.get("x-api-key").and_then(|v| v.to_str().ok()).unwrap_or_default().trim();
-    let body = sign_in::sign_in(&app, peer, api_key, &wanted).await?;
+    let body = sign_in::sign_in(&app, peer, text(&headers, "x-api-key"), &wanted).await?;
     Ok(Once { body, secrets: &["token"] })
 }
 
@@ -92,9 +95,10 @@ async fn agent_state(_agent: Agent) -> ApiError {
 async fn sign_in_to_manage(
     State(app): State<Arc<App>>,
     peer: Peer,
+    headers: HeaderMap,
     Input(wanted): Input<ManageSignIn>,
 ) -> Answer<Once<ManageSession>> {
-    let body = manage::sign_in(&app, peer, &wanted).await?;
+    let body = manage::sign_in(&app, peer, text(&headers, "user-agent"), &wanted).await?;
     Ok(Once { body, secrets: &["token"] })
 }
 
@@ -110,7 +114,7 @@ async fn sign_out_of_managing(State(app): State<Arc<App>>, manager: Manager) -> 
 #[utoipa::path(get, path = "/v1/manage/memberships", tag = "manage", security(("bearer" = [])),
     responses((status = 200, body = [OwnMembership]), (status = 401, body = Problem)))]
 async fn memberships(State(app): State<Arc<App>>, manager: Manager) -> Answer<Json<Vec<OwnMembership>>> {
-    Ok(Json(manage::memberships(&app, &manager).await?))
+    Ok(Json(own::memberships(&app, &manager).await?))
 }
 
 /// Tick "Account enabled"
@@ -125,6 +129,47 @@ async fn enable(
     peer: Peer,
     Segments(tenant): Segments<String>,
 ) -> Answer<StatusCode> {
-    manage::enable(&app, &manager, peer, &tenant).await?;
+    own::enable(&app, &manager, peer, &tenant).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Your sessions, newest first
+#[utoipa::path(get, path = "/v1/manage/sessions", tag = "manage", security(("bearer" = [])),
+    responses((status = 200, body = [OwnSession]), (status = 401, body = Problem)))]
+async fn sessions(State(app): State<Arc<App>>, manager: Manager) -> Answer<Json<Vec<OwnSession>>> {
+    Ok(Json(own::sessions(&app, &manager).await?))
+}
+
+/// End one of your sessions
+#[utoipa::path(delete, path = "/v1/manage/sessions/{id}", tag = "manage", security(("bearer" = [])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn end_session(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    Segments(id): Segments<String>,
+) -> Answer<StatusCode> {
+    own::end_session(&app, &manager, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change your password
+///
+/// Every session of yours ends, this one too; the answer is a new one.
+#[utoipa::path(post, path = "/v1/manage/password", tag = "manage", security(("bearer" = [])), request_body = NewPassword,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = ManageSession), (status = 401, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem)))]
+async fn change_password(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Input(wanted): Input<NewPassword>,
+) -> Answer<Once<ManageSession>> {
+    let body = own::change_password(&app, &manager, peer, &wanted).await?;
+    Ok(Once { body, secrets: &["token"] })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().trim()
 }

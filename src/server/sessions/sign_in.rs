@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     server::{
-        api_keys::{self, KeyRow},
+        api_keys::{self, KeyRow, Scope},
         clock,
         http::{
             App,
@@ -33,7 +33,7 @@ const PER_LOGIN: i64 = 50;
 pub async fn sign_in(app: &App, peer: Peer, api_key: &str, wanted: &SignIn) -> Answer<Session> {
     let instance_id = instance_id(&wanted.instance_id)?;
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
-    let key = api_keys::find(&app.store, api_key).await?.ok_or_else(|| unknown_key(api_key))?;
+    let key = api_keys::find(&app.store, api_key, app.clock.now_ms()).await?.ok_or_else(|| unknown_key(api_key))?;
     api_keys::log_use(app, key.id, peer, "sign-in").await?;
     open(app, peer, &login, &key, instance_id).await
 }
@@ -69,6 +69,9 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
                 .into(),
         )
     };
+    if let Some(reason) = key.refused(Scope::Agent, app.clock.now_ms()) {
+        return Err(forbidden(problem::API_KEY_UNKNOWN, "API key not accepted", reason.into()));
+    }
     let membership = queries::membership(&app.store, login.id, key.account.id).await?.ok_or_else(not_enabled)?;
     if !membership.account_enabled {
         let detail = account_disabled(&membership.account_name);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     server::{
-        http::testing::{Harness, INSTANCE, OTHER_INSTANCE},
+        http::testing::{GOOD, Harness, INSTANCE, OTHER_INSTANCE},
         notices::Notice,
         secrets,
         store::query,
@@ -267,4 +267,74 @@ async fn many_sign_in_at_once_and_one_does_not_end_the_other() {
     for reply in [a, b] {
         assert_eq!(h.get("/v1/me").token(&reply.string("token")).send().await.status.as_u16(), 200);
     }
+}
+
+#[tokio::test]
+async fn a_login_sees_and_ends_its_sessions() {
+    let h = Harness::new().await;
+    let softphone = h.agent().await;
+    let other = h.manager(&h.demo.username, &h.demo.password).await;
+    let own = h.manager(&h.demo.username, &h.demo.password).await;
+    let list = h.get("/v1/manage/sessions").token(&own).send().await;
+    let sessions = list.json.as_array().expect("a list");
+    assert_eq!(sessions.len(), 3, "{}", list.text);
+    assert_eq!(sessions.iter().filter(|s| s["current"] == true).count(), 1);
+    let id = |wanted: &str, current: bool| {
+        let fits = |s: &&Value| s["id"].as_str().is_some_and(|id| id.starts_with(wanted)) && s["current"] == current;
+        sessions.iter().find(fits).expect("one")["id"].as_str().expect("an id").to_owned()
+    };
+    let end = |id: String, token: &str| h.delete(&format!("/v1/manage/sessions/{id}")).token(token).send();
+    let operator = h.operator().await;
+    for id in [id("softphone-", false), id("token-", false)] {
+        assert_eq!(end(id.clone(), &operator).await.status.as_u16(), 404, "somebody else's");
+        assert_eq!(end(id.clone(), &own).await.status.as_u16(), 204);
+        assert_eq!(end(id, &own).await.status.as_u16(), 404, "it has ended");
+    }
+    for id in ["x", "token-x", "softphone-", "-1"] {
+        assert_eq!(end(id.to_owned(), &own).await.status.as_u16(), 404, "{id}");
+    }
+    assert_eq!(h.get("/v1/me").token(&softphone).send().await.status.as_u16(), 401);
+    assert_eq!(h.get("/v1/manage/sessions").token(&other).send().await.status.as_u16(), 401);
+    assert_eq!(end(id("token-", true), &own).await.status.as_u16(), 204);
+    assert_eq!(h.get("/v1/manage/sessions").token(&own).send().await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_session_and_opens_a_new_one() {
+    let h = Harness::new().await;
+    let (softphone, own) = (h.agent().await, h.manager(&h.demo.username, &h.demo.password).await);
+    let change = |current: &str, password: &str, token: &str| {
+        h.post("/v1/manage/password", json!({"current": current, "password": password})).token(token).send()
+    };
+    assert_eq!(change("wrong", GOOD, &own).await.status.as_u16(), 401);
+    assert_eq!(change(&h.demo.password, "password1234", &own).await.status.as_u16(), 422);
+    let changed = change(&h.demo.password, GOOD, &own).await;
+    assert_eq!(changed.status.as_u16(), 201, "{}", changed.text);
+    assert_eq!(h.get("/v1/me").token(&softphone).send().await.status.as_u16(), 401);
+    assert_eq!(h.get("/v1/manage/sessions").token(&own).send().await.status.as_u16(), 401);
+    assert_eq!(h.get("/v1/manage/sessions").token(&changed.string("token")).send().await.status.as_u16(), 200);
+    h.manager(&h.demo.username, GOOD).await;
+}
+
+#[tokio::test]
+async fn a_disabled_login_has_no_session_left() {
+    let h = Harness::new().await;
+    let (operator, own) = (h.operator().await, h.manager(&h.demo.username, &h.demo.password).await);
+    let path = format!("/v1/accounts/acme/logins/{}", h.demo.username);
+    h.patch(&path, json!({"enabled": false})).token(&operator).send().await;
+    assert_eq!(h.get("/v1/manage/memberships").token(&own).send().await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_managing_session_ends_with_idleness_and_with_time() {
+    let h = Harness::new().await;
+    let (busy, idle) = (h.operator().await, h.operator().await);
+    let status = async |token: &str| h.get("/v1/accounts").token(token).send().await.status.as_u16();
+    for hour in 1..=11 {
+        h.pass(3600);
+        assert_eq!(status(&busy).await, 200, "after {hour} hours");
+    }
+    assert_eq!(status(&idle).await, 401);
+    h.pass(3600);
+    assert_eq!(status(&busy).await, 401, "it goes on for ever");
 }

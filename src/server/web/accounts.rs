@@ -21,13 +21,13 @@ use crate::server::{
     },
     sessions::{
         Role, State as Standing,
-        manage::{self, OwnMembership},
+        own::{self, OwnMembership},
     },
 };
 
 /// Every account that somebody may select.
 pub async fn select(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
-    let memberships = manage::memberships(&app, &signed.manager).await?;
+    let memberships = own::memberships(&app, &signed.manager).await?;
     Ok(signed.page(Section::Accounts, "Select account", &choices(&memberships)))
 }
 
@@ -82,7 +82,7 @@ pub fn state(state: Standing) -> Markup {
 
 /// The account's own page.
 pub async fn page(State(app): State<Arc<App>>, signed: Signed, Segments(tenant): Segments<String>) -> Answer<Response> {
-    let membership = own(&app, &signed, &tenant).await?;
+    let membership = own_membership(&app, &signed, &tenant).await?;
     Ok(shown(&signed, &membership, None))
 }
 
@@ -99,11 +99,11 @@ pub async fn enable(
     Segments(tenant): Segments<String>,
     Form(form): Form<Enable>,
 ) -> Answer<Response> {
-    let membership = own(&app, &signed, &tenant).await?;
+    let membership = own_membership(&app, &signed, &tenant).await?;
     if !ticked(form.enabled.as_ref()) {
         return Ok(shown(&signed, &membership, Some(Refusal::new("Tick Account enabled to use this account."))));
     }
-    match parts::refused(manage::enable(&app, &signed.manager, peer, &tenant).await)? {
+    match parts::refused(own::enable(&app, &signed.manager, peer, &tenant).await)? {
         Ok(()) => {
             Ok(signed
                 .to(&Section::Account.of(&tenant), "The account is enabled; Agent Manager can use your login now."))
@@ -112,8 +112,8 @@ pub async fn enable(
     }
 }
 
-async fn own(app: &App, signed: &Signed, tenant: &str) -> Answer<OwnMembership> {
-    let memberships = manage::memberships(app, &signed.manager).await?;
+async fn own_membership(app: &App, signed: &Signed, tenant: &str) -> Answer<OwnMembership> {
+    let memberships = own::memberships(app, &signed.manager).await?;
     let membership = memberships.into_iter().find(|m| m.tenant == tenant);
     membership.ok_or_else(|| ApiError::not_found(format_args!("The account {tenant}")))
 }

@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use maud::{Markup, Render, html};
@@ -17,7 +18,7 @@ use super::{
 use crate::server::{
     http::{App, input::Peer, problem::Answer},
     secrets,
-    sessions::{self, Manager},
+    sessions::{self, Carrier, Manager},
 };
 
 #[derive(Default, Deserialize)]
@@ -35,7 +36,7 @@ pub struct SignIn {
 
 /// The start: whoever is signed in selects the account, everybody else signs in.
 pub async fn start(State(app): State<Arc<App>>, visitor: Visitor) -> Answer<Response> {
-    let signed_in = Manager::of_token(&app, &visitor.token).await.is_ok();
+    let signed_in = Manager::of_token(&app, &visitor.token, Carrier::Browser).await.is_ok();
     Ok(visitor.to(if signed_in { "/accounts" } else { "/sign-in" }, ""))
 }
 
@@ -48,11 +49,13 @@ pub async fn sign_in(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     peer: Peer,
+    headers: HeaderMap,
     Form(given): Form<SignIn>,
 ) -> Answer<Response> {
     let signed = async {
         let login = sessions::authenticate(&app, peer, &given.username, &given.password).await?;
-        sessions::manage::open(&app, peer, &login).await
+        let device = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        sessions::manage::open(&app, peer, &login, Carrier::Browser, device).await
     };
     match parts::refused(signed.await)? {
         // A new token: one that somebody planted in this browser before is worth nothing.

@@ -19,7 +19,7 @@ use crate::server::{
         problem::{Answer, ApiError},
     },
     secrets,
-    sessions::{Manager, Role, State as Standing, manage::OwnMembership},
+    sessions::{Carrier, Manager, Role, State as Standing, own::OwnMembership},
 };
 
 /// The script asks so for what it shows in a dialog; it is told the next page instead of sent there.
@@ -63,7 +63,7 @@ impl FromRequestParts<Arc<App>> for Signed {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let Ok(visitor) = Visitor::from_request_parts(parts, app).await;
-        let manager = Manager::of_token(app, &visitor.token).await?;
+        let manager = Manager::of_token(app, &visitor.token, Carrier::Browser).await?;
         Ok(Self { visitor, manager })
     }
 }

@@ -68,10 +68,8 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
 
 /// A registration of the key's own account, and who holds it.
 async fn registration(app: &App, key: &KeyRow, name: &str) -> Result<(RegistrationRow, Option<Contact>), XmlError> {
-    let rows = registrations::of_account(&app.store, key.account.id).await?;
-    let row = rows
-        .into_iter()
-        .find(|r| r.name == name)
+    let row = registrations::by_name(&app.store, key.account.id, name)
+        .await?
         .ok_or_else(|| XmlError::refused(format!("There is no SIP user {} in this tenant.", clean(name))))?;
     let holder = app.contacts.held(key.account.realm(), vec![row.name.clone()]).await.into_iter().next();
     Ok((row, holder))

@@ -16,9 +16,11 @@ use axum::{
 };
 use maud::{Markup, PreEscaped, html};
 
+#[cfg(test)]
+pub use self::request::ACTIONS;
 use self::request::{Action, XmlRequest};
 use super::{
-    api_keys::{self, KeyRow},
+    api_keys::{self, KeyRow, Scope},
     http::{
         App,
         input::{LARGEST_BODY, Peer},
@@ -84,7 +86,8 @@ async fn carry_out(app: &App, peer: Peer, body: &Bytes) -> Result<Markup, XmlErr
 
 /// Tenant and key fit together; which of them does not is not told.
 async fn authenticate(app: &App, peer: Peer, request: &XmlRequest) -> Result<KeyRow, XmlError> {
-    let key = api_keys::find(&app.store, &request.key).await?.filter(|k| k.account.account.tenant == request.tenant);
+    let key = api_keys::find(&app.store, &request.key, app.clock.now_ms()).await?;
+    let key = key.filter(|k| k.account.account.tenant == request.tenant);
     let Some(key) = key else {
         let who = format!("xml {}", request.tenant);
         return Err(XmlError::refused(match app.throttle.failure(peer.ip(), &who, app.clock.now()) {
@@ -94,6 +97,9 @@ async fn authenticate(app: &App, peer: Peer, request: &XmlRequest) -> Result<Key
             Err(seconds) => format!("Too many requests had a wrong key. Try again in {seconds} seconds."),
         }));
     };
+    if let Some(reason) = key.refused(Scope::Xml, app.clock.now_ms()) {
+        return Err(XmlError::refused(reason));
+    }
     if !key.account.enabled {
         return Err(XmlError::refused("This account is disabled. Your provider can enable it again."));
     }

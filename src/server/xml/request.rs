@@ -82,31 +82,44 @@ pub enum Action {
     NotHere(&'static str),
 }
 
+const HISTORY: &[&str] = &["pageSize", "startAt", "startDate", "endDate"];
+
+/// Every action of the API, with the fields that it cannot do without.
+pub const ACTIONS: [(&str, &[&str]); 12] = [
+    ("DoNothing", &[]),
+    ("GetCallingCredit", &[]),
+    ("GetExtensions", &[]),
+    ("GetSimpleSipStatus", &["UserName"]),
+    ("GetFullSipStatus", &["UserName"]),
+    ("GetCurrentCalls", &[]),
+    ("HangUpChannel", &["Channel"]),
+    ("Originate", &[]),
+    ("GetInboundCallingHistory", HISTORY),
+    ("GetOutboundCallingHistory", HISTORY),
+    ("GetAnyCallDetailRecords", HISTORY),
+    ("GetQueueAnalytics", &["QueueName", "startDate", "endDate"]),
+];
+
 impl Action {
     pub fn read(request: &XmlRequest) -> Result<Self, XmlError> {
-        const HISTORY: [&str; 4] = ["pageSize", "startAt", "startDate", "endDate"];
-        let needs = |fields: &[&str]| fields.iter().try_for_each(|field| request.required(field).map(|_| ()));
-        Ok(match request.action.as_str() {
+        let (action, fields) = ACTIONS
+            .iter()
+            .find(|(name, _)| *name == request.action)
+            .ok_or_else(|| XmlError::refused(format!("{} is no action of this API.", request.action)))?;
+        for field in *fields {
+            request.required(field)?;
+        }
+        Ok(match *action {
             "DoNothing" => Self::DoNothing,
             "GetExtensions" => Self::GetExtensions,
             "GetSimpleSipStatus" => Self::GetSimpleSipStatus { username: request.required("UserName")? },
             "GetFullSipStatus" => Self::GetFullSipStatus { username: request.required("UserName")? },
             "GetCurrentCalls" => Self::GetCurrentCalls,
             "GetCallingCredit" => Self::NotHere("This TMS does no billing yet, so there is no credit to report."),
-            "HangUpChannel" => {
-                needs(&["Channel"])?;
-                Self::NotHere("This version of the TMS cannot end calls yet.")
-            }
+            "HangUpChannel" => Self::NotHere("This version of the TMS cannot end calls yet."),
             "Originate" => Self::NotHere("This version of the TMS cannot start calls yet."),
-            "GetInboundCallingHistory" | "GetOutboundCallingHistory" | "GetAnyCallDetailRecords" => {
-                needs(&HISTORY)?;
-                Self::NotHere("This version of the TMS keeps no call records yet.")
-            }
-            "GetQueueAnalytics" => {
-                needs(&["QueueName", "startDate", "endDate"])?;
-                Self::NotHere("This TMS has no queues yet, so there are no figures to report.")
-            }
-            other => return Err(XmlError::refused(format!("{other} is no action of this API."))),
+            "GetQueueAnalytics" => Self::NotHere("This TMS has no queues yet, so there are no figures to report."),
+            _ => Self::NotHere("This version of the TMS keeps no call records yet."),
         })
     }
 }

@@ -90,6 +90,8 @@ async fn who_is_disabled_is_told_so_and_does_nothing() {
     let token = h.member("acme", "admin@acme.example", "admin").await;
     let login = "/v1/accounts/acme/logins/admin@acme.example";
     h.patch(login, json!({"enabled": false})).token(&operator).send().await;
+    assert_eq!(h.get("/v1/manage/memberships").token(&token).send().await.status.as_u16(), 401, "its session goes on");
+    let token = h.manager("admin@acme.example", GOOD).await;
     let reply = h.get("/v1/accounts/acme/extensions").token(&token).send().await;
     assert_eq!(reply.status.as_u16(), 403);
     assert!(reply.string("detail").contains("disabled"), "{}", reply.text);

@@ -1,5 +1,8 @@
 //! People's passwords: argon2id on blocking threads, a bounded number at a time, and the same work for unknown users.
 
+mod routes;
+mod rules;
+
 use std::sync::Arc;
 
 use argon2::{
@@ -8,12 +11,17 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
+pub use self::{
+    routes::routes,
+    rules::{check, weakness},
+};
+
 /// Verified in place of a user who does not exist, so that the answer takes as long. Its parameters are argon2's defaults,
 /// which a test compares; no password fits it.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Fewest characters of a password; there are no rules of composition (NIST SP 800-63B §3.1.1.2).
+/// Fewest characters of a password.
 pub const SHORTEST: usize = 10;
 /// Most bytes: argon2 would take more, but nobody types it.
 pub const LONGEST: usize = 256;

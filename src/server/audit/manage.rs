@@ -1,0 +1,32 @@
+//! What may be seen of the audit.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::queries;
+use crate::server::{
+    http::{
+        App,
+        page::{Listed, Page},
+        problem::Answer,
+    },
+    sessions::{Manager, Right},
+};
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Entry {
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    pub actor: String,
+    pub address: String,
+    pub action: String,
+    pub object: String,
+}
+
+/// Who did what on an account, newest first.
+pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<Entry>> {
+    let access = manager.account(app, tenant, Right::SeeAudit).await?;
+    let found = queries::list(&app.store, access.account.id, page).await?;
+    Ok(page.of(found, |entry| entry))
+}

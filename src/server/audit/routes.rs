@@ -1,0 +1,38 @@
+//! The route to read the audit.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::manage::{self, Entry};
+use crate::{
+    server::{
+        http::{
+            App,
+            input::{Asked, Segments},
+            page::{Listed, Page},
+            problem::Answer,
+        },
+        sessions::Manager,
+    },
+    tms::wire::Problem,
+};
+
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Who did what on an account, newest first
+#[utoipa::path(get, path = "/v1/accounts/{tenant}/audit", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), Page),
+    responses((status = 200, body = [Entry]), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn list(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    Segments(tenant): Segments<String>,
+    Asked(page): Asked<Page>,
+) -> Answer<Listed<Entry>> {
+    manage::list(&app, &manager, &tenant, &page).await
+}

@@ -1,0 +1,117 @@
+//! A database that the first version made, with data in it, is brought up to date and goes on.
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool, migrate::Migrator};
+
+use super::{
+    audit,
+    http::testing::{GOOD, Harness},
+    passwords::Passwords,
+    secrets::{self, ApiKey},
+    store::{self, query},
+};
+
+/// The first version's schema alone, in an empty database, and what it stored.
+async fn first_version(url: &str, statements: &[String]) {
+    let only_the_first = |migrator: &Migrator| -> String {
+        let first = migrator.iter().find(|m| m.version == 1).expect("the first migration");
+        first.sql.as_str().to_owned()
+    };
+    // The same bookkeeping as the program's: migration 1 is done, with its checksum.
+    let done = |migrator: &Migrator| {
+        let first = migrator.iter().find(|m| m.version == 1).expect("the first migration");
+        (first.description.to_string(), first.checksum.to_vec())
+    };
+    let book = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+        installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BYTES NOT NULL,
+        execution_time BIGINT NOT NULL)";
+    let noted = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (1, $1, TRUE, $2, 0)";
+    if url.starts_with("sqlite") {
+        let migrator = sqlx::migrate!("migrations/sqlite");
+        let pool = SqlitePool::connect(&format!("{url}?mode=rwc")).await.expect("opens");
+        pool.execute(AssertSqlSafe(only_the_first(&migrator))).await.expect("the first schema");
+        pool.execute(AssertSqlSafe(book.replace("BYTES", "BLOB"))).await.expect("the book");
+        let (description, checksum) = done(&migrator);
+        sqlx::query(noted).bind(description).bind(checksum).execute(&pool).await.expect("noted");
+        for statement in statements {
+            pool.execute(AssertSqlSafe(statement.clone())).await.expect(statement);
+        }
+        pool.close().await;
+    } else {
+        let migrator = sqlx::migrate!("migrations/postgres");
+        let pool = PgPool::connect(url).await.expect("opens");
+        pool.execute("DROP SCHEMA public CASCADE").await.expect("emptied");
+        pool.execute("CREATE SCHEMA public").await.expect("empty");
+        pool.execute(AssertSqlSafe(only_the_first(&migrator))).await.expect("the first schema");
+        pool.execute(AssertSqlSafe(book.replace("BYTES", "BYTEA"))).await.expect("the book");
+        let (description, checksum) = done(&migrator);
+        sqlx::query(noted).bind(description).bind(checksum).execute(&pool).await.expect("noted");
+        for statement in statements {
+            pool.execute(AssertSqlSafe(statement.clone())).await.expect(statement);
+        }
+        pool.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_versions_database_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = match store::testing::database().await {
+        url if url == "sqlite::memory:" => format!("sqlite://{}", folder.path().join("tms.db").display()),
+        url => url,
+    };
+    let password = Passwords::new().hash(GOOD).await.expect("hashes");
+    let key = ApiKey::generate();
+    let statements = [
+        "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ('Old', 'old', 'old.example', 'enterprise', 1)"
+            .to_owned(),
+        format!(
+            "INSERT INTO login (username, name, password_hash, created_at) VALUES ('ann@old.example', 'Ann', '{password}', 1),
+                 ('boss', 'Boss', '{password}', 1)"
+        ),
+        "INSERT INTO membership (login_id, account_id, role, state, activated_at)
+             VALUES (1, 1, 'extension', 'enabled', 1), (2, 1, 'admin', 'enabled', 1)"
+            .to_owned(),
+        format!(
+            "INSERT INTO api_key (account_id, name, prefix, hash, created_at) VALUES (1, 'K', '{}', '{}', 1)",
+            key.prefix,
+            secrets::hash(&key.key)
+        ),
+        "INSERT INTO extension (account_id, tenant, edition, number, name, membership_id, api_key_id, created_at)
+             VALUES (1, 'old', 'enterprise', '100', 'Ann', 1, 1, 1)"
+            .to_owned(),
+        "INSERT INTO audit (at, account_id, actor, address, action, object)
+             VALUES (1, 1, 'boss', '127.0.0.1', 'create extension', '100'), (2, NULL, 'boss', '::1', 'sign in to manage', 'boss')"
+            .to_owned(),
+    ];
+    first_version(&url, &statements).await;
+
+    let h = Harness::on(&url).await;
+    let signed_in = h.try_sign_in("ann@old.example", GOOD, &key.key).await;
+    assert_eq!(signed_in.status.as_u16(), 201, "{}", signed_in.text);
+    let list = h.get("/v1/me/registrations").token(&signed_in.string("token")).send().await;
+    assert_eq!(list.json[0]["name"], "100-old", "{}", list.text);
+
+    let boss = h.manager("boss", GOOD).await;
+    let account = h.get("/v1/accounts/old").token(&boss).send().await;
+    assert_eq!(
+        (&account.json["time_zone"], &account.json["parent"]),
+        (&json!("UTC"), &json!(null)),
+        "{}",
+        account.text
+    );
+    let keys = h.get("/v1/accounts/old/api-keys").token(&boss).send().await;
+    assert_eq!((&keys.json[0]["scope"], &keys.json[0]["expires_at"]), (&json!("all"), &json!(null)), "{}", keys.text);
+    let logins = h.get("/v1/accounts/old/logins").token(&boss).send().await;
+    let emails: Vec<_> = logins.json.as_array().expect("a list").iter().map(|l| l["email"].clone()).collect();
+    assert_eq!(emails, [json!("ann@old.example"), json!(null)]);
+
+    // The sign-in above linked the two old entries, then itself.
+    assert_eq!(audit::verify(&h.app.store).await.expect("whole"), 3);
+    let linked: i64 =
+        query("SELECT count(*) FROM audit WHERE previous IS NULL").scalar(&h.app.store).await.expect("counts");
+    assert_eq!(linked, 0);
+    let shown = h.get("/v1/accounts/old/audit").token(&boss).send().await;
+    assert_eq!(shown.json[0]["action"], "create extension", "{}", shown.text);
+}
