@@ -3,13 +3,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "a shell: it reads the clocks")]
 
+mod opening;
+mod sign_in;
+
 use super::{
     fold::{Fold, Moment},
     handover::Reception,
     history::History,
     intents::commands,
     keeper::{Answer, Keyring},
-    locale::{locale, zone},
+    locale::zone,
     ring::RingingWindow,
     shared::Shared,
 };
@@ -19,7 +22,7 @@ use crate::{
         memory::Memory,
         setup::{Setup, Softphone},
     },
-    config::{cli::WindowArgs, options::CODECS, secrets::Secrets, settings::SignedInBy},
+    config::{cli::WindowArgs, options::CODECS, secrets::Secrets},
     driver::{
         Driver,
         api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
@@ -28,7 +31,7 @@ use crate::{
     ua::api::Secret,
     ui::{
         screen::ring::data::Pressed,
-        snapshot::{Intent, Notice, NoticeKind, Settings, SignInForm, Status, ThemeChoice},
+        snapshot::{Intent, Notice, NoticeKind, Status},
     },
 };
 use jiff::Timestamp;
@@ -41,8 +44,6 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-
-mod sign_in;
 
 /// Events and intents waiting; the driver's few a second never fill it.
 const INPUTS: usize = 1024;
@@ -58,8 +59,6 @@ pub enum Input {
     Keyring(Answer),
     /// A second start: a link to open, or empty to show the window only.
     HandedOver(Secret),
-    /// The driver's thread has ended, however that came about.
-    DriverGone,
     /// From the ringing window.
     Pressed {
         call: u32,
@@ -67,16 +66,6 @@ pub enum Input {
     },
     /// The window is gone.
     Closed,
-}
-
-/// Says that a thread is gone when what it owns is dropped, be it by a panic.
-struct Farewell(SyncSender<Input>);
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        // A session that is gone already needs no word of it.
-        let _ = self.0.send(Input::DriverGone);
-    }
 }
 
 /// The last words of a session thread that panics.
@@ -115,7 +104,8 @@ pub fn start(args: WindowArgs, shared: Arc<Shared>) -> Session {
     let told = Arc::clone(&shared);
     let thread = named.spawn(move || {
         let _last_words = LastWords(Arc::clone(&shared));
-        match Running::start(&args, own, Arc::clone(&shared)) {
+        let logging = logging::start(&args.common).map_err(|why| why.to_string());
+        match logging.and_then(|()| Running::start(&args, own, Arc::clone(&shared))) {
             Ok(running) => running.run(&inputs),
             Err(sentence) => {
                 eprintln!("agent-manager: {sentence}");
@@ -153,12 +143,11 @@ struct Running {
 
 impl Running {
     fn start(args: &WindowArgs, input: SyncSender<Input>, shared: Arc<Shared>) -> Result<Self, String> {
-        logging::start(&args.common).map_err(|why| why.to_string())?;
         let setup = Setup::open(&args.common).map_err(|why| why.to_string())?;
         let reception = Reception::open(setup.memory.folder().path(), input.clone());
         let mut fold = Fold::default();
         let (history, damage) = History::load(Arc::clone(setup.memory.folder()));
-        fill(&mut fold, &setup, args);
+        fold.snapshot = opening::first_snapshot(&setup, args);
         // What is known without secrets is shown at once; the keyring may take its time.
         shared.publish(&fold.snapshot, false);
         let deaf = reception.as_ref().err().map(ToString::to_string);
@@ -180,12 +169,12 @@ impl Running {
             impairment: None,
             ca_file: None,
         };
-        let events = Farewell(input.clone());
+        let events = input.clone();
         let driver = Driver::start(softphone.options(setup.instance_id), move |event| {
             // A level that is not shown is not missed; everything else waits its turn.
             let lossy = matches!(event.what, Event::Levels { .. });
             let input = Input::Event(event.what);
-            let Farewell(events) = &events;
+            // A session that is gone needs no word of it any more.
             let _ = if lossy { events.try_send(input).is_ok() } else { events.send(input).is_ok() };
         })
         .map_err(|why| why.to_string())?;
@@ -232,10 +221,6 @@ impl Running {
                 Ok(Input::Event(event)) => can_wait = self.event(event),
                 Ok(Input::Keyring(answer)) => self.keyring_says(answer),
                 Ok(Input::HandedOver(link)) => self.handed_over(&link),
-                Ok(Input::DriverGone) => {
-                    self.fold.snapshot.fatal.get_or_insert_with(|| ENGINE_STOPPED.to_owned());
-                    self.stopped = true;
-                }
                 Ok(Input::Intent(intent)) => self.intent(intent),
                 Ok(Input::Pressed { call, pressed }) => self.intent(match pressed {
                     Pressed::Answer => Intent::Answer { call },
@@ -381,42 +366,9 @@ impl Running {
     }
 }
 
-/// The snapshot before anything has happened.
-fn fill(fold: &mut Fold, setup: &Setup, args: &WindowArgs) {
-    let settings = setup.memory.settings();
-    let shown = &mut fold.snapshot;
-    shown.locale = locale(|name| std::env::var(name).ok());
-    let typed_for_us = args.tms.is_some() || args.username.is_some();
-    let xml = settings.signed_in_by == SignedInBy::Xml && !typed_for_us;
-    let kept = |text: &Option<String>, wanted: bool| text.clone().filter(|_| wanted).unwrap_or_default();
-    shown.sign_in = SignInForm {
-        server: args.tms.clone().unwrap_or_else(|| kept(&settings.server, true)),
-        username: args.username.clone().unwrap_or_else(|| kept(&settings.username, !xml)),
-        secrets_remembered: settings.window.remember_secrets
-            && settings.signed_in_by != SignedInBy::Link
-            && !typed_for_us,
-        xml,
-        tenant: kept(&settings.username, xml),
-        sip_server: kept(&settings.sip_server, xml),
-        ..SignInForm::default()
-    };
-    let theme = match () {
-        () if args.light => ThemeChoice::Light,
-        () if args.dark => ThemeChoice::Dark,
-        () => settings.window.theme,
-    };
-    let window = &settings.window;
-    shown.settings = Settings { theme, ringing_window: window.notifications, dtmf_via_info: window.dtmf_via_info };
-    let audio = &mut shown.audio;
-    audio.microphone.clone_from(&settings.audio.microphone);
-    audio.speaker.clone_from(&settings.audio.speaker);
-    audio.ringer.clone_from(&settings.audio.ringer);
-    shown.about.version = env!("CARGO_PKG_VERSION").to_owned();
-    shown.about.instance_id.clone_from(&setup.instance_id);
-    shown.about.config_dir = setup.memory.folder().path().display().to_string();
-    shown.about.log_file = args.common.log_file.as_ref().map(|path| path.display().to_string());
-}
-
 fn moment() -> Moment {
     Moment { now: Instant::now(), wall: Timestamp::now().to_zoned(zone()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,32 @@ impl Shared {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::snapshot::{NoticeKind, Status};
+
+    #[test]
+    fn of_many_notices_the_latest_wait_and_each_is_taken_once() {
+        let shared = Shared::default();
+        for n in 0..NOTICES + 2 {
+            shared.notice(Notice { kind: NoticeKind::Info, text: n.to_string() });
+        }
+        let taken = shared.take_notices();
+        assert_eq!((taken.len(), taken[0].text.as_str()), (NOTICES, "2"));
+        assert!(shared.take_notices().is_empty());
+    }
+
+    #[test]
+    fn the_same_again_is_no_news_and_a_failure_keeps_what_was_shown() {
+        let shared = Shared::default();
+        let shown = Snapshot { status: Status::SigningIn, ..Snapshot::default() };
+        shared.publish(&shown, false);
+        let first = shared.latest();
+        shared.publish(&shown, false);
+        assert!(Arc::ptr_eq(&first, &shared.latest()));
+        shared.fail("Nothing works.".into());
+        assert_eq!(*shared.latest(), Snapshot { fatal: Some("Nothing works.".into()), ..shown });
+    }
+}

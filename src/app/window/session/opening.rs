@@ -1,0 +1,47 @@
+//! The snapshot before anything has happened: what settings and arguments say.
+
+use crate::{
+    app::{setup::Setup, window::locale::locale},
+    config::{cli::WindowArgs, settings::SignedInBy},
+    ui::snapshot::{About, Audio, Settings, SignInForm, Snapshot, ThemeChoice},
+};
+
+pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
+    let settings = setup.memory.settings();
+    let (window, audio) = (&settings.window, &settings.audio);
+    let typed_for_us = args.tms.is_some() || args.username.is_some();
+    let xml = settings.signed_in_by == SignedInBy::Xml && !typed_for_us;
+    let kept = |text: &Option<String>, wanted: bool| text.clone().filter(|_| wanted).unwrap_or_default();
+    let theme = match () {
+        () if args.light => ThemeChoice::Light,
+        () if args.dark => ThemeChoice::Dark,
+        () => window.theme,
+    };
+    Snapshot {
+        locale: locale(|name| std::env::var(name).ok()),
+        sign_in: SignInForm {
+            server: args.tms.clone().unwrap_or_else(|| kept(&settings.server, true)),
+            username: args.username.clone().unwrap_or_else(|| kept(&settings.username, !xml)),
+            secrets_remembered: window.remember_secrets && settings.signed_in_by != SignedInBy::Link && !typed_for_us,
+            xml,
+            tenant: kept(&settings.username, xml),
+            sip_server: kept(&settings.sip_server, xml),
+            ..SignInForm::default()
+        },
+        settings: Settings { theme, ringing_window: window.notifications, dtmf_via_info: window.dtmf_via_info },
+        audio: Audio {
+            microphone: audio.microphone.clone(),
+            speaker: audio.speaker.clone(),
+            ringer: audio.ringer.clone(),
+            ..Audio::default()
+        },
+        about: About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance_id: setup.instance_id.clone(),
+            config_dir: setup.memory.folder().path().display().to_string(),
+            log_file: args.common.log_file.as_ref().map(|path| path.display().to_string()),
+            ..About::default()
+        },
+        ..Snapshot::default()
+    }
+}

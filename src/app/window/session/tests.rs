@@ -1,0 +1,79 @@
+use super::*;
+use crate::{config::cli::CommonArgs, ui::snapshot::ThemeChoice};
+use std::path::Path;
+
+fn arguments(config_dir: &Path) -> WindowArgs {
+    let common = CommonArgs { config_dir: Some(config_dir.to_owned()), ..CommonArgs::default() };
+    WindowArgs { common, ..WindowArgs::default() }
+}
+
+/// Runs a session that hears `last` once it has started, to its end.
+fn run_until(last: Input) -> Arc<Shared> {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let shared = Arc::new(Shared::default());
+    let (input, inputs) = sync_channel(INPUTS);
+    let running = Running::start(&arguments(dir.path()), input.clone(), Arc::clone(&shared)).expect("it starts");
+    input.send(last).expect("there is room");
+    running.run(&inputs);
+    shared
+}
+
+#[test]
+fn the_drivers_end_is_the_sessions_end_and_what_failed_stays_to_be_read() {
+    for failure in [None, Some("The SIP sockets cannot be used; start again.".to_owned())] {
+        let shared = run_until(Input::Event(Event::Stopped { failure: failure.clone() }));
+        assert_eq!(shared.latest().fatal, failure);
+        assert_eq!(shared.is_closing(), failure.is_none(), "after a signal the window goes");
+    }
+}
+
+#[test]
+fn closing_the_window_waits_for_the_driver_no_longer_than_it_may_take() {
+    let began = Instant::now();
+    let shared = run_until(Input::Closed);
+    assert!(began.elapsed() < GOODBYE, "{:?}", began.elapsed());
+    assert_eq!(shared.latest().fatal, None);
+    assert!(!shared.latest().about.sip_address.is_empty(), "it had started");
+}
+
+#[test]
+fn a_session_that_panics_says_so_and_one_that_ends_does_not() {
+    for (body, said) in [((|| ()) as fn(), None), (|| panic!("on purpose"), Some(ENGINE_STOPPED))] {
+        let shared = Arc::new(Shared::default());
+        let told = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            let _last_words = LastWords(told);
+            body();
+        });
+        assert_eq!(thread.join().is_err(), said.is_some());
+        assert_eq!(shared.latest().fatal.as_deref(), said);
+    }
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_a_sentence_with_the_way_out() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "no folder").expect("written");
+    let start = |config_dir: &Path| {
+        let (input, _) = sync_channel(INPUTS);
+        Running::start(&arguments(config_dir), input, Arc::new(Shared::default()))
+    };
+    let _first = start(dir.path()).unwrap_or_else(|why| panic!("{why}"));
+    for (config_dir, said) in [(file.as_path(), "--config-dir"), (dir.path(), "another Agent Manager")] {
+        let why = start(config_dir).map(|_| ()).expect_err("it cannot start");
+        assert!(why.contains(said), "{why}");
+    }
+}
+
+#[test]
+fn what_is_known_without_secrets_is_shown_from_the_start() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut args = arguments(dir.path());
+    (args.tms, args.dark) = (Some("https://tms.example".into()), true);
+    let setup = Setup::open(&args.common).expect("free");
+    let shown = opening::first_snapshot(&setup, &args);
+    assert_eq!((shown.sign_in.server.as_str(), shown.settings.theme), ("https://tms.example", ThemeChoice::Dark));
+    assert_eq!(shown.about.config_dir, dir.path().display().to_string());
+    assert!(shown.about.instance_id.starts_with("urn:uuid:"), "{}", shown.about.instance_id);
+}
