@@ -4,7 +4,7 @@ use super::Shell;
 use crate::{
     driver::{
         answers,
-        api::{Command, Event, Login, Proof, Tagged, TmsLogin},
+        api::{Command, Dtmf, Event, Login, Proof, Tagged, TmsLogin},
         media::{ViaInfo, in_media},
     },
     ua::api::{self as agent, CallId},
@@ -19,14 +19,7 @@ impl Shell {
         }
         let name = answers::name(&what);
         match what {
-            Command::SignIn(login) => {
-                // A link whose code is not good costs nobody the session that runs.
-                let is_link = matches!(&login, Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }));
-                if !(is_link && self.session.is_signed_in()) {
-                    self.agent.handle_command(now, agent::Command::ClearAccount);
-                }
-                self.session.sign_in(login);
-            }
+            Command::SignIn(login) => self.sign_in(now, login),
             Command::SignOut => {
                 self.agent.handle_command(now, agent::Command::ClearAccount);
                 self.session.sign_out();
@@ -38,15 +31,7 @@ impl Shell {
             Command::Registrations => self.session.registrations(),
             Command::Select { registration, takeover } => self.session.select(&registration, takeover),
             Command::SipPassword { registration, password } => self.session.sip_password(&registration, password),
-            Command::Offline => {
-                self.session.deselect();
-                self.agent.handle_command(now, agent::Command::ClearAccount);
-                self.drain(now);
-                // It was offline: nothing has changed, so nothing was told.
-                if self.answers.awaits(name) {
-                    self.tell(Event::Done { command: name, call: None });
-                }
-            }
+            Command::Offline => self.go_offline(now, name),
             Command::Dial { to } => self.agent.handle_command(now, agent::Command::Dial { to }),
             Command::Answer { call } => self.agent.handle_command(now, agent::Command::Answer { call }),
             Command::Reject { call, code } => self.agent.handle_command(now, agent::Command::Reject { call, code }),
@@ -60,15 +45,7 @@ impl Shell {
                 }
                 self.settle(name, Some(call), result);
             }
-            Command::Dtmf { call, digits, via } => match in_media(via) {
-                Err(ViaInfo) => self.agent.handle_command(now, agent::Command::DtmfInfo { call, digits }),
-                // Done once the engine has sent them all.
-                Ok(via) => {
-                    if let Err(message) = self.media.dtmf(call, digits, via) {
-                        self.fail(name, Some(call), message);
-                    }
-                }
-            },
+            Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Stats { call } => match self.media.stats(call) {
                 Ok(stats) => self.tell(Event::Stats { call, stats, asked: true, last: false }),
                 Err(message) => self.fail(name, Some(call), message),
@@ -86,6 +63,37 @@ impl Shell {
                 self.settle(name, None, result);
             }
             Command::Quit => self.quit(now),
+        }
+    }
+
+    fn sign_in(&mut self, now: Instant, login: Login) {
+        // A link whose code is not good costs nobody the session that runs.
+        let is_link = matches!(&login, Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }));
+        if !(is_link && self.session.is_signed_in()) {
+            self.agent.handle_command(now, agent::Command::ClearAccount);
+        }
+        self.session.sign_in(login);
+    }
+
+    fn go_offline(&mut self, now: Instant, name: &'static str) {
+        self.session.deselect();
+        self.agent.handle_command(now, agent::Command::ClearAccount);
+        self.drain(now);
+        // It was offline: nothing has changed, so nothing was told.
+        if self.answers.awaits(name) {
+            self.tell(Event::Done { command: name, call: None });
+        }
+    }
+
+    fn send_digits(&mut self, now: Instant, name: &'static str, (call, digits, via): (CallId, String, Option<Dtmf>)) {
+        match in_media(via) {
+            Err(ViaInfo) => self.agent.handle_command(now, agent::Command::DtmfInfo { call, digits }),
+            // Done once the engine has sent them all.
+            Ok(via) => {
+                if let Err(message) = self.media.dtmf(call, digits, via) {
+                    self.fail(name, Some(call), message);
+                }
+            }
         }
     }
 
