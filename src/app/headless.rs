@@ -223,7 +223,6 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
                 code = LOGIN_REFUSED;
                 quit();
             }
-            Some(Event::Notice(text)) => tracing::warn!("{text}"),
             Some(Event::Token(token)) => keep_session(setup, token),
             Some(event) => match setup.memory.note_event(&event) {
                 Ok(Some(what)) => {

@@ -4,7 +4,7 @@ pub use crate::tms::login::{Login, LoginState, Proof, SipPasswords, TmsLogin, Xm
 
 use crate::{
     media::{
-        engine::{AudioChoice, DeviceList, DtmfVia},
+        engine::{AudioChoice, DeviceList, DtmfVia, Notice},
         stats::CallStats,
     },
     tms::wire,
@@ -124,8 +124,7 @@ pub enum Event {
         speaker: f32,
     },
     Devices(DeviceList),
-    /// Something a person should know, in a sentence.
-    Notice(String),
+    Notice(Notice),
     /// A command without an event of its own took effect.
     Done {
         command: &'static str,

@@ -131,6 +131,8 @@ mod tests {
         }
         keep.stop();
         assert_eq!(keep.poll_timeout(), None);
+        keep.keep(now, flow(Transport::Udp), &mut entropy);
+        assert_eq!(next(&mut keep, &mut now, &mut entropy).0, Some(Due::Ping(flow(Transport::Udp))), "once more");
     }
 
     #[test]

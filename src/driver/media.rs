@@ -3,7 +3,9 @@
 use super::{api::Dtmf, local, tones};
 use crate::{
     media::{
-        engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Tone},
+        engine::{
+            AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Notice, SILENCE, Severity, Tone,
+        },
         plan::MediaPlan,
         stats::CallStats,
     },
@@ -122,6 +124,17 @@ impl Media {
         self.live(call)?;
         let stats = self.engine.as_ref().and_then(|engine| engine.stats(call));
         stats.ok_or_else(|| format!("Call {call} has no audio yet."))
+    }
+
+    /// What to say of a call whose peer is not heard any more.
+    pub(super) fn silence(&self, call: CallId) -> Option<Notice> {
+        let info = &self.calls.get(&call)?.info;
+        let peer = info.peer_name.as_ref().unwrap_or(&info.peer);
+        let text = format!(
+            "Nothing has come from {peer} for {} seconds. If they do not hear you either, hang up and call again.",
+            SILENCE.as_secs()
+        );
+        Some(Notice { severity: Severity::Warning, text })
     }
 
     /// # Errors

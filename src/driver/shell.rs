@@ -176,7 +176,7 @@ impl Shell {
                     self.session.handle_stream(now, what);
                 }
             }
-            Input::Media(event) => self.handle_media(event),
+            Input::Media(event) => self.handle_media(now, event),
             Input::Timer => self.handle_timeout(now),
         }
     }

@@ -3,7 +3,7 @@
 use super::command::Rejected;
 use crate::{
     driver::api::{Event, LoginState, Tagged},
-    media::stats::CallStats,
+    media::{engine::Severity, stats::CallStats},
     tms::wire,
     ua::api::{CallDirection, CallInfo, CallState, EndedBy, RegistrationState},
 };
@@ -29,6 +29,7 @@ enum What<'a> {
     Dtmf { call: u32, digit: char },
     Stats(Stats),
     Ok(Ok<'a>),
+    Notice { severity: &'a str, message: &'a str },
     Error(Error<'a>),
 }
 
@@ -151,6 +152,7 @@ pub fn line(event: &Tagged<Event>) -> Option<String> {
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
+        Event::Notice(notice) => What::Notice { severity: severity(notice.severity), message: &notice.text },
         Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
         Event::Stopped { failure: Some(message) } => What::Error(Error { cmd: None, call: None, message }),
         Event::Token(_)
@@ -158,7 +160,6 @@ pub fn line(event: &Tagged<Event>) -> Option<String> {
         | Event::Muted { .. }
         | Event::Levels { .. }
         | Event::Devices(_)
-        | Event::Notice(_)
         | Event::Stopped { failure: None } => return None,
     };
     Some(write(&Line { what, id: event.id.as_ref() }))
@@ -177,6 +178,13 @@ pub fn fatal(message: &str) -> String {
 
 fn write(line: &Line<'_>) -> String {
     serde_json::to_string(line).expect("strings, numbers and string keys always serialise")
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+    }
 }
 
 fn login(state: &LoginState) -> Option<Login<'_>> {

@@ -25,6 +25,8 @@ mod runner;
 mod session;
 
 use super::{plan::MediaPlan, stats::CallStats};
+pub use session::SILENCE;
+
 use ports::PortPair;
 use runner::{Order, Orders, Runner};
 use std::{
@@ -126,17 +128,54 @@ pub struct Impairment {
 #[derive(Clone, Debug)]
 pub enum EngineEvent {
     /// A digit from the peer by RFC 4733, once per key press.
-    Dtmf { session: SessionId, digit: char },
+    Dtmf {
+        session: SessionId,
+        digit: char,
+    },
     /// Once a second while a session has a plan, and a last one after `Close`.
-    Stats { session: SessionId, stats: CallStats, last: bool },
+    Stats {
+        session: SessionId,
+        stats: CallStats,
+        last: bool,
+    },
     /// Peaks since the last, 0.0–1.0.
-    Levels { microphone: f32, speaker: f32 },
+    Levels {
+        microphone: f32,
+        speaker: f32,
+    },
     /// The devices that exist and those in use, after a change.
     Devices(DeviceList),
-    /// Something a person should know, in a sentence: "The headset was unplugged; using …".
-    Notice(String),
+    Notice(Notice),
+    /// A connected session that is to receive has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told once a
+    /// silence.
+    Silent {
+        session: SessionId,
+    },
     /// All queued digits of one `Dtmf` command are sent.
-    DtmfSent { session: SessionId },
+    DtmfSent {
+        session: SessionId,
+    },
+}
+
+/// Something a person should know, in a sentence: "The headset was unplugged; using …".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub severity: Severity,
+    pub text: String,
+}
+
+impl Notice {
+    pub(super) fn warning(text: String) -> Self {
+        Self { severity: Severity::Warning, text }
+    }
+}
+
+/// Whether something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// No longer, or never: good to know.
+    Info,
+    Warning,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -89,6 +89,11 @@ impl UserAgent {
             Command::Resume { call } => {
                 self.with_call(now, "resume", call, |session, stack| session.set_hold(now, stack, false));
             }
+            Command::Probe { call } => {
+                if let Some(session) = self.sessions.get_mut(&call) {
+                    session.probe(now, &mut self.stack);
+                }
+            }
             Command::DtmfInfo { call, digits } => {
                 self.with_call(now, "dtmf", call, |session, stack| session.send_digits(now, stack, &digits));
             }

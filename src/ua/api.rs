@@ -87,6 +87,8 @@ pub enum Command {
     Hold { call: CallId },
     /// Take the peer off hold.
     Resume { call: CallId },
+    /// Nothing is heard of the peer: ask it whether the call still stands. A call that nobody answers for has ended.
+    Probe { call: CallId },
     /// DTMF by SIP INFO (`application/dtmf-relay`); RFC 4733 and in-band go to the media engine.
     DtmfInfo { call: CallId, digits: String },
     /// End all calls, un-register, then [`Output::Idle`].

@@ -1,13 +1,21 @@
 //! Arguments, lines and exit codes.
 
 use crate::{phone::Phone, process::binary, sip_peer::Peer};
-use serde_json::json;
-use std::process::{Command, Output};
+use serde_json::{Value, json};
+use std::{
+    net::{TcpListener, UdpSocket},
+    path::Path,
+    process::{Command, Output},
+};
 
 fn run(args: &str) -> Output {
     let dir = tempfile::tempdir().expect("temporary folder");
+    run_in(dir.path(), args)
+}
+
+fn run_in(config_dir: &Path, args: &str) -> Output {
     let mut command = Command::new(binary("agent-manager"));
-    command.arg("headless").args(args.split_whitespace()).arg("--config-dir").arg(dir.path());
+    command.arg("headless").args(args.split_whitespace()).arg("--config-dir").arg(config_dir);
     command.env_remove("AGENT_MANAGER_PASSWORD").env_remove("AGENT_MANAGER_API_KEY");
     command.stdin(std::process::Stdio::null()).output().expect("agent-manager starts")
 }
@@ -34,15 +42,27 @@ fn wrong_arguments_give_2_and_a_sentence() {
 }
 
 #[test]
-fn an_address_in_use_gives_1_and_a_sentence() {
-    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let address = taken.local_addr().expect("an address");
-    let output = run(&format!("--sip-account sip:a@127.0.0.1 --no-register --bind {address}"));
-    assert_eq!(output.status.code(), Some(1));
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let event: serde_json::Value = serde_json::from_str(stdout.lines().next().expect("a line")).expect("JSON");
-    assert_eq!(event["event"], "error");
-    assert!(event["message"].as_str().is_some_and(|m| m.contains("--bind")), "{event}");
+fn what_keeps_it_from_starting_gives_1_and_a_sentence() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "no folder").expect("written");
+    let taken_udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let taken_tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (udp, tcp) = (taken_udp.local_addr().expect("bound"), taken_tcp.local_addr().expect("bound"));
+    for (config_dir, bind, said) in [
+        (dir.path().join("udp"), udp.to_string(), "--bind"),
+        (dir.path().join("tcp"), tcp.to_string(), "--bind"),
+        (file.clone(), "127.0.0.1:0".into(), "--config-dir"),
+        (file.join("below"), "127.0.0.1:0".into(), "--config-dir"),
+    ] {
+        let output = run_in(&config_dir, &format!("--sip-account sip:a@127.0.0.1 --no-register --bind {bind}"));
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let event: Value = serde_json::from_str(stdout.lines().next().expect("a line")).expect("JSON");
+        assert_eq!(event["event"], "error");
+        assert!(event["message"].as_str().is_some_and(|m| m.contains(said)), "{event}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
 }
 
 #[test]

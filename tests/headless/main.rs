@@ -12,6 +12,7 @@ mod process;
 
 mod calls;
 mod lines;
+mod outage;
 mod registering;
 mod sip_peer;
 mod tms;

@@ -29,16 +29,38 @@ enum Link {
 
 impl Peer {
     pub fn udp() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let address = socket.local_addr().expect("an address");
-        Self { link: Link::Udp { socket, phone: None }, address, number: 0 }
+        Self::at("udp", ([127, 0, 0, 1], 0).into())
     }
 
     pub fn tcp() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        Self { link: Link::Waiting(listener), address, number: 0 }
+        Self::at("tcp", ([127, 0, 0, 1], 0).into())
+    }
+
+    /// At an address where another was before.
+    pub fn at(transport: &str, address: SocketAddr) -> Self {
+        let (link, address) = if transport == "udp" {
+            let socket = UdpSocket::bind(address).expect("a port");
+            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            let address = socket.local_addr().expect("an address");
+            (Link::Udp { socket, phone: None }, address)
+        } else {
+            let listener = TcpListener::bind(address).expect("a port");
+            let address = listener.local_addr().expect("an address");
+            (Link::Waiting(listener), address)
+        };
+        Self { link, address, number: 0 }
+    }
+
+    /// Waits so long for each message; for one that is connected over UDP or not yet at all.
+    pub fn patient(self, limit: Duration) -> Self {
+        if let Link::Udp { socket, .. } = &self.link {
+            socket.set_read_timeout(Some(limit)).expect("a timeout");
+        }
+        self
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn transport(&self) -> &'static str {
@@ -65,8 +87,14 @@ impl Peer {
     }
 
     pub fn accept_register(&mut self, register: &Request) {
-        let contact = register.headers.get("Contact").expect("a contact").replace("expires=600", "expires=120");
-        self.respond(register, 200, &[("Contact", &contact), ("Expires", "120")], "");
+        self.grant(register, 120);
+    }
+
+    /// Accepts a REGISTER for so many seconds.
+    pub fn grant(&mut self, register: &Request, seconds: u32) {
+        let granted = format!("expires={seconds}");
+        let contact = register.headers.get("Contact").expect("a contact").replace("expires=600", &granted);
+        self.respond(register, 200, &[("Contact", &contact), ("Expires", &seconds.to_string())], "");
     }
 
     /// A final response with a phrase of its own.
@@ -106,6 +134,13 @@ impl Peer {
                 Link::Waiting(_) => unreachable!("accepted above"),
             }
         }
+    }
+
+    /// The next keep-alive over UDP (RFC 5626 §4.4.2); messages are passed over.
+    pub fn expect_ping(&mut self) {
+        let Link::Udp { socket, .. } = &self.link else { panic!("over streams they are answered") };
+        let mut buffer = vec![0; 65_535];
+        while socket.recv(&mut buffer).expect("a datagram in time") != 4 || !buffer.starts_with(b"\r\n\r\n") {}
     }
 
     /// The next request of that method; retransmissions of others and responses are passed over.

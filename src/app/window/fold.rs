@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     driver::api::{Event, LoginState},
-    media::{engine::DeviceList, stats::CallStats},
+    media::{
+        engine::{self as media, DeviceList, Severity},
+        stats::CallStats,
+    },
     tms::wire,
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, RegistrationState},
     ui::snapshot::{
@@ -76,7 +79,13 @@ impl Fold {
                 self.snapshot.audio.speaker_level = speaker;
             }
             Event::Devices(devices) => self.devices(devices),
-            Event::Notice(text) => outcome.notices.push(Notice { kind: NoticeKind::Warning, text }),
+            Event::Notice(media::Notice { severity, text }) => {
+                let kind = match severity {
+                    Severity::Info => NoticeKind::Info,
+                    Severity::Warning => NoticeKind::Warning,
+                };
+                outcome.notices.push(Notice { kind, text });
+            }
             Event::Error { message, .. } => {
                 outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
             }

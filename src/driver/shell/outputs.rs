@@ -159,7 +159,7 @@ impl Shell {
         }
     }
 
-    pub(super) fn handle_media(&mut self, event: EngineEvent) {
+    pub(super) fn handle_media(&mut self, now: Instant, event: EngineEvent) {
         match event {
             EngineEvent::Dtmf { session, digit } => self.tell(Event::Dtmf { call: session, digit }),
             EngineEvent::Stats { session, stats, last } => {
@@ -167,7 +167,13 @@ impl Shell {
             }
             EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
             EngineEvent::Devices(list) => self.tell(Event::Devices(list)),
-            EngineEvent::Notice(text) => self.tell(Event::Notice(text)),
+            EngineEvent::Notice(notice) => self.tell(Event::Notice(notice)),
+            EngineEvent::Silent { session } => {
+                if let Some(notice) = self.media.silence(session) {
+                    self.tell(Event::Notice(notice));
+                }
+                self.agent.handle_command(now, agent::Command::Probe { call: session });
+            }
             EngineEvent::DtmfSent { session } => self.tell(Event::Done { command: "dtmf", call: Some(session) }),
         }
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::media::{
+    engine::Notice,
     plan::Codec,
     stats::{RxStats, TxStats},
 };
@@ -142,4 +143,13 @@ fn answers_carry_their_command_s_mark() {
     let bad = Rejected { command: Some("fly".into()), id: Some(7.into()), message: "No.".into() };
     let said: Value = serde_json::from_str(&rejected(&bad)).expect("JSON");
     assert_eq!(said, json!({"event": "error", "cmd": "fly", "message": "No.", "id": 7}));
+}
+
+#[test]
+fn what_a_person_should_know_says_how_bad_it_is() {
+    for (severity, word) in [(Severity::Info, "info"), (Severity::Warning, "warning")] {
+        let notice = Notice { severity, text: "The speaker works again.".into() };
+        let wanted = json!({"event": "notice", "severity": word, "message": "The speaker works again."});
+        assert_eq!(said(Event::Notice(notice)), wanted);
+    }
 }

@@ -2,7 +2,11 @@
 //! another; both from the first call's connection.
 
 use super::{Card, STEP_BLOCKS, STEP_SAMPLES, StepClock};
-use crate::media::{SAMPLE_RATE, dsp::resample::Resampler, engine::MediaError};
+use crate::media::{
+    SAMPLE_RATE,
+    dsp::resample::Resampler,
+    engine::{MediaError, Notice},
+};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use std::{
     fs::File,
@@ -41,7 +45,7 @@ pub struct FileCard {
     running: bool,
     /// Samples recorded since the header was brought up to date.
     since_complete: usize,
-    notice: Option<String>,
+    notice: Option<Notice>,
     failed: bool,
 }
 
@@ -83,7 +87,8 @@ impl Card for FileCard {
         if let Err(error) = self.record(block) {
             self.failed = true;
             let path = self.tape.output_path.display();
-            self.notice = Some(format!("The recording {path} stopped ({error}); free some space and start again."));
+            let text = format!("The recording {path} stopped ({error}); free some space and start again.");
+            self.notice = Some(Notice::warning(text));
         }
     }
 
@@ -102,7 +107,7 @@ impl Card for FileCard {
         self.running
     }
 
-    fn poll_notice(&mut self) -> Option<String> {
+    fn poll_notice(&mut self) -> Option<Notice> {
         self.notice.take()
     }
 }

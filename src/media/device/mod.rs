@@ -1,6 +1,7 @@
 //! Where sound comes from and goes to: sound cards, files, or nothing, behind one trait.
 
 mod file;
+mod life;
 mod names;
 mod null;
 mod program;
@@ -13,7 +14,7 @@ pub use null::NullCard;
 pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
 
-use super::SAMPLE_RATE;
+use super::{SAMPLE_RATE, engine::Notice};
 use std::time::{Duration, Instant};
 
 /// A card at 48 kHz, one channel. It is polled by the engine's thread; nothing here blocks.
@@ -45,7 +46,7 @@ pub trait Card: Send {
     }
 
     /// Something a person should know, once.
-    fn poll_notice(&mut self) -> Option<String> {
+    fn poll_notice(&mut self) -> Option<Notice> {
         None
     }
 }

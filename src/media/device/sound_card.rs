@@ -3,9 +3,14 @@
 
 use super::{
     Card, STEP_BLOCKS, STEP_SAMPLES, StepClock,
-    stream::{self, Flow, Link, Opened},
+    life::Life,
+    stream::{self, Link, Opened},
 };
-use crate::media::{BLOCK, SAMPLE_RATE, dsp::resample::Resampler};
+use crate::media::{
+    BLOCK, SAMPLE_RATE,
+    dsp::resample::Resampler,
+    engine::{Notice, Severity},
+};
 use rtrb::{Consumer, Producer};
 use std::{
     sync::{atomic::Ordering::Relaxed, mpsc::TryRecvError},
@@ -14,13 +19,11 @@ use std::{
 
 /// Between polls: short, because what is heard waits for the next one.
 const POLL: Duration = Duration::from_millis(5);
-/// A stream that does nothing for this long is dead; a sound server may take two seconds to begin.
-const DEAD: Duration = Duration::from_millis(1_500);
-const NEVER_BEGAN: Duration = Duration::from_secs(5);
-/// Between attempts to open a device.
+/// A sound server that takes longer to open a stream does not answer.
+const OPENING: Duration = Duration::from_secs(5);
+/// Between attempts to open a device; after a first failure, which passes as often as not, soon and without a word.
 const RETRY: Duration = Duration::from_secs(1);
-/// Without a sign of life for this long the clock takes over.
-const STALLED: Duration = Duration::from_millis(100);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Sound of the microphone that is worth sending; what gathered beyond is dropped.
 const MOST_HEARD: usize = SAMPLE_RATE as usize / 10;
 /// Sound kept ready for the speaker, beyond what it takes at once: grows when it was too little.
@@ -54,6 +57,8 @@ struct Port<End> {
     name: Option<String>,
     open: fn(Option<String>) -> Link<End>,
     state: State<End>,
+    /// Since it last ran.
+    failures: u32,
     /// Takes the stream's place.
     clock: StepClock,
 }
@@ -61,7 +66,7 @@ struct Port<End> {
 #[derive(Debug)]
 enum State<End> {
     Opening { link: Link<End>, since: Instant },
-    Open { link: Link<End>, opened: Opened, resampler: Resampler, callbacks: u32, alive: Instant, began: bool },
+    Open { link: Link<End>, opened: Opened, resampler: Resampler, life: Life },
     Failed { retry: Instant },
 }
 
@@ -69,7 +74,7 @@ enum State<End> {
 #[derive(Debug, Default)]
 struct Notices {
     trouble: Option<String>,
-    pending: Option<String>,
+    pending: Option<Notice>,
 }
 
 impl SoundCard {
@@ -92,7 +97,7 @@ impl SoundCard {
     fn hear(&mut self, now: Instant, into: &mut Vec<f32>) {
         let Some(port) = &mut self.microphone else { return };
         port.maintain(now, &mut self.notices);
-        let State::Open { link, resampler, alive, began, .. } = &mut port.state else {
+        let State::Open { link, resampler, life, .. } = &mut port.state else {
             self.substituted = true;
             into.resize(into.len() + port.clock.take_due(now) * STEP_SAMPLES, 0.0);
             return;
@@ -100,7 +105,7 @@ impl SoundCard {
         let available = link.ring.slots();
         if available == 0 {
             let steps = port.clock.take_due(now);
-            if !*began || now.saturating_duration_since(*alive) > STALLED {
+            if !life.is_moving(now) {
                 self.substituted = true;
                 into.resize(into.len() + steps * STEP_SAMPLES, 0.0);
             }
@@ -122,12 +127,12 @@ impl SoundCard {
         let port = &mut self.speaker;
         port.maintain(now, &mut self.notices);
         self.deaf = true;
-        let State::Open { link, opened, alive, began: true, .. } = &port.state else {
-            return port.clock.take_due(now) * STEP_BLOCKS;
+        let (link, opened) = match &port.state {
+            State::Open { link, opened, life, .. } if life.is_moving(now) => (link, opened),
+            State::Open { .. } | State::Opening { .. } | State::Failed { .. } => {
+                return port.clock.take_due(now) * STEP_BLOCKS;
+            }
         };
-        if now.saturating_duration_since(*alive) > STALLED {
-            return port.clock.take_due(now) * STEP_BLOCKS;
-        }
         self.deaf = false;
         port.clock = StepClock::new(now);
         let starved = link.flow.starved.load(Relaxed);
@@ -174,7 +179,7 @@ impl Card for SoundCard {
         (self.microphone.as_ref().and_then(Port::in_use), self.speaker.in_use())
     }
 
-    fn poll_notice(&mut self) -> Option<String> {
+    fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pending.take()
     }
 }
@@ -182,7 +187,7 @@ impl Card for SoundCard {
 impl<End> Port<End> {
     fn new(now: Instant, what: &'static str, name: Option<String>, open: fn(Option<String>) -> Link<End>) -> Self {
         let state = State::Opening { link: open(name.clone()), since: now };
-        Self { what, name, open, state, clock: StepClock::new(now) }
+        Self { what, name, open, state, failures: 0, clock: StepClock::new(now) }
     }
 
     fn in_use(&self) -> Option<String> {
@@ -200,25 +205,24 @@ impl<End> Port<End> {
                 Ok(Ok(opened)) => {
                     notices.opened(self.what, self.name.as_deref(), &opened);
                     let resampler = self.resampler(opened.rate);
-                    State::Open { link, opened, resampler, callbacks: 0, alive: now, began: false }
+                    State::Open { link, opened, resampler, life: Life::new(now) }
                 }
                 Ok(Err(why)) => self.fail(now, &why, notices),
-                Err(TryRecvError::Empty) if now.saturating_duration_since(since) < NEVER_BEGAN => {
+                Err(TryRecvError::Empty) if now.saturating_duration_since(since) < OPENING => {
                     State::Opening { link, since }
                 }
                 Err(_) => self.fail(now, "it does not answer", notices),
             },
-            State::Open { link, opened, resampler, callbacks, alive, began } => {
-                let count = link.flow.callbacks.load(Relaxed);
-                let (alive, began) = if count == callbacks { (alive, began) } else { (now, true) };
-                let limit = if began { DEAD } else { NEVER_BEGAN };
-                if is_dead(&link.flow) || now.saturating_duration_since(alive) > limit {
+            State::Open { link, opened, resampler, mut life } => {
+                life.observe(now, link.flow.callbacks.load(Relaxed), link.flow.errors.load(Relaxed));
+                if link.flow.failed.load(Relaxed) || life.is_dead(now) {
                     self.fail(now, "it stopped working", notices)
                 } else {
-                    if began {
+                    if life.runs() {
+                        self.failures = 0;
                         notices.works(self.what);
                     }
-                    State::Open { link, opened, resampler, callbacks: count, alive, began }
+                    State::Open { link, opened, resampler, life }
                 }
             }
             State::Failed { retry } if now >= retry => {
@@ -228,7 +232,11 @@ impl<End> Port<End> {
         };
     }
 
-    fn fail(&self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
+    fn fail(&mut self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            return State::Failed { retry: now + FIRST_RETRY };
+        }
         notices.trouble(self.what, why);
         State::Failed { retry: now + RETRY }
     }
@@ -238,31 +246,28 @@ impl<End> Port<End> {
     }
 }
 
-fn is_dead(flow: &Flow) -> bool {
-    flow.failed.load(Relaxed)
-}
-
 impl Notices {
     fn trouble(&mut self, what: &str, why: &str) {
         if self.trouble.is_none() {
             self.trouble = Some(what.to_owned());
             let why = why.trim_end_matches('.');
-            self.pending = Some(format!(
+            self.pending = Some(Notice::warning(format!(
                 "The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again."
-            ));
+            )));
         }
     }
 
     fn works(&mut self, what: &str) {
         if self.trouble.as_deref() == Some(what) {
             self.trouble = None;
-            self.pending = Some(format!("The {what} works again."));
+            self.pending = Some(Notice { severity: Severity::Info, text: format!("The {what} works again.") });
         }
     }
 
     fn opened(&mut self, what: &str, wanted: Option<&str>, opened: &Opened) {
         if let (Some(wanted), true) = (wanted, opened.fallback) {
-            self.pending = Some(format!("The {what} “{wanted}” is not there; using {} instead.", opened.name));
+            let text = format!("The {what} “{wanted}” is not there; using {} instead.", opened.name);
+            self.pending = Some(Notice::warning(text));
         }
     }
 }

@@ -28,6 +28,8 @@ const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 pub struct Flow {
     /// The stream failed and will not recover.
     pub failed: AtomicBool,
+    /// Errors so far that may pass.
+    pub errors: AtomicU32,
     /// Callbacks so far: that they go on shows that the stream lives.
     pub callbacks: AtomicU32,
     /// Frames in the largest callback, which is not what was asked for.
@@ -191,9 +193,12 @@ where
     device.build_input_stream(config, callback, move |error| note(&failed, &error), None)
 }
 
-/// A lost buffer is no failure, anything else is.
+/// A lost buffer is no failure. PulseAudio's plugin for ALSA answers EIO for some milliseconds while a stream begins and after
+/// a lost buffer: whether that passes, time tells. Anything else is a failure.
 fn note(flow: &Flow, error: &cpal::Error) {
-    if !matches!(error.kind(), cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied) {
-        flow.failed.store(true, Relaxed);
+    match error.kind() {
+        cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied => {}
+        cpal::ErrorKind::BackendError => drop(flow.errors.fetch_add(1, Relaxed)),
+        _ => flow.failed.store(true, Relaxed),
     }
 }

@@ -1,7 +1,7 @@
 //! The engine's thread: waits, then moves sound between the sessions and the cards.
 
 use super::{
-    AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, PortPair, SessionId,
+    AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, Notice, PortPair, SessionId,
     audio::{Audio, Demand},
     session::{Report, Session},
 };
@@ -149,7 +149,8 @@ impl Runner {
             .register(&mut ports.rtp, Token(token), Interest::READABLE)
             .and_then(|()| registry.register(&mut ports.rtcp, Token(token + 1), Interest::READABLE));
         if let Err(error) = registered {
-            (self.emit)(EngineEvent::Notice(format!("Audio cannot be received ({error}); hang up and call again.")));
+            let text = format!("Audio cannot be received ({error}); hang up and call again.");
+            (self.emit)(EngineEvent::Notice(Notice::warning(text)));
         }
         self.sessions.insert(id, session);
     }
@@ -165,14 +166,17 @@ impl Runner {
                 let impairment = self.impairment;
                 with(session, &mut |session| session.set_plan(now, plan.clone(), impairment));
             }
-            EngineCommand::Connected { .. } => self.audio.connected(now),
+            EngineCommand::Connected { session } => {
+                with(session, &mut Session::connected);
+                self.audio.connected(now);
+            }
             EngineCommand::Mute { session, on } => with(session, &mut |session| session.mute(on)),
             EngineCommand::Dtmf { session, digits, via } => with(session, &mut |session| session.press(&digits, via)),
             EngineCommand::Close { session } => self.close(now, session),
             EngineCommand::Tone { tone } => self.audio.set_tone(tone),
             EngineCommand::Audio(choice) => match self.audio.choose(choice) {
                 Ok(()) => self.ask_for_devices(),
-                Err(error) => (self.emit)(EngineEvent::Notice(error.to_string())),
+                Err(error) => (self.emit)(EngineEvent::Notice(Notice::warning(error.to_string()))),
             },
             EngineCommand::Meter { on } => {
                 self.audio.set_meter(now, on);
@@ -265,5 +269,6 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
+        Report::Silent => EngineEvent::Silent { session },
     }
 }

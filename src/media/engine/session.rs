@@ -21,6 +21,8 @@ use std::{
 /// Datagrams read from a socket before the others get their turn.
 const BURST: usize = 64;
 const STATS_EVERY: Duration = Duration::from_secs(1);
+/// So long a live peer is never silent: its RTCP alone comes every six seconds (RFC 3550 §6.2, §6.3.1).
+pub const SILENCE: Duration = Duration::from_secs(10);
 /// Seconds between 1900, where NTP counts from, and 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
@@ -28,6 +30,8 @@ const NTP_EPOCH: u64 = 2_208_988_800;
 pub struct Session {
     ports: PortPair,
     muted: bool,
+    /// The call is answered: from now on the peer has something to say.
+    connected: bool,
     stream: Option<Box<Stream>>,
 }
 
@@ -37,6 +41,8 @@ pub enum Report {
     Key(char),
     KeysSent,
     Stats(CallStats),
+    /// Nothing was heard for [`SILENCE`].
+    Silent,
 }
 
 struct Stream {
@@ -47,6 +53,8 @@ struct Stream {
     rtcp: RtcpSession,
     impair: Option<Impair>,
     next_stats: Instant,
+    /// When the peer was heard last; `None` once its silence is told.
+    heard: Option<Instant>,
     /// NTP time of `started`, so that one clock serves all.
     ntp_origin: Duration,
     started: Instant,
@@ -54,7 +62,7 @@ struct Stream {
 
 impl Session {
     pub fn new(ports: PortPair) -> Self {
-        Self { ports, muted: false, stream: None }
+        Self { ports, muted: false, connected: false, stream: None }
     }
 
     pub fn ports(&mut self) -> &mut PortPair {
@@ -78,6 +86,10 @@ impl Session {
         if let Some(stream) = &mut self.stream {
             stream.sender.mute(on);
         }
+    }
+
+    pub const fn connected(&mut self) {
+        self.connected = true;
     }
 
     pub fn press(&mut self, digits: &str, via: DtmfVia) {
@@ -153,7 +165,7 @@ impl Session {
         }
     }
 
-    /// RTCP and figures, when they are due.
+    /// RTCP, figures and what is missing, when they are due.
     pub fn housekeep(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
         let Some(stream) = &mut self.stream else { return };
         if now >= stream.rtcp.poll_timeout() {
@@ -165,6 +177,12 @@ impl Session {
         if now >= stream.next_stats {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(stream.stats(false)));
+        }
+        if !self.connected || !stream.plan.direction.receives() {
+            stream.heard = Some(now);
+        } else if stream.heard.is_some_and(|at| now.saturating_duration_since(at) >= SILENCE) {
+            stream.heard = None;
+            report(Report::Silent);
         }
     }
 
@@ -197,6 +215,7 @@ impl Stream {
             rtcp: RtcpSession::new(now, start.ssrc, cname, unit()),
             impair: impairment.map(Impair::new),
             next_stats: now + STATS_EVERY,
+            heard: Some(now),
             ntp_origin: since_1970 + Duration::from_secs(NTP_EPOCH),
             started: now,
             plan,
@@ -222,6 +241,9 @@ impl Stream {
         report: &mut impl FnMut(Report),
     ) {
         if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
+            if rtp::is_rtcp(datagram) {
+                self.heard = Some(now);
+            }
             let ntp = self.ntp(now);
             self.rtcp.handle(now, ntp, datagram);
             if let Some(loss) = self.rtcp.remote_loss() {
@@ -242,6 +264,7 @@ impl Stream {
         {
             return;
         }
+        self.heard = Some(now);
         if let Some(key) = self.receiver.handle_packet(now, &packet) {
             report(Report::Key(key));
         }

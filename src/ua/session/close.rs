@@ -10,7 +10,7 @@ use crate::{
         api::{CallState, EndedBy, Event, Output},
         farewell::Parting,
         reason,
-        stack::Stack,
+        stack::{Owner, Stack},
     },
 };
 use std::time::Instant;
@@ -23,6 +23,17 @@ impl Session {
             Phase::Ringing(_) | Phase::Answering(_) => self.reject(now, stack, 486),
             Phase::Calling(_) | Phase::Inviting(_) | Phase::Established(_) => self.close(now, stack, End::local()),
             Phase::Ended => {}
+        }
+    }
+
+    /// Asks the peer of an answered call with OPTIONS, which changes nothing (RFC 3261 §11): see [`Session::dialog_reply`] for
+    /// what becomes of it.
+    pub fn probe(&mut self, now: Instant, stack: &mut Stack) {
+        if let Phase::Established(established) = &mut self.phase {
+            let mut request = established.dialog.request(Method::OPTIONS);
+            request.headers.push("Accept", "application/sdp");
+            let hop = established.dialog.next_hop();
+            stack.send(now, (&self.account, request), hop, Owner::Call(self.id), None);
         }
     }
 

@@ -175,6 +175,8 @@ impl Session {
             }
             Reply::Response(response, _) if response.code() == 408 => Some(lost()),
             Reply::TimedOut => Some(lost()),
+            // Not even silence came back.
+            Reply::Unreachable(_) if request.method == Method::OPTIONS => Some(lost()),
             Reply::Response(..) | Reply::Unreachable(_) => None,
         };
         if let Some(end) = end {

@@ -256,6 +256,46 @@ fn a_dead_dialog_ends_the_call() {
 }
 
 #[test]
+fn a_peer_that_is_silent_is_asked_and_any_answer_will_do() {
+    for code in [200, 405, 407, 500] {
+        let (mut bench, _) = out();
+        bench.command(Command::Probe { call: 1 });
+        let options = bench.request(Method::OPTIONS);
+        assert!(options.headers.to().unwrap().tag().is_some(), "within the dialog");
+        bench.reply(answer(&options, code, "peer", ""));
+        bench.advance(Duration::from_secs(60));
+        bench.silent();
+        assert!(bench.events.is_empty(), "{code}: the call goes on");
+    }
+    for failure in [Some(481), None] {
+        let (mut bench, _) = out();
+        bench.command(Command::Probe { call: 1 });
+        let options = bench.request(Method::OPTIONS);
+        match failure {
+            Some(code) => bench.reply(answer(&options, code, "peer", "")),
+            None => bench.advance(Duration::from_secs(32)),
+        }
+        let CallState::Ended { ended_by, reason, .. } = bench.call().state else { panic!("the call is over") };
+        assert_ne!(ended_by, EndedBy::Local);
+        assert!(reason.ends_with('.'), "{reason}");
+        bench.settle();
+    }
+}
+
+#[test]
+fn a_silent_peer_that_cannot_even_be_asked_is_gone() {
+    let (mut bench, _) = out();
+    bench.tokens.clear();
+    bench.command(Command::Probe { call: 1 });
+    bench.request(Method::OPTIONS);
+    let token = bench.tokens[0];
+    bench.agent.handle_transport_failed(bench.now, token, "nothing listens there");
+    bench.drain();
+    bench.state(&ended(EndedBy::Network, Some(408), "The connection to the other side was lost."));
+    bench.settle();
+}
+
+#[test]
 fn challenges_within_the_dialog_are_answered() {
     let challenge = |request: &Request| {
         let mut response = answer(request, 407, "peer", "");

@@ -29,11 +29,24 @@ pub struct Phone {
 impl Phone {
     /// Starts `agent-manager headless` with its configuration in `dir/name`.
     pub fn start(dir: &Path, name: &str, args: &[&str], password: &str, api_key: Option<&str>) -> Self {
+        Self::start_in(&[], dir, name, args, password, api_key)
+    }
+
+    /// The same with more variables in its environment.
+    pub fn start_in(
+        environment: &[(&str, String)],
+        dir: &Path,
+        name: &str,
+        args: &[&str],
+        password: &str,
+        api_key: Option<&str>,
+    ) -> Self {
         let config: PathBuf = dir.join(name);
         std::fs::create_dir_all(&config).expect("the test's folder can be written");
         let stderr = std::fs::File::create(config.join("stderr")).expect("the test's folder can be written");
         let mut command = Command::new(binary("agent-manager"));
         command.arg("headless").arg("--config-dir").arg(&config).args(args);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("AGENT_MANAGER_PASSWORD", password);
         if let Some(key) = api_key {
             command.env("AGENT_MANAGER_API_KEY", key);
@@ -59,14 +72,12 @@ impl Phone {
 
     /// Sends a command; [`Phone::wait`] then looks at what comes from here on.
     pub fn send(&mut self, command: Value) {
-        self.mark = self.log.events.lock().expect("no holder panics").len();
-        let input = self.input.as_mut().expect("the phone still listens");
-        writeln!(input, "{command}").expect("the phone still listens");
+        self.send_line(&command.to_string());
     }
 
     /// Sends a line as it is.
     pub fn send_line(&mut self, line: &str) {
-        self.mark = self.log.events.lock().expect("no holder panics").len();
+        self.forget();
         let input = self.input.as_mut().expect("the phone still listens");
         writeln!(input, "{line}").expect("the phone still listens");
     }
@@ -75,6 +86,11 @@ impl Phone {
     pub fn find(&self, pattern: &Value) -> Option<Value> {
         let events = self.log.events.lock().expect("no holder panics");
         events[self.mark..].iter().find(|e| matches(e, pattern)).cloned()
+    }
+
+    /// [`Phone::wait`] looks at what comes from here on.
+    pub fn forget(&mut self) {
+        self.mark = self.log.events.lock().expect("no holder panics").len();
     }
 
     pub fn wait(&self, pattern: Value) -> Value {

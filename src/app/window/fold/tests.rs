@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     driver::api::LoginState,
-    media::{plan::Codec, stats::RxStats},
+    media::{engine::Severity, plan::Codec, stats::RxStats},
     ui::snapshot::HistoryEntry,
 };
 
@@ -246,6 +246,11 @@ fn errors_and_notices_reach_the_window() {
     let outcome = story.hear(Event::Error { command: "dial", call: None, message: message.clone() });
     assert_eq!(outcome.notices, [Notice { kind: NoticeKind::Error, text: message }]);
     assert_eq!(story.fold.snapshot.history, Vec::<HistoryEntry>::new());
+    for (severity, kind) in [(Severity::Info, NoticeKind::Info), (Severity::Warning, NoticeKind::Warning)] {
+        let text = "The speaker works again.".to_owned();
+        let outcome = story.hear(Event::Notice(media::Notice { severity, text: text.clone() }));
+        assert_eq!(outcome.notices, [Notice { kind, text }]);
+    }
 }
 
 #[test]
