@@ -4,7 +4,8 @@
 use std::{
     io::Read,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -23,14 +24,14 @@ impl Pulse {
         pulse
     }
 
-    /// Kills the server without farewell and starts another in its place.
-    pub fn crash_and_restart(&mut self) {
-        self.kill();
+    /// Starts another server in the place of one that was killed.
+    pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.socket());
         self.server = spawn(self.dir.path());
         self.wait_until_ready();
     }
 
+    /// Ends the server without farewell.
     pub fn kill(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
@@ -59,13 +60,35 @@ impl Pulse {
         command.spawn().expect("paplay runs (package pulseaudio-utils)")
     }
 
-    /// Records `source` in the background and tells when each sound began after a silence.
-    pub fn onsets(&self, source: &str) -> Onsets {
+    /// Records `source` in the background.
+    pub fn record(&self, source: &str) -> Recording {
+        let (recorder, mut sound) = self.recorder(source);
+        let reader = std::thread::spawn(move || {
+            let (mut began, mut samples, mut bytes) = (Instant::now(), Vec::new(), [0u8; 480]);
+            while sound.read_exact(&mut bytes).is_ok() {
+                samples.extend(bytes.chunks_exact(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]]))));
+                let recorded = Duration::from_micros(samples.len() as u64 * 1_000_000 / 48_000);
+                // Reading is late at times and never early.
+                let latest = Instant::now() - recorded;
+                began = if samples.len() == 240 { latest } else { began.min(latest) };
+            }
+            (began, samples)
+        });
+        Recording { recorder, reader: Some(reader) }
+    }
+
+    fn recorder(&self, source: &str) -> (Child, ChildStdout) {
         let mut command = Command::new("parec");
         command.envs(self.environment()).arg(format!("--device={source}"));
         command.args(["--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=10"]);
         let mut recorder = command.stdout(Stdio::piped()).spawn().expect("parec runs (package pulseaudio-utils)");
-        let mut sound = recorder.stdout.take().expect("stdout is piped");
+        let sound = recorder.stdout.take().expect("stdout is piped");
+        (recorder, sound)
+    }
+
+    /// Records `source` in the background and tells when each sound began after a silence.
+    pub fn onsets(&self, source: &str) -> Onsets {
+        let (recorder, mut sound) = self.recorder(source);
         let (tell, onsets) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let (mut bytes, mut quiet) = ([0u8; 480], 0);
@@ -108,6 +131,27 @@ impl Pulse {
 impl Drop for Pulse {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A recorder; ends with the value.
+pub struct Recording {
+    recorder: Child,
+    reader: Option<JoinHandle<(Instant, Vec<f32>)>>,
+}
+
+impl Recording {
+    /// When it began, and the samples since then, 48 kHz in units of 16 bits.
+    pub fn finish(mut self) -> (Instant, Vec<f32>) {
+        let _ = self.recorder.kill();
+        self.reader.take().expect("it is finished once").join().expect("the reader does not panic")
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let _ = self.recorder.kill();
+        let _ = self.recorder.wait();
     }
 }
 
