@@ -16,9 +16,10 @@ use agent_manager::{
         kamailio, logins,
         passwords::{self, Passwords},
         secrets,
-        serve::{Server, Settings},
+        serve::{KamailioSide, Server, Settings},
         store::Store,
     },
+    sip::digest::Algorithm,
     ua::api::Secret,
 };
 use anyhow::{Context, ensure};
@@ -160,9 +161,34 @@ struct Serve {
     /// Not part of this version
     #[arg(long, env = "TMS_SIP_TLS")]
     sip_tls: Option<SocketAddr>,
+    /// Digest algorithms that our own SIP side offers, the preferred first; old devices understand the first alone
+    #[arg(long, env = "TMS_SIP_DIGEST", value_delimiter = ',', default_values = ["sha-256", "md5"])]
+    sip_digest: Vec<SipDigest>,
     /// Leave the SIP side out
     #[arg(long, env = "TMS_NO_SIP")]
     no_sip: bool,
+    /// Kamailio as the SIP side: its JSON-RPC, http://127.0.0.1:5066/rpc, once for each; needs PostgreSQL
+    #[arg(long, env = "TMS_KAMAILIO", value_delimiter = ',', requires_all = ["no_sip", "sip_proxy"])]
+    kamailio: Vec<String>,
+    /// How phones reach Kamailio: sip.example:5060
+    #[arg(long, env = "TMS_SIP_PROXY")]
+    sip_proxy: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SipDigest {
+    #[value(name = "sha-256")]
+    Sha256,
+    Md5,
+}
+
+impl From<SipDigest> for Algorithm {
+    fn from(digest: SipDigest) -> Self {
+        match digest {
+            SipDigest::Sha256 => Self::SHA_256,
+            SipDigest::Md5 => Self::MD5,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -252,9 +278,12 @@ impl Serve {
             self.sip_tls.is_none(),
             "--sip-tls is not part of this version: leave it out; SIP goes over UDP and TCP"
         );
+        let proxy = self.sip_proxy.filter(|_| !self.kamailio.is_empty());
         let server = Server::start(&Settings {
             http: self.http,
             sip: (!self.no_sip).then_some(self.sip),
+            sip_digest: self.sip_digest.into_iter().map(Algorithm::from).collect(),
+            kamailio: proxy.clone().map(|proxy| KamailioSide { rpc: self.kamailio, proxy }),
             database_url: self.database.url()?.to_owned(),
             public_url: self.public_url.clone(),
             behind_proxy: self.behind_proxy,
@@ -263,10 +292,11 @@ impl Serve {
         .await?;
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let mut ready = json!({ "ready": true, "http": format!("http://{}", server.http) });
-        if let Some(sip) = server.sip {
-            ready["sip"] = json!(sip.to_string());
+        let sip = server.sip.map(|sip| sip.to_string()).or(proxy);
+        if let Some(sip) = &sip {
+            ready["sip"] = json!(sip);
         }
-        let parties = start_parties(&server, self.demo_data == Some(DemoData::All)).await?;
+        let parties = start_parties(&server, sip.as_deref(), self.demo_data == Some(DemoData::All)).await?;
         if let Some(demo) = &server.demo {
             ready["demo"] = json!({ "username": demo.username, "password": demo.password, "api_key": demo.api_key });
             ready["demo"]["sip"] = json!(demo.sip("101"));
@@ -286,8 +316,9 @@ impl Serve {
 }
 
 /// The demonstration's parties; desk phone and colleague only when `people` are wanted.
-async fn start_parties(server: &Server, people: bool) -> anyhow::Result<Option<Parties>> {
-    let (Some(demo), Some(sip)) = (&server.demo, server.sip) else { return Ok(None) };
+async fn start_parties(server: &Server, sip: Option<&str>, people: bool) -> anyhow::Result<Option<Parties>> {
+    let (Some(demo), Some(sip)) = (&server.demo, sip) else { return Ok(None) };
+    let sip = sip.parse().with_context(|| format!("--demo-data needs --sip-proxy by its address; {sip} is a name"))?;
     let login = |extension| {
         let login = demo.sip(extension).context("the demonstration tenant lacks an extension")?;
         let password = Secret(login.password.clone());
@@ -304,13 +335,16 @@ async fn demonstrate() -> anyhow::Result<()> {
     let server = Server::start(&Settings {
         http: SocketAddr::from(([127, 0, 0, 1], 0)),
         sip: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        sip_digest: vec![Algorithm::SHA_256, Algorithm::MD5],
+        kamailio: None,
         database_url: format!("sqlite://{}", folder.0.join("tms.db").display()),
         public_url: None,
         demo_data: true,
         behind_proxy: false,
     })
     .await?;
-    let parties = start_parties(&server, true).await?;
+    let sip = server.sip.map(|sip| sip.to_string());
+    let parties = start_parties(&server, sip.as_deref(), true).await?;
     let demo = server.demo.as_ref().context("the demonstration tenant is missing")?;
     let stage = Stage {
         softphone: std::env::current_exe()?.with_file_name("agent-manager"),

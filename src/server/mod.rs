@@ -20,6 +20,7 @@ pub mod links;
 pub mod logins;
 pub mod notices;
 pub mod passwords;
+pub mod refusals;
 pub mod registrations;
 pub mod registry;
 pub mod secrets;

@@ -6,11 +6,12 @@
 
 use crate::{
     server::{
+        accounts,
         clock::Clock,
         store::{Row, Store, StoreError, query},
     },
     sip::digest::HashFunction,
-    tms::wire::Kind,
+    tms::wire::{Edition, Kind},
 };
 
 /// Handle for the SIP side; cheap to clone.
@@ -57,6 +58,8 @@ pub struct Registration {
     pub extension: Extension,
     /// An additional registration ([`Kind::S`]) cannot be dialled.
     pub kind: Kind,
+    /// Of its account.
+    pub edition: Edition,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +119,7 @@ impl Registry {
     /// The registration with this name (Request-URI or From user).
     pub async fn registration(&self, realm: &str, name: &str) -> Result<Option<Registration>, StoreError> {
         let row = query(
-            "SELECT r.name, r.slot, e.number, e.name AS extension_name
+            "SELECT r.name, r.slot, r.edition, e.number, e.name AS extension_name
              FROM registration r
              JOIN extension e ON e.id = r.extension_id
              JOIN account a ON a.id = r.account_id
@@ -133,6 +136,7 @@ impl Registry {
                     realm: realm.to_owned(),
                     extension: Extension { number: row.try_get("number")?, name: row.try_get("extension_name")? },
                     kind: kind(row.try_get("slot")?),
+                    edition: accounts::edition(&row.try_get::<String>("edition")?)?,
                 })
             })
             .transpose()?)

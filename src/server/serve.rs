@@ -9,13 +9,17 @@ use super::{
     contacts::Contacts,
     demo_data::{self, Demo},
     http::{self, App, Reach, SipReach, listener, problem::ApiError},
-    notices::Notices,
+    kamailio::{KamailioRegistrar, Rpc},
+    notices::{Bridge, Notices},
     passwords::Passwords,
-    registry::Registry,
     sessions,
     sip::SipServer,
     store::{Store, StoreError},
     throttle::Throttle,
+};
+use crate::sip::{
+    digest::Algorithm,
+    uri::{SipUri, Uri},
 };
 
 /// What `serve` is told.
@@ -23,8 +27,12 @@ use super::{
 pub struct Settings {
     /// Plain HTTP, so loopback only.
     pub http: SocketAddr,
-    /// UDP and TCP; `None` without a SIP side.
+    /// UDP and TCP; `None` without a SIP side of our own.
     pub sip: Option<SocketAddr>,
+    /// What digest offers on our own SIP side, the preferred first.
+    pub sip_digest: Vec<Algorithm>,
+    /// Kamailio as the SIP side in place of our own.
+    pub kamailio: Option<KamailioSide>,
     pub database_url: String,
     /// How the outside reaches this server through whatever stands before it: `https://tms.example`.
     pub public_url: Option<String>,
@@ -32,6 +40,15 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// Seed the demonstration tenant; loopback only.
     pub demo_data: bool,
+}
+
+/// Where Kamailio is.
+#[derive(Clone, Debug)]
+pub struct KamailioSide {
+    /// JSON-RPC of each: `http://127.0.0.1:5066/rpc`.
+    pub rpc: Vec<String>,
+    /// How phones reach it: `sip.example:5060`.
+    pub proxy: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,13 +93,24 @@ impl Server {
         let http = socket.local_addr().map_err(bind("http", settings.http))?;
 
         let (contacts, orders) = Contacts::new();
-        let notices = Notices::new();
         let mut others = JoinSet::new();
-        let sip = match settings.sip {
-            None => None,
-            Some(address) => {
-                let registry = Registry::new(store.clone(), clock.clone());
-                let server = SipServer::bind(address, registry, notices.clone(), &clock, orders).await;
+        let notices = match store.postgres() {
+            None => Notices::new(),
+            Some(database) => {
+                let (notices, bridge) = Bridge::new(database.clone());
+                others.spawn(bridge.run());
+                notices
+            }
+        };
+        let sip = match (settings.sip, &settings.kamailio) {
+            (None, None) => None,
+            (None, Some(side)) => {
+                others.spawn(side.registrar(&store, &clock)?.run(orders));
+                None
+            }
+            (Some(address), _) => {
+                let digest = settings.sip_digest.clone();
+                let server = SipServer::bind(address, &store, notices.clone(), &clock, orders, digest).await;
                 let server = server.map_err(bind("sip", address))?;
                 let sip = server.local_addr().map_err(bind("sip", address))?;
                 others.spawn(server.run());
@@ -117,6 +145,17 @@ impl Server {
     }
 }
 
+impl KamailioSide {
+    fn registrar(&self, store: &Store, clock: &Clock) -> Result<KamailioRegistrar, ServeError> {
+        let database = store.postgres().ok_or_else(|| {
+            let sentence = "--kamailio needs PostgreSQL, which Kamailio reads too: give --database-url postgres://…";
+            ServeError::Settings(sentence.to_owned())
+        })?;
+        let nodes = self.rpc.iter().map(|url| Rpc::new(url)).collect::<Result<_, _>>().map_err(ServeError::Settings)?;
+        Ok(KamailioRegistrar::new(database.clone(), clock.clone(), nodes))
+    }
+}
+
 impl Settings {
     fn check(&self) -> Result<(), ServeError> {
         let refuse = |sentence: String| Err(ServeError::Settings(sentence));
@@ -130,6 +169,11 @@ impl Settings {
         let sip_beyond = self.sip.filter(|sip| !sip.ip().is_loopback());
         if let (true, Some(sip)) = (self.demo_data, sip_beyond) {
             return refuse(format!("--demo-data is refused with --sip {sip}: the demonstration stays on loopback"));
+        }
+        if let Some(KamailioSide { proxy, .. }) = &self.kamailio
+            && !format!("sip:{proxy}").parse::<Uri>().is_ok_and(|uri| uri.as_sip().is_some_and(is_place))
+        {
+            return refuse(format!("--sip-proxy {proxy} must read sip.example:5060, as phones reach Kamailio"));
         }
         match &self.public_url {
             Some(url) if host(url).is_none() => refuse(format!(
@@ -145,13 +189,22 @@ impl Settings {
 
     fn reach(&self, http: SocketAddr, sip: Option<SocketAddr>) -> Reach {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
-        let sip = sip.map(|sip| {
+        let built_in = sip.map(|sip| {
             let named = self.public_url.as_deref().and_then(host).filter(|_| sip.ip().is_unspecified());
-            let place = named.map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port()));
-            SipReach { outbound_proxy: format!("sip:{place};lr"), transports: vec!["udp".into(), "tcp".into()] }
+            named.map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port()))
+        });
+        let place = built_in.or_else(|| self.kamailio.as_ref().map(|side| side.proxy.clone()));
+        let sip = place.map(|place| SipReach {
+            outbound_proxy: format!("sip:{place};lr"),
+            transports: vec!["udp".into(), "tcp".into()],
         });
         Reach { url: url.trim_end_matches('/').to_owned(), sip, behind_proxy: self.behind_proxy }
     }
+}
+
+/// Host and port, and nothing besides.
+fn is_place(uri: &SipUri) -> bool {
+    *uri == SipUri::new(None, uri.host.clone(), uri.port)
 }
 
 /// The host of a URL that may be public: HTTPS, or HTTP on loopback.
@@ -188,6 +241,8 @@ mod tests {
         Settings {
             http: ([127, 0, 0, 1], 0).into(),
             sip: None,
+            sip_digest: vec![Algorithm::MD5],
+            kamailio: None,
             database_url: "sqlite::memory:".into(),
             public_url: None,
             behind_proxy: false,
@@ -199,6 +254,7 @@ mod tests {
     fn what_would_not_be_safe_is_refused_in_a_sentence() {
         let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
         let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
+        let kamailio = |proxy: &str| Some(KamailioSide { rpc: Vec::new(), proxy: proxy.to_owned() });
         let cases = [
             (Settings { http: any, ..settings() }, Some("reverse proxy")),
             (Settings { sip: Some(any), ..settings() }, Some("--public-url")),
@@ -208,6 +264,9 @@ mod tests {
             (Settings { public_url: Some("https://".into()), ..settings() }, Some("https://")),
             (Settings { public_url: Some("https://tms.example:8443/".into()), sip: Some(any), ..settings() }, None),
             (Settings { sip: Some(lan), ..settings() }, None),
+            (Settings { kamailio: kamailio("me@sip.example"), ..settings() }, Some("--sip-proxy")),
+            (Settings { kamailio: kamailio("sip.example;lr"), ..settings() }, Some("--sip-proxy")),
+            (Settings { kamailio: kamailio("sip.example:5060"), ..settings() }, None),
             (settings(), None),
         ];
         for (settings, refused) in cases {

@@ -10,6 +10,9 @@ mod phone;
 #[path = "../peers/support/process.rs"]
 #[allow(dead_code, reason = "shared with the tests of other peers")]
 mod process;
+mod provided;
+#[allow(dead_code, reason = "shared with the bench of registrars")]
+mod provider;
 mod refusals;
 mod story;
 mod tms;

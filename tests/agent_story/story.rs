@@ -9,7 +9,10 @@ const SECONDARY: &str = "100-acme-laptop";
 
 #[test]
 fn a_held_primary_is_a_conflict_and_the_secondary_stands_beside_it() {
-    let tms = Tms::start(false);
+    held_primary(&Tms::start(false));
+}
+
+pub fn held_primary(tms: &Tms) {
     let mut agent = tms.agent("agent");
     let held = row(&mut agent, PRIMARY);
     assert_eq!((&held["kind"], &held["in_use"]["this_device"]), (&json!("P"), &json!(false)), "{held}");
@@ -28,7 +31,10 @@ fn a_held_primary_is_a_conflict_and_the_secondary_stands_beside_it() {
 
 #[test]
 fn a_takeover_holds_although_the_desk_phone_registers_again() {
-    let tms = Tms::start(false);
+    takeover_holds(&Tms::start(false));
+}
+
+pub fn takeover_holds(tms: &Tms) {
     let mut agent = tms.agent("agent");
     select(&mut agent, PRIMARY, true, "online");
     // It registers every 10 s at the latest, and every 3 s once refused.
@@ -53,7 +59,10 @@ fn a_takeover_holds_although_the_desk_phone_registers_again() {
 
 #[test]
 fn ring_inbound_decides_who_rings_and_an_additional_registration_cannot_be_dialled() {
-    let tms = Tms::start(true);
+    ring_inbound(&Tms::start(true));
+}
+
+pub fn ring_inbound(tms: &Tms) {
     let mut agent = tms.agent("agent");
     select(&mut agent, SECONDARY, false, "online");
     let mut colleague = tms.colleague("tcp");
@@ -89,7 +98,10 @@ fn ring_inbound_decides_who_rings_and_an_additional_registration_cannot_be_diall
 
 #[test]
 fn the_last_registration_comes_by_itself_unless_it_is_held_elsewhere() {
-    let tms = Tms::start(true);
+    comes_back(&Tms::start(true));
+}
+
+pub fn comes_back(tms: &Tms) {
     let mut agent = tms.agent("agent");
     select(&mut agent, SECONDARY, false, "online");
     agent.quit();

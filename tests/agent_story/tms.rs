@@ -3,6 +3,7 @@
 use crate::{
     phone::Phone,
     process::{Process, binary},
+    provider::Provider,
 };
 use serde_json::{Value, json};
 use std::{
@@ -22,6 +23,8 @@ pub struct Tms {
     _process: Process,
     ready: Value,
     operator: String,
+    /// Ended after the server.
+    provider: Option<Provider>,
 }
 
 impl Tms {
@@ -29,15 +32,30 @@ impl Tms {
     pub fn start(quiet: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = format!("sqlite://{}/tms.db", folder.path().display());
-        let made = Command::new(binary("tms"))
-            .args(["admin", "create", "--username", OPERATOR, "--database-url", &database])
-            .env("TMS_ADMIN_PASSWORD", OPERATOR_PASSWORD)
-            .stdout(Stdio::null())
-            .status()
-            .expect("tms runs");
-        assert!(made.success());
+        make_operator(&database);
+        Self::serve(folder, &database, quiet, &["--sip", "127.0.0.1:0"], None)
+    }
+
+    /// On PostgreSQL, with Kamailio and rtpengine in place of the SIP side.
+    pub fn start_provider(quiet: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let provider = Provider::start(folder.path(), make_operator);
+        let (rpc, proxy) = (provider.kamailio.rpc_url(), provider.kamailio.proxy());
+        let options = ["--no-sip", "--kamailio", &rpc, "--sip-proxy", &proxy];
+        let database = provider.postgres.url("tms");
+        Self::serve(folder, &database, quiet, &options, Some(provider))
+    }
+
+    fn serve(
+        folder: tempfile::TempDir,
+        database: &str,
+        quiet: bool,
+        options: &[&str],
+        provider: Option<Provider>,
+    ) -> Self {
         let mut child = Command::new(binary("tms"))
-            .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--database-url", &database])
+            .args(["serve", "--http", "127.0.0.1:0", "--database-url", database])
+            .args(options)
             .arg(if quiet { "--demo-data=quiet" } else { "--demo-data" })
             .stdout(Stdio::piped())
             .spawn()
@@ -45,11 +63,16 @@ impl Tms {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
         let ready = serde_json::from_str(&line).expect("the ready line is JSON");
-        let mut tms = Self { folder, _process: Process(child), ready, operator: String::new() };
+        let mut tms = Self { folder, _process: Process(child), ready, operator: String::new(), provider };
         let session =
             tms.ask("POST", "/v1/manage/session", &json!({"username": OPERATOR, "password": OPERATOR_PASSWORD}));
         tms.operator = session["token"].as_str().expect("a token").to_owned();
         tms
+    }
+
+    /// Of a server that [`Tms::start_provider`] started.
+    pub fn provider(&self) -> &Provider {
+        self.provider.as_ref().expect("started with a provider's side")
     }
 
     pub fn folder(&self) -> &Path {
@@ -126,17 +149,32 @@ impl Tms {
 
     /// A plain SIP phone on 101-acme, online over this transport; its server is a quiet one.
     pub fn colleague(&self, transport: &str) -> Phone {
-        let sip = &self.ready["demo"]["sip"];
-        let (user, password) =
-            (sip["username"].as_str().expect("a user"), sip["password"].as_str().expect("a password"));
-        let account = format!("sip:{user}@acme");
-        let proxy = format!("sip:{};transport={transport};lr", self.ready["sip"].as_str().expect("an address"));
-        let args = ["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
-        let args = [&args[..], &["--bind", "127.0.0.1:0", "--audio", "null"]].concat();
-        let phone = Phone::start(self.folder(), "colleague", &args, password, None);
+        let phone = self.plain_phone("colleague", "101-acme", transport);
         phone.wait(json!({"event": "registration", "state": "online"}));
         phone
     }
+
+    /// A plain SIP phone that registers `name` with the lasting password of 101-acme.
+    pub fn plain_phone(&self, folder: &str, name: &str, transport: &str) -> Phone {
+        let sip = &self.ready["demo"]["sip"];
+        let (user, password) =
+            (sip["username"].as_str().expect("a user"), sip["password"].as_str().expect("a password"));
+        let account = format!("sip:{name}@acme");
+        let proxy = format!("sip:{};transport={transport};lr", self.ready["sip"].as_str().expect("an address"));
+        let args = ["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
+        let args = [&args[..], &["--auth-user", user, "--bind", "127.0.0.1:0", "--audio", "null"]].concat();
+        Phone::start(self.folder(), folder, &args, password, None)
+    }
+}
+
+fn make_operator(database: &str) {
+    let made = Command::new(binary("tms"))
+        .args(["admin", "create", "--username", OPERATOR, "--database-url", database])
+        .env("TMS_ADMIN_PASSWORD", OPERATOR_PASSWORD)
+        .stdout(Stdio::null())
+        .status()
+        .expect("tms runs");
+    assert!(made.success());
 }
 
 /// Chooses a registration and waits for what becomes of it.

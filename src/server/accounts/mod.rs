@@ -7,6 +7,6 @@ mod routes;
 mod tests;
 
 pub use self::{
-    queries::{AccountRow, Place, create, read},
+    queries::{AccountRow, Place, create, edition, read},
     routes::routes,
 };

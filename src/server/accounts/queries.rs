@@ -103,6 +103,16 @@ pub async fn update(tx: &mut Tx, row: &AccountRow, time_zone: Option<&str>) -> R
     Ok(())
 }
 
+/// As it is stored.
+pub fn edition(stored: &str) -> Result<Edition, sqlx::Error> {
+    match stored {
+        "express" => Ok(Edition::Express),
+        "enterprise" => Ok(Edition::Enterprise),
+        "integrator" => Ok(Edition::Integrator),
+        other => Err(sqlx::Error::Decode(format!("{other:?} is no edition").into())),
+    }
+}
+
 fn written(edition: Edition) -> &'static str {
     match edition {
         Edition::Express => "express",
@@ -113,19 +123,13 @@ fn written(edition: Edition) -> &'static str {
 
 /// An account of a row with `account_id`, `account_name`, `tenant`, `realm`, `edition` and `account_enabled`.
 pub fn read(row: &Row) -> Result<AccountRow, sqlx::Error> {
-    let edition: String = row.try_get("edition")?;
     Ok(AccountRow {
         id: row.try_get("account_id")?,
         account: Account {
             name: row.try_get("account_name")?,
             tenant: row.try_get("tenant")?,
             realm: row.try_get("realm")?,
-            edition: match edition.as_str() {
-                "express" => Edition::Express,
-                "enterprise" => Edition::Enterprise,
-                "integrator" => Edition::Integrator,
-                other => return Err(sqlx::Error::Decode(format!("{other:?} is no edition").into())),
-            },
+            edition: edition(&row.try_get::<String>("edition")?)?,
         },
         enabled: row.try_get("account_enabled")?,
     })

@@ -36,7 +36,7 @@ use super::{
     extensions, links, logins,
     notices::Notices,
     passwords::{self, Passwords},
-    registrations, sessions,
+    refusals, registrations, sessions,
     store::Store,
     throttle::Throttle,
     web, xml,
@@ -84,6 +84,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(logins::routes())
         .merge(extensions::routes())
         .merge(api_keys::routes())
+        .merge(refusals::routes())
         .merge(links::routes())
         .merge(audit::routes())
         .merge(passwords::routes())

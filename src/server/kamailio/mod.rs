@@ -6,9 +6,13 @@
 //!              └── JSON-RPC on loopback ── tms (takeover, removal, calls)
 //! ```
 //!
-//! [`Configuration`] writes its configuration from `template/`. What Kamailio asks the database and tells it stands in
+//! [`Configuration`] writes its configuration from `template/`; [`KamailioRegistrar`] carries the HTTP side's orders out. What Kamailio asks the database and tells it stands in
 //! migrations/postgres/0004.
 
 mod config;
+mod registrar;
+mod rpc;
 
 pub use config::{ConfigError, Configuration, Tls};
+pub use registrar::KamailioRegistrar;
+pub use rpc::Rpc;

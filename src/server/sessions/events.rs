@@ -103,7 +103,8 @@ impl Listener {
                 Some(changed())
             }
             Ok(Notice::SessionEnded { session: ended, reason }) => (ended == session.id).then(|| self.ended(&reason)),
-            Err(broadcast::error::RecvError::Closed) => {
+            // Even the session may have ended. The softphone comes again at once, and what it may know stands there.
+            Ok(Notice::Missed) | Err(broadcast::error::RecvError::Closed) => {
                 self.state = Phase::Ended;
                 None
             }

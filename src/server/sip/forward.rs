@@ -1,6 +1,7 @@
 //! Where a request goes and what it looks like when it leaves (RFC 3261 §16.3 to §16.6), inside a dialog and outside.
 
 use super::{
+    decision::{Attempt, Class},
     location::{Aor, Contact},
     pbx::Pbx,
     reply::reply,
@@ -24,6 +25,8 @@ const MAX_HOP_VALUES: usize = 70;
 /// Methods that make sense outside of a dialog here.
 const FORWARDED: [Method; 3] = [Method::INVITE, Method::MESSAGE, Method::OPTIONS];
 const ALLOW: &str = "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, INFO, UPDATE, PRACK, REFER, NOTIFY";
+/// What `urn:service:sos` (RFC 5031) stands for.
+const EMERGENCY: &str = "112";
 /// Most of a reason phrase for a realm or a number that came from outside.
 const QUOTED_CHARS: usize = 60;
 
@@ -41,7 +44,7 @@ pub(super) type NextHop = Option<Flow>;
 impl Pbx {
     /// RFC 3261 §16.3: what no proxy may forward, and §8.2.2.3 for what is ours to understand.
     pub(super) fn validate(&self, request: &Request) -> Result<(), Response> {
-        if let Uri::Other { .. } = request.uri {
+        if matches!(request.uri, Uri::Other { .. }) && !is_sos(&request.uri) {
             return Err(reply(request, 416, "only sip: addresses and tel: numbers can be called here"));
         }
         if request.headers.number("Max-Forwards") == Some(0) {
@@ -122,7 +125,8 @@ impl Pbx {
                 let host: String = uri.host.to_string().chars().take(QUOTED_CHARS).collect();
                 return Err(reply(request, 404, &format!("calls to {host} are not possible from here: dial a number")));
             }
-            Uri::Other { .. } => None,
+            // `validate` lets no other through.
+            Uri::Other { .. } => Some(EMERGENCY.to_owned()),
         };
         match user {
             None if request.method == Method::OPTIONS => Err(answer_options(request)),
@@ -145,17 +149,27 @@ impl Pbx {
         now: Instant,
         incoming: &Incoming,
         realm: &str,
+        dialled: &str,
         facts: &Facts,
     ) -> Result<(), Response> {
         let Incoming { transaction, request, flow } = incoming;
         let (Some(credentials), Some(caller)) = (&facts.credentials, &facts.caller) else {
             return Err(reply(request, 403, "this device belongs to no extension: register it again"));
         };
-        if let Some(why) = &credentials.refused {
-            return Err(reply(request, 403, why));
-        }
-        require_honest_from(request, credentials, caller)?;
-        let contacts = self.targets(now, request, realm, credentials, &facts.target)?;
+        let class = Class::of(dialled, !matches!(facts.target, Target::Unknown));
+        let attempt = Attempt { caller, refused: credentials.refused.as_deref(), class };
+        attempt.decide().map_err(|why| reply(request, 403, &why))?;
+        require_honest_from(request, credentials, &caller.extension)?;
+        let contacts =
+            self.targets(now, request, realm, credentials, &facts.target).map_err(|response| match class {
+                // Nobody may take it for a wrong number.
+                Class::Emergency => reply(
+                    request,
+                    response.code(),
+                    "no line leads out of here: make the emergency call from another phone",
+                ),
+                Class::Internal | Class::External => response,
+            })?;
         let call_id = request.headers.call_id().unwrap_or_default();
         let branches = contacts
             .iter()
@@ -164,7 +178,7 @@ impl Pbx {
                 branch.uri = contact.binding.uri.clone();
                 count_hop(&mut branch);
                 strip(&mut branch);
-                vouch(&mut branch, realm, caller);
+                vouch(&mut branch, realm, &caller.extension);
                 // The nearer side's on top, so that each side finds the other's last (RFC 5658's double Record-Route).
                 for flow in [*flow, contact.binding.flow] {
                     branch.headers.push_front("Record-Route", self.record_route(flow, call_id));
@@ -225,6 +239,13 @@ impl Pbx {
         let port = uri.port.unwrap_or(Transport::Udp.default_port());
         uri.host == Host::Ip(self.address.ip()) && port == self.address.port()
     }
+}
+
+/// The emergency service in general or one of them: `urn:service:sos`, `urn:service:sos.fire`.
+fn is_sos(uri: &Uri) -> bool {
+    let Uri::Other { scheme, rest } = uri else { return false };
+    let rest = rest.to_ascii_lowercase();
+    scheme.eq_ignore_ascii_case("urn") && (rest == "service:sos" || rest.starts_with("service:sos."))
 }
 
 /// A caller may show its registration or its extension, or nobody (RFC 3323); a proxy cannot rewrite From, so anything else

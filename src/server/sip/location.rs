@@ -70,6 +70,14 @@ pub enum Refusal {
     OutOfOrder,
 }
 
+/// What of a slot outlives the program.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Saved {
+    pub contact: Option<Contact>,
+    /// Session and instance for which a takeover holds it.
+    pub hold: Option<(i64, String)>,
+}
+
 /// What a takeover left behind.
 #[derive(Clone, Debug)]
 struct Hold {
@@ -92,6 +100,8 @@ pub struct Location {
     /// [`Slot::deadline`] of every slot that has one.
     deadlines: BTreeSet<(Instant, Aor)>,
     changed: BTreeSet<Aor>,
+    /// What [`Location::saved`] answers has changed; and whether the hold has.
+    touched: BTreeMap<Aor, bool>,
 }
 
 impl Location {
@@ -186,17 +196,43 @@ impl Location {
         self.changed.pop_first()
     }
 
+    /// A slot to be saved since the last call, each once, and whether its hold changed too.
+    pub fn poll_touched(&mut self) -> Option<(Aor, bool)> {
+        self.touched.pop_first()
+    }
+
+    /// What of a slot outlives the program.
+    pub fn saved(&self, aor: &Aor) -> Saved {
+        let slot = self.slots.get(aor);
+        let hold = slot.and_then(|slot| slot.hold.as_ref()).map(|hold| (hold.session, hold.instance.clone()));
+        Saved { contact: slot.and_then(|slot| slot.contact.clone()), hold }
+    }
+
+    /// What was saved before the program ended. A taken-over registration waits for its holder as if it had just gone.
+    pub fn restore(&mut self, now: Instant, aor: &Aor, saved: Saved) {
+        self.update(now, aor, |slot| {
+            let lapses = saved.contact.is_none().then(|| now + HOLD_WHILE_GONE);
+            slot.contact = saved.contact;
+            slot.hold = saved.hold.map(|(session, instance)| Hold { session, instance, lapses });
+        });
+        self.touched.remove(aor);
+    }
+
     /// The only way a slot changes: what has expired goes first, and the tables beside it follow.
     fn update<R>(&mut self, now: Instant, aor: &Aor, change: impl FnOnce(&mut Slot) -> R) -> R {
         let mut slot = self.slots.remove(aor).unwrap_or_default();
         if let Some(at) = slot.deadline() {
             self.deadlines.remove(&(at, aor.clone()));
         }
-        let shown = slot.shown();
+        let (shown, kept) = (slot.shown(), slot.kept());
         slot.lapse(now);
         let result = change(&mut slot);
         if slot.shown() != shown {
             self.changed.insert(aor.clone());
+        }
+        let now_kept = slot.kept();
+        if now_kept != kept {
+            *self.touched.entry(aor.clone()).or_default() |= now_kept.1 != kept.1;
         }
         if let Some(at) = slot.deadline() {
             self.deadlines.insert((at, aor.clone()));
@@ -246,6 +282,12 @@ impl Slot {
     fn deadline(&self) -> Option<Instant> {
         let contact = self.contact.as_ref().map(|c| c.expires);
         contact.into_iter().chain(self.hold.as_ref().and_then(|hold| hold.lapses)).min()
+    }
+
+    /// Tells whether what is saved has changed: each registration gets a later expiry or another CSeq.
+    fn kept(&self) -> (Option<(Instant, u32)>, Option<i64>) {
+        let contact = self.contact.as_ref().map(|c| (c.expires, c.binding.cseq));
+        (contact, self.hold.as_ref().map(|hold| hold.session))
     }
 
     /// What people see in the list of registrations.

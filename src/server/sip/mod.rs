@@ -3,17 +3,22 @@
 //! ```text
 //! sockets ── server ── Pbx ┬ Endpoint           transactions
 //!                          ├ ServerAuth         digest, 401 and 407
+//!                          ├ Failures           wrong passwords, answered from memory
 //!                          ├ Registrar ─ Location   one contact a registration, takeover
+//!                          ├ decision           may this call be made
 //!                          └ Proxy ─ ResponseContext   forks, Timer C, the best answer
 //! ```
 //!
-//! Everything but [`server`] is sans-IO. What the store knows is asked for as a [`routing::Query`] and comes back as
+//! Everything but [`server`], [`connections`] and [`keeper`], which writes contacts behind, is sans-IO. What the store knows is asked for as a [`routing::Query`] and comes back as
 //! [`routing::Facts`]. Inside a dialog no table is needed: signed flow tokens in Record-Route name both sides.
 
 mod calls;
 mod connections;
+mod decision;
+mod failures;
 mod flow_token;
 mod forward;
+mod keeper;
 mod location;
 mod pbx;
 mod proxy;

@@ -5,16 +5,20 @@
 
 use super::{
     calls::Calls,
+    failures::Failures,
     flow_token::FlowTokens,
     forward::Incoming,
-    location::{Aor, Contact, Location},
+    location::{Aor, Contact, Location, Saved},
     proxy::{Progress, Proxy},
-    registrar::Registrar,
+    registrar::{self, Registrar},
     reply::{self, reply},
     routing::{Facts, Query},
 };
 use crate::{
-    server::contacts::Call,
+    server::{
+        contacts::Call,
+        refusals::{Note, Why},
+    },
     sip::{
         auth::{Asker, Pending, ServerAuth, Verdict},
         digest::{Algorithm, Ha1, HashFunction},
@@ -50,6 +54,13 @@ pub enum Output {
     },
     /// This registration changed hands.
     Changed(Aor),
+    /// What [`Pbx::saved`] answers has changed, the takeover's hold too where `hold` says so.
+    Save {
+        aor: Aor,
+        hold: bool,
+    },
+    /// A device was not let in, and its extension's people may want to know.
+    Refused(Note),
 }
 
 /// A request that waits for the store.
@@ -58,6 +69,8 @@ struct Waiting {
     incoming: Incoming,
     asker: Asker,
     realm: String,
+    /// What was dialled, where somebody was.
+    dialled: Option<String>,
     digest: Pending,
 }
 
@@ -69,6 +82,7 @@ pub struct Pbx {
     pub(super) calls: Calls,
     pub(super) tokens: FlowTokens,
     auth: ServerAuth,
+    failures: Failures,
     entropy: Entropy,
     /// Where devices reach us, by every transport.
     pub(super) address: SocketAddr,
@@ -81,6 +95,8 @@ pub struct Pbx {
 
 /// What a nonce is good for.
 const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+/// What of a name from outside is noted.
+const NOTED_CHARS: usize = 100;
 /// Questions to the store at a time; what comes beyond is answered 503.
 const MAX_WAITING: usize = 2_000;
 /// Of them from one address, so that one cannot take the others' turn. A site behind one address has no more phones than
@@ -89,7 +105,14 @@ const MAX_WAITING_PER_SOURCE: usize = 500;
 
 impl Pbx {
     /// `address`: what Via, Record-Route and Contact name, the same port for UDP and TCP. `wall` is `now` on the calendar.
-    pub fn new(now: Instant, wall: Timestamp, address: SocketAddr, mut entropy: Entropy) -> Self {
+    /// `algorithms`: what digest offers, the preferred first.
+    pub fn new(
+        now: Instant,
+        wall: Timestamp,
+        address: SocketAddr,
+        algorithms: Vec<Algorithm>,
+        mut entropy: Entropy,
+    ) -> Self {
         let mut endpoint = Endpoint::for_proxy(Timers::default(), entropy.fork());
         endpoint.set_local(Transport::Udp, address);
         endpoint.set_local(Transport::Tcp, address);
@@ -99,7 +122,8 @@ impl Pbx {
             proxy: Proxy::default(),
             calls: Calls::default(),
             tokens: FlowTokens::new(&mut entropy),
-            auth: ServerAuth::new(now, vec![Algorithm::SHA_256, Algorithm::MD5], NONCE_LIFETIME, &mut entropy),
+            auth: ServerAuth::new(now, algorithms, NONCE_LIFETIME, &mut entropy),
+            failures: Failures::default(),
             entropy,
             address,
             epoch: (now, wall),
@@ -182,6 +206,16 @@ impl Pbx {
         self.location.holder(now, aor)
     }
 
+    /// What of a registration outlives the program.
+    pub fn saved(&self, aor: &Aor) -> Saved {
+        self.location.saved(aor)
+    }
+
+    /// See [`Location::restore`].
+    pub fn restore(&mut self, now: Instant, aor: &Aor, saved: Saved) {
+        self.location.restore(now, aor, saved);
+    }
+
     /// The calls in progress of a realm.
     pub fn calls(&self, realm: &str) -> Vec<Call> {
         self.calls.of(realm)
@@ -209,6 +243,9 @@ impl Pbx {
         }
         while let Some(aor) = self.location.poll_changed() {
             self.outputs.push_back(Output::Changed(aor));
+        }
+        while let Some((aor, hold)) = self.location.poll_touched() {
+            self.outputs.push_back(Output::Save { aor, hold });
         }
     }
 
@@ -285,23 +322,31 @@ impl Pbx {
             return Err(self.auth.challenge(now, request, asker, &realm, false, Some(&tag)));
         };
         let source = incoming.flow.remote.ip();
+        if let Some(left) = self.failures.banned(now, source, digest.username()) {
+            let why = "too many wrong passwords from your address: correct the password and try again in a minute";
+            let mut response = reply(request, 403, why);
+            response.headers.push("Retry-After", (left.as_secs() + 1).to_string());
+            return Err(response);
+        }
         let same_source = || self.waiting.values().filter(|w| w.incoming.flow.remote.ip() == source).count();
         if self.waiting.len() >= MAX_WAITING
             || (self.waiting.len() >= MAX_WAITING_PER_SOURCE && same_source() >= MAX_WAITING_PER_SOURCE)
         {
-            return Err(reply::overloaded(request, &mut self.entropy, "the server is busy: try again in a moment"));
+            let response = reply::overloaded(request, &mut self.entropy, "the server is busy: try again in a moment");
+            self.refuse(&incoming, &realm, digest.username(), Why::Limit, String::new());
+            return Err(response);
         }
         self.asked += 1;
         let id = QueryId(self.asked);
-        let query = Query { realm: realm.clone(), username: digest.username().to_owned(), dialled };
+        let query = Query { realm: realm.clone(), username: digest.username().to_owned(), dialled: dialled.clone() };
         self.outputs.push_back(Output::Ask { id, query });
-        self.waiting.insert(id, Waiting { incoming, asker, realm, digest });
+        self.waiting.insert(id, Waiting { incoming, asker, realm, dialled, digest });
         Ok(())
     }
 
     /// The store has answered: authenticate, then register or forward.
     fn decide(&mut self, now: Instant, waiting: Waiting, facts: Facts) {
-        let Waiting { incoming, asker, realm, digest } = waiting;
+        let Waiting { incoming, asker, realm, dialled, digest } = waiting;
         let Incoming { transaction, request, flow } = &incoming;
         let transaction = *transaction;
         if !facts.serves {
@@ -316,22 +361,62 @@ impl Pbx {
         let verdict = self.auth.verify(now, request, &digest, ha1.as_ref());
         let (Verdict::Accepted, Some(credentials)) = (verdict, &facts.credentials) else {
             let stale = verdict == Verdict::Stale;
+            if !stale {
+                self.wrong_password(now, &incoming, &realm, digest.username(), facts.credentials.is_some());
+            }
             let tag = reply::tag(request);
             let challenge = self.auth.challenge(now, request, asker, &realm, stale, Some(&tag));
             return self.endpoint.respond_statelessly(transaction, &challenge);
         };
+        self.failures.passed(flow.remote.ip(), digest.username());
         match asker {
             Asker::Server => {
                 let wall = self.wall(now);
                 let location = &mut self.location;
-                let response = Registrar { now, wall, location, flow: *flow, credentials }.answer(request);
+                let response = match (Registrar { now, wall, location, flow: *flow, credentials }).answer(request) {
+                    Ok(granted) => granted,
+                    Err(denied) => {
+                        if let Some((why, detail)) = denied.why {
+                            self.refuse(&incoming, &realm, digest.username(), why, detail);
+                        }
+                        *denied.response
+                    }
+                };
                 self.endpoint.respond(now, transaction, response);
             }
             Asker::Proxy => {
-                if let Err(response) = self.forward_to_target(now, &incoming, &realm, &facts) {
+                let dialled = dialled.unwrap_or_default();
+                if let Err(response) = self.forward_to_target(now, &incoming, &realm, &dialled, &facts) {
                     self.endpoint.respond(now, transaction, response);
                 }
             }
         }
+    }
+
+    /// Counts it against the address it came from, and lets the extension's people know.
+    fn wrong_password(&mut self, now: Instant, incoming: &Incoming, realm: &str, username: &str, known: bool) {
+        let banned = self.failures.failed(now, incoming.flow.remote.ip(), username);
+        let why = match known {
+            _ if banned => Why::Banned,
+            true => Why::WrongSecret,
+            false => Why::UnknownUser,
+        };
+        self.refuse(incoming, realm, username, why, String::new());
+    }
+
+    fn refuse(&mut self, incoming: &Incoming, realm: &str, username: &str, why: Why, detail: String) {
+        let request = &incoming.request;
+        let own = if request.method == Method::REGISTER { request.headers.to() } else { request.headers.from() };
+        let own = own.ok().and_then(|own| own.uri.as_sip().and_then(|uri| uri.user.clone()));
+        let cut = |text: &str| text.chars().take(NOTED_CHARS).collect::<String>();
+        self.outputs.push_back(Output::Refused(Note {
+            realm: realm.to_owned(),
+            registration: cut(&own.unwrap_or_default()),
+            username: cut(username),
+            why,
+            detail,
+            address: incoming.flow.remote.ip(),
+            device: registrar::device(request).unwrap_or_default(),
+        }));
     }
 }

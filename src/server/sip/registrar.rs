@@ -5,7 +5,7 @@ use super::{
     reply::{self, reply},
 };
 use crate::{
-    server::registry::Credentials,
+    server::{refusals::Why, registry::Credentials},
     sip::{
         flow::Flow,
         msg::{self, HeaderError, Request, Response},
@@ -43,15 +43,23 @@ enum Wish {
     UnbindAll,
 }
 
+/// A final response that grants nothing.
+#[derive(Debug)]
+pub struct Denied {
+    pub response: Box<Response>,
+    /// For the extension's page, where it is something that its people can mend; with what the sentence needs besides.
+    pub why: Option<(Why, String)>,
+}
+
+impl From<Response> for Denied {
+    fn from(response: Response) -> Self {
+        Self { response: Box::new(response), why: None }
+    }
+}
+
 impl Registrar<'_> {
     /// The final response.
-    pub fn answer(&mut self, request: &Request) -> Response {
-        match self.try_answer(request) {
-            Ok(response) | Err(response) => response,
-        }
-    }
-
-    fn try_answer(&mut self, request: &Request) -> Result<Response, Response> {
+    pub fn answer(&mut self, request: &Request) -> Result<Response, Denied> {
         let bad = |e: HeaderError| reply(request, 400, &e.to_string());
         let aor = self.authorised(request)?;
         let wish = Wish::read(request)?;
@@ -81,28 +89,36 @@ impl Registrar<'_> {
     }
 
     /// RFC 3261 §10.3 steps 3 to 5: the digest user may change this address of record and no other.
-    fn authorised(&self, request: &Request) -> Result<Aor, Response> {
+    fn authorised(&self, request: &Request) -> Result<Aor, Denied> {
         let to = request.headers.to().map_err(|e| reply(request, 400, &e.to_string()))?;
         let name = to.uri.as_sip().and_then(|uri| uri.user.as_deref()).unwrap_or_default();
         let allowed = &self.credentials.registration;
         if name != allowed {
             let why = format!("this password is for {allowed}, not for {name}: register {allowed}");
-            return Err(reply(request, 403, &why));
+            return Err(Denied {
+                response: reply(request, 403, &why).into(),
+                why: Some((Why::WrongName, allowed.clone())),
+            });
         }
         if let Some(why) = &self.credentials.refused {
-            return Err(reply(request, 403, why));
+            return Err(Denied {
+                response: reply(request, 403, why).into(),
+                why: Some((Why::Disabled, String::new())),
+            });
         }
         Ok(Aor { realm: self.credentials.realm.clone(), name: allowed.clone() })
     }
 
     /// A session's credential is good on the installation that signed in, and nowhere else.
-    fn require_own_instance(&self, request: &Request, binding: &Binding) -> Result<(), Response> {
+    fn require_own_instance(&self, request: &Request, binding: &Binding) -> Result<(), Denied> {
         match &self.credentials.session {
-            Some(bound) if binding.instance.as_deref() != Some(bound.instance_id.as_str()) => Err(reply(
-                request,
-                403,
-                "this password belongs to another installation of Agent Manager: sign in there again",
-            )),
+            Some(bound) if !binding.is_instance(&bound.instance_id) => {
+                let why = "this password belongs to another installation of Agent Manager: sign in there again";
+                Err(Denied {
+                    response: reply(request, 403, why).into(),
+                    why: Some((Why::OtherInstallation, String::new())),
+                })
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -112,14 +128,13 @@ impl Registrar<'_> {
     }
 
     fn binding(&self, request: &Request, contact: &NameAddr, call_id: String, cseq: u32) -> Binding {
-        let device = request.headers.get("User-Agent").map_or("a device that gives no name", str::trim);
         Binding {
             uri: contact.uri.clone(),
             flow: self.flow,
             instance: instance_of(contact),
             call_id,
             cseq,
-            device: device.chars().filter(|c| !c.is_control()).take(DEVICE_CHARS).collect(),
+            device: device(request).unwrap_or_else(|| "a device that gives no name".to_owned()),
             session: self.session(),
         }
     }
@@ -162,17 +177,23 @@ impl Wish {
     }
 }
 
-fn refused(request: &Request, refusal: &Refusal) -> Response {
-    match refusal {
-        Refusal::InUse { .. } | Refusal::TakenOver { .. } => {
-            let mut response = reply(request, 403, &refusal.to_string());
-            // RFC 3261 §20.18: for softphones, whatever the sentence says.
-            response.headers.push("Error-Info", format!("<{REGISTRATION_IN_USE}>"));
-            response
-        }
+fn refused(request: &Request, refusal: &Refusal) -> Denied {
+    let why = match refusal {
+        Refusal::InUse { device, address, since, .. } => (Why::InUse, format!("{device} at {address} since {since}")),
+        Refusal::TakenOver { .. } => (Why::TakenOver, String::new()),
         // RFC 3261 §10.3: the update is aborted and the request fails.
-        Refusal::OutOfOrder => reply(request, 500, &refusal.to_string()),
-    }
+        Refusal::OutOfOrder => return reply(request, 500, &refusal.to_string()).into(),
+    };
+    let mut response = reply(request, 403, &refusal.to_string());
+    // RFC 3261 §20.18: for softphones, whatever the sentence says.
+    response.headers.push("Error-Info", format!("<{REGISTRATION_IN_USE}>"));
+    Denied { response: response.into(), why: Some(why) }
+}
+
+/// The User-Agent header field, cut to what fits a table.
+pub fn device(request: &Request) -> Option<String> {
+    let device = request.headers.get("User-Agent")?.trim();
+    Some(device.chars().filter(|c| !c.is_control()).take(DEVICE_CHARS).collect())
 }
 
 /// `+sip.instance="<urn:uuid:…>"` without quotes and brackets (RFC 5626 §4.1).

@@ -2,7 +2,7 @@
 
 use crate::{
     server::{
-        registry::{Credentials, Extension, Registration, Registry, RingGroup},
+        registry::{Credentials, Registration, Registry, RingGroup},
         store::StoreError,
     },
     tms::wire::Kind,
@@ -25,8 +25,8 @@ pub struct Facts {
     pub serves: bool,
     /// `None`: no such digest user.
     pub credentials: Option<Credentials>,
-    /// The extension that the digest user belongs to.
-    pub caller: Option<Extension>,
+    /// The registration that the digest user is of, where somebody was dialled.
+    pub caller: Option<Registration>,
     pub target: Target,
 }
 
@@ -48,8 +48,7 @@ impl Query {
         let serves = credentials.is_some() || registry.serves(&self.realm).await?;
         let (mut caller, mut target) = (None, Target::Unknown);
         if let (Some(credentials), Some(dialled)) = (&credentials, &self.dialled) {
-            let registration = registry.registration(&self.realm, &credentials.registration).await?;
-            caller = registration.map(|r| r.extension);
+            caller = registry.registration(&self.realm, &credentials.registration).await?;
             target = self.target(registry, dialled).await?;
         }
         Ok(Facts { serves, credentials, caller, target })

@@ -2,6 +2,7 @@
 
 use super::{
     connections::{Connections, Incoming},
+    keeper::{Keeper, Kept},
     location::Aor,
     pbx::{Output, Pbx, QueryId},
     routing::Facts,
@@ -11,9 +12,12 @@ use crate::{
         clock::Clock,
         contacts::{Contact, Order},
         notices::{Notice, Notices},
+        refusals::Refusals,
         registry::Registry,
+        store::Store,
     },
     sip::{
+        digest::Algorithm,
         entropy::Entropy,
         flow::{Flow, Transport},
         wire::{self, ReadError},
@@ -48,30 +52,54 @@ pub struct SipServer {
     incoming: mpsc::Receiver<Incoming>,
     pbx: Pbx,
     registry: Registry,
+    keeper: Keeper,
+    refusals: Refusals,
     notices: Notices,
     orders: mpsc::Receiver<Order>,
     answers: JoinSet<(QueryId, Result<Facts, String>)>,
+    /// Runs beside, and ends with this.
+    _recorder: JoinSet<()>,
 }
 
 impl SipServer {
     /// Binds UDP and TCP on the same port; the system chooses where `address` has port 0. An unspecified address is
-    /// announced to devices as the one this machine reaches the network with.
+    /// announced to devices as the one this machine reaches the network with. Digest offers `algorithms`, the preferred first. Who was registered before is so again.
     ///
     /// # Errors
-    /// Where a socket cannot be had.
+    /// Where a socket cannot be had, or the database does not answer.
     pub async fn bind(
         address: SocketAddr,
-        registry: Registry,
+        store: &Store,
         notices: Notices,
         clock: &Clock,
         orders: mpsc::Receiver<Order>,
+        algorithms: Vec<Algorithm>,
     ) -> io::Result<Self> {
         let (udp, listener) = bind_pair(address).await?;
         let announced = SocketAddr::new(reachable_ip(address).await?, udp.local_addr()?.port());
         let (sender, incoming) = mpsc::channel(QUEUED_MESSAGES);
-        let pbx = Pbx::new(clock_now(), clock.now(), announced, Entropy::from_system());
-        let connections = Connections::new(sender);
-        Ok(Self { udp, listener, connections, incoming, pbx, registry, notices, orders, answers: JoinSet::new() })
+        let (now, wall) = (clock_now(), clock.now());
+        let mut pbx = Pbx::new(now, wall, announced, algorithms, Entropy::from_system());
+        for (aor, saved) in Keeper::read(store, now, wall).await.map_err(io::Error::other)? {
+            pbx.restore(now, &aor, saved);
+        }
+        let (refusals, recorder) = Refusals::new(store.clone(), clock.clone());
+        let mut recording = JoinSet::new();
+        recording.spawn(recorder.run());
+        Ok(Self {
+            udp,
+            listener,
+            connections: Connections::new(sender),
+            incoming,
+            pbx,
+            registry: Registry::new(store.clone(), clock.clone()),
+            keeper: Keeper::new(store.clone()),
+            refusals,
+            notices,
+            orders,
+            answers: JoinSet::new(),
+            _recorder: recording,
+        })
     }
 
     /// Where devices reach it.
@@ -110,9 +138,11 @@ impl SipServer {
                     Ok((id, facts)) => self.pbx.handle_facts(clock_now(), id, facts),
                     Err(error) => tracing::error!(%error, "a question to the store was lost"),
                 },
+                Some(_) = self.keeper.writing.join_next() => {}
                 () = sleep_until(due.into()) => self.pbx.handle_timeout(clock_now()),
             }
             self.carry_out().await;
+            self.keeper.write();
         }
     }
 
@@ -221,6 +251,12 @@ impl SipServer {
                         (id, facts)
                     });
                 }
+                Output::Save { aor, hold } => {
+                    let saved = self.pbx.saved(&aor);
+                    let expires = saved.contact.as_ref().map_or_else(clock_now, |contact| contact.expires);
+                    self.keeper.keep(aor, Kept { expires_at: self.pbx.wall(expires), saved, with_hold: hold });
+                }
+                Output::Refused(note) => self.refusals.note(note),
                 Output::Changed(aor) => {
                     self.notices.publish(Notice::Holder { realm: aor.realm, registration: aor.name });
                 }

@@ -2,6 +2,7 @@
 
 use super::pbx::{Output, Pbx};
 use crate::sip::{
+    digest::Algorithm,
     entropy::Entropy,
     flow::{Flow, Transport},
     msg::{Message, Response},
@@ -15,14 +16,15 @@ fn answer(name: &str) -> Option<Response> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/rfc4475/{name}.dat"));
     let message = read(&fs::read(path).unwrap()).unwrap();
     let now = Instant::now();
-    let mut pbx = Pbx::new(now, Timestamp::UNIX_EPOCH, "192.0.2.100:5060".parse().unwrap(), Entropy::from_seed(4475));
+    let (address, entropy) = ("192.0.2.100:5060".parse().unwrap(), Entropy::from_seed(4475));
+    let mut pbx = Pbx::new(now, Timestamp::UNIX_EPOCH, address, vec![Algorithm::SHA_256, Algorithm::MD5], entropy);
     pbx.handle_message(now, Flow { transport: Transport::Udp, remote: "192.0.2.9:5060".parse().unwrap() }, message);
     std::iter::from_fn(|| pbx.poll_output()).find_map(|output| match output {
         Output::Transmit { payload, .. } => match read(&payload) {
             Ok(Message::Response(response)) => Some(response),
             other => panic!("{name}: {other:?}"),
         },
-        Output::Ask { .. } | Output::Changed { .. } => None,
+        Output::Ask { .. } | Output::Changed(_) | Output::Save { .. } | Output::Refused(_) => None,
     })
 }
 

@@ -15,6 +15,10 @@ enum Step {
     EndSession(i64),
     FlowLost(Device),
     Remove,
+    /// The program ends and starts again; the contact is read again or, over a connection, is not.
+    Restart {
+        contact: bool,
+    },
     /// Who holds it then.
     Held(Option<Device>),
 }
@@ -91,6 +95,13 @@ fn play(story: &[(u64, Step)]) -> (Location, Instant) {
             EndSession(session) => location.end_session(now, *session),
             FlowLost(device) => location.flow_lost(now, device.binding(cseq).flow),
             Remove => location.remove(now, &aor()),
+            Restart { contact } => {
+                let mut saved = location.saved(&aor());
+                saved.contact = saved.contact.filter(|_| *contact);
+                location = Location::default();
+                location.restore(now, &aor(), saved);
+                assert_eq!(location.poll_touched(), None, "step {n}: what was read is not written again");
+            }
             Held(device) => {
                 let held = location.holder(now, &aor()).map(|c| c.binding.call_id.clone());
                 assert_eq!(held, device.map(|d| d.binding(0).call_id), "step {n}");
@@ -149,6 +160,60 @@ fn one_device_at_a_time() {
         println!("{name}");
         play(story);
     }
+}
+
+#[test]
+fn a_restart_forgets_nobody() {
+    let stories: &[(&str, &[(u64, Step)])] = &[
+        (
+            "the holder keeps it, until it expires",
+            &[
+                (0, Register(Desk, None)),
+                (5, Restart { contact: true }),
+                (5, Held(Some(Desk))),
+                (6, Register(Laptop, IN_USE)),
+                (59, Held(Some(Desk))),
+                (60, Held(None)),
+            ],
+        ),
+        (
+            "a takeover holds for a device whose connection went down with the program",
+            &[
+                (0, Register(Desk, None)),
+                (5, TakeOver(Laptop)),
+                (6, Register(Laptop, None)),
+                (7, Restart { contact: false }),
+                (8, Register(Desk, TAKEN)),
+                (9, Register(Laptop, None)),
+                (9, EndSession(1)),
+                (9, Register(Desk, None)),
+            ],
+        ),
+    ];
+    for (name, story) in stories {
+        println!("{name}");
+        play(story);
+    }
+}
+
+#[test]
+fn what_changes_is_saved_and_nothing_else() {
+    let (mut location, start) = (Location::default(), Instant::now());
+    let wall = Timestamp::UNIX_EPOCH;
+    let minute = Duration::from_secs(60);
+    let register = |location: &mut Location, device: Device, cseq: u32| {
+        let _ = location.bind(start, wall, &aor(), device.binding(cseq), minute);
+        location.poll_touched().map(|(_, hold)| hold)
+    };
+    assert_eq!(register(&mut location, Desk, 1), Some(false));
+    assert_eq!(register(&mut location, Desk, 2), Some(false), "a refresh lasts longer");
+    assert_eq!(register(&mut location, OtherDesk, 3), None, "refused");
+    location.take_over(start, &aor(), 1, "urn:uuid:laptop");
+    assert_eq!(location.poll_touched().map(|(_, hold)| hold), Some(true));
+    assert_eq!(register(&mut location, Laptop, 4), Some(false));
+    location.end_session(start, 1);
+    assert_eq!(location.poll_touched().map(|(_, hold)| hold), Some(true));
+    assert_eq!(location.saved(&aor()), Saved::default());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::{
     server::{
+        refusals::Note,
         registry::{Credentials, Extension, Ha1, Registration, RingGroup, SessionBinding},
         sip::{
             location::Aor,
@@ -11,6 +12,7 @@ use crate::{
     },
     sip::{
         auth::{self, ClientAuth},
+        digest::Algorithm,
         endpoint::{self, ClientTransactionId, Endpoint, Event, ServerTransactionId, Timers},
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -18,7 +20,7 @@ use crate::{
         uri::Uri,
         wire,
     },
-    tms::wire::Kind,
+    tms::wire::{Edition, Kind},
 };
 use std::{
     collections::VecDeque,
@@ -58,10 +60,16 @@ pub struct Bench {
     pub phones: Vec<Phone>,
     /// Digest users, their passwords being [`PASSWORD`].
     pub users: Vec<Credentials>,
+    /// Of the account.
+    pub edition: Edition,
     /// Names of registrations that ring for 100 beside the primary.
     pub ring_inbound: Vec<&'static str>,
     /// Registrations that changed hands.
     pub changed: Vec<String>,
+    /// Registrations to be written down.
+    pub saved: Vec<String>,
+    /// Who was not let in.
+    pub refused: Vec<Note>,
     entropy: Entropy,
 }
 
@@ -72,7 +80,8 @@ impl Bench {
         let now = Instant::now();
         let wall = "2026-01-05T08:02:00Z".parse().expect("a valid timestamp");
         let mut entropy = Entropy::from_seed(1);
-        let pbx = Pbx::new(now, wall, PBX.parse().expect("an address"), entropy.fork());
+        let algorithms = vec![Algorithm::SHA_256, Algorithm::MD5];
+        let pbx = Pbx::new(now, wall, PBX.parse().expect("an address"), algorithms, entropy.fork());
         let session = Some(SessionBinding { session: 7, instance_id: "urn:uuid:laptop".into() });
         let users = vec![
             user("100-acme", "100-acme", None),
@@ -81,7 +90,19 @@ impl Bench {
             user("101-acme", "101-acme", None),
         ];
         let ring_inbound = vec!["100-acme-laptop"];
-        Self { now, pbx, phones: Vec::new(), users, ring_inbound, changed: Vec::new(), entropy }
+        let edition = Edition::Enterprise;
+        Self {
+            now,
+            pbx,
+            phones: Vec::new(),
+            users,
+            edition,
+            ring_inbound,
+            changed: Vec::new(),
+            saved: Vec::new(),
+            refused: Vec::new(),
+            entropy,
+        }
     }
 
     /// A device whose registration has `name` and that authenticates as `username`.
@@ -301,6 +322,8 @@ impl Bench {
                         self.pbx.handle_facts(self.now, id, Ok(facts));
                     }
                     Output::Changed(aor) => self.changed.push(aor.name),
+                    Output::Save { aor, .. } => self.saved.push(aor.name),
+                    Output::Refused(note) => self.refused.push(note),
                 }
             }
             for at in 0..self.phones.len() {
@@ -340,7 +363,7 @@ impl Bench {
     fn facts(&self, query: &Query) -> Facts {
         let serves = query.realm == REALM;
         let credentials = self.users.iter().find(|user| query.username == user_name(user)).filter(|_| serves).cloned();
-        let caller = credentials.as_ref().map(|user| extension(&user.registration[..3]));
+        let caller = credentials.as_ref().map(|user| registration(&user.registration, self.edition));
         let target = match query.dialled.as_deref() {
             Some("100" | "100-acme") => {
                 let names = std::iter::once("100-acme").chain(self.ring_inbound.iter().copied());
@@ -352,12 +375,9 @@ impl Bench {
             Some("101" | "101-acme") => {
                 Target::Extension(RingGroup { extension: extension("101"), registrations: vec!["101-acme".into()] })
             }
-            Some(name @ ("100-acme-laptop" | "100-acme-tablet")) => Target::Additional(Registration {
-                name: name.into(),
-                realm: REALM.into(),
-                extension: extension("100"),
-                kind: Kind::S,
-            }),
+            Some(name @ ("100-acme-laptop" | "100-acme-tablet")) => {
+                Target::Additional(registration(name, self.edition))
+            }
             Some(_) | None => Target::Unknown,
         };
         Facts { serves, credentials, caller, target }
@@ -397,6 +417,12 @@ fn user(username: &str, registration: &str, session: Option<SessionBinding>) -> 
 fn user_name(user: &Credentials) -> String {
     let suffix = if user.session.is_some() { "~k3f9" } else { "" };
     format!("{}{suffix}", user.registration)
+}
+
+/// `100-acme`, `100-acme-laptop`.
+fn registration(name: &str, edition: Edition) -> Registration {
+    let kind = if name.matches('-').count() == 1 { Kind::P } else { Kind::S };
+    Registration { name: name.into(), realm: REALM.into(), extension: extension(&name[..3]), kind, edition }
 }
 
 fn extension(number: &str) -> Extension {

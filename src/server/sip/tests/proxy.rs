@@ -106,6 +106,8 @@ fn who_can_call_whom() {
         ("with no hops left", "sip:100@acme", |r| r.headers.set("Max-Forwards", "0"), 483, ""),
         ("asking for an unknown extension", "sip:100@acme", |r| r.headers.push("Proxy-Require", "magic"), 420, ""),
         ("a web page", "http://acme", |_| (), 416, ""),
+        ("an emergency, where no line leads out", "sip:112@acme", |_| (), 404, "from another phone"),
+        ("an emergency by its name", "urn:service:sos.fire", |_| (), 404, "from another phone"),
     ];
     for (what, to, edit, code, words) in cases {
         let mut bench = Bench::new();

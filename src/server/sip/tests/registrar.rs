@@ -2,7 +2,7 @@
 
 use super::bench::{At, Bench, REALM};
 use crate::{
-    server::registry::Ha1,
+    server::{refusals::Why, registry::Ha1},
     sip::{
         flow::Transport::{Tcp, Udp},
         msg::Response,
@@ -166,4 +166,51 @@ fn a_connection_that_closes_takes_its_contact() {
     let flow = crate::sip::flow::Flow { transport: Tcp, remote: bench.phones[laptop].address };
     bench.pbx.handle_flow_lost(bench.now, flow);
     assert_eq!(bench.holder("100-acme-laptop"), None);
+}
+
+#[test]
+fn a_flood_of_wrong_passwords_is_answered_from_memory_and_noted() {
+    let mut bench = Bench::new();
+    let at = bench.phone("101-acme", "101-acme", Udp, None);
+    let right = bench.users[3].ha1.clone();
+    bench.users[3].ha1 = Ha1::of("101-acme", REALM, "another password");
+    let codes: Vec<u16> = (0..8).map(|_| bench.register(at, 600).code()).collect();
+    // From the second time on a phone tries twice: with the nonce that it has, and with the new one.
+    assert_eq!(codes, [401, 401, 401, 403, 403, 403, 403, 403]);
+    let whys: Vec<Why> = bench.refused.iter().map(|note| note.why).collect();
+    assert_eq!(whys, [Why::WrongSecret, Why::WrongSecret, Why::WrongSecret, Why::WrongSecret, Why::Banned]);
+    let note = &bench.refused[0];
+    assert_eq!((note.registration.as_str(), note.username.as_str()), ("101-acme", "101-acme"));
+    assert_eq!((note.address.to_string().as_str(), note.device.as_str()), ("10.0.0.12", "Yealink T46S"));
+
+    // The right one is not heard either, until a minute is over.
+    bench.users[3].ha1 = right;
+    let response = bench.register(at, 600);
+    assert!(response.code() == 403 && response.headers.contains("Retry-After"), "{}", response.reason);
+    bench.advance(Duration::from_secs(61));
+    assert_eq!(bench.register(at, 600).code(), 200);
+    assert_eq!(bench.saved, ["101-acme"]);
+}
+
+#[test]
+fn each_refusal_is_noted_for_whom_it_concerns() {
+    let mut bench = Bench::new();
+    bench.desk();
+    let stolen = Some("urn:uuid:stolen");
+    let cases = [
+        ("100-acme", "100-acme", Some("urn:uuid:other"), Why::InUse, "Yealink T46S at 10.0.0.12 since 08:02 UTC"),
+        ("101-acme", "100-acme-laptop~k3f9", stolen, Why::WrongName, "100-acme-laptop"),
+        ("100-acme-laptop", "100-acme-laptop~k3f9", stolen, Why::OtherInstallation, ""),
+        ("100-acme-laptop", "100-acme-laptop~gone", None, Why::UnknownUser, ""),
+    ];
+    for (name, username, instance, why, detail) in cases {
+        let at = bench.phone(name, username, Udp, instance);
+        bench.register(at, 600);
+        let note = bench.refused.pop().expect("it is noted");
+        assert_eq!((note.why, note.detail.as_str(), note.registration.as_str()), (why, detail, name));
+    }
+    bench.users[3].refused = Some("This extension is disabled".into());
+    let at = bench.phone("101-acme", "101-acme", Udp, None);
+    bench.register(at, 600);
+    assert_eq!(bench.refused.pop().map(|note| note.why), Some(Why::Disabled));
 }

@@ -1,8 +1,7 @@
 //! Real sockets: what arrives in pieces, what is no SIP, who connects and says nothing useful.
 
-use crate::server::{
-    clock::Clock, contacts::Contacts, notices::Notices, registry::Registry, sip::SipServer, store::Store,
-};
+use crate::server::{clock::Clock, contacts::Contacts, notices::Notices, sip::SipServer, store::Store};
+use crate::sip::digest::Algorithm;
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,8 +15,8 @@ async fn serve() -> (SocketAddr, JoinSet<()>) {
     let clock = Clock::system();
     let (_, orders) = Contacts::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let registry = Registry::new(store, clock.clone());
-    let server = SipServer::bind(any, registry, Notices::new(), &clock, orders).await.expect("sockets");
+    let server =
+        SipServer::bind(any, &store, Notices::new(), &clock, orders, vec![Algorithm::MD5]).await.expect("sockets");
     let address = server.local_addr().expect("an address");
     let mut task = JoinSet::new();
     task.spawn(server.run());

@@ -1,0 +1,64 @@
+//! sipp as so many devices that register once each.
+
+use crate::process::{Process, free_port};
+use std::{
+    fmt::Write,
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The account that all devices are of, and the realm.
+pub const REALM: &str = "acme";
+/// Devices that are on their way at a time.
+const AT_ONCE: usize = 100;
+
+/// SIP user of a device: `1000-acme`, …
+pub fn user(device: usize) -> String {
+    format!("{}-{REALM}", 1000 + device)
+}
+
+/// Its password.
+pub fn password(device: usize) -> String {
+    format!("secret-{device}")
+}
+
+/// One load.
+pub struct Load {
+    pub port: u16,
+    pub devices: usize,
+}
+
+impl Load {
+    /// Registrations a second; every one must succeed.
+    pub fn run(&self, folder: &Path) -> f64 {
+        let mut devices = String::from("SEQUENTIAL\n");
+        for device in 0..self.devices {
+            let (user, password) = (user(device), password(device));
+            writeln!(devices, "{user};[authentication username={user} password={password}];{REALM}").expect("writes");
+        }
+        fs::write(folder.join("devices.csv"), devices).expect("the folder can be written");
+        let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/registrar/register.xml");
+        let mut command = Command::new("sipp");
+        command.arg(format!("127.0.0.1:{}", self.port)).args([
+            "-sf",
+            scenario,
+            "-inf",
+            "devices.csv",
+            "-i",
+            "127.0.0.1",
+        ]);
+        command.args(["-p", &free_port().to_string(), "-nostdin", "-timeout", "300", "-timeout_error", "-trace_err"]);
+        command.args(["-r", "100000", "-l", &AT_ONCE.to_string(), "-m", &self.devices.to_string()]);
+        command.args(["-error_file", "sipp.err"]).env("TERM", "dumb").current_dir(folder);
+        let output = File::create(folder.join("sipp.out")).expect("the folder can be written");
+        let started = Instant::now();
+        let child =
+            command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).spawn().expect("sipp is installed");
+        let status = Process(child).wait(Duration::from_secs(320));
+        let errors = fs::read_to_string(folder.join("sipp.err")).unwrap_or_default();
+        assert!(status.success(), "sipp: {status}\n{}", errors.chars().take(2000).collect::<String>());
+        self.devices as f64 / started.elapsed().as_secs_f64()
+    }
+}

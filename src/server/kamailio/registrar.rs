@@ -1,0 +1,204 @@
+//! The HTTP side's orders, carried out by Kamailio. What is held is read from the table that Kamailio writes through: one
+//! question for any number of registrations and of Kamailios. What changes is ordered by JSON-RPC, for memory decides there.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use sqlx::{PgPool, Row, postgres::PgRow};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+
+use super::rpc::{Dialog, Rpc, RpcError};
+use crate::{
+    server::{
+        clock::{self, Clock},
+        contacts::{Call, Contact, Order, TAKEOVER_HOLD},
+    },
+    sip::uri::{Host, Uri},
+};
+
+const LOCATION: &str = "kamailio_location";
+/// Orders under way at a time.
+const AT_ONCE: usize = 32;
+
+/// Kamailio as the SIP side; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KamailioRegistrar {
+    database: PgPool,
+    clock: Clock,
+    /// Each of them is told; only one has the contact in question.
+    nodes: Arc<[Rpc]>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum OrderError {
+    #[error("the database does not answer: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+impl KamailioRegistrar {
+    pub fn new(database: PgPool, clock: Clock, nodes: Vec<Rpc>) -> Self {
+        Self { database, clock, nodes: nodes.into() }
+    }
+
+    /// Carries orders out until nobody can give any more. Whoever waits for one has given no other about the same meanwhile,
+    /// so they run side by side.
+    pub async fn run(self, mut orders: mpsc::Receiver<Order>) {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let mut under_way = JoinSet::new();
+        while let Some(order) = orders.recv().await {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            while under_way.try_join_next().is_some() {}
+            let registrar = self.clone();
+            under_way.spawn(async move {
+                // A reply that is dropped says "not known".
+                if let Err(error) = registrar.carry_out(order).await {
+                    tracing::error!(%error, "an order to Kamailio was not carried out");
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn carry_out(&self, order: Order) -> Result<(), OrderError> {
+        // Whoever asked may have gone.
+        match order {
+            Order::Held { realm, registrations, reply } => {
+                let _ = reply.send(self.held(&realm, registrations).await?);
+            }
+            Order::TakeOver { realm, registration, session, instance_id, reply } => {
+                self.take_over(&realm, &registration, session, &instance_id).await?;
+                let _ = reply.send(());
+            }
+            Order::EndSession { session, reply } => {
+                self.end_session(session).await?;
+                let _ = reply.send(());
+            }
+            Order::Remove { realm, registration, reply } => {
+                self.release(&registration).await?;
+                self.remove(&realm, &registration).await?;
+                let _ = reply.send(());
+            }
+            Order::Calls { realm, reply } => {
+                let _ = reply.send(self.calls(&realm).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn held(&self, realm: &str, registrations: Vec<String>) -> Result<Vec<Contact>, OrderError> {
+        let rows = sqlx::query(
+            "SELECT username, user_agent, received, contact, instance, since, expires, session_id FROM kamailio_location
+             WHERE domain = $1 AND username = ANY ($2) AND expires > $3",
+        )
+        .bind(realm)
+        .bind(registrations)
+        .bind(self.clock.now_ms() / 1000)
+        .fetch_all(&self.database)
+        .await?;
+        Ok(rows.iter().map(|row| contact(realm, row)).collect::<Result<_, _>>()?)
+    }
+
+    /// First the hold, so that the device that is pushed off finds the door closed; then off with it.
+    async fn take_over(&self, realm: &str, registration: &str, session: i64, instance: &str) -> Result<(), OrderError> {
+        let until = self.clock.now_ms() + TAKEOVER_HOLD.as_millis() as i64;
+        sqlx::query(
+            "INSERT INTO sip_takeover (registration_id, session_id, instance_id, until)
+             SELECT r.id, $2, $3, $4 FROM registration r WHERE r.name = $1
+             ON CONFLICT (registration_id) DO UPDATE
+             SET session_id = excluded.session_id, instance_id = excluded.instance_id, until = excluded.until",
+        )
+        .bind(registration)
+        .bind(session)
+        .bind(instance)
+        .bind(until)
+        .execute(&self.database)
+        .await?;
+        let held = self.held(realm, vec![registration.to_owned()]).await?;
+        let own = |contact: &Contact| contact.instance_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(instance));
+        if held.iter().all(own) && !held.is_empty() { Ok(()) } else { self.remove(realm, registration).await }
+    }
+
+    async fn end_session(&self, session: i64) -> Result<(), OrderError> {
+        sqlx::query("DELETE FROM sip_takeover WHERE session_id = $1").bind(session).execute(&self.database).await?;
+        let rows = sqlx::query("SELECT username, domain FROM kamailio_location WHERE session_id = $1")
+            .bind(session)
+            .fetch_all(&self.database)
+            .await?;
+        for row in rows {
+            let (name, realm): (String, String) = (row.try_get("username")?, row.try_get("domain")?);
+            self.remove(&realm, &name).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a takeover.
+    async fn release(&self, registration: &str) -> Result<(), OrderError> {
+        sqlx::query("DELETE FROM sip_takeover WHERE registration_id = (SELECT id FROM registration WHERE name = $1)")
+            .bind(registration)
+            .execute(&self.database)
+            .await?;
+        Ok(())
+    }
+
+    async fn remove(&self, realm: &str, registration: &str) -> Result<(), OrderError> {
+        let aor = format!("{registration}@{realm}");
+        for node in self.nodes.iter() {
+            node.remove(LOCATION, &aor).await?;
+        }
+        Ok(())
+    }
+
+    async fn calls(&self, realm: &str) -> Result<Vec<Call>, OrderError> {
+        let mut calls = Vec::new();
+        for node in self.nodes.iter() {
+            calls.extend(node.dialogs().await?.into_iter().filter_map(|dialog| call(realm, dialog)));
+        }
+        Ok(calls)
+    }
+}
+
+fn contact(realm: &str, row: &PgRow) -> Result<Contact, sqlx::Error> {
+    let received: Option<String> = row.try_get("received")?;
+    let uri: String = row.try_get("contact")?;
+    let instance: Option<String> = row.try_get("instance")?;
+    let expires: i64 = row.try_get("expires")?;
+    Ok(Contact {
+        realm: realm.to_owned(),
+        registration: row.try_get("username")?,
+        device: row.try_get("user_agent")?,
+        address: address(received.as_deref().unwrap_or(&uri)),
+        since: clock::from_ms(row.try_get("since")?),
+        expires_at: clock::from_ms(expires.saturating_mul(1000)),
+        instance_id: instance.map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned()),
+        session: row.try_get("session_id")?,
+    })
+}
+
+/// Of a SIP URI; one that names no address, which a device on the internet may write, is shown as none.
+fn address(uri: &str) -> SocketAddr {
+    let none = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    let Ok(Uri::Sip(uri)) = uri.parse::<Uri>() else { return none };
+    match uri.host {
+        Host::Ip(ip) => SocketAddr::new(ip, uri.port.unwrap_or(5060)),
+        Host::Name(_) => none,
+    }
+}
+
+fn call(realm: &str, dialog: Dialog) -> Option<Call> {
+    let party = |uri: &str| uri.parse::<Uri>().ok().and_then(|uri| uri.as_sip().cloned());
+    let from = party(&dialog.from_uri).filter(|from| from.host.to_string() == realm && dialog.state < 5)?;
+    Some(Call {
+        id: dialog.call_id,
+        from: from.user.unwrap_or_default(),
+        to: party(&dialog.to_uri).and_then(|to| to.user).unwrap_or(dialog.to_uri),
+        since: clock::from_ms(dialog.init_ts.saturating_mul(1000)),
+        answered: dialog.start_ts > 0,
+    })
+}

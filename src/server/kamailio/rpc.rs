@@ -1,0 +1,110 @@
+//! JSON-RPC to Kamailio's `jsonrpcs` module over HTTP on loopback.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// On the same machine an answer takes a millisecond; a Kamailio that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One Kamailio. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    http: reqwest::Client,
+    url: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    #[error("Kamailio at {url} does not answer: {source}")]
+    Unreachable { url: String, source: reqwest::Error },
+    /// Its own words; among them that what was asked about does not exist.
+    #[error("Kamailio: {0}")]
+    Refused(String),
+}
+
+/// A call in the list of the `dialog` module.
+#[derive(Debug, Deserialize)]
+pub struct Dialog {
+    #[serde(rename = "call-id")]
+    pub call_id: String,
+    pub from_uri: String,
+    pub to_uri: String,
+    /// 1 and 2 ring, 3 and 4 talk, 5 is over.
+    pub state: u8,
+    /// When it was answered, seconds since 1970; 0 before.
+    pub start_ts: i64,
+    pub init_ts: i64,
+}
+
+impl Rpc {
+    /// `url`: `http://127.0.0.1:5066/rpc`.
+    ///
+    /// # Errors
+    /// A sentence, where it is no such URL on loopback: whoever reaches it commands Kamailio.
+    pub fn new(url: &str) -> Result<Self, String> {
+        let parsed: Option<reqwest::Url> = url.parse().ok().filter(|url: &reqwest::Url| url.scheme() == "http");
+        let loopback = parsed.as_ref().and_then(|url| url.host_str()).is_some_and(is_loopback);
+        if !loopback {
+            return Err(format!(
+                "--kamailio {url} must read http://127.0.0.1:5066/rpc: Kamailio's JSON-RPC, on loopback"
+            ));
+        }
+        // Plain HTTP; the client wants to know all the same who would do TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
+        Ok(Self { http: http.map_err(|e| e.to_string())?, url: url.to_owned() })
+    }
+
+    /// Removes all contacts of an address of record; that there are none is no error.
+    pub async fn remove(&self, table: &str, aor: &str) -> Result<(), RpcError> {
+        match self.call("ul.rm", &[table, aor]).await {
+            Ok(_) | Err(RpcError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The calls in progress.
+    pub async fn dialogs(&self) -> Result<Vec<Dialog>, RpcError> {
+        match self.call("dlg.list", &[]).await? {
+            // Without any, Kamailio answers with an empty object.
+            Value::Array(dialogs) => {
+                let read = |dialog| serde_json::from_value(dialog).map_err(|e| RpcError::Refused(e.to_string()));
+                dialogs.into_iter().map(read).collect()
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn call(&self, method: &str, params: &[&str]) -> Result<Value, RpcError> {
+        let unreachable = |source| RpcError::Unreachable { url: self.url.clone(), source };
+        let request = json!({ "jsonrpc": "2.0", "method": method, "params": params, "id": 1 });
+        // An error comes with a status of its own and a body that says more.
+        let response = self.http.post(&self.url).json(&request).send().await.map_err(unreachable)?;
+        let mut answer: Value = response.json().await.map_err(unreachable)?;
+        match answer.get("error") {
+            Some(error) => Err(RpcError::Refused(error["message"].as_str().unwrap_or("refused").to_owned())),
+            None => Ok(answer["result"].take()),
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_commanded() {
+        for url in ["http://127.0.0.1:5066/rpc", "http://[::1]:5066/rpc", "http://localhost:5066/rpc"] {
+            assert!(Rpc::new(url).is_ok(), "{url}");
+        }
+        for url in ["http://10.0.0.5:5066/rpc", "https://127.0.0.1/rpc", "127.0.0.1:5066", "nonsense"] {
+            assert!(Rpc::new(url).expect_err(url).contains("loopback"), "{url}");
+        }
+    }
+}

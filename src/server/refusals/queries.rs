@@ -1,0 +1,109 @@
+//! Queries about refusals.
+
+use super::{Note, Why};
+use crate::server::store::{Row, Store, Tx, query};
+
+/// Kept for each registration.
+const KEPT: i64 = 20;
+
+/// Writes these down, each with how often it came.
+pub async fn write(store: &Store, notes: impl IntoIterator<Item = (Note, i64)>, now: i64) -> Result<(), sqlx::Error> {
+    let mut tx = store.begin().await?;
+    for (note, times) in notes {
+        if let Some((registration, why)) = place(&mut tx, &note).await? {
+            put(&mut tx, registration, why, &note, times, now).await?;
+        }
+    }
+    tx.commit().await
+}
+
+/// The registration that the refusal is of, and the reason made more exact; `None`: of nobody's here.
+async fn place(tx: &mut Tx, note: &Note) -> Result<Option<(i64, Why)>, sqlx::Error> {
+    // The one that was wanted; failing that, the one that the digest user is of.
+    let of_user = note.username.split('~').next().unwrap_or_default();
+    let row = query(
+        "SELECT r.id, r.name, r.enabled AND e.enabled AND a.enabled AS enabled, r.ha1_md5 IS NOT NULL AS has_password
+         FROM registration r JOIN extension e ON e.id = r.extension_id JOIN account a ON a.id = r.account_id
+         WHERE a.realm = $1 AND r.name IN ($2, $3) ORDER BY CASE r.name WHEN $2 THEN 0 ELSE 1 END LIMIT 1",
+    )
+    .bind(&note.realm)
+    .bind(&note.registration)
+    .bind(of_user)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (name, enabled, has_password): (String, bool, bool) =
+        (row.try_get("name")?, row.try_get("enabled")?, row.try_get("has_password")?);
+    let why = match note.why {
+        Why::UnknownUser if !enabled => Why::Disabled,
+        Why::UnknownUser if note.username.contains('~') => Why::SessionEnded,
+        Why::UnknownUser if note.username == name && !has_password => Why::NotActivated,
+        why => why,
+    };
+    Ok(Some((row.try_get("id")?, why)))
+}
+
+async fn put(tx: &mut Tx, registration: i64, why: Why, note: &Note, times: i64, now: i64) -> Result<(), sqlx::Error> {
+    let detail = if note.detail.is_empty() { &note.username } else { &note.detail };
+    query(
+        "INSERT INTO sip_refusal (registration_id, why, detail, address, device, times, first_at, last_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+         ON CONFLICT (registration_id, why, detail, address) DO UPDATE
+         SET times = sip_refusal.times + excluded.times, last_at = excluded.last_at, device = excluded.device",
+    )
+    .bind(registration)
+    .bind(why.stored())
+    .bind(detail)
+    .bind(note.address.to_string())
+    .bind(&note.device)
+    .bind(times)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    query(
+        "DELETE FROM sip_refusal WHERE registration_id = $1 AND id NOT IN (
+             SELECT id FROM sip_refusal WHERE registration_id = $1 ORDER BY last_at DESC, id DESC LIMIT $2)",
+    )
+    .bind(registration)
+    .bind(KEPT)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A row as it is stored.
+pub struct RefusalRow {
+    pub registration: String,
+    pub why: String,
+    pub detail: String,
+    pub address: String,
+    pub device: String,
+    pub times: i64,
+    pub first_at: i64,
+    pub last_at: i64,
+}
+
+/// The newest first.
+pub async fn of_extension(store: &Store, extension: i64) -> Result<Vec<RefusalRow>, sqlx::Error> {
+    let rows = query(
+        "SELECT r.name, f.why, f.detail, f.address, f.device, f.times, f.first_at, f.last_at
+         FROM sip_refusal f JOIN registration r ON r.id = f.registration_id
+         WHERE r.extension_id = $1 ORDER BY f.last_at DESC, f.id DESC",
+    )
+    .bind(extension)
+    .fetch_all(store)
+    .await?;
+    let read = |row: &Row| {
+        Ok(RefusalRow {
+            registration: row.try_get("name")?,
+            why: row.try_get("why")?,
+            detail: row.try_get("detail")?,
+            address: row.try_get("address")?,
+            device: row.try_get("device")?,
+            times: row.try_get("times")?,
+            first_at: row.try_get("first_at")?,
+            last_at: row.try_get("last_at")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}

@@ -1,0 +1,92 @@
+//! The reasons, and what they are in words.
+
+/// Why a device was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    WrongSecret,
+    /// No such digest user; [`super::Recorder`] looks whether one of the three below is nearer to the truth.
+    UnknownUser,
+    Disabled,
+    /// No lasting SIP password was made.
+    NotActivated,
+    /// A session's credential, and the session is over.
+    SessionEnded,
+    /// A right password, for another registration.
+    WrongName,
+    OtherInstallation,
+    InUse,
+    TakenOver,
+    /// More than the server takes on.
+    Limit,
+    /// Too many wrong passwords came from there.
+    Banned,
+}
+
+/// As they are stored, by Kamailio too.
+const STORED: [(Why, &str); 11] = [
+    (Why::WrongSecret, "wrong_secret"),
+    (Why::UnknownUser, "unknown_user"),
+    (Why::Disabled, "disabled"),
+    (Why::NotActivated, "not_activated"),
+    (Why::SessionEnded, "session_ended"),
+    (Why::WrongName, "wrong_name"),
+    (Why::OtherInstallation, "other_installation"),
+    (Why::InUse, "in_use"),
+    (Why::TakenOver, "taken_over"),
+    (Why::Limit, "limit"),
+    (Why::Banned, "banned"),
+];
+
+impl Why {
+    pub fn stored(self) -> &'static str {
+        STORED.iter().find(|(why, _)| *why == self).map_or("limit", |(_, stored)| stored)
+    }
+
+    pub fn read(stored: &str) -> Option<Self> {
+        STORED.iter().find(|(_, name)| *name == stored).map(|(why, _)| *why)
+    }
+
+    /// What happened and the way out, for whoever looks after the extension. `detail` as in [`super::Note`].
+    pub fn sentence(self, registration: &str, detail: &str) -> String {
+        match self {
+            Self::WrongSecret => format!(
+                "The password is not {detail}'s. Make a new SIP password under Registrations and type it into the device."
+            ),
+            Self::UnknownUser => {
+                format!("There is no SIP user {detail}. The device's user name must read {registration}.")
+            }
+            Self::Disabled => {
+                "The account, the extension or this registration is disabled. Enable it in Extension Manager."
+                    .to_owned()
+            }
+            Self::NotActivated => format!(
+                "{registration} has no SIP password yet. Make one under Registrations and type it into the device."
+            ),
+            Self::SessionEnded => {
+                "The session that Agent Manager had there is over. Sign in again in Agent Manager.".to_owned()
+            }
+            Self::WrongName => format!(
+                "The password is {detail}'s, and the device wants to be {registration}. Set its user name and its address to \
+                 the same registration."
+            ),
+            Self::OtherInstallation => {
+                "The SIP credential belongs to another installation of Agent Manager. Sign in on this \
+                                        one; a credential cannot be copied."
+                    .to_owned()
+            }
+            Self::InUse => format!(
+                "{registration} is in use by {detail}. Switch that device off, use another registration, or take it over in \
+                 Agent Manager."
+            ),
+            Self::TakenOver => format!(
+                "{registration} was taken over in Agent Manager. It is free again when that user signs out, or is offline \
+                 for five minutes."
+            ),
+            Self::Limit => "The server had more to do than it can. The device tries again by itself.".to_owned(),
+            Self::Banned => format!(
+                "Too many wrong passwords for {detail} came from this address, so it was not heard for a minute. Correct the \
+                 password in the device."
+            ),
+        }
+    }
+}
