@@ -48,8 +48,9 @@ fn a_whole_call_is_heard_and_nobody_is_warned() {
     assert!(recognised >= 8, "of {} half seconds {recognised} were recognised: {delays:?}", 2 * SPOKEN_S);
     let median = delays[recognised / 2];
     println!("mouth to ear: median {median:.1} ms of {recognised}, {:.1} to {:.1}", delays[0], delays[recognised - 1]);
-    // On a quiet machine it is below 90; tests share theirs with others.
-    assert!(median < 150.0, "{delays:?}");
+    // On a quiet machine it is below 90 (`make bench` measures it); here others may keep both cores busy, and the speaker's
+    // reserve grows with that.
+    assert!(median < 250.0, "{delays:?}");
 
     a.send(json!({"cmd": "hangup", "call": call}));
     a.wait(json!({"event": "call", "state": "ended"}));
