@@ -1,6 +1,6 @@
 # make demo   build, and show everything on this machine (a window with a display, a played story without)
 # make test   everything that proves it: format, clippy, unit, simulation, real peers, window
-# make bench  speed and size beside Debian's baresip
+# make bench  speed and size beside Debian's baresip and Kamailio
 
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -21,6 +21,7 @@ test: build-packages window-packages test-packages nextest
 
 bench: build-packages window-packages test-packages
 	$(CARGO) bench --locked --bench softphone
+	$(CARGO) bench --locked --bench registrar
 
 build-packages:
 	@sh .ci/packages build

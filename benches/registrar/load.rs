@@ -1,6 +1,6 @@
 //! sipp as so many devices that register once each.
 
-use crate::process::{Process, free_port};
+use crate::process::Process;
 use std::{
     fmt::Write,
     fs::{self, File},
@@ -26,7 +26,10 @@ pub fn password(device: usize) -> String {
 
 /// One load.
 pub struct Load {
+    /// The registrar's.
     pub port: u16,
+    /// The devices': the same in every turn, so that who registered before refreshes.
+    pub from: u16,
     pub devices: usize,
 }
 
@@ -49,7 +52,7 @@ impl Load {
             "-i",
             "127.0.0.1",
         ]);
-        command.args(["-p", &free_port().to_string(), "-nostdin", "-timeout", "300", "-timeout_error", "-trace_err"]);
+        command.args(["-p", &self.from.to_string(), "-nostdin", "-timeout", "300", "-timeout_error", "-trace_err"]);
         command.args(["-r", "100000", "-l", &AT_ONCE.to_string(), "-m", &self.devices.to_string()]);
         command.args(["-error_file", "sipp.err"]).env("TERM", "dumb").current_dir(folder);
         let output = File::create(folder.join("sipp.out")).expect("the folder can be written");

@@ -15,6 +15,7 @@ mod provider;
 mod registrars;
 
 use load::Load;
+use process::free_port;
 use registrars::{Auth, Home, Registrar, kamailio, seed, tms, whole};
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ fn main() {
     let devices = if std::env::args().any(|a| a == "--smoke") { 200 } else { DEVICES };
     let home = Home::new();
     let postgres = seed(&home, devices);
+    let from = free_port();
     let mut rows: Vec<Row> = Vec::new();
     for _ in 0..TURNS {
         let mut add = |what, goal, (rate, memory): (f64, f64)| match rows.iter_mut().find(|row| row.what == what) {
@@ -55,7 +57,7 @@ fn main() {
             None => rows.push(Row { what, rate, memory, goal }),
         };
         let measure =
-            |registrar: Registrar| (Load { port: registrar.port, devices }.run(home.path()), registrar.memory());
+            |registrar: Registrar| (Load { port: registrar.port, from, devices }.run(home.path()), registrar.memory());
         add(KAMAILIO, None, measure(kamailio(&home, Auth::Memory)));
         add(BUILT_IN, Some((KAMAILIO, 0.8)), measure(tms(&home, true)));
         add(BUILT_IN_ON_DISK, Some((KAMAILIO, 0.5)), measure(tms(&home, false)));
