@@ -155,10 +155,12 @@ fn an_option_that_cannot_be_kept_is_refused_in_a_sentence() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = url(folder.path());
     let serve = ["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0"];
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["--tls-cert", "a.pem", "--tls-key", "a.key"], "reverse proxy"),
         (&["--sip-tls", "127.0.0.1:5061"], "--sip-tls is not part"),
-        (&["--database-url", "postgres://tms@localhost/tms"], "SQLite only"),
+        (&["--database-url", "postgres://tms@127.0.0.1:1/tms"], "check that PostgreSQL runs there"),
+        (&["--no-sip", "--kamailio", "http://127.0.0.1:1/rpc", "--sip-proxy", "127.0.0.1:1"], "needs PostgreSQL"),
+        (&["--kamailio", "http://127.0.0.1:1/rpc"], "--no-sip"),
         (&["--database-url", "postgres://tms:secret@localhost/tms"], "must not contain a password"),
         (&["--database-url", "nonsense"], "must read sqlite:///"),
         (&["--database-url", "sqlite:///no/such/folder/tms.db"], "cannot be opened"),
