@@ -25,7 +25,7 @@ async function openDialog(url) {
   }
   fillDialog(sheet);
   dialog.showModal();
-  dialog.querySelector("[autofocus], .field input:not([readonly])")?.focus();
+  (dialog.querySelector("[autofocus]") ?? dialog.querySelector(".field input:not([readonly])"))?.focus();
 }
 
 function fillDialog(sheet) {
@@ -99,32 +99,35 @@ async function copy(button) {
   setTimeout(() => { button.textContent = before; }, 2000);
 }
 
-// Passwords: length and a list of common ones, as the server decides again.
-let common = null;
-
+// Passwords: the server judges while one is typed, and again where it is set; the length is told at once.
 function watchPassword(field) {
   const line = document.getElementById(field.id + "-strength");
   const hint = document.getElementById(field.id + "-hint");
   const shortest = Number(field.dataset.shortest);
   const first = hint.textContent;
-  const judge = () => {
-    const value = field.value;
-    const length = [...value].length;
-    const known = common?.has(value.toLowerCase());
-    const secure = length >= shortest && !known;
-    line.dataset.secure = hint.dataset.secure = value === "" ? "" : secure ? "yes" : "no";
-    hint.textContent = value === "" ? first
-      : length < shortest ? `Too short: ${length} of at least ${shortest} characters.`
-      : known ? "Many people use this password, so it is guessed first. Choose another."
-      : "Secure enough.";
+  let due = null;
+  const show = (secure, words) => {
+    line.dataset.secure = hint.dataset.secure = secure;
+    hint.textContent = words;
   };
-  field.addEventListener("focus", () => {
-    common ??= new Set();
-    if (common.size === 0) {
-      fetch(field.dataset.common).then((r) => r.text()).then((text) => { common = new Set(text.split("\n")); judge(); }, () => {});
-    }
-  }, { once: true });
-  field.addEventListener("input", judge);
+  const ask = async (password) => {
+    const username = field.form.elements.username?.value ?? "";
+    const response = await fetch("/v1/passwords/check", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    });
+    const verdict = await response.json();
+    if (field.value === password) show(verdict.good ? "yes" : "no", verdict.good ? "Secure enough." : verdict.detail);
+  };
+  field.addEventListener("input", () => {
+    const password = field.value;
+    const length = [...password].length;
+    clearTimeout(due);
+    if (length === 0) show("", first);
+    else if (length < shortest) show("no", `Too short: ${length} of at least ${shortest} characters.`);
+    else due = setTimeout(() => ask(password).catch(() => show("", first)), 150);
+  });
 }
 
 /** Gives what is below `root` its behaviour. */
@@ -132,6 +135,9 @@ function enhance(root) {
   root.querySelectorAll("input[data-shortest]").forEach(watchPassword);
   root.querySelectorAll("[data-sends]").forEach((field) => field.addEventListener("change", () => field.form.requestSubmit()));
   root.querySelectorAll("button[hidden]").forEach((button) => { button.hidden = false; });
+  root.querySelectorAll("datalist[data-zones]").forEach((list) => {
+    list.replaceChildren(...(Intl.supportedValuesOf?.("timeZone") ?? []).map((zone) => new Option(zone, zone)));
+  });
   root.querySelectorAll("time[datetime]").forEach((time) => {
     const at = new Date(time.dateTime);
     const today = at.toDateString() === new Date().toDateString();
@@ -147,7 +153,9 @@ function follow(url) {
   let due = null;
   const refresh = async () => {
     due = null;
-    const { page } = await fetchPage(location.href).catch(() => ({}));
+    const { next, page } = await fetchPage(location.href).catch(() => ({}));
+    // Signed out meanwhile, say.
+    if (next) return location.assign(next);
     if (!page) return;
     for (const part of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(part.id);
@@ -171,6 +179,7 @@ function follow(url) {
 }
 
 enhance(document);
+for (const current of document.querySelectorAll("nav [aria-current]")) current.scrollIntoView({ inline: "center", block: "nearest" });
 const live = document.querySelector("main[data-events]");
 if (live) follow(live.dataset.events);
 (document.querySelector("[aria-invalid=true]") ?? document.querySelector("[role=alert][tabindex]"))?.focus();

@@ -145,6 +145,9 @@ struct Serve {
     /// Seed the demonstration tenant and play its parties; quiet leaves out desk phone and colleague. Loopback only
     #[arg(long, env = "TMS_DEMO_DATA", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     demo_data: Option<DemoData>,
+    /// Folder of the programs offered under Downloads and tools; the one of this program where it is left out
+    #[arg(long, env = "TMS_DOWNLOADS")]
+    downloads: Option<PathBuf>,
     /// How this server is reached from outside: https://tms.example
     #[arg(long, env = "TMS_PUBLIC_URL")]
     public_url: Option<String>,
@@ -288,6 +291,7 @@ impl Serve {
             public_url: self.public_url.clone(),
             behind_proxy: self.behind_proxy,
             demo_data: self.demo_data.is_some(),
+            downloads: self.downloads.clone(),
         })
         .await?;
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -299,6 +303,7 @@ impl Serve {
         let parties = start_parties(&server, sip.as_deref(), self.demo_data == Some(DemoData::All)).await?;
         if let Some(demo) = &server.demo {
             ready["demo"] = json!({ "username": demo.username, "password": demo.password, "api_key": demo.api_key });
+            ready["demo"]["admin"] = json!({ "username": demo.admin.username, "password": demo.admin.password });
             ready["demo"]["sip"] = json!(demo.sip("101"));
         }
         println!("{ready}");
@@ -341,6 +346,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         public_url: None,
         demo_data: true,
         behind_proxy: false,
+        downloads: None,
     })
     .await?;
     let sip = server.sip.map(|sip| sip.to_string());

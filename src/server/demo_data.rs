@@ -13,7 +13,8 @@ use super::{
     passwords::Passwords,
     registrations,
     registry::Ha1,
-    secrets, sessions,
+    secrets,
+    sessions::Role,
     store::{Store, Tx, query},
 };
 use crate::tms::wire::{Account, Edition};
@@ -21,6 +22,7 @@ use crate::tms::wire::{Account, Edition};
 /// Tenant and realm.
 pub const TENANT: &str = "acme";
 const USERNAME: &str = "agent@acme.example";
+const ADMIN: &str = "ada@acme.example";
 const KEY_NAME: &str = "Agent Manager (demonstration)";
 /// Number and name of each extension: the agent's, the colleague's, the echo and the one that calls back.
 const EXTENSIONS: [(&str, &str); 4] =
@@ -32,8 +34,16 @@ pub struct Demo {
     pub username: String,
     pub password: String,
     pub api_key: String,
+    /// The account's administrator, for the portal.
+    pub admin: PortalLogin,
     /// Lasting SIP passwords of the primaries: `100-acme`, `101-acme`, `600-acme`, `601-acme`.
     pub sip: Vec<SipLogin>,
+}
+
+#[derive(Clone, Serialize)]
+pub struct PortalLogin {
+    pub username: String,
+    pub password: String,
 }
 
 #[derive(Clone, Serialize)]
@@ -55,10 +65,13 @@ pub async fn seed(store: &Store, clock: &Clock, passwords: &Passwords) -> Result
     let now = clock.now_ms();
     let password = secrets::password();
     let password_hash = passwords.hash(&password).await?;
+    let admin = PortalLogin { username: ADMIN.into(), password: secrets::password() };
+    let admin_hash = passwords.hash(&admin.password).await?;
     let key = secrets::ApiKey::generate();
     let mut tx = store.begin().await?;
     let account = account(&mut tx, now).await?;
-    login(&mut tx, account.id, &password_hash, now).await?;
+    login(&mut tx, account.id, (USERNAME, "Alex Agent", Role::Extension), &password_hash, now).await?;
+    login(&mut tx, account.id, (ADMIN, "Ada Admin", Role::Admin), &admin_hash, now).await?;
     let api_key = api_key(&mut tx, account.id, &key, now).await?;
     let mut sip = Vec::new();
     for (number, name) in EXTENSIONS {
@@ -74,7 +87,7 @@ pub async fn seed(store: &Store, clock: &Clock, passwords: &Passwords) -> Result
         sip.push(login);
     }
     tx.commit().await?;
-    Ok(Demo { username: USERNAME.into(), password, api_key: key.key, sip })
+    Ok(Demo { username: USERNAME.into(), password, api_key: key.key, admin, sip })
 }
 
 async fn find(tx: &mut Tx, sql: &'static str, value: &str) -> Result<Option<i64>, sqlx::Error> {
@@ -91,14 +104,19 @@ async fn account(tx: &mut Tx, now: i64) -> Result<AccountRow, sqlx::Error> {
     Ok(AccountRow { id, account, enabled: true })
 }
 
-async fn login(tx: &mut Tx, account: i64, password_hash: &str, now: i64) -> Result<(), sqlx::Error> {
-    let id = match find(tx, "SELECT id FROM login WHERE username = $1", USERNAME).await? {
+async fn login(
+    tx: &mut Tx,
+    account: i64,
+    (username, name, role): (&str, &str, Role),
+    password_hash: &str,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let id = match find(tx, "SELECT id FROM login WHERE username = $1", username).await? {
         Some(id) => id,
         None => {
-            let login =
-                NewLogin { username: USERNAME, name: "Alex Agent", email: None, password_hash, operator: false };
+            let login = NewLogin { username, name, email: None, password_hash, operator: false };
             let id = logins::create(tx, &login, now).await?;
-            logins::add_membership(tx, id, account, sessions::Role::Extension).await?;
+            logins::add_membership(tx, id, account, role).await?;
             id
         }
     };
@@ -149,7 +167,7 @@ mod tests {
         let second = seed(&store, &clock, &passwords).await.expect("seeds again");
         assert_ne!((&first.password, &first.api_key), (&second.password, &second.api_key));
         assert_ne!(first.sip("101").map(|s| &s.password), second.sip("101").map(|s| &s.password));
-        for (table, rows) in [("account", 1), ("login", 1), ("membership", 1), ("extension", 4), ("registration", 5)] {
+        for (table, rows) in [("account", 1), ("login", 2), ("membership", 2), ("extension", 4), ("registration", 5)] {
             let count: i64 = query(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
                 .scalar(&store)
                 .await

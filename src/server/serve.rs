@@ -1,6 +1,6 @@
 //! `tms serve`: settings checked, database opened, both sides started, and all of it stopped again.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// Seed the demonstration tenant; loopback only.
     pub demo_data: bool,
+    /// The folder of the programs that are offered for download; the one of this program where it is `None`.
+    pub downloads: Option<PathBuf>,
 }
 
 /// Where Kamailio is.
@@ -128,6 +130,7 @@ impl Server {
             contacts,
             notices,
             reach,
+            downloads: settings.downloads.clone().or_else(beside_this_program),
             stopping: stop.clone(),
         });
         others.spawn(purge(Arc::clone(&app)));
@@ -223,6 +226,11 @@ fn host(url: &str) -> Option<&str> {
     (named && (secure || loopback)).then_some(host)
 }
 
+/// Where nothing else was said, the programs beside this one are offered.
+fn beside_this_program() -> Option<PathBuf> {
+    Some(std::env::current_exe().ok()?.parent()?.to_owned())
+}
+
 async fn purge(app: Arc<App>) {
     let mut due = tokio::time::interval(PURGE);
     loop {
@@ -247,6 +255,7 @@ mod tests {
             public_url: None,
             behind_proxy: false,
             demo_data: false,
+            downloads: None,
         }
     }
 

@@ -116,6 +116,11 @@ pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> An
     Ok(page.of(found, |row| row))
 }
 
+pub async fn read(app: &App, manager: &Manager, tenant: &str, id: i64) -> Answer<ManagedKey> {
+    let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
+    queries::by_id(&app.store, account.id, id).await?.ok_or_else(|| unknown(id))
+}
+
 /// The key is in this answer and never again.
 pub async fn create(app: &App, manager: &Manager, peer: Peer, tenant: &str, wanted: NewKey) -> Answer<MadeKey> {
     let account = manager.account(app, tenant, Right::ManageKeys).await?.account;
@@ -175,8 +180,7 @@ pub async fn revoke(app: &App, manager: &Manager, peer: Peer, tenant: &str, id: 
 
 /// What a key was used for, newest first.
 pub async fn uses(app: &App, manager: &Manager, tenant: &str, id: i64, page: &Page) -> Answer<Listed<KeyUse>> {
-    let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
-    queries::name(&app.store, account.id, id).await?.ok_or_else(|| unknown(id))?;
+    read(app, manager, tenant, id).await?;
     let found = queries::uses(&app.store, id, page).await?;
     Ok(page.of(found, |row| row))
 }

@@ -107,6 +107,15 @@ pub struct NewKeyRow<'a> {
     pub expires_at: Option<i64>,
 }
 
+/// The account's first key with which Agent Manager can sign in.
+pub async fn first(store: &Store, account: i64, now: i64) -> Result<Option<i64>, sqlx::Error> {
+    let row = query(
+        "SELECT min(id) AS id FROM api_key WHERE account_id = $1 AND revoked_at IS NULL AND scope <> 'xml'
+             AND (expires_at IS NULL OR expires_at > $2)",
+    );
+    row.bind(account).bind(now).scalar(store).await
+}
+
 /// Stores a new key's prefix and hash.
 pub async fn create(
     connection: &mut Tx,
@@ -191,6 +200,19 @@ pub async fn name(store: &Store, account: i64, key: i64) -> Result<Option<String
     row.fetch_optional(store).await?.map(|row| row.try_get("name")).transpose()
 }
 
+/// The key, revoked or not.
+pub async fn by_id(store: &Store, account: i64, key: i64) -> Result<Option<ManagedKey>, sqlx::Error> {
+    let row = query(
+        "SELECT id, name, prefix, scope, created_at, last_used_at, expires_at, former_until, revoked_at FROM api_key
+         WHERE account_id = $1 AND id = $2",
+    )
+    .bind(account)
+    .bind(key)
+    .fetch_optional(store)
+    .await?;
+    row.as_ref().map(managed).transpose()
+}
+
 pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<ManagedKey>> {
     let rows = query(
         "SELECT id, name, prefix, scope, created_at, last_used_at, expires_at, former_until, revoked_at FROM api_key
@@ -203,20 +225,7 @@ pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<Manage
     .bind(page.offset())
     .fetch_all(store)
     .await?;
-    let read = |row: &Row| {
-        Ok::<_, sqlx::Error>(ManagedKey {
-            id: row.try_get("id")?,
-            name: row.try_get("name")?,
-            prefix: row.try_get("prefix")?,
-            scope: Scope::read(&row.try_get::<String>("scope")?)?,
-            created_at: clock::from_ms(row.try_get("created_at")?),
-            last_used_at: time(row, "last_used_at")?,
-            expires_at: time(row, "expires_at")?,
-            old_until: time(row, "former_until")?,
-            revoked_at: time(row, "revoked_at")?,
-        })
-    };
-    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(managed).collect::<Result<_, _>>()?)
 }
 
 pub async fn uses(store: &Store, key: i64, page: &Page) -> Answer<Vec<KeyUse>> {
@@ -243,6 +252,20 @@ pub async fn uses(store: &Store, key: i64, page: &Page) -> Answer<Vec<KeyUse>> {
 
 fn time(row: &Row, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     Ok(row.try_get::<Option<i64>>(column)?.map(clock::from_ms))
+}
+
+fn managed(row: &Row) -> Result<ManagedKey, sqlx::Error> {
+    Ok(ManagedKey {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        prefix: row.try_get("prefix")?,
+        scope: Scope::read(&row.try_get::<String>("scope")?)?,
+        created_at: clock::from_ms(row.try_get("created_at")?),
+        last_used_at: time(row, "last_used_at")?,
+        expires_at: time(row, "expires_at")?,
+        old_until: time(row, "former_until")?,
+        revoked_at: time(row, "revoked_at")?,
+    })
 }
 
 fn read(row: &Row) -> Result<KeyRow, sqlx::Error> {

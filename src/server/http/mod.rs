@@ -16,7 +16,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -52,6 +52,8 @@ pub struct App {
     pub contacts: Contacts,
     pub notices: Notices,
     pub reach: Reach,
+    /// Where the programs lie that are offered for download.
+    pub downloads: Option<PathBuf>,
     /// Turns true when the server is to stop; streams end then.
     pub stopping: watch::Receiver<bool>,
 }

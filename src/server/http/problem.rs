@@ -35,6 +35,8 @@ pub mod kind {
     pub const NOT_FOUND: &str = "urn:tms:problem:not-found";
     pub const METHOD_NOT_ALLOWED: &str = "urn:tms:problem:method-not-allowed";
     pub const SIGNED_OUT: &str = "urn:tms:problem:signed-out";
+    /// The password was right; the code of the second factor is missing, wrong or asked too late.
+    pub const SECOND_FACTOR: &str = "urn:tms:problem:second-factor";
     pub const FORBIDDEN: &str = "urn:tms:problem:forbidden";
     pub const TAKEN: &str = "urn:tms:problem:taken";
     pub const EDITION: &str = "urn:tms:problem:edition";

@@ -45,6 +45,7 @@ pub struct Harness {
     pub stop: watch::Sender<bool>,
     router: Router,
     hand: Arc<AtomicI64>,
+    _downloads: tempfile::TempDir,
 }
 
 /// Holds the contacts it was given and what it was ordered.
@@ -105,6 +106,7 @@ impl Harness {
             sip: Some(SipReach { outbound_proxy: "sip:127.0.0.1:5060;lr".into(), transports: vec!["udp".into()] }),
             behind_proxy: true,
         };
+        let downloads = tempfile::tempdir().expect("a folder");
         let app = Arc::new(App {
             store,
             clock,
@@ -113,9 +115,10 @@ impl Harness {
             contacts,
             notices: Notices::new(),
             reach,
+            downloads: Some(downloads.path().to_owned()),
             stopping,
         });
-        Self { router: router(Arc::clone(&app)), app, demo, sip, stop, hand }
+        Self { _downloads: downloads, router: router(Arc::clone(&app)), app, demo, sip, stop, hand }
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {

@@ -21,8 +21,8 @@ use super::{
     },
     secrets,
     sessions::{self, Manager, Right},
+    store::{Tx, query},
 };
-use crate::server::store::query;
 use crate::tms::wire::{Problem, Session};
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -64,20 +64,27 @@ async fn create(
             "The extension needs an owner and an API key before a link can be made for it.",
         ));
     }
-    let code = secrets::password();
     let now = app.clock.now_ms();
     let mut tx = app.store.begin().await?;
-    query("INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(secrets::hash(&code))
-        .bind(extension.id)
-        .bind(now)
-        .bind(now + LIFETIME_MS)
-        .execute(&mut tx)
-        .await?;
+    let url = issue(&mut tx, &app, extension.id, None).await?;
     audit::record_in(&mut tx, &app, Some(access.account.id), &manager.username, peer, "make link", &number).await?;
     tx.commit().await?;
-    let url = format!("agent-manager://link?tms={}&code={code}", escape(&app.reach.url));
     Ok(Once { body: Link { url, expires_at: clock::from_ms(now + LIFETIME_MS) }, secrets: &["url"] })
+}
+
+/// A link for the owner of this extension; with a registration, Agent Manager takes that one at once.
+pub async fn issue(tx: &mut Tx, app: &App, extension: i64, registration: Option<&str>) -> Result<String, sqlx::Error> {
+    let code = secrets::password();
+    let now = app.clock.now_ms();
+    query("INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(secrets::hash(&code))
+        .bind(extension)
+        .bind(now)
+        .bind(now + LIFETIME_MS)
+        .execute(tx)
+        .await?;
+    let registration = registration.map(|name| format!("&registration={}", escape(name))).unwrap_or_default();
+    Ok(format!("agent-manager://link?tms={}&code={code}{registration}", escape(&app.reach.url)))
 }
 
 /// Exchange a link's code for a session

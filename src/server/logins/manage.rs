@@ -59,6 +59,12 @@ pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> An
     Ok(page.of(found, shown))
 }
 
+/// One login of the account; `None` where it has no such login.
+pub async fn read(app: &App, manager: &Manager, tenant: &str, username: &str) -> Answer<Option<ManagedLogin>> {
+    let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    Ok(queries::member(&app.store, access.account.id, username).await?.map(shown))
+}
+
 /// It is pending until its owner enables the account at the first sign-in.
 pub async fn create(
     app: &App,
@@ -189,7 +195,7 @@ pub fn check_username(given: &str) -> Answer<String> {
 }
 
 /// An e-mail address as it is stored: lower case. What stands before and after the "@" is for the mail server to judge.
-fn check_email(given: &str) -> Answer<String> {
+pub fn check_email(given: &str) -> Answer<String> {
     let email = given.trim().to_lowercase();
     let parts = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
     if !parts || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {

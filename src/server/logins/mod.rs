@@ -7,7 +7,7 @@ mod routes;
 mod tests;
 
 pub use self::{
-    manage::check_username,
+    manage::{check_email, check_username},
     queries::{NewLogin, add_membership, create, member, set_password},
     routes::routes,
 };

@@ -38,7 +38,7 @@ async fn a_login_starts_pending_and_bad_ones_are_refused_in_words() {
         assert!(reply.string("detail").contains(word), "{}", reply.text);
     }
     let list = h.get(LOGINS).token(&token).send().await;
-    assert_eq!(list.json.as_array().map(Vec::len), Some(2));
+    assert_eq!(list.json.as_array().map(Vec::len), Some(3));
     let stored: String = query("SELECT password_hash FROM login WHERE username = 'new@acme.example'")
         .scalar(&h.app.store)
         .await

@@ -1,5 +1,7 @@
 //! What may be done with the registrations of an extension.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,6 +9,7 @@ use utoipa::ToSchema;
 use super::queries::{self, RegistrationRow};
 use crate::{
     server::{
+        accounts::AccountRow,
         change::Change,
         contacts::Contact,
         extensions::ExtensionRow,
@@ -84,6 +87,23 @@ pub async fn list(app: &App, manager: &Manager, tenant: &str, number: &str) -> A
         shown(row, holder)
     };
     Ok(rows.into_iter().map(show).collect())
+}
+
+/// The registrations of several extensions of an account that the caller may see, by extension; the first
+/// [`queries::NUMBERS`] of them.
+pub async fn of_extensions(
+    app: &App,
+    account: &AccountRow,
+    numbers: &[&str],
+) -> Answer<HashMap<String, Vec<ManagedRegistration>>> {
+    let rows = queries::of_numbers(&app.store, account.id, numbers).await?;
+    let held = app.contacts.held(account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
+    let mut found: HashMap<String, Vec<ManagedRegistration>> = HashMap::new();
+    for row in rows {
+        let holder = held.iter().find(|c| c.registration == row.name).map(holder);
+        found.entry(row.extension.clone()).or_default().push(shown(row, holder));
+    }
+    Ok(found)
 }
 
 /// An additional one (S): none on Express, at most two elsewhere.

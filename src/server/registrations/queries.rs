@@ -66,6 +66,23 @@ pub async fn by_name(store: &Store, account: i64, name: &str) -> Result<Option<R
     row.fetch_optional(store).await?.as_ref().map(read).transpose()
 }
 
+/// Extensions that [`of_numbers`] takes at once.
+pub const NUMBERS: usize = 50;
+
+/// The registrations of the extensions with these numbers, of which the first [`NUMBERS`] count.
+pub async fn of_numbers(store: &Store, account: i64, numbers: &[&str]) -> Result<Vec<RegistrationRow>, sqlx::Error> {
+    let mut rows = query(select!(
+        "e.account_id = $1 AND e.number IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,
+             $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51)"
+    ))
+    .bind(account);
+    for at in 0..NUMBERS {
+        rows = rows.bind(numbers.get(at).map(|number| (*number).to_owned()));
+    }
+    rows.fetch_all(store).await?.iter().map(read).collect()
+}
+
 /// The names of all registrations of an account.
 pub async fn names_in(store: &Store, account: i64) -> Result<Vec<String>, sqlx::Error> {
     let rows = query("SELECT name FROM registration WHERE account_id = $1").bind(account);

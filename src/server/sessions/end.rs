@@ -152,6 +152,8 @@ pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
         ("DELETE FROM manage_session WHERE used_at <= $1", now - IDLE_MS),
         ("UPDATE api_key SET former_hash = NULL, former_until = NULL WHERE former_until <= $1", now),
         ("DELETE FROM link WHERE expires_at <= $1", now),
+        ("DELETE FROM invitation WHERE expires_at <= $1", now),
+        ("DELETE FROM sign_in_step WHERE expires_at <= $1", now),
         ("DELETE FROM idempotency WHERE created_at <= $1", now - idempotency::KEPT_MS),
         ("DELETE FROM api_key_use WHERE at <= $1", now - LOG_KEPT_MS),
         // An integration that asks every second writes millions of entries.

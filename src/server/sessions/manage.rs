@@ -12,7 +12,7 @@ use super::{
 use crate::server::{
     audit, clock,
     http::{App, input::Peer, problem::Answer},
-    secrets,
+    second_factor, secrets,
 };
 
 const LIFETIME_MS: i64 = 12 * 3600 * 1000;
@@ -25,6 +25,8 @@ const DEVICE: usize = 200;
 pub struct ManageSignIn {
     pub username: String,
     pub password: String,
+    /// Of the authenticator, or a recovery code, where two-step sign-in is on.
+    pub code: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -39,6 +41,7 @@ pub struct ManageSession {
 /// For operators and members of accounts, and for a new login to enable its account. `device` is what the caller says it is.
 pub async fn sign_in(app: &App, peer: Peer, device: &str, wanted: &ManageSignIn) -> Answer<ManageSession> {
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
+    second_factor::require(app, peer, login.id, wanted.code.as_deref()).await?;
     open(app, peer, &login, Carrier::Token, device).await
 }
 

@@ -5,21 +5,28 @@
 //! every rule exists once; what they refuse is said where the person looks ([`parts::Refusal`]). [`guard`] stands before every
 //! form, [`problem`] turns what goes wrong into a page.
 
-#![allow(dead_code, reason = "what the next pages are made of")]
-
 mod accounts;
+mod api_keys;
 mod assets;
+mod audit;
 mod cookie;
+mod downloads;
+mod extensions;
 mod guard;
 mod icon;
+mod invitation;
+mod live;
 mod parts;
 mod problem;
+mod profile;
+mod set_up;
 mod shell;
 mod sign_in;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
+mod users;
 mod visitor;
 
 use std::sync::Arc;
@@ -38,8 +45,18 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/", get(sign_in::start))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
-        .route("/accounts", get(accounts::select))
-        .route("/accounts/{tenant}", get(accounts::page).post(accounts::enable))
+        .merge(accounts::routes())
+        .merge(extensions::routes())
+        .merge(api_keys::routes())
+        .merge(users::routes())
+        .merge(set_up::routes())
+        .merge(profile::routes())
+        .merge(invitation::routes())
+        .route("/sign-in/code", get(sign_in::code).post(sign_in::send_code))
+        .route("/accounts/{tenant}/audit", get(audit::page))
+        .route("/accounts/{tenant}/downloads", get(downloads::page))
+        .route("/accounts/{tenant}/events", get(live::events))
+        .route("/downloads/{name}", get(downloads::download))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::guard))
         .route("/assets/{version}/{name}", get(assets::serve))
 }

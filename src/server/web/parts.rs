@@ -4,10 +4,16 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use maud::{Markup, Render, html};
 
-use super::icon::Icon;
-use crate::server::{
-    http::problem::{Answer, ApiError},
-    passwords, secrets,
+use super::{icon::Icon, visitor::escape};
+use crate::{
+    server::{
+        http::{
+            page::Page,
+            problem::{Answer, ApiError},
+        },
+        passwords, secrets,
+    },
+    tms::wire::Kind,
 };
 
 /// Why what a form asked for was not done, for the form's own page to say.
@@ -87,6 +93,9 @@ pub struct Field<'a> {
     focused: bool,
     numeric: bool,
     secure: bool,
+    fixed: bool,
+    /// Id of the list of what is offered while typing.
+    list: Option<&'a str>,
 }
 
 impl<'a> Field<'a> {
@@ -105,6 +114,8 @@ impl<'a> Field<'a> {
             focused: false,
             numeric: false,
             secure: false,
+            fixed: false,
+            list: None,
         }
     }
 
@@ -149,6 +160,15 @@ impl<'a> Field<'a> {
         Self { focused: true, ..self }
     }
 
+    pub fn list(self, list: &'a str) -> Self {
+        Self { list: Some(list), ..self }
+    }
+
+    /// Shown, sent, not altered.
+    pub fn fixed(self) -> Self {
+        Self { fixed: true, ..self }
+    }
+
     pub fn numeric(self) -> Self {
         Self { numeric: true, ..self }
     }
@@ -164,11 +184,10 @@ impl<'a> Field<'a> {
         html! {
             input id=(self.name) name=(self.name) type=(self.kind) autocomplete=(self.autocomplete) maxlength=(self.longest)
                 value=[Some(self.value).filter(|v| !v.is_empty() && self.kind != "password")]
-                required[!self.optional] autofocus[self.focused] inputmode=[self.numeric.then_some("numeric")]
+                required[!self.optional] readonly[self.fixed] autofocus[self.focused] inputmode=[self.numeric.then_some("numeric")]
                 aria-describedby=[described] aria-invalid=[self.refusal.map(|_| "true")]
-                autocapitalize="none" spellcheck="false"
-                data-shortest=[self.secure.then_some(passwords::SHORTEST)]
-                data-common=[self.secure.then(|| super::assets::address("common-passwords.txt"))];
+                autocapitalize="none" spellcheck="false" list=[self.list]
+                data-shortest=[self.secure.then_some(passwords::SHORTEST)];
         }
     }
 }
@@ -240,6 +259,123 @@ pub fn head(title: &str, about: Option<&Markup>, actions: &Markup) -> Markup {
             }
             (actions)
         }
+    }
+}
+
+/// The way back that stands above a page's title.
+pub fn crumb(address: &str, words: &str) -> Markup {
+    html! { div.crumb.only-page { a href=(address) { (words) } } }
+}
+
+/// A page of one thing to do, which the script shows in a dialog.
+pub fn sheet(crumb: &Markup, title: &str, body: &Markup) -> Markup {
+    html! {
+        (crumb)
+        div.card.pad.alone-in-card { div.sheet { h1 { (title) } (body) } }
+    }
+}
+
+/// The buttons of such a form.
+pub fn send(words: &str, back: &str) -> Markup {
+    html! {
+        div.row.end {
+            a.button href=(back) data-close { "Cancel" }
+            button.main type="submit" { (words) }
+        }
+    }
+}
+
+/// The button of a sheet that only shows something.
+pub fn close(back: &str) -> Markup {
+    html! { div.row.end { a.button.main href=(back) data-close { "Done" } } }
+}
+
+/// The form that does what cannot be undone, after a page that said what that is.
+pub fn confirm(action: &str, form_token: &str, words: &str, back: &str) -> Markup {
+    html! {
+        form method="post" action=(action) {
+            (hidden(form_token))
+            div.row.end {
+                a.button href=(back) data-close { "Cancel" }
+                button.danger type="submit" { (words) }
+            }
+        }
+    }
+}
+
+/// Rows of a page of a list.
+const ROWS: u32 = 50;
+
+/// A list as the portal shows it: in short pages.
+pub fn short(asked: Page) -> Page {
+    Page { limit: Some(asked.limit.unwrap_or(ROWS).min(ROWS)), ..asked }
+}
+
+/// The field to search a list.
+pub fn search(action: &str, words: &str, asked: &Page) -> Markup {
+    html! {
+        form.search role="search" method="get" action=(action) {
+            input type="search" name="search" value=[asked.search.as_deref()] placeholder=(words) aria-label=(words) maxlength="100" autocomplete="off";
+            button type="submit" { "Search" }
+        }
+    }
+}
+
+/// Earlier and later pages of a list, where there are such.
+pub fn pages(base: &str, asked: &Page, next: Option<u32>) -> Markup {
+    let offset = asked.offset.unwrap_or(0);
+    let to = |offset: u32| {
+        let search = asked.search.as_deref().unwrap_or_default();
+        format!("{base}?search={}&offset={offset}", escape(search))
+    };
+    html! {
+        @if offset > 0 || next.is_some() {
+            nav.pages aria-label="Pages" {
+                @if offset > 0 { a.button.slim href=(to(offset.saturating_sub(ROWS))) { "Previous" } }
+                div.spring {}
+                @if let Some(next) = next { a.button.slim href=(to(next)) { "Next" } }
+            }
+        }
+    }
+}
+
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::P => "P",
+        Kind::S => "S",
+    }
+}
+
+/// What a device calls itself, which is whatever it likes: cut, and without control characters.
+pub fn device(device: &str) -> String {
+    let clean: String = device.chars().filter(|c| !c.is_control()).take(60).collect();
+    if clean.trim().is_empty() { "Unnamed device".to_owned() } else { clean }
+}
+
+/// A browser's User-Agent in the words that people use; any other device as it calls itself.
+pub fn browser(agent: &str) -> String {
+    let has = |word: &str| agent.contains(word);
+    let first =
+        |known: &[(&'static str, &'static str)]| known.iter().find(|(mark, _)| has(mark)).map(|(_, name)| *name);
+    // The order matters: most claim to be others too.
+    let name = first(&[
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = first(&[
+        ("Windows", "Windows"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (agent.starts_with("Mozilla/"), name, system) {
+        (true, Some(name), Some(system)) => format!("{name} on {system}"),
+        _ => device(agent),
     }
 }
 

@@ -13,12 +13,12 @@ use super::{
     guard::Form,
     icon,
     parts::{self, Field, Refusal},
-    visitor::{Signed, Visitor},
+    visitor::{Signed, Visitor, escape},
 };
 use crate::server::{
     http::{App, input::Peer, problem::Answer},
-    secrets,
-    sessions::{self, Carrier, Manager},
+    second_factor, secrets,
+    sessions::{self, Carrier, Login, Manager},
 };
 
 #[derive(Default, Deserialize)]
@@ -52,21 +52,86 @@ pub async fn sign_in(
     headers: HeaderMap,
     Form(given): Form<SignIn>,
 ) -> Answer<Response> {
-    let signed = async {
-        let login = sessions::authenticate(&app, peer, &given.username, &given.password).await?;
-        let device = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        sessions::manage::open(&app, peer, &login, Carrier::Browser, device).await
-    };
-    match parts::refused(signed.await)? {
-        // A new token: one that somebody planted in this browser before is worth nothing.
-        Ok(session) => {
-            let next = given.next.as_deref().filter(|next| is_ours(next)).unwrap_or("/accounts");
-            Ok(visitor.with_session(visitor.to(next, ""), Some(&session.token)))
+    match parts::refused(sessions::authenticate(&app, peer, &given.username, &given.password).await)? {
+        Ok(login) if second_factor::ask(&app, login.id, &visitor.token).await? => {
+            let next = given.next.as_deref().map(|next| format!("?next={}", escape(next))).unwrap_or_default();
+            Ok(visitor.to(&format!("/sign-in/code{next}"), ""))
         }
+        Ok(login) => enter(&app, &visitor, peer, &headers, &login, given.next.as_deref()).await,
         Err(refusal) => {
             let form = form(&visitor.form_token(), &given.username, given.next.as_deref(), Some(&refusal));
             Ok(visitor.page_with(refusal.status, "Sign in", &form))
         }
+    }
+}
+
+/// Opens the session, in a new cookie: one that somebody planted in this browser before is worth nothing.
+async fn enter(
+    app: &App,
+    visitor: &Visitor,
+    peer: Peer,
+    headers: &HeaderMap,
+    login: &Login,
+    next: Option<&str>,
+) -> Answer<Response> {
+    let device = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let session = sessions::manage::open(app, peer, login, Carrier::Browser, device).await?;
+    let next = next.filter(|next| is_ours(next)).unwrap_or("/accounts");
+    Ok(visitor.with_session(visitor.to(next, ""), Some(&session.token)))
+}
+
+/// The second step, where it is on.
+pub async fn code(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Answer<Response> {
+    if !second_factor::is_asked(&app, &visitor.token).await? {
+        return Ok(visitor.to("/sign-in", ""));
+    }
+    let next = wanted.ok().and_then(|Query(wanted)| wanted.next);
+    Ok(visitor.page("Two-step sign-in", &code_form(&visitor.form_token(), next.as_deref(), None)))
+}
+
+#[derive(Deserialize)]
+pub struct Code {
+    code: String,
+    next: Option<String>,
+}
+
+pub async fn send_code(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    peer: Peer,
+    headers: HeaderMap,
+    Form(given): Form<Code>,
+) -> Answer<Response> {
+    match parts::refused(second_factor::answer(&app, peer, &visitor.token, &given.code).await)? {
+        Ok(login) => enter(&app, &visitor, peer, &headers, &login, given.next.as_deref()).await,
+        Err(refusal) => {
+            let form = code_form(&visitor.form_token(), given.next.as_deref(), Some(&refusal));
+            Ok(visitor.page_with(refusal.status, "Two-step sign-in", &form))
+        }
+    }
+}
+
+fn code_form(form_token: &str, next: Option<&str>, refusal: Option<&Refusal>) -> Markup {
+    html! {
+        div.brand { (icon::brand()) "TMS" }
+        div.card.pad {
+            div {
+                h1 { "Two-step sign-in" }
+                p.weak { "Type the code that your authenticator shows, or one of your recovery codes." }
+            }
+            (parts::trouble(refusal, &["code"]))
+            form.stack method="post" action="/sign-in/code" {
+                (parts::hidden(form_token))
+                @if let Some(next) = next { input type="hidden" name="next" value=(next); }
+                (Field::text("code", "Code").longest(20).autocomplete("one-time-code").focused().refusal(refusal).render())
+                button.main type="submit" { "Sign in" }
+            }
+        }
+        p.small { a href="/sign-in" { "Sign in as somebody else" } }
     }
 }
 

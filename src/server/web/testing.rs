@@ -65,7 +65,7 @@ impl<'a> Browser<'a> {
         let start = page.html.find(&format!("action=\"{action}\""));
         let start = start.unwrap_or_else(|| panic!("no form for {action} on {}: {}", page.path, page.html));
         let form = page.html[start..].split("</form>").next().unwrap_or_default();
-        let mut fields: Fields = form.split('<').filter_map(field).collect();
+        let mut fields: Fields = form.split('<').filter_map(field).chain(selected(form)).collect();
         for (name, value) in filled {
             fields.retain(|(known, _)| known != name);
             fields.push(((*name).to_owned(), (*value).to_owned()));
@@ -163,19 +163,31 @@ fn check(page: &Page) {
     }
 }
 
+/// What the form's lists have selected: the marked option, else the first.
+fn selected(form: &str) -> Vec<(String, String)> {
+    let choose = |list: &str| {
+        let options: Vec<_> = list.split("<option").skip(1).collect();
+        let marked =
+            options.iter().find(|option| option.split('>').next().is_some_and(|tag| tag.ends_with(" selected")));
+        Some((attribute(list, "name")?, attribute(marked.or(options.first())?, "value").unwrap_or_default()))
+    };
+    form.split("<select").skip(1).filter_map(choose).collect()
+}
+
+/// An attribute of the tag that stands first.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let tag = tag.split('>').next()?;
+    let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
+    let value = tag[start..].split('"').next()?;
+    Some(value.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+}
+
 /// Name and value of an input as its form would send it.
 fn field(tag: &str) -> Option<(String, String)> {
-    let attribute = |name: &str| {
-        let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
-        tag[start..]
-            .split('"')
-            .next()
-            .map(|v| v.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
-    };
     if !tag.starts_with("input") || (tag.contains("type=\"checkbox\"") && !tag.contains(" checked")) {
         return None;
     }
-    Some((attribute("name")?, attribute("value").unwrap_or_default()))
+    Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
 }
 
 fn escape(value: &str) -> String {

@@ -126,3 +126,80 @@ async fn files_are_kept_and_change_their_address() {
         assert!(file.text.len() > 200);
     }
 }
+
+#[tokio::test]
+async fn somebody_changes_the_password_and_ends_other_sessions() {
+    let h = Harness::new().await;
+    let (one, two) = (&h.demo.username, &h.demo.password);
+    let (here, there) = (Browser::signed_in(&h, one, two).await, Browser::signed_in(&h, one, two).await);
+    let profile = here.open("/profile").await;
+    assert!(profile.has("This one") && profile.has("Where you are signed in"), "{}", profile.text());
+    assert!(here.send("/profile/sessions", &[]).await.has("The session has ended."));
+    assert_eq!(there.open("/accounts").await.path, "/sign-in?next=%2Faccounts");
+
+    let there = Browser::signed_in(&h, one, two).await;
+    for (current, password, words) in
+        [("wrong", "three quiet words", "password is wrong"), (two.as_str(), "short", "too short")]
+    {
+        here.open("/profile").await;
+        let refused = here.send("/profile/password", &[("current", current), ("password", password)]).await;
+        assert!(refused.status >= 400 && refused.has(words), "{words}: {}", refused.text());
+    }
+    here.open("/profile").await;
+    let changed = here.send("/profile/password", &[("current", two), ("password", "three quiet words")]).await;
+    assert!(changed.path == "/profile" && changed.has("The password was changed."), "{}", changed.text());
+    assert_eq!(there.open("/accounts").await.path, "/sign-in?next=%2Faccounts");
+    Browser::signed_in(&h, one, "three quiet words").await;
+}
+
+#[tokio::test]
+async fn an_operator_adds_and_alters_accounts() {
+    let h = Harness::new().await;
+    let browser = Browser::operator(&h).await;
+    assert!(browser.open("/accounts").await.has("Add New Account"));
+    browser.open("/accounts/new").await;
+    let new = [("name", "Beta"), ("tenant", "beta"), ("edition", "Express"), ("time_zone", "Europe/Berlin")];
+    let refused = browser.send("/accounts/new", &[new[0], ("tenant", "a b"), new[2], new[3]]).await;
+    assert!(refused.status == 422 && refused.has("Tenant must have 2 to 30"), "{}", refused.text());
+    let nowhere = browser.send("/accounts/new", &[new[0], new[1], new[2], ("time_zone", "Mars")]).await;
+    assert!(nowhere.status == 422 && nowhere.has("Time zone must be a name"), "{}", nowhere.text());
+    let made = browser.send("/accounts/new", &new).await;
+    assert!(made.path == "/accounts/beta/users" && made.has("The account Beta was added"), "{}", made.text());
+    browser.open("/accounts/beta").await;
+    let off = browser.form("/accounts/beta/settings", &[("name", "Better")]);
+    let off = off.into_iter().filter(|(name, _)| name != "enabled").collect();
+    browser.request(Method::POST, "/accounts/beta/settings", Some(&off), &SAME_ORIGIN).await;
+    let list = browser.open("/accounts?search=bet").await;
+    assert!(list.has("Better beta Express Disabled"), "{}", list.text());
+
+    let admin = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    assert_eq!(admin.open("/accounts/new").await.status, 403);
+    let own = admin.open("/accounts/acme").await;
+    assert!(own.html.contains("name=\"time_zone\"") && !own.html.contains("name=\"edition\""), "{}", own.html);
+}
+
+#[tokio::test]
+async fn users_are_listed_altered_and_disabled() {
+    let h = Harness::new().await;
+    let browser = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    let users = "/accounts/acme/users";
+    assert!(browser.open(users).await.has("Alex Agent agent@acme.example Extension user Enabled"));
+    browser.open(&format!("{users}/new")).await;
+    let fields =
+        [("name", "May"), ("username", "may@acme.example"), ("password", "three quiet words"), ("role", "manager")];
+    let added = browser.send(&format!("{users}/new"), &fields).await;
+    assert!(added.path == users && added.has("May may@acme.example Manager Not enabled yet"), "{}", added.text());
+
+    let user = format!("{users}/{}", h.demo.username.replace('@', "%40"));
+    let token = h.agent().await;
+    browser.open(&user).await;
+    assert!(browser.send(&user, &[("role", "manager")]).await.has("The role was changed."));
+    let off = browser.send(&format!("{user}/state"), &[]).await;
+    assert!(off.has("The user was disabled") && off.has("Enabling lets it sign in again"), "{}", off.text());
+    assert_eq!(h.get("/v1/me").token(&token).send().await.status.as_u16(), 401);
+    assert!(browser.send(&format!("{user}/state"), &[]).await.has("The user was enabled."));
+    let own = format!("{users}/{}", h.demo.admin.username.replace('@', "%40"));
+    browser.open(&own).await;
+    let refused = browser.send(&format!("{own}/state"), &[]).await;
+    assert!(refused.status == 409 && refused.has("You cannot switch off your own login"), "{}", refused.text());
+}

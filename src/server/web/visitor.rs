@@ -19,7 +19,7 @@ use crate::server::{
         problem::{Answer, ApiError},
     },
     secrets,
-    sessions::{Carrier, Manager, Role, State as Standing, own::OwnMembership},
+    sessions::{Access, Carrier, Manager, Role, State, own::OwnMembership},
 };
 
 /// The script asks so for what it shows in a dialog; it is told the next page instead of sent there.
@@ -134,7 +134,11 @@ impl Visitor {
 impl Signed {
     /// A page of the person's own, of no account.
     pub fn page(&self, section: Section, title: &str, body: &Markup) -> Response {
-        self.framed(None, section, StatusCode::OK, title, None, body)
+        self.page_with(StatusCode::OK, section, title, body)
+    }
+
+    pub fn page_with(&self, status: StatusCode, section: Section, title: &str, body: &Markup) -> Response {
+        self.framed(None, section, status, title, None, body)
     }
 
     /// A page of an account. `events` is where it hears of changes.
@@ -182,18 +186,26 @@ pub struct At {
 }
 
 impl At {
+    pub fn of(access: &Access) -> Self {
+        let account = &access.account.account;
+        Self { name: account.name.clone(), tenant: account.tenant.clone(), role: Some(access.role) }
+    }
+
     pub fn of_membership(membership: &OwnMembership) -> Self {
         Self {
             name: membership.account.clone(),
             tenant: membership.tenant.clone(),
-            role: (membership.state == Standing::Enabled).then_some(membership.role),
+            role: (membership.state == State::Enabled).then_some(membership.role),
         }
     }
 
     fn sections(&self) -> &'static [Section] {
+        use Section::{Account, ApiKeys, Audit, Downloads, Extensions, Users};
         match self.role {
-            None => &[Section::Account],
-            Some(_) => &[Section::Account, Section::Downloads],
+            None => &[Account],
+            Some(Role::Extension) => &[Extensions, Downloads, Account],
+            Some(Role::Manager) => &[Extensions, ApiKeys, Users, Downloads, Account],
+            Some(Role::Admin) => &[Extensions, ApiKeys, Users, Audit, Downloads, Account],
         }
     }
 }

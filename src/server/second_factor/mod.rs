@@ -1,0 +1,210 @@
+//! The second factor at sign-in: time-based one-time passwords (RFC 6238) from an authenticator, and recovery codes for who
+//! has lost it. It stands before managing sessions; Agent Manager's sign-in has the API key besides the password.
+
+mod queries;
+#[cfg(test)]
+mod tests;
+
+use axum::http::StatusCode;
+use totp_rs::{Builder, Secret, Totp};
+
+use super::{
+    audit,
+    http::{
+        App,
+        input::Peer,
+        problem::{Answer, ApiError, kind},
+    },
+    secrets,
+    sessions::{self, Login, Manager},
+    store::Tx,
+};
+
+/// Recovery codes of a login, each of 50 random bits and good once.
+const RECOVERY_CODES: usize = 10;
+const RECOVERY_CODE: usize = 10;
+/// How long somebody may look for the authenticator, in milliseconds.
+const STEP_LIFETIME_MS: i64 = 5 * 60 * 1000;
+/// Wrong codes after which the password is asked again.
+const TRIES: i64 = 5;
+
+/// How a login's second factor stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Off,
+    On { recovery_codes_left: i64 },
+}
+
+/// What an authenticator is given.
+#[derive(Clone)]
+pub struct Enrolment {
+    /// Base 32, to type.
+    pub secret: String,
+    /// `otpauth://totp/…`, to scan.
+    pub url: String,
+}
+
+pub async fn standing(app: &App, login: i64) -> Answer<Standing> {
+    Ok(match queries::read(&app.store, login).await? {
+        Some(factor) if factor.on => {
+            Standing::On { recovery_codes_left: queries::recovery_codes(&app.store, login).await? }
+        }
+        _ => Standing::Off,
+    })
+}
+
+/// Begins to turn it on: the secret counts once a code of it was seen. Asked again before that, it is the same.
+pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
+    let secret = match queries::read(&app.store, manager.login).await? {
+        Some(factor) if factor.on => return Err(already_on()),
+        Some(factor) => factor.secret,
+        None => {
+            let mut bytes = [0; 20];
+            rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+            let secret = Secret::from(bytes.to_vec()).to_base32();
+            queries::offer(&app.store, manager.login, &secret).await?;
+            secret
+        }
+    };
+    // https://github.com/google/google-authenticator/wiki/Key-Uri-Format
+    let label = escape(&manager.username);
+    let url = format!("otpauth://totp/TMS:{label}?secret={secret}&issuer=TMS");
+    Ok(Enrolment { secret, url })
+}
+
+/// Turns it on, once the authenticator has shown a code. The recovery codes are in this answer and never again.
+pub async fn confirm(app: &App, manager: &Manager, peer: Peer, code: &str) -> Answer<Vec<String>> {
+    let factor = queries::read(&app.store, manager.login).await?;
+    let factor = match factor {
+        Some(factor) if factor.on => return Err(already_on()),
+        Some(factor) => factor,
+        None => return Err(ApiError::conflict(kind::CONFLICT, "Begin anew: there is no secret to confirm.")),
+    };
+    let step = step_of(app, &factor.secret, code)?.ok_or_else(wrong_code)?;
+    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| secrets::random(RECOVERY_CODE)).collect();
+    let mut tx = app.store.begin().await?;
+    if !queries::turn_on(&mut tx, manager.login, step, app.clock.now_ms()).await? {
+        return Err(already_on());
+    }
+    for code in &codes {
+        queries::add_recovery_code(&mut tx, manager.login, &secrets::hash(code)).await?;
+    }
+    record(app, &mut tx, manager, peer, "turn second factor on").await?;
+    tx.commit().await?;
+    Ok(codes)
+}
+
+/// Turns it off, for who proves himself by the password once more.
+pub async fn turn_off(app: &App, manager: &Manager, peer: Peer, password: &str) -> Answer<()> {
+    sessions::authenticate(app, peer, &manager.username, password).await?;
+    let mut tx = app.store.begin().await?;
+    queries::turn_off(&mut tx, manager.login).await?;
+    record(app, &mut tx, manager, peer, "turn second factor off").await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// After the password: `true` when a code is awaited now of who has this cookie.
+pub async fn ask(app: &App, login: i64, cookie: &str) -> Answer<bool> {
+    if standing(app, login).await? == Standing::Off {
+        return Ok(false);
+    }
+    let expires_at = app.clock.now_ms() + STEP_LIFETIME_MS;
+    queries::await_code(&app.store, &secrets::hash(cookie), login, expires_at).await?;
+    Ok(true)
+}
+
+/// Whether a code is awaited of who has this cookie.
+pub async fn is_asked(app: &App, cookie: &str) -> Answer<bool> {
+    Ok(queries::awaited(&app.store, &secrets::hash(cookie), app.clock.now_ms()).await?.is_some())
+}
+
+/// The code: from the authenticator or a recovery code. Gives the login that has proved itself by both.
+pub async fn answer(app: &App, peer: Peer, cookie: &str, code: &str) -> Answer<Login> {
+    let step = secrets::hash(cookie);
+    let again =
+        || unauthorized("The time for the code is over, or too many were wrong. Sign in with your password again.");
+    let tried = queries::try_once(&app.store, &step, app.clock.now_ms(), TRIES).await?;
+    let (login, username) = tried.ok_or_else(again)?;
+    guess(app, peer, login, code).await?;
+    queries::answered(&app.store, &step).await?;
+    sessions::login(&app.store, &username).await?.ok_or_else(again)
+}
+
+/// Where the password was right and everything comes at once: nothing where it is off, otherwise the code must be good.
+pub async fn require(app: &App, peer: Peer, login: i64, code: Option<&str>) -> Answer<()> {
+    if standing(app, login).await? == Standing::Off {
+        return Ok(());
+    }
+    let code = code.ok_or_else(|| {
+        unauthorized("Two-step sign-in is on for this login. Send the code that the authenticator shows as code, too.")
+    })?;
+    guess(app, peer, login, code).await
+}
+
+/// Whether the code is good; wrong ones are counted.
+async fn guess(app: &App, peer: Peer, login: i64, code: &str) -> Answer<()> {
+    let attempt =
+        app.throttle.attempt(peer.ip(), &format!("code {login}"), app.clock.now()).map_err(sessions::too_many)?;
+    if !check(app, login, code).await? {
+        app.throttle.failed(&attempt);
+        return Err(unauthorized(WRONG_CODE));
+    }
+    app.throttle.forgive(&attempt);
+    Ok(())
+}
+
+fn unauthorized(detail: &str) -> ApiError {
+    ApiError::refused(StatusCode::UNAUTHORIZED, kind::SECOND_FACTOR, "Code needed", detail)
+}
+
+/// Whether this code is good now; it is not good again.
+async fn check(app: &App, login: i64, code: &str) -> Answer<bool> {
+    let Some(factor) = queries::read(&app.store, login).await?.filter(|f| f.on) else { return Ok(true) };
+    if let Some(step) = step_of(app, &factor.secret, code)? {
+        return Ok(queries::take_step(&app.store, login, step).await?);
+    }
+    let code = code.trim().to_lowercase().replace([' ', '-'], "");
+    Ok(queries::take_recovery_code(&app.store, login, &secrets::hash(&code)).await?)
+}
+
+/// The step whose code this is, of the present one and its neighbours.
+fn step_of(app: &App, secret: &str, code: &str) -> Answer<Option<i64>> {
+    let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+    let now = u64::try_from(app.clock.now().as_second()).unwrap_or(0);
+    let step = totp(secret)?.check(&code, now);
+    Ok(step.and_then(|step| i64::try_from(step).ok()))
+}
+
+fn totp(secret: &str) -> Answer<Totp> {
+    let secret = Secret::try_from_base32(secret).map_err(|_| broken())?;
+    Builder::new().with_secret(secret).build().map_err(|_| broken())
+}
+
+async fn record(app: &App, tx: &mut Tx, manager: &Manager, peer: Peer, action: &str) -> Answer<()> {
+    audit::record_in(tx, app, None, &manager.username, peer, action, &manager.username).await?;
+    Ok(())
+}
+
+fn broken() -> ApiError {
+    ApiError::conflict(
+        kind::CONFLICT,
+        "The stored secret of the second factor is damaged; whoever runs the TMS can remove it.",
+    )
+}
+
+fn already_on() -> ApiError {
+    ApiError::conflict(kind::CONFLICT, "The second factor is on already.")
+}
+
+const WRONG_CODE: &str = "The code is wrong or was used already. Type the one that your authenticator shows now.";
+
+fn wrong_code() -> ApiError {
+    ApiError::invalid(WRONG_CODE)
+}
+
+/// Percent-encoding (RFC 3986 §2.1).
+fn escape(value: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    value.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

@@ -1,0 +1,91 @@
+//! Queries about second factors.
+
+use crate::server::store::{Store, Tx, query};
+
+pub struct Factor {
+    /// Base 32.
+    pub secret: String,
+    /// A code of it was seen.
+    pub on: bool,
+}
+
+pub async fn read(store: &Store, login: i64) -> Result<Option<Factor>, sqlx::Error> {
+    let row = query("SELECT secret, since IS NOT NULL AS is_on FROM second_factor WHERE login_id = $1").bind(login);
+    let row = row.fetch_optional(store).await?;
+    row.map(|row| Ok(Factor { secret: row.try_get("secret")?, on: row.try_get("is_on")? })).transpose()
+}
+
+/// A secret to confirm; one that is there already stays.
+pub async fn offer(store: &Store, login: i64, secret: &str) -> Result<(), sqlx::Error> {
+    let offer = query("INSERT INTO second_factor (login_id, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+    offer.bind(login).bind(secret).execute(store).await?;
+    Ok(())
+}
+
+/// False: it is on already.
+pub async fn turn_on(tx: &mut Tx, login: i64, step: i64, now: i64) -> Result<bool, sqlx::Error> {
+    let on = query("UPDATE second_factor SET since = $1, last_step = $2 WHERE login_id = $3 AND since IS NULL");
+    Ok(on.bind(now).bind(step).bind(login).execute(tx).await? == 1)
+}
+
+pub async fn turn_off(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
+    query("DELETE FROM second_factor WHERE login_id = $1").bind(login).execute(&mut *tx).await?;
+    query("DELETE FROM recovery_code WHERE login_id = $1").bind(login).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn add_recovery_code(tx: &mut Tx, login: i64, hash: &str) -> Result<(), sqlx::Error> {
+    let add = query("INSERT INTO recovery_code (login_id, code_hash) VALUES ($1, $2)");
+    add.bind(login).bind(hash).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn recovery_codes(store: &Store, login: i64) -> Result<i64, sqlx::Error> {
+    query("SELECT count(*) AS n FROM recovery_code WHERE login_id = $1").bind(login).scalar(store).await
+}
+
+/// Takes a step's code. False: it, or a later one, was taken already.
+pub async fn take_step(store: &Store, login: i64, step: i64) -> Result<bool, sqlx::Error> {
+    let take = query("UPDATE second_factor SET last_step = $1 WHERE login_id = $2 AND last_step < $1");
+    Ok(take.bind(step).bind(login).execute(store).await? == 1)
+}
+
+/// False: there is no such code any more.
+pub async fn take_recovery_code(store: &Store, login: i64, hash: &str) -> Result<bool, sqlx::Error> {
+    let take = query("DELETE FROM recovery_code WHERE login_id = $1 AND code_hash = $2");
+    Ok(take.bind(login).bind(hash).execute(store).await? == 1)
+}
+
+pub async fn await_code(store: &Store, token: &str, login: i64, expires_at: i64) -> Result<(), sqlx::Error> {
+    query(
+        "INSERT INTO sign_in_step (token_hash, login_id, expires_at) VALUES ($1, $2, $3)
+         ON CONFLICT (token_hash) DO UPDATE SET login_id = excluded.login_id, tries = 0, expires_at = excluded.expires_at",
+    )
+    .bind(token)
+    .bind(login)
+    .bind(expires_at)
+    .execute(store)
+    .await?;
+    Ok(())
+}
+
+pub async fn awaited(store: &Store, token: &str, now: i64) -> Result<Option<i64>, sqlx::Error> {
+    let row = query("SELECT login_id FROM sign_in_step WHERE token_hash = $1 AND expires_at > $2");
+    let row = row.bind(token).bind(now).fetch_optional(store).await?;
+    row.map(|row| row.try_get("login_id")).transpose()
+}
+
+/// Counts a try, before it is looked at; parallel ones count too. The login's id and user name; `None`: no try is left.
+pub async fn try_once(store: &Store, token: &str, now: i64, tries: i64) -> Result<Option<(i64, String)>, sqlx::Error> {
+    let row = query(
+        "UPDATE sign_in_step SET tries = tries + 1 WHERE token_hash = $1 AND expires_at > $2 AND tries < $3
+         RETURNING login_id, (SELECT username FROM login WHERE id = login_id) AS username",
+    );
+    let row = row.bind(token).bind(now).bind(tries).fetch_optional(store).await?;
+    row.map(|row| Ok((row.try_get("login_id")?, row.try_get("username")?))).transpose()
+}
+
+pub async fn answered(store: &Store, token: &str) -> Result<(), sqlx::Error> {
+    query("DELETE FROM sign_in_step WHERE token_hash = $1").bind(token).execute(store).await?;
+    Ok(())
+}

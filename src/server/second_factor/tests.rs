@@ -1,0 +1,123 @@
+//! Two-step sign-in in a browser and by the REST API: on, asked, never twice with the same code, off.
+
+use serde_json::json;
+use totp_rs::{Builder, Secret};
+
+use crate::server::{
+    http::testing::Harness,
+    web::testing::{Browser, Page},
+};
+
+/// The authenticator: the code for a secret now.
+fn code(h: &Harness, secret: &str) -> String {
+    let secret = Secret::try_from_base32(secret).expect("base 32");
+    let totp = Builder::new().with_secret(secret).build().expect("a secret");
+    totp.generate(h.app.clock.now().as_second().try_into().expect("after 1970")).to_string()
+}
+
+fn shown(page: &Page, class: &str) -> Vec<String> {
+    let marked = format!("class=\"{class}\">");
+    page.html.split(&marked).skip(1).map(|p| p.split('<').next().unwrap_or_default().replace(' ', "")).collect()
+}
+
+/// Turns it on for the demonstration's administrator; the secret and the recovery codes.
+async fn turn_on(h: &Harness) -> (String, Vec<String>) {
+    let browser = Browser::signed_in(h, &h.demo.admin.username, &h.demo.admin.password).await;
+    assert!(browser.open("/profile").await.has("Two-step sign-in Off"));
+    let page = browser.open("/profile/second-factor").await;
+    assert!(page.html.contains("<svg xmlns") && !page.html.contains("<?xml"), "no picture");
+    let secret = shown(&page, "code").remove(0);
+    let wrong = browser.send("/profile/second-factor", &[("code", "000000")]).await;
+    assert!(wrong.status == 422 && wrong.has("The code is wrong"), "{}", wrong.text());
+    assert_eq!(shown(&wrong, "code")[0], secret, "another secret than was scanned");
+    let on = browser.send("/profile/second-factor", &[("code", &code(h, &secret))]).await;
+    let codes = shown(&on, "code");
+    assert!(codes.len() == 10 && on.has("shown this once"), "{}", on.text());
+    assert!(browser.open("/profile").await.has("10 recovery codes are left"));
+    (secret, codes)
+}
+
+/// A browser in which the password was typed.
+async fn halfway(h: &Harness) -> Browser<'_> {
+    let browser = Browser::new(h);
+    browser.open("/sign-in?next=%2Fprofile").await;
+    let (username, password) = (&h.demo.admin.username, &h.demo.admin.password);
+    let step = browser.send("/sign-in", &[("username", username), ("password", password)]).await;
+    assert!(step.path.starts_with("/sign-in/code") && step.has("Type the code"), "{} {}", step.path, step.text());
+    assert_eq!(
+        browser.open("/accounts/acme").await.path,
+        "/sign-in?next=%2Faccounts%2Facme",
+        "half a sign-in opened it"
+    );
+    browser.open("/sign-in/code?next=%2Fprofile").await;
+    browser
+}
+
+#[tokio::test]
+async fn a_code_is_asked_for_and_good_once() {
+    let h = Harness::new().await;
+    let (secret, _) = turn_on(&h).await;
+    let browser = halfway(&h).await;
+    let again = browser.send("/sign-in/code", &[("code", &code(&h, &secret))]).await;
+    assert!(again.status == 401 && again.has("was used already"), "the code that turned it on: {}", again.text());
+    h.pass(30);
+    let now = code(&h, &secret);
+    let signed = browser.send("/sign-in/code", &[("code", &format!(" {} {} ", &now[..3], &now[3..]))]).await;
+    assert_eq!((signed.status, signed.path.as_str()), (200, "/profile"), "{}", signed.text());
+    let other = halfway(&h).await;
+    assert_eq!(other.send("/sign-in/code", &[("code", &now)]).await.status, 401, "taken twice");
+}
+
+#[tokio::test]
+async fn a_recovery_code_takes_its_place_once() {
+    let h = Harness::new().await;
+    let (_, codes) = turn_on(&h).await;
+    let typed = format!("{}-{}", codes[3][..5].to_uppercase(), &codes[3][5..]);
+    assert_eq!(halfway(&h).await.send("/sign-in/code", &[("code", &typed)]).await.status, 200);
+    assert_eq!(halfway(&h).await.send("/sign-in/code", &[("code", &codes[3])]).await.status, 401, "taken twice");
+}
+
+#[tokio::test]
+async fn guesses_and_time_run_out() {
+    let h = Harness::new().await;
+    let (secret, _) = turn_on(&h).await;
+    let browser = halfway(&h).await;
+    for _ in 0..5 {
+        assert_eq!(browser.send("/sign-in/code", &[("code", "123456")]).await.status, 401);
+    }
+    h.pass(30);
+    let late = browser.send("/sign-in/code", &[("code", &code(&h, &secret))]).await;
+    assert!(late.status == 401 && late.has("Sign in with your password again"), "{}", late.text());
+    let slow = halfway(&h).await;
+    h.pass(5 * 60);
+    assert_eq!(slow.open("/sign-in/code").await.path, "/sign-in");
+}
+
+#[tokio::test]
+async fn a_program_sends_the_code_with_the_password() {
+    let h = Harness::new().await;
+    let (secret, _) = turn_on(&h).await;
+    h.pass(30);
+    let now = code(&h, &secret);
+    for (given, status) in [(json!(null), 401), (json!("000000"), 401), (json!(now), 201), (json!(now), 401)] {
+        let body = json!({"username": h.demo.admin.username, "password": h.demo.admin.password, "code": given});
+        let reply = h.post("/v1/manage/session", body).send().await;
+        assert_eq!(reply.status.as_u16(), status, "{given}: {}", reply.text);
+        assert!(status == 201 || reply.kind() == "urn:tms:problem:second-factor", "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn it_is_turned_off_with_the_password() {
+    let h = Harness::new().await;
+    let (secret, _) = turn_on(&h).await;
+    h.pass(30);
+    let browser = halfway(&h).await;
+    browser.send("/sign-in/code", &[("code", &code(&h, &secret))]).await;
+    browser.open("/profile/second-factor/off").await;
+    let wrong = browser.send("/profile/second-factor/off", &[("password", "wrong")]).await;
+    assert!(wrong.status == 401 && wrong.has("password is wrong"), "{}", wrong.text());
+    let off = browser.send("/profile/second-factor/off", &[("password", &h.demo.admin.password)]).await;
+    assert!(off.has("Two-step sign-in is off."), "{}", off.text());
+    Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+}

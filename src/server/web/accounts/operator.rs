@@ -1,0 +1,163 @@
+//! What operators do with accounts: add one, alter its edition and status. Its name is its administrator's to alter too.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use maud::{Markup, Render, html};
+use serde::Deserialize;
+
+use super::{edition, home};
+use crate::{
+    server::{
+        accounts::manage::{self, AccountChange, ManagedAccount, NewAccount},
+        http::{
+            App,
+            input::{Peer, Segments},
+            problem::{Answer, ApiError},
+        },
+        web::{
+            guard::{Form, ticked},
+            parts::{self, Field, Refusal},
+            shell::Section,
+            visitor::Signed,
+        },
+    },
+    tms::wire::Edition,
+};
+
+const EDITIONS: [Edition; 3] = [Edition::Express, Edition::Enterprise, Edition::Integrator];
+
+fn editions() -> Vec<(String, String)> {
+    EDITIONS.iter().map(|e| (edition(*e).to_owned(), words(*e).to_owned())).collect()
+}
+
+fn words(edition: Edition) -> &'static str {
+    match edition {
+        Edition::Express => "Express: one registration per extension",
+        Edition::Enterprise => "Enterprise: two additional registrations per extension",
+        Edition::Integrator => "Integrator: two additional registrations per extension",
+    }
+}
+
+/// Browsers offer the names they know while it is typed, where the script runs.
+fn time_zone(value: &str, refusal: Option<&Refusal>) -> Markup {
+    html! {
+        (Field::text("time_zone", "Time zone").value(value).longest(50).list("time-zones").refusal(refusal)
+            .hint("A name such as Europe/Berlin.").render())
+        datalist id="time-zones" data-zones {}
+    }
+}
+
+fn chosen(word: &str) -> Answer<Edition> {
+    let found = EDITIONS.into_iter().find(|e| edition(*e) == word);
+    found.ok_or_else(|| ApiError::invalid("edition must be one of those that the form offers."))
+}
+
+pub async fn new(signed: Signed) -> Answer<Response> {
+    signed.manager.must_be_operator()?;
+    Ok(form(&signed, &Given { edition: "Enterprise".into(), time_zone: "UTC".into(), ..Given::default() }, None))
+}
+
+#[derive(Default, Deserialize)]
+pub struct Given {
+    name: String,
+    tenant: String,
+    realm: Option<String>,
+    edition: String,
+    time_zone: String,
+}
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    peer: Peer,
+    Form(given): Form<Given>,
+) -> Answer<Response> {
+    let wanted = NewAccount {
+        name: given.name.clone(),
+        tenant: given.tenant.trim().to_lowercase(),
+        realm: given.realm.clone().map(|r| r.trim().to_lowercase()).filter(|r| !r.is_empty()),
+        edition: chosen(&given.edition)?,
+        time_zone: Some(given.time_zone.trim().to_owned()),
+        parent: None,
+    };
+    match parts::refused(manage::create(&app, &signed.manager, peer, wanted).await)? {
+        Ok(made) => {
+            let said = format!("The account {} was added. Add its administrator next.", made.account.name);
+            Ok(signed.to(&Section::Users.of(&made.account.tenant), &said))
+        }
+        Err(refusal) => Ok(form(&signed, &given, Some(&refusal))),
+    }
+}
+
+fn form(signed: &Signed, given: &Given, refusal: Option<&Refusal>) -> Response {
+    let body = html! {
+        (parts::trouble(refusal, &["name", "tenant", "realm", "time_zone"]))
+        form.stack method="post" action="/accounts/new" {
+            (parts::hidden_once(&signed.form_token()))
+            (Field::text("name", "Name").value(&given.name).focused().refusal(refusal).render())
+            (Field::text("tenant", "Tenant").value(&given.tenant).longest(30).refusal(refusal)
+                .hint("One word of lower-case letters and digits, the last part of every SIP user name: 100-acme. It never changes.").render())
+            (Field::text("realm", "Realm").value(given.realm.as_deref().unwrap_or_default()).optional().refusal(refusal)
+                .hint("SIP domain and digest realm; the tenant where it is left empty. It never changes.").render())
+            (parts::select("edition", "Edition", &editions(), &given.edition))
+            (time_zone(&given.time_zone, refusal))
+            (parts::send("Add New Account", "/accounts"))
+        }
+    };
+    let page = parts::sheet(&parts::crumb("/accounts", "Accounts"), "Add New Account", &body);
+    signed.page_with(parts::status(refusal), Section::Accounts, "Add New Account", &page)
+}
+
+#[derive(Deserialize)]
+pub struct Changed {
+    name: String,
+    time_zone: String,
+    edition: Option<String>,
+    enabled: Option<String>,
+}
+
+pub async fn update(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    peer: Peer,
+    Segments(tenant): Segments<String>,
+    Form(given): Form<Changed>,
+) -> Answer<Response> {
+    let operator = signed.manager.operator;
+    let change = AccountChange {
+        name: Some(given.name),
+        time_zone: Some(given.time_zone.trim().to_owned()),
+        edition: given.edition.as_deref().map(chosen).transpose()?,
+        enabled: operator.then(|| ticked(given.enabled.as_ref())),
+        ..AccountChange::default()
+    };
+    match parts::refused(manage::update(&app, &signed.manager, peer, &tenant, change).await)? {
+        Ok(_) => Ok(signed.to(&Section::Account.of(&tenant), "The account was updated.")),
+        Err(refusal) => home::shown(&app, &signed, &tenant, Some(&refusal)).await,
+    }
+}
+
+/// The settings of an account; edition and status are the operator's.
+pub fn settings(row: &ManagedAccount, operator: bool, form_token: &str, refusal: Option<&Refusal>) -> Markup {
+    html! {
+        div.card.pad {
+            h2 { "Account" }
+            dl.facts {
+                dt { "Tenant" } dd.code { (row.account.tenant) }
+                dt { "SIP domain and realm" } dd.code { (row.account.realm) }
+                @if !operator { dt { "Edition" } dd { (words(row.account.edition)) } }
+            }
+            form.stack method="post" action={ (Section::Account.of(&row.account.tenant)) "/settings" } {
+                (parts::hidden(form_token))
+                (Field::text("name", "Name").value(&row.account.name).refusal(refusal).render())
+                (time_zone(&row.time_zone, refusal))
+                @if operator {
+                    (parts::select("edition", "Edition", &editions(), edition(row.account.edition)))
+                    (parts::tick("enabled", "Enabled: its users may sign in and its devices may register", row.enabled))
+                }
+                div.row { button.main type="submit" { "Update" } }
+            }
+        }
+    }
+}

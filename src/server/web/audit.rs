@@ -1,0 +1,79 @@
+//! Audit: who did what on the account.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use maud::{Markup, html};
+
+use super::{
+    parts,
+    shell::Section,
+    visitor::{At, Signed},
+};
+use crate::server::{
+    audit::manage::{self as audit, Entry},
+    http::{
+        App,
+        input::{Asked, Segments},
+        page::{Listed, Page},
+        problem::Answer,
+    },
+    sessions::Right,
+};
+
+pub async fn page(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Segments(tenant): Segments<String>,
+    Asked(asked): Asked<Page>,
+) -> Answer<Response> {
+    let access = signed.manager.account(&app, &tenant, Right::SeeAudit).await?;
+    let asked = parts::short(asked);
+    let entries = audit::list(&app, &signed.manager, &tenant, &asked).await?;
+    let body = shown(&tenant, &entries, &asked);
+    Ok(signed.page_at(&At::of(&access), Section::Audit, parts::status(None), Section::Audit.title(), None, &body))
+}
+
+fn shown(tenant: &str, entries: &Listed<Entry>, asked: &Page) -> Markup {
+    let base = Section::Audit.of(tenant);
+    let about = html! { "Every change, by whom and from where. Entries are only ever added." };
+    html! {
+        (parts::head(Section::Audit.title(), Some(&about), &html! {}))
+        div.card {
+            header { (parts::search(&base, "Search by person, action or object", asked)) }
+            @if entries.rows.is_empty() {
+                div.empty { h2 { "Nothing found" } p { "Nothing of that kind was done on this account." } }
+            } @else {
+                div.scroll {
+                    table.folds {
+                        thead { tr {
+                            th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
+                            th scope="col" { "Object" } th scope="col" { "From" }
+                        } }
+                        tbody { @for entry in &entries.rows { (row(entry)) } }
+                    }
+                }
+                (parts::pages(&base, asked, entries.next))
+            }
+        }
+    }
+}
+
+fn row(entry: &Entry) -> Markup {
+    html! {
+        tr {
+            td { (parts::moment(entry.at)) }
+            td data-label="Who" { (entry.actor) }
+            td data-label="What" { (sentence_case(&entry.action)) }
+            td data-label="Object" { span.code { (entry.object) } }
+            td data-label="From" { span.number.weak { (entry.address) } }
+        }
+    }
+}
+
+/// "create api key" as people read it.
+fn sentence_case(action: &str) -> String {
+    let action = action.replace("api key", "API key").replace("sip", "SIP");
+    let mut letters = action.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

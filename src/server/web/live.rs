@@ -1,0 +1,59 @@
+//! `GET /accounts/{tenant}/events`: tells an open page that something on its account changed; it fetches itself anew then.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    extract::State,
+    response::{
+        IntoResponse, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, stream};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::visitor::Signed;
+use crate::server::{
+    http::{App, input::Segments, listener::stopped, problem::Answer},
+    notices::Notice,
+    sessions::Right,
+};
+
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A browser then connects again by itself, and is refused if its session has ended meanwhile.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+
+pub async fn events(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Segments(tenant): Segments<String>,
+) -> Answer<impl IntoResponse> {
+    let access = signed.manager.account(&app, &tenant, Right::SeeExtensions).await?;
+    let changes = changes(&app, access.account.realm().to_owned());
+    Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn changes(app: &App, realm: String) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+    let (notices, stopping) = (app.notices.subscribe(), app.stopping.clone());
+    let end = Box::pin(tokio::time::sleep(LONGEST));
+    stream::unfold((notices, stopping, end), move |(mut notices, mut stopping, mut end)| {
+        let realm = realm.clone();
+        async move {
+            loop {
+                let notice = tokio::select! {
+                    notice = notices.recv() => notice,
+                    () = stopped(&mut stopping) => return None,
+                    () = &mut end => return None,
+                };
+                match notice {
+                    Ok(Notice::Registrations { realm: changed } | Notice::Holder { realm: changed, .. })
+                        if changed == realm => {}
+                    Ok(_) => continue,
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+                return Some((Ok(Event::default().event("changed").data("yes")), (notices, stopping, end)));
+            }
+        }
+    })
+}

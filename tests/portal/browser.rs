@@ -1,0 +1,159 @@
+//! Debian's chromium without a screen, driven by the W3C WebDriver protocol.
+
+use crate::process::Process;
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Command, Stdio},
+};
+use thirtyfour::prelude::*;
+
+/// What bears these words: a link, a button or a tab, of the pop-up while one is open.
+const PRESSABLE: &str =
+    "(//dialog[@open]//* | //body[not(.//dialog[@open])]//*)[self::a or self::button][normalize-space(.)=$]";
+
+pub struct Browser {
+    pub driver: WebDriver,
+    base: String,
+    _chromedriver: Process,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Opens on the site at `base`.
+    pub async fn start(base: &str) -> Self {
+        // The session with the driver is plain HTTP on loopback, but the client wants a TLS library chosen.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let profile = tempfile::tempdir().expect("a folder");
+        let (chromedriver, port) = chromedriver();
+        let mut wanted = DesiredCapabilities::chrome();
+        wanted.set_binary("/usr/bin/chromium").expect("a path");
+        for argument in [
+            "--headless=new",
+            // It refuses to start as root with one.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-proxy-server",
+            "--window-size=1280,900",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ] {
+            wanted.add_arg(argument).expect("an argument");
+        }
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.expect("chromium starts");
+        Self { driver, base: base.to_owned(), _chromedriver: chromedriver, _profile: profile }
+    }
+
+    pub async fn open(&self, path: &str) {
+        self.driver.goto(format!("{}{path}", self.base)).await.expect("the page opens");
+    }
+
+    /// Presses the link, button or tab with these words, as soon as it is there.
+    pub async fn press(&self, words: &str) {
+        let at = PRESSABLE.replace('$', &quoted(words));
+        self.shown(By::XPath(at), words).await.click().await.unwrap_or_else(|e| panic!("{words}: {e}"));
+    }
+
+    /// Follows the link whose words begin so.
+    pub async fn follow(&self, begins: &str) {
+        let at = format!("//a[starts-with(normalize-space(.), {})]", quoted(begins));
+        self.shown(By::XPath(at), begins).await.click().await.unwrap_or_else(|e| panic!("{begins}: {e}"));
+    }
+
+    /// Types into the field of this name, in place of what stands there.
+    pub async fn fill(&self, name: &str, text: &str) {
+        let field = self.shown(By::Css(format!("input[name='{name}'], #{name}")), name).await;
+        field.clear().await.expect("a field");
+        field.send_keys(text).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+
+    /// Chooses the first entry of a list whose words begin so.
+    pub async fn choose(&self, name: &str, begins: &str) {
+        let option =
+            format!("//select[@name={}]/option[starts-with(normalize-space(.), {})]", quoted(name), quoted(begins));
+        self.shown(By::XPath(option), begins).await.click().await.unwrap_or_else(|e| panic!("{begins}: {e}"));
+    }
+
+    /// Ticks the box of this name, the first that is not ticked yet.
+    pub async fn tick(&self, name: &str) {
+        let at = format!("input[type=checkbox][name='{name}']:not(:checked)");
+        self.shown(By::Css(at), name).await.click().await.unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+
+    /// What stands in a field, a secret shown once for instance.
+    pub async fn value(&self, id: &str) -> String {
+        let field = self.shown(By::Css(format!("#{id}")), id).await;
+        field.prop("value").await.expect("a field").expect("a value")
+    }
+
+    /// Waits until the page says this.
+    pub async fn sees(&self, words: &str) {
+        let at = By::XPath(format!("//body//*[contains(normalize-space(.), {})]", quoted(words)));
+        if self.driver.query(at).first().await.is_err() {
+            self.fail(&format!("the page never said {words:?}")).await;
+        }
+    }
+
+    pub async fn picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../artefacts/portal");
+        std::fs::create_dir_all(&folder).expect("a folder for artefacts");
+        self.driver.screenshot(&folder.join(format!("{name}.png"))).await.expect("a picture");
+    }
+
+    /// Nothing that axe calls serious or critical is on the page.
+    pub async fn accessible(&self) {
+        const AXE: &str = include_str!("../fixtures/axe/axe.min.js");
+        self.driver.execute(AXE, Vec::new()).await.expect("axe loads");
+        let run = "const done = arguments[arguments.length - 1];
+            axe.run(document).then(found => done(found.violations
+                .filter(v => v.impact === 'serious' || v.impact === 'critical')
+                .map(v => `${v.id}: ${v.help}: ${v.nodes[0].html}`)), e => done([String(e)]))";
+        let found = self.driver.execute_async(run, Vec::new()).await.expect("axe runs");
+        let url = self.driver.current_url().await.expect("an address");
+        assert_eq!(found.json(), &Value::Array(Vec::new()), "{}", url.path());
+    }
+
+    pub async fn end(self) {
+        self.driver.quit().await.expect("chromium ends");
+    }
+
+    async fn shown(&self, at: By, what: &str) -> WebElement {
+        match self.driver.query(at).and_displayed().first().await {
+            Ok(element) => element,
+            Err(_) => self.fail(&format!("nothing shown is called {what:?}")).await,
+        }
+    }
+
+    async fn fail(&self, why: &str) -> ! {
+        self.picture("failed").await;
+        let text = self.driver.execute("return document.body.innerText", Vec::new()).await.expect("a page");
+        panic!("{why}; the page reads: {}", text.json())
+    }
+}
+
+fn quoted(words: &str) -> String {
+    format!("\"{words}\"")
+}
+
+fn chromedriver() -> (Process, u16) {
+    let mut command = Command::new("chromedriver");
+    let child = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut process = Process(child.expect("chromedriver is installed (package chromium-driver)"));
+    let mut said = BufReader::new(process.0.stdout.take().expect("stdout was piped"));
+    let mut line = String::new();
+    let port = loop {
+        line.clear();
+        assert!(said.read_line(&mut line).is_ok_and(|read| read > 0), "chromedriver ended before it was ready");
+        if let Some((_, port)) = line.split_once("started successfully on port ") {
+            break port.trim().trim_end_matches('.').parse().expect("a port");
+        }
+    };
+    // Kept open and read, so that it never meets a closed pipe.
+    std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
+    (process, port)
+}
