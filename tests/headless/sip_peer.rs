@@ -19,6 +19,7 @@ pub struct Peer {
     link: Link,
     address: SocketAddr,
     number: u32,
+    patience: Duration,
 }
 
 enum Link {
@@ -48,11 +49,12 @@ impl Peer {
             let address = listener.local_addr().expect("an address");
             (Link::Waiting(listener), address)
         };
-        Self { link, address, number: 0 }
+        Self { link, address, number: 0, patience: PATIENCE }
     }
 
-    /// Waits so long for each message; for one that is connected over UDP or not yet at all.
-    pub fn patient(self, limit: Duration) -> Self {
+    /// Waits so long for each message; to be said before the first.
+    pub fn patient(mut self, limit: Duration) -> Self {
+        self.patience = limit;
         if let Link::Udp { socket, .. } = &self.link {
             socket.set_read_timeout(Some(limit)).expect("a timeout");
         }
@@ -108,7 +110,7 @@ impl Peer {
     pub fn receive(&mut self) -> Message {
         if let Link::Waiting(listener) = &self.link {
             let (stream, _) = listener.accept().expect("the phone connects");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            stream.set_read_timeout(Some(self.patience)).expect("a timeout");
             self.link = Link::Tcp { stream, reader: StreamReader::new() };
         }
         let mut buffer = vec![0; 65_535];
