@@ -24,7 +24,7 @@ mod tests;
 
 pub use output::{Credential, Event, Output, Stream};
 pub use request::{ApiRequest, Content, Method, RequestId};
-use request::{Asked, Asking};
+use request::{Asked, Asking, Then};
 use selection::Selection;
 use state::{Login, Renewal, SignedIn, State, StreamState};
 
@@ -134,9 +134,9 @@ impl Session {
                 self.state = state;
                 self.registrations_came(now, (id, asked), result);
             }
-            (Asking::Credential { registration, takeover, attempt }, state @ State::SignedIn(_)) => {
+            (asking @ Asking::Credential { .. }, state @ State::SignedIn(_)) => {
                 self.state = state;
-                self.credential_came(now, wall, registration, takeover, attempt, result);
+                self.credential_came(now, wall, asking, result);
             }
             (Asking::SignIn | Asking::Registrations { .. } | Asking::Credential { .. } | Asking::SignOut, state) => {
                 self.state = state;
@@ -249,7 +249,9 @@ impl Session {
         for asking in self.asked.clear() {
             let command = match asking {
                 Asking::Registrations { asked: true } => "registrations",
-                Asking::Credential { registration, .. } if self.selection.registration() != Some(&registration) => {
+                Asking::Credential { registration, then: Then::Use | Then::Ask { .. }, .. }
+                    if self.selection.registration() != Some(&registration) =>
+                {
                     "select"
                 }
                 _ => continue,
@@ -278,7 +280,7 @@ impl Session {
     fn registrations_came(&mut self, now: Instant, (id, asked): (RequestId, bool), result: Result<Answer, Failure>) {
         match self.read_authorised::<Vec<wire::Registration>>(result) {
             Ok(list) => {
-                self.look_for_displacement(id, &list);
+                self.look_at_holder(id, &list);
                 if let State::SignedIn(signed_in) = &mut self.state
                     && (asked || signed_in.registrations.as_ref() != Some(&list))
                 {

@@ -82,13 +82,18 @@ impl Window {
         let mut cx = Cx::new(snapshot, now);
         self.follow(ui, snapshot);
         let signed_in = is_signed_in(snapshot);
-        if signed_in {
+        let live = snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
+        if signed_in || live {
             self.shortcuts(ui, &mut cx);
         }
         let frame = Frame::new().fill(Tokens::of(ui).background);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| match (signed_in, ui.available_width() >= WIDE) {
             _ if snapshot.fatal.is_some() => fatal(ui, &mut cx),
-            (false, _) => sign_in::ui::show(ui, &mut cx, &mut self.draft),
+            (false, _) => {
+                // A call outlives the session that it was made in.
+                strip(ui, &mut cx, live);
+                sign_in::ui::show(ui, &mut cx, &mut self.draft);
+            }
             (true, false) => self.compact(ui, &mut cx),
             (true, true) => self.wide(ui, &mut cx),
         });
@@ -140,10 +145,7 @@ impl Window {
             return main::ui::show(ui, cx, &mut self.main, &mut self.calls, false);
         }
         let live = cx.snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
-        if live {
-            let frame = Frame::new().inner_margin(MARGIN / 2.0);
-            Panel::bottom("calls").frame(frame).show_separator_line(false).show(ui, |ui| calls::ui::strip(ui, cx));
-        }
+        strip(ui, cx, live);
         self.settings(ui, cx);
     }
 
@@ -263,6 +265,14 @@ impl Window {
         if let Some(index) = dismissed {
             self.notices.remove(index);
         }
+    }
+}
+
+/// The calls within reach while another page is open.
+fn strip(ui: &mut Ui, cx: &mut Cx<'_>, live: bool) {
+    if live {
+        let frame = Frame::new().inner_margin(MARGIN / 2.0);
+        Panel::bottom("calls").frame(frame).show_separator_line(false).show(ui, |ui| calls::ui::strip(ui, cx));
     }
 }
 

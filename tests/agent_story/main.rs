@@ -2,8 +2,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test of the real programs reads the clock")]
 
+mod away;
 mod demo;
 mod link;
+mod live;
 #[path = "../peers/support/phone.rs"]
 #[allow(dead_code, reason = "shared with the tests of other peers")]
 mod phone;

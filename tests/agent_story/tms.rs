@@ -20,7 +20,7 @@ const OPERATOR_PASSWORD: &str = "a long walk along the shore";
 /// A server in a folder of its own.
 pub struct Tms {
     folder: tempfile::TempDir,
-    _process: Process,
+    process: Option<Process>,
     ready: Value,
     operator: String,
     /// Ended after the server.
@@ -53,21 +53,28 @@ impl Tms {
         options: &[&str],
         provider: Option<Provider>,
     ) -> Self {
-        let mut child = Command::new(binary("tms"))
-            .args(["serve", "--http", "127.0.0.1:0", "--database-url", database])
-            .args(options)
-            .arg(if quiet { "--demo-data=quiet" } else { "--demo-data" })
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("tms starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
-        let ready = serde_json::from_str(&line).expect("the ready line is JSON");
-        let mut tms = Self { folder, _process: Process(child), ready, operator: String::new(), provider };
+        let demo = if quiet { "--demo-data=quiet" } else { "--demo-data" };
+        let arguments = [&["--http", "127.0.0.1:0", "--database-url", database, demo], options].concat();
+        let (process, ready) = run(&arguments);
+        let mut tms = Self { folder, process: Some(process), ready, operator: String::new(), provider };
         let session =
             tms.ask("POST", "/v1/manage/session", &json!({"username": OPERATOR, "password": OPERATOR_PASSWORD}));
         tms.operator = session["token"].as_str().expect("a token").to_owned();
         tms
+    }
+
+    /// Ends the server; the database stays.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// After [`Self::stop`], of a server that [`Self::start`] started: again, at the same addresses, with what its database
+    /// has and no new demonstration.
+    pub fn start_again(&mut self) {
+        let http = self.url().strip_prefix("http://").expect("plain HTTP");
+        let database = format!("sqlite://{}/tms.db", self.folder.path().display());
+        let sip = self.ready["sip"].as_str().expect("an address");
+        self.process = Some(run(&["--http", http, "--sip", sip, "--database-url", &database]).0);
     }
 
     /// Of a server that [`Tms::start_provider`] started.
@@ -77,6 +84,10 @@ impl Tms {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub fn url(&self) -> &str {
+        self.ready["http"].as_str().expect("the ready line has it")
     }
 
     /// What the ready line says of the demonstration: `username`, `password`, `api_key`.
@@ -175,6 +186,15 @@ fn make_operator(database: &str) {
         .status()
         .expect("tms runs");
     assert!(made.success());
+}
+
+/// `tms serve`, and what it says once it is ready.
+fn run(arguments: &[&str]) -> (Process, Value) {
+    let mut command = Command::new(binary("tms"));
+    let mut child = command.arg("serve").args(arguments).stdout(Stdio::piped()).spawn().expect("tms starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
+    (Process(child), serde_json::from_str(&line).expect("the ready line is JSON"))
 }
 
 /// Chooses a registration and waits for what becomes of it.

@@ -116,3 +116,23 @@ fn the_end_of_input_and_a_signal_mean_quit() {
         assert_eq!(phone.exit_code(), Some(0));
     }
 }
+
+#[test]
+fn links_are_registered_for_this_user() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut command = Command::new(binary("agent-manager"));
+    command.arg("--register-links").env("XDG_DATA_HOME", dir.path()).env("XDG_CONFIG_HOME", dir.path());
+    let output = command.stdin(std::process::Stdio::null()).output().expect("agent-manager starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let entry = std::fs::read_to_string(dir.path().join("applications/agent-manager.desktop")).expect("written");
+    assert!(entry.contains("MimeType=x-scheme-handler/agent-manager;"), "{entry}");
+    assert!(entry.contains(&format!("Exec=\"{}\" %u", binary("agent-manager").display())), "{entry}");
+    assert!(dir.path().join("icons/hicolor/128x128/apps/agent-manager.png").is_file());
+
+    std::fs::write(dir.path().join("file"), "").expect("an obstacle");
+    let mut command = Command::new(binary("agent-manager"));
+    let output =
+        command.arg("--register-links").env("XDG_DATA_HOME", dir.path().join("file")).output().expect("starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("cannot write"), "{said}");
+}

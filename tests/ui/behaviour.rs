@@ -347,3 +347,15 @@ fn signing_out_leads_back_to_the_form() {
     harness.run();
     assert!(harness.query_by_label("Apply").is_some());
 }
+
+#[test]
+fn a_call_stays_within_reach_when_its_session_has_ended() {
+    let snapshot = Snapshot { calls: vec![talking()], ..refused() };
+    let mut harness = Setup::new(snapshot).light();
+    assert!(harness.query_by_label("Apply").is_some());
+    press(&mut harness, Key::M);
+    harness.get_by_label("End").click();
+    harness.run();
+    let call = talking().id;
+    assert_eq!(asked(&mut harness), [Intent::Mute { call, on: true }, Intent::Hangup { call }]);
+}

@@ -48,6 +48,8 @@ fn sign_in() {
     shots.both("sign_in.empty", || Setup::new(signed_out()));
     shots.both("sign_in.demo", || Setup::new(demo_form()));
     shots.both("sign_in.refused", || Setup::new(refused()));
+    let talking = || Snapshot { calls: vec![talking()], ..refused() };
+    shots.both("sign_in.talking", || Setup::new(talking()));
     shots.both("sign_in.tenant", || Setup::new(tenant_form()));
     shots.both("sign_in.busy", || Setup::new(Snapshot { status: Status::SigningIn, ..demo_form() }));
 }

@@ -42,9 +42,9 @@ def matches(node, name):
     return found.startswith(name[:-1]) if name.endswith("*") else found == name
 
 
-def look(name, role=None):
+def look(name, roles=()):
     for node, _ in walk(Atspi.get_desktop(0)):
-        if matches(node, name) and role in (None, node.get_role_name()):
+        if matches(node, name) and (not roles or node.get_role_name() in roles):
             return node
     return None
 
@@ -60,8 +60,8 @@ def until(condition, sentence):
     sys.exit(f"{sentence} in {PATIENCE:.0f} s; there is: {[name for name in names if name]}")
 
 
-def find(name, role=None):
-    return until(lambda: look(name, role), f"{name!r} did not appear")
+def find(name, roles=()):
+    return until(lambda: look(name, roles), f"{name!r} did not appear")
 
 
 def actions(node):
@@ -92,7 +92,7 @@ def main(command, *arguments):
         if not Atspi.Action.do_action(node.get_action_iface(), 0):
             sys.exit(f"{arguments[0]!r} refused to be pressed")
     elif command == "set":
-        field = find(arguments[0], "entry")
+        field = find(arguments[0], ("entry", "password text"))
         if not Atspi.EditableText.set_text_contents(field.get_editable_text_iface(), arguments[1]):
             sys.exit(f"{arguments[0]!r} takes no text")
     else:

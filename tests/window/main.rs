@@ -11,8 +11,20 @@ mod process;
 #[allow(dead_code, reason = "shared with the tests of the sound server")]
 mod pulse;
 
+#[path = "../peers/support/phone.rs"]
+#[allow(dead_code, reason = "shared with the tests of other peers")]
+mod phone;
+
+#[path = "../agent_story/provider.rs"]
+#[allow(dead_code, reason = "shared with the tests of the agent's story")]
+mod provider;
+#[path = "../agent_story/tms.rs"]
+#[allow(dead_code, reason = "shared with the tests of the agent's story")]
+mod tms;
+
 mod desk;
 mod person;
 mod ring;
+mod sign_in;
 mod signal;
 mod story;

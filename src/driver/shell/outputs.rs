@@ -151,6 +151,10 @@ impl Shell {
                 let displaced = agent::Command::Displace { name: registration, code: 409, reason };
                 self.agent.handle_command(now, displaced);
             }
+            session::Event::Withdrawn { reason } => {
+                self.agent.handle_command(now, agent::Command::ClearAccount);
+                self.fail("select", None, reason);
+            }
             session::Event::SelectDelayed { registration, reason, retry_in } => {
                 let state = RegistrationState::Failed { code: None, reason, retry_in: Some(retry_in) };
                 self.tell(Event::Registration { name: registration, state });

@@ -59,6 +59,10 @@ pub enum Event {
         registration: String,
         reason: String,
     },
+    /// The chosen registration can no longer be had: a sentence.
+    Withdrawn {
+        reason: String,
+    },
     /// The TMS cannot be reached to ask for the credential; tried again by itself.
     SelectDelayed {
         registration: String,

@@ -122,6 +122,19 @@ pub(super) enum Asking {
         registration: String,
         takeover: bool,
         attempt: u32,
+        then: Then,
+    },
+}
+
+/// What is to become of the answer about a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Use,
+    /// Another choice was made.
+    Drop,
+    /// The same choice was made with another `takeover`.
+    Ask {
+        takeover: bool,
     },
 }
 
@@ -167,9 +180,27 @@ impl Asked {
         self.unanswered.retain(|_, asking| !matches!(asking, Asking::Exchange(_)));
     }
 
-    /// A later choice makes an earlier question void.
+    /// A later choice makes the answer to an earlier one void.
     pub(super) fn forget_credential(&mut self) {
-        self.unanswered.retain(|_, asking| !matches!(asking, Asking::Credential { .. }));
+        for asking in self.unanswered.values_mut() {
+            if let Asking::Credential { then, .. } = asking {
+                *then = Then::Drop;
+            }
+        }
+    }
+
+    /// Whether the question is asked already. Each answer voids the credential before it, so that two questions at once
+    /// could leave us with the wrong one: this one waits for its turn.
+    pub(super) fn is_asking_credential(&mut self, wanted: &str, takeover: bool) -> bool {
+        let mut asked = self.unanswered.values_mut().filter_map(|asking| match asking {
+            Asking::Credential { registration, takeover: before, then, .. } if registration == wanted => {
+                Some((before, then))
+            }
+            _ => None,
+        });
+        let Some((before, then)) = asked.next() else { return false };
+        *then = if *before == takeover { Then::Use } else { Then::Ask { takeover } };
+        true
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,6 +1,9 @@
 //! The chosen registration and its SIP credential.
 
-use super::{ApiError, ApiRequest, Asking, Credential, Event, RequestId, Session, State, Unusable, login::renew_after};
+use super::{
+    ApiError, ApiRequest, Asking, Credential, Event, RequestId, Session, State, Unusable, login::renew_after,
+    request::Then,
+};
 use crate::tms::{
     outcome::{Answer, Failure},
     session::SESSION_OVER,
@@ -13,11 +16,12 @@ use std::time::Instant;
 pub(super) enum Selection {
     None,
     /// The credential was given and is asked for again at `renew_at`. `since`: the question that it answered; `None` while
-    /// it is asked for anew.
+    /// it is asked for anew. `seen`: the TMS has shown us as the holder since.
     Held {
         registration: String,
         since: Option<RequestId>,
         renew_at: Option<Instant>,
+        seen: bool,
     },
     /// The TMS could not be reached.
     Waiting {
@@ -29,6 +33,11 @@ pub(super) enum Selection {
 }
 
 impl Selection {
+    /// Chosen, and asked for.
+    pub(super) const fn asked_for(registration: String) -> Self {
+        Self::Held { registration, since: None, renew_at: None, seen: false }
+    }
+
     pub(super) fn registration(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -48,10 +57,13 @@ impl Selection {
 impl Session {
     pub(super) fn ask_credential(&mut self, registration: String, takeover: bool, attempt: u32) {
         self.asked.forget_credential();
+        if self.asked.is_asking_credential(&registration, takeover) {
+            return;
+        }
         if let State::SignedIn(signed_in) = &self.state {
             let (base, token) = (&signed_in.login.base, &signed_in.token);
             let request = ApiRequest::credential(base, token, &registration, &self.instance_id, takeover);
-            self.ask(Asking::Credential { registration, takeover, attempt }, request);
+            self.ask(Asking::Credential { registration, takeover, attempt, then: Then::Use }, request);
         }
     }
 
@@ -65,7 +77,7 @@ impl Session {
             Selection::Waiting { registration, takeover, attempt, at } if *at <= now => {
                 let (registration, takeover, attempt) = (registration.clone(), *takeover, *attempt);
                 // Until the answer comes it counts as chosen, without a time of its own.
-                self.selection = Selection::Held { registration: registration.clone(), since: None, renew_at: None };
+                self.selection = Selection::asked_for(registration.clone());
                 self.ask_credential(registration, takeover, attempt);
             }
             Selection::None | Selection::Held { .. } | Selection::Waiting { .. } => {}
@@ -76,24 +88,31 @@ impl Session {
         &mut self,
         now: Instant,
         wall: Timestamp,
-        registration: String,
-        takeover: bool,
-        attempt: u32,
+        asking: Asking,
         result: Result<Answer, Failure>,
     ) {
+        let (registration, takeover, attempt) = match asking {
+            Asking::Credential { registration, takeover, attempt, then: Then::Use } => {
+                (registration, takeover, attempt)
+            }
+            Asking::Credential { registration, then: Then::Ask { takeover }, .. } => {
+                return self.ask_credential(registration, takeover, 0);
+            }
+            _ => return,
+        };
         let is_renewal = self.selection.registration() == Some(&registration);
         let was_given = is_renewal && matches!(self.selection, Selection::Held { since: Some(_), .. });
         match self.read_authorised::<wire::SipCredential>(result) {
             Ok(credential) => {
                 let renew_at = Some(now + renew_after(wall, credential.expires_at));
-                self.selection =
-                    Selection::Held { registration: registration.clone(), since: self.asked.last(), renew_at };
+                let since = self.asked.last();
+                self.selection = Selection::Held { registration: registration.clone(), since, renew_at, seen: false };
                 self.tell(Event::Credential { registration, credential: Credential(credential) });
             }
             Err(Unusable::Unauthorised) => {
                 // Signing in again asks anew for what is chosen.
                 if self.is_signing_in() && !is_renewal {
-                    self.selection = Selection::Held { registration, since: None, renew_at: None };
+                    self.selection = Selection::asked_for(registration);
                 } else if !is_renewal {
                     self.tell(Event::Failed { command: "select", message: SESSION_OVER.into() });
                 }
@@ -105,6 +124,7 @@ impl Session {
                 self.tell(match p.status {
                     409 if was_given => Event::Displaced { registration, reason: p.detail },
                     409 => Event::Conflict { registration, reason: p.detail },
+                    _ if was_given => Event::Withdrawn { reason: p.detail },
                     _ => Event::Failed { command: "select", message: p.detail },
                 });
             }
@@ -120,18 +140,31 @@ impl Session {
         }
     }
 
-    /// The TMS told another device takes the chosen registration long before our next REGISTER would be refused. A list
-    /// asked for before the credential came may still show whom we took it from.
-    pub(super) fn look_for_displacement(&mut self, asked: RequestId, list: &[wire::Registration]) {
-        let Selection::Held { registration, since: Some(since), .. } = &self.selection else { return };
+    /// What the list says of the chosen registration, long before our next REGISTER would be refused: taken over by another
+    /// device; or held by nobody any more, be it that the TMS was started anew or that there is no such registration now. A
+    /// list asked for before the credential came may still show who had it before.
+    pub(super) fn look_at_holder(&mut self, asked: RequestId, list: &[wire::Registration]) {
+        let Selection::Held { registration, since: Some(since), seen, .. } = &mut self.selection else { return };
+        if asked <= *since {
+            return;
+        }
         let row = list.iter().find(|row| row.name == *registration);
-        let holder = row.and_then(|row| row.in_use.as_ref()).filter(|holder| asked > *since && !holder.this_device);
-        if let Some(holder) = holder {
-            let registration = registration.clone();
-            let reason = format!("{registration} was taken over by {} ({}).", holder.device, holder.address);
-            self.selection = Selection::None;
-            self.asked.forget_credential();
-            self.tell(Event::Displaced { registration, reason });
+        match row.and_then(|row| row.in_use.as_ref()) {
+            Some(holder) if holder.this_device => *seen = true,
+            Some(holder) => {
+                let registration = registration.clone();
+                let reason = format!("{registration} was taken over by {} ({}).", holder.device, holder.address);
+                self.selection = Selection::None;
+                self.asked.forget_credential();
+                self.tell(Event::Displaced { registration, reason });
+            }
+            // A new credential registers anew, or says why not.
+            None if std::mem::take(seen) => {
+                let registration = registration.clone();
+                self.ask_credential(registration, false, 0);
+            }
+            // Our REGISTER may still be on its way.
+            None => {}
         }
     }
 

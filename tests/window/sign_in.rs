@@ -1,0 +1,104 @@
+//! The other ways into the real window: a one-time link, in a new window and in one that runs; tenant and key.
+
+use crate::{
+    desk::Desk,
+    person::Hands,
+    process::{Process, poll_until},
+    tms::Tms,
+};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+const SECONDARY: &str = "100-acme-laptop";
+const ONLINE: &[&str] = &["wait", "Online, 100-acme-laptop, secondary"];
+
+fn window(desk: &Desk, arguments: &[&str]) -> Process {
+    Process(desk.agent_manager().arg("--light").args(arguments).spawn().expect("the window starts"))
+}
+
+/// Closes the window as its user does; the process ends by itself.
+fn close(desk: &Desk, mut window: Process) {
+    let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
+    desk.xdotool(&["windowclose", &main]);
+    let ended = poll_until(Duration::from_secs(10), || window.0.try_wait().expect("waited for"));
+    assert!(ended.is_some(), "the window was closed and the program goes on");
+}
+
+/// What a click on a link does while a window runs: starts the program, which hands the link over and ends.
+fn open(desk: &Desk, link: &str) {
+    let started = Instant::now();
+    let status = desk.agent_manager().arg(link).stderr(Stdio::null()).status().expect("it starts");
+    assert!(status.success() && started.elapsed() < Duration::from_secs(2), "{status} after {:?}", started.elapsed());
+}
+
+#[test]
+fn a_link_opens_the_window_online_and_further_ones_reach_the_window_that_runs() {
+    let desk = Desk::start();
+    let hands = Hands(&desk);
+    let tms = Tms::start(true);
+    let link = tms.link(&format!("&registration={SECONDARY}"));
+    let first = window(&desk, &[&link]);
+    hands.does(&[ONLINE]);
+
+    // Used up: said, and nothing is lost.
+    desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager", "windowminimize"]);
+    open(&desk, &link);
+    hands.does(&[&["wait", "This link is unknown, was used already*"], ONLINE, &["click", "Dismiss"]]);
+    let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
+    assert!(!main.is_empty(), "the window has come to the front");
+    desk.picture(&main, "link-used.png");
+    open(&desk, "agent-manager://link?tms=http://tms.example&code=x");
+    hands.does(&[
+        &["wait", "This link leads to http://tms.example, which is not safe*"],
+        ONLINE,
+        &["click", "Dismiss"],
+    ]);
+    open(&desk, &tms.link(""));
+    hands.does(&[&["wait", "Initialized"]]);
+    close(&desk, first);
+
+    // Its session is found again at the next start.
+    let again = window(&desk, &[]);
+    hands.does(&[&["wait", "Initialized"]]);
+    let login = format!("/v1/accounts/acme/logins/{}", tms.demo("username"));
+    tms.ask("PATCH", &login, &serde_json::json!({"enabled": false}));
+    hands.does(&[&["wait", "This login was disabled*"], &["wait", "Apply"]]);
+    close(&desk, again);
+    let form = window(&desk, &[&link]);
+    hands.does(&[&["wait", "This link is unknown, was used already*"], &["wait", "Apply"]]);
+    close(&desk, form);
+}
+
+#[test]
+fn tenant_and_key_sign_in_and_the_sip_password_is_asked_for_once() {
+    let desk = Desk::start();
+    let hands = Hands(&desk);
+    let tms = Tms::start(true);
+    let password = tms.sip_password(SECONDARY);
+    let first = window(&desk, &[]);
+    hands.does(&[
+        &["click", "Sign in with tenant and key"],
+        &["set", "Server", tms.url()],
+        &["set", "Tenant", "acme"],
+        &["set", "API key", tms.demo("api_key")],
+        &["click", "Apply"],
+        &["wait", "Initialized"],
+        &["click", "Select account"],
+        &["click", "100-acme-laptop, secondary*"],
+        &["wait", "100-acme-laptop needs its SIP password*"],
+        &["set", "SIP password", "wrong"],
+        &["click", "Go online"],
+        &["wait", "The server does not accept the user name or the password*"],
+        &["set", "SIP password", &password],
+        &["click", "Go online"],
+        ONLINE,
+    ]);
+    let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
+    desk.picture(&main, "xml-online.png");
+    close(&desk, first);
+    let again = window(&desk, &[]);
+    hands.does(&[ONLINE]);
+    close(&desk, again);
+}
