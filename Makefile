@@ -1,11 +1,12 @@
 # make demo   build, and show everything on this machine (a window with a display, a played story without)
 # make test   everything that proves it: format, clippy, unit, simulation, real peers, window
+# make soak   kill the server 50 times under load: nothing acknowledged is lost
 # make bench  speed and size beside Debian's baresip and Kamailio
 
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo build test bench build-packages window-packages test-packages nextest
+.PHONY: demo build test soak bench build-packages window-packages test-packages nextest
 
 demo: build
 	$(TARGET)/release/tms demo
@@ -18,6 +19,9 @@ test: build-packages window-packages test-packages nextest
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	.ci/with-postgres $(CARGO) nextest run --locked --no-fail-fast --lib server::
 	$(CARGO) nextest run --locked --no-fail-fast
+
+soak: build-packages test-packages nextest
+	TMS_SOAK_ROUNDS=50 $(CARGO) nextest run --locked --no-capture --test tms_serve kill::
 
 bench: build-packages window-packages test-packages
 	$(CARGO) bench --locked --bench softphone

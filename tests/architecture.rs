@@ -191,3 +191,30 @@ fn use_trees_are_read() {
     let text = "use crate::{a::{b, c as d}, e};\nfn f() -> crate::g::H { $crate::macro_only!() }\npub(crate) mod x;";
     assert_eq!(crate_paths(text), ["a::b", "a::c", "e", "g::H"]);
 }
+
+/// docs/security.md claims nothing that no test proves.
+#[test]
+fn the_security_list_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut text: String = sources().iter().map(|source| source.text.as_str()).collect();
+    let mut folders = vec![root.join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let list = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let proofs = list.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
+    let names: Vec<&str> = proofs
+        .flat_map(|proof| proof.split('`').skip(1).step_by(2))
+        .filter(|name| name.matches('_').count() > 1 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        .collect();
+    assert!(names.len() > 60, "{}", names.len());
+    let missing: Vec<_> = names.iter().filter(|name| !text.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -23,6 +23,8 @@ pub struct LinkExchange {
 
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Session {
+    /// Left out in the answer to a repeat.
+    #[schema(required = false)]
     pub token: String,
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
@@ -111,6 +113,8 @@ pub struct SipCredential {
     pub aor: String,
     /// Digest user of this session only: `100-acme-laptop~k3f9`.
     pub username: String,
+    /// Left out in the answer to a repeat.
+    #[schema(required = false)]
     pub password: String,
     pub realm: String,
     /// SIP URI of the registrar and outbound proxy.

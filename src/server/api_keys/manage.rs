@@ -98,6 +98,7 @@ pub struct MadeKey {
     pub tenant: String,
     pub prefix: String,
     /// Shown this once.
+    #[schema(required = false)]
     pub key: String,
 }
 

@@ -3,7 +3,7 @@
 use utoipa::{
     OpenApi,
     openapi::{
-        PathItem,
+        ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -32,8 +32,26 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
             let words = path.split('/').filter(|w| !w.is_empty() && *w != "v1").map(|w| w.trim_matches(['{', '}']));
             let words: Vec<String> = words.map(|w| w.replace('-', "_")).collect();
             operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+            describe_errors(operation);
         }
     }
+}
+
+/// Errors are problem details, and any operation may fail in a way that it does not list: too many attempts, a database that
+/// does not answer.
+fn describe_errors(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    for (status, response) in responses.iter_mut() {
+        if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response)
+            && let Some(content) = response.content.shift_remove("application/json")
+        {
+            response.content.insert("application/problem+json".to_owned(), content);
+        }
+    }
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let any =
+        ResponseBuilder::new().description("Any other error").content("application/problem+json", content).build();
+    responses.insert("default".to_owned(), any.into());
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json,
+    body::{Body, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
@@ -22,7 +23,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Answer<Self> {
-        match Json::<T>::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| too_large())?;
+        // serde would take an array for an object, field by field in the order of the code.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(ApiError::invalid("The body does not fit: expected an object, found an array."));
+        }
+        match Json::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::JsonSyntaxError(e)) => {
                 Err(ApiError::malformed(format!("The body is not JSON: {}.", cause(&e))))
@@ -103,6 +110,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     }
 }
 
+/// Line and paragraph separators, and marks that make a text read otherwise than it is (Unicode TR 36 §2.10.1).
+const DISGUISES: [char; 11] = [
+    '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}', '\u{feff}',
+];
+
 /// A text for people, trimmed: 1 to 100 characters, none of them a control character.
 pub fn text(field: &str, value: &str) -> Answer<String> {
     let value = value.trim();
@@ -112,7 +125,7 @@ pub fn text(field: &str, value: &str) -> Answer<String> {
     if value.chars().count() > 100 {
         return Err(ApiError::invalid(format!("{field} may have at most 100 characters.")));
     }
-    if value.chars().any(char::is_control) {
+    if value.chars().any(|c| c.is_control() || DISGUISES.contains(&c)) {
         return Err(ApiError::invalid(format!("{field} must not contain control characters.")));
     }
     Ok(value.to_owned())

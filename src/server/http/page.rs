@@ -12,6 +12,8 @@ use super::problem::{Answer, ApiError};
 
 /// Rows of a page where no number is asked for, and at most.
 pub const ROWS: u32 = 1000;
+/// Nobody turns pages beyond this many rows.
+const FARTHEST: u32 = 1_000_000;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -21,7 +23,7 @@ pub struct Page {
     #[param(max_length = 100)]
     pub search: Option<String>,
     /// Rows left out before the first.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1_000_000)]
     pub offset: Option<u32>,
     /// Rows at most, up to 1000.
     #[param(minimum = 1, maximum = 1000)]
@@ -38,7 +40,13 @@ pub struct Listed<T> {
 
 impl Page {
     /// The pattern for `LIKE … ESCAPE '!'`; without a search it fits everything.
+    ///
+    /// # Errors
+    /// When search, offset or limit is out of bounds.
     pub fn pattern(&self) -> Answer<String> {
+        if self.offset.is_some_and(|offset| offset > FARTHEST) || self.limit.is_some_and(|n| !(1..=ROWS).contains(&n)) {
+            return Err(ApiError::invalid(format!("offset may be at most {FARTHEST}, and limit 1 to {ROWS}.")));
+        }
         let needle = self.search.as_deref().unwrap_or_default().trim();
         if needle.chars().count() > 100 || needle.contains('\0') {
             return Err(ApiError::invalid("search may have at most 100 characters, none of them a control character."));
@@ -59,7 +67,7 @@ impl Page {
     }
 
     fn limit(&self) -> u32 {
-        self.limit.unwrap_or(ROWS).clamp(1, ROWS)
+        self.limit.unwrap_or(ROWS)
     }
 
     /// Rows to ask the database for: one more than are shown tells whether another page follows.

@@ -1,6 +1,7 @@
 //! What surrounds every route: bad input, headers, idempotency, the document.
 
 mod at_once;
+mod input;
 mod tenants;
 
 use axum::http::Method;

@@ -34,6 +34,7 @@ const LIFETIME_MS: i64 = 30 * 60 * 1000;
 #[derive(Serialize, ToSchema)]
 struct Link {
     /// Opens Agent Manager; carries the code. Shown this once.
+    #[schema(required = false)]
     url: String,
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,

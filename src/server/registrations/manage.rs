@@ -74,6 +74,7 @@ pub struct SipPassword {
     pub username: String,
     pub realm: String,
     /// Shown this once.
+    #[schema(required = false)]
     pub password: String,
 }
 

@@ -31,6 +31,7 @@ pub struct ManageSignIn {
 
 #[derive(Serialize, ToSchema)]
 pub struct ManageSession {
+    #[schema(required = false)]
     pub token: String,
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,

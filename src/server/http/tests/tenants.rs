@@ -10,13 +10,13 @@ use crate::server::{
 };
 
 /// What belongs to *acme*, for the document's path parameters; one that is not here fails the test.
-struct Theirs {
-    api_key: String,
-    session: String,
+pub struct Theirs {
+    pub api_key: String,
+    pub session: String,
 }
 
 impl Theirs {
-    fn path(&self, template: &str, tenant: &str) -> String {
+    pub fn path(&self, template: &str, tenant: &str) -> String {
         let path = template
             .replace("{tenant}", tenant)
             .replace("{number}", "100")
@@ -30,7 +30,7 @@ impl Theirs {
 }
 
 /// A body that the route can read, so that it is the caller who is refused and not the form.
-fn body(document: &Value, operation: &Value) -> Option<Value> {
+pub fn body(document: &Value, operation: &Value) -> Option<Value> {
     let schema = operation.pointer("/requestBody/content/application~1json/schema")?;
     Some(example(document, schema, ""))
 }
@@ -66,7 +66,7 @@ fn example(document: &Value, schema: &Value, name: &str) -> Value {
     }
 }
 
-async fn ask(h: &Harness, method: &Method, path: &str, body: Option<&Value>, token: Option<&str>) -> Reply {
+pub async fn ask(h: &Harness, method: &Method, path: &str, body: Option<&Value>, token: Option<&str>) -> Reply {
     let mut call = h.call(method.clone(), path);
     if let Some(body) = body {
         call = call.json(body.clone());
@@ -78,7 +78,7 @@ async fn ask(h: &Harness, method: &Method, path: &str, body: Option<&Value>, tok
 }
 
 /// All that a tenant's administrator sees of it.
-async fn everything(h: &Harness) -> Vec<String> {
+pub async fn everything(h: &Harness) -> Vec<String> {
     let token = h.operator().await;
     let mut seen = Vec::new();
     for part in ["", "/extensions", "/extensions/100/registrations", "/logins", "/api-keys"] {
@@ -105,7 +105,7 @@ async fn beta(h: &Harness) -> (Vec<String>, String, String) {
 }
 
 /// Opened without a session, for they begin one.
-const OPEN: [&str; 4] = ["/v1/sessions", "/v1/manage/session", "/v1/link", "/v1/passwords/check"];
+pub const OPEN: [&str; 4] = ["/v1/sessions", "/v1/manage/session", "/v1/link", "/v1/passwords/check"];
 
 #[tokio::test]
 async fn no_operation_opens_without_its_token_or_to_another_tenant() {

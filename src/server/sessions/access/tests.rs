@@ -121,7 +121,15 @@ async fn lists_are_searched_and_cut_into_pages() {
         assert_eq!(numbers, expected, "{query}");
         assert_eq!(reply.headers.get("next-offset").map(|v| v.to_str().expect("ASCII")), next, "{query}");
     }
-    for query in ["limit=x", "offset=-1", "search=%00", &format!("search={}", "x".repeat(101))] {
+    for query in [
+        "limit=x",
+        "limit=0",
+        "limit=1001",
+        "offset=1000001",
+        "offset=-1",
+        "search=%00",
+        &format!("search={}", "x".repeat(101)),
+    ] {
         let reply = get(query).await;
         assert_eq!(reply.status.as_u16(), 422, "{query}: {}", reply.text);
     }
