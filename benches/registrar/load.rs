@@ -1,11 +1,11 @@
 //! sipp as so many devices that register once each.
 
-use crate::process::Process;
+use crate::process::{Group, bounded};
 use std::{
     fmt::Write,
     fs::{self, File},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,7 @@ impl Load {
         }
         fs::write(folder.join("devices.csv"), devices).expect("the folder can be written");
         let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/registrar/register.xml");
-        let mut command = Command::new("sipp");
+        let mut command = bounded("sipp");
         command.arg(format!("127.0.0.1:{}", self.port)).args([
             "-sf",
             scenario,
@@ -57,9 +57,9 @@ impl Load {
         command.args(["-error_file", "sipp.err"]).env("TERM", "dumb").current_dir(folder);
         let output = File::create(folder.join("sipp.out")).expect("the folder can be written");
         let started = Instant::now();
-        let child =
-            command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).spawn().expect("sipp is installed");
-        let status = Process(child).wait(Duration::from_secs(320));
+        command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
+        let mut sipp = Group::start(&mut command).expect("sipp is installed (make test installs it)");
+        let status = sipp.leader().wait(Duration::from_secs(320));
         let errors = fs::read_to_string(folder.join("sipp.err")).unwrap_or_default();
         assert!(status.success(), "sipp: {status}\n{}", errors.chars().take(2000).collect::<String>());
         self.devices as f64 / started.elapsed().as_secs_f64()

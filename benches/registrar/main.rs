@@ -56,8 +56,9 @@ fn main() {
             Some(row) => row.rate = row.rate.max(rate),
             None => rows.push(Row { what, rate, memory, goal }),
         };
-        let measure =
-            |registrar: Registrar| (Load { port: registrar.port, from, devices }.run(home.path()), registrar.memory());
+        let measure = |mut registrar: Registrar| {
+            (Load { port: registrar.port, from, devices }.run(home.path()), registrar.memory())
+        };
         add(KAMAILIO, None, measure(kamailio(&home, Auth::Memory)));
         add(BUILT_IN, Some((KAMAILIO, 0.8)), measure(tms(&home, true)));
         add(BUILT_IN_ON_DISK, Some((KAMAILIO, 0.5)), measure(tms(&home, false)));

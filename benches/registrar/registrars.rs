@@ -2,7 +2,7 @@
 
 use crate::{
     load::{REALM, password, user},
-    process::{Process, binary, free_port, poll_until},
+    process::{AtEnd, Group, binary, bounded, free_port, poll_until},
     provider::{Kamailio, Postgres, grant},
 };
 use agent_manager::server::{
@@ -14,14 +14,16 @@ use std::{
     io::{BufRead, BufReader},
     net::UdpSocket,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
-/// Folders of one run: one on the disk, one in memory.
+/// Folders of one run: one on the disk, with the logs, and one in memory for a database and nothing else.
 pub struct Home {
     disk: tempfile::TempDir,
     memory: tempfile::TempDir,
+    /// Memory is given back also when the bench is killed.
+    _cleared: AtEnd,
 }
 
 impl Home {
@@ -29,11 +31,12 @@ impl Home {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let disk = tempfile::tempdir_in(target).expect("a folder on the disk");
         let memory = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
-        Self { disk, memory }
+        let cleared = AtEnd::run("rm -rf -- \"$0\"", memory.path()).expect("there is a shell");
+        Self { disk, memory, _cleared: cleared }
     }
 
     pub fn path(&self) -> &Path {
-        self.memory.path()
+        self.disk.path()
     }
 
     fn database(&self, in_memory: bool) -> PathBuf {
@@ -45,7 +48,7 @@ impl Home {
 /// A registrar under load, ended when dropped.
 pub struct Registrar {
     pub port: u16,
-    process: Process,
+    server: Group,
 }
 
 /// Whence Kamailio has its passwords.
@@ -59,8 +62,8 @@ pub enum Auth<'a> {
 
 impl Registrar {
     /// Resident memory of all its processes, MiB. Shared pages count once for each; less would be wrong the other way.
-    pub fn memory(&self) -> f64 {
-        let main = self.process.pid();
+    pub fn memory(&mut self) -> f64 {
+        let main = self.server.leader().pid();
         let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
         let pids = children.split_whitespace().map(str::to_owned).chain([main.to_string()]);
         let proportional = |pid: String| {
@@ -131,23 +134,23 @@ async fn add(tx: &mut Tx, account: i64, device: usize) -> Result<(), sqlx::Error
 /// Our own registrar. sipp understands one digest algorithm only.
 pub fn tms(home: &Home, in_memory: bool) -> Registrar {
     let database = format!("sqlite://{}", home.database(in_memory).display());
-    let mut child = Command::new(binary("tms"))
+    let mut command = bounded(binary("tms"));
+    command
         .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--sip-digest", "md5"])
         .args(["--database-url", &database])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("tms starts");
+        .stdout(Stdio::piped());
+    let mut server = Group::start(&mut command).expect("tms starts");
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
+    BufReader::new(server.leader().0.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
     let ready: serde_json::Value = serde_json::from_str(&line).expect("the ready line is JSON");
     let port = ready["sip"].as_str().and_then(|sip| sip.rsplit_once(':')?.1.parse().ok()).expect("a port");
-    Registrar { port, process: Process(child) }
+    Registrar { port, server }
 }
 
 /// Kamailio with our whole configuration: view, conflict rule, contacts written through.
 pub fn whole(home: &Home, postgres: &Postgres) -> Registrar {
-    let (port, process) = Kamailio::start(home.path(), postgres, None).into_parts();
-    Registrar { port, process }
+    let (port, server) = Kamailio::start(home.path(), postgres, None).into_parts();
+    Registrar { port, server }
 }
 
 /// A plain registrar in memory that differs in where the password comes from and in nothing else.
@@ -155,7 +158,8 @@ pub fn kamailio(home: &Home, auth: Auth) -> Registrar {
     let (port, file) = (free_port(), home.path().join("plain.cfg"));
     fs::write(&file, plain(port, auth)).expect("the folder can be written");
     let log = File::create(home.path().join("plain.log")).expect("the folder can be written");
-    let child = Command::new("kamailio")
+    let mut command = bounded("kamailio");
+    command
         .args(["-DD", "-E", "-m", "256", "-M", "8", "-f"])
         .arg(&file)
         .arg("-Y")
@@ -163,10 +167,9 @@ pub fn kamailio(home: &Home, auth: Auth) -> Registrar {
         .arg("-P")
         .arg(home.path().join("plain.pid"))
         .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("kamailio is installed (make test installs it)");
-    let registrar = Registrar { port, process: Process(child) };
+        .stderr(log);
+    let server = Group::start(&mut command).expect("kamailio is installed (make test installs it)");
+    let registrar = Registrar { port, server };
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
     socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout can be set");
     let me = socket.local_addr().expect("a bound socket has an address");

@@ -1,7 +1,7 @@
 //! The provider's side of a TMS, started by a test: Debian's PostgreSQL, rtpengine and Kamailio on free ports, with the
 //! configuration that `tms kamailio-config` writes.
 
-use crate::process::{Process, binary, free_port, poll_until};
+use crate::process::{Group, binary, bounded, free_port, poll_until};
 use std::{
     fs::{self, File, Permissions},
     net::UdpSocket,
@@ -32,7 +32,7 @@ impl Provider {
 
 /// PostgreSQL of one test, in a folder of its own.
 pub struct Postgres {
-    _process: Process,
+    server: Group,
     port: u16,
 }
 
@@ -63,11 +63,11 @@ impl Postgres {
         for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=200"] {
             command.args(["-c", setting]);
         }
-        let child = command.current_dir(&data).stdout(Stdio::null()).stderr(log).spawn().expect("postgres starts");
-        let mut postgres = Self { _process: Process(child), port };
-        poll_until(Duration::from_secs(20), || match postgres._process.0.try_wait() {
-            Ok(None) => postgres.sql("SELECT 1").then_some(true),
-            _ => Some(false),
+        command.current_dir(&data).stdout(Stdio::null()).stderr(log);
+        let mut postgres = Self { server: Group::start(&mut command).expect("postgres starts"), port };
+        poll_until(Duration::from_secs(20), || match postgres.server.has_ended() {
+            false => postgres.sql("SELECT 1").then_some(true),
+            true => Some(false),
         })
         .filter(|up| *up)
         .map(|_| postgres)
@@ -88,7 +88,7 @@ impl Postgres {
 
 /// rtpengine in userspace.
 pub struct Rtpengine {
-    _process: Process,
+    server: Group,
     control: u16,
 }
 
@@ -100,18 +100,18 @@ impl Rtpengine {
     fn try_start(folder: &Path) -> Option<Self> {
         let (control, media) = (free_port(), free_port().clamp(20_000, 60_000));
         let log = File::create(folder.join("rtpengine.log")).expect("the test's folder can be written");
-        let child = Command::new("rtpengine")
+        let mut command = bounded("rtpengine");
+        command
             .args(["--config-file=none", "--table=-1", "--foreground", "--log-stderr", "--delete-delay=0"])
             .args(["--interface=127.0.0.1", "--num-threads=2", &format!("--listen-ng=127.0.0.1:{control}")])
             .args([format!("--port-min={media}"), format!("--port-max={}", media + 200)])
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("rtpengine is installed (make test installs it)");
-        let mut rtpengine = Self { _process: Process(child), control };
-        poll_until(Duration::from_secs(10), || match rtpengine._process.0.try_wait() {
-            Ok(None) => rtpengine.ask("d7:command4:pinge").filter(|answer| answer.contains("pong")).map(|_| true),
-            _ => Some(false),
+            .stderr(log);
+        let server = Group::start(&mut command).expect("rtpengine is installed (make test installs it)");
+        let mut rtpengine = Self { server, control };
+        poll_until(Duration::from_secs(10), || match rtpengine.server.has_ended() {
+            false => rtpengine.ask("d7:command4:pinge").filter(|answer| answer.contains("pong")).map(|_| true),
+            true => Some(false),
         })
         .filter(|up| *up)
         .map(|_| rtpengine)
@@ -142,7 +142,7 @@ impl Rtpengine {
 
 /// Kamailio with our configuration.
 pub struct Kamailio {
-    process: Process,
+    server: Group,
     sip: u16,
     rpc: u16,
     log: PathBuf,
@@ -169,7 +169,8 @@ impl Kamailio {
         fs::write(&file, written.stdout).expect("the test's folder can be written");
         let run = folder.join("kamailio");
         fs::create_dir_all(&run).expect("the test's folder can be written");
-        let child = Command::new("kamailio")
+        let mut command = bounded("kamailio");
+        command
             .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
             .arg(&file)
             .arg("-Y")
@@ -177,21 +178,20 @@ impl Kamailio {
             .arg("-P")
             .arg(run.join("pid"))
             .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("the test's folder can be written"))
-            .spawn()
-            .expect("kamailio is installed (make test installs it)");
-        let mut kamailio = Self { process: Process(child), sip, rpc, log };
-        poll_until(Duration::from_secs(10), || match kamailio.process.0.try_wait() {
-            Ok(None) => kamailio.answers().then_some(true),
-            _ => Some(false),
+            .stderr(File::create(&log).expect("the test's folder can be written"));
+        let server = Group::start(&mut command).expect("kamailio is installed (make test installs it)");
+        let mut kamailio = Self { server, sip, rpc, log };
+        poll_until(Duration::from_secs(10), || match kamailio.server.has_ended() {
+            false => kamailio.answers().then_some(true),
+            true => Some(false),
         })
         .filter(|up| *up)
         .map(|_| kamailio)
     }
 
-    /// Its SIP port, and the process that it ends with.
-    pub fn into_parts(self) -> (u16, Process) {
-        (self.sip, self.process)
+    /// Its SIP port, and the processes that it ends with.
+    pub fn into_parts(self) -> (u16, Group) {
+        (self.sip, self.server)
     }
 
     pub fn rpc_url(&self) -> String {
@@ -237,7 +237,7 @@ pub fn grant(postgres: &Postgres) {
 fn program(name: &str) -> Command {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed (make test installs it)");
     let bin = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin")).max().expect("a version");
-    let mut command = Command::new(bin.join(name));
+    let mut command = bounded(bin.join(name));
     if is_root() {
         let id = |option| {
             let output = Command::new("id").args([option, "postgres"]).output().expect("id runs");

@@ -2,17 +2,12 @@
 
 use super::{
     phone::Phone,
-    process::{Process, free_port, poll_until},
+    process::{Group, bounded, free_port, poll_until},
 };
-use std::{
-    net::UdpSocket,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{net::UdpSocket, path::Path, process::Stdio, time::Duration};
 
 pub struct Kamailio {
-    _process: Process,
+    _server: Group,
     pub port: u16,
 }
 
@@ -38,7 +33,8 @@ impl Kamailio {
         let config = dir.join("kamailio.cfg");
         std::fs::write(&config, configuration(port, options)).expect("the test's folder can be written");
         let log = std::fs::File::create(dir.join("kamailio.log")).expect("the test's folder can be written");
-        let child = Command::new("kamailio")
+        let mut command = bounded("kamailio");
+        command
             .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
             .arg(&config)
             .arg("-Y")
@@ -46,15 +42,13 @@ impl Kamailio {
             .arg("-P")
             .arg(dir.join("kamailio.pid"))
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("kamailio is installed (make test installs it)");
-        let mut process = Process(child);
+            .stderr(log);
+        let mut server = Group::start(&mut command).expect("kamailio is installed (make test installs it)");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout can be set");
         let me = socket.local_addr().expect("a bound socket has an address");
         poll_until(Duration::from_secs(10), || {
-            if !matches!(process.0.try_wait(), Ok(None)) {
+            if server.has_ended() {
                 return Some(false);
             }
             let options = format!(
@@ -66,7 +60,7 @@ impl Kamailio {
             socket.recv(&mut [0; 2048]).ok().map(|_| true)
         })
         .filter(|up| *up)
-        .map(|_| Self { _process: process, port })
+        .map(|_| Self { _server: server, port })
     }
 
     /// A softphone with an account here: user `name`, its own password unless given.

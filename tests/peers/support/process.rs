@@ -1,9 +1,12 @@
-//! A child process that does not outlive its test, and free ports.
+//! Child processes that do not outlive their test, and free ports.
 
 use std::{
+    ffi::OsStr,
+    io,
     net::{TcpListener, UdpSocket},
+    os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, ExitStatus},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -18,7 +21,7 @@ impl Process {
     /// SIGTERM.
     pub fn terminate(&self) {
         // The kernel's own tool: a libc binding for one call would be a dependency more.
-        let _ = std::process::Command::new("kill").arg(self.pid().to_string()).status();
+        let _ = Command::new("kill").arg(self.pid().to_string()).status();
     }
 
     /// The exit status within `limit`, else a panic.
@@ -38,6 +41,60 @@ impl Drop for Process {
             }
         }
     }
+}
+
+/// A server with every process that it starts: they end with this value, and also when the test itself is killed.
+pub struct Group {
+    // Dropped in this order: who leads may end the others in good order before they are killed.
+    leader: Process,
+    _rest: AtEnd,
+}
+
+impl Group {
+    /// Starts it as a process group of its own.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        let leader = Process(command.process_group(0).spawn()?);
+        let group = leader.pid().to_string();
+        Ok(Self { leader, _rest: AtEnd::run("kill -s KILL -- -\"$0\" 2>/dev/null", &group)? })
+    }
+
+    pub fn leader(&mut self) -> &mut Process {
+        &mut self.leader
+    }
+
+    /// Whether its leader runs no longer.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.leader.0.try_wait(), Ok(None))
+    }
+}
+
+/// A line of shell that is run when this is dropped, and also when whoever holds it is killed.
+pub struct AtEnd(Child);
+
+impl AtEnd {
+    /// The line sees `argument` as `$0`.
+    pub fn run(line: &str, argument: impl AsRef<OsStr>) -> io::Result<Self> {
+        // Standard input ends when its other end does, which no other process has.
+        let line = format!("read -r _; {line}");
+        let mut shell = Command::new("sh");
+        // Out of reach of what a terminal sends to the test and its group.
+        shell.arg("-c").arg(line).arg(argument).process_group(0).stdin(Stdio::piped()).stdout(Stdio::null());
+        shell.spawn().map(Self)
+    }
+}
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// A program none of whose files, its log among them, grows beyond 256 MiB.
+pub fn bounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg("--fsize=268435456").arg("--").arg(program);
+    command
 }
 
 /// Asks `ready` again and again until it answers or `limit` has passed.
