@@ -30,6 +30,15 @@ impl Provider {
     }
 }
 
+/// A test's PostgreSQL need not outlive a power cut, and leaves nothing in /dev/shm when it is killed.
+const SETTINGS: [&str; 5] = [
+    "listen_addresses=127.0.0.1",
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "dynamic_shared_memory_type=mmap",
+];
+
 /// PostgreSQL of one test, in a folder of its own.
 pub struct Postgres {
     server: Group,
@@ -60,7 +69,7 @@ impl Postgres {
         let log = File::create(folder.join("postgres.log")).expect("the test's folder can be written");
         let mut command = program("postgres");
         command.arg("-D").arg(&cluster).arg("-k").arg(&data).args(["-p", &port.to_string()]);
-        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=200"] {
+        for setting in SETTINGS {
             command.args(["-c", setting]);
         }
         command.current_dir(&data).stdout(Stdio::null()).stderr(log);
