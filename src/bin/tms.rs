@@ -12,7 +12,7 @@ use agent_manager::{
         audit,
         clock::Clock,
         demo_data,
-        http::problem::ApiError,
+        http::{problem::ApiError, tls::TlsFiles},
         kamailio, logins,
         passwords::{self, Passwords},
         secrets,
@@ -134,7 +134,7 @@ struct Copy {
 
 #[derive(Args)]
 struct Serve {
-    /// Plain HTTP, on loopback only; a reverse proxy with TLS goes before it
+    /// HTTPS with --tls-cert and --tls-key; plain without, on loopback only, for a reverse proxy with TLS before it
     #[arg(long, env = "TMS_HTTP", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
     /// SIP over UDP and TCP
@@ -155,11 +155,11 @@ struct Serve {
     /// sign in count together for everyone who comes through it
     #[arg(long, env = "TMS_BEHIND_PROXY")]
     behind_proxy: bool,
-    /// Not part of this version
-    #[arg(long, env = "TMS_TLS_CERT")]
+    /// The certificate of --http and its chain, PEM; it and the key are read again at SIGHUP
+    #[arg(long, env = "TMS_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// Not part of this version
-    #[arg(long, env = "TMS_TLS_KEY")]
+    /// The certificate's private key, PEM
+    #[arg(long, env = "TMS_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// Not part of this version
     #[arg(long, env = "TMS_SIP_TLS")]
@@ -274,16 +274,13 @@ impl Database {
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
         ensure!(
-            self.tls_cert.is_none() && self.tls_key.is_none(),
-            "--tls-cert and --tls-key are not part of this version: put a reverse proxy with TLS before --http on loopback"
-        );
-        ensure!(
             self.sip_tls.is_none(),
             "--sip-tls is not part of this version: leave it out; SIP goes over UDP and TCP"
         );
         let proxy = self.sip_proxy.filter(|_| !self.kamailio.is_empty());
         let server = Server::start(&Settings {
             http: self.http,
+            tls: self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
             sip: (!self.no_sip).then_some(self.sip),
             sip_digest: self.sip_digest.into_iter().map(Algorithm::from).collect(),
             kamailio: proxy.clone().map(|proxy| KamailioSide { rpc: self.kamailio, proxy }),
@@ -295,7 +292,7 @@ impl Serve {
         })
         .await?;
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let mut ready = json!({ "ready": true, "http": format!("http://{}", server.http) });
+        let mut ready = json!({ "ready": true, "http": server.http });
         let sip = server.sip.map(|sip| sip.to_string()).or(proxy);
         if let Some(sip) = &sip {
             ready["sip"] = json!(sip);
@@ -339,6 +336,7 @@ async fn demonstrate() -> anyhow::Result<()> {
     let folder = Folder::new()?;
     let server = Server::start(&Settings {
         http: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
         sip: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         sip_digest: vec![Algorithm::SHA_256, Algorithm::MD5],
         kamailio: None,
@@ -355,7 +353,7 @@ async fn demonstrate() -> anyhow::Result<()> {
     let stage = Stage {
         softphone: std::env::current_exe()?.with_file_name("agent-manager"),
         folder: folder.0.clone(),
-        tms: format!("http://{}", server.http),
+        tms: server.http.clone(),
         username: demo.username.clone(),
         password: Secret(demo.password.clone()),
         api_key: Secret(demo.api_key.clone()),

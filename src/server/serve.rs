@@ -2,13 +2,22 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
 
 use super::{
     clock::Clock,
     contacts::Contacts,
     demo_data::{self, Demo},
-    http::{self, App, Reach, SipReach, listener, problem::ApiError},
+    http::{
+        self, App, Reach, SipReach, listener,
+        problem::ApiError,
+        tls::{Tls, TlsError, TlsFiles},
+    },
     kamailio::{KamailioRegistrar, Rpc},
     notices::{Bridge, Notices},
     passwords::Passwords,
@@ -25,8 +34,10 @@ use crate::sip::{
 /// What `serve` is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Plain HTTP, so loopback only.
+    /// On loopback only where it is plain.
     pub http: SocketAddr,
+    /// With these, HTTP is served over TLS.
+    pub tls: Option<TlsFiles>,
     /// UDP and TCP; `None` without a SIP side of our own.
     pub sip: Option<SocketAddr>,
     /// What digest offers on our own SIP side, the preferred first.
@@ -59,6 +70,10 @@ pub enum ServeError {
     Settings(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("SIGHUP, by which the certificate is read anew, cannot be listened to: {0}")]
+    Signal(io::Error),
     #[error("--{side} {address} cannot be listened on: {source}; is another program using the port?")]
     Bind { side: &'static str, address: SocketAddr, source: io::Error },
     #[error("the demonstration tenant could not be made: {0}")]
@@ -67,7 +82,8 @@ pub enum ServeError {
 
 /// A running server.
 pub struct Server {
-    pub http: SocketAddr,
+    /// Where HTTP is served: `http://127.0.0.1:8080`, `https://…` with TLS.
+    pub http: String,
     pub sip: Option<SocketAddr>,
     pub demo: Option<Demo>,
     stopping: watch::Sender<bool>,
@@ -83,6 +99,7 @@ impl Server {
     /// Starts everything; once this returns, requests are answered.
     pub async fn start(settings: &Settings) -> Result<Self, ServeError> {
         settings.check()?;
+        let tls = settings.tls.clone().map(Tls::new).transpose()?;
         let store = Store::open(&settings.database_url).await?;
         let clock = Clock::system();
         let passwords = Passwords::new();
@@ -92,7 +109,7 @@ impl Server {
         };
         let bind = |side, address| move |source| ServeError::Bind { side, address, source };
         let socket = TcpListener::bind(settings.http).await.map_err(bind("http", settings.http))?;
-        let http = socket.local_addr().map_err(bind("http", settings.http))?;
+        let http = settings.own_url(socket.local_addr().map_err(bind("http", settings.http))?);
 
         let (contacts, orders) = Contacts::new();
         let mut others = JoinSet::new();
@@ -121,7 +138,7 @@ impl Server {
         };
 
         let (stopping, stop) = watch::channel(false);
-        let reach = settings.reach(http, sip);
+        let reach = settings.reach(&http, sip);
         let app = Arc::new(App {
             store: store.clone(),
             clock,
@@ -134,8 +151,12 @@ impl Server {
             stopping: stop.clone(),
         });
         others.spawn(purge(Arc::clone(&app)));
+        let acceptors = tls.as_ref().map(Tls::acceptors);
+        if let Some(tls) = tls {
+            others.spawn(tls.follow(signal(SignalKind::hangup()).map_err(ServeError::Signal)?));
+        }
         let mut http_side = JoinSet::new();
-        http_side.spawn(listener::serve(socket, http::router(app), stop, listener::Limits::default()));
+        http_side.spawn(listener::serve(socket, acceptors, http::router(app), stop, listener::Limits::default()));
         Ok(Self { http, sip, demo, stopping, http_side, others, store })
     }
 
@@ -162,16 +183,17 @@ impl KamailioSide {
 impl Settings {
     fn check(&self) -> Result<(), ServeError> {
         let refuse = |sentence: String| Err(ServeError::Settings(sentence));
-        if !self.http.ip().is_loopback() {
+        if !self.http.ip().is_loopback() && self.tls.is_none() {
             return refuse(format!(
-                "--http {} is not on loopback, and this version speaks plain HTTP only: listen on 127.0.0.1, put a reverse \
-                 proxy with TLS before it and give its address with --public-url",
+                "--http {} is not on loopback and would be plain: give --tls-cert and --tls-key, or listen on 127.0.0.1, put a \
+                 reverse proxy with TLS before it and give its address with --public-url",
                 self.http
             ));
         }
         let sip_beyond = self.sip.filter(|sip| !sip.ip().is_loopback());
-        if let (true, Some(sip)) = (self.demo_data, sip_beyond) {
-            return refuse(format!("--demo-data is refused with --sip {sip}: the demonstration stays on loopback"));
+        let http_beyond = Some(self.http).filter(|http| !http.ip().is_loopback());
+        if let (true, Some(beyond)) = (self.demo_data, sip_beyond.or(http_beyond)) {
+            return refuse(format!("--demo-data is refused on {beyond}: the demonstration stays on loopback"));
         }
         if let Some(KamailioSide { proxy, .. }) = &self.kamailio
             && !format!("sip:{proxy}").parse::<Uri>().is_ok_and(|uri| uri.as_sip().is_some_and(is_place))
@@ -182,16 +204,27 @@ impl Settings {
             Some(url) if host(url).is_none() => refuse(format!(
                 "--public-url {url} must read https://tms.example, or http://127.0.0.1:8080 on loopback"
             )),
+            Some(url) if self.tls.is_some() && !url.starts_with("https://") => {
+                refuse(format!("--public-url {url} must begin with https://, since --tls-cert makes it so"))
+            }
             None if sip_beyond.is_some_and(|sip| sip.ip().is_unspecified()) => refuse(
                 "--sip listens on every address, so --public-url must tell the name by which phones reach this server"
+                    .to_owned(),
+            ),
+            None if self.http.ip().is_unspecified() => refuse(
+                "--http listens on every address, so --public-url must tell the name that the certificate is for"
                     .to_owned(),
             ),
             _ => Ok(()),
         }
     }
 
-    fn reach(&self, http: SocketAddr, sip: Option<SocketAddr>) -> Reach {
-        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
+    fn own_url(&self, http: SocketAddr) -> String {
+        format!("{}://{http}", if self.tls.is_some() { "https" } else { "http" })
+    }
+
+    fn reach(&self, http: &str, sip: Option<SocketAddr>) -> Reach {
+        let url = self.public_url.clone().unwrap_or_else(|| http.to_owned());
         let built_in = sip.map(|sip| {
             let named = self.public_url.as_deref().and_then(host).filter(|_| sip.ip().is_unspecified());
             named.map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port()))
@@ -248,6 +281,7 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             http: ([127, 0, 0, 1], 0).into(),
+            tls: None,
             sip: None,
             sip_digest: vec![Algorithm::MD5],
             kamailio: None,
@@ -264,8 +298,18 @@ mod tests {
         let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
         let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
         let kamailio = |proxy: &str| Some(KamailioSide { rpc: Vec::new(), proxy: proxy.to_owned() });
+        let tls = Some(TlsFiles { certificate: "a.pem".into(), key: "a.key".into() });
+        let https = |http, public_url: Option<&str>| {
+            let public_url = public_url.map(str::to_owned);
+            Settings { http, tls: tls.clone(), public_url, ..settings() }
+        };
         let cases = [
             (Settings { http: any, ..settings() }, Some("reverse proxy")),
+            (https(any, None), Some("--public-url")),
+            (https(lan, Some("http://127.0.0.1:8080")), Some("https://")),
+            (Settings { demo_data: true, ..https(lan, None) }, Some("loopback")),
+            (https(any, Some("https://tms.example")), None),
+            (https(lan, None), None),
             (Settings { sip: Some(any), ..settings() }, Some("--public-url")),
             (Settings { sip: Some(lan), demo_data: true, ..settings() }, Some("loopback")),
             (Settings { public_url: Some("http://tms.example".into()), ..settings() }, Some("https://")),
@@ -289,7 +333,7 @@ mod tests {
     fn phones_are_told_a_name_where_the_address_says_nothing() {
         let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
         let named = Settings { public_url: Some("https://tms.example:8443".into()), ..settings() };
-        let proxy = |settings: &Settings, sip| settings.reach(settings.http, Some(sip)).sip.map(|s| s.outbound_proxy);
+        let proxy = |settings: &Settings, sip| settings.reach("http://x", Some(sip)).sip.map(|s| s.outbound_proxy);
         assert_eq!(proxy(&named, any).as_deref(), Some("sip:tms.example:5060;lr"));
         let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
         assert_eq!(proxy(&settings(), lan).as_deref(), Some("sip:10.0.0.1:5060;lr"));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test of the real program reads the clock")]
 
+mod https;
 mod kill;
 mod schemathesis;
 
@@ -167,8 +168,9 @@ fn an_option_that_cannot_be_kept_is_refused_in_a_sentence() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = url(folder.path());
     let serve = ["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0"];
-    let cases: [(&[&str], &str); 12] = [
-        (&["--tls-cert", "a.pem", "--tls-key", "a.key"], "reverse proxy"),
+    let cases: [(&[&str], &str); 13] = [
+        (&["--tls-cert", "a.pem", "--tls-key", "a.key"], "--tls-cert a.pem cannot be read"),
+        (&["--tls-cert", "a.pem"], "--tls-key"),
         (&["--sip-tls", "127.0.0.1:5061"], "--sip-tls is not part"),
         (&["--database-url", "postgres://tms@127.0.0.1:1/tms"], "check that PostgreSQL runs there"),
         (&["--no-sip", "--kamailio", "http://127.0.0.1:1/rpc", "--sip-proxy", "127.0.0.1:1"], "needs PostgreSQL"),

@@ -1,4 +1,5 @@
-//! The listener: accepts connections, bounds their number and how long they may dawdle, and lets them end at a stop.
+//! The listener: accepts connections, with TLS or without, bounds their number and how long they may dawdle, and lets them end
+//! at a stop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,10 +10,12 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 use super::input::Peer;
@@ -34,8 +37,15 @@ impl Default for Limits {
     }
 }
 
-/// Serves until `stopping` turns true and what was under way has ended.
-pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>, limits: Limits) {
+/// Serves until `stopping` turns true and what was under way has ended; with TLS where there is an acceptor, of which the newest
+/// counts.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<watch::Receiver<TlsAcceptor>>,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+    limits: Limits,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -43,8 +53,12 @@ pub async fn serve(listener: TcpListener, router: Router, mut stopping: watch::R
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let connection = connection(stream, Peer(peer), router.clone(), stopping.clone(), limits.head);
-                    connections.spawn(async move { connection.await; drop(place) });
+                    let tls = tls.as_ref().map(|newest| newest.borrow().clone());
+                    let (router, stopping) = (router.clone(), stopping.clone());
+                    connections.spawn(async move {
+                        admit(stream, tls, Peer(peer), router, stopping, limits.head).await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: others must end first.
@@ -66,14 +80,51 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn connection(
+/// Plain, or after the handshake, which counts towards the time that a request's head may take.
+async fn admit(
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     peer: Peer,
     router: Router,
     mut stopping: watch::Receiver<bool>,
     head: Duration,
 ) {
     let _ = stream.set_nodelay(true);
+    let Some(acceptor) = tls else { return connection(stream, peer, router, stopping, head).await };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(head, handshake(stream, acceptor)) => shaken,
+        () = stopped(&mut stopping) => return,
+    };
+    // Whoever is too slow or does not speak TLS is let go.
+    if let Ok(Some(stream)) = shaken {
+        connection(stream, peer, router, stopping, head).await;
+    }
+}
+
+/// The first byte of a TLS connection: a handshake record (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 0x16;
+const SPEAKS_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+    This server speaks HTTPS here: write https:// before its address.\n";
+
+async fn handshake(mut stream: TcpStream, acceptor: TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await.ok()? == 1 && first[0] != HANDSHAKE {
+        stream.write_all(SPEAKS_HTTPS).await.ok()?;
+        // What was asked is read first: closing over it would take the answer away with it.
+        let _ = stream.shutdown().await;
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        return None;
+    }
+    acceptor.accept(stream).await.ok()
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    peer: Peer,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+    head: Duration,
+) {
     let service = tower::service_fn(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
@@ -106,7 +157,7 @@ mod tests {
         let router = Router::new().route("/", get(|| async { "here" }));
         let limits = Limits { connections, head: Duration::from_millis(100), last_words: Duration::from_millis(100) };
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(socket, router, stopping, limits));
+        tasks.spawn(serve(socket, None, router, stopping, limits));
         (address, stop, tasks)
     }
 

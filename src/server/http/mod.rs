@@ -15,6 +15,7 @@ mod shield;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::{path::PathBuf, sync::Arc};
 
