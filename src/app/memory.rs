@@ -85,7 +85,10 @@ impl Memory {
             }
             Command::SignOut => {
                 self.session = Session::None;
-                self.change(|s| s.last_registration = None)
+                self.change(|s| {
+                    s.last_registration = None;
+                    forget_link(s);
+                })
             }
             // Whoever goes offline by hand stays so at the next start.
             Command::Offline if self.session != Session::None => self.change(|s| s.last_registration = None),
@@ -99,12 +102,11 @@ impl Memory {
     /// A sentence; the next start will not know.
     pub fn note_event(&mut self, event: &Event) -> Result<Option<Command>, ConfigError> {
         match event {
-            // A link's session is over for good.
             Event::Login(LoginState::Refused { .. })
                 if self.session != Session::None && self.settings.signed_in_by == SignedInBy::Link =>
             {
                 self.session = Session::None;
-                self.change(|s| s.signed_in_by = SignedInBy::Password)?;
+                self.change(forget_link)?;
                 Ok(None)
             }
             Event::Login(LoginState::Initialized(_)) => match std::mem::replace(&mut self.session, Session::Running) {
@@ -170,6 +172,13 @@ impl Memory {
     /// A sentence; the next start will not know.
     pub fn note_kept(&mut self, remember: bool) -> Result<(), ConfigError> {
         self.change(|s| s.window.remember_secrets = remember)
+    }
+}
+
+/// A link's session is over for good.
+fn forget_link(settings: &mut Settings) {
+    if settings.signed_in_by == SignedInBy::Link {
+        settings.signed_in_by = SignedInBy::Password;
     }
 }
 
@@ -337,6 +346,12 @@ mod tests {
         let over = LoginState::Refused { kind: "x".into(), reason: "Over.".into() };
         second.note_event(&Event::Login(over)).expect("written");
         assert_eq!(second.settings().signed_in_by, SignedInBy::Password);
+
+        second.note_command(&link(None)).expect("nothing to write");
+        second.note_token(token()).expect("written");
+        assert_eq!(resumed(&mut second), None);
+        second.note_command(&Command::SignOut).expect("written");
+        assert_eq!(second.settings().signed_in_by, SignedInBy::Password, "signed out is over too");
     }
 
     #[test]

@@ -182,10 +182,7 @@ impl Place {
 
 /// The desktop's own notification, with buttons, that stays until it is answered.
 fn notification(ringing: &Ringing) -> ExitCode {
-    let (label, answer) = match ringing.hold_other {
-        true => (t().answer_and_hold, Pressed::AnswerAndHold),
-        false => (t().answer, Pressed::Answer),
-    };
+    let label = if ringing.hold_other { t().answer_and_hold } else { t().answer };
     let shown = Notification::new()
         .appname(t().app)
         .icon("agent-manager")
@@ -214,7 +211,7 @@ fn notification(ringing: &Ringing) -> ExitCode {
         std::process::exit(0);
     });
     handle.wait_for_action(|action| match action {
-        "answer" => say(answer),
+        "answer" => say(Pressed::Answer),
         "reject" => say(Pressed::Reject),
         _ => {}
     });

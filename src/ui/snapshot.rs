@@ -271,11 +271,8 @@ pub enum Intent {
     Dial {
         to: String,
     },
+    /// Whoever is talked to goes on hold.
     Answer {
-        call: u32,
-    },
-    /// Put every other call on hold, then answer.
-    AnswerAndHold {
         call: u32,
     },
     Reject {

@@ -14,6 +14,8 @@ pub const GRID: f32 = 4.0;
 pub const MARGIN: f32 = 16.0;
 /// Height of a control that is clicked: comfortable with a mouse, possible with a finger.
 pub const CONTROL: f32 = 40.0;
+/// Height of what a call's card offers besides its end.
+pub const TALL: f32 = 60.0;
 /// Corner radius of cards, of controls, and of small marks.
 pub const RADIUS_CARD: u8 = 14;
 pub const RADIUS: u8 = 10;

@@ -8,7 +8,6 @@ use super::{
         calls::{
             self,
             data::{InHand, announcement, in_hand},
-            ui::answer,
         },
         detail, main, settings, sign_in,
     },
@@ -118,6 +117,13 @@ impl Window {
             self.signed_in = signed_in;
             self.page = Page::Main;
             self.main.focus_dial = signed_in;
+            if signed_in {
+                self.draft.forget_secrets();
+            }
+        }
+        let known = |call: &Call| self.heard.iter().any(|old| old.id == call.id);
+        if snapshot.calls.iter().any(|call| !call.incoming && !known(call)) {
+            self.main.dialled();
         }
         if let Some(sentence) = announcement(&self.heard, &snapshot.calls) {
             self.say(sentence);
@@ -177,7 +183,7 @@ impl Window {
         if pressed(Key::Enter)
             && let Some(call) = in_hand(calls, InHand::Ringing)
         {
-            cx.ask(answer(call.id, in_hand(calls, InHand::Talking).is_some_and(|c| c.state != CallState::Held)));
+            cx.ask(Intent::Answer { call: call.id });
         }
         if let Some(call) = in_hand(calls, InHand::Talking) {
             if pressed(Key::M) {

@@ -6,7 +6,7 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Intent, Snapshot, Status},
+    snapshot::{Call, Intent, SignInForm, Snapshot, Status},
 };
 use egui::{Key, Modifiers};
 use egui_kittest::{
@@ -44,6 +44,47 @@ fn apply_sends_what_was_typed() {
         remember: true,
     };
     assert_eq!(asked(&mut harness), [wanted]);
+}
+
+/// *Apply* makes the program remember server and user name, and it says so in its next snapshot.
+#[test]
+fn what_is_typed_stays_when_apply_is_refused() {
+    let mut harness = Setup::new(signed_out()).light();
+    for (field, text) in
+        [("Server", "tms.example"), ("User name", "maria"), ("Password", "correct-horse"), ("API key", "tms_4f0c9a")]
+    {
+        harness.get_by_label(field).focus();
+        harness.run();
+        harness.get_by_label(field).type_text(text);
+        harness.run();
+    }
+    for _ in 0..2 {
+        harness.get_by_label("Apply").click();
+        harness.run();
+        let applied = asked(&mut harness);
+        let all = |intent: &Intent| {
+            matches!(intent, Intent::Apply { password, api_key, remember: true, .. }
+                if password == "correct-horse" && api_key == "tms_4f0c9a")
+        };
+        assert!(applied.len() == 1 && all(&applied[0]), "{applied:?}");
+        let snapshot = &mut harness.state_mut().snapshot;
+        (snapshot.sign_in.server, snapshot.sign_in.username) = ("tms.example".into(), "maria".into());
+        snapshot.status = refused().status;
+        harness.run();
+    }
+    harness.state_mut().snapshot = online();
+    harness.run();
+    let typed = &demo_form().sign_in;
+    harness.state_mut().snapshot = Snapshot {
+        sign_in: SignInForm { password: String::new(), api_key: String::new(), ..typed.clone() },
+        ..signed_out()
+    };
+    harness.run();
+    assert_eq!(
+        harness.get_by_label("Password").value().unwrap_or_default(),
+        "",
+        "nothing secret waits for whoever is next"
+    );
 }
 
 #[test]
@@ -154,6 +195,45 @@ fn enter_in_the_dial_field_dials() {
 }
 
 #[test]
+fn what_was_dialled_stays_until_there_is_a_call_of_it() {
+    let mut harness = Setup::new(online()).light();
+    let number = |harness: &Harness<'_, Desk>| harness.get_by_label("Number or SIP address").value();
+    harness.get_by_label("Number or SIP address").type_text("600");
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Dial { to: "600".into() }]);
+    assert_eq!(number(&harness).as_deref(), Some("600"), "it may be refused");
+    harness.state_mut().snapshot.calls = vec![ringing()];
+    harness.run();
+    assert_eq!(number(&harness).as_deref(), Some("600"), "somebody else's call");
+    harness.state_mut().snapshot.calls.push(dialing());
+    harness.run();
+    assert_eq!(number(&harness).unwrap_or_default(), "");
+}
+
+#[test]
+fn end_is_always_in_the_same_place() {
+    let unnamed = |call| Call { called: None, peer_name: None, ..call };
+    let mut harness = Setup::new(with_calls(vec![unnamed(dialing())])).light();
+    let place = harness.get_by_label("End").rect();
+    for call in [talking(), muted(), held(), poor(), unnamed(talking())] {
+        harness.state_mut().snapshot.calls = vec![call];
+        harness.run();
+        assert_eq!(harness.get_by_label("End").rect(), place);
+        harness.get_by_label("Keypad").click();
+        harness.run();
+        assert!(harness.query_by_label("5").is_some());
+        assert_eq!(harness.get_by_label("End").rect(), place, "with the keypad open");
+        harness.get_by_label("Keypad").click();
+        harness.run();
+    }
+    harness.state_mut().snapshot.calls = vec![ringing()];
+    harness.run();
+    assert_eq!(harness.get_by_label("Reject").rect(), place);
+}
+
+#[test]
 fn nothing_is_dialled_while_offline() {
     let mut harness = Setup::new(initialized()).light();
     harness.get_by_label("Number or SIP address").type_text("600");
@@ -180,7 +260,7 @@ fn shortcuts_reach_the_call_in_hand() {
     let talking_id = talking().id;
     for (snapshot, key, wanted) in [
         (with_calls(vec![ringing()]), Key::Enter, Intent::Answer { call: 1 }),
-        (with_calls(vec![talking(), second_ringing()]), Key::Enter, Intent::AnswerAndHold { call: 5 }),
+        (with_calls(vec![talking(), second_ringing()]), Key::Enter, Intent::Answer { call: 5 }),
         (with_calls(vec![talking()]), Key::M, Intent::Mute { call: talking_id, on: true }),
         (with_calls(vec![muted()]), Key::M, Intent::Mute { call: talking_id, on: false }),
         (with_calls(vec![held(), talking()]), Key::H, Intent::Hold { call: talking_id }),

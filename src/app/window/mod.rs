@@ -20,5 +20,6 @@ mod ring;
 mod run;
 mod session;
 mod shared;
+mod talks;
 
 pub use run::run;

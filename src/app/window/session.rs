@@ -15,6 +15,7 @@ use super::{
     locale::zone,
     ring::RingingWindow,
     shared::Shared,
+    talks::Talks,
 };
 use crate::{
     app::{
@@ -126,6 +127,7 @@ struct Running {
     driver: Driver,
     history: History,
     fold: Fold,
+    talks: Talks,
     ring: RingingWindow,
     /// Kept once the TMS has accepted it.
     signing_in: Option<(Login, bool)>,
@@ -189,6 +191,7 @@ impl Running {
             driver,
             history,
             fold,
+            talks: Talks::default(),
             ring,
             signing_in: None,
             xml: None,
@@ -224,7 +227,6 @@ impl Running {
                 Ok(Input::Intent(intent)) => self.intent(intent),
                 Ok(Input::Pressed { call, pressed }) => self.intent(match pressed {
                     Pressed::Answer => Intent::Answer { call },
-                    Pressed::AnswerAndHold => Intent::AnswerAndHold { call },
                     Pressed::Reject => Intent::Reject { call },
                 }),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -256,6 +258,9 @@ impl Running {
             if failure.is_some() {
                 self.fold.snapshot.fatal.clone_from(failure);
             }
+        }
+        for hold in self.talks.handle_event(&event) {
+            self.send(hold);
         }
         self.keep_what_was_accepted(&event);
         let by = self.memory.settings().signed_in_by;
@@ -340,6 +345,9 @@ impl Running {
 
     /// A command that a person gave, or that stands for one.
     fn command(&mut self, command: Command) {
+        for hold in self.talks.handle_command(&command) {
+            self.send(hold);
+        }
         let by = self.memory.settings().signed_in_by;
         let noted = self.memory.note_command(&command);
         self.tell(noted);

@@ -3,7 +3,7 @@
 use super::{focus_ring, text::paint_line};
 use crate::ui::{
     icon::Icon,
-    theme::{self, BODY, CONTROL, GRID, Hue, RADIUS, SMALL, Tokens, mix, semibold},
+    theme::{self, BODY, CONTROL, GRID, Hue, RADIUS, SMALL, TALL, Tokens, mix, semibold},
 };
 use egui::{
     Align2, Color32, FontFamily, FontId, Rect, Response, Sense, Ui, Vec2, Widget, WidgetInfo, accesskit::Role, pos2,
@@ -184,7 +184,7 @@ impl<'a> Tile<'a> {
 impl Widget for Tile<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let t = Tokens::of(ui);
-        let (rect, response) = ui.allocate_exact_size(vec2(self.width, 15.0 * GRID), Sense::click());
+        let (rect, response) = ui.allocate_exact_size(vec2(self.width, TALL), Sense::click());
         response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.on.is_some(), self.label));
         if ui.is_rect_visible(rect) {
             let look = self.on.map_or(Look::Tinted(Hue { text: t.text, ..t.neutral }), Look::Filled);

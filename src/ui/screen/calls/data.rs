@@ -18,7 +18,8 @@ pub struct Card {
     pub tone: Tone,
     pub clock: Option<String>,
     pub controls: Controls,
-    pub muted: bool,
+    /// Said in place of the state, when the microphone is off.
+    pub muted: Option<String>,
     pub sound: Option<Sound>,
     /// Shown as one row: on hold while another call is in hand.
     pub small: bool,
@@ -29,7 +30,7 @@ pub struct Card {
 /// Which controls a call has now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controls {
-    /// Answer, reject; with `hold_other`, hold-and-answer too.
+    /// Answer, reject; with `hold_other`, another call goes on hold for it.
     Ringing { hold_other: bool },
     /// End.
     Outgoing,
@@ -75,6 +76,10 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         CallState::Ended { .. } => Controls::Ended,
     };
     let (name, line) = who(call);
+    let muted = (call.muted && is_live(&call.state)).then(|| match call.state {
+        CallState::Connected => t().muted.to_owned(),
+        _ => format!("{state} · {}", t().muted_short),
+    });
     Card {
         call: call.id,
         initials: initials(&name),
@@ -84,7 +89,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         tone,
         clock: (controls != Controls::Ended).then(|| clock(now.saturating_duration_since(call.since))),
         controls,
-        muted: call.muted && is_live(&call.state),
+        muted,
         sound: call.quality.as_ref().map(|quality| sound(quality, call.codec.as_deref(), snapshot.locale)),
         small: matches!(controls, Controls::Talking { held: true }) && someone_in_hand,
         peer: call.peer.clone(),

@@ -4,7 +4,7 @@ use crate::ui::{
     screen::Cx,
     snapshot::Intent,
     text::{fill, t},
-    theme::{BODY, CONTROL, GRID, RADIUS, SMALL, TITLE, Tokens, semibold, small, strong},
+    theme::{BODY, CONTROL, GRID, RADIUS_MARK, SMALL, TALL, TITLE, Tokens, semibold, small},
     widget::{
         Button, IconButton, Look, Tile, avatar, card, keypad, line, paint_line, quality_bars, spacer, with_shortcut,
         words,
@@ -46,17 +46,15 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
 fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
     card(ui, |ui| {
         head(ui, one);
-        if one.muted {
-            muted_band(ui);
-        }
         spacer(ui, 1.0);
         let width = ui.available_width();
         match one.controls {
             Controls::Ringing { hold_other } => ringing(ui, cx, one.call, hold_other),
             Controls::Talking { held } => talking(ui, cx, one, held, local),
-            Controls::Outgoing | Controls::Ended => {}
+            // Room for what comes with the answer.
+            Controls::Outgoing | Controls::Ended => drop(ui.allocate_space(vec2(width, TALL))),
         }
-        // End and Reject stand in the same place; what rings is answered elsewhere on the card.
+        // End and Reject stand in the same place, whatever becomes of the call: nothing else is ever under the pointer there.
         let stop = Tokens::of(ui).stop;
         let (label, look, intent) = match one.controls {
             Controls::Ringing { .. } => (t().reject, Look::Tinted(stop), Intent::Reject { call: one.call }),
@@ -66,6 +64,9 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
         if ui.add(Button::new(label, look).icon(icon::END).width(width).tip(tip)).clicked() {
             cx.ask(intent);
         }
+        if matches!(one.controls, Controls::Talking { .. }) && local.keypad == Some(one.call) {
+            digits(ui, cx, one.call, local);
+        }
     });
 }
 
@@ -74,8 +75,8 @@ fn head(ui: &mut Ui, one: &Card) {
     let tokens = Tokens::of(ui);
     let hue = one.tone.hue(tokens);
     let clock = one.clock.as_deref().unwrap_or_default();
-    let lines = if one.line.is_some() { 3.0 } else { 2.0 };
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * lines), Sense::hover());
+    // Three lines also where there are only two: a name may come with the answer.
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * 3.0), Sense::hover());
     let said: Vec<&str> = [Some(one.name.as_str()), one.line.as_deref(), Some(&one.state), one.clock.as_deref()]
         .into_iter()
         .flatten()
@@ -84,7 +85,13 @@ fn head(ui: &mut Ui, one: &Card) {
 
     let face = Rect::from_min_size(rect.min, vec2(48.0, 48.0));
     let mut place = ui.new_child(UiBuilder::new().max_rect(face));
-    avatar(&mut place, one.initials.as_deref(), icon::CALL.filled(), hue, 48.0);
+    match one.muted {
+        None => avatar(&mut place, one.initials.as_deref(), icon::CALL.filled(), hue, 48.0),
+        Some(_) => {
+            place.painter().circle_filled(face.center(), 24.0, tokens.hold.fill);
+            icon::MICROPHONE_OFF.paint(place.painter(), face.center(), 28.0, tokens.hold.on_fill);
+        }
+    }
     let painter = ui.painter();
     let right = (rect.right_top() + vec2(0.0, 13.0), Align2::RIGHT_CENTER);
     let clock_rect = paint_line(painter, right, 120.0, clock, (TITLE, FontFamily::Proportional), tokens.text);
@@ -96,48 +103,48 @@ fn head(ui: &mut Ui, one: &Card) {
         paint_line(painter, at(row), rect.right() - left, line, (SMALL, FontFamily::Proportional), tokens.text_weak);
         row += 21.0;
     }
-    let sound_width = if one.sound.is_some() { 96.0 } else { 0.0 };
-    paint_line(painter, at(row), rect.right() - left - sound_width, &one.state, (SMALL, semibold()), hue.text);
+    let place = Rect::from_x_y_ranges(left..=rect.right(), rect.top() + row - 10.0..=rect.top() + row + 10.0);
+    let layout = Layout::right_to_left(Align::Center);
+    let mut right = ui.new_child(UiBuilder::new().max_rect(place).layout(layout));
     if let Some(sound) = &one.sound {
-        let place =
-            Rect::from_min_max(pos2(left, rect.top() + row - 10.0), pos2(rect.right(), rect.top() + row + 10.0));
-        let layout = Layout::right_to_left(Align::Center);
-        sound_mark(&mut ui.new_child(UiBuilder::new().max_rect(place).layout(layout)), sound);
+        sound_mark(&mut right, sound, one.muted.is_none());
+    }
+    let width = right.min_rect().left() - 2.0 * GRID - left;
+    match &one.muted {
+        None => drop(paint_line(ui.painter(), at(row), width, &one.state, (SMALL, semibold()), hue.text)),
+        Some(words) => muted_band(ui, Rect::from_min_size(place.min, vec2(width, place.height())), words),
     }
 }
 
-fn sound_mark(ui: &mut Ui, sound: &Sound) {
+fn sound_mark(ui: &mut Ui, sound: &Sound, in_words: bool) {
     let hue = sound.tone.hue(Tokens::of(ui));
     let name = format!("{}: {}", t().quality, sound.word);
     let tip: Vec<String> = sound.figures.iter().map(|(label, value)| format!("{label}  {value}")).collect();
     ui.spacing_mut().item_spacing.x = 1.5 * GRID;
-    words(ui, small(sound.word).color(hue.text), false);
+    if in_words {
+        words(ui, small(sound.word).color(hue.text), false);
+    }
     quality_bars(ui, sound.bars, hue.text, &name).on_hover_text(tip.join("\n"));
 }
 
-/// Red across the card: seen from two metres.
-fn muted_band(ui: &mut Ui) {
-    let hue = Tokens::of(ui).stop;
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 9.0 * GRID), Sense::hover());
-    ui.painter().rect_filled(rect, RADIUS, hue.fill);
-    icon::MICROPHONE_OFF.paint(ui.painter(), pos2(rect.left() + 20.0, rect.center().y), 20.0, hue.on_fill);
-    ui.put(rect, egui::Label::new(strong(t().muted).color(hue.on_fill)));
+/// Amber with the face and the tile, seen from two metres; in the state's place, so that nothing moves.
+fn muted_band(ui: &mut Ui, place: Rect, words: &str) {
+    let hue = Tokens::of(ui).hold;
+    ui.painter().rect_filled(place.expand2(vec2(0.0, 2.0)), RADIUS_MARK, hue.fill);
+    let layout = Layout::left_to_right(Align::Center);
+    let mut place = ui.new_child(UiBuilder::new().max_rect(place.shrink2(vec2(2.0 * GRID, 0.0))).layout(layout));
+    line(&mut place, small(words).family(semibold()).color(hue.on_fill));
 }
 
 fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
     let tokens = Tokens::of(ui);
-    let width = ui.available_width();
-    let answer = Button::new(t().answer, Look::Filled(tokens.go)).icon(icon::ANSWER).height(15.0 * GRID);
-    if !hold_other {
-        if ui.add(answer.width(width).tip(with_shortcut(t().answer, Some("Ctrl+Enter")))).clicked() {
-            cx.ask(Intent::Answer { call });
-        }
-        return;
-    }
-    // With a call in progress the usual wish is to keep it.
-    let both = Button::new(t().answer_and_hold, Look::Filled(tokens.go)).icon(icon::HOLD_AND_ANSWER);
-    if ui.add(both.width(width).height(15.0 * GRID).tip(t().answer_and_hold_tip)).clicked() {
-        cx.ask(Intent::AnswerAndHold { call });
+    let (label, sign, tip) = match hold_other {
+        false => (t().answer, icon::ANSWER, t().answer),
+        true => (t().answer_and_hold, icon::HOLD_AND_ANSWER, t().answer_and_hold_tip),
+    };
+    let answer = Button::new(label, Look::Filled(tokens.go)).icon(sign).tip(with_shortcut(tip, Some("Ctrl+Enter")));
+    if ui.add(answer.width(ui.available_width()).height(TALL)).clicked() {
+        cx.ask(Intent::Answer { call });
     }
 }
 
@@ -147,13 +154,14 @@ fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Loc
     let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
     let call = one.call;
     ui.horizontal(|ui| {
-        let (mic, word) = match one.muted {
+        let muted = one.muted.is_some();
+        let (mic, word) = match muted {
             true => (icon::MICROPHONE_OFF, t().unmute),
             false => (icon::MICROPHONE, t().mute),
         };
-        let mute = Tile::new(mic, word, width).on(one.muted.then_some(tokens.stop)).shortcut("Ctrl+M");
+        let mute = Tile::new(mic, word, width).on(muted.then_some(tokens.hold)).shortcut("Ctrl+M");
         if ui.add(mute).clicked() {
-            cx.ask(Intent::Mute { call, on: !one.muted });
+            cx.ask(Intent::Mute { call, on: !muted });
         }
         let (sign, word) = if held { (icon::RESUME, t().resume) } else { (icon::HOLD, t().hold) };
         let hold = Tile::new(sign, word, width).on(held.then_some(tokens.hold)).shortcut("Ctrl+H");
@@ -166,13 +174,15 @@ fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Loc
             local.toggle_keypad(call);
         }
     });
-    if local.keypad == Some(call) {
-        let hint = if local.sent.is_empty() { t().dtmf_hint.to_owned() } else { fill(t().sent_digits, &[&local.sent]) };
-        line(ui, small(hint).color(tokens.text_weak));
-        if let Some(digit) = keypad(ui) {
-            local.sent.push(digit);
-            cx.ask(Intent::Dtmf { call, digits: digit.to_string() });
-        }
+}
+
+/// The keypad, under End so that it moves nothing, and what was sent.
+fn digits(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, local: &mut Local) {
+    let hint = if local.sent.is_empty() { t().dtmf_hint.to_owned() } else { fill(t().sent_digits, &[&local.sent]) };
+    line(ui, small(hint).color(Tokens::of(ui).text_weak));
+    if let Some(digit) = keypad(ui) {
+        local.sent.push(digit);
+        cx.ask(Intent::Dtmf { call, digits: digit.to_string() });
     }
 }
 
@@ -234,24 +244,21 @@ fn strip_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
         if ui.add(IconButton::new(icon::END, t().reject, Look::Tinted(tokens.stop))).clicked() {
             cx.ask(Intent::Reject { call });
         }
-        if ui.add(Button::new(t().answer, Look::Filled(tokens.go)).icon(icon::ANSWER)).clicked() {
-            cx.ask(answer(call, hold_other));
+        let sign = if hold_other { icon::HOLD_AND_ANSWER } else { icon::ANSWER };
+        if ui.add(Button::new(t().answer, Look::Filled(tokens.go)).icon(sign)).clicked() {
+            cx.ask(Intent::Answer { call });
         }
         return;
     }
     if ui.add(IconButton::new(icon::END, t().end, Look::Filled(tokens.stop))).clicked() {
         cx.ask(Intent::Hangup { call });
     }
-    let mic = match one.muted {
-        true => IconButton::new(icon::MICROPHONE_OFF, t().unmute, Look::Filled(tokens.stop)),
+    let muted = one.muted.is_some();
+    let mic = match muted {
+        true => IconButton::new(icon::MICROPHONE_OFF, t().unmute, Look::Filled(tokens.hold)),
         false => IconButton::new(icon::MICROPHONE, t().mute, Look::Tinted(tokens.neutral)),
     };
     if matches!(one.controls, Controls::Talking { .. }) && ui.add(mic).clicked() {
-        cx.ask(Intent::Mute { call, on: !one.muted });
+        cx.ask(Intent::Mute { call, on: !muted });
     }
-}
-
-/// Answer, keeping another call on hold where there is one.
-pub fn answer(call: u32, hold_other: bool) -> Intent {
-    if hold_other { Intent::AnswerAndHold { call } } else { Intent::Answer { call } }
 }

@@ -22,6 +22,8 @@ const WHEEL: f32 = 44.0;
 #[derive(Default)]
 pub struct Local {
     pub dial: String,
+    /// What the driver was asked to dial; it stays in the field until there is a call, for it may be refused.
+    asked: Option<String>,
     pub keypad: bool,
     /// The recent call that the wide window shows beside.
     pub chosen: Option<usize>,
@@ -29,6 +31,16 @@ pub struct Local {
     pub focus_dial: bool,
     /// As typed, until it is applied.
     pub sip_password: String,
+}
+
+impl Local {
+    /// There is a new call of ours: what was dialled has served.
+    pub fn dialled(&mut self) {
+        if self.asked.take().is_some_and(|to| to == self.dial.trim()) {
+            self.dial.clear();
+            self.keypad = false;
+        }
+    }
 }
 
 /// `chosen_shows`: whether there is room beside the column for a chosen recent call.
@@ -192,9 +204,9 @@ fn dial(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, cannot: Option<&'static
         }
     });
     if dialled && cannot.is_none() && !local.dial.trim().is_empty() {
-        cx.ask(Intent::Dial { to: local.dial.trim().to_owned() });
-        local.dial.clear();
-        local.keypad = false;
+        let to = local.dial.trim().to_owned();
+        local.asked = Some(to.clone());
+        cx.ask(Intent::Dial { to });
     } else if entered {
         response.request_focus();
     }
@@ -258,6 +270,7 @@ fn recent_row(
         let back =
             IconButton::new(icon::CALL, cannot.unwrap_or(&name), Look::Plain(tokens.go)).enabled(cannot.is_none());
         if ui.add(back).clicked() {
+            local.asked = None;
             cx.ask(Intent::Dial { to: entry.peer.clone() });
         }
     });

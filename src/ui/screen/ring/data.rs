@@ -1,5 +1,6 @@
 use crate::ui::{
     format::{clock, initials, next_second},
+    icon::{self, Icon},
     text::{fill, t},
 };
 use serde::{Deserialize, Serialize};
@@ -24,12 +25,11 @@ pub struct Ringing {
     pub dark: Option<bool>,
 }
 
-/// What was pressed, on standard output: `"answer"`, `"answer_and_hold"`, `"reject"`.
+/// What was pressed, on standard output: `"answer"`, `"reject"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pressed {
     Answer,
-    AnswerAndHold,
     Reject,
 }
 
@@ -40,14 +40,15 @@ pub struct Ring {
     pub line: Option<String>,
     pub initials: Option<String>,
     pub waited: String,
-    pub answer: (&'static str, Pressed),
+    /// Icon and words of the button that answers.
+    pub answer: (Icon, &'static str),
     pub next_change: Duration,
 }
 
 pub fn ring(ringing: &Ringing, since: Instant, now: Instant) -> Ring {
     let answer = match ringing.hold_other {
-        true => (t().answer_and_hold, Pressed::AnswerAndHold),
-        false => (t().answer, Pressed::Answer),
+        true => (icon::HOLD_AND_ANSWER, t().answer_and_hold),
+        false => (icon::ANSWER, t().answer),
     };
     Ring {
         name: ringing.name.clone(),

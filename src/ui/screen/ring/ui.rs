@@ -35,9 +35,9 @@ pub fn show(ui: &mut Ui, shown: &Ring) -> Option<Pressed> {
     ui.scope_builder(buttons, |ui| {
         ui.spacing_mut().item_spacing.x = 2.0 * GRID;
         let width = ui.available_width() - 2.0 * GRID;
-        let answer = Button::new(shown.answer.0, Look::Filled(tokens.go)).icon(icon::ANSWER);
+        let answer = Button::new(shown.answer.1, Look::Filled(tokens.go)).icon(shown.answer.0);
         if ui.add(answer.width((width * 0.62).floor())).clicked() {
-            pressed = Some(shown.answer.1);
+            pressed = Some(Pressed::Answer);
         }
         let reject = Button::new(t().reject, Look::Tinted(tokens.stop)).icon(icon::END);
         if ui.add(reject.width((width * 0.38).floor())).clicked() {

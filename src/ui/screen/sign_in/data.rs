@@ -23,20 +23,32 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Takes over what is remembered, once, and again when it changes.
+    /// Takes over what is remembered, and each field again when it changes; what is typed gives way to nothing empty.
     pub fn follow(&mut self, form: &SignInForm) {
         if self.filled.as_ref() == Some(form) {
             return;
         }
-        self.server.clone_from(&form.server);
-        self.username.clone_from(&form.username);
-        self.password.clone_from(&form.password);
-        self.api_key.clone_from(&form.api_key);
-        self.xml = form.xml;
-        self.tenant.clone_from(&form.tenant);
-        self.sip_server.clone_from(&form.sip_server);
-        self.remember = form.secrets_remembered || self.filled.is_none();
-        self.filled = Some(form.clone());
+        self.remember |= self.filled.is_none();
+        let old = self.filled.replace(form.clone()).unwrap_or_default();
+        let take = |typed: &mut String, old: &str, new: &str| {
+            if new != old && !new.is_empty() {
+                new.clone_into(typed);
+            }
+        };
+        take(&mut self.server, &old.server, &form.server);
+        take(&mut self.username, &old.username, &form.username);
+        take(&mut self.password, &old.password, &form.password);
+        take(&mut self.api_key, &old.api_key, &form.api_key);
+        take(&mut self.tenant, &old.tenant, &form.tenant);
+        take(&mut self.sip_server, &old.sip_server, &form.sip_server);
+        if form.xml != old.xml {
+            self.xml = form.xml;
+        }
+    }
+
+    /// Signed in: what is secret has served, and does not wait in the form for whoever comes next.
+    pub fn forget_secrets(&mut self) {
+        (self.password, self.api_key) = (String::new(), String::new());
     }
 
     /// To the other kind of sign-in; what is typed stays.
