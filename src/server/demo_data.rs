@@ -7,7 +7,7 @@ use super::{
     accounts::{self, AccountRow, Place},
     api_keys::{self, NewKeyRow, Scope},
     clock::Clock,
-    extensions::{self, Changes},
+    extensions::{self, ExtensionRow},
     http::problem::ApiError,
     logins::{self, NewLogin},
     passwords::Passwords,
@@ -70,15 +70,17 @@ pub async fn seed(store: &Store, clock: &Clock, passwords: &Passwords) -> Result
     let key = secrets::ApiKey::generate();
     let mut tx = store.begin().await?;
     let account = account(&mut tx, now).await?;
-    login(&mut tx, account.id, (USERNAME, "Alex Agent", Role::Extension), &password_hash, now).await?;
+    let agent = login(&mut tx, account.id, (USERNAME, "Alex Agent", Role::Extension), &password_hash, now).await?;
     login(&mut tx, account.id, (ADMIN, "Ada Admin", Role::Admin), &admin_hash, now).await?;
     let api_key = api_key(&mut tx, account.id, &key, now).await?;
     let mut sip = Vec::new();
     for (number, name) in EXTENSIONS {
         let id = extension(&mut tx, &account, number, name, now).await?;
         if number == "100" {
-            let changes = Changes { name, enabled: true, login: Some(USERNAME), api_key: Some(api_key) };
-            extensions::update(&mut tx, id, &changes).await?;
+            let (number, name) = (number.to_owned(), name.to_owned());
+            let (membership, api_key) = (Some(agent), Some(api_key));
+            let row = ExtensionRow { id, number, name, enabled: true, membership, login: None, api_key };
+            extensions::update(&mut tx, &row).await?;
             laptop(&mut tx, id, now).await?;
         }
         let login = SipLogin { username: format!("{number}-{TENANT}"), password: secrets::password() };
@@ -110,7 +112,7 @@ async fn login(
     (username, name, role): (&str, &str, Role),
     password_hash: &str,
     now: i64,
-) -> Result<(), sqlx::Error> {
+) -> Result<i64, sqlx::Error> {
     let id = match find(tx, "SELECT id FROM login WHERE username = $1", username).await? {
         Some(id) => id,
         None => {
@@ -121,12 +123,11 @@ async fn login(
         }
     };
     logins::set_password(tx, id, password_hash).await?;
-    query("UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1) WHERE login_id = $2")
-        .bind(now)
-        .bind(id)
-        .execute(tx)
-        .await?;
-    Ok(())
+    let enabled = query(
+        "UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1)
+         WHERE login_id = $2 AND account_id = $3 RETURNING id",
+    );
+    enabled.bind(now).bind(id).bind(account).fetch_one(tx).await?.try_get("id")
 }
 
 /// A new key in place of the last start's.

@@ -102,27 +102,29 @@ pub async fn update(
     tenant: &str,
     change: AccountChange,
 ) -> Answer<ManagedAccount> {
-    let mut row = manager.account(app, tenant, Right::AlterAccount).await?.account;
+    let account = manager.account(app, tenant, Right::AlterAccount).await?.account;
     if change.edition.is_some() || change.enabled.is_some() || change.realm.is_some() {
         manager.must_be_operator()?;
     }
+    let time_zone = change.time_zone.as_deref().map(time_zone).transpose()?;
+    let mut kept = Change::begin(app, manager, peer, &account).await?;
+    let mut row = queries::by_id(&mut kept.tx, account.id).await?;
     if let Some(name) = &change.name {
         row.account.name = input::text("name", name)?;
     }
     if let Some(realm) = &change.realm {
         row.account.realm = input::word("realm", realm, 1, 100, ".-")?;
     }
-    let time_zone = change.time_zone.as_deref().map(time_zone).transpose()?;
     row.account.edition = change.edition.unwrap_or(row.account.edition);
     row.enabled = change.enabled.unwrap_or(row.enabled);
-    let switched_off = if row.enabled { Vec::new() } else { registrations::names_in(&app.store, row.id).await? };
-    let mut kept = Change::begin(app, manager, peer, &row).await?;
     queries::update(&mut kept.tx, &row, time_zone.as_deref())
         .await
         .map_err(|e| ApiError::from_rule(e, || "This realm exists already; choose another.".to_owned()))?;
-    kept.ended.empty(switched_off);
+    if !row.enabled {
+        kept.ended.empty(registrations::names_in(&mut kept.tx, row.id).await?);
+    }
     kept.commit("alter account", tenant).await?;
-    Ok(queries::managed(&app.store, row.id).await?)
+    Ok(queries::managed(&app.store, account.id).await?)
 }
 
 fn time_zone(given: &str) -> Answer<String> {

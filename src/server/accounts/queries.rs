@@ -86,7 +86,12 @@ pub async fn create(tx: &mut Tx, account: &Account, place: &Place<'_>, now: i64)
     row.try_get("id")
 }
 
-/// The time zone stays where none is given.
+/// The account as it is within this transaction.
+pub async fn by_id(tx: &mut Tx, account: i64) -> Result<AccountRow, sqlx::Error> {
+    read(&query(managed!("WHERE a.id = $1")).bind(account).fetch_one(tx).await?)
+}
+
+/// The time zone stays where none is given; all else becomes what stands in the row, which was read in this transaction.
 pub async fn update(tx: &mut Tx, row: &AccountRow, time_zone: Option<&str>) -> Result<(), sqlx::Error> {
     query(
         "UPDATE account SET name = $1, edition = $2, enabled = $3, realm = $4, time_zone = coalesce($5, time_zone)

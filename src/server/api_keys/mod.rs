@@ -8,6 +8,6 @@ mod tests;
 
 pub use self::{
     manage::Scope,
-    queries::{KeyRow, NewKeyRow, create, find, first, log_use, of_extension, revoke, usable},
+    queries::{KeyRow, NewKeyRow, create, find, first, log_use, must_be_usable, of_extension, revoke, usable},
     routes::routes,
 };

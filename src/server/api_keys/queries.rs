@@ -73,16 +73,16 @@ pub async fn find(store: &Store, key: &str, now: i64) -> Result<Option<KeyRow>, 
 }
 
 /// The key that is enabled on an extension.
-pub async fn of_extension(store: &Store, extension: i64) -> Result<Option<KeyRow>, sqlx::Error> {
+pub async fn of_extension(tx: &mut Tx, extension: i64) -> Result<Option<KeyRow>, sqlx::Error> {
     let row = query(select!("extension e JOIN api_key k ON k.id = e.api_key_id", "e.id = $1"))
         .bind(extension)
-        .fetch_optional(store)
+        .fetch_optional(tx)
         .await?;
     row.as_ref().map(read).transpose()
 }
 
 /// Whether the key may be enabled on an extension of this account.
-pub async fn usable(store: &Store, account: i64, key: i64, now: i64) -> Answer<()> {
+pub async fn usable(tx: &mut Tx, account: i64, key: i64, now: i64) -> Result<bool, sqlx::Error> {
     let row = query(
         "SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL AND scope <> 'xml'
              AND (expires_at IS NULL OR expires_at > $3)",
@@ -90,13 +90,19 @@ pub async fn usable(store: &Store, account: i64, key: i64, now: i64) -> Answer<(
     .bind(key)
     .bind(account)
     .bind(now)
-    .fetch_optional(store)
+    .fetch_optional(tx)
     .await?;
-    row.map(|_| ()).ok_or_else(|| {
-        ApiError::invalid(format!(
-            "api_key: {key} is no key of this account that Agent Manager may use; make one under api-keys."
-        ))
-    })
+    Ok(row.is_some())
+}
+
+/// As [`usable`], in words.
+pub async fn must_be_usable(tx: &mut Tx, account: i64, key: i64, now: i64) -> Answer<()> {
+    if usable(tx, account, key, now).await? {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "api_key: {key} is no key of this account that Agent Manager may use; make one under api-keys."
+    )))
 }
 
 /// A new key, without its secret.
@@ -108,12 +114,12 @@ pub struct NewKeyRow<'a> {
 }
 
 /// The account's first key with which Agent Manager can sign in.
-pub async fn first(store: &Store, account: i64, now: i64) -> Result<Option<i64>, sqlx::Error> {
+pub async fn first(tx: &mut Tx, account: i64, now: i64) -> Result<Option<i64>, sqlx::Error> {
     let row = query(
         "SELECT min(id) AS id FROM api_key WHERE account_id = $1 AND revoked_at IS NULL AND scope <> 'xml'
              AND (expires_at IS NULL OR expires_at > $2)",
     );
-    row.bind(account).bind(now).scalar(store).await
+    row.bind(account).bind(now).scalar(tx).await
 }
 
 /// Stores a new key's prefix and hash.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::queries::{self, Changes, ExtensionRow};
+use super::queries::{self, ExtensionRow};
 use crate::server::{
     api_keys,
     change::Change,
@@ -13,8 +13,10 @@ use crate::server::{
         page::{Listed, Page},
         problem::{Answer, ApiError},
     },
-    logins, registrations,
+    logins::{self, MemberRow},
+    registrations,
     sessions::{Manager, Right},
+    store::Tx,
 };
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -89,38 +91,39 @@ pub async fn update(
     number: &str,
     change: ExtensionChange,
 ) -> Answer<ManagedExtension> {
-    let (access, mut row) = manager.extension(app, tenant, number, Right::ManageExtensions).await?;
-    let account = access.account;
+    let account = manager.extension(app, tenant, number, Right::ManageExtensions).await?.0.account;
+    let mut kept = Change::begin(app, manager, peer, &account).await?;
+    let unknown = || ApiError::not_found(format_args!("The extension {number}"));
+    let mut row = queries::by_number(&mut kept.tx, account.id, number).await?.ok_or_else(unknown)?;
     if let Some(name) = &change.name {
         row.name = input::text("name", name)?;
     }
     row.enabled = change.enabled.unwrap_or(row.enabled);
     if let Some(login) = change.login {
-        row.login = match login {
+        let owner = match login {
             None => None,
-            Some(login) => Some(member(app, account.id, &login).await?),
+            Some(login) => Some(member(&mut kept.tx, account.id, &login).await?),
         };
+        (row.membership, row.login) = owner.map(|owner| (owner.membership, owner.username)).unzip();
     }
     if let Some(api_key) = change.api_key {
         if let Some(key) = api_key {
-            api_keys::usable(&app.store, account.id, key, app.clock.now_ms()).await?;
+            api_keys::must_be_usable(&mut kept.tx, account.id, key, app.clock.now_ms()).await?;
         }
         row.api_key = api_key;
     }
-    let switched_off = if row.enabled { Vec::new() } else { registrations::of_extension(&app.store, row.id).await? };
-    let mut kept = Change::begin(app, manager, peer, &account).await?;
-    let changes = Changes { name: &row.name, enabled: row.enabled, login: row.login.as_deref(), api_key: row.api_key };
-    queries::update(&mut kept.tx, row.id, &changes).await.map_err(|e| ApiError::from_rule(e, String::new))?;
-    kept.ended.empty(switched_off.into_iter().map(|r| r.name));
+    queries::update(&mut kept.tx, &row).await.map_err(|e| ApiError::from_rule(e, String::new))?;
+    if !row.enabled {
+        let registrations = registrations::of_extension(&mut kept.tx, row.id).await?;
+        kept.ended.empty(registrations.into_iter().map(|r| r.name));
+    }
     kept.commit("alter extension", number).await?;
     Ok(shown(row))
 }
 
-/// The user name of a login of this account, as it is stored.
-async fn member(app: &App, account: i64, username: &str) -> Answer<String> {
-    logins::member(&app.store, account, username)
+async fn member(tx: &mut Tx, account: i64, username: &str) -> Answer<MemberRow> {
+    logins::member(tx, account, username)
         .await?
-        .map(|m| m.username)
         .ok_or_else(|| ApiError::invalid("login: there is no such login on this account; add it first, under logins."))
 }
 

@@ -7,6 +7,6 @@ mod routes;
 mod tests;
 
 pub use self::{
-    queries::{Changes, ExtensionRow, all, by_number, create, update},
+    queries::{ExtensionRow, all, by_number, create, enable_key, update},
     routes::routes,
 };

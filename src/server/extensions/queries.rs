@@ -3,7 +3,7 @@
 use crate::server::{
     accounts::AccountRow,
     http::{page::Page, problem::Answer},
-    store::{Row, Store, Tx, query},
+    store::{Executor, Row, Store, Tx, query},
 };
 
 #[derive(Clone, Debug)]
@@ -55,9 +55,13 @@ pub async fn list(store: &Store, account: i64, only_own: Option<i64>, page: &Pag
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-pub async fn by_number(store: &Store, account: i64, number: &str) -> Result<Option<ExtensionRow>, sqlx::Error> {
+pub async fn by_number(
+    from: impl Into<Executor<'_>>,
+    account: i64,
+    number: &str,
+) -> Result<Option<ExtensionRow>, sqlx::Error> {
     let row = query(select!("AND e.number = $2")).bind(account).bind(number);
-    row.fetch_optional(store).await?.as_ref().map(read).transpose()
+    row.fetch_optional(from).await?.as_ref().map(read).transpose()
 }
 
 /// Makes the extension; its primary registration comes with it (a trigger).
@@ -81,30 +85,22 @@ pub async fn create(
     row.try_get("id")
 }
 
-/// What an extension becomes.
-pub struct Changes<'a> {
-    pub name: &'a str,
-    pub enabled: bool,
-    /// User name of a login of the same account.
-    pub login: Option<&'a str>,
-    /// A key of the same account.
-    pub api_key: Option<i64>,
+/// Name, state, owner and key, as they stand in the row; it was read in this transaction.
+pub async fn update(tx: &mut Tx, row: &ExtensionRow) -> Result<(), sqlx::Error> {
+    query("UPDATE extension SET name = $1, enabled = $2, api_key_id = $3, membership_id = $4 WHERE id = $5")
+        .bind(&row.name)
+        .bind(row.enabled)
+        .bind(row.api_key)
+        .bind(row.membership)
+        .bind(row.id)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
-pub async fn update(connection: &mut Tx, id: i64, changes: &Changes<'_>) -> Result<(), sqlx::Error> {
-    query(
-        "UPDATE extension SET name = $1, enabled = $2, api_key_id = $3, membership_id = (
-             SELECT m.id FROM membership m JOIN login l ON l.id = m.login_id
-             WHERE l.username = $4 AND m.account_id = extension.account_id)
-         WHERE id = $5",
-    )
-    .bind(changes.name)
-    .bind(changes.enabled)
-    .bind(changes.api_key)
-    .bind(changes.login)
-    .bind(id)
-    .execute(connection)
-    .await?;
+/// Enables a key of the same account on the extension.
+pub async fn enable_key(tx: &mut Tx, extension: i64, key: i64) -> Result<(), sqlx::Error> {
+    query("UPDATE extension SET api_key_id = $1 WHERE id = $2").bind(key).bind(extension).execute(tx).await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ pub mod idempotency;
 pub mod input;
 pub mod listener;
 pub mod page;
+pub mod percent;
 pub mod problem;
 mod shield;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{
         App,
         idempotency::Once,
         input::{Input, Peer, Segments},
+        percent::escape,
         problem::{Answer, ApiError, kind},
     },
     secrets,
@@ -59,33 +60,45 @@ async fn create(
     Segments((tenant, number)): Segments<(String, String)>,
 ) -> Answer<Once<Link>> {
     let (access, extension) = manager.extension(&app, &tenant, &number, Right::ManageExtensions).await?;
-    if extension.login.is_none() || extension.api_key.is_none() {
-        return Err(ApiError::conflict(
+    let lacking = || {
+        ApiError::conflict(
             kind::CONFLICT,
             "The extension needs an owner and an API key before a link can be made for it.",
-        ));
-    }
+        )
+    };
+    let owner = extension.membership.filter(|_| extension.api_key.is_some()).ok_or_else(lacking)?;
     let now = app.clock.now_ms();
     let mut tx = app.store.begin().await?;
-    let url = issue(&mut tx, &app, extension.id, None).await?;
+    let url = issue(&mut tx, &app, (extension.id, owner), None).await?.ok_or_else(lacking)?;
     audit::record_in(&mut tx, &app, Some(access.account.id), &manager.username, peer, "make link", &number).await?;
     tx.commit().await?;
     Ok(Once { body: Link { url, expires_at: clock::from_ms(now + LIFETIME_MS) }, secrets: &["url"] })
 }
 
-/// A link for the owner of this extension; with a registration, Agent Manager takes that one at once.
-pub async fn issue(tx: &mut Tx, app: &App, extension: i64, registration: Option<&str>) -> Result<String, sqlx::Error> {
+/// A link for this membership, which owns the extension; with a registration, Agent Manager takes that one at once. `None`: it
+/// owns it no more.
+pub async fn issue(
+    tx: &mut Tx,
+    app: &App,
+    (extension, owner): (i64, i64),
+    registration: Option<&str>,
+) -> Result<Option<String>, sqlx::Error> {
     let code = secrets::password();
     let now = app.clock.now_ms();
-    query("INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(secrets::hash(&code))
-        .bind(extension)
-        .bind(now)
-        .bind(now + LIFETIME_MS)
-        .execute(tx)
-        .await?;
+    let issued = query(
+        "INSERT INTO link (code_hash, extension_id, membership_id, created_at, expires_at)
+         SELECT $1, id, membership_id, $4, $5 FROM extension WHERE id = $2 AND membership_id = $3",
+    )
+    .bind(secrets::hash(&code))
+    .bind(extension)
+    .bind(owner)
+    .bind(now)
+    .bind(now + LIFETIME_MS)
+    .execute(tx)
+    .await?;
     let registration = registration.map(|name| format!("&registration={}", escape(name))).unwrap_or_default();
-    Ok(format!("agent-manager://link?tms={}&code={code}{registration}", escape(&app.reach.url)))
+    let url = format!("agent-manager://link?tms={}&code={code}{registration}", escape(&app.reach.url));
+    Ok((issued == 1).then_some(url))
 }
 
 /// Exchange a link's code for a session
@@ -99,36 +112,25 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
             "This link is unknown, was used already or is older than 30 minutes. Ask whoever sent it for a new one.",
         )
     };
-    let code_hash = secrets::hash(wanted.code.trim());
+    // A refusal (not activated yet, say) rolls this back: the link is still good once that is done.
+    let mut tx = app.store.begin().await?;
     let row = query(
-        "UPDATE link SET used_at = $1 WHERE code_hash = $2 AND used_at IS NULL AND expires_at > $1
-         RETURNING extension_id, (SELECT l.username FROM extension e
-             JOIN membership m ON m.id = e.membership_id JOIN login l ON l.id = m.login_id
-             WHERE e.id = extension_id) AS username",
+        "UPDATE link SET used_at = $1
+         WHERE code_hash = $2 AND used_at IS NULL AND expires_at > $1
+             AND membership_id = (SELECT e.membership_id FROM extension e WHERE e.id = link.extension_id)
+         RETURNING extension_id, membership_id",
     )
     .bind(app.clock.now_ms())
-    .bind(&code_hash)
-    .fetch_optional(&app.store)
+    .bind(secrets::hash(wanted.code.trim()))
+    .fetch_optional(&mut tx)
     .await?;
     let Some(row) = row else {
         app.throttle.failure(peer.ip(), "link", app.clock.now()).map_err(sessions::too_many)?;
         return Err(used());
     };
-    let username: Option<String> = row.try_get("username")?;
-    let login = sessions::login(&app.store, &username.ok_or_else(used)?).await?.ok_or_else(used)?;
-    let key = api_keys::of_extension(&app.store, row.try_get("extension_id")?).await?.ok_or_else(used)?;
+    let login = sessions::login_of(&mut tx, row.try_get("membership_id")?).await?;
+    let key = api_keys::of_extension(&mut tx, row.try_get("extension_id")?).await?.ok_or_else(used)?;
+    let session = sessions::open(&app, tx, peer, &login, &key, instance_id).await;
     api_keys::log_use(&app, key.id, peer, "link").await?;
-    let session = sessions::open(&app, peer, &login, &key, instance_id).await;
-    if session.is_err() {
-        // Not activated yet, say: the link is still good once that is done.
-        let unused = query("UPDATE link SET used_at = NULL WHERE code_hash = $1").bind(&code_hash);
-        unused.execute(&app.store).await?;
-    }
     Ok(Once { body: session?, secrets: &["token"] })
-}
-
-/// Percent-encoding for a query's value (RFC 3986 §2.1).
-fn escape(value: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    value.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

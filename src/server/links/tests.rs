@@ -67,3 +67,20 @@ async fn an_extension_without_owner_or_key_has_no_link_and_guessing_is_slowed() 
     }
     assert_eq!(last, 429);
 }
+
+#[tokio::test]
+async fn a_link_is_for_whom_it_was_made_and_not_for_the_next_owner() {
+    let h = Harness::new().await;
+    let code = code(&h).await;
+    h.member("acme", "bob@acme.example", "extension").await;
+    let operator = h.operator().await;
+    let give = async |owner: &str| {
+        let given = h.patch("/v1/accounts/acme/extensions/100", json!({"login": owner})).token(&operator).send().await;
+        assert_eq!(given.status.as_u16(), 200, "{}", given.text);
+    };
+    give("bob@acme.example").await;
+    let refused = exchange(&h, &code).await;
+    assert_eq!(refused.status.as_u16(), 403, "somebody else's session was opened: {}", refused.text);
+    give(&h.demo.username).await;
+    assert_eq!(exchange(&h, &code).await.status.as_u16(), 201);
+}

@@ -112,8 +112,16 @@ pub async fn update(
     change: LoginChange,
 ) -> Answer<ManagedLogin> {
     let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    let hash = match &change.password {
+        Some(password) => {
+            passwords::check(password, username)?;
+            Some(app.passwords.hash(password).await?)
+        }
+        None => None,
+    };
+    let mut kept = Change::begin(app, manager, peer, &access.account).await?;
     let unknown = || ApiError::not_found(format_args!("The login {username}"));
-    let mut member = queries::member(&app.store, access.account.id, username).await?.ok_or_else(unknown)?;
+    let mut member = queries::member(&mut kept.tx, access.account.id, username).await?.ok_or_else(unknown)?;
     may_give(&access, member.role)?;
     if member.login == manager.login && (change.enabled == Some(false) || change.role.is_some()) {
         return Err(ApiError::conflict(
@@ -122,21 +130,9 @@ pub async fn update(
              administrator.",
         ));
     }
-    if (change.password.is_some() || change.name.is_some() || change.email.is_some())
-        && !member.own
-        && !manager.operator
-    {
-        return Err(ApiError::forbidden(
-            "This login belongs to other accounts too, so only an operator may alter its name, e-mail address or password.",
-        ));
+    if change.password.is_some() || change.name.is_some() || change.email.is_some() {
+        may_set_password(manager, &access, &member)?;
     }
-    let hash = match &change.password {
-        Some(password) => {
-            passwords::check(password, &member.username)?;
-            Some(app.passwords.hash(password).await?)
-        }
-        None => None,
-    };
     if let Some(name) = &change.name {
         member.name = input::text("name", name)?;
     }
@@ -150,7 +146,6 @@ pub async fn update(
         may_give(&access, role)?;
         member.role = role;
     }
-    let mut kept = Change::begin(app, manager, peer, &access.account).await?;
     queries::update(&mut kept.tx, &member).await?;
     // Who is on other accounts too goes on there; each request asks what he is on its account.
     if member.state == State::Disabled && member.own {
@@ -175,6 +170,22 @@ fn switched(member: &MemberRow, on: bool) -> Answer<State> {
         )),
         (true, _) => Ok(State::Enabled),
     }
+}
+
+/// Whether the caller may set this login's password, or send a link that lets somebody do so: who can, can sign in as it.
+///
+/// # Errors
+/// Forbidden for whoever ranks above the caller, and, unless an operator asks, for a login of other accounts too: each account
+/// would own the others' sign-in.
+pub fn may_set_password(manager: &Manager, access: &Access, member: &MemberRow) -> Answer<()> {
+    may_give(access, member.role)?;
+    if member.own || manager.operator {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        "This login belongs to other accounts too, so only an operator may alter its name, e-mail address or password, or send \
+         it a link for a new one.",
+    ))
 }
 
 /// A manager makes and alters agents' logins only.

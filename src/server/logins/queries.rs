@@ -3,7 +3,7 @@
 use crate::server::{
     http::{page::Page, problem::Answer},
     sessions::{Role, State},
-    store::{Row, Store, Tx, query},
+    store::{Executor, Row, Store, Tx, query},
 };
 
 pub struct NewLogin<'a> {
@@ -83,9 +83,13 @@ pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<Member
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-pub async fn member(store: &Store, account: i64, username: &str) -> Result<Option<MemberRow>, sqlx::Error> {
+pub async fn member(
+    from: impl Into<Executor<'_>>,
+    account: i64,
+    username: &str,
+) -> Result<Option<MemberRow>, sqlx::Error> {
     let row = query(members!("AND l.username = $2")).bind(account).bind(username.to_lowercase());
-    row.fetch_optional(store).await?.as_ref().map(read).transpose()
+    row.fetch_optional(from).await?.as_ref().map(read).transpose()
 }
 
 /// Makes the membership the owner of an extension that has none. False: there is no such extension.
@@ -101,7 +105,7 @@ pub async fn own(connection: &mut Tx, account: i64, number: &str, membership: i6
     Ok(owned == 1)
 }
 
-/// Name, e-mail address, role and state.
+/// Name, e-mail address, role and state, as they stand in the row; it was read in this transaction.
 pub async fn update(tx: &mut Tx, member: &MemberRow) -> Result<(), sqlx::Error> {
     query("UPDATE login SET name = $1, email = $2 WHERE id = $3")
         .bind(&member.name)
@@ -124,9 +128,24 @@ pub async fn set_password(tx: &mut Tx, login: i64, hash: &str) -> Result<(), sql
     end_managing(tx, login).await
 }
 
-/// Ends every managing session of a login.
+/// As [`set_password`], in place of the one whose hash is `former`. False: it is no longer the password.
+pub async fn replace_password(tx: &mut Tx, login: i64, former: &str, hash: &str) -> Result<bool, sqlx::Error> {
+    let replaced = query("UPDATE login SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
+        .bind(hash)
+        .bind(login)
+        .bind(former)
+        .execute(&mut *tx)
+        .await?;
+    end_managing(tx, login).await?;
+    Ok(replaced == 1)
+}
+
+/// Ends every managing session of a login, and its sign-ins that are half done.
 pub async fn end_managing(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
-    query("DELETE FROM manage_session WHERE login_id = $1").bind(login).execute(tx).await?;
+    for statement in ["DELETE FROM manage_session WHERE login_id = $1", "DELETE FROM sign_in_step WHERE login_id = $1"]
+    {
+        query(statement).bind(login).execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

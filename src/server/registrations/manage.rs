@@ -21,6 +21,7 @@ use crate::{
         registry::Ha1,
         secrets,
         sessions::{Manager, Right},
+        store::Tx,
     },
     tms::wire::{Edition, Kind},
 };
@@ -160,7 +161,8 @@ pub async fn update(
     let right = if ring_only { Right::UseExtensions } else { Right::ManageExtensions };
     let (access, extension) = manager.extension(app, tenant, number, right).await?;
     let account = access.account;
-    let mut row = named(app, &extension, name).await?;
+    let mut kept = Change::begin(app, manager, peer, &account).await?;
+    let mut row = named(&mut kept.tx, &extension, name).await?;
     if row.kind == Kind::P && change.ring_inbound == Some(false) {
         return Err(ApiError::invalid("ring_inbound: the primary registration always rings."));
     }
@@ -169,7 +171,6 @@ pub async fn update(
     }
     row.ring_inbound = change.ring_inbound.unwrap_or(row.ring_inbound);
     row.enabled = change.enabled.unwrap_or(row.enabled);
-    let mut kept = Change::begin(app, manager, peer, &account).await?;
     queries::update(&mut kept.tx, &row).await.map_err(|e| ApiError::from_rule(e, String::new))?;
     if !row.enabled {
         kept.ended.empty([row.name.clone()]);
@@ -187,11 +188,11 @@ pub async fn remove(
     (tenant, number, name): (&str, &str, &str),
 ) -> Answer<()> {
     let (access, extension) = manager.extension(app, tenant, number, Right::ManageExtensions).await?;
-    let row = named(app, &extension, name).await?;
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    let row = named(&mut change.tx, &extension, name).await?;
     if row.kind == Kind::P {
         return Err(ApiError::conflict(kind::CONFLICT, "The primary registration goes only with its extension."));
     }
-    let mut change = Change::begin(app, manager, peer, &access.account).await?;
     queries::remove(&mut change.tx, row.id).await?;
     change.ended.empty([row.name]);
     change.commit("remove registration", name).await
@@ -206,10 +207,10 @@ pub async fn sip_password(
     (tenant, number, name): (&str, &str, &str),
 ) -> Answer<SipPassword> {
     let (access, extension) = manager.extension(app, tenant, number, Right::UseExtensions).await?;
-    let row = named(app, &extension, name).await?;
     let realm = access.account.realm();
     let password = secrets::password();
     let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    let row = named(&mut change.tx, &extension, name).await?;
     queries::set_password(&mut change.tx, &row.name, &Ha1::of(&row.name, realm, &password)).await?;
     // A softphone that holds it by its session's own credential stays.
     let held = app.contacts.held(realm, vec![row.name.clone()]).await;
@@ -220,8 +221,8 @@ pub async fn sip_password(
     Ok(SipPassword { username: row.name, realm: realm.to_owned(), password })
 }
 
-async fn named(app: &App, extension: &ExtensionRow, name: &str) -> Answer<RegistrationRow> {
-    let rows = queries::of_extension(&app.store, extension.id).await?;
+async fn named(tx: &mut Tx, extension: &ExtensionRow, name: &str) -> Answer<RegistrationRow> {
+    let rows = queries::of_extension(tx, extension.id).await?;
     let row = rows.into_iter().find(|r| r.name == name);
     row.ok_or_else(|| ApiError::not_found(format_args!("The registration {name}")))
 }

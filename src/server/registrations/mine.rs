@@ -111,8 +111,9 @@ async fn store_credential(
         let stored = queries::set_credential(&mut tx, session.id, row.id, &username, &ha1, app.clock.now_ms()).await;
         match stored {
             Err(e) if e.as_database_error().is_some_and(|e| e.is_unique_violation()) => continue,
+            Ok(false) => return Err(ApiError::not_found(format_args!("The registration {}", row.name))),
             stored => stored?,
-        }
+        };
         if takeover {
             queries::withdraw_others(&mut tx, row.id, session.id).await?;
         }

@@ -6,7 +6,7 @@ use crate::{
     server::{
         registry::{Ha1, kind},
         sessions::Session,
-        store::{Row, Store, Tx, query},
+        store::{Executor, Row, Store, Tx, query},
     },
     tms::wire::Kind,
 };
@@ -51,8 +51,8 @@ pub async fn names(store: &Store, session: &Session) -> Result<HashSet<String>, 
     Ok(of_session(store, session).await?.into_iter().map(|r| r.name).collect())
 }
 
-pub async fn of_extension(store: &Store, extension: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
-    let rows = query(select!("e.id = $1")).bind(extension).fetch_all(store).await?;
+pub async fn of_extension(from: impl Into<Executor<'_>>, extension: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
+    let rows = query(select!("e.id = $1")).bind(extension).fetch_all(from).await?;
     rows.iter().map(read).collect()
 }
 
@@ -84,9 +84,9 @@ pub async fn of_numbers(store: &Store, account: i64, numbers: &[&str]) -> Result
 }
 
 /// The names of all registrations of an account.
-pub async fn names_in(store: &Store, account: i64) -> Result<Vec<String>, sqlx::Error> {
+pub async fn names_in(tx: &mut Tx, account: i64) -> Result<Vec<String>, sqlx::Error> {
     let rows = query("SELECT name FROM registration WHERE account_id = $1").bind(account);
-    rows.fetch_all(store).await?.iter().map(|row| row.try_get("name")).collect()
+    rows.fetch_all(tx).await?.iter().map(|row| row.try_get("name")).collect()
 }
 
 /// Adds an additional registration in the first free place. `None`: both places are taken.
@@ -116,6 +116,7 @@ pub async fn add(
     row.map(|row| row.try_get("id")).transpose()
 }
 
+/// Label, ring inbound and state, as they stand in the row; it was read in this transaction.
 pub async fn update(connection: &mut Tx, row: &RegistrationRow) -> Result<(), sqlx::Error> {
     query("UPDATE registration SET label = $1, ring_inbound = $2, enabled = $3 WHERE id = $4")
         .bind(&row.label)
@@ -144,7 +145,8 @@ pub async fn set_password(connection: &mut Tx, name: &str, ha1: &Ha1) -> Result<
     Ok(())
 }
 
-/// A session's credential for a registration; replaces the one it had.
+/// A session's credential for a registration; replaces the one it had. False: the session is over, or the registration is not
+/// its own any more.
 pub async fn set_credential(
     connection: &mut Tx,
     session: i64,
@@ -152,11 +154,15 @@ pub async fn set_credential(
     username: &str,
     ha1: &Ha1,
     now: i64,
-) -> Result<(), sqlx::Error> {
-    query(
+) -> Result<bool, sqlx::Error> {
+    let stored = query(
         "INSERT INTO sip_credential
              (session_id, registration_id, username, ha1_md5, ha1_sha256, ha1_sha512_256, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         SELECT s.id, r.id, $3, $4, $5, $6, $7
+         FROM session s
+         JOIN extension e ON e.membership_id = s.membership_id AND e.api_key_id = s.api_key_id
+         JOIN registration r ON r.extension_id = e.id
+         WHERE s.id = $1 AND r.id = $2 AND e.enabled AND r.enabled
          ON CONFLICT (session_id, registration_id) DO UPDATE SET username = excluded.username,
              ha1_md5 = excluded.ha1_md5, ha1_sha256 = excluded.ha1_sha256,
              ha1_sha512_256 = excluded.ha1_sha512_256, created_at = excluded.created_at",
@@ -170,7 +176,7 @@ pub async fn set_credential(
     .bind(now)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(stored == 1)
 }
 
 /// After a takeover no other session's credential for the registration is left, so that nothing comes back by itself.

@@ -3,6 +3,8 @@
 use axum::http::Method;
 use serde_json::json;
 
+use super::queries;
+
 use crate::{
     server::{
         http::testing::{Harness, INSTANCE, OTHER_INSTANCE, Reply},
@@ -232,4 +234,25 @@ async fn a_lasting_password_is_shown_once_and_replaces_the_last() {
     let stored = h.registry().credentials("acme", "101-acme").await.expect("asks").expect("known").ha1;
     assert!(stored == Ha1::of("101-acme", "acme", &made.string("password")));
     assert_eq!(h.sip.ordered(), ["remove 101-acme"], "the device with the old password stays");
+}
+
+#[tokio::test]
+async fn a_credential_is_stored_only_while_the_registration_is_the_sessions_own() {
+    let h = Harness::new().await;
+    h.agent().await;
+    let store = async || {
+        let mut tx = h.app.store.begin().await.expect("begins");
+        let ha1 = Ha1::of("100-acme~abcd", "acme", "secret");
+        let id: i64 = query("SELECT id FROM registration WHERE name = '100-acme'").scalar(&mut tx).await.expect("one");
+        queries::set_credential(&mut tx, 1, id, "100-acme~abcd", &ha1, 1).await.expect("asks")
+    };
+    assert!(store().await);
+    for statement in [
+        "UPDATE registration SET enabled = FALSE WHERE name = '100-acme'",
+        "UPDATE extension SET membership_id = NULL WHERE number = '100'",
+        "DELETE FROM session",
+    ] {
+        query(statement).execute(&h.app.store).await.expect(statement);
+        assert!(!store().await, "{statement}");
+    }
 }

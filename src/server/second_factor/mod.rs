@@ -13,6 +13,7 @@ use super::{
     http::{
         App,
         input::Peer,
+        percent::escape,
         problem::{Answer, ApiError, kind},
     },
     secrets,
@@ -105,12 +106,16 @@ pub async fn turn_off(app: &App, manager: &Manager, peer: Peer, password: &str) 
 }
 
 /// After the password: `true` when a code is awaited now of who has this cookie.
-pub async fn ask(app: &App, login: i64, cookie: &str) -> Answer<bool> {
-    if standing(app, login).await? == Standing::Off {
+pub async fn ask(app: &App, login: &Login, cookie: &str) -> Answer<bool> {
+    if standing(app, login.id).await? == Standing::Off {
         return Ok(false);
     }
     let expires_at = app.clock.now_ms() + STEP_LIFETIME_MS;
-    queries::await_code(&app.store, &secrets::hash(cookie), login, expires_at).await?;
+    let mut tx = app.store.begin().await?;
+    if !queries::await_code(&mut tx, &secrets::hash(cookie), login, expires_at).await? {
+        return Err(sessions::overtaken());
+    }
+    tx.commit().await?;
     Ok(true)
 }
 
@@ -124,11 +129,13 @@ pub async fn answer(app: &App, peer: Peer, cookie: &str, code: &str) -> Answer<L
     let step = secrets::hash(cookie);
     let again =
         || unauthorized("The time for the code is over, or too many were wrong. Sign in with your password again.");
-    let tried = queries::try_once(&app.store, &step, app.clock.now_ms(), TRIES).await?;
-    let (login, username) = tried.ok_or_else(again)?;
-    guess(app, peer, login, code).await?;
+    let mut tx = app.store.begin().await?;
+    let tried = queries::try_once(&mut tx, &step, app.clock.now_ms(), TRIES).await?;
+    tx.commit().await?;
+    let login = tried.ok_or_else(again)?;
+    guess(app, peer, login.id, code).await?;
     queries::answered(&app.store, &step).await?;
-    sessions::login(&app.store, &username).await?.ok_or_else(again)
+    Ok(login)
 }
 
 /// Where the password was right and everything comes at once: nothing where it is off, otherwise the code must be good.
@@ -201,10 +208,4 @@ const WRONG_CODE: &str = "The code is wrong or was used already. Type the one th
 
 fn wrong_code() -> ApiError {
     ApiError::invalid(WRONG_CODE)
-}
-
-/// Percent-encoding (RFC 3986 §2.1).
-fn escape(value: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    value.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

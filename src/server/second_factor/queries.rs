@@ -1,6 +1,9 @@
 //! Queries about second factors.
 
-use crate::server::store::{Store, Tx, query};
+use crate::server::{
+    sessions::Login,
+    store::{Store, Tx, query},
+};
 
 pub struct Factor {
     /// Base 32.
@@ -56,17 +59,20 @@ pub async fn take_recovery_code(store: &Store, login: i64, hash: &str) -> Result
     Ok(take.bind(login).bind(hash).execute(store).await? == 1)
 }
 
-pub async fn await_code(store: &Store, token: &str, login: i64, expires_at: i64) -> Result<(), sqlx::Error> {
-    query(
-        "INSERT INTO sign_in_step (token_hash, login_id, expires_at) VALUES ($1, $2, $3)
+/// False: the password was changed since.
+pub async fn await_code(tx: &mut Tx, token: &str, login: &Login, expires_at: i64) -> Result<bool, sqlx::Error> {
+    let awaited = query(
+        "INSERT INTO sign_in_step (token_hash, login_id, expires_at)
+         SELECT $1, id, $3 FROM login WHERE id = $2 AND enabled AND password_hash = $4
          ON CONFLICT (token_hash) DO UPDATE SET login_id = excluded.login_id, tries = 0, expires_at = excluded.expires_at",
     )
     .bind(token)
-    .bind(login)
+    .bind(login.id)
     .bind(expires_at)
-    .execute(store)
+    .bind(&login.password_hash)
+    .execute(tx)
     .await?;
-    Ok(())
+    Ok(awaited == 1)
 }
 
 pub async fn awaited(store: &Store, token: &str, now: i64) -> Result<Option<i64>, sqlx::Error> {
@@ -75,14 +81,17 @@ pub async fn awaited(store: &Store, token: &str, now: i64) -> Result<Option<i64>
     row.map(|row| row.try_get("login_id")).transpose()
 }
 
-/// Counts a try, before it is looked at; parallel ones count too. The login's id and user name; `None`: no try is left.
-pub async fn try_once(store: &Store, token: &str, now: i64, tries: i64) -> Result<Option<(i64, String)>, sqlx::Error> {
-    let row = query(
+/// Counts a try, before it is looked at; parallel ones count too. The login as it was when it was counted; `None`: no try is
+/// left.
+pub async fn try_once(tx: &mut Tx, token: &str, now: i64, tries: i64) -> Result<Option<Login>, sqlx::Error> {
+    let counted = query(
         "UPDATE sign_in_step SET tries = tries + 1 WHERE token_hash = $1 AND expires_at > $2 AND tries < $3
-         RETURNING login_id, (SELECT username FROM login WHERE id = login_id) AS username",
+         RETURNING login_id",
     );
-    let row = row.bind(token).bind(now).bind(tries).fetch_optional(store).await?;
-    row.map(|row| Ok((row.try_get("login_id")?, row.try_get("username")?))).transpose()
+    let row = counted.bind(token).bind(now).bind(tries).fetch_optional(&mut *tx).await?;
+    let Some(row) = row else { return Ok(None) };
+    let login = query("SELECT id, username, name, password_hash, operator, enabled FROM login WHERE id = $1");
+    Login::read(&login.bind(row.try_get::<i64>("login_id")?).fetch_one(tx).await?).map(Some)
 }
 
 pub async fn answered(store: &Store, token: &str) -> Result<(), sqlx::Error> {

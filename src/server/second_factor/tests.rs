@@ -4,7 +4,7 @@ use serde_json::json;
 use totp_rs::{Builder, Secret};
 
 use crate::server::{
-    http::testing::Harness,
+    http::testing::{GOOD, Harness},
     web::testing::{Browser, Page},
 };
 
@@ -120,4 +120,18 @@ async fn it_is_turned_off_with_the_password() {
     let off = browser.send("/profile/second-factor/off", &[("password", &h.demo.admin.password)]).await;
     assert!(off.has("Two-step sign-in is off."), "{}", off.text());
     Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+}
+
+#[tokio::test]
+async fn a_new_password_ends_a_sign_in_that_waits_for_the_code() {
+    let h = Harness::new().await;
+    let (secret, _) = turn_on(&h).await;
+    h.pass(30);
+    let browser = halfway(&h).await;
+    let operator = h.operator().await;
+    let path = format!("/v1/accounts/acme/logins/{}", h.demo.admin.username);
+    let changed = h.patch(&path, json!({"password": GOOD})).token(&operator).send().await;
+    assert_eq!(changed.status.as_u16(), 200, "{}", changed.text);
+    let late = browser.send("/sign-in/code", &[("code", &code(&h, &secret))]).await;
+    assert!(late.status == 401 && late.has("Sign in with your password again"), "{}", late.text());
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     caller::{Carrier, Manager},
     queries::{self, Login, NewManaging},
-    sign_in::authenticate,
+    sign_in::{authenticate, overtaken},
 };
 use crate::server::{
     audit, clock,
@@ -60,7 +60,9 @@ pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device
         expires_at: now + LIFETIME_MS,
     };
     let mut tx = app.store.begin().await?;
-    queries::add_managing(&mut tx, &session, PER_LOGIN - 1).await?;
+    if !queries::add_managing(&mut tx, &session, &login.password_hash, PER_LOGIN - 1).await? {
+        return Err(overtaken());
+    }
     audit::record_in(&mut tx, app, None, &login.username, peer, "sign in to manage", &login.username).await?;
     tx.commit().await?;
     Ok(ManageSession { token, expires_at: clock::from_ms(session.expires_at), operator: login.operator })

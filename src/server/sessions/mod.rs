@@ -17,7 +17,7 @@ pub use self::{
     access::{Access, Right, Role},
     caller::{Agent, Carrier, Manager},
     end::{Ended, purge},
-    queries::{Login, Session, State, login},
+    queries::{Login, Session, State, activate, login, login_of},
     routes::routes,
-    sign_in::{authenticate, instance_id, open, too_many},
+    sign_in::{authenticate, instance_id, open, overtaken, too_many},
 };

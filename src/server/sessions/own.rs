@@ -10,7 +10,7 @@ use super::{
     end::{self, Ended},
     manage::{self, ManageSession},
     queries::{self, State},
-    sign_in::authenticate,
+    sign_in::{authenticate, overtaken},
 };
 use crate::server::{
     audit,
@@ -101,15 +101,18 @@ pub async fn end_session(app: &App, manager: &Manager, id: &str) -> Answer<()> {
 
 /// A new password in place of the current one. Every session ends, this one too; the answer is a new one.
 pub async fn change_password(app: &App, manager: &Manager, peer: Peer, wanted: &NewPassword) -> Answer<ManageSession> {
-    let login = authenticate(app, peer, &manager.username, &wanted.current).await?;
+    let mut login = authenticate(app, peer, &manager.username, &wanted.current).await?;
     passwords::check(&wanted.password, &login.username)?;
     let hash = app.passwords.hash(&wanted.password).await?;
     let mut ended = Ended::default();
     let mut tx = app.store.begin().await?;
-    logins::set_password(&mut tx, login.id, &hash).await?;
+    if !logins::replace_password(&mut tx, login.id, &login.password_hash, &hash).await? {
+        return Err(overtaken());
+    }
     ended.login(&mut tx, login.id, "Your password was changed. Sign in with the new one.").await?;
     audit::record_in(&mut tx, app, None, &login.username, peer, "change password", &login.username).await?;
     tx.commit().await?;
     ended.tell(app, None).await;
+    login.password_hash = hash;
     manage::open(app, peer, &login, manager.carrier, "").await
 }

@@ -12,7 +12,7 @@ use crate::{
     server::{
         accounts::{self, AccountRow},
         clock,
-        store::{Row, Store, Tx, query},
+        store::{Executor, Row, Store, Tx, query},
     },
     tms::wire::{Extension, User},
 };
@@ -23,24 +23,40 @@ pub struct Login {
     pub name: String,
     pub password_hash: String,
     pub operator: bool,
+    /// False for an operator who was switched off.
+    pub enabled: bool,
 }
 
-/// User names are stored in lower case.
-pub async fn login(store: &Store, username: &str) -> Result<Option<Login>, sqlx::Error> {
-    let row = query("SELECT id, username, name, password_hash, operator FROM login WHERE username = $1")
-        .bind(username.trim().to_lowercase())
-        .fetch_optional(store)
-        .await?;
-    let read = |row: Row| {
-        Ok(Login {
+impl Login {
+    /// Of a row with `id`, `username`, `name`, `password_hash`, `operator` and `enabled`.
+    pub fn read(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
             id: row.try_get("id")?,
             username: row.try_get("username")?,
             name: row.try_get("name")?,
             password_hash: row.try_get("password_hash")?,
             operator: row.try_get("operator")?,
+            enabled: row.try_get("enabled")?,
         })
-    };
-    row.map(read).transpose()
+    }
+}
+
+/// User names are stored in lower case.
+pub async fn login(store: &Store, username: &str) -> Result<Option<Login>, sqlx::Error> {
+    let row = query("SELECT id, username, name, password_hash, operator, enabled FROM login WHERE username = $1")
+        .bind(username.trim().to_lowercase())
+        .fetch_optional(store)
+        .await?;
+    row.as_ref().map(Login::read).transpose()
+}
+
+/// The login that has this membership.
+pub async fn login_of(tx: &mut Tx, membership: i64) -> Result<Login, sqlx::Error> {
+    let row = query(
+        "SELECT l.id, l.username, l.name, l.password_hash, l.operator, l.enabled
+         FROM login l JOIN membership m ON m.login_id = l.id WHERE m.id = $1",
+    );
+    Login::read(&row.bind(membership).fetch_one(tx).await?)
 }
 
 /// How far a login is on an account.
@@ -121,7 +137,11 @@ pub struct Membership {
     pub account_enabled: bool,
 }
 
-pub async fn membership(store: &Store, login: i64, account: i64) -> Result<Option<Membership>, sqlx::Error> {
+pub async fn membership(
+    from: impl Into<Executor<'_>>,
+    login: i64,
+    account: i64,
+) -> Result<Option<Membership>, sqlx::Error> {
     let row = query(
         "SELECT m.id, m.state, a.name, a.enabled
          FROM membership m JOIN account a ON a.id = m.account_id
@@ -129,7 +149,7 @@ pub async fn membership(store: &Store, login: i64, account: i64) -> Result<Optio
     )
     .bind(login)
     .bind(account)
-    .fetch_optional(store)
+    .fetch_optional(from)
     .await?;
     let read = |row: Row| {
         Ok(Membership {
@@ -143,14 +163,18 @@ pub async fn membership(store: &Store, login: i64, account: i64) -> Result<Optio
 }
 
 /// The extensions of this membership on which the key is enabled.
-pub async fn extensions(store: &Store, membership: i64, api_key: i64) -> Result<Vec<Extension>, sqlx::Error> {
+pub async fn extensions(
+    from: impl Into<Executor<'_>>,
+    membership: i64,
+    api_key: i64,
+) -> Result<Vec<Extension>, sqlx::Error> {
     let rows = query(
         "SELECT number, name FROM extension
          WHERE membership_id = $1 AND api_key_id = $2 AND enabled ORDER BY length(number), number",
     )
     .bind(membership)
     .bind(api_key)
-    .fetch_all(store)
+    .fetch_all(from)
     .await?;
     let read = |row: Row| Ok(Extension { number: row.try_get("number")?, name: row.try_get("name")? });
     rows.into_iter().map(read).collect()
@@ -158,7 +182,7 @@ pub async fn extensions(store: &Store, membership: i64, api_key: i64) -> Result<
 
 /// The oldest sessions of a membership beyond so many of one installation, and so many altogether.
 pub async fn surplus(
-    store: &Store,
+    tx: &mut Tx,
     membership: i64,
     per_installation: i64,
     per_login: i64,
@@ -173,7 +197,7 @@ pub async fn surplus(
     .bind(membership)
     .bind(per_installation)
     .bind(per_login)
-    .fetch_all(store)
+    .fetch_all(tx)
     .await?;
     rows.iter().map(|row| row.try_get("id")).collect()
 }
@@ -189,10 +213,18 @@ pub struct NewSession {
     pub expires_at: i64,
 }
 
-pub async fn add(store: &Store, session: &NewSession) -> Result<(), sqlx::Error> {
-    query(
+/// Stores a session. False: the password is no longer the one whose hash is `proved`, or login, account or key were switched off
+/// since they were looked at.
+pub async fn add(tx: &mut Tx, session: &NewSession, proved: &str) -> Result<bool, sqlx::Error> {
+    let added = query(
         "INSERT INTO session (token_hash, membership_id, api_key_id, instance_id, address, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+         SELECT $1, m.id, k.id, $4, $5, $6, $7
+         FROM membership m
+         JOIN login l ON l.id = m.login_id
+         JOIN account a ON a.id = m.account_id
+         JOIN api_key k ON k.account_id = m.account_id
+         WHERE m.id = $2 AND k.id = $3 AND m.state = 'enabled' AND l.enabled AND l.password_hash = $8 AND a.enabled
+             AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $6)",
     )
     .bind(&session.token_hash)
     .bind(session.membership)
@@ -201,9 +233,10 @@ pub async fn add(store: &Store, session: &NewSession) -> Result<(), sqlx::Error>
     .bind(&session.address)
     .bind(session.created_at)
     .bind(session.expires_at)
-    .execute(store)
+    .bind(proved)
+    .execute(tx)
     .await?;
-    Ok(())
+    Ok(added == 1)
 }
 
 /// A softphone's session with what every request needs of it.
@@ -225,7 +258,7 @@ pub async fn session(store: &Store, token_hash: &str, now: i64) -> Result<Option
     let row = query(
         "SELECT s.id, s.membership_id, s.api_key_id, s.instance_id, s.expires_at, l.name AS user_name, l.username,
                 a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
-                m.state = 'enabled' AND a.enabled AND k.revoked_at IS NULL
+                m.state = 'enabled' AND l.enabled AND a.enabled AND k.revoked_at IS NULL
                     AND (k.expires_at IS NULL OR k.expires_at > $2) AS enabled
          FROM session s
          JOIN membership m ON m.id = s.membership_id
@@ -264,7 +297,7 @@ pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option
     let row = query(
         "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator
          FROM manage_session s JOIN login l ON l.id = s.login_id
-         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.used_at > $3",
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.used_at > $3 AND l.enabled",
     )
     .bind(token_hash)
     .bind(now)
@@ -301,14 +334,20 @@ pub struct NewManaging<'a> {
     pub expires_at: i64,
 }
 
-/// Stores a managing session; of this login's others the newest `others` stay.
-pub async fn add_managing(tx: &mut Tx, session: &NewManaging<'_>, others: i64) -> Result<(), sqlx::Error> {
+/// Stores a managing session; of this login's others the newest `others` stay. False: the password is no longer the one whose
+/// hash is `proved`, or the login was switched off.
+pub async fn add_managing(
+    tx: &mut Tx,
+    session: &NewManaging<'_>,
+    proved: &str,
+    others: i64,
+) -> Result<bool, sqlx::Error> {
     let surplus = "DELETE FROM manage_session WHERE login_id = $1 AND id NOT IN (
          SELECT id FROM manage_session WHERE login_id = $1 ORDER BY id DESC LIMIT $2)";
     query(surplus).bind(session.login).bind(others).execute(&mut *tx).await?;
-    query(
+    let added = query(
         "INSERT INTO manage_session (token_hash, login_id, kind, address, device, created_at, used_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+         SELECT $1, id, $3, $4, $5, $6, $6, $7 FROM login WHERE id = $2 AND enabled AND password_hash = $8",
     )
     .bind(session.token_hash)
     .bind(session.login)
@@ -317,9 +356,10 @@ pub async fn add_managing(tx: &mut Tx, session: &NewManaging<'_>, others: i64) -
     .bind(session.device)
     .bind(session.created_at)
     .bind(session.expires_at)
+    .bind(proved)
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(added == 1)
 }
 
 /// False: the login has no such session.
@@ -386,11 +426,14 @@ pub async fn memberships(store: &Store, login: i64) -> Result<Vec<OwnMembership>
 }
 
 /// Enables a membership that is pending. False: it no longer is.
-pub async fn activate(connection: &mut Tx, membership: i64, now: i64) -> Result<bool, sqlx::Error> {
-    let done = query("UPDATE membership SET state = 'enabled', activated_at = $2 WHERE id = $1 AND state = 'pending'")
-        .bind(membership)
-        .bind(now)
-        .execute(connection)
-        .await?;
+pub async fn activate(tx: &mut Tx, membership: i64, now: i64) -> Result<bool, sqlx::Error> {
+    let done = query(
+        "UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $2)
+         WHERE id = $1 AND state = 'pending'",
+    )
+    .bind(membership)
+    .bind(now)
+    .execute(tx)
+    .await?;
     Ok(done == 1)
 }

@@ -17,6 +17,7 @@ use crate::{
             problem::{Answer, ApiError},
         },
         secrets,
+        store::Tx,
     },
     tms::wire::{Me, Session, SignIn, User, problem},
 };
@@ -35,7 +36,7 @@ pub async fn sign_in(app: &App, peer: Peer, api_key: &str, wanted: &SignIn) -> A
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
     let key = api_keys::find(&app.store, api_key, app.clock.now_ms()).await?.ok_or_else(|| unknown_key(api_key))?;
     api_keys::log_use(app, key.id, peer, "sign-in").await?;
-    open(app, peer, &login, &key, instance_id).await
+    open(app, app.store.begin().await?, peer, &login, &key, instance_id).await
 }
 
 /// Checks user name and password; the two are never told apart, and unknown users take the same time.
@@ -54,11 +55,27 @@ pub async fn authenticate(app: &App, peer: Peer, username: &str, password: &str)
         ));
     };
     app.throttle.forgive(&attempt);
+    if !login.enabled {
+        return Err(ApiError::refused(
+            StatusCode::FORBIDDEN,
+            problem::LOGIN_DISABLED,
+            "Login disabled",
+            "This login was switched off. Whoever runs the TMS can switch it on again.",
+        ));
+    }
     Ok(login)
 }
 
-/// Opens a session for a login that has proved itself, by an API key that has.
-pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_id: String) -> Answer<Session> {
+/// Opens a session for a login that has proved itself, by an API key that has; keeps what else stands in the transaction. All
+/// or nothing.
+pub async fn open(
+    app: &App,
+    mut tx: Tx,
+    peer: Peer,
+    login: &Login,
+    key: &KeyRow,
+    instance_id: String,
+) -> Answer<Session> {
     let forbidden = |kind, title, detail: String| ApiError::refused(StatusCode::FORBIDDEN, kind, title, detail);
     let not_enabled = || {
         forbidden(
@@ -72,7 +89,7 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
     if let Some(reason) = key.refused(Scope::Agent, app.clock.now_ms()) {
         return Err(forbidden(problem::API_KEY_UNKNOWN, "API key not accepted", reason.into()));
     }
-    let membership = queries::membership(&app.store, login.id, key.account.id).await?.ok_or_else(not_enabled)?;
+    let membership = queries::membership(&mut tx, login.id, key.account.id).await?.ok_or_else(not_enabled)?;
     if !membership.account_enabled {
         let detail = account_disabled(&membership.account_name);
         return Err(forbidden(problem::ACCOUNT_DISABLED, "Account disabled", detail));
@@ -89,7 +106,7 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
         }
         State::Disabled => return Err(forbidden(problem::LOGIN_DISABLED, "Login disabled", DISABLED.into())),
     }
-    let extensions = queries::extensions(&app.store, membership.id, key.id).await?;
+    let extensions = queries::extensions(&mut tx, membership.id, key.id).await?;
     if extensions.is_empty() {
         return Err(not_enabled());
     }
@@ -104,8 +121,11 @@ pub async fn open(app: &App, peer: Peer, login: &Login, key: &KeyRow, instance_i
         created_at: now,
         expires_at: now + LIFETIME_MS,
     };
-    queries::add(&app.store, &session).await?;
-    let surplus = queries::surplus(&app.store, membership.id, PER_INSTALLATION, PER_LOGIN).await?;
+    if !queries::add(&mut tx, &session, &login.password_hash).await? {
+        return Err(overtaken());
+    }
+    let surplus = queries::surplus(&mut tx, membership.id, PER_INSTALLATION, PER_LOGIN).await?;
+    tx.commit().await?;
     end(app, &surplus, "You have signed in many times since. Sign in again.").await?;
     let user = User { name: login.name.clone() };
     let me = Me { user, account: key.account.account.clone(), extensions };
@@ -133,6 +153,16 @@ fn unknown_key(given: &str) -> ApiError {
         "This API key is incomplete or mistyped. Copy the whole key, from tms_ to its last letter."
     };
     ApiError::refused(StatusCode::FORBIDDEN, problem::API_KEY_UNKNOWN, "API key unknown", detail)
+}
+
+/// The password was right, and was changed, or the login switched off, before the session was stored.
+pub fn overtaken() -> ApiError {
+    ApiError::refused(
+        StatusCode::UNAUTHORIZED,
+        problem::WRONG_CREDENTIALS,
+        "Sign in again",
+        "Your login was changed at this very moment. Sign in again.",
+    )
 }
 
 pub fn too_many(seconds: u64) -> ApiError {

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     server::{
-        http::testing::{GOOD, Harness, INSTANCE, OTHER_INSTANCE},
+        api_keys,
+        http::{
+            input::Peer,
+            testing::{GOOD, Harness, INSTANCE, OTHER_INSTANCE},
+        },
         notices::Notice,
         secrets,
         store::query,
@@ -337,4 +341,42 @@ async fn a_managing_session_ends_with_idleness_and_with_time() {
     assert_eq!(status(&idle).await, 401);
     h.pass(3600);
     assert_eq!(status(&busy).await, 401, "it goes on for ever");
+}
+
+/// The password is right; before the session is stored, the login is changed. What the change ends must not begin after it.
+#[tokio::test]
+async fn a_sign_in_that_was_overtaken_opens_nothing() {
+    let peer = Peer(([127, 0, 0, 1], 1).into());
+    for change in [json!({"password": GOOD}), json!({"enabled": false})] {
+        let h = Harness::new().await;
+        let operator = h.operator().await;
+        let login = super::authenticate(&h.app, peer, &h.demo.username, &h.demo.password).await.expect("right");
+        let key =
+            api_keys::find(&h.app.store, &h.demo.api_key, h.app.clock.now_ms()).await.expect("asks").expect("known");
+        let path = format!("/v1/accounts/acme/logins/{}", h.demo.username);
+        assert_eq!(h.patch(&path, change.clone()).token(&operator).send().await.status.as_u16(), 200);
+        let tx = h.app.store.begin().await.expect("begins");
+        assert!(super::open(&h.app, tx, peer, &login, &key, INSTANCE.into()).await.is_err(), "{change}");
+        if change["password"].is_string() {
+            let managing = super::manage::open(&h.app, peer, &login, super::Carrier::Token, "").await;
+            assert!(managing.is_err(), "{change}");
+        }
+        let left: i64 = query("SELECT count(*) FROM session").scalar(&h.app.store).await.expect("one");
+        assert_eq!(left, 0, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_change_one_password_at_once_one_is_told() {
+    let h = Harness::new().await;
+    let (one, two) =
+        (h.manager(&h.demo.username, &h.demo.password).await, h.manager(&h.demo.username, &h.demo.password).await);
+    let change = |password: &str, token: &str| {
+        let body = json!({"current": h.demo.password, "password": password});
+        h.post("/v1/manage/password", body).token(token).send()
+    };
+    let (a, b) = tokio::join!(change(GOOD, &one), change("another long enough", &two));
+    let mut statuses = [a.status.as_u16(), b.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 401], "{} {}", a.text, b.text);
 }

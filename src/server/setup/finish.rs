@@ -48,11 +48,14 @@ pub async fn finish(app: &App, peer: Peer, code: &str, password: &str) -> Answer
         return Err(unusable());
     }
     logins::set_password(&mut tx, guest.login, &hash).await?;
-    queries::activate(&mut tx, guest.membership, now).await?;
+    sessions::activate(&mut tx, guest.membership, now).await?;
     let mut ended = Ended::default();
     ended.login(&mut tx, guest.login, "Your password was changed. Sign in with the new one.").await?;
+    // Nothing opens where the extension was given to somebody else meanwhile.
     let opens = match guest.extension {
-        Some(extension) => Some(links::issue(&mut tx, app, extension, guest.registration.as_deref()).await?),
+        Some(extension) => {
+            links::issue(&mut tx, app, (extension, guest.membership), guest.registration.as_deref()).await?
+        }
         None => None,
     };
     let (account, actor) = (Some(guest.account_id), &guest.username);

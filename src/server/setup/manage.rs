@@ -9,13 +9,13 @@ use crate::{
         api_keys::{self, NewKeyRow, Scope},
         change::Change,
         clock, extensions,
-        extensions::{Changes, ExtensionRow},
+        extensions::ExtensionRow,
         http::{
             App,
             input::{self, Peer},
             problem::{Answer, ApiError, kind},
         },
-        logins::{self, NewLogin, check_email, check_username},
+        logins::{self, NewLogin, check_email, check_username, may_set_password},
         registrations, secrets,
         sessions::{Access, Manager, Right, Role},
     },
@@ -57,39 +57,33 @@ pub async fn begin(
     (tenant, number): (&str, &str),
     wanted: NewAgent,
 ) -> Answer<Invitation> {
-    let (access, extension) = manager.extension(app, tenant, number, Right::ManageExtensions).await?;
+    let (access, seen) = manager.extension(app, tenant, number, Right::ManageExtensions).await?;
     manager.account(app, tenant, Right::ManageLogins).await?;
     let account = &access.account;
-    let agent = match &extension.login {
-        Some(username) => known(app, account, username).await?,
-        None => Agent::New {
+    let new = match &seen.login {
+        Some(_) => None,
+        None => Some(Newcomer {
             username: check_username(&wanted.username)?,
             name: input::text("name", &wanted.name)?,
             // Nobody knows this one; the agent sets another.
             password_hash: app.passwords.hash(&secrets::password()).await?,
-        },
-    };
-    let key = match (wanted.api_key, extension.api_key) {
-        (Some(key), _) => {
-            api_keys::usable(&app.store, account.id, key, app.clock.now_ms()).await?;
-            Some(key)
-        }
-        (None, Some(key)) => Some(key),
-        (None, None) => api_keys::first(&app.store, account.id, app.clock.now_ms()).await?,
+        }),
     };
     let mut change = Change::begin(app, manager, peer, account).await?;
-    let key = match key {
-        Some(key) => key,
-        None => new_key(app, &access, &mut change).await?,
+    let extension = extensions::by_number(&mut change.tx, account.id, number).await?;
+    // Somebody else was quicker: two links would open one telephone.
+    let extension = extension.filter(|extension| extension.membership == seen.membership).ok_or_else(|| {
+        ApiError::conflict(
+            kind::CONFLICT,
+            "The extension was given to somebody, or taken from its owner, at this moment. Look at it again; nothing was made.",
+        )
+    })?;
+    let (membership, person) = match new {
+        Some(new) => new.keep(app, account, number, &mut change).await?,
+        None => owner(manager, &access, &extension, &mut change).await?,
     };
-    let (membership, person) = agent.keep(app, account, &mut change).await?;
-    let changes = Changes {
-        name: &extension.name,
-        enabled: extension.enabled,
-        login: Some(&person.username),
-        api_key: Some(key),
-    };
-    extensions::update(&mut change.tx, extension.id, &changes).await?;
+    let key = key(app, &access, &extension, wanted.api_key, &mut change).await?;
+    extensions::enable_key(&mut change.tx, extension.id, key).await?;
     let registration = registration(app, account, &extension, &mut change).await?;
     let code = secrets::password();
     let now = app.clock.now_ms();
@@ -109,24 +103,15 @@ pub async fn begin(
 /// A link with which somebody sets a new password.
 ///
 /// # Errors
-/// Forbidden for a login of other accounts too, unless an operator asks: each account would own the others' sign-in.
+/// As [`may_set_password`] says.
 pub async fn invite(app: &App, manager: &Manager, peer: Peer, tenant: &str, username: &str) -> Answer<Invitation> {
     let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
     let unknown = || ApiError::not_found(format_args!("The login {username}"));
-    let member = logins::member(&app.store, access.account.id, username).await?.ok_or_else(unknown)?;
-    if !member.own && !manager.operator {
-        return Err(ApiError::forbidden(
-            "This login belongs to other accounts too, so only an operator may send it a link for a new password.",
-        ));
-    }
-    if member.role > Role::Extension && access.role < Role::Admin {
-        return Err(ApiError::forbidden(
-            "Only an administrator may send links to administrators and managers; ask one.",
-        ));
-    }
+    let member = logins::member(&mut change.tx, access.account.id, username).await?.ok_or_else(unknown)?;
+    may_set_password(manager, &access, &member)?;
     let code = secrets::password();
     let now = app.clock.now_ms();
-    let mut change = Change::begin(app, manager, peer, &access.account).await?;
     let new = queries::NewInvitation {
         code_hash: &secrets::hash(&code),
         membership: member.membership,
@@ -154,46 +139,76 @@ struct Person {
     email: Option<String>,
 }
 
-/// Whoever is to use the extension.
-enum Agent {
-    Known { membership: i64, person: Person },
-    New { username: String, name: String, password_hash: String },
+/// Somebody who gets a login.
+struct Newcomer {
+    username: String,
+    name: String,
+    password_hash: String,
 }
 
-async fn known(app: &App, account: &AccountRow, username: &str) -> Answer<Agent> {
-    let member = logins::member(&app.store, account.id, username).await?;
-    let member = member.ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))?;
-    // With the link comes the right to set the password.
-    if !member.own {
-        return Err(ApiError::forbidden(
-            "The owner of this extension belongs to other accounts too and has a password; no link is needed.",
-        ));
+impl Newcomer {
+    /// Makes the login, the owner of the extension.
+    async fn keep(
+        self,
+        app: &App,
+        account: &AccountRow,
+        number: &str,
+        change: &mut Change<'_>,
+    ) -> Answer<(i64, Person)> {
+        let Self { username, name, password_hash } = self;
+        let email = check_email(&username).ok();
+        let login = NewLogin {
+            username: &username,
+            name: &name,
+            email: email.as_deref(),
+            password_hash: &password_hash,
+            operator: false,
+        };
+        let taken = || format!("username: {username} exists already; choose another.");
+        let login = logins::create(&mut change.tx, &login, app.clock.now_ms())
+            .await
+            .map_err(|e| ApiError::from_rule(e, taken))?;
+        let membership = logins::add_membership(&mut change.tx, login, account.id, Role::Extension).await?;
+        logins::own(&mut change.tx, account.id, number, membership).await?;
+        Ok((membership, Person { username, name, email }))
     }
-    let person = Person { username: member.username, name: member.name, email: member.email };
-    Ok(Agent::Known { membership: member.membership, person })
 }
 
-impl Agent {
-    async fn keep(self, app: &App, account: &AccountRow, change: &mut Change<'_>) -> Answer<(i64, Person)> {
-        match self {
-            Self::Known { membership, person } => Ok((membership, person)),
-            Self::New { username, name, password_hash } => {
-                let email = check_email(&username).ok();
-                let login = NewLogin {
-                    username: &username,
-                    name: &name,
-                    email: email.as_deref(),
-                    password_hash: &password_hash,
-                    operator: false,
-                };
-                let taken = || format!("username: {username} exists already; choose another.");
-                let login = logins::create(&mut change.tx, &login, app.clock.now_ms())
-                    .await
-                    .map_err(|e| ApiError::from_rule(e, taken))?;
-                let membership = logins::add_membership(&mut change.tx, login, account.id, Role::Extension).await?;
-                Ok((membership, Person { username, name, email }))
-            }
-        }
+/// Whoever has the extension already. With the link comes the right to set the password.
+async fn owner(
+    manager: &Manager,
+    access: &Access,
+    extension: &ExtensionRow,
+    change: &mut Change<'_>,
+) -> Answer<(i64, Person)> {
+    let username = extension.login.as_deref().unwrap_or_default();
+    let member = logins::member(&mut change.tx, access.account.id, username).await?;
+    let member = member.ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))?;
+    may_set_password(manager, access, &member)?;
+    Ok((member.membership, Person { username: member.username, name: member.name, email: member.email }))
+}
+
+/// The key that is wanted; otherwise the one that the extension has, the account's first, or a new one.
+async fn key(
+    app: &App,
+    access: &Access,
+    extension: &ExtensionRow,
+    wanted: Option<i64>,
+    change: &mut Change<'_>,
+) -> Answer<i64> {
+    let (account, now) = (access.account.id, app.clock.now_ms());
+    if let Some(key) = wanted {
+        api_keys::must_be_usable(&mut change.tx, account, key, now).await?;
+        return Ok(key);
+    }
+    if let Some(key) = extension.api_key
+        && api_keys::usable(&mut change.tx, account, key, now).await?
+    {
+        return Ok(key);
+    }
+    match api_keys::first(&mut change.tx, account, now).await? {
+        Some(key) => Ok(key),
+        None => new_key(app, access, change).await,
     }
 }
 

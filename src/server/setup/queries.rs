@@ -79,19 +79,6 @@ pub async fn use_up(tx: &mut Tx, code_hash: &str, now: i64) -> Result<bool, sqlx
     Ok(used.bind(now).bind(code_hash).execute(tx).await? == 1)
 }
 
-/// Activates the membership, unless it is already or was disabled.
-pub async fn activate(tx: &mut Tx, membership: i64, now: i64) -> Result<(), sqlx::Error> {
-    query(
-        "UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1)
-         WHERE id = $2 AND state = 'pending'",
-    )
-    .bind(now)
-    .bind(membership)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// An additional registration of this name, if the extension has one.
 pub async fn has_registration(tx: &mut Tx, extension: i64, name: &str) -> Result<bool, sqlx::Error> {
     let row = query("SELECT 1 AS found FROM registration WHERE extension_id = $1 AND name = $2");

@@ -179,3 +179,35 @@ async fn two_who_open_the_same_link_set_one_password() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 403]);
 }
+
+#[tokio::test]
+async fn a_link_opens_no_telephone_that_was_given_to_somebody_else() {
+    let h = Harness::new().await;
+    let browser = admin(&h).await;
+    let path = path(&link(&browser, "101", "nina@acme.example").await);
+    let token = h.operator().await;
+    let given = json!({"login": h.demo.username});
+    assert_eq!(h.patch("/v1/accounts/acme/extensions/101", given).token(&token).send().await.status.as_u16(), 200);
+    let agent = Browser::new(&h);
+    agent.open(&path).await;
+    let done = agent.send("/setup", &[("password", PASSWORD)]).await;
+    assert!(done.has("Your password is set") && !done.html.contains("agent-manager://"), "{}", done.text());
+}
+
+#[tokio::test]
+async fn of_two_who_set_up_one_extension_at_once_one_is_told() {
+    let h = Harness::new().await;
+    let (one, two) = (admin(&h).await, admin(&h).await);
+    let path = format!("{SET_UP}/101");
+    one.open(&path).await;
+    two.open(&path).await;
+    let before = rows(&h, "login").await;
+    let (a, b) = tokio::join!(
+        one.send(&path, &[("name", "Nina"), ("username", "nina@acme.example")]),
+        two.send(&path, &[("name", "Otto"), ("username", "otto@acme.example")])
+    );
+    let mut statuses = [a.status, b.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "{} {}", a.text(), b.text());
+    assert_eq!((rows(&h, "login").await, rows(&h, "invitation").await), (before + 1, 1));
+}

@@ -53,7 +53,7 @@ pub async fn sign_in(
     Form(given): Form<SignIn>,
 ) -> Answer<Response> {
     match parts::refused(sessions::authenticate(&app, peer, &given.username, &given.password).await)? {
-        Ok(login) if second_factor::ask(&app, login.id, &visitor.token).await? => {
+        Ok(login) if second_factor::ask(&app, &login, &visitor.token).await? => {
             let next = given.next.as_deref().map(|next| format!("?next={}", escape(next))).unwrap_or_default();
             Ok(visitor.to(&format!("/sign-in/code{next}"), ""))
         }

@@ -13,6 +13,7 @@ use super::{
     cookie,
     shell::{self, AccountPlace, Extras, Place, Section},
 };
+pub use crate::server::http::percent::escape;
 use crate::server::{
     http::{
         App,
@@ -212,12 +213,6 @@ impl At {
 
 pub fn form_token(token: &str) -> String {
     secrets::hash(&format!("form {token}"))
-}
-
-/// Percent-encoding (RFC 3986 §2.1), for a cookie's value and for parts of addresses.
-pub fn escape(value: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    value.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn unescape(value: &str) -> Option<String> {

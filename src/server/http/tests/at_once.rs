@@ -94,3 +94,34 @@ async fn the_audit_stays_linked() {
     let shown = h.get("/v1/accounts/acme/audit").token(&token).send().await;
     assert_eq!(shown.json.as_array().map(Vec::len), Some(MANY), "{:?}", shown.json.get(0).unwrap_or(&Value::Null));
 }
+
+/// Two who alter different things of one row at once: neither writes back what he did not alter.
+#[tokio::test]
+async fn a_change_keeps_what_another_has_changed_meanwhile() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    let login = format!("/v1/accounts/acme/logins/{}", h.demo.username);
+    for (path, one, other) in [
+        (login.as_str(), json!({"password": GOOD, "name": "Al"}), json!({"enabled": false})),
+        ("/v1/accounts/acme", json!({"name": "New"}), json!({"enabled": false})),
+        ("/v1/accounts/acme/extensions/101", json!({"name": "New"}), json!({"enabled": false})),
+        ("/v1/accounts/acme/extensions/101", json!({"login": h.demo.username}), json!({"api_key": 1})),
+        (
+            "/v1/accounts/acme/extensions/100/registrations/100-acme-laptop",
+            json!({"label": "New"}),
+            json!({"enabled": false}),
+        ),
+    ] {
+        let change = |body: &Value| h.patch(path, body.clone()).token(&token).send();
+        let (a, b) = tokio::join!(change(&one), change(&other));
+        assert_eq!((a.status.as_u16(), b.status.as_u16()), (200, 200), "{} {}", a.text, b.text);
+        let now = change(&json!({})).await.json;
+        for (field, value) in one.as_object().into_iter().chain(other.as_object()).flatten() {
+            match field.as_str() {
+                "password" => {}
+                "enabled" if now["state"].is_string() => assert_eq!(now["state"], "disabled", "{path}"),
+                _ => assert_eq!(now[field], *value, "{path}: {field}"),
+            }
+        }
+    }
+}

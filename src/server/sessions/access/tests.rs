@@ -3,7 +3,18 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::server::http::testing::{GOOD, Harness};
+use super::{
+    super::{Carrier, Manager},
+    Role,
+};
+use crate::server::{
+    http::{
+        input::Peer,
+        problem::ApiError,
+        testing::{GOOD, Harness},
+    },
+    setup::{self, NewAgent},
+};
 
 /// What is asked, and who may: administrator, manager, agent. Everybody else gets 403.
 fn table() -> Vec<(Method, &'static str, Value, [bool; 3])> {
@@ -53,6 +64,37 @@ async fn each_role_may_what_the_table_says() {
             let status = reply.status.as_u16();
             assert_eq!(status < 300, may[who], "{role}: {method} {path} {body}: {}", reply.text);
             assert!(status < 300 || status == 403, "{role}: {method} {path} {body}: {}", reply.text);
+        }
+    }
+}
+
+/// Who has the link can set the password and sign in, so it is for those below alone, also where the caller has given them the
+/// extension himself.
+#[tokio::test]
+async fn a_link_lets_nobody_rise() {
+    let (admin, manager, agent) = (Role::Admin, Role::Manager, Role::Extension);
+    for (caller, owner, may) in [
+        (admin, admin, true),
+        (admin, manager, true),
+        (manager, admin, false),
+        (manager, manager, false),
+        (manager, agent, true),
+        (agent, agent, false),
+    ] {
+        let h = Harness::new().await;
+        h.member("acme", "owner@acme.example", owner.written()).await;
+        let token = h.member("acme", "caller@acme.example", caller.written()).await;
+        let given = json!({"login": "owner@acme.example"});
+        let given = h.patch("/v1/accounts/acme/extensions/101", given).token(&token).send().await;
+        assert_eq!(given.status == 200, caller > agent, "{}", given.text);
+        let asks = Manager::of_token(&h.app, &token, Carrier::Token).await.expect("signed in");
+        let peer = Peer(([127, 0, 0, 1], 1).into());
+        let made = setup::begin(&h.app, &asks, peer, ("acme", "101"), NewAgent::default()).await;
+        let sent = setup::invite(&h.app, &asks, peer, "acme", "owner@acme.example").await;
+        for link in [made, sent] {
+            assert_eq!(link.is_ok(), may, "{caller:?} to {owner:?}");
+            let forbidden = |e: &ApiError| matches!(e, ApiError::Refused(problem) if problem.status == 403);
+            assert!(link.as_ref().err().is_none_or(forbidden), "{:?}", link.err());
         }
     }
 }
