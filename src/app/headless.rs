@@ -95,7 +95,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         ca_file: options.ca_file,
     };
     let events = sender.clone();
-    let driver = Driver::start(phone.options(setup.instance_id.clone()), move |event| {
+    let driver = Driver::start(phone.options(setup.instance_id.clone()), Some(first), move |event| {
         // Calls must not wait for a reader of standard output; nothing waits for the driver after its last event.
         let told = match event.what {
             Event::Stopped { .. } => events.send(Said::Event(event)).is_ok(),
@@ -105,7 +105,6 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
             tracing::warn!("an event is lost: nobody reads standard output");
         }
     })?;
-    driver.send(Tagged { id: None, what: first })?;
     let commands = driver.commands();
     // Not waited for: it may stand in a read of standard input for ever.
     std::thread::Builder::new()

@@ -74,12 +74,14 @@ impl Commands {
 
 impl Driver {
     /// Opens the SIP sockets and starts the thread. `events` is called on that thread and must return at once; the last one
-    /// is [`Event::Stopped`], whatever happens.
+    /// is [`Event::Stopped`], whatever happens. `first` is carried out before anything is heard from the network, so that
+    /// whoever calls on [`Event::Ready`] finds the account there.
     ///
     /// # Errors
     /// When the address cannot be used.
     pub fn start(
         options: Options,
+        first: Option<Command>,
         events: impl Fn(Tagged<Event>) + Send + Sync + 'static,
     ) -> Result<Self, DriverError> {
         let address = options.bind;
@@ -93,7 +95,7 @@ impl Driver {
                 let events = Arc::new(events);
                 let heard = events.clone();
                 stopping(&*events, || {
-                    runtime.block_on(Shell::run(options, sockets, receiver, Box::new(move |e| heard(e))))
+                    runtime.block_on(Shell::run(options, sockets, first, receiver, Box::new(move |e| heard(e))))
                 });
             })
             .map_err(DriverError::Thread)?;

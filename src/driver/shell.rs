@@ -99,6 +99,7 @@ impl Shell {
     pub(super) async fn run(
         options: Options,
         sockets: Sockets,
+        first: Option<Command>,
         commands: mpsc::Receiver<Tagged<Command>>,
         events: Box<dyn FnMut(Tagged<Event>) + Send>,
     ) -> Result<(), String> {
@@ -126,18 +127,23 @@ impl Shell {
             events,
             options,
         };
-        shell.start();
+        shell.start(first);
         shell.turn(Sources { commands, tms, media, signals }).await;
         shell.media.shutdown();
         Ok(())
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, first: Option<Command>) {
         // Bound to every address, the right one is known once the peer is.
         let address = local::shown(self.bound);
         self.set_local(address);
         let transport = self.options.transport.unwrap_or(Transport::Udp);
         self.tell(Event::Ready { sip: format!("{}:{address}", transport.uri_name()) });
+        if let Some(what) = first {
+            let now = clock();
+            self.handle_command(now, Tagged { id: None, what });
+            self.drain(now);
+        }
     }
 
     async fn turn(&mut self, mut sources: Sources) {

@@ -172,7 +172,7 @@ impl Running {
             ca_file: None,
         };
         let events = input.clone();
-        let driver = Driver::start(softphone.options(setup.instance_id), move |event| {
+        let driver = Driver::start(softphone.options(setup.instance_id), None, move |event| {
             // A level that is not shown is not missed; everything else waits its turn.
             let lossy = matches!(event.what, Event::Levels { .. });
             let input = Input::Event(event.what);
