@@ -6,11 +6,12 @@
 //! sip  <- ua <- driver <- app -> ui          sip, tms::wire <- server <- bin/tms -> demo
 //!   sip::sdp, ua -> media::plan              ua, media      <- demo
 //!         driver -> media, tms               ui -> ui::snapshot only
+//! sip <- stream <- driver, server
 //! ```
 //!
 //! `sip`, `ua`, `media::{rtp,rtcp,jitter,dsp}` and `tms::session` are sans-IO: they take time, randomness and bytes as
 //! arguments and return what to do. Sockets, clocks, files and threads live in `driver`, `media::{device,engine}`,
-//! `server` and `app`.
+//! `stream`, `server` and `app`.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test takes its first instant from the clock"))]
 
@@ -22,6 +23,7 @@ pub mod headless;
 pub mod media;
 pub mod server;
 pub mod sip;
+pub mod stream;
 pub mod tms;
 pub mod ua;
 pub mod ui;

@@ -12,16 +12,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Offer/answer ends in the plain plan that the media engine takes.
     ("sip/sdp", &["media::plan"]),
     ("sip", &[]),
+    ("stream", &["sip"]),
     ("media", &[]),
     ("ua", &["sip", "media::plan", "media::stats"]),
     // `ua::api::Secret` and the randomness are shared; the TMS's client knows no calls.
     ("tms", &["sip::entropy", "ua::api"]),
     ("config", &["sip", "media", "tms::wire", "ua::api", "ui::snapshot"]),
-    ("driver", &["sip", "ua", "media", "tms", "config"]),
+    ("driver", &["sip", "stream", "ua", "media", "tms", "config"]),
     ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),
     ("ui", &[]),
     ("app", &["sip", "ua", "media", "tms", "config", "driver", "headless", "ui"]),
-    ("server", &["sip", "tms::wire"]),
+    ("server", &["sip", "stream", "tms::wire"]),
     ("demo", &["sip", "ua", "media", "tms::wire", "driver"]),
 ];
 

@@ -16,7 +16,8 @@ use crate::{
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::ExitCode,
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::mpsc::{SyncSender, TrySendError, sync_channel},
+    time::Duration,
 };
 
 mod who;
@@ -24,6 +25,11 @@ mod who;
 /// Events waiting for standard output; when nobody reads it, later ones are lost rather than calls held up. Their places are
 /// all in memory from the start: a megabyte at 4096.
 const WAITING_LINES: usize = 256;
+/// How long the last lines may take to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// A full queue is tried so often and so long apart: five seconds in all.
+const READER_TURNS: u32 = 500;
+const READER_TURN: Duration = Duration::from_millis(10);
 /// Longer lines are no commands.
 const LONGEST_LINE: u64 = 64 * 1024;
 
@@ -95,14 +101,15 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         ca_file: options.ca_file,
     };
     let events = sender.clone();
+    let (stopping, stopped) = sync_channel(1);
     let driver = Driver::start(phone.options(setup.instance_id.clone()), Some(first), move |event| {
-        // Calls must not wait for a reader of standard output; nothing waits for the driver after its last event.
-        let told = match event.what {
-            Event::Stopped { .. } => events.send(Said::Event(event)).is_ok(),
-            _ => events.try_send(Said::Event(event)).is_ok(),
-        };
-        if !told {
+        let is_last = matches!(event.what, Event::Stopped { .. });
+        // Calls must not wait for a reader of standard output.
+        if events.try_send(Said::Event(event)).is_err() {
             tracing::warn!("an event is lost: nobody reads standard output");
+        }
+        if is_last {
+            let _ = stopping.try_send(());
         }
     })?;
     let commands = driver.commands();
@@ -111,9 +118,15 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         .name("commands".into())
         .spawn(move || read_commands(input, &commands, &sender))
         .map_err(DriverError::Thread)?;
-    let code = write_lines(&lines, &driver.commands(), &mut setup);
+    let (commands, (done, code)) = (driver.commands(), sync_channel(1));
+    // Not waited for without end either: nobody may read standard output.
+    std::thread::Builder::new()
+        .name("lines".into())
+        .spawn(move || done.send(write_lines(&lines, &commands, &mut setup)))
+        .map_err(DriverError::Thread)?;
+    let _ = stopped.recv();
     driver.join();
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(code.recv_timeout(LAST_LINES).unwrap_or(FATAL)))
 }
 
 /// Until the end of input, which means `quit`.
@@ -125,19 +138,29 @@ fn read_commands(mut input: impl BufRead, commands: &Commands, lines: &SyncSende
         match command::parse(&line) {
             Ok(command) => {
                 let ordered = Said::Ordered(command.what.clone());
-                if commands.send_waiting(command).is_err() || lines.send(ordered).is_err() {
+                if commands.send_waiting(command).is_err() {
                     return;
                 }
+                say(lines, ordered);
             }
-            Err(rejected) => {
-                if lines.send(Said::Rejected(rejected)).is_err() {
-                    return;
-                }
-            }
+            Err(rejected) => say(lines, Said::Rejected(rejected)),
         }
     }
     // The driver may have stopped already.
     let _ = commands.send_waiting(Tagged { id: None, what: Command::Quit });
+}
+
+/// Waits for a reader of standard output that is slow, but not for one that does not read at all: the end of input is to be
+/// heard all the same.
+fn say(lines: &SyncSender<Said>, mut said: Said) {
+    for _ in 0..READER_TURNS {
+        match lines.try_send(said) {
+            Err(TrySendError::Full(back)) => said = back,
+            Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+        }
+        std::thread::park_timeout(READER_TURN);
+    }
+    tracing::warn!("an answer is lost: nobody reads standard output");
 }
 
 /// One line; what is longer than any command is skipped to its end and given back cut, which no parser takes for a command.

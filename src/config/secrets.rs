@@ -1,5 +1,5 @@
-//! Password, API key, the token of a link's session, SIP passwords: from the environment or standard input for headless, else remembered in the system's keyring or,
-//! where there is none, in a file that only the user can read.
+//! Password, API key, the token of a link's session, SIP passwords: from the environment or standard input for headless, else
+//! remembered in the system's keyring or, where there is none, in a file that only the user can read.
 
 use super::{
     ConfigError,

@@ -67,11 +67,6 @@ impl Answers {
         self.void("The call has ended.", |pending| pending.settles.call() == Some(call))
     }
 
-    /// Whether a command of that name waits for its answer.
-    pub(super) fn awaits(&self, command: &str) -> bool {
-        self.0.iter().any(|pending| pending.command == command)
-    }
-
     fn void(&mut self, why: &str, is_void: impl Fn(&Pending) -> bool) -> Vec<Tagged<Event>> {
         let (voided, left) = std::mem::take(&mut self.0).into_iter().partition::<VecDeque<_>, _>(is_void);
         self.0 = left;
@@ -295,7 +290,6 @@ mod tests {
         assert!(answers.expect(Some(1.into()), &select("p")).is_empty());
         assert_eq!(marks(answers.expect(Some(2.into()), &select("s"))), [(Some(1.into()), "select")]);
         assert_eq!(marks(answers.expect(Some(3.into()), &Command::Offline)), [(Some(2.into()), "select")]);
-        assert!(answers.awaits("offline"));
         assert_eq!(answers.claim(&Event::Done { command: "offline", call: None }), Some(3.into()));
     }
 

@@ -95,7 +95,11 @@ impl Driver {
                 let events = Arc::new(events);
                 let heard = events.clone();
                 stopping(&*events, || {
-                    runtime.block_on(Shell::run(options, sockets, first, receiver, Box::new(move |e| heard(e))))
+                    let result =
+                        runtime.block_on(Shell::run(options, sockets, first, receiver, Box::new(move |e| heard(e))));
+                    // A look-up that hangs in the system's resolver is not waited for.
+                    runtime.shutdown_background();
+                    result
                 });
             })
             .map_err(DriverError::Thread)?;

@@ -6,10 +6,6 @@ use crate::sip::{
 };
 use std::time::{Duration, Instant};
 
-/// RFC 5626 §4.4.1: a double CRLF is a ping.
-pub(super) const PING: &[u8] = b"\r\n\r\n";
-/// RFC 5626 §4.4.1: a single CRLF is the pong.
-pub(super) const PONG: &[u8] = b"\r\n";
 /// RFC 5626 §4.4.1: the flow has failed when no pong comes within ten seconds.
 const PONG_WAIT: Duration = Duration::from_secs(10);
 /// RFC 5626 §4.4.2 asks for 24 to 29 s towards NATs over UDP, §4.4.1 for 95 to 120 s over streams.
@@ -53,12 +49,19 @@ impl KeepAlive {
         self.0 = None;
     }
 
+    pub(super) fn flow_lost(&mut self, flow: Flow) {
+        if self.0.as_ref().is_some_and(|kept| kept.flow == flow) {
+            self.stop();
+        }
+    }
+
     pub(super) fn handle_pong(&mut self, flow: Flow) {
-        if let Some(kept) = self.0.as_mut().filter(|kept| kept.flow == flow) {
+        // Half of a ping of the peer's own is no pong: it counts only where one is expected.
+        if let Some(kept) = self.0.as_mut().filter(|kept| kept.flow == flow)
+            && let State::AwaitingPong { next, .. } = kept.state
+        {
             kept.pongs = true;
-            if let State::AwaitingPong { next, .. } = kept.state {
-                kept.state = State::Quiet { until: next };
-            }
+            kept.state = State::Quiet { until: next };
         }
     }
 
@@ -140,7 +143,8 @@ mod tests {
         let tcp = flow(Transport::Tcp);
         let (mut keep, mut now, mut entropy) = (KeepAlive::default(), Instant::now(), Entropy::from_seed(2));
         keep.keep(now, tcp, &mut entropy);
-        // A peer that never pongs is left alone.
+        // A peer that never pongs is left alone, also where it pings.
+        keep.handle_pong(tcp);
         for _ in 0..3 {
             assert_eq!(next(&mut keep, &mut now, &mut entropy).0, Some(Due::Ping(tcp)));
             assert_eq!(next(&mut keep, &mut now, &mut entropy), (None, 10.0));

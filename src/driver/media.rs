@@ -32,6 +32,8 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
+    /// For an engine that does not know the call yet.
+    muted: bool,
     plan: Option<MediaPlan>,
 }
 
@@ -49,7 +51,13 @@ impl Media {
     pub(super) fn open(&mut self, call: CallId, remote: SocketAddr) -> Result<SocketAddr, String> {
         let ip = local::ip_towards(self.bound, remote)
             .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;
-        self.engine()?.open(call, ip).map_err(|e| e.to_string())
+        let muted = self.calls.get(&call).is_some_and(|live| live.muted);
+        let engine = self.engine()?;
+        let opened = engine.open(call, ip).map_err(|e| e.to_string())?;
+        if muted {
+            engine.send(EngineCommand::Mute { session: call, on: true });
+        }
+        Ok(opened)
     }
 
     pub(super) fn plan(&mut self, call: CallId, plan: MediaPlan) {
@@ -72,6 +80,7 @@ impl Media {
             let live = self.calls.entry(info.call).or_insert_with(|| Live {
                 info: info.clone(),
                 connected: false,
+                muted: false,
                 plan: None,
             });
             live.info = info.clone();
@@ -81,7 +90,7 @@ impl Media {
             }
         }
         let tone = match tones::tone(self.calls.values().map(|live| &live.info)) {
-            None if tones::is_busy(&info.state) => Some(Tone::Busy),
+            None if tones::is_busy(info) => Some(Tone::Busy),
             tone => tone,
         };
         self.play(tone);
@@ -91,6 +100,9 @@ impl Media {
     /// A sentence.
     pub(super) fn mute(&mut self, call: CallId, on: bool) -> Result<(), String> {
         self.live(call)?;
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.muted = on;
+        }
         self.tell(EngineCommand::Mute { session: call, on });
         Ok(())
     }
@@ -104,6 +116,9 @@ impl Media {
         let Some(plan) = live.plan.as_ref().filter(|_| live.connected) else {
             return Err(format!("Call {call} is not connected yet; send digits once it is."));
         };
+        if !plan.direction.sends() {
+            return Err(format!("The other side has put call {call} on hold; send digits once it is back."));
+        }
         let via = match (via, plan.telephone_event) {
             (Some(DtmfVia::Rfc4733), None) => {
                 return Err(format!(
@@ -126,9 +141,9 @@ impl Media {
         stats.ok_or_else(|| format!("Call {call} has no audio yet."))
     }
 
-    /// What to say of a call whose peer is not heard any more.
+    /// What to say of a call whose peer is not heard any more; on hold it has nothing to say.
     pub(super) fn silence(&self, call: CallId) -> Option<Notice> {
-        let info = &self.calls.get(&call)?.info;
+        let info = &self.calls.get(&call).filter(|live| live.info.state == CallState::Connected)?.info;
         let peer = info.peer_name.as_ref().unwrap_or(&info.peer);
         let text = format!(
             "Nothing has come from {peer} for {} seconds. If they do not hear you either, hang up and call again.",
@@ -196,8 +211,15 @@ impl Media {
             Some(engine) => engine,
             None => {
                 let events = self.events.clone();
-                // Figures and levels come again; a full queue means that nobody could have looked at them.
-                let started = MediaEngine::start(self.audio.clone(), move |event| drop(events.try_send(event)));
+                let started = MediaEngine::start(self.audio.clone(), move |event| {
+                    // Figures and levels come again: they leave half of the queue to what is told once. Nothing is waited
+                    // for, since the loop may wait for the engine.
+                    let comes_again =
+                        matches!(event, EngineEvent::Stats { last: false, .. } | EngineEvent::Levels { .. });
+                    if !comes_again || events.capacity() > events.max_capacity() / 2 {
+                        drop(events.try_send(event));
+                    }
+                });
                 let engine = started.map_err(|e| e.to_string())?;
                 if self.impairment.is_some() {
                     engine.send(EngineCommand::Impair(self.impairment));

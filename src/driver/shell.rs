@@ -4,7 +4,7 @@ use super::{
     answers::Answers,
     api::{Command, Event, Tagged},
     handle::Options,
-    keepalive::{Due, KeepAlive, PING},
+    keepalive::{Due, KeepAlive},
     local,
     media::Media,
     tms::{TmsInput, TmsShell},
@@ -16,6 +16,7 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
     },
+    stream,
     tms::{client::Client, sessions::Sessions},
     ua::{
         UserAgent,
@@ -83,8 +84,6 @@ pub(super) struct Shell {
     media: Media,
     look_ups: JoinSet<(ResolveId, Result<Vec<Flow>, String>)>,
     keep_alive: KeepAlive,
-    /// Where the last REGISTER went.
-    registrar: Option<Flow>,
     entropy: Entropy,
     answers: Answers,
     phase: Phase,
@@ -120,7 +119,6 @@ impl Shell {
             media: Media::new(options.audio.clone(), options.impairment, bound.ip(), media_sender),
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
-            registrar: None,
             entropy,
             answers: Answers::default(),
             phase: Phase::Running,
@@ -128,7 +126,7 @@ impl Shell {
             options,
         };
         shell.start(first);
-        shell.turn(Sources { commands, tms, media, signals }).await;
+        shell.run_loop(Sources { commands, tms, media, signals }).await;
         shell.media.shutdown();
         Ok(())
     }
@@ -146,13 +144,13 @@ impl Shell {
         }
     }
 
-    async fn turn(&mut self, mut sources: Sources) {
+    async fn run_loop(&mut self, mut sources: Sources) {
         while self.phase != Phase::Done {
             let input = self.next(&mut sources).await;
             let now = clock();
             self.handle(now, input);
             self.drain(now);
-            self.advance(now);
+            self.advance_shutdown(now);
         }
     }
 
@@ -199,9 +197,7 @@ impl Shell {
     }
 
     fn flow_lost(&mut self, now: Instant, flow: Flow, reason: &str, lost: Vec<u64>) {
-        if self.registrar == Some(flow) {
-            self.keep_alive.stop();
-        }
+        self.keep_alive.flow_lost(flow);
         for token in lost {
             self.agent.handle_transport_failed(now, token, reason);
         }
@@ -214,7 +210,7 @@ impl Shell {
         match self.keep_alive.handle_timeout(now, &mut self.entropy) {
             Some(Due::Ping(flow)) => {
                 // A connection that is gone reports so by itself.
-                let _ = self.transports.send(now, flow, PING.to_vec(), None);
+                let _ = self.transports.send(now, flow, stream::PING.to_vec(), None);
             }
             Some(Due::Dead(flow)) => {
                 let lost = self.transports.close(flow);
@@ -241,7 +237,7 @@ impl Shell {
     }
 
     /// The way out: SIP first, for signing out revokes the credential that un-registering needs.
-    fn advance(&mut self, now: Instant) {
+    fn advance_shutdown(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Leaving { until } if until <= now) {
             self.sign_out_and_stop(now);
         }
@@ -259,7 +255,7 @@ impl Shell {
     }
 
     /// How `remote` sees us, where we are bound to every address.
-    fn face(&mut self, remote: SocketAddr) -> Result<(), String> {
+    fn set_local_towards(&mut self, remote: SocketAddr) -> Result<(), String> {
         if self.bound.ip().is_unspecified() {
             let ip = local::ip_towards(self.bound.ip(), remote)
                 .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;

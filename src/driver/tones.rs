@@ -15,9 +15,9 @@ pub(super) fn tone<'a>(calls: impl Iterator<Item = &'a CallInfo> + Clone) -> Opt
     early.any(|c| c.state == CallState::Early { media: false }).then_some(Tone::Ringback)
 }
 
-/// 486, 600: busy; 480 and 503 and the like are told in words.
-pub(super) const fn is_busy(state: &CallState) -> bool {
-    matches!(state, CallState::Ended { code: Some(486 | 600), .. })
+/// 486, 600 to a call of ours: busy; 480 and 503 and the like are told in words.
+pub(super) fn is_busy(call: &CallInfo) -> bool {
+    call.direction == CallDirection::Out && matches!(call.state, CallState::Ended { code: Some(486 | 600), .. })
 }
 
 #[cfg(test)]

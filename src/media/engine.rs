@@ -146,10 +146,11 @@ pub enum EngineEvent {
     /// The devices that exist and those in use, after a change.
     Devices(DeviceList),
     Notice(Notice),
-    /// A connected session that is to receive has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told once a
-    /// silence.
+    /// A connected session has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told `again` every 30 s as
+    /// long as it lasts. On hold a peer may have nothing to say.
     Silent {
         session: SessionId,
+        again: bool,
     },
     /// All queued digits of one `Dtmf` command are sent.
     DtmfSent {

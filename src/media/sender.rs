@@ -5,7 +5,7 @@ use super::{
     codec::{Encoder, LossHint},
     dtmf::{KeySender, Sending},
     engine::DtmfVia,
-    plan::{Codec, Direction, MediaPlan},
+    plan::{Codec, Direction, MediaPlan, OpusParams},
     rtp::{MAX_PACKET, Packet},
     stats::TxStats,
 };
@@ -31,6 +31,8 @@ pub struct Sender {
     /// Payload type and clock rate of events, when agreed on.
     events: Option<(u8, u32)>,
     encoder: Encoder,
+    /// What the encoder was made for.
+    opus: OpusParams,
     muted: bool,
     /// The next packet is the first after a silence (RFC 3551 §4.1).
     talkspurt: bool,
@@ -53,6 +55,7 @@ impl Sender {
             packet_ms: packet_ms(plan),
             events: events(plan),
             encoder: Encoder::new(plan.send.1, &plan.opus),
+            opus: plan.opus,
             muted: false,
             talkspurt: true,
             keys: KeySender::default(),
@@ -64,8 +67,8 @@ impl Sender {
 
     /// A new agreement; numbering goes on.
     pub fn set_plan(&mut self, plan: &MediaPlan) {
-        if plan.send.1 != self.codec {
-            self.encoder = Encoder::new(plan.send.1, &plan.opus);
+        if plan.send.1 != self.codec || plan.send.1 == Codec::Opus && plan.opus != self.opus {
+            (self.encoder, self.opus) = (Encoder::new(plan.send.1, &plan.opus), plan.opus);
         }
         self.talkspurt |= !self.direction.sends();
         (self.payload_type, self.codec) = plan.send;

@@ -76,26 +76,26 @@ impl UserAgent {
                 }
             }
             Command::Dial { to } => self.dial(&to),
-            Command::Answer { call } => self.with_call(now, "answer", call, |session, stack| session.answer(stack)),
+            Command::Answer { call } => self.with_call("answer", call, |session, stack| session.answer(stack)),
             Command::Reject { call, code } => {
-                self.with_call(now, "reject", call, |session, stack| session.reject(now, stack, code));
+                self.with_call("reject", call, |session, stack| session.reject(now, stack, code));
             }
             Command::Hangup { call } => {
-                self.with_call(now, "hangup", call, |session, stack| session.hang_up(now, stack));
+                self.with_call("hangup", call, |session, stack| session.hang_up(now, stack));
             }
             Command::Hold { call } => {
-                self.with_call(now, "hold", call, |session, stack| session.set_hold(now, stack, true));
+                self.with_call("hold", call, |session, stack| session.set_hold(stack, true));
             }
             Command::Resume { call } => {
-                self.with_call(now, "resume", call, |session, stack| session.set_hold(now, stack, false));
+                self.with_call("resume", call, |session, stack| session.set_hold(stack, false));
             }
             Command::Probe { call } => {
                 if let Some(session) = self.sessions.get_mut(&call) {
-                    session.probe(now, &mut self.stack);
+                    session.probe(&mut self.stack);
                 }
             }
             Command::DtmfInfo { call, digits } => {
-                self.with_call(now, "dtmf", call, |session, stack| session.send_digits(now, stack, &digits));
+                self.with_call("dtmf", call, |session, stack| session.send_digits(stack, &digits));
             }
             Command::Shutdown => self.shut_down(now),
         }
@@ -106,6 +106,15 @@ impl UserAgent {
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
         self.stack.handle_message(now, flow, message);
         self.run(now);
+    }
+
+    pub const fn has_account(&self) -> bool {
+        self.registration.is_some()
+    }
+
+    /// How the registrar that we are registered with reaches us, while we are.
+    pub fn registered_over(&self) -> Option<Flow> {
+        self.registration.as_ref().and_then(Registration::flow)
     }
 
     /// The answer to [`Output::Resolve`]: the ways in their order, or why there is none.
@@ -122,7 +131,7 @@ impl UserAgent {
             None if opened => self.stack.emit(Output::CloseMedia { call }),
             None => {}
         }
-        self.settle(now, call);
+        self.settle(call);
         self.run(now);
     }
 
@@ -157,7 +166,7 @@ impl UserAgent {
             if let Some(session) = self.sessions.get_mut(&call) {
                 session.handle_timeout(now, &mut self.stack);
             }
-            self.settle(now, call);
+            self.settle(call);
         }
         self.run(now);
     }
@@ -181,10 +190,10 @@ impl UserAgent {
 
     fn set_account(&mut self, now: Instant, account: Account) {
         if let Some(registration) = self.registration.as_mut().filter(|r| r.account().is_renewed_by(&account)) {
-            return registration.renew(now, &mut self.stack, Arc::new(account));
+            return registration.renew(&mut self.stack, Arc::new(account));
         }
         self.clear_account(now);
-        self.registration = Some(Registration::start(now, &mut self.stack, Arc::new(account)));
+        self.registration = Some(Registration::start(&mut self.stack, Arc::new(account)));
     }
 
     fn clear_account(&mut self, now: Instant) {
@@ -217,13 +226,7 @@ impl UserAgent {
         }
     }
 
-    fn with_call(
-        &mut self,
-        now: Instant,
-        command: &'static str,
-        call: CallId,
-        act: impl FnOnce(&mut Session, &mut Stack),
-    ) {
+    fn with_call(&mut self, command: &'static str, call: CallId, act: impl FnOnce(&mut Session, &mut Stack)) {
         match self.sessions.get_mut(&call) {
             Some(session) => act(session, &mut self.stack),
             None => {
@@ -231,13 +234,13 @@ impl UserAgent {
                 self.stack.emit(Output::Event(Event::Refused { command, call: Some(call), message }));
             }
         }
-        self.settle(now, call);
+        self.settle(call);
     }
 
     fn shut_down(&mut self, now: Instant) {
         let calls: Vec<_> = self.sessions.keys().copied().collect();
         for call in calls {
-            self.with_call(now, "hangup", call, |session, stack| session.hang_up(now, stack));
+            self.with_call("hangup", call, |session, stack| session.hang_up(now, stack));
         }
         self.clear_account(now);
         if self.shutdown == Shutdown::No {
@@ -252,21 +255,21 @@ impl UserAgent {
                 Incoming::Request { transaction, request, flow } => self.request(now, transaction, request, flow),
                 Incoming::Ack { request } => self.ack(now, &request),
                 Incoming::Cancelled { transaction, cancel } => {
-                    self.with_owner(now, transaction, |session, stack| session.handle_cancelled(now, stack, &cancel));
+                    self.with_owner(transaction, |session, stack| session.handle_cancelled(now, stack, &cancel));
                 }
                 Incoming::NoAck { transaction } => {
-                    self.with_owner(now, transaction, |session, stack| session.handle_no_ack(now, stack));
-                    self.farewells.handle_no_ack(now, &mut self.stack, transaction);
+                    self.with_owner(transaction, |session, stack| session.handle_no_ack(now, stack));
+                    self.farewells.handle_no_ack(&mut self.stack, transaction);
                 }
                 Incoming::Reply { owner, id, request, reply } => self.reply(now, owner, id, request, reply),
                 Incoming::Stray { id, account, invite, response } => {
-                    self.farewells.end_stray(now, &mut self.stack, account, (id, &invite, &response));
+                    self.farewells.end_stray(&mut self.stack, account, (id, &invite, &response));
                 }
                 Incoming::Resolved { call, flows } => {
                     if let Some(session) = self.sessions.get_mut(&call) {
                         session.handle_resolved(now, &mut self.stack, flows);
                     }
-                    self.settle(now, call);
+                    self.settle(call);
                 }
             }
         }
@@ -295,9 +298,9 @@ impl UserAgent {
                 if let Some(session) = self.sessions.get_mut(&call) {
                     session.handle_reply(now, &mut self.stack, id, request, reply);
                 }
-                self.settle(now, call);
+                self.settle(call);
             }
-            Owner::Farewell => self.farewells.handle_reply(now, &mut self.stack, id, request, &reply),
+            Owner::Farewell => self.farewells.handle_reply(&mut self.stack, id, request, &reply),
             Owner::Abandoned => {}
         }
     }
@@ -330,7 +333,7 @@ impl UserAgent {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(id)) {
             let call = *call;
             session.handle_request(now, &mut self.stack, (transaction, request, flow));
-            self.settle(now, call);
+            self.settle(call);
         } else if !self.farewells.handle_request(now, &mut self.stack, id, (transaction, request)) {
             self.stack.respond(now, transaction, Response::to(request, 481, None));
         }
@@ -373,32 +376,27 @@ impl UserAgent {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(&id)) {
             let call = *call;
             session.handle_ack(now, &mut self.stack, request);
-            self.settle(now, call);
+            self.settle(call);
         } else {
             self.farewells.handle_ack(now, &mut self.stack, &id);
         }
     }
 
-    fn with_owner(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransactionId,
-        act: impl FnOnce(&mut Session, &mut Stack),
-    ) {
+    fn with_owner(&mut self, transaction: ServerTransactionId, act: impl FnOnce(&mut Session, &mut Stack)) {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.owns(transaction)) {
             let call = *call;
             act(session, &mut self.stack);
-            self.settle(now, call);
+            self.settle(call);
         }
     }
 
     /// Lets a call go that has ended, and says to the peer what is left to say.
-    fn settle(&mut self, now: Instant, call: CallId) {
+    fn settle(&mut self, call: CallId) {
         let Some(session) = self.sessions.get_mut(&call).filter(|session| session.is_ended()) else { return };
         let parting = session.take_parting();
         self.sessions.remove(&call);
         if let Some(parting) = parting {
-            self.farewells.say(now, &mut self.stack, parting);
+            self.farewells.say(&mut self.stack, parting);
         }
     }
 }

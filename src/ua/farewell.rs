@@ -37,14 +37,14 @@ impl Farewells {
         self.byes.len() + self.unconfirmed.len()
     }
 
-    pub fn say(&mut self, now: Instant, stack: &mut Stack, parting: Parting) {
+    pub fn say(&mut self, stack: &mut Stack, parting: Parting) {
         match parting {
             Parting::Bye { mut dialog, account, reason } => {
                 let mut bye = dialog.request(Method::BYE);
                 if let Some(reason) = reason {
                     bye.headers.push("Reason", reason);
                 }
-                self.send(now, stack, bye, Bye { dialog, account });
+                self.send(stack, bye, Bye { dialog, account });
             }
             Parting::AfterAck { transaction, dialog, account } => {
                 self.unconfirmed.push((transaction, dialog, account));
@@ -55,7 +55,6 @@ impl Farewells {
     /// A 2xx nobody waits for: ACK, then BYE (RFC 3261 §13.2.2.4).
     pub fn end_stray(
         &mut self,
-        now: Instant,
         stack: &mut Stack,
         account: Arc<Account>,
         (id, invite, response): (RequestId, &Request, &Response),
@@ -64,22 +63,22 @@ impl Farewells {
         let Ok(dialog) = dialog else { return };
         let Ok(ack) = dialog.ack(invite) else { return };
         let hop = (&dialog.next_hop().clone(), account.transport);
-        stack.confirm(now, id, &dialog.id().remote_tag.clone(), ack, hop);
-        self.say(now, stack, Parting::Bye { dialog: Box::new(dialog), account, reason: None });
+        stack.confirm(id, &dialog.id().remote_tag.clone(), ack, hop);
+        self.say(stack, Parting::Bye { dialog: Box::new(dialog), account, reason: None });
     }
 
     /// The ACK that a BYE waits for.
     pub fn handle_ack(&mut self, now: Instant, stack: &mut Stack, id: &DialogId) {
         if let Some(at) = self.unconfirmed.iter().position(|(_, dialog, _)| dialog.id() == id) {
             stack.acknowledged(now, self.unconfirmed[at].0);
-            self.release(now, stack, at);
+            self.release(stack, at);
         }
     }
 
     /// It never came; BYE all the same.
-    pub fn handle_no_ack(&mut self, now: Instant, stack: &mut Stack, transaction: ServerTransactionId) {
+    pub fn handle_no_ack(&mut self, stack: &mut Stack, transaction: ServerTransactionId) {
         if let Some(at) = self.unconfirmed.iter().position(|(t, _, _)| *t == transaction) {
-            self.release(now, stack, at);
+            self.release(stack, at);
         }
     }
 
@@ -104,14 +103,7 @@ impl Farewells {
         true
     }
 
-    pub fn handle_reply(
-        &mut self,
-        now: Instant,
-        stack: &mut Stack,
-        id: RequestId,
-        mut request: Request,
-        reply: &Reply,
-    ) {
+    pub fn handle_reply(&mut self, stack: &mut Stack, id: RequestId, mut request: Request, reply: &Reply) {
         let Reply::Response(response, _) = reply else {
             self.byes.remove(&id);
             return;
@@ -123,18 +115,18 @@ impl Farewells {
         if matches!(response.code(), 401 | 407) && stack.answer_challenge(&bye.account, &mut request, response).is_ok()
         {
             bye.dialog.renew(&mut request);
-            self.send(now, stack, request, bye);
+            self.send(stack, request, bye);
         }
     }
 
-    fn release(&mut self, now: Instant, stack: &mut Stack, at: usize) {
+    fn release(&mut self, stack: &mut Stack, at: usize) {
         let (_, dialog, account) = self.unconfirmed.remove(at);
-        self.say(now, stack, Parting::Bye { dialog, account, reason: None });
+        self.say(stack, Parting::Bye { dialog, account, reason: None });
     }
 
-    fn send(&mut self, now: Instant, stack: &mut Stack, request: Request, bye: Bye) {
+    fn send(&mut self, stack: &mut Stack, request: Request, bye: Bye) {
         let hop = bye.dialog.next_hop();
-        let id = stack.send(now, (&bye.account, request), hop, Owner::Farewell, None);
+        let id = stack.send((&bye.account, request), hop, Owner::Farewell, None);
         self.byes.insert(id, bye);
     }
 }

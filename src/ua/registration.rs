@@ -45,6 +45,8 @@ pub(super) struct Registration {
     reported: Option<RegistrationState>,
     /// Who granted last.
     registered_at: Option<IpAddr>,
+    /// Until when the registrar may keep our contact, whatever became of the registration since.
+    bound_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,7 @@ enum Phase {
 
 impl Registration {
     /// Begins to register `account`, if it is to register at all.
-    pub fn start(now: Instant, stack: &mut Stack, account: Arc<Account>) -> Self {
+    pub fn start(stack: &mut Stack, account: Arc<Account>) -> Self {
         let mut this = Self {
             phase: Phase::Unneeded,
             call_id: stack.entropy.call_id(),
@@ -86,10 +88,11 @@ impl Registration {
             service_route: Vec::new(),
             reported: None,
             registered_at: None,
+            bound_until: None,
             account,
         };
         if this.account.register {
-            this.attempt(now, stack);
+            this.attempt(stack);
         } else {
             // Ready for calls at once; nothing expires.
             this.report(stack, RegistrationState::Online { expires: Duration::ZERO });
@@ -98,16 +101,24 @@ impl Registration {
     }
 
     /// The same account with other credentials: registers with them at once, and stays online meanwhile.
-    pub fn renew(&mut self, now: Instant, stack: &mut Stack, account: Arc<Account>) {
+    pub fn renew(&mut self, stack: &mut Stack, account: Arc<Account>) {
         self.account = account;
         match self.phase {
             Phase::Unneeded => self.report(stack, RegistrationState::Online { expires: Duration::ZERO }),
-            _ => self.attempt(now, stack),
+            _ => self.attempt(stack),
         }
     }
 
     pub const fn account(&self) -> &Arc<Account> {
         &self.account
+    }
+
+    /// The flow of the last grant, while it is good.
+    pub const fn flow(&self) -> Option<Flow> {
+        match self.phase {
+            Phase::Online { flow, .. } => Some(flow),
+            _ => None,
+        }
     }
 
     /// The Route of a request outside a dialog: what the registrar told us, else the configured proxy.
@@ -133,13 +144,14 @@ impl Registration {
     /// Un-registers; reported as offline at once, since nothing that comes later changes it.
     pub fn leave(&mut self, now: Instant, stack: &mut Stack) {
         self.report(stack, RegistrationState::Offline);
+        let is_bound = self.bound_until.is_some_and(|until| now < until);
         self.phase = match self.phase {
-            // A REGISTER on its way may still be granted.
-            Phase::Online { .. } | Phase::Registering { .. } => {
-                Phase::Leaving { request: self.send(now, stack, Duration::ZERO) }
-            }
             Phase::Leaving { request } => Phase::Leaving { request },
-            Phase::Unneeded | Phase::Waiting { .. } | Phase::Stopped | Phase::Gone => Phase::Gone,
+            Phase::Unneeded | Phase::Gone => Phase::Gone,
+            // A REGISTER on its way may still be granted.
+            Phase::Registering { .. } => Phase::Leaving { request: self.send(stack, Duration::ZERO) },
+            _ if is_bound => Phase::Leaving { request: self.send(stack, Duration::ZERO) },
+            _ => Phase::Gone,
         };
     }
 
@@ -156,7 +168,7 @@ impl Registration {
 
     pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
-            self.attempt(now, stack);
+            self.attempt(stack);
         }
     }
 
@@ -166,7 +178,7 @@ impl Registration {
             Phase::Online { since, flow, .. } if flow == lost => {
                 let until = since + BASE_TIME;
                 if until <= now {
-                    return self.attempt(now, stack);
+                    return self.attempt(stack);
                 }
                 self.phase = Phase::Waiting { until };
                 let reason = "The connection to the server was lost.".to_owned();
@@ -187,20 +199,20 @@ impl Registration {
     ) -> bool {
         match self.phase {
             Phase::Registering { request: ours } if ours == id => self.registered(now, stack, request, reply),
-            Phase::Leaving { request: ours } if ours == id => self.left(now, stack, request, reply),
+            Phase::Leaving { request: ours } if ours == id => self.left(stack, request, reply),
             _ => return false,
         }
         true
     }
 
-    fn attempt(&mut self, now: Instant, stack: &mut Stack) {
+    fn attempt(&mut self, stack: &mut Stack) {
         // A refresh shows only when it fails.
         if !matches!(self.phase, Phase::Online { .. }) {
             self.report(stack, RegistrationState::Registering);
         }
         self.detours = 0;
         self.registrar = None;
-        self.phase = Phase::Registering { request: self.send(now, stack, self.expires) };
+        self.phase = Phase::Registering { request: self.send(stack, self.expires) };
     }
 
     fn registered(&mut self, now: Instant, stack: &mut Stack, request: &Request, reply: &Reply) {
@@ -218,7 +230,7 @@ impl Registration {
             100..200 => {}
             200..300 => self.granted(now, stack, request, (response, flow)),
             300..=399 => self.redirected(now, stack, response),
-            401 | 407 => self.challenged(now, stack, request, response),
+            401 | 407 => self.challenged(stack, request, response),
             423 => self.too_brief(now, stack, response),
             code => self.refused(now, stack, code, response),
         }
@@ -234,6 +246,7 @@ impl Registration {
                 let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
                 self.phase = Phase::Online { since: now, refresh_at, flow };
                 self.registered_at = Some(flow.remote.ip());
+                self.bound_until = Some(now + expires);
                 self.report(stack, RegistrationState::Online { expires });
             }
             Granted::Nothing => {
@@ -246,6 +259,7 @@ impl Registration {
     /// Another device holds the registration: registering stops, and nothing is to be un-registered.
     pub fn displace(&mut self, stack: &mut Stack, code: u16, reason: String) {
         self.phase = Phase::Stopped;
+        self.bound_until = None;
         self.service_route.clear();
         self.report(stack, RegistrationState::Conflict { code, reason });
     }
@@ -255,7 +269,7 @@ impl Registration {
         match target {
             Some(target) if self.detour() => {
                 self.registrar = Some(target);
-                self.phase = Phase::Registering { request: self.send(now, stack, self.expires) };
+                self.phase = Phase::Registering { request: self.send(stack, self.expires) };
             }
             Some(_) => {
                 self.fail(now, stack, Some(response.code()), "The servers send us in a circle.".to_owned(), None);
@@ -267,10 +281,10 @@ impl Registration {
         }
     }
 
-    fn challenged(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
+    fn challenged(&mut self, stack: &mut Stack, request: &Request, response: &Response) {
         let mut again = request.clone();
         match stack.answer_challenge(&self.account, &mut again, response) {
-            Ok(()) => self.phase = Phase::Registering { request: self.send_again(now, stack, again) },
+            Ok(()) => self.phase = Phase::Registering { request: self.send_again(stack, again) },
             Err(AuthError::Refused { .. }) => {
                 let why = "The server does not accept the user name or the password. Correct them and try again.";
                 self.stop(stack, Some(response.code()), why.to_owned());
@@ -285,7 +299,7 @@ impl Registration {
         match wanted {
             Some(wanted) if wanted > self.expires && self.detour() => {
                 self.expires = wanted;
-                self.phase = Phase::Registering { request: self.send(now, stack, wanted) };
+                self.phase = Phase::Registering { request: self.send(stack, wanted) };
             }
             _ => {
                 let why = "The server refuses the registration's duration.".to_owned();
@@ -324,7 +338,7 @@ impl Registration {
         self.report(stack, RegistrationState::Failed { code, reason, retry_in: None });
     }
 
-    fn left(&mut self, now: Instant, stack: &mut Stack, request: &Request, reply: &Reply) {
+    fn left(&mut self, stack: &mut Stack, request: &Request, reply: &Reply) {
         if let Reply::Response(response, _) = reply {
             if response.is_provisional() {
                 return;
@@ -333,7 +347,7 @@ impl Registration {
             if matches!(response.code(), 401 | 407)
                 && stack.answer_challenge(&self.account, &mut again, response).is_ok()
             {
-                self.phase = Phase::Leaving { request: self.send_again(now, stack, again) };
+                self.phase = Phase::Leaving { request: self.send_again(stack, again) };
                 return;
             }
         }
@@ -345,7 +359,7 @@ impl Registration {
         self.detours <= MAX_DETOURS
     }
 
-    fn send(&mut self, now: Instant, stack: &mut Stack, expires: Duration) -> RequestId {
+    fn send(&mut self, stack: &mut Stack, expires: Duration) -> RequestId {
         self.cseq += 1;
         let account = self.account.clone();
         // RFC 3261 §10.2: the Request-URI is the domain; To and From are the address of record.
@@ -366,23 +380,23 @@ impl Registration {
         request.headers.push("Supported", "path");
         request.headers.push("Allow", super::ALLOW);
         stack.authorize(&account, &mut request);
-        self.transmit(now, stack, request, expires)
+        self.transmit(stack, request, expires)
     }
 
     /// With credentials and the next CSeq (RFC 3261 §22.2).
-    fn send_again(&mut self, now: Instant, stack: &mut Stack, mut request: Request) -> RequestId {
+    fn send_again(&mut self, stack: &mut Stack, mut request: Request) -> RequestId {
         self.cseq += 1;
         request.headers.set("CSeq", format!("{} REGISTER", self.cseq));
         let expires = request.headers.number("Expires").map_or(0, u64::from);
-        self.transmit(now, stack, request, expires)
+        self.transmit(stack, request, expires)
     }
 
-    fn transmit(&self, now: Instant, stack: &mut Stack, request: Request, expires: u64) -> RequestId {
+    fn transmit(&self, stack: &mut Stack, request: Request, expires: u64) -> RequestId {
         let user = self.account.aor.as_sip().and_then(|a| a.user.clone());
         let params = format!(";+sip.instance=\"<{}>\";expires={expires}", stack.settings.instance_id);
         let route = request.headers.name_addrs("Route").ok().and_then(|routes| routes.into_iter().next());
         let hop = route.map_or_else(|| request.uri.clone(), |route| route.uri);
-        stack.send(now, (&self.account, request), &hop, Owner::Registration, Some(ContactOf { user, params }))
+        stack.send((&self.account, request), &hop, Owner::Registration, Some(ContactOf { user, params }))
     }
 
     /// A change; of being online each confirmation, for the shell keeps the way open over which it came.

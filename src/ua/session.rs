@@ -136,8 +136,9 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Ringing(ringing) => Some(ringing.poll_timeout()),
+            Phase::Inviting(inviting) => inviting.give_up_at,
             Phase::Established(established) => established.poll_timeout(),
-            Phase::Calling(_) | Phase::Inviting(_) | Phase::Answering(_) | Phase::Ended => None,
+            Phase::Calling(_) | Phase::Answering(_) | Phase::Ended => None,
         }
     }
 
@@ -147,8 +148,9 @@ impl Session {
         }
         match self.phase {
             Phase::Ringing(_) => self.ringing_is_over(now, stack),
-            Phase::Established(_) => self.glare_is_over(now, stack),
-            Phase::Calling(_) | Phase::Inviting(_) | Phase::Answering(_) | Phase::Ended => {}
+            Phase::Inviting(_) => self.rings_unheard(now, stack),
+            Phase::Established(_) => self.glare_is_over(stack),
+            Phase::Calling(_) | Phase::Answering(_) | Phase::Ended => {}
         }
     }
 

@@ -9,7 +9,6 @@ use crate::sip::{
     entropy::Entropy,
     flow::{Flow, Transport},
     msg::{Headers, Message, Method, Request, Response},
-    target::Target,
     uri::{Host, NameAddr, SipUri, Uri},
 };
 use std::{
@@ -121,7 +120,7 @@ enum Way {
     Resolving,
     Sent {
         transaction: endpoint::ClientTransactionId,
-        /// Where to try next (RFC 3263 §4.3).
+        /// Where to try next (RFC 3263 §4.3); nowhere any more once this one works on it.
         others: VecDeque<Flow>,
     },
     /// An INVITE after its 2xx: further ones are confirmed here until `until` (RFC 6026 §7.2).
@@ -217,9 +216,7 @@ impl Stack {
         response: &Response,
     ) -> Result<(), AuthError> {
         let (auth, entropy) = self.auth(account);
-        auth.handle_challenge(request, response, entropy)?;
-        auth.authorize(request);
-        Ok(())
+        auth.answer(request, response, entropy)
     }
 
     fn auth(&mut self, account: &Arc<Account>) -> (&mut ClientAuth, &mut Entropy) {
@@ -235,19 +232,14 @@ impl Stack {
         (&mut self.auths[at].1, &mut self.entropy)
     }
 
-    /// Looks up the ways to `hop` for a call: at once where it names an address, else by [`Incoming::Resolved`].
+    /// Looks up the ways to `hop` for a call: [`Incoming::Resolved`].
     pub fn resolve(&mut self, call: CallId, hop: &Uri, default: Transport) {
-        if let Some(flow) = numeric(hop, default) {
-            self.incoming.push_back(Incoming::Resolved { call, flows: Ok(vec![flow]) });
-        } else {
-            self.look_up(hop, default, Lookup::Call(call));
-        }
+        self.look_up(hop, default, Lookup::Call(call));
     }
 
     /// Sends `request` to `hop`.
     pub fn send(
         &mut self,
-        now: Instant,
         (account, request): (&Arc<Account>, Request),
         hop: &Uri,
         owner: Owner,
@@ -256,10 +248,7 @@ impl Stack {
         let id = self.next_id();
         let (account, default) = (account.clone(), account.transport);
         self.requests.insert(id, Pending { owner, account, request, contact, way: Way::Resolving });
-        match numeric(hop, default) {
-            Some(flow) => self.transmit(now, id, VecDeque::from([flow])),
-            None => self.look_up(hop, default, Lookup::Request(id)),
-        }
+        self.look_up(hop, default, Lookup::Request(id));
         id
     }
 
@@ -308,22 +297,9 @@ impl Stack {
     }
 
     /// ACK for a 2xx to the INVITE `id`; its retransmissions get the same.
-    pub fn confirm(
-        &mut self,
-        now: Instant,
-        id: RequestId,
-        remote_tag: &str,
-        ack: Request,
-        (hop, default): (&Uri, Transport),
-    ) {
-        match numeric(hop, default) {
-            Some(flow) => self.send_ack(now, id, remote_tag, ack, flow),
-            None => self.look_up(
-                hop,
-                default,
-                Lookup::Ack { invite: id, remote_tag: remote_tag.to_owned(), ack: Box::new(ack) },
-            ),
-        }
+    pub fn confirm(&mut self, id: RequestId, remote_tag: &str, ack: Request, (hop, default): (&Uri, Transport)) {
+        let lookup = Lookup::Ack { invite: id, remote_tag: remote_tag.to_owned(), ack: Box::new(ack) };
+        self.look_up(hop, default, lookup);
     }
 
     fn send_ack(&mut self, now: Instant, id: RequestId, tag: &str, ack: Request, flow: Flow) {
@@ -411,6 +387,7 @@ impl Stack {
         self.transactions.insert(transaction, id);
     }
 
+    /// The shell is asked for an address too: it knows how we are seen from there.
     fn look_up(&mut self, hop: &Uri, default: Transport, lookup: Lookup) {
         self.last_id += 1;
         let id = ResolveId(self.last_id);
@@ -422,9 +399,4 @@ impl Stack {
         self.last_id += 1;
         RequestId(self.last_id)
     }
-}
-
-/// An address needs no lookup.
-fn numeric(hop: &Uri, default: Transport) -> Option<Flow> {
-    Target::of(hop, default).ok()?.numeric()
 }

@@ -91,6 +91,46 @@ fn registration_is_refreshed_before_it_expires() {
 }
 
 #[test]
+fn a_registrar_without_qop_is_no_wrong_password_later() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let options = Options { max_expires: 4, no_qop: true, ..Options::default() };
+    let kamailio = Kamailio::start(dir.path(), options);
+    let phone = kamailio.phone(dir.path(), "a", "udp", "null", &["--log-level", "trace"]);
+    online(&phone);
+    // Every refresh, three seconds apart, finds its nonce expired; the third was the last one once.
+    let over = Instant::now() + Duration::from_secs(16);
+    poll_until(Duration::from_secs(17), || (Instant::now() > over).then_some(()));
+    assert!(phone.find(&json!({"event": "registration", "state": ["offline", "failed"]})).is_none());
+    phone.quit();
+}
+
+#[test]
+fn a_call_muted_while_it_rings_is_muted() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kamailio = Kamailio::start(dir.path(), Options::default());
+    let (a_audio, a_out) = file_card(dir.path(), "a", 440.0);
+    let (b_audio, _) = file_card(dir.path(), "b", 700.0);
+    let mut a = kamailio.phone(dir.path(), "a", "udp", &a_audio, &["--codecs", "pcmu"]);
+    let mut b = kamailio.phone(dir.path(), "b", "udp", &b_audio, &["--codecs", "pcmu"]);
+    online(&a);
+    online(&b);
+    a.send(json!({"cmd": "dial", "to": "b"}));
+    let into = b.wait(json!({"event": "call", "state": "ringing"}))["call"].clone();
+    b.send(json!({"cmd": "mute", "call": into, "id": "m"}));
+    b.wait(json!({"event": "ok", "cmd": "mute", "id": "m"}));
+    b.send(json!({"cmd": "answer", "call": into}));
+    let out = a.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+    heard(&mut a, &out, 120);
+    b.send(json!({"cmd": "unmute", "call": into, "id": "u"}));
+    b.wait(json!({"event": "ok", "cmd": "unmute", "id": "u"}));
+    heard(&mut a, &out, 300);
+    a.quit();
+    b.quit();
+    let (muted, talking) = (tone::share(&a_out, 700.0, 0.3, 1.7), tone::share(&a_out, 700.0, 3.5, 2.0));
+    assert!(muted < 0.1 && talking > 0.5, "muted {muted:.2}, talking {talking:.2}");
+}
+
+#[test]
 fn wrong_password_is_said_in_words_and_not_tried_again() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options::default());

@@ -26,7 +26,7 @@ impl Shell {
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
-                self.set_account(now, *account);
+                self.agent.handle_command(now, agent::Command::SetAccount(account));
             }
             Command::Registrations => self.session.registrations(),
             Command::Select { registration, takeover } => self.session.select(&registration, takeover),
@@ -77,10 +77,11 @@ impl Shell {
 
     fn go_offline(&mut self, now: Instant, name: &'static str) {
         self.session.deselect();
+        let was_offline = !self.agent.has_account();
         self.agent.handle_command(now, agent::Command::ClearAccount);
         self.drain(now);
-        // It was offline: nothing has changed, so nothing was told.
-        if self.answers.awaits(name) {
+        // Nothing has changed, so nothing was told.
+        if was_offline {
             self.tell(Event::Done { command: name, call: None });
         }
     }

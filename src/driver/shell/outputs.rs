@@ -53,9 +53,6 @@ impl Shell {
     }
 
     fn transmit(&mut self, now: Instant, flow: Flow, payload: Vec<u8>, token: Option<u64>) {
-        if payload.starts_with(b"REGISTER ") {
-            self.registrar = Some(flow);
-        }
         if let Err(reason) = self.transports.send(now, flow, payload, token) {
             tracing::info!("{flow}: {reason}");
             if let Some(token) = token {
@@ -67,7 +64,7 @@ impl Shell {
     /// Before the user agent sends anywhere, it learns how it is seen from there.
     pub(super) fn resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
         let result = result.and_then(|flows| {
-            flows.first().map_or(Ok(()), |first| self.face(first.remote))?;
+            flows.first().map_or(Ok(()), |first| self.set_local_towards(first.remote))?;
             Ok(flows)
         });
         self.agent.handle_resolved(now, id, result);
@@ -76,7 +73,7 @@ impl Shell {
     fn agent_tells(&mut self, now: Instant, event: agent::Event) {
         match event {
             agent::Event::Registration { name, state } => {
-                match (&state, self.registrar) {
+                match (&state, self.agent.registered_over()) {
                     (RegistrationState::Online { .. }, Some(flow)) => {
                         self.keep_alive.keep(now, flow, &mut self.entropy);
                     }
@@ -93,18 +90,6 @@ impl Shell {
             agent::Event::Refused { command, call, message } => self.fail(command, call, message),
             agent::Event::Done { command, call } => self.tell(Event::Done { command, call }),
         }
-    }
-
-    pub(super) fn set_account(&mut self, now: Instant, account: agent::Account) {
-        // An address, unlike a name, is not asked about any more.
-        let hop = account.outbound_proxy.as_ref().unwrap_or(&account.aor);
-        let known = resolve::target(hop, account.transport).ok().and_then(|target| target.numeric());
-        if let Some(flow) = known
-            && let Err(why) = self.face(flow.remote)
-        {
-            tracing::warn!("{why}");
-        }
-        self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
     }
 
     fn session_asks(&mut self, now: Instant, output: session::Output) {
@@ -135,7 +120,7 @@ impl Shell {
             },
             session::Event::Credential { registration, credential } => {
                 match account::from_credential(&registration, credential.0, self.options.transport) {
-                    Ok(account) => self.set_account(now, account),
+                    Ok(account) => self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account))),
                     Err(message) => {
                         self.session.deselect();
                         self.fail("select", None, message);
@@ -172,8 +157,8 @@ impl Shell {
             EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
             EngineEvent::Devices(list) => self.tell(Event::Devices(list)),
             EngineEvent::Notice(notice) => self.tell(Event::Notice(notice)),
-            EngineEvent::Silent { session } => {
-                if let Some(notice) = self.media.silence(session) {
+            EngineEvent::Silent { session, again } => {
+                if let Some(notice) = self.media.silence(session).filter(|_| !again) {
                     self.tell(Event::Notice(notice));
                 }
                 self.agent.handle_command(now, agent::Command::Probe { call: session });

@@ -1,10 +1,6 @@
-//! One TCP connection: a task reads and another future of the same task writes, so that a peer that does not read cannot
-//! keep us from hearing it.
+//! The loop's side of a TCP connection.
 
-use crate::sip::{
-    msg::Message,
-    wire::{ReadError, StreamItem, StreamReader},
-};
+use crate::stream::{self, Heard, Patience, QUEUE};
 use std::{
     collections::VecDeque,
     io,
@@ -12,25 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::TcpStream,
     sync::mpsc,
     task::{AbortHandle, JoinSet},
 };
 
-/// Messages that wait to be written; a peer that lets more pile up has failed.
-const QUEUE: usize = 64;
 /// Marks of requests sent lately, to be reported when the connection is lost before they are answered.
 const MARKS: usize = 64;
 /// Well below Timer B (32 s), so that a request moves on to the next address in time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
-/// A peer that connected and says nothing for so long is gone; one that uses RFC 5626 pings every two minutes.
-const SILENCE: Duration = Duration::from_secs(3600);
-const READ: usize = 8 * 1024;
+/// A peer that says nothing for so long is gone; one that uses RFC 5626 pings every two minutes.
+const IDLE: Duration = Duration::from_secs(3600);
+/// One that connected has come to say something.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
 /// The loop's side of a connection.
 #[derive(Debug)]
@@ -54,10 +44,7 @@ pub(super) struct Notice {
 
 #[derive(Debug)]
 pub(super) enum What {
-    Message(Message),
-    Unreadable(ReadError),
-    Ping,
-    Pong,
+    Heard(Heard),
     /// The last word; a clause.
     Closed(String),
 }
@@ -77,11 +64,11 @@ impl Connection {
         notices: mpsc::Sender<Notice>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let reporter = Reporter { remote, serial, notices };
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let (answers, reporter) = (queue.clone(), Reporter { remote, serial, notices });
         let task = tasks.spawn(async move {
             let reason = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(remote)).await {
-                Ok(Ok(stream)) => serve(stream, waiting, &reporter).await,
+                Ok(Ok(stream)) => reporter.serve(stream, (answers, queued), IDLE).await,
                 Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => format!("nothing listens at {remote}"),
                 Ok(Err(e)) => format!("{remote} cannot be reached: {e}"),
                 Err(_) => format!("{remote} does not answer"),
@@ -99,10 +86,10 @@ impl Connection {
         notices: mpsc::Sender<Notice>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let reporter = Reporter { remote, serial, notices };
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let (answers, reporter) = (queue.clone(), Reporter { remote, serial, notices });
         let task = tasks.spawn(async move {
-            let reason = serve(stream, waiting, &reporter).await;
+            let reason = reporter.serve(stream, (answers, queued), FIRST_MESSAGE).await;
             reporter.report(What::Closed(reason)).await;
         });
         Self { serial, incoming: true, last_heard: now, queue, marks: VecDeque::new(), task }
@@ -134,60 +121,24 @@ impl Connection {
 }
 
 impl Reporter {
+    /// Until the connection ends; a clause saying why.
+    async fn serve(
+        &self,
+        stream: TcpStream,
+        queue: (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>),
+        first: Duration,
+    ) -> String {
+        stream::prepare(&stream);
+        let heard = |heard| self.notice(What::Heard(heard));
+        stream::serve(stream, queue, Patience { first, idle: IDLE }, &self.notices, heard).await.to_string()
+    }
+
     async fn report(&self, what: What) {
         // The loop ends before its connections only when everything ends.
-        let _ = self.notices.send(Notice { remote: self.remote, serial: self.serial, what }).await;
+        let _ = self.notices.send(self.notice(what)).await;
     }
-}
 
-/// Until the connection ends; a clause saying why.
-async fn serve(stream: TcpStream, waiting: mpsc::Receiver<Vec<u8>>, reporter: &Reporter) -> String {
-    // Small messages in both directions: waiting to fill a packet would only delay them.
-    if let Err(e) = stream.set_nodelay(true) {
-        tracing::debug!("TCP_NODELAY: {e}");
+    const fn notice(&self, what: What) -> Notice {
+        Notice { remote: self.remote, serial: self.serial, what }
     }
-    let (reading, writing) = stream.into_split();
-    tokio::select! {
-        reason = read(reading, reporter) => reason,
-        reason = write(writing, waiting) => reason,
-    }
-}
-
-async fn read(mut stream: OwnedReadHalf, reporter: &Reporter) -> String {
-    let mut reader = StreamReader::new();
-    let mut buffer = vec![0; READ];
-    loop {
-        let length = match tokio::time::timeout(SILENCE, stream.read(&mut buffer)).await {
-            Ok(Ok(0)) => return "the peer closed the connection".into(),
-            Ok(Ok(length)) => length,
-            Ok(Err(e)) => return format!("the connection was lost: {e}"),
-            Err(_) => return "the peer was silent for too long".into(),
-        };
-        reader.push(&buffer[..length]);
-        while let Some(item) = reader.pop() {
-            match item {
-                StreamItem::Message(message) => reporter.report(What::Message(message)).await,
-                StreamItem::Unreadable(error) => reporter.report(What::Unreadable(error)).await,
-                StreamItem::Ping => reporter.report(What::Ping).await,
-                StreamItem::Pong => reporter.report(What::Pong).await,
-                StreamItem::Broken(error) => {
-                    reporter.report(What::Unreadable(error)).await;
-                    // Time for the loop to queue the answer and for the writer to write it.
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    return "the peer sent what is not SIP".into();
-                }
-            }
-        }
-    }
-}
-
-async fn write(mut stream: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>) -> String {
-    while let Some(payload) = waiting.recv().await {
-        match tokio::time::timeout(WRITE_TIMEOUT, stream.write_all(&payload)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => return format!("the connection was lost: {e}"),
-            Err(_) => return "the peer does not read what it is sent".into(),
-        }
-    }
-    "the connection was closed".into()
 }

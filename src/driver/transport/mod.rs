@@ -4,11 +4,13 @@
 mod connection;
 mod log;
 
-use super::keepalive::PONG;
-use crate::sip::{
-    flow::{Flow, Transport},
-    msg::Message,
-    wire::{self, ReadError},
+use crate::{
+    sip::{
+        flow::{Flow, Transport},
+        msg::Message,
+        wire,
+    },
+    stream::{self, Heard},
 };
 use connection::{Connection, Notice, What};
 use std::{
@@ -199,30 +201,9 @@ impl Transports {
                 Some(Received::Message { flow, message })
             }
             Err(error) => {
-                self.answer_unreadable(flow, error);
+                // Without an answer the peer's transaction times out.
+                stream::unreadable(error, |answer| drop(self.udp_out.send_to(&answer, remote)));
                 None
-            }
-        }
-    }
-
-    /// The answer that RFC 3261 wants for what cannot be read, where one is possible.
-    fn answer_unreadable(&mut self, flow: Flow, error: ReadError) {
-        match error {
-            ReadError::KeepAlive => {}
-            ReadError::Drop(why) => tracing::debug!("{flow}: {why}"),
-            ReadError::Answer(response) => {
-                tracing::info!("{flow}: an invalid request, answered {} {}", response.code(), response.reason);
-                let bytes = wire::write_response(&response);
-                let sent = match flow.transport {
-                    Transport::Udp => self.udp_out.send_to(&bytes, flow.remote).map(|_| ()).map_err(|e| e.to_string()),
-                    Transport::Tcp | Transport::Tls => match self.connections.get_mut(&flow.remote) {
-                        Some(connection) => connection.send(bytes, None),
-                        None => Ok(()),
-                    },
-                };
-                if let Err(why) = sent {
-                    tracing::debug!("{flow}: {why}");
-                }
             }
         }
     }
@@ -232,20 +213,17 @@ impl Transports {
         // A connection that was replaced has nothing to say any more.
         let connection = self.connections.get_mut(&notice.remote).filter(|c| c.serial == notice.serial)?;
         connection.heard(now);
-        match notice.what {
-            What::Message(message) => return Some(Received::Message { flow, message }),
-            What::Unreadable(error) => self.answer_unreadable(flow, error),
-            What::Ping => {
-                // A peer whose queue is full of our messages will not miss a pong.
-                let _ = connection.send(PONG.to_vec(), None);
+        Some(match notice.what {
+            What::Heard(Heard::Message(message)) => {
+                log::received_over_stream(flow, &message);
+                Received::Message { flow, message: *message }
             }
-            What::Pong => return Some(Received::Pong(flow)),
+            What::Heard(Heard::Pong) => Received::Pong(flow),
             What::Closed(reason) => {
                 let lost = self.connections.remove(&notice.remote).map(Connection::abandon).unwrap_or_default();
-                return Some(Received::Closed { flow, reason, lost });
+                Received::Closed { flow, reason, lost }
             }
-        }
-        None
+        })
     }
 
     fn connect(&mut self, now: Instant, flow: Flow) -> Result<(), String> {

@@ -42,7 +42,7 @@ pub struct SoundCard {
     reserve_ms: f64,
     starved: u32,
     /// The speaker is absent: what is played is thrown away.
-    deaf: bool,
+    no_speaker: bool,
     polled: Instant,
     /// The clock took the microphone's place.
     substituted: bool,
@@ -86,7 +86,7 @@ impl SoundCard {
             speaker: Port::new(now, "speaker", speaker, stream::speaker),
             reserve_ms: *RESERVE_MS.start(),
             starved: 0,
-            deaf: false,
+            no_speaker: false,
             polled: now,
             substituted: false,
             scratch: Vec::new(),
@@ -126,14 +126,14 @@ impl SoundCard {
     fn wanted(&mut self, now: Instant) -> usize {
         let port = &mut self.speaker;
         port.maintain(now, &mut self.notices);
-        self.deaf = true;
+        self.no_speaker = true;
         let (link, opened) = match &port.state {
             State::Open { link, opened, life, .. } if life.is_moving(now) => (link, opened),
             State::Open { .. } | State::Opening { .. } | State::Failed { .. } => {
                 return port.clock.take_due(now) * STEP_BLOCKS;
             }
         };
-        self.deaf = false;
+        self.no_speaker = false;
         port.clock = StepClock::new(now);
         let starved = link.flow.starved.load(Relaxed);
         let step = if starved != self.starved { RESERVE_STEP_MS } else { -RESERVE_DECAY_MS };
@@ -156,7 +156,7 @@ impl Card for SoundCard {
 
     fn play(&mut self, block: &[f32]) {
         let State::Open { link, resampler, .. } = &mut self.speaker.state else { return };
-        if self.deaf {
+        if self.no_speaker {
             return;
         }
         self.scratch.clear();

@@ -35,7 +35,7 @@ pub fn steady_tone_share(samples: &[f32], frequency: f64, rate: u32) -> f64 {
     parts.map(|part| tone_share(part, frequency, rate)).sum::<f64>() / count
 }
 
-/// Share of the signal's power that lies at `frequency` (Goertzel), 0.0–1.0; for tests and tone detection.
+/// Share of the signal's power that lies at `frequency` (Goertzel), 0.0–1.0; how tests recognise a tone.
 pub fn tone_share(samples: &[f32], frequency: f64, rate: u32) -> f64 {
     let omega = 2.0 * std::f64::consts::PI * frequency / f64::from(rate);
     let (mut re, mut im, mut energy) = (0.0, 0.0, 0.0);

@@ -269,6 +269,6 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
-        Report::Silent => EngineEvent::Silent { session },
+        Report::Silent { again } => EngineEvent::Silent { session, again },
     }
 }

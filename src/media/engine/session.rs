@@ -23,6 +23,8 @@ const BURST: usize = 64;
 const STATS_EVERY: Duration = Duration::from_secs(1);
 /// So long a live peer is never silent: its RTCP alone comes every six seconds (RFC 3550 §6.2, §6.3.1).
 pub const SILENCE: Duration = Duration::from_secs(10);
+/// How often a peer that stays silent is worth asking after.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// Seconds between 1900, where NTP counts from, and 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
@@ -41,8 +43,10 @@ pub enum Report {
     Key(char),
     KeysSent,
     Stats(CallStats),
-    /// Nothing was heard for [`SILENCE`].
-    Silent,
+    /// Nothing was heard for [`SILENCE`], or still nothing after [`ASK_AGAIN`].
+    Silent {
+        again: bool,
+    },
 }
 
 struct Stream {
@@ -53,8 +57,9 @@ struct Stream {
     rtcp: RtcpSession,
     impair: Option<Impair>,
     next_stats: Instant,
-    /// When the peer was heard last; `None` once its silence is told.
-    heard: Option<Instant>,
+    /// When the peer's silence is to be told, unless it is heard before; and whether it was told already.
+    silent_at: Instant,
+    told_silent: bool,
     /// NTP time of `started`, so that one clock serves all.
     ntp_origin: Duration,
     started: Instant,
@@ -178,11 +183,11 @@ impl Session {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(stream.stats(false)));
         }
-        if !self.connected || !stream.plan.direction.receives() {
-            stream.heard = Some(now);
-        } else if stream.heard.is_some_and(|at| now.saturating_duration_since(at) >= SILENCE) {
-            stream.heard = None;
-            report(Report::Silent);
+        if !self.connected {
+            stream.heard(now);
+        } else if now >= stream.silent_at {
+            report(Report::Silent { again: stream.told_silent });
+            (stream.silent_at, stream.told_silent) = (now + ASK_AGAIN, true);
         }
     }
 
@@ -215,7 +220,8 @@ impl Stream {
             rtcp: RtcpSession::new(now, start.ssrc, cname, unit()),
             impair: impairment.map(Impair::new),
             next_stats: now + STATS_EVERY,
-            heard: Some(now),
+            silent_at: now + SILENCE,
+            told_silent: false,
             ntp_origin: since_1970 + Duration::from_secs(NTP_EPOCH),
             started: now,
             plan,
@@ -242,7 +248,7 @@ impl Stream {
     ) {
         if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
             if rtp::is_rtcp(datagram) {
-                self.heard = Some(now);
+                self.heard(now);
             }
             let ntp = self.ntp(now);
             self.rtcp.handle(now, ntp, datagram);
@@ -260,14 +266,20 @@ impl Stream {
         let Some(packet) = Packet::parse(datagram) else { return };
         if !self.receiver.knows(packet.payload_type)
             || self.latch.judge(now, source, packet.ssrc, packet.sequence) == Verdict::Drop
-            || !self.plan.direction.receives()
         {
             return;
         }
-        self.heard = Some(now);
+        self.heard(now);
+        if !self.plan.direction.receives() {
+            return;
+        }
         if let Some(key) = self.receiver.handle_packet(now, &packet) {
             report(Report::Key(key));
         }
+    }
+
+    fn heard(&mut self, now: Instant) {
+        (self.silent_at, self.told_silent) = (now + SILENCE, false);
     }
 
     /// RTCP goes to the signalled address, or beside RTP's when that turned out to come from elsewhere (a NAT).
@@ -315,4 +327,47 @@ fn processing_ms(codec: Codec) -> f64 {
 
 fn unit() -> f64 {
     f64::from(rand::rng().next_u32()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::plan::{Direction, OpusParams};
+    use std::net::Ipv4Addr;
+
+    fn plan(direction: Direction) -> MediaPlan {
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        MediaPlan {
+            remote_rtp: nowhere,
+            remote_rtcp: nowhere,
+            rtcp_mux: true,
+            direction,
+            send: (0, Codec::Pcmu),
+            receive: vec![(0, Codec::Pcmu)],
+            telephone_event: None,
+            opus: OpusParams::default(),
+            ptime_ms: 20,
+        }
+    }
+
+    #[test]
+    fn silence_is_told_and_told_again_also_on_hold() {
+        for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
+            let start = Instant::now();
+            let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+            session.set_plan(start, plan(direction), None);
+            let mut told = Vec::new();
+            for second in 0..=80 {
+                if second == 5 {
+                    session.connected();
+                }
+                session.housekeep(start + Duration::from_secs(second), &mut |report| {
+                    if let Report::Silent { again } = report {
+                        told.push((second, again));
+                    }
+                });
+            }
+            assert_eq!(told, [(14, false), (44, true), (74, true)], "{direction:?}");
+        }
+    }
 }

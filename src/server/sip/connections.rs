@@ -1,40 +1,31 @@
 //! TCP connections that devices opened to us: each a task that reads, and a queue towards one that writes.
 
-use crate::sip::{
-    msg::Message,
-    wire::{self, ReadError, StreamItem, StreamReader},
-};
+use crate::stream::{self, Heard, Patience, QUEUE};
 use std::{
     collections::HashMap,
-    io,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, tcp::OwnedWriteHalf},
+    net::TcpStream,
     sync::mpsc,
     task::{AbortHandle, JoinSet},
-    time::{timeout, timeout_at},
 };
 
 /// Connections at a time; one more takes the place of the one that was silent longest.
 const MAX_CONNECTIONS: usize = 1_000;
 /// Of them from one address, where a site's phones may all stand; one more takes the place of that address's most silent.
 const MAX_FROM_ONE: usize = 250;
-/// Messages waiting to be written; a peer that reads slower loses its connection.
-const QUEUED_MESSAGES: usize = 64;
-/// How long a connection may take to its first whole message.
-const FIRST_MESSAGE: Duration = Duration::from_secs(10);
-/// How long one may be silent afterwards: longer than the longest registration.
-const IDLE: Duration = Duration::from_secs(3_700);
-/// Double CRLF is answered by one (RFC 5626 §4.4.1).
-const PONG: &[u8] = b"\r\n";
+const PATIENCE: Patience = Patience {
+    first: Duration::from_secs(10),
+    // Longer than the longest registration.
+    idle: Duration::from_secs(3_700),
+};
 
 /// What comes off a connection.
 #[derive(Debug)]
 pub enum Incoming {
-    Message(Peer, Box<Message>),
+    Heard(Peer, Heard),
     Closed(Peer),
 }
 
@@ -82,19 +73,15 @@ impl Connections {
         } else if self.open.len() >= MAX_CONNECTIONS {
             ended.extend(self.evict(None));
         }
-        // Small messages that each wait for an answer: do not wait for more to send.
-        let _ = stream.set_nodelay(true);
-        let (read, write) = stream.into_split();
-        let (queue, queued) = mpsc::channel(QUEUED_MESSAGES);
+        stream::prepare(&stream);
+        let (queue, queued) = mpsc::channel(QUEUE);
         self.ticks += 1;
         let peer = Peer { address, serial: self.ticks };
-        let (incoming, pong) = (self.incoming.clone(), queue.clone());
+        let (incoming, answers) = (self.incoming.clone(), queue.clone());
         let task = self.tasks.spawn(async move {
-            let ended = tokio::select! {
-                ended = receive(read, peer, &pong, &incoming, FIRST_MESSAGE) => ended,
-                ended = send(write, queued) => ended,
-            };
-            tracing::debug!(%address, ?ended, "connection closed");
+            let wrap = |heard| Incoming::Heard(peer, heard);
+            let ended = stream::serve(stream, (answers, queued), PATIENCE, &incoming, wrap).await;
+            tracing::debug!(%address, %ended, "connection closed");
             let _ = incoming.send(Incoming::Closed(peer)).await;
         });
         self.open.insert(address, Connection { serial: peer.serial, queue, task, heard: self.ticks, proven: false });
@@ -110,7 +97,7 @@ impl Connections {
         sent
     }
 
-    /// With [`Incoming::Message`]. `false`: the connection has ended meanwhile.
+    /// With [`Incoming::Heard`]. `false`: the connection has ended meanwhile.
     pub fn heard(&mut self, peer: Peer) -> bool {
         self.ticks += 1;
         let Some(open) = self.open.get_mut(&peer.address).filter(|open| open.serial == peer.serial) else {
@@ -138,70 +125,6 @@ impl Connections {
         self.open.remove(&address)?.task.abort();
         Some(address)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a shell, which keeps its own deadlines")]
-fn clock_now() -> tokio::time::Instant {
-    tokio::time::Instant::now()
-}
-
-async fn receive(
-    mut stream: impl AsyncRead + Unpin,
-    peer: Peer,
-    queue: &mpsc::Sender<Vec<u8>>,
-    incoming: &mpsc::Sender<Incoming>,
-    patience: Duration,
-) -> io::Result<()> {
-    let mut reader = StreamReader::new();
-    let mut buffer = vec![0; 8 * 1024];
-    // Until the first message, one deadline for all reads: a byte now and then is no sign of life.
-    let mut deadline = clock_now() + patience;
-    let mut proven = false;
-    loop {
-        let read = timeout_at(deadline, stream.read(&mut buffer)).await??;
-        if read == 0 {
-            return Ok(());
-        }
-        let now = clock_now();
-        if proven {
-            deadline = now + IDLE;
-        } else if now >= deadline {
-            // A stream that always has more to read never lets the timer speak.
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        reader.push(&buffer[..read]);
-        while let Some(item) = reader.pop() {
-            match item {
-                StreamItem::Message(message) => {
-                    proven = true;
-                    deadline = clock_now() + IDLE;
-                    if incoming.send(Incoming::Message(peer, Box::new(message))).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                StreamItem::Unreadable(error) => answer(queue, error),
-                StreamItem::Broken(error) => {
-                    answer(queue, error);
-                    return Ok(());
-                }
-                StreamItem::Ping => drop(queue.try_send(PONG.to_vec())),
-                StreamItem::Pong => {}
-            }
-        }
-    }
-}
-
-fn answer(queue: &mpsc::Sender<Vec<u8>>, error: ReadError) {
-    if let ReadError::Answer(response) = error {
-        let _ = queue.try_send(wire::write_response(&response));
-    }
-}
-
-async fn send(mut stream: OwnedWriteHalf, mut queued: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
-    while let Some(payload) = queued.recv().await {
-        timeout(FIRST_MESSAGE, stream.write_all(&payload)).await??;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::{
         flow::{Flow, Transport},
         wire::{self, ReadError},
     },
+    stream::Heard,
 };
 use std::{
     io,
@@ -162,8 +163,8 @@ impl SipServer {
     fn handle_incoming(&mut self, incoming: Incoming) {
         match incoming {
             // Where a connection was closed by us, what it still had to say is late.
-            Incoming::Message(peer, message) => {
-                if self.connections.heard(peer) {
+            Incoming::Heard(peer, heard) => {
+                if let (true, Heard::Message(message)) = (self.connections.heard(peer), heard) {
                     let flow = Flow { transport: Transport::Tcp, remote: peer.address };
                     self.pbx.handle_message(clock_now(), flow, *message);
                 }

@@ -37,7 +37,7 @@ pub enum AuthError {
     },
 }
 
-/// Challenges remembered at once; a peer that asks for more realms than this is not answered any further.
+/// Challenges remembered at once; one more takes the place of the oldest.
 const MAX_REALMS: usize = 8;
 /// A fresh nonce called stale this often in a row is a refusal in disguise.
 const MAX_STALE: u8 = 3;
@@ -108,8 +108,10 @@ impl ClientAuth {
         let at = self.realms.iter().position(|r| r.asker == asker && r.challenge.realm == challenge.realm);
         let mut stale_in_a_row = 0;
         if let Some(sent) = Authorization::read(&request.headers, asker, &challenge.realm) {
-            // A nonce that worked before may have run out without being called stale; a fresh one may not.
-            if sent.nonce_count().unwrap_or(1) == 1 {
+            // A nonce that worked before may have run out without being called stale; a fresh one may not. Without a qop
+            // nothing in the request counts its uses (RFC 7616 §3.4).
+            let uses = sent.nonce_count().unwrap_or_else(|| at.map_or(1, |at| self.realms[at].used));
+            if uses == 1 {
                 stale_in_a_row = at.map_or(1, |at| self.realms[at].stale_in_a_row + 1);
                 if !challenge.stale || stale_in_a_row >= MAX_STALE {
                     self.realms.retain(|r| r.asker != asker || r.challenge.realm != challenge.realm);
@@ -118,7 +120,8 @@ impl ClientAuth {
             }
         }
         if at.is_none() && self.realms.len() >= MAX_REALMS {
-            return refused(&challenge.realm);
+            // Should its server still want it, it asks once more.
+            self.realms.remove(0);
         }
         // `auth` before `auth-int`: intermediaries may change a body.
         let qop = [Qop::Auth, Qop::AuthInt].into_iter().find(|q| challenge.qop.contains(q));
@@ -130,13 +133,36 @@ impl ClientAuth {
         Ok(())
     }
 
+    /// As [`ClientAuth::handle_challenge`], and gives the request credentials for the realms that ask now and those that it
+    /// carried already; a server somewhere else is not to have what is for the home's.
+    ///
+    /// # Errors
+    /// As there; the request is as it was then.
+    pub fn answer(
+        &mut self,
+        request: &mut Request,
+        response: &Response,
+        entropy: &mut Entropy,
+    ) -> Result<(), AuthError> {
+        self.handle_challenge(request, response, entropy)?;
+        let asks = |r: &Realm| Challenge::read(&response.headers, r.asker).iter().any(|c| c.realm == r.challenge.realm);
+        let carries = |r: &Realm| Authorization::read(&request.headers, r.asker, &r.challenge.realm).is_some();
+        let wanted: Vec<bool> = self.realms.iter().map(|realm| asks(realm) || carries(realm)).collect();
+        self.give(request, |at| wanted[at]);
+        Ok(())
+    }
+
     /// Gives a request the credentials for every realm that has asked so far, in place of those it carries. Call it last:
     /// method, Request-URI and body go into them.
     pub fn authorize(&mut self, request: &mut Request) {
+        self.give(request, |_| true);
+    }
+
+    fn give(&mut self, request: &mut Request, wanted: impl Fn(usize) -> bool) {
         for asker in [Asker::Server, Asker::Proxy] {
             request.headers.remove(asker.credentials_header());
         }
-        for realm in &mut self.realms {
+        for (_, realm) in self.realms.iter_mut().enumerate().filter(|(at, _)| wanted(*at)) {
             let credentials = realm.answer(&self.credentials, request);
             request.headers.push(realm.asker.credentials_header(), credentials.to_string());
         }

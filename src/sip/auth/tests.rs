@@ -118,6 +118,46 @@ fn an_expired_nonce_is_renewed_without_asking_a_person() {
 }
 
 #[test]
+fn without_a_qop_a_nonce_that_served_may_expire_again_and_again() {
+    let mut entropy = Entropy::from_seed(9);
+    for stale in ["true", "false"] {
+        let (mut client, mut request) = (client("x"), request(b""));
+        for n in 0..10 {
+            let challenge = unauthorized(&[&format!(r#"Digest realm="acme", nonce="{n}", stale={stale}"#)]);
+            let verdict = client.handle_challenge(&request, &challenge, &mut entropy);
+            assert_eq!(verdict, Ok(()), "stale={stale}, the {n}th nonce");
+            // The request that is let in, and the refresh after it.
+            client.authorize(&mut request);
+            client.authorize(&mut request);
+        }
+    }
+    let (mut client, mut request) = (client("guess"), request(b""));
+    let challenge = |nonce: &str| unauthorized(&[&format!(r#"Digest realm="acme", nonce="{nonce}""#)]);
+    client.handle_challenge(&request, &challenge("1"), &mut entropy).unwrap();
+    client.authorize(&mut request);
+    let refusal = client.handle_challenge(&request, &challenge("2"), &mut entropy);
+    assert_eq!(refusal, Err(AuthError::Refused { realm: REALM.into() }), "a fresh nonce");
+}
+
+#[test]
+fn a_server_elsewhere_is_given_nothing_for_home() {
+    let (mut entropy, mut client) = (Entropy::from_seed(10), client("x"));
+    let mut home = request(b"");
+    client.answer(&mut home, &unauthorized(&[r#"Digest realm="acme", nonce="1""#]), &mut entropy).unwrap();
+    assert!(home.headers.get("Authorization").is_some_and(|value| value.contains("acme")));
+    let mut elsewhere = request(b"");
+    let challenge = unauthorized(&[r#"Digest realm="evil", nonce="2""#]);
+    client.answer(&mut elsewhere, &challenge, &mut entropy).unwrap();
+    let given: Vec<_> = elsewhere.headers.get_all("Authorization").collect();
+    assert!(given.len() == 1 && given[0].contains("evil"), "{given:?}");
+    // What a request carried already goes along: each of two proxies in a row wants its own.
+    let challenge = unauthorized(&[r#"Digest realm="next", nonce="3""#]);
+    client.answer(&mut home, &challenge, &mut entropy).unwrap();
+    let realms: Vec<_> = home.headers.get_all("Authorization").collect();
+    assert!(realms.len() == 2 && realms[0].contains("acme") && realms[1].contains("next"), "{realms:?}");
+}
+
+#[test]
 fn endless_staleness_is_a_refusal() {
     let (mut entropy, mut client) = (Entropy::from_seed(4), client("x"));
     let mut request = request(b"");

@@ -78,6 +78,12 @@ impl StreamReader {
                         self.state = State::Head { seen: 0, crlf };
                         return None;
                     }
+                    // In one piece it is the peer's ping; half of it alone may be a pong.
+                    [b'\r', b'\n', b'\r', b'\n', ..] if !crlf => {
+                        self.done += 4;
+                        self.state = State::default();
+                        return Some(StreamItem::Ping);
+                    }
                     [b'\r', b'\n', ..] => {
                         self.done += 2;
                         self.state = State::Head { seen: 0, crlf: !crlf };

@@ -28,12 +28,12 @@ impl Session {
 
     /// Asks the peer of an answered call with OPTIONS, which changes nothing (RFC 3261 §11): see [`Session::dialog_reply`] for
     /// what becomes of it.
-    pub fn probe(&mut self, now: Instant, stack: &mut Stack) {
+    pub fn probe(&mut self, stack: &mut Stack) {
         if let Phase::Established(established) = &mut self.phase {
             let mut request = established.dialog.request(Method::OPTIONS);
             request.headers.push("Accept", "application/sdp");
             let hop = established.dialog.next_hop();
-            stack.send(now, (&self.account, request), hop, Owner::Call(self.id), None);
+            stack.send((&self.account, request), hop, Owner::Call(self.id), None);
         }
     }
 

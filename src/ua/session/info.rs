@@ -27,7 +27,7 @@ const MAX_WAITING: usize = 256;
 const DURATION: u32 = 160;
 
 impl Session {
-    pub fn send_digits(&mut self, now: Instant, stack: &mut Stack, digits: &str) {
+    pub fn send_digits(&mut self, stack: &mut Stack, digits: &str) {
         let Phase::Established(established) = &mut self.phase else {
             return self.refuse_command(stack, "dtmf", "Digits can be sent in an answered call only.");
         };
@@ -37,11 +37,11 @@ impl Session {
         }
         queue.waiting.extend(digits.chars().map(|c| Some(c.to_ascii_uppercase())).chain([None]));
         if queue.sending.is_none() {
-            self.next_digit(now, stack);
+            self.next_digit(stack);
         }
     }
 
-    fn next_digit(&mut self, now: Instant, stack: &mut Stack) {
+    fn next_digit(&mut self, stack: &mut Stack) {
         let Phase::Established(established) = &mut self.phase else { return };
         established.digits.sending = None;
         let digit = loop {
@@ -58,17 +58,10 @@ impl Session {
         request.headers.push("Content-Type", "application/dtmf-relay");
         request.body = format!("Signal={digit}\r\nDuration={DURATION}\r\n").into_bytes();
         let hop = established.dialog.next_hop();
-        established.digits.sending = Some(stack.send(now, (&self.account, request), hop, Owner::Call(self.id), None));
+        established.digits.sending = Some(stack.send((&self.account, request), hop, Owner::Call(self.id), None));
     }
 
-    pub(super) fn digit_reply(
-        &mut self,
-        now: Instant,
-        stack: &mut Stack,
-        id: RequestId,
-        mut request: Request,
-        reply: &Reply,
-    ) {
+    pub(super) fn digit_reply(&mut self, stack: &mut Stack, id: RequestId, mut request: Request, reply: &Reply) {
         let Phase::Established(established) = &mut self.phase else { return };
         if established.digits.sending != Some(id) {
             return;
@@ -76,12 +69,12 @@ impl Session {
         let why = match reply {
             Reply::Response(response, _) => match response.code() {
                 100..200 => return,
-                200..300 => return self.next_digit(now, stack),
+                200..300 => return self.next_digit(stack),
                 401 | 407 if stack.answer_challenge(&self.account, &mut request, response).is_ok() => {
                     established.dialog.renew(&mut request);
                     let hop = established.dialog.next_hop();
                     established.digits.sending =
-                        Some(stack.send(now, (&self.account, request), hop, Owner::Call(self.id), None));
+                        Some(stack.send((&self.account, request), hop, Owner::Call(self.id), None));
                     return;
                 }
                 405 | 415 | 501 => "the other side does not take digits this way; send them in the audio".to_owned(),

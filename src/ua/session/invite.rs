@@ -19,10 +19,17 @@ use crate::{
         stack::{ContactOf, Owner, Reply, RequestId, Stack},
     },
 };
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Targets tried for one call, the first included.
 const MAX_TARGETS: usize = 6;
+/// A callee says every minute that it still rings (RFC 3261 §13.3.1.1); so long after the last word nobody does any more.
+const RINGS_UNHEARD: Duration = Duration::from_secs(300);
 
 /// What stays the same over all INVITEs of one call.
 pub(super) struct Attempt {
@@ -52,6 +59,8 @@ pub(in crate::ua) struct Inviting {
     early: Option<(DialogId, Vec<u8>)>,
     /// 180 or 183 came.
     pub alerted: bool,
+    /// When ringing that nobody confirms is over; early media speaks for itself.
+    pub give_up_at: Option<Instant>,
 }
 
 impl Session {
@@ -99,7 +108,7 @@ impl Session {
             (Ok(_), Some(_)) => self.invite(now, stack),
             (Err(why), _) => {
                 let reason = format!("The call cannot be placed: {}.", why.trim_end_matches('.'));
-                self.end(stack, End::new(EndedBy::Network, None, reason));
+                self.target_failed(stack, End::new(EndedBy::Network, None, reason));
             }
         }
     }
@@ -133,7 +142,15 @@ impl Session {
     fn send_invite(&mut self, now: Instant, stack: &mut Stack, attempt: Attempt, flows: Vec<Flow>, request: Request) {
         let request = stack.send_on(now, (&self.account, request), &flows, Owner::Call(self.id), Some(self.contact()));
         let (forks, early) = (Forks::default(), None);
-        self.phase = Phase::Inviting(Box::new(Inviting { attempt, flows, request, forks, early, alerted: false }));
+        self.phase = Phase::Inviting(Box::new(Inviting {
+            attempt,
+            flows,
+            request,
+            forks,
+            early,
+            alerted: false,
+            give_up_at: None,
+        }));
     }
 
     pub(super) fn contact(&self) -> ContactOf {
@@ -165,8 +182,8 @@ impl Session {
         };
         match response.code() {
             100 => {}
-            101..200 => self.progress(stack, &request, &response),
-            200..300 => self.answered(now, stack, id, &request, &response),
+            101..200 => self.progress(now, stack, &request, &response),
+            200..300 => self.answered(stack, id, &request, &response),
             300..=399 => self.redirected(stack, &response),
             401 | 407 => self.challenged(now, stack, request, &response),
             code => {
@@ -179,7 +196,7 @@ impl Session {
     }
 
     /// 180, 183 and the like (RFC 3261 §13.2.2.1).
-    fn progress(&mut self, stack: &mut Stack, request: &Request, response: &Response) {
+    fn progress(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
         let Phase::Inviting(inviting) = &mut self.phase else { return };
         let dialog = match inviting.forks.handle_response(request, response) {
             Ok(dialog) => dialog.map(|dialog| dialog.id().clone()),
@@ -195,11 +212,18 @@ impl Session {
             }
             self.agree(stack, plan);
         }
+        if let Phase::Inviting(inviting) = &mut self.phase {
+            inviting.give_up_at = self.media.plan.is_none().then(|| now + RINGS_UNHEARD);
+        }
         self.report(stack);
     }
 
+    pub(super) fn rings_unheard(&mut self, now: Instant, stack: &mut Stack) {
+        self.close(now, stack, End::new(EndedBy::Network, Some(408), "Nobody answered."));
+    }
+
     /// 2xx (RFC 3261 §13.2.2.4).
-    fn answered(&mut self, now: Instant, stack: &mut Stack, id: RequestId, request: &Request, response: &Response) {
+    fn answered(&mut self, stack: &mut Stack, id: RequestId, request: &Request, response: &Response) {
         let Phase::Inviting(inviting) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
         let Inviting { mut forks, early, .. } = *inviting;
         let dialog = forks.handle_response(request, response).map(|dialog| dialog.cloned());
@@ -210,7 +234,7 @@ impl Session {
                 let dialog = Dialog::uac_by_request_uri(request, response);
                 if let Ok((dialog, ack)) = dialog.and_then(|d| d.ack(request).map(|ack| (d, ack))) {
                     let hop = (dialog.next_hop(), self.account.transport);
-                    stack.confirm(now, id, &dialog.id().remote_tag, ack, hop);
+                    stack.confirm(id, &dialog.id().remote_tag, ack, hop);
                     let account = self.account.clone();
                     self.parting = Some(Parting::Bye { dialog: Box::new(dialog), account, reason: None });
                 }
@@ -218,7 +242,7 @@ impl Session {
                 return self.end(stack, End::new(EndedBy::Network, Some(response.code()), reason));
             }
         };
-        stack.confirm(now, id, &dialog.id().remote_tag, ack, (dialog.next_hop(), self.account.transport));
+        stack.confirm(id, &dialog.id().remote_tag, ack, (dialog.next_hop(), self.account.transport));
         let answer = match early {
             _ if !response.body.is_empty() => Some(response.body.clone()),
             Some((fork, answer)) if fork == *dialog.id() => Some(answer),
@@ -257,23 +281,22 @@ impl Session {
 
     /// The next target, or the end.
     fn target_failed(&mut self, stack: &mut Stack, end: End) {
-        match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Inviting(inviting) if !inviting.attempt.queue.is_empty() => {
-                let mut attempt = inviting.attempt;
-                if let Some(next) = attempt.queue.pop_front() {
-                    attempt.target = next;
-                }
-                self.media.negotiation.offer_failed();
-                self.media.plan = None;
-                self.phase = Phase::Calling(Box::new(Calling { attempt, flows: Vec::new() }));
-                self.report(stack);
-                self.find_way(stack);
-            }
+        let mut attempt = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Inviting(inviting) if !inviting.attempt.queue.is_empty() => inviting.attempt,
+            Phase::Calling(calling) if !calling.attempt.queue.is_empty() => calling.attempt,
             phase => {
                 self.phase = phase;
-                self.end(stack, end);
+                return self.end(stack, end);
             }
+        };
+        if let Some(next) = attempt.queue.pop_front() {
+            attempt.target = next;
         }
+        self.media.negotiation.offer_failed();
+        self.media.plan = None;
+        self.phase = Phase::Calling(Box::new(Calling { attempt, flows: Vec::new() }));
+        self.report(stack);
+        self.find_way(stack);
     }
 
     fn challenged(&mut self, now: Instant, stack: &mut Stack, mut request: Request, response: &Response) {

@@ -107,7 +107,7 @@ impl Established {
 
 impl Session {
     /// Hold or resume, as soon as no other INVITE is under way.
-    pub fn set_hold(&mut self, now: Instant, stack: &mut Stack, hold: bool) {
+    pub fn set_hold(&mut self, stack: &mut Stack, hold: bool) {
         let command = if hold { "hold" } else { "resume" };
         let Phase::Established(established) = &mut self.phase else {
             return self.refuse_command(stack, command, "Only an answered call can be held or resumed.");
@@ -121,7 +121,7 @@ impl Session {
         if hold == established.heading() {
             self.took_back(stack, hold);
         }
-        self.negotiate(now, stack);
+        self.negotiate(stack);
     }
 
     /// Answers the command that undid another, which never took effect.
@@ -132,7 +132,7 @@ impl Session {
     }
 
     /// Sends a re-INVITE where what is agreed differs from what is wanted and nothing stands in the way.
-    fn negotiate(&mut self, now: Instant, stack: &mut Stack) {
+    fn negotiate(&mut self, stack: &mut Stack) {
         let contact = self.contact();
         let Some(local) = self.media.local else { return };
         let Phase::Established(established) = &mut self.phase else { return };
@@ -145,14 +145,14 @@ impl Session {
         request.headers.push("Content-Type", "application/sdp");
         request.body = self.media.negotiation.offer(local, established.wanted_direction());
         let hop = established.dialog.next_hop();
-        let request = stack.send(now, (&self.account, request), hop, Owner::Call(self.id), Some(contact));
+        let request = stack.send((&self.account, request), hop, Owner::Call(self.id), Some(contact));
         established.exchange = Exchange::Offered { request, hold };
     }
 
-    pub(super) fn glare_is_over(&mut self, now: Instant, stack: &mut Stack) {
+    pub(super) fn glare_is_over(&mut self, stack: &mut Stack) {
         if let Phase::Established(established) = &mut self.phase {
             established.exchange = Exchange::Idle;
-            self.negotiate(now, stack);
+            self.negotiate(stack);
         }
     }
 
@@ -186,7 +186,7 @@ impl Session {
             Exchange::Offered { request: ours, hold } if ours == id => {
                 self.reinvite_reply(now, stack, (id, hold), request, reply);
             }
-            _ => self.digit_reply(now, stack, id, request, &reply),
+            _ => self.digit_reply(stack, id, request, &reply),
         }
     }
 
@@ -206,7 +206,7 @@ impl Session {
         match response.code() {
             100..200 => {}
             200..300 => self.reinvite_answered(now, stack, (id, hold), &request, &response),
-            401 | 407 => self.reinvite_challenged(now, stack, hold, request, &response),
+            401 | 407 => self.reinvite_challenged(stack, hold, request, &response),
             491 => self.glare(now, stack),
             code => self.reinvite_failed(stack, hold, &reason::call(code, &reason::phrase(&response))),
         }
@@ -225,7 +225,7 @@ impl Session {
         let _ = established.dialog.handle_response(&Method::INVITE, response);
         if let Ok(ack) = established.dialog.ack(request) {
             let hop = (established.dialog.next_hop(), self.account.transport);
-            stack.confirm(now, id, &established.dialog.id().remote_tag, ack, hop);
+            stack.confirm(id, &established.dialog.id().remote_tag, ack, hop);
         }
         established.exchange = Exchange::Idle;
         established.held = hold;
@@ -233,7 +233,7 @@ impl Session {
             Ok(plan) => {
                 self.agree(stack, plan);
                 self.report(stack);
-                self.negotiate(now, stack);
+                self.negotiate(stack);
             }
             Err(error) => {
                 let reason = format!("The other side changed the call in a way that cannot be followed: {error}.");
@@ -242,21 +242,14 @@ impl Session {
         }
     }
 
-    fn reinvite_challenged(
-        &mut self,
-        now: Instant,
-        stack: &mut Stack,
-        hold: bool,
-        mut request: Request,
-        response: &Response,
-    ) {
+    fn reinvite_challenged(&mut self, stack: &mut Stack, hold: bool, mut request: Request, response: &Response) {
         let contact = self.contact();
         match stack.answer_challenge(&self.account, &mut request, response) {
             Ok(()) => {
                 let Phase::Established(established) = &mut self.phase else { return };
                 established.dialog.renew(&mut request);
                 let hop = established.dialog.next_hop();
-                let request = stack.send(now, (&self.account, request), hop, Owner::Call(self.id), Some(contact));
+                let request = stack.send((&self.account, request), hop, Owner::Call(self.id), Some(contact));
                 established.exchange = Exchange::Offered { request, hold };
             }
             Err(error @ (AuthError::Refused { .. } | AuthError::Unsupported)) => {
@@ -406,7 +399,7 @@ impl Session {
                 }
             }
         }
-        self.negotiate(now, stack);
+        self.negotiate(stack);
     }
 
     /// No ACK came (RFC 3261 §13.3.1.4, §14.2): BYE.

@@ -75,6 +75,10 @@ impl Stack {
             return None;
         }
         if response.is_provisional() {
+            // It is being worked on here: what fails from now on must not ring elsewhere too.
+            if let (Way::Sent { others, .. }, 101..) = (&mut pending.way, response.code()) {
+                others.clear();
+            }
             let (owner, request) = (pending.owner, pending.request.clone());
             return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) });
         }

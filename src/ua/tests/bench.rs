@@ -6,6 +6,7 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
         msg::{Message, Method, Request, Response},
+        target::Target,
         wire,
     },
     ua::{
@@ -112,7 +113,12 @@ impl Bench {
                     self.tokens.extend(token);
                     self.sent.push_back((flow, wire::read(&payload).expect("we send what can be read")));
                 }
-                Output::Resolve { id, uri, .. } => {
+                Output::Resolve { id, uri, transport } => {
+                    let numeric = Target::of(&uri, transport).ok().and_then(|target| target.numeric());
+                    if let Some(flow) = numeric {
+                        self.agent.handle_resolved(self.now, id, Ok(vec![flow]));
+                        continue;
+                    }
                     let host = uri.as_sip().map(|u| u.host.to_string()).unwrap_or_default();
                     let found = self.dns.iter().find(|(name, _)| *name == host);
                     let flows = found.map(|(_, addresses)| {

@@ -215,6 +215,71 @@ fn names_are_looked_up_and_every_address_is_tried() {
 }
 
 #[test]
+fn a_call_that_rings_is_not_sent_to_the_next_address_as_well() {
+    let mut bench = Bench::offline(settings());
+    bench.dns = vec![("pbx.acme", vec!["192.0.2.41:5060", "192.0.2.42:5060"])];
+    let mut account = account(false);
+    account.outbound_proxy = Some("sip:pbx.acme".parse().unwrap());
+    bench.command(Command::SetAccount(Box::new(account)));
+    bench.registration();
+    bench.dial("101");
+    bench.state(&CallState::Dialing);
+    let invite = bench.request(Method::INVITE);
+    bench.reply(answer(&invite, 180, "peer", ""));
+    bench.state(&CallState::Early { media: false });
+    bench.agent.handle_transport_failed(bench.now, bench.tokens[0], "the connection was lost");
+    bench.drain();
+    assert_eq!(end(&mut bench).0, EndedBy::Network);
+    bench.silent();
+}
+
+#[test]
+fn ringing_that_nobody_confirms_comes_to_an_end() {
+    let (mut bench, invite) = dialled();
+    bench.reply(answer(&invite, 180, "peer", ""));
+    bench.state(&CallState::Early { media: false });
+    for _ in 0..10 {
+        // A callee that still rings says so every minute (RFC 3261 §13.3.1.1).
+        bench.advance(Duration::from_secs(60));
+        bench.reply(answer(&invite, 180, "peer", ""));
+    }
+    bench.silent();
+    bench.advance(Duration::from_secs(300));
+    assert_eq!(end(&mut bench), (EndedBy::Network, Some(408), "Nobody answered.".into()));
+    bench.request(Method::CANCEL);
+
+    let (mut bench, invite) = dialled();
+    bench.reply(answer(&invite, 183, "peer", SDP));
+    bench.state(&CallState::Early { media: true });
+    bench.advance(Duration::from_secs(3600));
+    bench.silent();
+}
+
+#[test]
+fn a_redirection_to_a_name_that_does_not_exist_is_passed_over() {
+    let (mut bench, invite) = dialled();
+    let contacts = "<sip:a@nowhere.test>, <sip:b@192.0.2.31>";
+    // Without a proxy on the way a target's name is looked up.
+    bench.reply(contact(answer(&invite, 302, "peer", ""), contacts));
+    bench.request(Method::ACK);
+    let next = bench.request(Method::INVITE).uri.to_string();
+    assert_eq!(next, "sip:a@nowhere.test", "by the proxy");
+
+    let mut bench = Bench::offline(settings());
+    let mut direct = account(false);
+    direct.outbound_proxy = None;
+    bench.command(Command::SetAccount(Box::new(direct)));
+    bench.registration();
+    bench.dial("sip:101@192.0.2.9");
+    bench.state(&CallState::Dialing);
+    let invite = bench.request(Method::INVITE);
+    bench.reply(contact(answer(&invite, 302, "peer", ""), contacts));
+    bench.request(Method::ACK);
+    assert_eq!(bench.request(Method::INVITE).uri.to_string(), "sip:b@192.0.2.31");
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+}
+
+#[test]
 fn hanging_up_before_the_answer_cancels() {
     let (mut bench, invite) = dialled();
     bench.command(Command::Hangup { call: 1 });

@@ -366,6 +366,27 @@ fn shutting_down_unregisters_and_then_falls_idle() {
 }
 
 #[test]
+fn leaving_while_a_retry_is_due_takes_the_contact_back() {
+    let (mut bench, register) = registering();
+    bench.reply(granted(&register, 600));
+    bench.registration();
+    bench.advance(Duration::from_secs(10));
+    bench.lose_registrar();
+    assert!(matches!(bench.registration(), RegistrationState::Failed { .. }));
+    bench.command(Command::ClearAccount);
+    assert_eq!(bench.registration(), RegistrationState::Offline);
+    assert!(bench.request(Method::REGISTER).headers.get("Contact").unwrap().ends_with(";expires=0"));
+
+    // What nobody granted is not taken back.
+    let (mut bench, register) = registering();
+    bench.reply(with(&register, 503, &[]));
+    assert!(matches!(bench.registration(), RegistrationState::Failed { .. }));
+    bench.command(Command::ClearAccount);
+    assert_eq!(bench.registration(), RegistrationState::Offline);
+    bench.silent();
+}
+
+#[test]
 fn the_service_route_leads_our_calls() {
     let (mut bench, register) = registering();
     let mut response = granted(&register, 600);

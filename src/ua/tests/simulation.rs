@@ -6,6 +6,7 @@ use crate::{
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
+        target::Target,
         wire,
     },
     ua::{
@@ -208,7 +209,11 @@ impl Sim {
                 Output::Transmit { flow, payload, .. } => {
                     link.send(now, Packet { from: side.address, to: flow.remote, stream: false, payload });
                 }
-                Output::Resolve { .. } | Output::Idle => panic!("neither is needed here"),
+                Output::Resolve { id, uri, transport } => {
+                    let way = Target::of(&uri, transport).and_then(|target| target.numeric().ok_or("a name".into()));
+                    side.agent.handle_resolved(now, id, way.map(|flow| vec![flow]));
+                }
+                Output::Idle => panic!("nobody shuts down here"),
                 Output::OpenMedia { call, .. } => {
                     side.open_media += 1;
                     let local = SocketAddr::new(side.address.ip(), 4000);

@@ -20,6 +20,8 @@ pub struct Options<'a> {
     pub max_expires: u32,
     /// Asks for digest on INVITE too.
     pub invite_auth: bool,
+    /// Challenges as Debian's own configuration does: without a qop; nonces last a second.
+    pub no_qop: bool,
 }
 
 impl Kamailio {
@@ -90,6 +92,7 @@ fn configuration(port: u16, options: Options) -> String {
     } else {
         ""
     };
+    let (qop, nonces) = if options.no_qop { ("0", "modparam(\"auth\",\"nonce_expire\",1)\n") } else { ("1", "") };
     format!(
         r#"#!KAMAILIO
 debug=1
@@ -101,12 +104,12 @@ listen=tcp:127.0.0.1:{port}
 {also}{modules}
 modparam("usrloc","db_mode",0)
 modparam("registrar","max_contacts",10)
-{expires}
+{expires}{nonces}
 request_route {{
   if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483","Too Many Hops"); exit; }}
   if (is_method("REGISTER")) {{
     $var(pw) = "pw" + $au;
-    if (!pv_auth_check("am.test","$var(pw)","0","0")) {{ auth_challenge("am.test","1"); exit; }}
+    if (!pv_auth_check("am.test","$var(pw)","0","0")) {{ auth_challenge("am.test","{qop}"); exit; }}
     save("location"); exit;
   }}
   if (has_totag()) {{

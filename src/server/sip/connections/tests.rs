@@ -1,10 +1,7 @@
-//! Connections over loopback sockets, and one half of one without any.
+//! Connections over loopback sockets.
 
 use super::*;
 use tokio::net::TcpListener;
-
-const OPTIONS: &str = "OPTIONS sip:acme SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKa\r\nFrom: <sip:1@acme>;tag=1\r\n\
-                       To: <sip:acme>\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
 fn on_runtime<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -43,23 +40,6 @@ fn a_full_table_closes_the_longest_silent_and_one_address_gets_a_part_of_it() {
         kept.push(near);
         assert_eq!(connections.add(far, address(8, 1)), [], "another address has its own part");
         assert_eq!(connections.open.len(), MAX_FROM_ONE + 1);
-    });
-}
-
-#[test]
-fn bytes_without_a_message_do_not_keep_a_connection_open() {
-    on_runtime(async {
-        let peer = Peer { address: address(9, 1), serial: 1 };
-        let (queue, _queued) = mpsc::channel(1);
-        let (sender, mut incoming) = mpsc::channel(4);
-        let patience = Duration::from_millis(20);
-        // Line ends without end, always more of them before the time is over.
-        let ended = receive(tokio::io::repeat(b'\n'), peer, &queue, &sender, patience).await;
-        assert_eq!(ended.map_err(|e| e.kind()), Err(io::ErrorKind::TimedOut));
-        // A message, and the time does not count any more.
-        let stream = OPTIONS.as_bytes().chain(tokio::io::repeat(b'\n').take(1_000_000));
-        assert!(receive(stream, peer, &queue, &sender, patience).await.is_ok());
-        assert!(matches!(incoming.try_recv(), Ok(Incoming::Message(..))));
     });
 }
 
