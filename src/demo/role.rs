@@ -57,11 +57,12 @@ impl Role {
         }
     }
 
-    /// Short for the desk phone, so that it notices within seconds that it was pushed off.
+    /// Short, so that the desk phone notices within seconds that it was pushed off, and the others are back as soon when
+    /// their account was disabled and is enabled again: what was removed comes back with the next refresh.
     pub const fn expires(self) -> Duration {
         match self {
             Self::DeskPhone => Duration::from_secs(10),
-            Self::Colleague | Self::Echo | Self::CallBack => Duration::from_secs(300),
+            Self::Colleague | Self::Echo | Self::CallBack => Duration::from_secs(20),
         }
     }
 

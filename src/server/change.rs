@@ -21,7 +21,14 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     pub async fn begin(app: &'a App, manager: &'a Manager, peer: Peer, account: &'a AccountRow) -> Answer<Self> {
-        Ok(Self { tx: app.store.begin().await?, ended: Ended::default(), app, manager, peer, account })
+        Ok(Self {
+            tx: app.store.within(account.id).begin().await?,
+            ended: Ended::default(),
+            app,
+            manager,
+            peer,
+            account,
+        })
     }
 
     /// Keeps the change; the audit says who did `action` to `object`. Sessions, SIP credentials and contacts that the

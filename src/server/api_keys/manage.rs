@@ -113,13 +113,13 @@ pub struct KeyUse {
 
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedKey>> {
     let access = manager.account(app, tenant, Right::SeeKeys).await?;
-    let found = queries::list(&app.store, access.account.id, page).await?;
+    let found = queries::list(&app.store.within(access.account.id), access.account.id, page).await?;
     Ok(page.of(found, |row| row))
 }
 
 pub async fn read(app: &App, manager: &Manager, tenant: &str, id: i64) -> Answer<ManagedKey> {
     let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
-    queries::by_id(&app.store, account.id, id).await?.ok_or_else(|| unknown(id))
+    queries::by_id(&app.store.within(account.id), account.id, id).await?.ok_or_else(|| unknown(id))
 }
 
 /// The key is in this answer and never again.
@@ -151,7 +151,7 @@ pub async fn rotate(
     wanted: Rotation,
 ) -> Answer<MadeKey> {
     let account = manager.account(app, tenant, Right::ManageKeys).await?.account;
-    let name = queries::name(&app.store, account.id, id).await?.ok_or_else(|| unknown(id))?;
+    let name = queries::name(&app.store.within(account.id), account.id, id).await?.ok_or_else(|| unknown(id))?;
     let now = app.clock.now_ms();
     let old_until = wanted.old_until.map(Timestamp::as_millisecond);
     if old_until.is_some_and(|end| end <= now || end > now + LONGEST_OVERLAP_MS) {

@@ -54,7 +54,7 @@ pub struct ExtensionChange {
 /// An agent's list has its own extensions only.
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedExtension>> {
     let access = manager.account(app, tenant, Right::SeeExtensions).await?;
-    let found = queries::list(&app.store, access.account.id, access.only_own(), page).await?;
+    let found = queries::list(&app.store.within(access.account.id), access.account.id, access.only_own(), page).await?;
     Ok(page.of(found, shown))
 }
 

@@ -55,14 +55,14 @@ pub struct LoginChange {
 
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedLogin>> {
     let access = manager.account(app, tenant, Right::ManageLogins).await?;
-    let found = queries::list(&app.store, access.account.id, page).await?;
+    let found = queries::list(&app.store.within(access.account.id), access.account.id, page).await?;
     Ok(page.of(found, shown))
 }
 
 /// One login of the account; `None` where it has no such login.
 pub async fn read(app: &App, manager: &Manager, tenant: &str, username: &str) -> Answer<Option<ManagedLogin>> {
     let access = manager.account(app, tenant, Right::ManageLogins).await?;
-    Ok(queries::member(&app.store, access.account.id, username).await?.map(shown))
+    Ok(queries::member(&app.store.within(access.account.id), access.account.id, username).await?.map(shown))
 }
 
 /// It is pending until its owner enables the account at the first sign-in.

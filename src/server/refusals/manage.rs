@@ -31,8 +31,8 @@ pub struct ShownRefusal {
 
 /// The last refusals of an extension's registrations, newest first.
 pub async fn of_extension(app: &App, manager: &Manager, tenant: &str, number: &str) -> Answer<Vec<ShownRefusal>> {
-    let extension = manager.extension(app, tenant, number, Right::SeeExtensions).await?.1;
-    let rows = queries::of_extension(&app.store, extension.id).await?;
+    let (access, extension) = manager.extension(app, tenant, number, Right::SeeExtensions).await?;
+    let rows = queries::of_extension(&app.store.within(access.account.id), extension.id).await?;
     let shown = |row: queries::RefusalRow| {
         // A word of a newer version, which shares the database, says at least what it is about.
         let sentence = Why::read(&row.why).map_or(row.why, |why| why.sentence(&row.registration, &row.detail));

@@ -82,7 +82,7 @@ pub struct SipPassword {
 /// The registrations of an extension, and who holds each now.
 pub async fn list(app: &App, manager: &Manager, tenant: &str, number: &str) -> Answer<Vec<ManagedRegistration>> {
     let (access, extension) = manager.extension(app, tenant, number, Right::SeeExtensions).await?;
-    let rows = queries::of_extension(&app.store, extension.id).await?;
+    let rows = queries::of_extension(&app.store.within(access.account.id), extension.id).await?;
     let held = app.contacts.held(access.account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
     let show = |row: RegistrationRow| {
         let holder = held.iter().find(|c| c.registration == row.name).map(holder);
@@ -98,7 +98,7 @@ pub async fn of_extensions(
     account: &AccountRow,
     numbers: &[&str],
 ) -> Answer<HashMap<String, Vec<ManagedRegistration>>> {
-    let rows = queries::of_numbers(&app.store, account.id, numbers).await?;
+    let rows = queries::of_numbers(&app.store.within(account.id), account.id, numbers).await?;
     let held = app.contacts.held(account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
     let mut found: HashMap<String, Vec<ManagedRegistration>> = HashMap::new();
     for row in rows {

@@ -26,7 +26,7 @@ use crate::{
 #[utoipa::path(get, path = "/v1/me/registrations", tag = "softphone", security(("bearer" = [])),
     responses((status = 200, body = [Registration]), (status = 401, body = Problem)))]
 pub async fn list(State(app): State<Arc<App>>, Agent(session): Agent) -> Answer<Json<Vec<Registration>>> {
-    let rows = queries::of_session(&app.store, &session).await?;
+    let rows = queries::of_session(&app.store.within(session.account.id), &session).await?;
     let names = rows.iter().map(|r| r.name.clone()).collect();
     let held = app.contacts.held(session.account.realm(), names).await;
     let show = |row: RegistrationRow| {
@@ -69,7 +69,7 @@ pub async fn sip_credential(
              --no-sip.",
         )
     })?;
-    let rows = queries::of_session(&app.store, &session).await?;
+    let rows = queries::of_session(&app.store.within(session.account.id), &session).await?;
     let row = rows.into_iter().find(|r| r.name == name);
     let row = row.ok_or_else(|| ApiError::not_found(format_args!("The registration {name}")))?;
     let realm = session.account.realm();

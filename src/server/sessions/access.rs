@@ -139,7 +139,7 @@ impl Manager {
         right: Right,
     ) -> Answer<(Access, ExtensionRow)> {
         let access = self.account(app, tenant, right).await?;
-        let row = extensions::by_number(&app.store, access.account.id, number).await?;
+        let row = extensions::by_number(&app.store.within(access.account.id), access.account.id, number).await?;
         let only_own = access.only_own();
         let row = row.filter(|row| only_own.is_none() || row.membership == only_own);
         Ok((access, row.ok_or_else(|| ApiError::not_found(format_args!("The extension {number}")))?))

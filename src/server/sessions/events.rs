@@ -35,7 +35,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub async fn events(State(app): State<Arc<App>>, agent: Agent) -> Answer<impl IntoResponse> {
     // Subscribed before the names are read, so that nothing falls in between.
     let notices = app.notices.subscribe();
-    let names = registrations::names(&app.store, &agent.0).await?;
+    let names = registrations::names(&app.store.within(agent.0.account.id), &agent.0).await?;
     let listener = Listener { stopping: app.stopping.clone(), app, agent, notices, names, state: Phase::First };
     let events = stream::unfold(listener, |mut listener| async {
         let event = listener.next().await?;
@@ -96,7 +96,7 @@ impl Listener {
             Ok(Notice::Registrations { realm }) if realm != session.account.realm() => None,
             // Fell behind, or the list itself changed: what the agent sees is read anew.
             Ok(Notice::Registrations { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                match registrations::names(&self.app.store, session).await {
+                match registrations::names(&self.app.store.within(session.account.id), session).await {
                     Ok(names) => self.names = names,
                     Err(error) => tracing::warn!(%error, "the names of an agent's registrations could not be read"),
                 }

@@ -28,7 +28,9 @@ impl Store {
                 .map(drop)
                 .map_err(Into::into),
             Pool::Postgres(_) => {
-                run("pg_dump", &["--format=custom", "--no-owner", "--dbname", url, "--file"], copy).await
+                // Its own reading would not pass the fence of migrations/postgres/0005; without an account it is the whole.
+                let options = ["--format=custom", "--no-owner", "--enable-row-security", "--dbname", url, "--file"];
+                run("pg_dump", &options, copy).await
             }
         };
         if written.is_err() {

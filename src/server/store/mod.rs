@@ -2,9 +2,11 @@
 //!
 //! What must hold is declared in the schema, alike in both (`migrations/`). A [`Tx`] has the only right to write from its
 //! beginning (SQLite's own lock, an advisory lock in PostgreSQL), so what it read still holds when it writes, whichever
-//! process of several began it.
+//! process of several began it. Requests that act for one account ask [`Store::within`] it.
 
 mod copy;
+#[cfg(test)]
+mod fence_tests;
 mod query;
 #[cfg(test)]
 pub mod testing;
@@ -27,6 +29,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    /// The account that it is fenced to.
+    account: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,7 +89,14 @@ impl Store {
         } else {
             Pool::Sqlite(connect_sqlite(url, create).await?)
         };
-        Ok(Self { pool })
+        Ok(Self { pool, account: None })
+    }
+
+    /// The same database for what is done on behalf of one account: PostgreSQL neither shows nor lets through what another
+    /// account owns, even where a statement forgets to say whose rows it wants (migrations/postgres/0005).
+    #[must_use]
+    pub fn within(&self, account: i64) -> Self {
+        Self { account: Some(account), ..self.clone() }
     }
 
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
@@ -94,6 +105,9 @@ impl Store {
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin().await?;
                 sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITER_LOCK).execute(&mut *tx).await?;
+                if let Some(account) = self.account {
+                    fence(&mut tx, account).await?;
+                }
                 Writer::Postgres(tx)
             }
         }))
@@ -123,6 +137,12 @@ impl Tx {
             Writer::Postgres(tx) => tx.commit().await,
         }
     }
+}
+
+/// Until the transaction ends.
+async fn fence(tx: &mut sqlx::Transaction<'static, Postgres>, account: i64) -> Result<(), sqlx::Error> {
+    let set = sqlx::query("SELECT set_config('tms.account', $1, TRUE)").bind(account.to_string());
+    set.execute(&mut **tx).await.map(drop)
 }
 
 fn is_postgres(url: &str) -> bool {

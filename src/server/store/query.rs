@@ -6,7 +6,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::{Pool, Store, Tx, Writer};
+use super::{Pool, Store, Tx, Writer, fence};
 
 /// A statement with what stands in its placeholders, in their order. The text is the programme's own: what people type comes
 /// in by [`Query::bind`] alone.
@@ -71,9 +71,16 @@ macro_rules! run {
     ($query:expr, $executor:expr, $method:ident, $wrap_sqlite:expr, $wrap_postgres:expr) => {{
         let Query { sql, values } = $query;
         match $executor.into() {
-            Executor::Store(store) => match &store.pool {
-                Pool::Sqlite(pool) => $wrap_sqlite(sqlite(sql, values)?.$method(pool).await?),
-                Pool::Postgres(pool) => $wrap_postgres(postgres(sql, values)?.$method(pool).await?),
+            Executor::Store(store) => match (&store.pool, store.account) {
+                (Pool::Sqlite(pool), _) => $wrap_sqlite(sqlite(sql, values)?.$method(pool).await?),
+                (Pool::Postgres(pool), None) => $wrap_postgres(postgres(sql, values)?.$method(pool).await?),
+                (Pool::Postgres(pool), Some(account)) => {
+                    let mut tx = pool.begin().await?;
+                    fence(&mut tx, account).await?;
+                    let answer = postgres(sql, values)?.$method(&mut *tx).await?;
+                    tx.commit().await?;
+                    $wrap_postgres(answer)
+                }
             },
             Executor::Tx(Tx(Writer::Sqlite(tx))) => $wrap_sqlite(sqlite(sql, values)?.$method(&mut **tx).await?),
             Executor::Tx(Tx(Writer::Postgres(tx))) => $wrap_postgres(postgres(sql, values)?.$method(&mut **tx).await?),

@@ -41,8 +41,9 @@ pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup
 }
 
 async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
-    let extensions = extensions::all(&app.store, key.account.id).await?;
-    let rows = registrations::of_account(&app.store, key.account.id).await?;
+    let store = app.store.within(key.account.id);
+    let extensions = extensions::all(&store, key.account.id).await?;
+    let rows = registrations::of_account(&store, key.account.id).await?;
     let held = app.contacts.held(key.account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
     Ok(html! { XML {
         Status { "Success" }
@@ -68,7 +69,7 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
 
 /// A registration of the key's own account, and who holds it.
 async fn registration(app: &App, key: &KeyRow, name: &str) -> Result<(RegistrationRow, Option<Contact>), XmlError> {
-    let row = registrations::by_name(&app.store, key.account.id, name)
+    let row = registrations::by_name(&app.store.within(key.account.id), key.account.id, name)
         .await?
         .ok_or_else(|| XmlError::refused(format!("There is no SIP user {} in this tenant.", clean(name))))?;
     let holder = app.contacts.held(key.account.realm(), vec![row.name.clone()]).await.into_iter().next();
