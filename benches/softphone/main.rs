@@ -24,6 +24,9 @@ mod window;
 use pulse::Pulse;
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::DirEntry,
     path::Path,
     time::{Duration, Instant},
 };
@@ -164,10 +167,10 @@ fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
     let baresip = Baresip::start(dir.path(), veth, codec, 700.0);
     phone.send(json!({"cmd": "dial", "to": format!("sip:bs@{}:{}", veth.address, baresip.sip_port)}));
     let call = phone.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
-    let before = (cpu_seconds(phone.pid()), cpu_seconds(baresip.pid()));
+    let before = (Cpu::of(phone.pid()), Cpu::of(baresip.pid()));
     let end = Instant::now() + Duration::from_secs(60);
     poll_until(Duration::from_secs(61), || (Instant::now() >= end).then_some(()));
-    let after = (cpu_seconds(phone.pid()), cpu_seconds(baresip.pid()));
+    let (ours, theirs) = (Cpu::of(phone.pid()).since(&before.0), Cpu::of(baresip.pid()).since(&before.1));
     phone.send(json!({"cmd": "hangup", "call": call}));
     phone.wait(json!({"event": "call", "state": "ended"}));
     phone.quit();
@@ -175,7 +178,7 @@ fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
         "pcmu" => ("processor time of a call of 60 s, PCMU", "0.5 s"),
         _ => ("the same, Opus (baresip: stereo)", "1.4 s"),
     };
-    Row::beside(what, "s", after.0 - before.0, after.1 - before.1, goal)
+    Row::beside(what, "s", ours, theirs, goal)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -189,13 +192,23 @@ fn resident_mib(pid: u32) -> f64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
 }
 
-/// Time on the processor so far of all threads that live, to the nanosecond: the figures of `/proc/PID/stat` count whole
-/// ticks of 10 ms by who happens to run at their end, which is off by half for a programme that runs for microseconds.
-fn cpu_seconds(pid: u32) -> f64 {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let nanoseconds = tasks.filter_map(|task| {
-        let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        schedstat.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanoseconds.sum::<f64>() / 1e9
+/// Time on the processor so far of each thread that lives, in nanoseconds: the figures of `/proc/PID/stat` count whole ticks
+/// of 10 ms by who happens to run at their end, which is off by half for a programme that runs for microseconds.
+struct Cpu(BTreeMap<OsString, f64>);
+
+impl Cpu {
+    fn of(pid: u32) -> Self {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let time = |task: DirEntry| {
+            let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            Some((task.file_name(), schedstat.split_whitespace().next()?.parse().ok()?))
+        };
+        Self(tasks.filter_map(time).collect())
+    }
+
+    /// Seconds since then. A thread that has ended meanwhile takes its share with it, but not what it had before.
+    fn since(&self, earlier: &Self) -> f64 {
+        let spent = |(task, now): (&OsString, &f64)| now - earlier.0.get(task).unwrap_or(&0.0);
+        self.0.iter().map(spent).sum::<f64>() / 1e9
+    }
 }

@@ -2,7 +2,7 @@
 //! softphone in the same call.
 
 use crate::{
-    Row, cpu_seconds,
+    Cpu, Row,
     desk::Desk,
     person::{Hands, Tms, window},
     pulse::Pulse,
@@ -63,10 +63,10 @@ fn headless(desk: &Desk, tms: &Tms) -> f64 {
 
 /// Waits until what was begun has been drawn: a second with no more than the odd keep-alive.
 fn settle(pid: u32) {
-    let (mut last, mut since) = (cpu_seconds(pid), Instant::now());
+    let (mut last, mut since) = (Cpu::of(pid), Instant::now());
     poll_until(Duration::from_secs(20), || {
-        let now = cpu_seconds(pid);
-        if now - last > 0.002 {
+        let now = Cpu::of(pid);
+        if now.since(&last) > 0.002 {
             (last, since) = (now, Instant::now());
         }
         (since.elapsed() > Duration::from_secs(1)).then_some(())
@@ -75,7 +75,7 @@ fn settle(pid: u32) {
 
 /// Percent of a core over [`SPAN`].
 fn share(pid: u32) -> f64 {
-    let (before, start) = (cpu_seconds(pid), Instant::now());
+    let (before, start) = (Cpu::of(pid), Instant::now());
     poll_until(SPAN + Duration::from_secs(1), || (start.elapsed() >= SPAN).then_some(()));
-    (cpu_seconds(pid) - before) / start.elapsed().as_secs_f64() * 100.0
+    Cpu::of(pid).since(&before) / start.elapsed().as_secs_f64() * 100.0
 }

@@ -129,7 +129,9 @@ impl Server {
             }
             (Some(address), _) => {
                 let digest = settings.sip_digest.clone();
-                let server = SipServer::bind(address, &store, notices.clone(), &clock, orders, digest).await;
+                let known_as = settings.public_host(address).and_then(|host| host.parse().ok());
+                let server =
+                    SipServer::bind((address, known_as), &store, notices.clone(), &clock, orders, digest).await;
                 let server = server.map_err(bind("sip", address))?;
                 let sip = server.local_addr().map_err(bind("sip", address))?;
                 others.spawn(server.run());
@@ -223,12 +225,15 @@ impl Settings {
         format!("{}://{http}", if self.tls.is_some() { "https" } else { "http" })
     }
 
+    /// How devices know a SIP side that listens on every address.
+    fn public_host(&self, sip: SocketAddr) -> Option<&str> {
+        self.public_url.as_deref().and_then(host).filter(|_| sip.ip().is_unspecified())
+    }
+
     fn reach(&self, http: &str, sip: Option<SocketAddr>) -> Reach {
         let url = self.public_url.clone().unwrap_or_else(|| http.to_owned());
-        let built_in = sip.map(|sip| {
-            let named = self.public_url.as_deref().and_then(host).filter(|_| sip.ip().is_unspecified());
-            named.map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port()))
-        });
+        let built_in = sip
+            .map(|sip| self.public_host(sip).map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port())));
         let place = built_in.or_else(|| self.kamailio.as_ref().map(|side| side.proxy.clone()));
         let sip = place.map(|place| SipReach {
             outbound_proxy: format!("sip:{place};lr"),

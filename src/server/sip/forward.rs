@@ -159,7 +159,9 @@ impl Pbx {
         let class = Class::of(dialled, !matches!(facts.target, Target::Unknown));
         let attempt = Attempt { caller, refused: credentials.refused.as_deref(), class };
         attempt.decide().map_err(|why| reply(request, 403, &why))?;
-        require_honest_from(request, credentials, &caller.extension)?;
+        if class != Class::Emergency {
+            require_honest_from(request, credentials, &caller.extension)?;
+        }
         let contacts =
             self.targets(now, request, realm, credentials, &facts.target).map_err(|response| match class {
                 // Nobody may take it for a wrong number.
@@ -226,10 +228,10 @@ impl Pbx {
         Ok(contacts)
     }
 
-    /// `<sip:TOKEN@127.0.0.1:5060;transport=udp;lr>`
+    /// `<sip:TOKEN@tms.example:5060;transport=udp;lr>`
     fn record_route(&self, flow: Flow, call_id: &str) -> String {
         let token = self.tokens.seal(flow, call_id);
-        let mut uri = SipUri::new(Some(&token), Host::Ip(self.address.ip()), Some(self.address.port()));
+        let mut uri = SipUri::new(Some(&token), self.known_as.clone(), Some(self.address.port()));
         uri.set_param("transport", Some(flow.transport.uri_name()));
         uri.set_param("lr", None);
         NameAddr::new(Uri::Sip(uri)).to_string()
@@ -237,7 +239,8 @@ impl Pbx {
 
     fn is_us(&self, uri: &SipUri) -> bool {
         let port = uri.port.unwrap_or(Transport::Udp.default_port());
-        uri.host == Host::Ip(self.address.ip()) && port == self.address.port()
+        let is_here = uri.host == Host::Ip(self.address.ip()) || uri.host == self.known_as;
+        is_here && port == self.address.port()
     }
 }
 

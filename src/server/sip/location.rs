@@ -99,6 +99,9 @@ pub struct Location {
     slots: BTreeMap<Aor, Slot>,
     /// [`Slot::deadline`] of every slot that has one.
     deadlines: BTreeSet<(Instant, Aor)>,
+    /// Slots by the sessions in them, and by the flow of their contact.
+    by_session: BTreeSet<(i64, Aor)>,
+    by_flow: BTreeSet<(Flow, Aor)>,
     changed: BTreeSet<Aor>,
     /// What [`Location::saved`] answers has changed; and whether the hold has.
     touched: BTreeMap<Aor, bool>,
@@ -151,14 +154,12 @@ impl Location {
 
     /// Signed out, expired or revoked: its contacts go and its takeovers end.
     pub fn end_session(&mut self, now: Instant, session: i64) {
-        let concerned = |slot: &Slot| {
-            slot.contact.as_ref().is_some_and(|c| c.binding.session == Some(session))
-                || slot.hold.as_ref().is_some_and(|hold| hold.session == session)
-        };
-        self.update_all(now, concerned, |slot| {
-            slot.contact = slot.contact.take().filter(|c| c.binding.session != Some(session));
-            slot.hold = slot.hold.take().filter(|hold| hold.session != session);
-        });
+        for aor in under(&self.by_session, session) {
+            self.update(now, &aor, |slot| {
+                slot.contact = slot.contact.take().filter(|c| c.binding.session != Some(session));
+                slot.hold = slot.hold.take().filter(|hold| hold.session != session);
+            });
+        }
     }
 
     /// The registration was disabled, removed or got another password.
@@ -168,8 +169,9 @@ impl Location {
 
     /// The connection a device registered over is gone, and with it the only way to reach it (RFC 5626 §7).
     pub fn flow_lost(&mut self, now: Instant, flow: Flow) {
-        let concerned = |slot: &Slot| slot.contact.as_ref().is_some_and(|c| c.binding.flow == flow);
-        self.update_all(now, concerned, |slot| slot.lose_contact(now));
+        for aor in under(&self.by_flow, flow) {
+            self.update(now, &aor, |slot| slot.lose_contact(now));
+        }
     }
 
     /// Who holds `aor`.
@@ -221,9 +223,7 @@ impl Location {
     /// The only way a slot changes: what has expired goes first, and the tables beside it follow.
     fn update<R>(&mut self, now: Instant, aor: &Aor, change: impl FnOnce(&mut Slot) -> R) -> R {
         let mut slot = self.slots.remove(aor).unwrap_or_default();
-        if let Some(at) = slot.deadline() {
-            self.deadlines.remove(&(at, aor.clone()));
-        }
+        self.index(&slot, aor, false);
         let (shown, kept) = (slot.shown(), slot.kept());
         slot.lapse(now);
         let result = change(&mut slot);
@@ -234,22 +234,33 @@ impl Location {
         if now_kept != kept {
             *self.touched.entry(aor.clone()).or_default() |= now_kept.1 != kept.1;
         }
-        if let Some(at) = slot.deadline() {
-            self.deadlines.insert((at, aor.clone()));
-        }
+        self.index(&slot, aor, true);
         if slot.contact.is_some() || slot.hold.is_some() {
             self.slots.insert(aor.clone(), slot);
         }
         result
     }
 
-    fn update_all(&mut self, now: Instant, concerned: impl Fn(&Slot) -> bool, change: impl Fn(&mut Slot)) {
-        let found: Vec<Aor> =
-            self.slots.iter().filter(|(_, slot)| concerned(slot)).map(|(aor, _)| aor.clone()).collect();
-        for aor in &found {
-            self.update(now, aor, &change);
-        }
+    /// Puts a slot into the tables by which it is found, or takes it out of them.
+    fn index(&mut self, slot: &Slot, aor: &Aor, there: bool) {
+        set(&mut self.deadlines, slot.deadline(), aor, there);
+        set(&mut self.by_session, slot.contact.as_ref().and_then(|c| c.binding.session), aor, there);
+        set(&mut self.by_session, slot.hold.as_ref().map(|hold| hold.session), aor, there);
+        set(&mut self.by_flow, slot.contact.as_ref().map(|c| c.binding.flow), aor, there);
     }
+}
+
+fn set<K: Ord>(table: &mut BTreeSet<(K, Aor)>, key: Option<K>, aor: &Aor, there: bool) {
+    let Some(key) = key else { return };
+    match there {
+        true => table.insert((key, aor.clone())),
+        false => table.remove(&(key, aor.clone())),
+    };
+}
+
+fn under<K: Ord + Copy>(table: &BTreeSet<(K, Aor)>, key: K) -> Vec<Aor> {
+    let first = Aor { realm: String::new(), name: String::new() };
+    table.range((key, first)..).take_while(|(found, _)| *found == key).map(|(_, aor)| aor.clone()).collect()
 }
 
 impl Slot {

@@ -26,6 +26,7 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
         msg::{Message, Method, Request, Response},
+        uri::Host,
     },
 };
 use jiff::Timestamp;
@@ -84,8 +85,10 @@ pub struct Pbx {
     auth: ServerAuth,
     failures: Failures,
     entropy: Entropy,
-    /// Where devices reach us, by every transport.
+    /// Where we are, by every transport.
     pub(super) address: SocketAddr,
+    /// How devices name that place, where they know it by another name than its address.
+    pub(super) known_as: Host,
     /// One moment on both clocks.
     epoch: (Instant, Timestamp),
     waiting: BTreeMap<QueryId, Waiting>,
@@ -126,11 +129,17 @@ impl Pbx {
             failures: Failures::default(),
             entropy,
             address,
+            known_as: Host::Ip(address.ip()),
             epoch: (now, wall),
             waiting: BTreeMap::new(),
             asked: 0,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Devices beyond a router reach us by this name or address rather than by our own.
+    pub fn set_known_as(&mut self, host: Host) {
+        self.known_as = host;
     }
 
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {

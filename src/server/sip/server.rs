@@ -20,6 +20,7 @@ use crate::{
         digest::Algorithm,
         entropy::Entropy,
         flow::{Flow, Transport},
+        uri::Host,
         wire::{self, ReadError},
     },
     stream::Heard,
@@ -63,13 +64,14 @@ pub struct SipServer {
 }
 
 impl SipServer {
-    /// Binds UDP and TCP on the same port; the system chooses where `address` has port 0. An unspecified address is
-    /// announced to devices as the one this machine reaches the network with. Digest offers `algorithms`, the preferred first. Who was registered before is so again.
+    /// Binds UDP and TCP on the same port; the system chooses where `address` has port 0. Devices know it as `known_as`, else
+    /// by its address, where that is unspecified by the one this machine reaches the network with. Digest offers
+    /// `algorithms`, the preferred first. Who was registered before is so again.
     ///
     /// # Errors
     /// Where a socket cannot be had, or the database does not answer.
     pub async fn bind(
-        address: SocketAddr,
+        (address, known_as): (SocketAddr, Option<Host>),
         store: &Store,
         notices: Notices,
         clock: &Clock,
@@ -81,6 +83,9 @@ impl SipServer {
         let (sender, incoming) = mpsc::channel(QUEUED_MESSAGES);
         let (now, wall) = (clock_now(), clock.now());
         let mut pbx = Pbx::new(now, wall, announced, algorithms, Entropy::from_system());
+        if let Some(host) = known_as {
+            pbx.set_known_as(host);
+        }
         for (aor, saved) in Keeper::read(store, now, wall).await.map_err(io::Error::other)? {
             pbx.restore(now, &aor, saved);
         }

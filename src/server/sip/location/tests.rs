@@ -107,6 +107,12 @@ fn play(story: &[(u64, Step)]) -> (Location, Instant) {
                 assert_eq!(held, device.map(|d| d.binding(0).call_id), "step {n}");
             }
         }
+        let slot = location.slots.get(&aor());
+        let contact = slot.and_then(|slot| slot.contact.as_ref()).map(|contact| &contact.binding);
+        let hold = slot.and_then(|slot| slot.hold.as_ref()).map(|hold| hold.session);
+        let sessions = [contact.and_then(|binding| binding.session), hold].into_iter().flatten();
+        assert_eq!(location.by_session, sessions.map(|session| (session, aor())).collect(), "step {n}");
+        assert_eq!(location.by_flow, contact.map(|binding| (binding.flow, aor())).into_iter().collect(), "step {n}");
     }
     (location, now)
 }

@@ -107,6 +107,7 @@ fn who_can_call_whom() {
         ("asking for an unknown extension", "sip:100@acme", |r| r.headers.push("Proxy-Require", "magic"), 420, ""),
         ("a web page", "http://acme", |_| (), 416, ""),
         ("an emergency, where no line leads out", "sip:112@acme", |_| (), 404, "from another phone"),
+        ("an emergency as somebody else", "sip:112@acme", |r| r.headers.set("From", "<sip:x@acme>;tag=1"), 404, "from another phone"),
         ("an emergency by its name", "urn:service:sos.fire", |_| (), 404, "from another phone"),
     ];
     for (what, to, edit, code, words) in cases {
@@ -270,6 +271,25 @@ fn a_reinvite_refused_keeps_the_call_listed() {
     bench.answer(desk.0, server, &request, 488);
     assert_eq!(bench.final_response(colleague, client).code(), 488);
     assert!(bench.pbx.calls("acme").iter().any(|call| call.answered), "the call goes on");
+}
+
+#[test]
+fn beyond_a_router_a_call_goes_on_by_the_public_name() {
+    let mut bench = Bench::new();
+    bench.pbx.set_known_as("tms.example".parse().expect("a host"));
+    let (desk, colleague) = (bench.desk(), bench.colleague());
+    let (client, invite) = bench.call(colleague, "sip:100@acme");
+    let (server, request) = bench.heard_request(desk).expect("it rings");
+    bench.answer(desk, server, &request, 200);
+    let ok = bench.final_response(colleague, client);
+    let routes: Vec<&str> = ok.headers.get_all("Record-Route").collect();
+    assert!(routes.len() == 2 && routes.iter().all(|route| route.contains("@tms.example:5060;")), "{routes:?}");
+    let mut caller = Dialog::uac(&invite, &ok).expect("a dialog");
+    let bye = bench.send(colleague, caller.request(Method::BYE));
+    let (server, request) = bench.heard_request(desk).expect("the BYE arrives");
+    assert_eq!(request.headers.get("Route"), None, "both routes were ours");
+    bench.answer(desk, server, &request, 200);
+    assert_eq!(bench.final_response(colleague, bye).code(), 200);
 }
 
 #[test]

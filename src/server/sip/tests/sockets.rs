@@ -15,8 +15,9 @@ async fn serve() -> (SocketAddr, JoinSet<()>) {
     let clock = Clock::system();
     let (_, orders) = Contacts::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server =
-        SipServer::bind(any, &store, Notices::new(), &clock, orders, vec![Algorithm::MD5]).await.expect("sockets");
+    let server = SipServer::bind((any, None), &store, Notices::new(), &clock, orders, vec![Algorithm::MD5])
+        .await
+        .expect("sockets");
     let address = server.local_addr().expect("an address");
     let mut task = JoinSet::new();
     task.spawn(server.run());
