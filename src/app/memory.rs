@@ -5,7 +5,7 @@ use crate::{
     config::{
         ConfigError,
         folder::ConfigFolder,
-        secrets::{Secrets, open_store},
+        secrets::{SecretStore, Secrets, open_store},
         settings::{Settings, SignedInBy},
     },
     driver::api::{Command, Event, Login, LoginState, Proof, TmsLogin},
@@ -163,7 +163,7 @@ impl Memory {
 
     /// Where secrets are kept, also for a thread that may wait.
     pub fn vault(&self) -> Vault {
-        Vault { folder: Arc::clone(&self.folder), was_kept: self.settings.window.remember_secrets }
+        Vault { folder: Arc::clone(&self.folder) }
     }
 
     /// To be told what [`Vault::keep`] has done.
@@ -186,7 +186,6 @@ fn forget_link(settings: &mut Settings) {
 #[derive(Debug)]
 pub struct Vault {
     folder: Arc<ConfigFolder>,
-    was_kept: bool,
 }
 
 impl Vault {
@@ -203,13 +202,13 @@ impl Vault {
     /// # Errors
     /// A sentence; nothing is kept.
     pub fn keep(&self, login: &Login, remember: bool) -> Result<(), ConfigError> {
-        if remember {
-            open_store(&self.folder).save(&key(login), &secrets(login))?;
-        } else if self.was_kept {
-            open_store(&self.folder).forget(&key(login))?;
-        }
-        Ok(())
+        keep(&*open_store(&self.folder), login, remember)
     }
+}
+
+/// Also what an earlier time has left is forgotten, whatever the settings say of it.
+fn keep(store: &dyn SecretStore, login: &Login, remember: bool) -> Result<(), ConfigError> {
+    if remember { store.save(&key(login), &secrets(login)) } else { store.forget(&key(login)) }
 }
 
 fn secrets(login: &Login) -> Secrets {
@@ -249,6 +248,7 @@ fn address(typed: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
+        config::secrets::FileStore,
         driver::api::{SipPasswords, XmlLogin},
         tms::wire,
     };
@@ -400,6 +400,17 @@ mod tests {
         assert!(said.contains("settings.json"), "{said}");
         memory.note_command(&sign_in("a@b")).expect("nothing changed, nothing written");
         assert_eq!(memory.settings().username.as_deref(), Some("a@b"));
+    }
+
+    #[test]
+    fn what_is_not_to_be_remembered_is_forgotten_whoever_has_kept_it() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        let (store, login) = (FileStore::new(&folder), login("localhost:1", "a@b"));
+        keep(&store, &login, true).expect("written");
+        assert!(store.load(&key(&login)).expect("readable").is_some());
+        keep(&store, &login, false).expect("removed");
+        assert_eq!(store.load(&key(&login)).expect("readable"), None);
     }
 
     #[test]

@@ -2,26 +2,27 @@
 //! that ringing has stopped. Standard output says what was pressed.
 //!
 //! On X11 the window is override-redirect: no window manager gives it the keyboard, also not when it is clicked. On Wayland no
-//! window can stay on top, so a critical notification with actions stands in for it.
+//! window can stay on top, so a critical notification with actions stands in for it: [`notification`].
 
 #![expect(clippy::disallowed_methods, reason = "a shell: it reads the clock")]
+
+mod notification;
 
 use crate::ui::{
     screen::ring::{
         data::{Pressed, Ringing, ring},
         ui::{SIZE, show},
     },
-    text::{fill, t},
+    text::t,
     theme,
 };
 use eframe::{CreationContext, NativeOptions};
 use egui::{ThemePreference, ViewportBuilder, X11WindowType};
-use notify_rust::{Hint, Notification, Timeout, Urgency};
 use raw_window_handle::{HasWindowHandle, RawWindowHandle};
 use std::{
     io::{BufRead, Write},
     process::ExitCode,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 use x11rb::{
@@ -52,11 +53,18 @@ pub fn run() -> ExitCode {
         return ExitCode::from(2);
     };
     if std::env::var_os("WAYLAND_DISPLAY").is_some_and(|name| !name.is_empty()) {
-        return notification(&ringing);
+        return notification::run(ringing);
     }
     let since = Instant::now().checked_sub(Duration::from_millis(ringing.rung_ms)).unwrap_or_else(Instant::now);
     let told = Arc::new(Told { ringing: Mutex::new(ringing), window: OnceLock::new() });
-    follow_input(Arc::clone(&told));
+    let heard = Arc::clone(&told);
+    let change = move |ringing| {
+        *lock(&heard.ringing) = ringing;
+        if let Some(window) = heard.window.get() {
+            window.request_repaint();
+        }
+    };
+    follow_input(change, || ());
     let viewport = ViewportBuilder::default()
         .with_title(t().ringing)
         .with_inner_size(SIZE)
@@ -80,19 +88,22 @@ pub fn run() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Reads on; the end of the input ends the process at once, whatever it is doing.
-fn follow_input(told: Arc<Told>) {
+/// Reads on; the end of the input ends the process at once, after `end`, whatever it is doing.
+fn follow_input(change: impl Fn(Ringing) + Send + 'static, end: impl FnOnce() + Send + 'static) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             if let Ok(ringing) = serde_json::from_str(&line) {
-                *told.ringing.lock().unwrap_or_else(PoisonError::into_inner) = ringing;
-                if let Some(window) = told.window.get() {
-                    window.request_repaint();
-                }
+                change(ringing);
             }
         }
+        end();
         std::process::exit(0);
     });
+}
+
+/// What these locks guard is whole after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn say(pressed: Pressed) {
@@ -124,7 +135,7 @@ impl eframe::App for RingWindow {
         if let Some(place) = &self.place {
             place.top_right();
         }
-        let ringing = self.told.ringing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ringing = lock(&self.told.ringing).clone();
         ui.ctx().set_theme(match ringing.dark {
             None => ThemePreference::System,
             Some(true) => ThemePreference::Dark,
@@ -178,42 +189,4 @@ impl Place {
         self.connection.configure_window(self.window, &changes).ok()?;
         self.connection.flush().ok()
     }
-}
-
-/// The desktop's own notification, with buttons, that stays until it is answered.
-fn notification(ringing: &Ringing) -> ExitCode {
-    let label = if ringing.hold_other { t().answer_and_hold } else { t().answer };
-    let shown = Notification::new()
-        .appname(t().app)
-        .icon("agent-manager")
-        .summary(&fill(t().ringing_from, &[&ringing.name]))
-        .body(ringing.line.as_deref().unwrap_or_default())
-        .urgency(Urgency::Critical)
-        .timeout(Timeout::Never)
-        .hint(Hint::Category("call.incoming".into()))
-        .action("answer", label)
-        .action("reject", t().reject)
-        .show();
-    let handle = match shown {
-        Ok(handle) => handle,
-        Err(why) => {
-            eprintln!("agent-manager ring: the desktop shows no notification: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let id = handle.id();
-    std::thread::spawn(move || {
-        std::io::stdin().lock().lines().map_while(Result::ok).for_each(drop);
-        // Taking its place is the only way to close a notification that another thread waits for.
-        if let Ok(same) = Notification::new().id(id).show() {
-            same.close();
-        }
-        std::process::exit(0);
-    });
-    handle.wait_for_action(|action| match action {
-        "answer" => say(Pressed::Answer),
-        "reject" => say(Pressed::Reject),
-        _ => {}
-    });
-    ExitCode::SUCCESS
 }

@@ -153,6 +153,8 @@ pub struct Quality {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryEntry {
+    /// Which one it is, while the program runs.
+    pub id: u64,
     pub peer: String,
     pub peer_name: Option<String>,
     pub kind: HistoryKind,

@@ -47,6 +47,7 @@ texts! {
     hide_api_key: "Hide API key",
     apply: "Apply",
     applying: "Signing in…",
+    secrets_gone: "Your secrets for this login are not kept on this computer any more. Type them, then press Apply.",
     missing_server: "Enter the server's address, as your administrator gave it to you.",
     missing_username: "Enter your user name.",
     missing_password: "Enter your password.",

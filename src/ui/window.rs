@@ -48,6 +48,8 @@ pub struct Window {
     said: String,
     signed_in: bool,
     meters: bool,
+    /// Height of the calls' strip at the bottom: notices stand above it.
+    strip: f32,
     title: String,
     theme: Option<ThemeChoice>,
 }
@@ -85,12 +87,13 @@ impl Window {
         if signed_in || live {
             self.shortcuts(ui, &mut cx);
         }
+        self.strip = 0.0;
         let frame = Frame::new().fill(Tokens::of(ui).background);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| match (signed_in, ui.available_width() >= WIDE) {
             _ if snapshot.fatal.is_some() => fatal(ui, &mut cx),
             (false, _) => {
                 // A call outlives the session that it was made in.
-                strip(ui, &mut cx, live);
+                self.strip = strip(ui, &mut cx, live);
                 sign_in::ui::show(ui, &mut cx, &mut self.draft);
             }
             (true, false) => self.compact(ui, &mut cx),
@@ -151,7 +154,7 @@ impl Window {
             return main::ui::show(ui, cx, &mut self.main, &mut self.calls, false);
         }
         let live = cx.snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
-        strip(ui, cx, live);
+        self.strip = strip(ui, cx, live);
         self.settings(ui, cx);
     }
 
@@ -258,7 +261,7 @@ impl Window {
         let mut dismissed = None;
         Area::new(Id::unique("notices"))
             .order(Order::Foreground)
-            .anchor(egui::Align2::CENTER_BOTTOM, [0.0, -MARGIN])
+            .anchor(egui::Align2::CENTER_BOTTOM, [0.0, -MARGIN - self.strip])
             .show(ui.ctx(), |ui| {
                 ui.set_width(width);
                 ui.spacing_mut().item_spacing.y = 2.0 * GRID;
@@ -274,12 +277,13 @@ impl Window {
     }
 }
 
-/// The calls within reach while another page is open.
-fn strip(ui: &mut Ui, cx: &mut Cx<'_>, live: bool) {
-    if live {
-        let frame = Frame::new().inner_margin(MARGIN / 2.0);
-        Panel::bottom("calls").frame(frame).show_separator_line(false).show(ui, |ui| calls::ui::strip(ui, cx));
+/// The calls within reach while another page is open; how high that is.
+fn strip(ui: &mut Ui, cx: &mut Cx<'_>, live: bool) -> f32 {
+    if !live {
+        return 0.0;
     }
+    let panel = Panel::bottom("calls").frame(Frame::new().inner_margin(MARGIN / 2.0)).show_separator_line(false);
+    panel.show(ui, |ui| calls::ui::strip(ui, cx)).response.rect.height()
 }
 
 /// The program cannot work: why, and the only thing left to do.

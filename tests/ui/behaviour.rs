@@ -6,7 +6,7 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Call, Intent, SignInForm, Snapshot, Status},
+    snapshot::{Call, HistoryEntry, Intent, Notice, NoticeKind, SignInForm, Snapshot, Status},
 };
 use egui::{Key, Modifiers};
 use egui_kittest::{
@@ -106,6 +106,34 @@ fn remembered_secrets_may_stay_empty() {
     harness.get_by_label("Apply").click();
     harness.run();
     assert!(matches!(&asked(&mut harness)[..], [Intent::Apply { password, .. }] if password.is_empty()));
+}
+
+#[test]
+fn what_is_remembered_is_one_login_s() {
+    let mut snapshot = demo_form();
+    snapshot.sign_in =
+        SignInForm { password: String::new(), api_key: String::new(), secrets_remembered: true, ..snapshot.sign_in };
+    let mut harness = Setup::new(snapshot).light();
+    harness.get_by_label("User name").focus();
+    harness.run();
+    harness.get_by_label("User name").type_text("-s");
+    harness.run();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+    assert!(harness.query_all_by_label_contains("Enter your password").next().is_some());
+}
+
+#[test]
+fn a_refusal_is_read_whole_also_above_a_call() {
+    for snapshot in [refused(), Snapshot { calls: vec![talking()], ..refused() }] {
+        let harness = Setup::new(snapshot).light();
+        let mut said = harness.query_all_by_label_contains("This login has not been activated");
+        let sentence =
+            said.find(|node| node.accesskit_node().role() == egui::accesskit::Role::Label).expect("it is said");
+        let (sentence, first) = (sentence.rect(), harness.get_by_label("Server").rect());
+        assert!(sentence.height() > 60.0 && sentence.top() > 0.0 && sentence.bottom() < first.top(), "{sentence}");
+    }
 }
 
 #[test]
@@ -253,6 +281,91 @@ fn a_recent_call_is_filled_in_and_called_back_by_its_button() {
     harness.get_by_label("Call Echo back").click();
     harness.run();
     assert_eq!(asked(&mut harness), [Intent::Dial { to: "600".into() }]);
+}
+
+#[test]
+fn the_chosen_recent_call_stays_the_same_when_another_comes_on_top() {
+    let mut harness = Setup::new(online()).wide().light();
+    harness.get_by_label_contains("Outgoing, Echo").click();
+    harness.run();
+    let newer = HistoryEntry { id: 99, ..online().history[0].clone() };
+    harness.state_mut().snapshot.history.insert(0, newer);
+    harness.run();
+    assert_eq!(harness.get_all_by_label("Call Echo back").count(), 2, "in its row, and beside");
+}
+
+#[test]
+fn digits_typed_beside_an_open_keypad_go_into_the_call() {
+    let mut harness = Setup::new(with_calls(vec![talking()])).light();
+    let number =
+        |harness: &Harness<'_, Desk>| harness.get_by_label("Number or SIP address").value().unwrap_or_default();
+    let dtmf = |digits: &str| [Intent::Dtmf { call: talking().id, digits: digits.into() }];
+    press(&mut harness, Key::K);
+    harness.event(egui::Event::Text("1x2#".into()));
+    harness.run();
+    assert_eq!(asked(&mut harness), dtmf("12#"));
+    harness.get_by_label("5").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), dtmf("5"));
+    assert_eq!(number(&harness), "");
+    harness.event(egui::Event::Text("0".repeat(30)));
+    harness.run();
+    assert_eq!(asked(&mut harness), dtmf(&"0".repeat(30)));
+    assert!(harness.query_by_label(&format!("Sent: …{}", "0".repeat(24))).is_some());
+    press(&mut harness, Key::L);
+    harness.event(egui::Event::Text("600".into()));
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+    assert_eq!(number(&harness), "600", "a field takes what is typed in it");
+}
+
+#[test]
+fn zero_held_for_long_is_a_plus_where_numbers_are_dialled() {
+    let hold = |harness: &mut Harness<'_, Desk>, steps| {
+        let pos = harness.get_by_label("0").rect().center();
+        let button = |pressed| egui::Event::PointerButton {
+            pos,
+            button: egui::PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        harness.hover_at(pos);
+        harness.run();
+        harness.event(button(true));
+        harness.run_steps(steps);
+        harness.event(button(false));
+        harness.run();
+    };
+    let mut harness = Setup::new(online()).light();
+    harness.get_by_label("Show keypad").click();
+    harness.run();
+    for (steps, number) in [(1, "0"), (5, "0+"), (1, "0+0"), (9, "0+0+")] {
+        hold(&mut harness, steps);
+        assert_eq!(harness.get_by_label("Number or SIP address").value().as_deref(), Some(number));
+    }
+    let mut harness = Setup::new(with_calls(vec![talking()])).light();
+    press(&mut harness, Key::K);
+    hold(&mut harness, 1);
+    assert_eq!(asked(&mut harness), [Intent::Dtmf { call: talking().id, digits: "0".into() }]);
+}
+
+#[test]
+fn what_a_conflict_asks_comes_into_view() {
+    let mut snapshot = initialized();
+    snapshot.registrations.rotate_left(1);
+    let mut harness = Setup::new(snapshot).page(Page::Account).size([380.0, 480.0]).light();
+    harness.get_by_label_contains("100-acme, primary").click();
+    harness.run();
+    let (first, last) = (harness.get_by_label("Use the secondary").rect(), harness.get_by_label("Cancel").rect());
+    assert!(first.top() > 64.0 && last.bottom() <= 480.0, "{first} {last}");
+}
+
+#[test]
+fn a_notice_leaves_the_calls_within_reach() {
+    let notice = Notice { kind: NoticeKind::Warning, text: "The headset was unplugged.".into() };
+    let harness = Setup::new(with_calls(vec![talking()])).page(Page::Audio).notice(notice).light();
+    let (said, end) = (harness.get_by_label("Dismiss").rect(), harness.get_by_label("End").rect());
+    assert!(said.bottom() < end.top(), "{said} {end}");
 }
 
 #[test]

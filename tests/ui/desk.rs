@@ -33,6 +33,9 @@ impl Setup {
     pub fn wide(self) -> Self {
         Self { size: [960.0, 640.0], ..self }
     }
+    pub fn size(self, size: [f32; 2]) -> Self {
+        Self { size, ..self }
+    }
     pub fn notice(self, notice: Notice) -> Self {
         Self { notice: Some(notice), ..self }
     }

@@ -115,7 +115,12 @@ pub fn registrations(online: bool) -> Vec<RegistrationRow> {
 }
 
 pub fn history() -> Vec<HistoryEntry> {
-    let entry = |peer: &str, name: Option<&str>, kind, when: &str, duration_s| HistoryEntry {
+    let mut id = 9;
+    let mut entry = |peer: &str, name: Option<&str>, kind, when: &str, duration_s| HistoryEntry {
+        id: {
+            id -= 1;
+            id
+        },
         peer: peer.into(),
         peer_name: name.map(str::to_owned),
         kind,

@@ -86,8 +86,8 @@ fn devices_settings_and_about() {
 #[test]
 fn the_thing_in_hand() {
     let shown = [
-        detail(&with_calls(vec![held(), talking()]), Some(0), now()),
-        detail(&online(), Some(0), now()),
+        detail(&with_calls(vec![held(), talking()]), Some(8), now()),
+        detail(&online(), Some(8), now()),
         detail(&online(), Some(99), now()),
         detail(&online(), None, now()),
     ];

@@ -115,3 +115,54 @@ fn ringing_takes_no_keyboard_stays_on_top_and_ends_with_its_input() {
     assert!(ended.success(), "{ended}");
     assert_eq!(other.ringing_window(), None);
 }
+
+/// Both ends of a program that is spoken with in lines.
+struct Lines {
+    _process: Process,
+    said: BufReader<std::process::ChildStdout>,
+    told: std::process::ChildStdin,
+}
+
+impl Lines {
+    fn of(command: &mut std::process::Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = Process(child.expect("started"));
+        let told = process.0.stdin.take().expect("stdin was piped");
+        let said = BufReader::new(process.0.stdout.take().expect("stdout was piped"));
+        Self { _process: process, said, told }
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).expect("a line");
+        line.trim().to_owned()
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.told, "{line}").expect("it listens");
+    }
+}
+
+#[test]
+fn without_a_window_on_top_a_notification_stands_as_long_as_it_rings() {
+    let desk = Desk::start();
+    let service = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/window/notifications.py");
+    let mut service = Lines::of(desk.command("/usr/bin/python3").arg(service).stderr(Stdio::inherit()));
+    assert_eq!(service.hear(), "ready");
+    let mut ring = Lines::of(desk.agent_manager().arg("ring").env("WAYLAND_DISPLAY", "wayland-0"));
+    ring.tell(r#"{"call":1,"name":"Unknown"}"#);
+    assert_eq!(service.hear(), "notify 1 0 Incoming call from Unknown");
+    ring.tell(r#"{"call":1,"name":"Maria"}"#);
+    assert_eq!(service.hear(), "notify 1 1 Incoming call from Maria", "in the same place");
+    service.tell("dismiss 1");
+    assert_eq!(service.hear(), "notify 2 0 Incoming call from Maria", "it still rings");
+    drop(ring.told);
+    assert_eq!(service.hear(), "notify 2 2 Incoming call from Maria");
+    assert_eq!(service.hear(), "close 2", "it rings no more");
+
+    let mut ring = Lines::of(desk.agent_manager().arg("ring").env("WAYLAND_DISPLAY", "wayland-0"));
+    ring.tell(r#"{"call":2,"name":"Johan","hold_other":true}"#);
+    assert_eq!(service.hear(), "notify 3 0 Incoming call from Johan");
+    service.tell("press 3 answer");
+    assert_eq!(ring.hear(), "\"answer\"");
+}

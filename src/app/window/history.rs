@@ -46,6 +46,8 @@ pub enum Kind {
 pub struct History {
     folder: Arc<ConfigFolder>,
     entries: Vec<Finished>,
+    /// Calls counted so far: the newest entry's number.
+    count: u64,
 }
 
 impl History {
@@ -68,7 +70,8 @@ impl History {
             )
         });
         entries.truncate(KEPT);
-        (Self { folder, entries }, said)
+        let count = entries.len() as u64;
+        (Self { folder, entries, count }, said)
     }
 
     /// Puts a call on top and writes the list.
@@ -76,6 +79,7 @@ impl History {
     /// # Errors
     /// The file could not be written; the list holds until the end of the program.
     pub fn add(&mut self, call: Finished) -> Result<(), ConfigError> {
+        self.count += 1;
         self.entries.insert(0, call);
         self.entries.truncate(KEPT);
         self.save()
@@ -92,7 +96,8 @@ impl History {
 
     /// As the window shows it.
     pub fn shown(&self, now: &Zoned, locale: Locale) -> Vec<HistoryEntry> {
-        let entry = |call: &Finished| HistoryEntry {
+        let entry = |(age, call): (u64, &Finished)| HistoryEntry {
+            id: self.count - age,
             peer: call.peer.clone(),
             peer_name: call.peer_name.clone(),
             kind: match call.kind {
@@ -105,7 +110,7 @@ impl History {
             when: when(call.at, now, locale),
             duration_s: call.duration_s,
         };
-        self.entries.iter().map(entry).collect()
+        (0..).zip(&self.entries).map(entry).collect()
     }
 
     fn save(&self) -> Result<(), ConfigError> {
@@ -145,8 +150,15 @@ mod tests {
             let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(dir.path().join(FILE)).expect("there"));
             assert_eq!(mode & 0o777, 0o600, "whom one talks to is nobody else's business");
         }
+        let now: Zoned = "2026-11-22T10:50[UTC]".parse().expect("a zoned time");
+        let ids = |history: &History| history.shown(&now, Locale::default()).iter().map(|e| e.id).collect::<Vec<_>>();
+        let before = ids(&history);
+        history.add(call("one more")).expect("written");
+        assert_eq!(ids(&history)[1..], before[..KEPT - 1], "each keeps its number");
         history.clear().expect("written");
         assert_eq!(History::load(folder).0.entries, []);
+        history.add(call("another")).expect("written");
+        assert!(!before.contains(&ids(&history)[0]), "and none is used twice");
     }
 
     #[test]

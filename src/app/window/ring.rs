@@ -11,6 +11,7 @@ use crate::ui::{
 };
 use std::{
     io::{self, BufRead, BufReader, Write},
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::SyncSender,
     time::Instant,
@@ -18,7 +19,11 @@ use std::{
 
 pub struct RingingWindow {
     input: SyncSender<Input>,
+    /// This program, as it was found at the start: an update may put another in its place.
+    program: io::Result<PathBuf>,
     shown: Option<Shown>,
+    /// The call whose window could not be shown, or was there no longer: it is not tried again.
+    failed: Option<u32>,
 }
 
 struct Shown {
@@ -30,7 +35,7 @@ struct Shown {
 
 impl RingingWindow {
     pub fn new(input: SyncSender<Input>) -> Self {
-        Self { input, shown: None }
+        Self { input, program: std::env::current_exe(), shown: None, failed: None }
     }
 
     /// Shows the call that rings, or nothing when none does.
@@ -48,7 +53,7 @@ impl RingingWindow {
             Some(shown) if shown.told.call == call.id => {
                 let told = Ringing { rung_ms: shown.told.rung_ms, ..ringing };
                 if told != shown.told {
-                    // A child that is gone was closed by its user's hand or crashed: the main window still rings.
+                    // Of a child that is gone its output tells.
                     let _ = tell(&mut shown.stdin, &told);
                     shown.told = told;
                 }
@@ -56,15 +61,41 @@ impl RingingWindow {
             }
             _ => {
                 self.close();
-                let (input, call) = (self.input.clone(), call.id);
-                self.shown = Some(start(ringing, input).map_err(|why| {
-                    format!(
-                        "The small window for call {call} could not be shown ({why}); answer it in the main window."
-                    )
-                })?);
+                if self.failed == Some(call.id) {
+                    return Ok(());
+                }
+                let name = ringing.name.clone();
+                let started = self.start(ringing).map_err(|why| self.fails(call.id, &name, &why.to_string()))?;
+                self.shown = Some(started);
                 Ok(())
             }
         }
+    }
+
+    /// To be told when a child's output has ended.
+    ///
+    /// # Errors
+    /// The same sentence, where that was nobody's wish.
+    pub fn ended(&mut self, process: u32) -> Result<(), String> {
+        let Some(Shown { told, .. }) = self.shown.take_if(|shown| shown.child.id() == process) else { return Ok(()) };
+        Err(self.fails(told.call, &told.name, "it has ended"))
+    }
+
+    fn fails(&mut self, call: u32, name: &str, why: &str) -> String {
+        self.failed = Some(call);
+        format!("The small window for the call from {name} could not be shown ({why}); answer it in the main window.")
+    }
+
+    fn start(&self, ringing: Ringing) -> io::Result<Shown> {
+        let program = self.program.as_ref().map_err(|why| io::Error::new(why.kind(), why.to_string()))?;
+        let mut child = Command::new(program).arg("ring").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().expect("stdin was piped");
+        let stdout = child.stdout.take().expect("stdout was piped");
+        // Of a child that is gone already its output tells.
+        let _ = tell(&mut stdin, &ringing);
+        let (call, process, input) = (ringing.call, child.id(), self.input.clone());
+        std::thread::Builder::new().name("ring".into()).spawn(move || listen(call, process, stdout, &input))?;
+        Ok(Shown { child, stdin, told: ringing })
     }
 
     /// Ends the window, if there is one.
@@ -95,28 +126,76 @@ fn describe(call: &Call, snapshot: &Snapshot, now: Instant) -> Ringing {
     }
 }
 
-fn start(ringing: Ringing, input: SyncSender<Input>) -> io::Result<Shown> {
-    let mut child =
-        Command::new(std::env::current_exe()?).arg("ring").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let mut stdin = child.stdin.take().expect("stdin was piped");
-    let stdout = child.stdout.take().expect("stdout was piped");
-    tell(&mut stdin, &ringing)?;
-    let call = ringing.call;
-    std::thread::Builder::new().name("ring".into()).spawn(move || listen(call, stdout, &input))?;
-    Ok(Shown { child, stdin, told: ringing })
-}
-
 fn tell(stdin: &mut ChildStdin, ringing: &Ringing) -> io::Result<()> {
     writeln!(stdin, "{}", serde_json::to_string(ringing)?)
 }
 
 /// Passes on what is pressed, until the child ends.
-fn listen(call: u32, stdout: ChildStdout, input: &SyncSender<Input>) {
+fn listen(call: u32, process: u32, stdout: ChildStdout, input: &SyncSender<Input>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         if let Ok(pressed) = serde_json::from_str::<Pressed>(&line)
             && input.send(Input::Pressed { call, pressed }).is_err()
         {
             return;
         }
+    }
+    // A session that is gone misses no window.
+    let _ = input.send(Input::RingingWindowEnded { process });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::snapshot::Settings;
+    use std::sync::mpsc::sync_channel;
+
+    fn ringing(id: u32) -> Snapshot {
+        let call = Call {
+            id,
+            incoming: true,
+            state: CallState::Ringing,
+            peer: "101".into(),
+            peer_name: Some("Johan".into()),
+            called: None,
+            since: Instant::now(),
+            muted: false,
+            codec: None,
+            quality: None,
+        };
+        let settings = Settings { ringing_window: true, ..Settings::default() };
+        Snapshot { calls: vec![call], settings, ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_shown_is_said_once_a_call() {
+        let (input, _inputs) = sync_channel(4);
+        let mut ring = RingingWindow::new(input);
+        ring.program = Ok("/nowhere/agent-manager".into());
+        for id in [1, 2] {
+            let said = ring.follow(&ringing(id), Instant::now()).expect_err("there is no such program");
+            assert!(said.contains("the call from Johan") && said.contains("main window"), "{said}");
+            ring.follow(&ringing(id), Instant::now()).expect("said already");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_window_that_dies_is_said_and_one_that_was_closed_is_not() {
+        let (input, inputs) = sync_channel(4);
+        let mut ring = RingingWindow::new(input);
+        let process = || match inputs.recv() {
+            Ok(Input::RingingWindowEnded { process }) => process,
+            other => panic!("{other:?}"),
+        };
+        // Ends at once, whatever it is told.
+        ring.program = Ok("/bin/true".into());
+        ring.follow(&ringing(1), Instant::now()).expect("started");
+        let said = ring.ended(process()).expect_err("nobody closed it");
+        assert!(said.contains("has ended"), "{said}");
+        ring.follow(&ringing(1), Instant::now()).expect("not started again");
+        assert!(ring.shown.is_none());
+        ring.follow(&ringing(2), Instant::now()).expect("started");
+        ring.close();
+        ring.ended(process()).expect("it was closed");
     }
 }

@@ -65,6 +65,10 @@ pub enum Input {
         call: u32,
         pressed: Pressed,
     },
+    /// A ringing window's process is gone.
+    RingingWindowEnded {
+        process: u32,
+    },
     /// The window is gone.
     Closed,
 }
@@ -229,6 +233,10 @@ impl Running {
                     Pressed::Answer => Intent::Answer { call },
                     Pressed::Reject => Intent::Reject { call },
                 }),
+                Ok(Input::RingingWindowEnded { process }) => {
+                    let ended = self.ring.ended(process);
+                    self.tell(ended);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -238,9 +246,8 @@ impl Running {
                 return;
             }
             self.fold.handle_timeout(now);
-            if let Err(text) = self.ring.follow(&self.fold.snapshot, now) {
-                self.shared.notice(Notice { kind: NoticeKind::Warning, text });
-            }
+            let shown = self.ring.follow(&self.fold.snapshot, now);
+            self.tell(shown);
             self.shared.publish(&self.fold.snapshot, can_wait);
         }
         self.ring.close();

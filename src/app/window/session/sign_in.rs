@@ -9,7 +9,10 @@ use crate::{
     driver::api::{Command, Event, Login, LoginState, Proof, SipPasswords, TmsLogin, XmlLogin},
     tms::link::Link,
     ua::api::{RegistrationState, Secret},
-    ui::snapshot::{Notice, NoticeKind, Status},
+    ui::{
+        snapshot::{Notice, NoticeKind, Status},
+        text::t,
+    },
 };
 
 impl Running {
@@ -66,6 +69,7 @@ impl Running {
 
     pub(super) fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
         let form = &mut self.fold.snapshot.sign_in;
+        form.secrets_remembered &= form.server == server && form.username == username && !form.xml;
         (form.server, form.username, form.xml) = (server.to_owned(), username.clone(), false);
         let proof = Proof::Password { username, password: typed.password, api_key: typed.api_key };
         self.complete(Login::Rest(TmsLogin { url: server.trim().to_owned(), proof }), remember);
@@ -73,6 +77,7 @@ impl Running {
 
     pub(super) fn apply_xml(&mut self, login: XmlLogin, remember: bool) {
         let form = &mut self.fold.snapshot.sign_in;
+        form.secrets_remembered &= form.server == login.url && form.tenant == login.tenant && form.xml;
         (form.server, form.tenant, form.xml) = (login.url.clone(), login.tenant.clone(), true);
         form.sip_server = login.sip_server.clone().unwrap_or_default();
         self.complete(Login::Xml(login), remember);
@@ -111,11 +116,17 @@ impl Running {
                     Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) if token.0.is_empty() => {
                         self.fold.snapshot.status = Status::SignedOut;
                     }
+                    _ if lacks_secrets(&login) => {
+                        self.fold.snapshot.sign_in.secrets_remembered = false;
+                        self.fold.snapshot.status = Status::Refused { reason: t().secrets_gone.to_owned() };
+                    }
                     _ => self.sign_in(login, remember),
                 }
             }
             Answer::Loaded { .. } => {}
             Answer::Kept { remember, done } => {
+                let is_link = self.memory.settings().signed_in_by == SignedInBy::Link;
+                self.fold.snapshot.sign_in.secrets_remembered = remember && done.is_ok() && !is_link;
                 let noted = done.and_then(|()| self.memory.note_kept(remember));
                 self.tell(noted);
             }
@@ -171,15 +182,20 @@ impl Running {
     }
 }
 
+/// Nothing is to be looked up.
 fn is_complete(login: &Login) -> bool {
+    // SIP passwords typed before are kept, whatever key is typed now.
+    !matches!(login, Login::Xml(_)) && !lacks_secrets(login)
+}
+
+fn lacks_secrets(login: &Login) -> bool {
     match login {
         Login::Rest(TmsLogin { proof: Proof::Password { password, api_key, .. }, .. }) => {
-            !password.0.is_empty() && !api_key.0.is_empty()
+            password.0.is_empty() || api_key.0.is_empty()
         }
-        Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) => !token.0.is_empty(),
-        Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }) => true,
-        // SIP passwords typed before are kept, whatever key is typed now.
-        Login::Xml(_) => false,
+        Login::Rest(TmsLogin { proof: Proof::Token(token), .. }) => token.0.is_empty(),
+        Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }) => false,
+        Login::Xml(login) => login.key.0.is_empty(),
     }
 }
 

@@ -77,3 +77,37 @@ fn what_is_known_without_secrets_is_shown_from_the_start() {
     assert_eq!(shown.about.config_dir, dir.path().display().to_string());
     assert!(shown.about.instance_id.starts_with("urn:uuid:"), "{}", shown.about.instance_id);
 }
+
+/// A session that has started, with the folder that it lives in.
+fn running(dir: &Path) -> (Running, Receiver<Input>) {
+    let (input, inputs) = sync_channel(INPUTS);
+    (Running::start(&arguments(dir), input, Arc::new(Shared::default())).expect("it starts"), inputs)
+}
+
+#[test]
+fn the_form_knows_what_the_keyring_keeps() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (mut running, _inputs) = running(dir.path());
+    let apply = |running: &mut Running, username: &str| {
+        running.apply("https://tms.example", username.to_owned(), Secrets::default(), true);
+    };
+    let remembered = |running: &Running| running.fold.snapshot.sign_in.secrets_remembered;
+    apply(&mut running, "ann");
+    running.keyring_says(Answer::Kept { remember: true, done: Ok(()) });
+    assert!(remembered(&running));
+    apply(&mut running, "ann");
+    assert!(remembered(&running));
+    assert_eq!(running.fold.snapshot.status, Status::SigningIn);
+    running.keyring_says(Answer::Loaded { serial: running.serial, kept: Ok(None) });
+    let said = &running.fold.snapshot.status;
+    assert!(
+        matches!(said, Status::Refused { reason } if reason.contains("Type them")),
+        "{said:?}: nothing empty is sent"
+    );
+    assert!(!remembered(&running));
+    running.keyring_says(Answer::Kept { remember: true, done: Ok(()) });
+    apply(&mut running, "bob");
+    assert!(!remembered(&running), "those were Ann's");
+    running.keyring_says(Answer::Kept { remember: false, done: Ok(()) });
+    assert!(!remembered(&running));
+}

@@ -14,6 +14,8 @@ use egui::{Align, Frame, Label, Layout, Sense, Stroke, Ui, UiBuilder, WidgetInfo
 pub struct Local {
     /// The registration in use elsewhere that was pressed, and asks what to do.
     pub asking: Option<String>,
+    /// What it asks is to come into view.
+    reveal: bool,
     pub search: String,
 }
 
@@ -80,7 +82,10 @@ fn registration(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row) {
     focus_ring(ui, &response, RADIUS_CARD);
     if response.clicked() {
         match &row.conflict {
-            Some(_) => local.asking = if asking { None } else { Some(row.registration.clone()) },
+            Some(_) => {
+                local.asking = if asking { None } else { Some(row.registration.clone()) };
+                local.reveal = true;
+            }
             None if !row.selected => {
                 local.asking = None;
                 cx.ask(Intent::Select { registration: row.registration.clone(), takeover: false });
@@ -137,7 +142,7 @@ fn rings(row: &Row) -> &'static str {
 /// Two ways on, each explained. Inside the page: a dialog would stand over a call.
 fn ask(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row, conflict: &Conflict) {
     let tokens = Tokens::of(ui);
-    Frame::new().fill(tokens.hold.tint).corner_radius(RADIUS_CARD).inner_margin(MARGIN).show(ui, |ui| {
+    let panel = Frame::new().fill(tokens.hold.tint).corner_radius(RADIUS_CARD).inner_margin(MARGIN).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_top(|ui| {
             let (rect, _) = ui.allocate_exact_size(vec2(20.0, 24.0), Sense::hover());
@@ -167,6 +172,9 @@ fn ask(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row, conflict: &Co
             local.asking = None;
         }
     });
+    if std::mem::take(&mut local.reveal) {
+        panel.response.scroll_to_me_animation(None, egui::style::ScrollAnimation::none());
+    }
 }
 
 /// A button with an explanation under its words.

@@ -10,20 +10,28 @@ use crate::ui::{
         words,
     },
 };
-use egui::{Align, Align2, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
+use egui::{
+    Align, Align2, Event, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2,
+};
 
 /// What the window remembers about calls.
 #[derive(Default)]
 pub struct Local {
     /// The call whose keypad is open.
     pub keypad: Option<u32>,
-    /// Digits sent to that call.
+    /// It was opened just now.
+    opened: bool,
+    /// The last digits sent to that call.
     sent: String,
 }
+
+/// Digits shown as sent; of more, the last ones.
+const SENT: usize = 24;
 
 impl Local {
     pub fn toggle_keypad(&mut self, call: u32) {
         self.keypad = if self.keypad == Some(call) { None } else { Some(call) };
+        self.opened = true;
         self.sent.clear();
     }
 }
@@ -130,6 +138,7 @@ fn sound_mark(ui: &mut Ui, sound: &Sound, in_words: bool) {
 /// Amber with the face and the tile, seen from two metres; in the state's place, so that nothing moves.
 fn muted_band(ui: &mut Ui, place: Rect, words: &str) {
     let hue = Tokens::of(ui).hold;
+    let place = place.translate(vec2(0.0, 2.0));
     ui.painter().rect_filled(place.expand2(vec2(0.0, 2.0)), RADIUS_MARK, hue.fill);
     let layout = Layout::left_to_right(Align::Center);
     let mut place = ui.new_child(UiBuilder::new().max_rect(place.shrink2(vec2(2.0 * GRID, 0.0))).layout(layout));
@@ -176,14 +185,31 @@ fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Loc
     });
 }
 
-/// The keypad, under End so that it moves nothing, and what was sent.
+/// The keypad, under End so that it moves nothing, and what was sent. What is typed goes the same way, but into a field.
 fn digits(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, local: &mut Local) {
-    let hint = if local.sent.is_empty() { t().dtmf_hint.to_owned() } else { fill(t().sent_digits, &[&local.sent]) };
-    line(ui, small(hint).color(Tokens::of(ui).text_weak));
-    if let Some(digit) = keypad(ui) {
-        local.sent.push(digit);
-        cx.ask(Intent::Dtmf { call, digits: digit.to_string() });
+    if std::mem::take(&mut local.opened) && ui.ctx().text_edit_focused() {
+        ui.memory_mut(egui::Memory::stop_text_input);
     }
+    let hint = match local.sent.len() {
+        0 => t().dtmf_hint.to_owned(),
+        1..=SENT => fill(t().sent_digits, &[&local.sent]),
+        many => fill(t().sent_digits, &[&format!("…{}", &local.sent[many - SENT..])]),
+    };
+    line(ui, small(hint).color(Tokens::of(ui).text_weak));
+    let typed = if ui.ctx().text_edit_focused() { String::new() } else { ui.input(|i| typed(&i.events)) };
+    let digits: String = typed.chars().chain(keypad(ui, None)).collect();
+    if !digits.is_empty() {
+        local.sent.push_str(&digits);
+        // One more than is shown tells that there were more.
+        local.sent.drain(..local.sent.len().saturating_sub(SENT + 1));
+        cx.ask(Intent::Dtmf { call, digits });
+    }
+}
+
+/// The telephone's keys among what is typed.
+fn typed(events: &[Event]) -> String {
+    let text = events.iter().filter_map(|event| if let Event::Text(text) = event { Some(text.chars()) } else { None });
+    text.flatten().filter(|c| c.is_ascii_digit() || "*#".contains(*c)).collect()
 }
 
 /// One row: a call on hold beside another, or one that has ended.

@@ -26,7 +26,7 @@ pub struct Detail {
 }
 
 /// The call in hand, else the chosen recent call, else nothing.
-pub fn detail(snapshot: &Snapshot, chosen: Option<usize>, now: Instant) -> Option<Detail> {
+pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, now: Instant) -> Option<Detail> {
     let (cards, _) = cards(snapshot, now);
     let live = cards.into_iter().filter(|card| card.controls != Controls::Ended).min_by_key(|card| card.small);
     live.map(|card| of_call(card, snapshot)).or_else(|| of_history(snapshot, chosen?))
@@ -48,8 +48,8 @@ fn of_call(card: Card, snapshot: &Snapshot) -> Detail {
     }
 }
 
-fn of_history(snapshot: &Snapshot, chosen: usize) -> Option<Detail> {
-    let entry = snapshot.history.get(chosen)?;
+fn of_history(snapshot: &Snapshot, chosen: u64) -> Option<Detail> {
+    let entry = snapshot.history.iter().find(|entry| entry.id == chosen)?;
     let shown = recent(entry);
     let duration = entry.duration_s.map(|seconds| clock(Duration::from_secs(seconds)));
     let facts = [

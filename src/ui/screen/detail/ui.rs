@@ -9,7 +9,7 @@ use crate::ui::{
 };
 use egui::{Align, Frame, Layout, Margin, RichText, ScrollArea, Ui};
 
-pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, chosen: Option<usize>) {
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, chosen: Option<u64>) {
     let cannot = main(cx.snapshot, cx.now).cannot_dial;
     ScrollArea::vertical().id_salt("detail").auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(Margin::symmetric(32, 32)).show(ui, |ui| {

@@ -53,6 +53,7 @@ pub struct Main {
 /// One recent call.
 #[derive(Debug, PartialEq)]
 pub struct Recent {
+    pub id: u64,
     pub title: String,
     pub detail: String,
     pub when: String,
@@ -152,7 +153,7 @@ pub fn recent(entry: &HistoryEntry) -> Recent {
         None => outcome,
     };
     let name = format!("{}, {}, {}, {}", direction(entry.kind), title, detail, entry.when);
-    Recent { title, detail, when: entry.when.clone(), kind: entry.kind, peer: entry.peer.clone(), name }
+    Recent { id: entry.id, title, detail, when: entry.when.clone(), kind: entry.kind, peer: entry.peer.clone(), name }
 }
 
 pub fn direction(kind: HistoryKind) -> &'static str {

@@ -26,7 +26,7 @@ pub struct Local {
     asked: Option<String>,
     pub keypad: bool,
     /// The recent call that the wide window shows beside.
-    pub chosen: Option<usize>,
+    pub chosen: Option<u64>,
     /// Give the dial field the keyboard at the next frame.
     pub focus_dial: bool,
     /// As typed, until it is applied.
@@ -211,7 +211,7 @@ fn dial(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, cannot: Option<&'static
         response.request_focus();
     }
     if local.keypad
-        && let Some(digit) = keypad(ui)
+        && let Some(digit) = keypad(ui, Some('+'))
     {
         local.dial.push(digit);
     }
@@ -237,8 +237,8 @@ fn recent(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, shown: &Main, chosen_
         return;
     }
     ui.spacing_mut().item_spacing.y = GRID;
-    for (index, entry) in shown.recent.iter().enumerate() {
-        ui.push_id(index, |ui| recent_row(ui, cx, local, (index, entry), chosen_shows, shown.cannot_dial));
+    for entry in &shown.recent {
+        ui.push_id(entry.id, |ui| recent_row(ui, cx, local, entry, chosen_shows, shown.cannot_dial));
     }
 }
 
@@ -246,7 +246,7 @@ fn recent_row(
     ui: &mut Ui,
     cx: &mut Cx<'_>,
     local: &mut Local,
-    (index, entry): (usize, &Recent),
+    entry: &Recent,
     chosen_shows: bool,
     cannot: Option<&'static str>,
 ) {
@@ -259,12 +259,12 @@ fn recent_row(
             .detail(Some(&entry.detail))
             .right(&entry.when)
             .keep(CONTROL + GRID)
-            .selected(chosen_shows && local.chosen == Some(index))
+            .selected(chosen_shows && local.chosen == Some(entry.id))
             .name(entry.name.clone());
         if ui.add(row).clicked() {
             // Ready to be dialled, not dialled: one press on a list never calls anybody.
             local.dial.clone_from(&entry.peer);
-            local.chosen = Some(index);
+            local.chosen = Some(entry.id);
         }
         let name = fill(t().call_back, &[&entry.title]);
         let back =

@@ -90,9 +90,14 @@ impl Draft {
         })
     }
 
-    /// Secrets of this kind of sign-in are remembered.
+    /// The secrets of this very login are remembered.
     fn remembered(&self) -> bool {
-        self.filled.as_ref().is_some_and(|form| form.secrets_remembered && form.xml == self.xml)
+        let who = |xml, username: &str, tenant: &str| if xml { tenant.trim() } else { username.trim() }.to_owned();
+        self.filled.as_ref().is_some_and(|form| {
+            let same = form.xml == self.xml && form.server.trim() == self.server.trim();
+            let same_who = who(form.xml, &form.username, &form.tenant) == who(self.xml, &self.username, &self.tenant);
+            form.secrets_remembered && same && same_who
+        })
     }
 }
 

@@ -24,7 +24,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
             ui.add_space(side);
             ui.vertical(|ui| {
                 ui.set_width(ui.available_width().min(WIDTH));
-                head(ui);
+                head(ui, shown.problem.as_deref());
                 let entered = fields(ui, draft, shown.busy, shown.secret_hint);
                 spacer(ui, 1.0);
                 let look = Look::Filled(Tokens::of(ui).accent);
@@ -33,9 +33,6 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
                 if (ui.add(apply).clicked() || entered) && !shown.busy {
                     cx.intents.extend(draft.apply());
                     ui.ctx().request_repaint();
-                }
-                if let Some(problem) = &shown.problem {
-                    banner(ui, icon::ERROR, Tokens::of(ui).stop, problem, |_| ());
                 }
                 let other = Button::new(shown.switch, Look::Plain(Tokens::of(ui).neutral));
                 if ui.add(other.enabled(!shown.busy).width(ui.available_width())).clicked() {
@@ -50,8 +47,19 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
     });
 }
 
-fn head(ui: &mut Ui) {
+/// The program's name, or, where something is wrong, what: above the fields, where no window is too low to show it whole.
+fn head(ui: &mut Ui, problem: Option<&str>) {
     let weak = Tokens::of(ui).text_weak;
+    if let Some(problem) = problem {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 3.0 * GRID;
+            logo(ui, 36.0);
+            ui.label(title(t().app));
+        });
+        spacer(ui, 1.0);
+        banner(ui, icon::ERROR, Tokens::of(ui).stop, problem, |_| ());
+        return spacer(ui, 1.0);
+    }
     ui.with_layout(Layout::top_down(Align::Center), |ui| {
         logo(ui, 52.0);
         ui.spacing_mut().item_spacing.y = 0.0;
