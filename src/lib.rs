@@ -21,6 +21,7 @@ pub mod demo;
 pub mod driver;
 pub mod headless;
 pub mod media;
+pub mod secret;
 pub mod server;
 pub mod sip;
 pub mod stream;

@@ -75,7 +75,7 @@ pub fn run(args: &HeadlessArgs) -> ExitCode {
 
 fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     let options = HeadlessOptions::new(args).map_err(StartError::Arguments)?;
-    logging::start(&args.common).map_err(StartError::Arguments)?;
+    logging::start(&args.common, None).map_err(StartError::Arguments)?;
     let mut setup = Setup::open(&args.common)?;
     let mut input = BufReader::new(std::io::stdin());
     let secrets = match options.secrets_stdin {

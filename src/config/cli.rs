@@ -29,7 +29,7 @@ pub struct CommonArgs {
     /// Folder of settings and secrets; it belongs to one running process.
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<PathBuf>,
-    /// Write the log there rather than to standard error.
+    /// Write the log there rather than to the settings folder (the window) or to standard error (headless).
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// error, warn, info, debug or trace (trace shows every SIP message, without its secrets).

@@ -129,7 +129,8 @@ fn is_instance_id(text: &str) -> bool {
     text.strip_prefix("urn:uuid:").is_some_and(|id| uuid::Uuid::try_parse(id).is_ok())
 }
 
-fn create_private(path: &Path) -> io::Result<()> {
+/// A folder, and those above it that are missing, for this user only.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

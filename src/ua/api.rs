@@ -1,5 +1,7 @@
 //! What goes into and comes out of the user agent.
 
+pub use crate::secret::Secret;
+
 use crate::{
     media::plan::{Codec, MediaPlan},
     sip::{
@@ -37,16 +39,6 @@ impl Account {
     pub fn is_renewed_by(&self, other: &Self) -> bool {
         let line = |a: &Self| (a.name.clone(), a.aor.clone(), a.register);
         line(self) == line(other)
-    }
-}
-
-/// A string that never shows in `Debug`.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything the window shows, and everything it can ask for.
 
+use crate::secret::Secret;
 use std::time::Instant;
 
 /// Latest state of the softphone; a new one is published whenever something changes.
@@ -8,8 +9,8 @@ pub struct Snapshot {
     pub status: Status,
     /// Name typed at sign-in, account and tenant, once signed in.
     pub identity: Option<Identity>,
-    /// Last server, user name and whether secrets are remembered, to fill the sign-in form. Secrets themselves never come
-    /// here, except the demonstration's, which the window shows ready to apply.
+    /// Last server, user name and whether secrets are remembered, to fill the sign-in form. Remembered secrets never come
+    /// here; those that the program was started with do, ready to apply.
     pub sign_in: SignInForm,
     pub registrations: Vec<RegistrationRow>,
     /// A registration's SIP password is to be typed before it can come online.
@@ -72,9 +73,9 @@ pub struct Identity {
 pub struct SignInForm {
     pub server: String,
     pub username: String,
-    /// Filled only by `--demo`.
-    pub password: String,
-    pub api_key: String,
+    /// Filled only from the environment (`AGENT_MANAGER_PASSWORD`, `AGENT_MANAGER_API_KEY`), as the demonstration does.
+    pub password: Secret,
+    pub api_key: Secret,
     /// A password and key are kept in the keyring (or its 0600 file) and are used when the fields stay empty.
     pub secrets_remembered: bool,
     /// The last server had only the XML API: signed in with tenant and key.
@@ -246,23 +247,25 @@ pub enum Intent {
     Apply {
         server: String,
         username: String,
-        password: String,
-        api_key: String,
+        password: Secret,
+        api_key: Secret,
         remember: bool,
     },
     /// For a server that has only the XML API. An empty key means "use the remembered one".
     ApplyXml {
         server: String,
         tenant: String,
-        key: String,
+        key: Secret,
         sip_server: String,
         remember: bool,
     },
     /// The answer to [`Snapshot::sip_password`].
     SipPassword {
         registration: String,
-        password: String,
+        password: Secret,
     },
+    /// Gives up a sign-in that is under way.
+    CancelSignIn,
     SignOut,
     RefreshRegistrations,
     Select {

@@ -196,7 +196,8 @@ texts! {
     // calls and appearance
     ringing_window: "Show a small window while it rings",
     ringing_window_hint: "It stays on top and never takes the keyboard from what you are typing.",
-    fatal: "Agent Manager cannot start",
+    cannot_start: "Agent Manager cannot start",
+    has_stopped: "Agent Manager has stopped",
     quit: "Quit",
     digits_in_audio: "Keypad digits in the audio stream",
     digits_by_info: "Keypad digits by SIP INFO",

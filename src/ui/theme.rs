@@ -178,6 +178,7 @@ fn apply(style: &mut egui::Style, t: &Tokens) {
     style.spacing.combo_height = CONTROL;
     style.spacing.icon_width = 20.0;
     style.spacing.icon_width_inner = 12.0;
+    style.spacing.icon_spacing = 2.0 * GRID;
     style.spacing.menu_margin = egui::Margin::same(GRID as i8);
     style.spacing.scroll = egui::style::ScrollStyle::floating();
     style.interaction.selectable_labels = false;

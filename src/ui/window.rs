@@ -291,7 +291,10 @@ fn fatal(ui: &mut Ui, cx: &mut Cx<'_>) {
     Frame::new().inner_margin(MARGIN).show(ui, |ui| {
         let why = cx.snapshot.fatal.as_deref().unwrap_or_default();
         ui.add_space(ui.available_height() / 5.0);
-        empty_state(ui, icon::ERROR, t().fatal, why);
+        // It has an address once it has started.
+        let had_started = !cx.snapshot.about.sip_address.is_empty();
+        let what = if had_started { t().has_stopped } else { t().cannot_start };
+        empty_state(ui, icon::ERROR, what, why);
         ui.vertical_centered(|ui| {
             if ui.add(Button::new(t().quit, Look::Filled(Tokens::of(ui).accent))).clicked() {
                 cx.ask(Intent::Quit);

@@ -7,6 +7,7 @@ use agent_manager::ui::{
     theme,
     window::{COMPACT, Window},
 };
+use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 
 /// What the harness keeps between frames.
@@ -80,4 +81,15 @@ pub fn edge_to_edge(ui: &egui::Ui) -> egui::Ui {
     let id = egui::Id::unique("surface");
     let layer = ui.layer_id();
     egui::Ui::new(ui.ctx().clone(), id, egui::UiBuilder::new().max_rect(surface).layer_id(layer))
+}
+
+/// Presses a key with Ctrl.
+pub fn press(harness: &mut Harness<'_, Desk>, key: Key) {
+    harness.key_press_modifiers(Modifiers::COMMAND, key);
+    harness.run();
+}
+
+/// What was asked for since the last look.
+pub fn asked(harness: &mut Harness<'_, Desk>) -> Vec<Intent> {
+    std::mem::take(&mut harness.state_mut().asked)
 }

@@ -1,6 +1,6 @@
 //! Snapshots as the program would publish them, at a fixed time.
 
-use agent_manager::ui::snapshot::*;
+use agent_manager::{secret::Secret, ui::snapshot::*};
 use std::time::{Duration, Instant};
 
 /// The time every snapshot is made for; far enough from the clock's start to look back a day.
@@ -23,8 +23,8 @@ pub fn demo_form() -> Snapshot {
     let sign_in = SignInForm {
         server: "http://127.0.0.1:8080".into(),
         username: "maria".into(),
-        password: "correct-horse".into(),
-        api_key: "tms_4f0c9a".into(),
+        password: Secret("correct-horse".into()),
+        api_key: Secret("tms_4f0c9a".into()),
         ..SignInForm::default()
     };
     Snapshot { sign_in, ..signed_out() }

@@ -67,7 +67,7 @@ fn main_screen() {
     shots.both("main.sip_password_again", || Setup::new(sip_password(Some(wrong))));
     let why = "The folder /home/maria/.config/agent-manager belongs to another Agent Manager that is running. Quit that one \
                first, or start this one with --config-dir.";
-    shots.both("main.fatal", || Setup::new(Snapshot { fatal: Some(why.to_owned()), ..signed_out() }));
+    shots.both("main.fatal", || Setup::new(Snapshot { fatal: Some(why.to_owned()), ..Snapshot::default() }));
     shots.both("main.notice", || {
         let text = "The headset was unplugged. Sound now comes from Built-in speakers.".to_owned();
         Setup::new(online()).notice(Notice { kind: NoticeKind::Warning, text })

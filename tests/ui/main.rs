@@ -7,7 +7,9 @@
 mod raster;
 
 mod behaviour;
+mod calls;
 mod desk;
 mod fake;
 mod images;
+mod sign_in;
 mod values;

@@ -50,10 +50,13 @@ class Service:
         if not words:
             loop.quit()
             return False
+        number = int(words[1])
         if words[0] == "dismiss":
-            self.say("NotificationClosed", "(uu)", (int(words[1]), 2))
+            signal = ("NotificationClosed", "(uu)", (number, 2))
         else:
-            self.say("ActionInvoked", "(us)", (int(words[1]), words[2]))
+            signal = ("ActionInvoked", "(us)", (number, words[2]))
+        # Again and again until there is another: who has just shown one may not listen yet.
+        GLib.timeout_add(100, lambda: self.last == number and (self.say(*signal) or True))
         return True
 
 

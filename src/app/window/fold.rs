@@ -45,6 +45,8 @@ pub struct Outcome {
 #[derive(Debug, Default)]
 pub struct Fold {
     pub snapshot: Snapshot,
+    /// What was so when a registration was chosen of which nothing is heard yet.
+    before_choice: Option<Status>,
     /// Addresses in this domain are shown without it.
     domain: Option<String>,
     rows: Vec<wire::Registration>,
@@ -66,6 +68,7 @@ impl Fold {
             }
             Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
             Event::SipPasswordWanted { registration } => {
+                self.take_choice_back(at);
                 self.snapshot.sip_password = Some(SipPassword { registration, problem: None });
             }
             Event::Call(info) => outcome.finished = self.call(at, &info),
@@ -86,7 +89,10 @@ impl Fold {
                 };
                 outcome.notices.push(Notice { kind, text });
             }
-            Event::Error { message, .. } => {
+            Event::Error { command, message, .. } => {
+                if matches!(command, "select" | "sip_password") {
+                    self.take_choice_back(at);
+                }
                 outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
             }
             Event::Token(_)
@@ -109,6 +115,27 @@ impl Fold {
         let leaving = &self.leaving;
         self.snapshot.calls.retain(|call| !leaving.iter().any(|(id, at)| *id == call.id && due(at)));
         self.leaving.retain(|(_, at)| !due(at));
+    }
+
+    /// A registration is chosen: connecting, from now on.
+    pub fn choose(&mut self, at: &Moment, registration: String) {
+        let before = std::mem::replace(&mut self.snapshot.status, Status::Connecting { registration });
+        self.before_choice.get_or_insert(before);
+        self.snapshot.sip_password = None;
+        self.show_rows(at);
+    }
+
+    /// The choice has come to nothing, or is taken back: what was so before it is so still.
+    pub fn take_choice_back(&mut self, at: &Moment) {
+        if let Some(before) = self.before_choice.take() {
+            self.snapshot.status = before;
+            self.show_rows(at);
+        }
+    }
+
+    /// Another day has begun: "08:02" was yesterday.
+    pub fn handle_new_day(&mut self, at: &Moment) {
+        self.show_rows(at);
     }
 
     /// The window shows meters, or no longer does.
@@ -146,6 +173,7 @@ impl Fold {
     }
 
     fn forget_login(&mut self, status: Status) {
+        self.before_choice = None;
         self.snapshot.status = status;
         self.snapshot.identity = None;
         self.snapshot.sip_password = None;
@@ -178,8 +206,34 @@ impl Fold {
     }
 
     fn registration(&mut self, at: &Moment, name: String, state: RegistrationState, outcome: &mut Outcome) {
+        match self.before_choice.take() {
+            // Of the one that we had: it is ours still if the choice comes to nothing.
+            Some(before) if self.registration_shown() != Some(&name) => {
+                let chosen = std::mem::replace(&mut self.snapshot.status, before);
+                self.registration_state(at, name, state, outcome);
+                self.before_choice = Some(std::mem::replace(&mut self.snapshot.status, chosen));
+                self.show_rows(at);
+            }
+            // Not for us, and what we had goes on.
+            Some(before @ Status::Online { .. })
+                if matches!(state, RegistrationState::Conflict { .. } | RegistrationState::Failed { .. }) =>
+            {
+                self.snapshot.status = before;
+                self.registration_state(at, name, state, outcome);
+                self.show_rows(at);
+            }
+            _ => self.registration_state(at, name, state, outcome),
+        }
+    }
+
+    fn registration_state(
+        &mut self,
+        at: &Moment,
+        registration: String,
+        state: RegistrationState,
+        outcome: &mut Outcome,
+    ) {
         let now = at.now;
-        let registration = name;
         if let RegistrationState::Conflict { reason, .. } | RegistrationState::Failed { reason, .. } = &state
             && self.registration_held().is_some_and(|held| held != registration)
         {

@@ -3,7 +3,6 @@
 use crate::{
     driver::api::{Command, Dtmf},
     media::engine::AudioChoice,
-    ua::api::Secret,
     ui::snapshot::{Intent, Snapshot},
 };
 
@@ -40,9 +39,13 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         Intent::TestTone { ringer } => vec![Command::TestTone { ringer: *ringer }],
         Intent::Quit => vec![Command::Quit],
         Intent::SipPassword { registration, password } => {
-            vec![Command::SipPassword { registration: registration.clone(), password: Secret(password.clone()) }]
+            vec![Command::SipPassword { registration: registration.clone(), password: password.clone() }]
         }
-        Intent::Apply { .. } | Intent::ApplyXml { .. } | Intent::Settings(_) | Intent::ClearHistory => vec![],
+        Intent::Apply { .. }
+        | Intent::ApplyXml { .. }
+        | Intent::CancelSignIn
+        | Intent::Settings(_)
+        | Intent::ClearHistory => vec![],
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::ui::snapshot::Locale;
 use jiff::{Timestamp, Zoned, civil::Weekday, tz::TimeZone};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Languages and countries whose everyday clock has twelve hours.
 const TWELVE_HOURS: [&str; 14] = [
@@ -65,6 +68,14 @@ fn weekday(day: Weekday) -> &'static str {
     }
 }
 
+/// How long the day still lasts here.
+pub fn until_midnight(now: &Zoned) -> Duration {
+    let midnight = now.tomorrow().and_then(|tomorrow| tomorrow.start_of_day());
+    let left = midnight.ok().and_then(|midnight| Duration::try_from(now.duration_until(&midnight)).ok());
+    // At the end of time, or of a time zone's rules.
+    left.unwrap_or(DAY)
+}
+
 /// The time zone of the machine; UTC where it cannot be told.
 pub fn zone() -> TimeZone {
     TimeZone::system()
@@ -87,6 +98,19 @@ mod tests {
             let read =
                 |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
             assert_eq!(locale(read), Locale { twelve_hours, decimal_comma }, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn the_day_ends_at_local_midnight() {
+        for (now, minutes) in [
+            ("2026-11-22T10:50[Africa/Johannesburg]", 13 * 60 + 10),
+            ("2026-11-22T00:00[UTC]", 24 * 60),
+            // The night when clocks go back.
+            ("2026-10-25T00:30[Europe/Berlin]", 24 * 60 + 30),
+        ] {
+            let now: Zoned = now.parse().expect("a zoned time");
+            assert_eq!(until_midnight(&now), Duration::from_secs(minutes * 60), "{now}");
         }
     }
 

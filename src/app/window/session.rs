@@ -12,7 +12,7 @@ use super::{
     history::History,
     intents::commands,
     keeper::{Answer, Keyring},
-    locale::zone,
+    locale::{until_midnight, zone},
     ring::RingingWindow,
     shared::Shared,
     talks::Talks,
@@ -23,7 +23,13 @@ use crate::{
         memory::Memory,
         setup::{Setup, Softphone},
     },
-    config::{cli::WindowArgs, options::CODECS, secrets::Secrets},
+    config::{
+        cli::WindowArgs,
+        folder::ConfigFolder,
+        options::CODECS,
+        secrets::Secrets,
+        settings::{Audio, Settings},
+    },
     driver::{
         Driver,
         api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
@@ -35,7 +41,7 @@ use crate::{
         snapshot::{Intent, Notice, NoticeKind, Status},
     },
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
@@ -109,7 +115,8 @@ pub fn start(args: WindowArgs, shared: Arc<Shared>) -> Session {
     let told = Arc::clone(&shared);
     let thread = named.spawn(move || {
         let _last_words = LastWords(Arc::clone(&shared));
-        let logging = logging::start(&args.common).map_err(|why| why.to_string());
+        let log = ConfigFolder::locate(args.common.config_dir.as_deref()).map(|folder| logging::usual(&folder));
+        let logging = logging::start(&args.common, log.ok().as_deref()).map_err(|why| why.to_string());
         match logging.and_then(|()| Running::start(&args, own, Arc::clone(&shared))) {
             Ok(running) => running.run(&inputs),
             Err(sentence) => {
@@ -143,6 +150,8 @@ struct Running {
     incomplete: Option<(Login, bool)>,
     serial: u32,
     stopped: bool,
+    /// The day that times of day are told on.
+    today: Date,
     /// Hears of second starts.
     _reception: Option<Reception>,
 }
@@ -160,23 +169,9 @@ impl Running {
         for text in setup.notices.into_iter().chain(damage).chain(deaf) {
             shared.notice(Notice { kind: NoticeKind::Warning, text });
         }
-        let audio = &setup.memory.settings().audio;
-        let softphone = Softphone {
-            bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-            transport: None,
-            audio: AudioChoice::Device {
-                microphone: audio.microphone.clone(),
-                speaker: audio.speaker.clone(),
-                ringer: audio.ringer.clone(),
-            },
-            codecs: CODECS.to_vec(),
-            auto_answer: None,
-            max_calls: None,
-            impairment: None,
-            ca_file: None,
-        };
         let events = input.clone();
-        let driver = Driver::start(softphone.options(setup.instance_id), None, move |event| {
+        let options = softphone(setup.memory.settings()).options(setup.instance_id);
+        let driver = Driver::start(options, None, move |event| {
             // A level that is not shown is not missed; everything else waits its turn.
             let lossy = matches!(event.what, Event::Levels { .. });
             let input = Input::Event(event.what);
@@ -204,6 +199,7 @@ impl Running {
             incomplete: None,
             serial: 0,
             stopped: false,
+            today: moment().wall.date(),
             _reception: reception.ok(),
         };
         running.show_history();
@@ -214,11 +210,10 @@ impl Running {
     fn run(mut self, inputs: &Receiver<Input>) {
         let mut closing: Option<Instant> = None;
         while !self.stopped {
+            let at = self.turn_page();
             let due = [self.fold.poll_timeout(), closing].into_iter().flatten().min();
-            let input = match due {
-                Some(at) => inputs.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
+            let wait = due.map_or(Duration::MAX, |due| due.saturating_duration_since(at.now));
+            let input = inputs.recv_timeout(wait.min(until_midnight(&at.wall)));
             let mut can_wait = false;
             match input {
                 Ok(Input::Closed) => {
@@ -295,14 +290,15 @@ impl Running {
     fn intent(&mut self, intent: Intent) {
         match intent {
             Intent::Apply { server, username, password, api_key, remember } => {
-                let secrets = Secrets { password: Secret(password), api_key: Secret(api_key), ..Secrets::default() };
+                let secrets = Secrets { password, api_key, ..Secrets::default() };
                 self.apply(&server, username, secrets, remember);
             }
             Intent::ApplyXml { server, tenant, key, sip_server, remember } => {
                 let sip_server = (!sip_server.is_empty()).then_some(sip_server);
-                let (url, key, passwords) = (server, Secret(key), SipPasswords::default());
+                let (url, passwords) = (server, SipPasswords::default());
                 self.apply_xml(XmlLogin { url, username: None, tenant, key, sip_server, passwords }, remember);
             }
+            Intent::CancelSignIn => self.cancel_sign_in(),
             Intent::Settings(settings) => {
                 let kept = settings.clone();
                 let written = self.memory.change(|all| {
@@ -324,10 +320,11 @@ impl Running {
                         self.fold.snapshot.status = Status::SignedOut;
                     }
                     Intent::SipPassword { registration, password } => {
-                        self.sip_password = Some((registration.clone(), Secret(password.clone())));
-                        self.fold.snapshot.sip_password = None;
+                        self.sip_password = Some((registration.clone(), password.clone()));
+                        self.fold.choose(&moment(), registration.clone());
                     }
-                    Intent::Select { .. } => self.fold.snapshot.sip_password = None,
+                    Intent::Select { registration, .. } => self.fold.choose(&moment(), registration.clone()),
+                    Intent::GoOffline => self.fold.take_choice_back(&moment()),
                     Intent::Meter { on } => self.fold.set_meters(*on),
                     Intent::ChooseAudio { microphone, speaker, ringer } => {
                         self.choose_audio(microphone.clone(), speaker.clone(), ringer.clone());
@@ -375,9 +372,35 @@ impl Running {
         }
     }
 
+    /// Times of day are words: on another day they are others, at midnight and after a night's sleep.
+    fn turn_page(&mut self) -> Moment {
+        let at = moment();
+        let today = at.wall.date();
+        if std::mem::replace(&mut self.today, today) != today {
+            self.fold.handle_new_day(&at);
+            self.show_history();
+            self.shared.publish(&self.fold.snapshot, false);
+        }
+        at
+    }
+
     fn show_history(&mut self) {
         let moment = moment();
         self.fold.snapshot.history = self.history.shown(&moment.wall, self.fold.snapshot.locale);
+    }
+}
+
+fn softphone(settings: &Settings) -> Softphone {
+    let Audio { microphone, speaker, ringer } = settings.audio.clone();
+    Softphone {
+        bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        transport: None,
+        audio: AudioChoice::Device { microphone, speaker, ringer },
+        codecs: CODECS.to_vec(),
+        auto_answer: None,
+        max_calls: None,
+        impairment: None,
+        ca_file: None,
     }
 }
 

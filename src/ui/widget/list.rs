@@ -50,8 +50,8 @@ pub fn empty_state(ui: &mut Ui, icon: Icon, title: &str, hint: &str) {
         icon.paint(ui.painter(), rect.center(), 28.0, t.text_weak);
         spacer(ui, 1.0);
         ui.label(strong(title));
-        ui.set_max_width(280.0);
-        ui.add(Label::new(small(hint).color(t.text_weak)).wrap());
+        let width = ui.available_width().min(280.0);
+        ui.allocate_ui(vec2(width, 0.0), |ui| ui.add(Label::new(small(hint).color(t.text_weak)).wrap()));
     });
 }
 

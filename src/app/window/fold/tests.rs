@@ -300,3 +300,68 @@ fn a_sip_password_is_asked_for_and_again_when_the_registrar_does_not_take_it() {
     story.registration("7-acme", refused(503));
     assert_eq!(story.fold.snapshot.sip_password, None);
 }
+
+#[test]
+fn a_choice_shows_at_once_and_what_was_online_stays_so_where_it_comes_to_nothing() {
+    let mut story = Story::signed_in();
+    let at = story.at.clone();
+    let shown = |story: &Story| match story.status() {
+        Status::Connecting { registration } => format!("connecting {registration}"),
+        Status::Online { registration, .. } => format!("online {registration}"),
+        other => format!("{other:?}"),
+    };
+    story.fold.choose(&at, "laptop".into());
+    assert_eq!(shown(&story), "connecting laptop");
+    let error = || Event::Error { command: "select", call: None, message: "No such registration.".into() };
+    story.hear(error());
+    assert_eq!(shown(&story), "Initialized");
+    story.fold.choose(&at, "laptop".into());
+    story.registration("laptop", RegistrationState::Registering);
+    story.online("laptop");
+    story.hear(error());
+    assert_eq!(shown(&story), "online laptop", "it was about something else");
+
+    story.fold.choose(&at, "desk".into());
+    story.online("laptop");
+    assert_eq!(shown(&story), "connecting desk", "a refresh of what we had");
+    let conflict = RegistrationState::Conflict { code: 409, reason: "In use by Yealink.".into() };
+    assert_eq!(story.registration("desk", conflict).notices.len(), 1);
+    assert_eq!(shown(&story), "online laptop");
+
+    story.fold.choose(&at, "desk".into());
+    story.registration("laptop", RegistrationState::Offline);
+    story.registration("desk", RegistrationState::Registering);
+    story.registration("laptop", RegistrationState::Offline);
+    assert_eq!(shown(&story), "connecting desk");
+    story.fold.choose(&at, "home".into());
+    story.fold.take_choice_back(&at);
+    assert_eq!(shown(&story), "connecting desk");
+    story.fold.choose(&at, "home".into());
+    story.hear(Event::SipPasswordWanted { registration: "home".into() });
+    assert_eq!(shown(&story), "connecting desk");
+    assert!(story.fold.snapshot.sip_password.is_some());
+}
+
+#[test]
+fn times_of_day_are_told_anew_on_another_day() {
+    let mut story = Story::signed_in();
+    let in_use = wire::InUse {
+        device: "Yealink".into(),
+        address: "10.0.0.12:5060".into(),
+        since: "2026-11-22T08:02:00Z".parse().expect("a time"),
+        this_device: false,
+    };
+    let row = wire::Registration {
+        name: "100-acme".into(),
+        extension: "100".into(),
+        kind: wire::Kind::P,
+        label: "Desk".into(),
+        ring_inbound: true,
+        in_use: Some(in_use),
+    };
+    story.hear(Event::Registrations(vec![row]));
+    story.at.wall = "2026-11-23T00:00[UTC]".parse().expect("a zoned time");
+    story.fold.handle_new_day(&story.at);
+    let since = story.fold.snapshot.registrations[0].in_use.as_ref().map(|holder| holder.since.as_str());
+    assert_eq!(since, Some("Sun 08:02"));
+}

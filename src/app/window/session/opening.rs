@@ -1,7 +1,7 @@
 //! The snapshot before anything has happened: what settings and arguments say.
 
 use crate::{
-    app::{setup::Setup, window::locale::locale},
+    app::{logging, setup::Setup, window::locale::locale},
     config::{cli::WindowArgs, settings::SignedInBy},
     ui::snapshot::{About, Audio, Settings, SignInForm, Snapshot, ThemeChoice},
 };
@@ -17,6 +17,8 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
         () if args.dark => ThemeChoice::Dark,
         () => window.theme,
     };
+    let usual = || logging::usual(setup.memory.folder().path());
+    let log_file = args.common.log_file.clone().unwrap_or_else(usual);
     Snapshot {
         locale: locale(|name| std::env::var(name).ok()),
         sign_in: SignInForm {
@@ -39,7 +41,7 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance_id: setup.instance_id.clone(),
             config_dir: setup.memory.folder().path().display().to_string(),
-            log_file: args.common.log_file.as_ref().map(|path| path.display().to_string()),
+            log_file: Some(log_file.display().to_string()),
             ..About::default()
         },
         ..Snapshot::default()

@@ -25,7 +25,7 @@ impl Running {
             settings.window.remember_secrets && (settings.last_registration.is_some() || by == SignedInBy::Link);
         let typed_for_us = args.tms.is_some() || args.username.is_some() || !given.is_empty();
         let form = &mut self.fold.snapshot.sign_in;
-        (form.password, form.api_key) = (given.password.0, given.api_key.0);
+        (form.password, form.api_key) = (given.password, given.api_key);
         let (server, username, tenant) = (form.server.clone(), form.username.clone(), form.tenant.clone());
         match (&args.link, by) {
             (Some(link), _) => self.open(&link.0),
@@ -137,6 +137,13 @@ impl Running {
         self.xml = None;
         self.signing_in = Some((login.clone(), remember));
         self.command(Command::SignIn(login));
+    }
+
+    /// No sign-out: what is remembered stays for the next try.
+    pub(super) fn cancel_sign_in(&mut self) {
+        (self.incomplete, self.signing_in) = (None, None);
+        self.fold.snapshot.status = Status::SignedOut;
+        self.send(Command::SignOut);
     }
 
     pub(super) fn keep_what_was_accepted(&mut self, event: &Event) {

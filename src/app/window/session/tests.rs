@@ -111,3 +111,18 @@ fn the_form_knows_what_the_keyring_keeps() {
     running.keyring_says(Answer::Kept { remember: false, done: Ok(()) });
     assert!(!remembered(&running));
 }
+
+#[test]
+fn a_sign_in_that_is_given_up_leaves_what_is_remembered() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (mut running, _inputs) = running(dir.path());
+    running.memory.change(|all| all.last_registration = Some("100-acme".into())).expect("written");
+    let before = running.memory.settings().clone();
+    running.apply("https://tms.example", "ann".into(), Secrets::default(), true);
+    assert_eq!(running.fold.snapshot.status, Status::SigningIn);
+    running.intent(Intent::CancelSignIn);
+    assert_eq!(running.fold.snapshot.status, Status::SignedOut);
+    running.keyring_says(Answer::Loaded { serial: running.serial, kept: Ok(Some(Secrets::default())) });
+    assert_eq!(running.fold.snapshot.status, Status::SignedOut, "the keyring's answer came too late");
+    assert_eq!(*running.memory.settings(), before);
+}

@@ -1,13 +1,16 @@
 use super::data::{Advice, Help, Main, Recent, StatusLine, main};
-use crate::ui::{
-    icon::{self, Icon},
-    screen::{Cx, Page, Tone, calls},
-    snapshot::{HistoryKind, Intent},
-    text::{fill, t},
-    theme::{BODY, CONTROL, GRID, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
-    widget::{
-        Button, Field, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer,
-        with_shortcut,
+use crate::{
+    secret::Secret,
+    ui::{
+        icon::{self, Icon},
+        screen::{Cx, Page, Tone, calls},
+        snapshot::{HistoryKind, Intent},
+        text::{fill, t},
+        theme::{BODY, CONTROL, GRID, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
+        widget::{
+            Button, Field, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer,
+            with_shortcut,
+        },
     },
 };
 use egui::{
@@ -30,7 +33,7 @@ pub struct Local {
     /// Give the dial field the keyboard at the next frame.
     pub focus_dial: bool,
     /// As typed, until it is applied.
-    pub sip_password: String,
+    pub sip_password: Secret,
 }
 
 impl Local {
@@ -112,7 +115,7 @@ fn status_button(ui: &mut Ui, status: &StatusLine, width: f32) -> bool {
     response.on_hover_text(t().select_account).clicked()
 }
 
-fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice, typed: &mut String) {
+fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice, typed: &mut Secret) {
     let tokens = Tokens::of(ui);
     let hue = advice.tone.hue(tokens);
     let sign = if advice.tone == Tone::Accent { icon::INFO } else { icon::WARNING };
@@ -153,12 +156,12 @@ fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice, typed: &mut String
 }
 
 /// A SIP password, and the way online with it.
-fn password(ui: &mut Ui, cx: &mut Cx<'_>, registration: &str, typed: &mut String) {
+fn password(ui: &mut Ui, cx: &mut Cx<'_>, registration: &str, typed: &mut Secret) {
     ui.set_width(ui.available_width());
-    let field = Field::new(t().sip_password, typed).secret(t().show_sip_password, t().hide_sip_password);
+    let field = Field::new(t().sip_password, &mut typed.0).secret(t().show_sip_password, t().hide_sip_password);
     let response = ui.add(field);
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-    let ready = !typed.is_empty();
+    let ready = !typed.0.is_empty();
     let go = Button::new(t().go_online, Look::Filled(Tokens::of(ui).accent)).enabled(ready);
     if (ui.add(go).clicked() || entered) && ready {
         let (registration, password) = (registration.to_owned(), std::mem::take(typed));

@@ -9,6 +9,9 @@ use crate::ui::{
 };
 use egui::{Align, Frame, Layout, Margin, ScrollArea, Stroke, Ui, vec2};
 
+/// Widest the contents of a settings page get.
+const WIDEST: f32 = 520.0;
+
 /// The frame of every settings page: back, title, something at the right, contents that scroll.
 pub fn page(
     ui: &mut Ui,
@@ -20,8 +23,11 @@ pub fn page(
 ) {
     let tokens = Tokens::of(ui);
     let head = Frame::new().fill(tokens.surface).inner_margin(Margin::same(8)).show(ui, |ui| {
+        let whole = ui.available_width();
         ui.horizontal(|ui| {
             ui.set_min_height(48.0);
+            // What stands at the right ends where the contents end.
+            ui.set_max_width(whole.min(WIDEST + 2.0 * MARGIN - 16.0));
             let look = Look::Plain(Hue { text: tokens.text, ..tokens.neutral });
             if ui.add(IconButton::new(icon::BACK, t().back, look).size(44.0).shortcut("Esc")).clicked() {
                 cx.go = Some(back_to);
@@ -31,12 +37,13 @@ pub fn page(
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| line(ui, strong(title)));
             });
         });
+        ui.set_min_width(whole);
     });
     let rect = head.response.rect;
     ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, tokens.hairline));
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(Margin::same(MARGIN as i8)).show(ui, |ui| {
-            ui.set_max_width(ui.available_width().min(520.0));
+            ui.set_max_width(ui.available_width().min(WIDEST));
             ui.spacing_mut().item_spacing.y = 3.0 * GRID;
             contents(ui, cx);
         });

@@ -1,6 +1,9 @@
-use crate::ui::{
-    snapshot::{Intent, SignInForm, Snapshot, Status},
-    text::{fill, t},
+use crate::{
+    secret::Secret,
+    ui::{
+        snapshot::{Intent, SignInForm, Snapshot, Status},
+        text::{fill, t},
+    },
 };
 use std::time::{Duration, Instant};
 
@@ -9,8 +12,8 @@ use std::time::{Duration, Instant};
 pub struct Draft {
     pub server: String,
     pub username: String,
-    pub password: String,
-    pub api_key: String,
+    pub password: Secret,
+    pub api_key: Secret,
     pub remember: bool,
     /// Tenant and key, for a server that has only the XML API.
     pub xml: bool,
@@ -37,8 +40,8 @@ impl Draft {
         };
         take(&mut self.server, &old.server, &form.server);
         take(&mut self.username, &old.username, &form.username);
-        take(&mut self.password, &old.password, &form.password);
-        take(&mut self.api_key, &old.api_key, &form.api_key);
+        take(&mut self.password.0, &old.password.0, &form.password.0);
+        take(&mut self.api_key.0, &old.api_key.0, &form.api_key.0);
         take(&mut self.tenant, &old.tenant, &form.tenant);
         take(&mut self.sip_server, &old.sip_server, &form.sip_server);
         if form.xml != old.xml {
@@ -48,7 +51,7 @@ impl Draft {
 
     /// Signed in: what is secret has served, and does not wait in the form for whoever comes next.
     pub fn forget_secrets(&mut self) {
-        (self.password, self.api_key) = (String::new(), String::new());
+        (self.password, self.api_key) = (Secret::default(), Secret::default());
     }
 
     /// To the other kind of sign-in; what is typed stays.
@@ -64,14 +67,14 @@ impl Draft {
         self.missing = match () {
             () if empty(&self.server, false) => Some(t().missing_server),
             () if self.xml && empty(&self.tenant, false) => Some(t().missing_tenant),
-            () if self.xml && empty(&self.api_key, remembered) => Some(t().missing_key),
+            () if self.xml && empty(&self.api_key.0, remembered) => Some(t().missing_key),
             () if self.xml => None,
             () if empty(&self.username, false) => Some(t().missing_username),
-            () if empty(&self.password, remembered) => Some(t().missing_password),
-            () if empty(&self.api_key, remembered) => Some(t().missing_api_key),
+            () if empty(&self.password.0, remembered) => Some(t().missing_password),
+            () if empty(&self.api_key.0, remembered) => Some(t().missing_api_key),
             () => None,
         };
-        let (server, api_key) = (self.server.trim().to_owned(), self.api_key.trim().to_owned());
+        let (server, api_key) = (self.server.trim().to_owned(), Secret(self.api_key.0.trim().to_owned()));
         self.missing.is_none().then(|| match self.xml {
             true => Intent::ApplyXml {
                 server,

@@ -2,6 +2,7 @@ use super::data::{Draft, sign_in};
 use crate::ui::{
     icon,
     screen::Cx,
+    snapshot::Intent,
     text::t,
     theme::{self, GRID, Tokens, body, title},
     widget::{Button, Field, Live, Look, announce, banner, spacer},
@@ -34,9 +35,13 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
                     cx.intents.extend(draft.apply());
                     ui.ctx().request_repaint();
                 }
-                let other = Button::new(shown.switch, Look::Plain(Tokens::of(ui).neutral));
-                if ui.add(other.enabled(!shown.busy).width(ui.available_width())).clicked() {
-                    draft.switch();
+                let label = if shown.busy { t().cancel } else { shown.switch };
+                let other = Button::new(label, Look::Plain(Tokens::of(ui).neutral));
+                if ui.add(other.width(ui.available_width())).clicked() {
+                    match shown.busy {
+                        true => cx.ask(Intent::CancelSignIn),
+                        false => draft.switch(),
+                    }
                     ui.ctx().request_repaint();
                 }
                 let said = if shown.busy { t().applying } else { shown.problem.as_deref().unwrap_or_default() };
@@ -82,12 +87,12 @@ fn fields(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bool
     ui.spacing_mut().item_spacing.y = 2.0 * GRID;
     let server = Field::new(t().server, &mut draft.server).hint(t().server_hint);
     let api_key =
-        Field::new(t().api_key, &mut draft.api_key).hint(secret_hint).secret(t().show_api_key, t().hide_api_key);
+        Field::new(t().api_key, &mut draft.api_key.0).hint(secret_hint).secret(t().show_api_key, t().hide_api_key);
     let form = if draft.xml {
         let sip_server = Field::new(t().sip_server, &mut draft.sip_server).hint(t().sip_server_hint);
         [server, Field::new(t().tenant, &mut draft.tenant), api_key, sip_server]
     } else {
-        let password = Field::new(t().password, &mut draft.password);
+        let password = Field::new(t().password, &mut draft.password.0);
         let password = password.hint(secret_hint).secret(t().show_password, t().hide_password);
         [server, Field::new(t().username, &mut draft.username), password, api_key]
     };
