@@ -26,6 +26,7 @@ soak: build-packages test-packages nextest
 bench: build-packages window-packages test-packages
 	$(CARGO) bench --locked --bench softphone
 	$(CARGO) bench --locked --bench registrar
+	$(CARGO) bench --locked --bench portal
 
 build-packages:
 	@sh .ci/packages build

@@ -24,7 +24,7 @@ async function openDialog(url) {
     dialog.addEventListener("close", () => { if (dialog.dataset.changed) location.reload(); });
   }
   fillDialog(sheet);
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   (dialog.querySelector("[autofocus]") ?? dialog.querySelector(".field input:not([readonly])"))?.focus();
 }
 
@@ -130,8 +130,17 @@ function watchPassword(field) {
   });
 }
 
+/** What was wrong with a field goes once it is altered. */
+function forgive(field) {
+  field.addEventListener("input", () => {
+    document.getElementById(field.id + "-wrong")?.remove();
+    field.removeAttribute("aria-invalid");
+  }, { once: true });
+}
+
 /** Gives what is below `root` its behaviour. */
 function enhance(root) {
+  root.querySelectorAll("[aria-invalid=true]").forEach(forgive);
   root.querySelectorAll("input[data-shortest]").forEach(watchPassword);
   root.querySelectorAll("[data-sends]").forEach((field) => field.addEventListener("change", () => field.form.requestSubmit()));
   root.querySelectorAll("button[hidden]").forEach((button) => { button.hidden = false; });

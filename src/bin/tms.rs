@@ -25,6 +25,7 @@ use agent_manager::{
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[derive(Parser)]
 #[command(name = "tms", version, about = "TMS, the telephone management system that Agent Manager signs in to")]
@@ -361,11 +362,13 @@ async fn demonstrate() -> anyhow::Result<()> {
     let display =
         ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    println!("The portal: {}", stage.tms);
+    println!("  sign in as {}, password {}", demo.admin.username, demo.admin.password);
     let show = async {
-        match if display { stage.show().await } else { play(&stage).await } {
+        match if display { stage.show().await } else { tell(&stage).await } {
             Err(StoryError::NoWindow(status)) => {
                 println!("The window could not be opened ({status}), so here is the story in the terminal.");
-                play(&stage).await
+                tell(&stage).await
             }
             shown => shown,
         }
@@ -380,6 +383,16 @@ async fn demonstrate() -> anyhow::Result<()> {
     }
     server.stop().await;
     shown
+}
+
+/// The story in the terminal; whoever sits at it has the portal for as long as he likes.
+async fn tell(stage: &Stage) -> Result<(), StoryError> {
+    play(stage).await?;
+    if std::io::stdin().is_terminal() {
+        println!("\nThe portal stays open until you press Enter.");
+        BufReader::new(tokio::io::stdin()).read_line(&mut String::new()).await?;
+    }
+    Ok(())
 }
 
 /// A new folder that only this user can read, gone with everything in it when dropped.

@@ -85,10 +85,43 @@ impl Browser {
         self.shown(By::Css(at), name).await.click().await.unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 
+    /// Signs in with the form that is shown.
+    pub async fn sign_in(&self, username: &str, password: &str) {
+        self.fill("username", username).await;
+        self.fill("password", password).await;
+        self.press("Sign in").await;
+    }
+
+    pub async fn sign_out(&self) {
+        self.shown(By::Css("details.menu > summary"), "the menu").await.click().await.expect("the menu opens");
+        self.press("Sign out").await;
+        self.sees("You are signed out").await;
+    }
+
     /// What stands in a field, a secret shown once for instance.
     pub async fn value(&self, id: &str) -> String {
         let field = self.shown(By::Css(format!("#{id}")), id).await;
         field.prop("value").await.expect("a field").expect("a value")
+    }
+
+    /// What an element says.
+    pub async fn text(&self, css: &str) -> String {
+        self.shown(By::Css(css), css).await.text().await.expect("a text")
+    }
+
+    pub async fn attribute(&self, css: &str, name: &str) -> String {
+        self.shown(By::Css(css), css).await.attr(name).await.expect("an element").expect("an attribute")
+    }
+
+    /// Path of the page that is shown.
+    pub async fn path(&self) -> String {
+        let url = self.driver.current_url().await.expect("an address");
+        url.path().to_owned()
+    }
+
+    /// What a script returns.
+    pub async fn script(&self, script: &str) -> Value {
+        self.driver.execute(script, Vec::new()).await.expect("the script runs").json().clone()
     }
 
     /// Waits until the page says this.
@@ -107,15 +140,27 @@ impl Browser {
 
     /// Nothing that axe calls serious or critical is on the page.
     pub async fn accessible(&self) {
+        self.axe("{}").await;
+    }
+
+    /// Everything on the page can be read against what is behind it.
+    pub async fn readable(&self) {
+        self.axe("{runOnly: ['color-contrast']}").await;
+    }
+
+    /// Runs axe with these options of its.
+    async fn axe(&self, options: &str) {
         const AXE: &str = include_str!("../fixtures/axe/axe.min.js");
-        self.driver.execute(AXE, Vec::new()).await.expect("axe loads");
+        if self.script("return !window.axe").await == Value::Bool(true) {
+            self.driver.execute(AXE, Vec::new()).await.expect("axe loads");
+        }
         let run = "const done = arguments[arguments.length - 1];
-            axe.run(document).then(found => done(found.violations
+            axe.run(document, OPTIONS).then(found => done(found.violations
                 .filter(v => v.impact === 'serious' || v.impact === 'critical')
                 .map(v => `${v.id}: ${v.help}: ${v.nodes[0].html}`)), e => done([String(e)]))";
+        let run = run.replace("OPTIONS", options);
         let found = self.driver.execute_async(run, Vec::new()).await.expect("axe runs");
-        let url = self.driver.current_url().await.expect("an address");
-        assert_eq!(found.json(), &Value::Array(Vec::new()), "{}", url.path());
+        assert_eq!(found.json(), &Value::Array(Vec::new()), "{}", self.path().await);
     }
 
     pub async fn end(self) {
@@ -131,8 +176,7 @@ impl Browser {
 
     async fn fail(&self, why: &str) -> ! {
         self.picture("failed").await;
-        let text = self.driver.execute("return document.body.innerText", Vec::new()).await.expect("a page");
-        panic!("{why}; the page reads: {}", text.json())
+        panic!("{why}; the page reads: {}", self.script("return document.body.innerText").await)
     }
 }
 

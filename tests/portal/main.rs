@@ -19,5 +19,9 @@ mod process;
 mod pulse;
 
 mod browser;
+mod looks;
 mod server;
+mod staff;
+mod three_steps;
+mod tour;
 mod walk;

@@ -1,4 +1,4 @@
-//! A TMS with nothing in it but its operator.
+//! A TMS with nothing in it but its operator, or with the demonstration besides.
 
 use crate::process::{Process, binary};
 use std::{
@@ -15,11 +15,26 @@ pub struct Server {
     pub http: String,
     /// Where SIP is: `127.0.0.1:PORT`.
     pub sip: String,
+    ready: serde_json::Value,
     _process: Process,
 }
 
 impl Server {
     pub fn start() -> Self {
+        Self::serving(&[])
+    }
+
+    pub fn with_demonstration() -> Self {
+        Self::serving(&["--demo-data"])
+    }
+
+    /// User name and password of the demonstration's agent.
+    pub fn demo(&self) -> (&str, &str) {
+        let said = |field: &str| self.ready["demo"][field].as_str().expect("the demonstration's login");
+        (said("username"), said("password"))
+    }
+
+    fn serving(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = format!("sqlite://{}/tms.db", folder.path().display());
         let mut create = Command::new(binary("tms"));
@@ -28,12 +43,13 @@ impl Server {
         assert!(create.status().expect("tms runs").success());
         let mut serve = Command::new(binary("tms"));
         serve.args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--database-url", &database]);
+        serve.args(more);
         let mut process = Process(serve.stdout(Stdio::piped()).spawn().expect("tms starts"));
         let mut line = String::new();
         let stdout = process.0.stdout.take().expect("stdout was piped");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("the ready line is JSON");
         let said = |field: &str| ready[field].as_str().expect("an address").to_owned();
-        Self { folder, http: said("http"), sip: said("sip"), _process: process }
+        Self { http: said("http"), sip: said("sip"), folder, ready, _process: process }
     }
 }

@@ -27,26 +27,17 @@ async fn set_up(server: &Server, edition: &str, tenant: &str) -> Made {
     let it = Browser::start(&server.http).await;
     it.open("/").await;
     it.accessible().await;
-    sign_in(&it, OPERATOR, OPERATOR_PASSWORD).await;
-    it.press("Add New Account").await;
-    it.fill("name", "Beta Books").await;
-    it.fill("tenant", tenant).await;
-    it.choose("edition", edition).await;
-    it.press("Add New Account").await;
-    it.sees("was added").await;
+    it.sign_in(OPERATOR, OPERATOR_PASSWORD).await;
+    it.add_account("Beta Books", tenant, edition).await;
 
     // Step 1: Extension Manager, choose the extension.
     it.press("Extension Manager").await;
     it.accessible().await;
     for (number, name) in [("201", "Colleague"), ("200", "Thandi")] {
-        it.open(&format!("/accounts/{tenant}/extensions")).await;
-        it.press("Add extension").await;
-        it.fill("number", number).await;
-        it.fill("name", name).await;
-        it.press("Add extension").await;
-        it.sees("with its primary registration").await;
+        it.add_extension(tenant, number, name).await;
     }
     it.picture(&format!("{tenant}-extension")).await;
+    it.document(tenant, "extension").await;
     it.accessible().await;
 
     // Step 2: TMS Admin, Create TMS account for this extension.
@@ -60,6 +51,7 @@ async fn set_up(server: &Server, edition: &str, tenant: &str) -> Made {
     it.fill("password", AGENT_PASSWORD).await;
     it.sees("Secure enough").await;
     it.picture(&format!("{tenant}-create-login")).await;
+    it.document(tenant, "create-login").await;
     it.press("Create").await;
     it.sees(AGENT).await;
     it.accessible().await;
@@ -75,6 +67,7 @@ async fn set_up(server: &Server, edition: &str, tenant: &str) -> Made {
         it.sees(&format!("200-{tenant}-laptop")).await;
     }
     it.picture(&format!("{tenant}-registrations")).await;
+    it.document(tenant, "registrations").await;
     it.accessible().await;
 
     // API Manager, Add API login; the key is shown once.
@@ -92,6 +85,7 @@ async fn set_up(server: &Server, edition: &str, tenant: &str) -> Made {
     it.press("Update").await;
     it.sees("The API key was enabled on this extension.").await;
     it.picture(&format!("{tenant}-api-key")).await;
+    it.document(tenant, "api-key").await;
     it.accessible().await;
 
     // A colleague's desk phone is set up by hand.
@@ -110,7 +104,7 @@ async fn set_up(server: &Server, edition: &str, tenant: &str) -> Made {
     // Activating the login: its owner signs in, selects the account, ticks Account enabled.
     let agent = Browser::start(&server.http).await;
     agent.open("/").await;
-    sign_in(&agent, AGENT, AGENT_PASSWORD).await;
+    agent.sign_in(AGENT, AGENT_PASSWORD).await;
     agent.sees("Not enabled yet").await;
     agent.accessible().await;
     agent.follow("Beta Books").await;
@@ -119,14 +113,9 @@ async fn set_up(server: &Server, edition: &str, tenant: &str) -> Made {
     agent.tick("enabled").await;
     agent.sees("Agent Manager can use this login").await;
     agent.picture(&format!("{tenant}-enabled")).await;
+    agent.document(tenant, "account-enabled").await;
     agent.end().await;
     Made { api_key, colleague }
-}
-
-async fn sign_in(browser: &Browser, username: &str, password: &str) {
-    browser.fill("username", username).await;
-    browser.fill("password", password).await;
-    browser.press("Sign in").await;
 }
 
 /// The real window signs in with what the browser made, comes online and calls the colleague.

@@ -78,7 +78,7 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount
     let account = Account { name: input::text("name", &wanted.name)?, tenant, realm, edition: wanted.edition };
     let time_zone = time_zone(wanted.time_zone.as_deref().unwrap_or("UTC"))?;
     let parent = match &wanted.parent {
-        Some(parent) => Some(manager.account(app, parent, Right::AlterAccount).await?.account),
+        Some(parent) => Some(manager.account(app, parent, Right::AlterAccount).await.map_err(unknown_parent)?.account),
         None => None,
     };
     let place = Place { time_zone: &time_zone, parent: parent.as_ref().map(|p| p.id) };
@@ -91,6 +91,15 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount
     audit::record_in(&mut tx, app, Some(id), &manager.username, peer, "create account", &account.tenant).await?;
     tx.commit().await?;
     Ok(ManagedAccount { account, time_zone, parent: parent.map(|p| p.account.tenant), enabled: true })
+}
+
+fn unknown_parent(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Refused(problem) if problem.status == 404 => {
+            ApiError::invalid("parent: there is no account with this tenant.")
+        }
+        other => other,
+    }
 }
 
 /// Lowering the edition to Express is refused while an extension has an additional registration. Only an operator may

@@ -28,7 +28,11 @@ async fn an_operator_adds_and_alters_accounts() {
         (json!({"name": "B", "tenant": "gamma"}), 422, "missing field"),
         (json!({"name": "B", "tenant": "gamma", "realm": "Über", "edition": "express"}), 422, "realm"),
         (json!({"name": "B", "tenant": "gamma", "time_zone": "Mars/Base", "edition": "express"}), 422, "time_zone"),
-        (json!({"name": "B", "tenant": "gamma", "parent": "nobody", "edition": "express"}), 404, "nobody"),
+        (
+            json!({"name": "B", "tenant": "gamma", "parent": "nobody", "edition": "express"}),
+            422,
+            "no account with this tenant",
+        ),
     ] {
         let reply = add(body.clone()).await;
         assert_eq!(reply.status.as_u16(), status, "{body}: {}", reply.text);

@@ -121,6 +121,19 @@ pub async fn update(
     Ok(shown(row))
 }
 
+/// Its registrations, their SIP passwords and links go with it, and whoever holds them is signed out. Its owner stays, and so
+/// does what the audit says of it.
+pub async fn remove(app: &App, manager: &Manager, peer: Peer, tenant: &str, number: &str) -> Answer<()> {
+    let account = manager.extension(app, tenant, number, Right::ManageExtensions).await?.0.account;
+    let mut change = Change::begin(app, manager, peer, &account).await?;
+    let unknown = || ApiError::not_found(format_args!("The extension {number}"));
+    let row = queries::by_number(&mut change.tx, account.id, number).await?.ok_or_else(unknown)?;
+    let registrations = registrations::of_extension(&mut change.tx, row.id).await?;
+    queries::remove(&mut change.tx, row.id).await?;
+    change.ended.empty(registrations.into_iter().map(|r| r.name));
+    change.commit("remove extension", number).await
+}
+
 async fn member(tx: &mut Tx, account: i64, username: &str) -> Answer<MemberRow> {
     logins::member(tx, account, username)
         .await?

@@ -104,6 +104,12 @@ pub async fn enable_key(tx: &mut Tx, extension: i64, key: i64) -> Result<(), sql
     Ok(())
 }
 
+/// Whatever belongs to it goes with it (the schema's cascades).
+pub async fn remove(tx: &mut Tx, id: i64) -> Result<(), sqlx::Error> {
+    query("DELETE FROM extension WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
 fn read(row: &Row) -> Result<ExtensionRow, sqlx::Error> {
     Ok(ExtensionRow {
         id: row.try_get("id")?,

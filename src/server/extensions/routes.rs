@@ -1,4 +1,4 @@
-//! Routes to create, list and alter extensions.
+//! Routes to create, list, alter and remove extensions.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, change))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, change, remove))
 }
 
 /// The extensions of an account; an agent's own ones
@@ -80,4 +80,20 @@ async fn change(
     Input(change): Input<ExtensionChange>,
 ) -> Answer<Json<ManagedExtension>> {
     Ok(Json(manage::update(&app, &manager, peer, &tenant, &number, change).await?))
+}
+
+/// Remove an extension
+///
+/// Its registrations, their SIP passwords and links go with it, and whoever holds them is signed out. Its owner's login stays.
+#[utoipa::path(delete, path = "/v1/accounts/{tenant}/extensions/{number}", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), ("number" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+async fn remove(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, number)): Segments<(String, String)>,
+) -> Answer<StatusCode> {
+    manage::remove(&app, &manager, peer, &tenant, &number).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

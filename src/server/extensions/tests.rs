@@ -73,3 +73,30 @@ async fn one_of_several_extensions_goes_without_the_session() {
     let held = h.sip.contacts.lock().expect("unpoisoned").iter().map(|c| c.registration.clone()).collect::<Vec<_>>();
     assert_eq!(held, ["100-acme"]);
 }
+
+#[tokio::test]
+async fn an_extension_goes_with_all_that_hung_on_it_and_its_number_is_free() {
+    let h = Harness::new().await;
+    let (operator, agent) = (h.operator().await, h.agent().await);
+    let body = json!({"instance_id": INSTANCE});
+    let made = h.post("/v1/me/registrations/100-acme-laptop/sip-credential", body).token(&agent).send().await;
+    h.post(&format!("{EXTENSIONS}/100/links"), json!({})).token(&operator).send().await;
+    h.sip.hold("100-acme", None, None);
+    h.sip.hold("100-acme-laptop", Some(INSTANCE), Some(1));
+    h.sip.hold("101-acme", None, None);
+    let path = format!("{EXTENSIONS}/100");
+    assert_eq!(h.delete(&path).token(&agent).send().await.status.as_u16(), 401, "a softphone removed it");
+    assert_eq!(h.delete(&path).token(&operator).send().await.status.as_u16(), 204);
+    assert_eq!(h.get("/v1/me").token(&agent).send().await.status.as_u16(), 401);
+    assert!(h.registry().credentials("acme", &made.string("username")).await.expect("asks").is_none());
+    assert!(h.registry().credentials("acme", "100-acme").await.expect("asks").is_none());
+    let held = h.sip.contacts.lock().expect("unpoisoned").iter().map(|c| c.registration.clone()).collect::<Vec<_>>();
+    assert_eq!(held, ["101-acme"]);
+    assert_eq!(h.delete(&path).token(&operator).send().await.status.as_u16(), 404, "removed twice");
+    let logins = h.get("/v1/accounts/acme/logins").token(&operator).send().await;
+    assert!(logins.text.contains(&h.demo.username), "the person went too");
+    let audit = h.get("/v1/accounts/acme/audit").token(&operator).send().await;
+    assert!(audit.text.contains("remove extension"), "{}", audit.text);
+    let anew = h.post(EXTENSIONS, json!({"number": "100", "name": "Anew"})).token(&operator).send().await;
+    assert_eq!((anew.status.as_u16(), &anew.json["login"]), (201, &json!(null)), "{}", anew.text);
+}

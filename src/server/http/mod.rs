@@ -38,7 +38,7 @@ use super::{
     extensions, links, logins,
     notices::Notices,
     passwords::{self, Passwords},
-    refusals, registrations, sessions,
+    refusals, registrations, second_factor, sessions, setup,
     store::Store,
     throttle::Throttle,
     web, xml,
@@ -92,6 +92,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(links::routes())
         .merge(audit::routes())
         .merge(passwords::routes())
+        .merge(second_factor::routes())
+        .merge(setup::routes())
         .split_for_parts();
     document::complete(&mut document);
     let document = Arc::new(document);

@@ -23,6 +23,8 @@ pub struct ManagedLogin {
     pub email: Option<String>,
     pub role: Role,
     pub state: State,
+    /// It is on other accounts too, or an operator's: only operators alter its name, e-mail address and password.
+    pub elsewhere: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -37,6 +39,13 @@ pub struct NewLoginBody {
     pub role: Role,
     /// Number of an extension without an owner; the login owns it then.
     pub extension: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewMember {
+    /// User name of a login that exists on another account already.
+    pub username: String,
+    pub role: Role,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -100,7 +109,32 @@ pub async fn create(
         ));
     }
     change.commit("create login", &username).await?;
-    Ok(ManagedLogin { username, name, email, role: wanted.role, state: State::Pending })
+    Ok(ManagedLogin { username, name, email, role: wanted.role, state: State::Pending, elsewhere: false })
+}
+
+/// Adds a login of another account to this one, too; pending until its owner enables it here. Who is no operator finds those of
+/// the accounts that he administers: other people's names are not to be guessed at.
+pub async fn add_member(
+    app: &App,
+    manager: &Manager,
+    peer: Peer,
+    tenant: &str,
+    wanted: NewMember,
+) -> Answer<ManagedLogin> {
+    let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    may_give(&access, wanted.role)?;
+    let username = check_username(&wanted.username)?;
+    let asker = (!manager.operator).then_some(manager.login);
+    let login = queries::elsewhere(&app.store, &username, asker).await?.ok_or_else(|| {
+        ApiError::invalid("username: no account that you administer has such a login. Add it as a new one instead.")
+    })?;
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    queries::add_membership(&mut change.tx, login, access.account.id, wanted.role)
+        .await
+        .map_err(|e| ApiError::from_rule(e, || format!("username: {username} is on this account already.")))?;
+    change.commit("add login of another account", &username).await?;
+    let member = queries::member(&app.store, access.account.id, &username).await?;
+    member.map(shown).ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))
 }
 
 pub async fn update(
@@ -216,5 +250,6 @@ pub fn check_email(given: &str) -> Answer<String> {
 }
 
 fn shown(row: MemberRow) -> ManagedLogin {
-    ManagedLogin { username: row.username, name: row.name, email: row.email, role: row.role, state: row.state }
+    let MemberRow { username, name, email, role, state, own, .. } = row;
+    ManagedLogin { username, name, email, role, state, elsewhere: !own }
 }

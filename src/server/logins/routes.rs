@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::manage::{self, LoginChange, ManagedLogin, NewLoginBody};
+use super::manage::{self, LoginChange, ManagedLogin, NewLoginBody, NewMember};
 use crate::{
     server::{
         http::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(update))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(update)).routes(routes!(add_member))
 }
 
 /// The logins of an account
@@ -52,6 +52,23 @@ async fn create(
     Input(wanted): Input<NewLoginBody>,
 ) -> Answer<(StatusCode, Json<ManagedLogin>)> {
     Ok((StatusCode::CREATED, Json(manage::create(&app, &manager, peer, &tenant, wanted).await?)))
+}
+
+/// Add a login of another account to this one, too
+///
+/// It is pending until its owner enables it here. Operators add any; others those of the accounts that they administer.
+#[utoipa::path(post, path = "/v1/accounts/{tenant}/members", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = NewMember,
+    responses((status = 201, body = ManagedLogin), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn add_member(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments(tenant): Segments<String>,
+    Input(wanted): Input<NewMember>,
+) -> Answer<(StatusCode, Json<ManagedLogin>)> {
+    Ok((StatusCode::CREATED, Json(manage::add_member(&app, &manager, peer, &tenant, wanted).await?)))
 }
 
 /// Alter a login

@@ -20,7 +20,7 @@ async fn a_login_starts_pending_and_bad_ones_are_refused_in_words() {
     assert_eq!(
         made.json,
         json!({"username": "new@acme.example", "name": "N", "email": "new@acme.example", "role": "manager",
-        "state": "pending"})
+        "state": "pending", "elsewhere": false})
     );
     for (username, password, status, word) in [
         ("new@acme.example", GOOD, 409, "exists already"),
@@ -119,4 +119,41 @@ async fn name_and_address_change_and_are_checked() {
     for email in ["", "al", "@acme", "al@", "a l@acme", "al@acme\u{7}"] {
         assert_eq!(change(json!({"email": email})).await.status.as_u16(), 422, "{email:?}");
     }
+}
+
+#[tokio::test]
+async fn a_login_joins_a_second_account_and_its_owner_agrees() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let beta = json!({"name": "Beta", "tenant": "beta", "edition": "enterprise"});
+    h.post("/v1/accounts", beta).token(&operator).send().await;
+    let stranger = h.member("beta", "boss@beta.example", "admin").await;
+    let join = |token: &str, username: &str, role: &str| {
+        let body = json!({"username": username, "role": role});
+        h.post("/v1/accounts/beta/members", body).token(token).send()
+    };
+    // Whose names one cannot know, one cannot guess at.
+    for username in [h.demo.username.as_str(), "nobody@acme.example", "operator"] {
+        let refused = join(&stranger, username, "extension").await;
+        assert_eq!(refused.status.as_u16(), 422, "{}", refused.text);
+        assert!(refused.string("detail").contains("no account that you administer has such a login"));
+    }
+    let both = h.member("beta", "both@beta.example", "admin").await;
+    let own = json!({"username": "both@beta.example", "role": "admin"});
+    h.post("/v1/accounts/acme/members", own).token(&operator).send().await;
+    assert_eq!(h.post("/v1/manage/memberships/acme/enable", json!({})).token(&both).send().await.status.as_u16(), 204);
+    let joined = join(&both, &h.demo.username.to_uppercase(), "extension").await;
+    assert_eq!(joined.status.as_u16(), 201, "{}", joined.text);
+    assert_eq!((&joined.json["state"], &joined.json["elsewhere"]), (&json!("pending"), &json!(true)));
+    let again = join(&operator, &h.demo.username, "extension").await;
+    assert!(again.status.as_u16() == 409 && again.string("detail").contains("already"), "{}", again.text);
+
+    // The other account goes on, and neither may alter the person any more.
+    assert_eq!(h.try_sign_in(&h.demo.username, &h.demo.password, &h.demo.api_key).await.status.as_u16(), 201);
+    let path = format!("/v1/accounts/beta/logins/{}", h.demo.username);
+    assert_eq!(h.patch(&path, json!({"password": GOOD})).token(&both).send().await.status.as_u16(), 403);
+    let owner = h.manager(&h.demo.username, &h.demo.password).await;
+    assert_eq!(h.get("/v1/accounts/beta").token(&owner).send().await.status.as_u16(), 403, "nobody agreed yet");
+    h.post("/v1/manage/memberships/beta/enable", json!({})).token(&owner).send().await;
+    assert_eq!(h.get("/v1/accounts/beta").token(&owner).send().await.status.as_u16(), 200);
 }

@@ -50,7 +50,7 @@ impl Why {
     pub fn sentence(self, registration: &str, detail: &str) -> String {
         match self {
             Self::WrongSecret => format!(
-                "The password is not {detail}'s. Make a new SIP password under Registrations and type it into the device."
+                "The password is not {detail}'s. Make a new SIP password under Details and type it into the device."
             ),
             Self::UnknownUser => {
                 format!("There is no SIP user {detail}. The device's user name must read {registration}.")
@@ -59,9 +59,9 @@ impl Why {
                 "The account, the extension or this registration is disabled. Enable it in Extension Manager."
                     .to_owned()
             }
-            Self::NotActivated => format!(
-                "{registration} has no SIP password yet. Make one under Registrations and type it into the device."
-            ),
+            Self::NotActivated => {
+                format!("{registration} has no SIP password yet. Make one under Details and type it into the device.")
+            }
             Self::SessionEnded => {
                 "The session that Agent Manager had there is over. Sign in again in Agent Manager.".to_owned()
             }

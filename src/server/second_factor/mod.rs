@@ -2,11 +2,16 @@
 //! has lost it. It stands before managing sessions; Agent Manager's sign-in has the API key besides the password.
 
 mod queries;
+mod routes;
 #[cfg(test)]
 mod tests;
 
+pub use self::routes::routes;
+
 use axum::http::StatusCode;
+use serde::Serialize;
 use totp_rs::{Builder, Secret, Totp};
+use utoipa::ToSchema;
 
 use super::{
     audit,
@@ -37,11 +42,13 @@ pub enum Standing {
 }
 
 /// What an authenticator is given.
-#[derive(Clone)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Enrolment {
     /// Base 32, to type.
+    #[schema(required = false)]
     pub secret: String,
     /// `otpauth://totp/…`, to scan.
+    #[schema(required = false)]
     pub url: String,
 }
 
@@ -82,16 +89,36 @@ pub async fn confirm(app: &App, manager: &Manager, peer: Peer, code: &str) -> An
         None => return Err(ApiError::conflict(kind::CONFLICT, "Begin anew: there is no secret to confirm.")),
     };
     let step = step_of(app, &factor.secret, code)?.ok_or_else(wrong_code)?;
-    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| secrets::random(RECOVERY_CODE)).collect();
     let mut tx = app.store.begin().await?;
     if !queries::turn_on(&mut tx, manager.login, step, app.clock.now_ms()).await? {
         return Err(already_on());
     }
-    for code in &codes {
-        queries::add_recovery_code(&mut tx, manager.login, &secrets::hash(code)).await?;
-    }
+    let codes = new_codes(&mut tx, manager.login).await?;
     record(app, &mut tx, manager, peer, "turn second factor on").await?;
     tx.commit().await?;
+    Ok(codes)
+}
+
+/// New recovery codes in place of those that are left, for who proves himself by the password once more. They are in this
+/// answer and never again.
+pub async fn renew_codes(app: &App, manager: &Manager, peer: Peer, password: &str) -> Answer<Vec<String>> {
+    sessions::authenticate(app, peer, &manager.username, password).await?;
+    if standing(app, manager.login).await? == Standing::Off {
+        return Err(ApiError::conflict(kind::CONFLICT, "Two-step sign-in is off, so there is nothing to recover."));
+    }
+    let mut tx = app.store.begin().await?;
+    let codes = new_codes(&mut tx, manager.login).await?;
+    record(app, &mut tx, manager, peer, "renew recovery codes").await?;
+    tx.commit().await?;
+    Ok(codes)
+}
+
+async fn new_codes(tx: &mut Tx, login: i64) -> Result<Vec<String>, sqlx::Error> {
+    queries::remove_recovery_codes(tx, login).await?;
+    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| secrets::random(RECOVERY_CODE)).collect();
+    for code in &codes {
+        queries::add_recovery_code(tx, login, &secrets::hash(code)).await?;
+    }
     Ok(codes)
 }
 

@@ -33,6 +33,10 @@ pub async fn turn_on(tx: &mut Tx, login: i64, step: i64, now: i64) -> Result<boo
 
 pub async fn turn_off(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
     query("DELETE FROM second_factor WHERE login_id = $1").bind(login).execute(&mut *tx).await?;
+    remove_recovery_codes(tx, login).await
+}
+
+pub async fn remove_recovery_codes(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
     query("DELETE FROM recovery_code WHERE login_id = $1").bind(login).execute(tx).await?;
     Ok(())
 }

@@ -135,3 +135,47 @@ async fn a_new_password_ends_a_sign_in_that_waits_for_the_code() {
     let late = browser.send("/sign-in/code", &[("code", &code(&h, &secret))]).await;
     assert!(late.status == 401 && late.has("Sign in with your password again"), "{}", late.text());
 }
+
+#[tokio::test]
+async fn recovery_codes_are_renewed_with_the_password() {
+    let h = Harness::new().await;
+    let (_, old) = turn_on(&h).await;
+    let browser = halfway(&h).await;
+    browser.send("/sign-in/code", &[("code", &old[0])]).await;
+    let path = "/profile/second-factor/codes";
+    browser.open(path).await;
+    let wrong = browser.send(path, &[("password", "wrong")]).await;
+    assert!(wrong.status == 401 && wrong.has("password is wrong"), "{}", wrong.text());
+    let page = browser.send(path, &[("password", &h.demo.admin.password)]).await;
+    let new = shown(&page, "code");
+    assert!(new.len() == 10 && page.has("shown this once") && !new.contains(&old[1]), "{}", page.text());
+    assert!(browser.open("/profile").await.has("10 recovery codes are left."));
+    assert_eq!(halfway(&h).await.send("/sign-in/code", &[("code", &old[1])]).await.status, 401, "an old one is good");
+    assert_eq!(halfway(&h).await.send("/sign-in/code", &[("code", &new[0])]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_program_turns_it_on_and_off() {
+    let h = Harness::new().await;
+    let (username, password) = (&h.demo.admin.username, &h.demo.admin.password);
+    let token = h.manager(username, password).await;
+    const FACTOR: &str = "/v1/manage/second-factor";
+    let post = |rest: &str, body| h.post(&format!("{FACTOR}{rest}"), body).token(&token).send();
+    let proof = || json!({"password": password});
+    assert_eq!(post("/recovery-codes", proof()).await.status.as_u16(), 409, "there is nothing to recover");
+    let secret = post("", json!({})).await.string("secret");
+    assert_eq!(post("/confirm", json!({"code": "000000"})).await.status.as_u16(), 422);
+    let on = post("/confirm", json!({"code": code(&h, &secret)})).await;
+    assert_eq!(
+        (on.status.as_u16(), on.json["recovery_codes"].as_array().map(Vec::len)),
+        (201, Some(10)),
+        "{}",
+        on.text
+    );
+    let standing = h.get(FACTOR).token(&token).send().await;
+    assert_eq!(standing.json, json!({"on": true, "recovery_codes_left": 10}));
+    assert_eq!(post("/recovery-codes", proof()).await.json["recovery_codes"].as_array().map(Vec::len), Some(10));
+    assert_eq!(post("/off", json!({"password": "wrong"})).await.status.as_u16(), 401);
+    assert_eq!(post("/off", proof()).await.status.as_u16(), 204);
+    assert_eq!(h.get(FACTOR).token(&token).send().await.json["on"], false);
+}

@@ -1,6 +1,8 @@
 //! What those who manage do: everything an agent needs, at once, and the one-time link to send.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{LIFETIME_MS, queries};
 use crate::{
@@ -28,23 +30,28 @@ const REGISTRATION: &str = "agent";
 const KEY_NAME: &str = "Agent Manager";
 
 /// An agent to set up on an extension without an owner; for one with an owner only the link is made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 pub struct NewAgent {
-    pub name: String,
-    pub username: String,
+    /// Of a new login, as is the user name; both are left out where the extension has an owner.
+    pub name: Option<String>,
+    pub username: Option<String>,
     /// The key to enable on the extension; `None` keeps the one it has, or takes the account's first.
     pub api_key: Option<i64>,
 }
 
 /// What was made, and the link, which is shown this once.
-#[derive(Clone)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Invitation {
     pub username: String,
     pub name: String,
     /// Where the link can be sent to.
     pub email: Option<String>,
+    /// The registration that Agent Manager takes.
     pub registration: Option<String>,
+    /// The one-time link to send. Shown this once.
+    #[schema(required = false)]
     pub url: String,
+    #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
 }
 
@@ -61,10 +68,15 @@ pub async fn begin(
     manager.account(app, tenant, Right::ManageLogins).await?;
     let account = &access.account;
     let new = match &seen.login {
-        Some(_) => None,
+        Some(_) if wanted.name.is_none() && wanted.username.is_none() => None,
+        Some(username) => {
+            return Err(ApiError::invalid(format!(
+                "The extension belongs to {username} already: leave name and username out, or take it from its owner first."
+            )));
+        }
         None => Some(Newcomer {
-            username: check_username(&wanted.username)?,
-            name: input::text("name", &wanted.name)?,
+            username: check_username(wanted.username.as_deref().unwrap_or_default())?,
+            name: input::text("name", wanted.name.as_deref().unwrap_or_default())?,
             // Nobody knows this one; the agent sets another.
             password_hash: app.passwords.hash(&secrets::password()).await?,
         }),

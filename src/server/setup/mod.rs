@@ -5,12 +5,14 @@
 mod finish;
 mod manage;
 mod queries;
+mod routes;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     finish::{Finished, Invited, finish, look},
     manage::{Invitation, NewAgent, begin, invite},
+    routes::routes,
 };
 
 /// An invitation is good for so long, and once.

@@ -211,3 +211,23 @@ async fn of_two_who_set_up_one_extension_at_once_one_is_told() {
     assert_eq!(statuses, [200, 409], "{} {}", a.text(), b.text());
     assert_eq!((rows(&h, "login").await, rows(&h, "invitation").await), (before + 1, 1));
 }
+
+#[tokio::test]
+async fn a_program_sets_an_agent_up() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    let path = "/v1/accounts/acme/extensions/101/set-up";
+    let wanted = json!({"name": "Nina New", "username": "nina@acme.example"});
+    let made = h.post(path, wanted).token(&token).header("idempotency-key", "\"once\"").send().await;
+    assert_eq!((made.status.as_u16(), &made.json["registration"]), (201, &json!("101-acme-agent")), "{}", made.text);
+    let url = made.string("url");
+    let again = h.post(path, json!({"name": "Nina New", "username": "nina@acme.example"})).token(&token);
+    let again = again.header("idempotency-key", "\"once\"").send().await;
+    assert!(again.status.as_u16() == 201 && !again.text.contains(&url), "a repeat shows the link: {}", again.text);
+    let agent = Browser::new(&h);
+    agent.open(url.strip_prefix("https://tms.example").expect("the public address")).await;
+    assert!(agent.send("/setup", &[("password", PASSWORD)]).await.html.contains("agent-manager://link?"));
+    let user = "/v1/accounts/acme/logins/nina@acme.example/invitations";
+    let link = h.post(user, json!({})).token(&token).send().await;
+    assert!(link.status.as_u16() == 201 && link.string("url").contains("/setup/"), "{}", link.text);
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, response::Response, routing::get};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 
@@ -15,6 +15,7 @@ use super::{
     visitor::{At, Signed},
 };
 use crate::server::{
+    accounts::manage as accounts,
     api_keys::manage::{self, KeyUse, MadeKey, ManagedKey, NewKey, Rotation, Scope},
     http::{
         App,
@@ -43,7 +44,7 @@ async fn page(
     let access = signed.manager.account(&app, &tenant, Right::SeeKeys).await?;
     let asked = parts::short(asked);
     let listed = manage::list(&app, &signed.manager, &tenant, &asked).await?;
-    let body = shown(&tenant, access.role >= Role::Admin, &listed, &asked);
+    let body = shown(&tenant, access.role >= Role::Admin, &listed, &asked, app.clock.now());
     Ok(at(&signed, &access, Section::ApiKeys.title(), None, &body))
 }
 
@@ -51,7 +52,7 @@ fn at(signed: &Signed, access: &Access, title: &str, refusal: Option<&Refusal>, 
     signed.page_at(&At::of(access), Section::ApiKeys, parts::status(refusal), title, None, body)
 }
 
-fn shown(tenant: &str, managed: bool, listed: &Listed<ManagedKey>, asked: &Page) -> Markup {
+fn shown(tenant: &str, managed: bool, listed: &Listed<ManagedKey>, asked: &Page, now: Timestamp) -> Markup {
     let base = Section::ApiKeys.of(tenant);
     let add = html! {
         @if managed { a.button.main href={ (base) "/new" } data-dialog { (Icon::Add.draw()) "Add API login" } }
@@ -63,8 +64,13 @@ fn shown(tenant: &str, managed: bool, listed: &Listed<ManagedKey>, asked: &Page)
             header { (parts::search(&base, "Search by name or beginning of the key", asked)) }
             @if listed.rows.is_empty() {
                 div.empty {
-                    h2 { "No API login here" }
-                    p { "Add one, then choose it on each extension that uses Agent Manager." }
+                    @if parts::searched(asked) {
+                        h2 { "Nothing found" }
+                        p { "No API login has that in its name or at the beginning of its key." }
+                    } @else {
+                        h2 { "No API login yet" }
+                        p { "Add one, then choose it on each extension that uses Agent Manager." }
+                    }
                 }
             } @else {
                 div.scroll {
@@ -74,7 +80,7 @@ fn shown(tenant: &str, managed: bool, listed: &Listed<ManagedKey>, asked: &Page)
                             th scope="col" { "Last used" } th scope="col" { "State" }
                             th scope="col" { span.hidden-text { "Actions" } }
                         } }
-                        tbody { @for key in &listed.rows { (row(tenant, managed, key)) } }
+                        tbody { @for key in &listed.rows { (row(tenant, managed, key, now)) } }
                     }
                 }
                 (parts::pages(&base, asked, listed.next))
@@ -83,7 +89,7 @@ fn shown(tenant: &str, managed: bool, listed: &Listed<ManagedKey>, asked: &Page)
     }
 }
 
-fn row(tenant: &str, managed: bool, key: &ManagedKey) -> Markup {
+fn row(tenant: &str, managed: bool, key: &ManagedKey, now: Timestamp) -> Markup {
     let path = format!("{}/{}", Section::ApiKeys.of(tenant), key.id);
     html! {
         tr.opens {
@@ -93,7 +99,7 @@ fn row(tenant: &str, managed: bool, key: &ManagedKey) -> Markup {
             td data-label="Last used" {
                 @match key.last_used_at { Some(at) => (parts::moment(at)), None => span.weak { "Never" } }
             }
-            td data-label="State" { (state(key)) }
+            td data-label="State" { (state(key, now)) }
             td.actions {
                 @if managed && key.revoked_at.is_none() {
                     a.button.quiet.slim href={ (path) "/rotate" } data-dialog { "Rotate" span.hidden-text { " " (key.name) } }
@@ -104,9 +110,22 @@ fn row(tenant: &str, managed: bool, key: &ManagedKey) -> Markup {
     }
 }
 
-fn state(key: &ManagedKey) -> Markup {
-    html! { @if key.revoked_at.is_some() { span.mark.stop { "Revoked" } } @else { span.mark.go { "Good" } } }
+fn state(key: &ManagedKey, now: Timestamp) -> Markup {
+    html! {
+        @if key.revoked_at.is_some() {
+            span.mark.stop { "Revoked" }
+        } @else if key.expires_at.is_some_and(|end| end <= now) {
+            span.mark.stop { "Expired" }
+        } @else if key.expires_at.is_some_and(|end| end <= now + EXPIRES_SOON) {
+            span.mark.hold { "Expires soon" }
+        } @else {
+            span.mark.go { "Valid" }
+        }
+    }
 }
+
+/// Long enough before its end to give a new key to everybody who uses it.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 const SCOPES: [Scope; 3] = [Scope::All, Scope::Agent, Scope::Xml];
 
@@ -127,13 +146,15 @@ fn chosen(scope: &str) -> Answer<Scope> {
 }
 
 async fn new(State(app): State<Arc<App>>, signed: Signed, Segments(tenant): Segments<String>) -> Answer<Response> {
-    form(&app, &signed, &tenant, &Given { name: String::new(), scope: "all".into() }, None).await
+    form(&app, &signed, &tenant, &Given { scope: "all".into(), ..Given::default() }, None).await
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Given {
     name: String,
     scope: String,
+    #[serde(default)]
+    expires_at: String,
 }
 
 async fn create(
@@ -143,22 +164,40 @@ async fn create(
     Segments(tenant): Segments<String>,
     Form(given): Form<Given>,
 ) -> Answer<Response> {
-    let wanted = NewKey { name: given.name.clone(), scope: chosen(&given.scope)?, expires_at: None };
+    let expires_at = match parts::refused(expiry(&app, &signed, &tenant, &given.expires_at).await)? {
+        Ok(expires_at) => expires_at,
+        Err(refusal) => return form(&app, &signed, &tenant, &given, Some(&refusal)).await,
+    };
+    let wanted = NewKey { name: given.name.clone(), scope: chosen(&given.scope)?, expires_at };
     match parts::refused(manage::create(&app, &signed.manager, peer, &tenant, wanted).await)? {
         Ok(made) => made_page(&app, &signed, &tenant, "API login added", &made).await,
         Err(refusal) => form(&app, &signed, &tenant, &given, Some(&refusal)).await,
     }
 }
 
+/// The end of the last day on which the key is to work, in the account's time zone; none was typed: it never expires.
+async fn expiry(app: &App, signed: &Signed, tenant: &str, day: &str) -> Answer<Option<Timestamp>> {
+    if day.trim().is_empty() {
+        return Ok(None);
+    }
+    let account = accounts::read(app, &signed.manager, tenant).await?;
+    let zone = TimeZone::get(&account.time_zone).unwrap_or(TimeZone::UTC);
+    let end = day.trim().parse::<Date>().and_then(|day| day.tomorrow()).and_then(|next| next.to_zoned(zone));
+    let end = end.map_err(|_| ApiError::invalid("expires_at must be a day such as 2030-12-31."))?;
+    Ok(Some(end.timestamp()))
+}
+
 async fn form(app: &App, signed: &Signed, tenant: &str, given: &Given, refusal: Option<&Refusal>) -> Answer<Response> {
     let access = signed.manager.account(app, tenant, Right::ManageKeys).await?;
     let base = Section::ApiKeys.of(tenant);
     let body = html! {
-        (parts::trouble(refusal, &["name"]))
+        (parts::trouble(refusal, &["name", "expires_at"]))
         form.stack method="post" action={ (base) "/new" } {
             (parts::hidden_once(&signed.form_token()))
             (Field::text("name", "Name").value(&given.name).focused().hint("What it is for: Agent Manager, the CRM.").refusal(refusal).render())
             (parts::select("scope", "Opens", &scopes(), &given.scope))
+            (Field::date("expires_at", "Last day").value(&given.expires_at).optional().refusal(refusal)
+                .hint("After it the key works no more. Left empty, it works until it is revoked.").render())
             (parts::send("Add API login", &base))
         }
     };
@@ -192,11 +231,18 @@ async fn history(
     let asked = parts::short(asked);
     let key = manage::read(&app, &signed.manager, &tenant, id).await?;
     let uses = manage::uses(&app, &signed.manager, &tenant, id, &asked).await?;
-    let body = history_page(&tenant, access.role >= Role::Admin, &key, &uses, &asked);
+    let state = state(&key, app.clock.now());
+    let body = history_page(&tenant, access.role >= Role::Admin, (&key, &state), &uses, &asked);
     Ok(at(&signed, &access, &key.name, None, &body))
 }
 
-fn history_page(tenant: &str, managed: bool, key: &ManagedKey, uses: &Listed<KeyUse>, asked: &Page) -> Markup {
+fn history_page(
+    tenant: &str,
+    managed: bool,
+    (key, state): (&ManagedKey, &Markup),
+    uses: &Listed<KeyUse>,
+    asked: &Page,
+) -> Markup {
     let path = format!("{}/{}", Section::ApiKeys.of(tenant), key.id);
     let actions = html! {
         @if managed && key.revoked_at.is_none() {
@@ -217,7 +263,7 @@ fn history_page(tenant: &str, managed: bool, key: &ManagedKey, uses: &Listed<Key
                 dt { "Tenant" } dd.code { (tenant) }
                 dt { "Key begins with" } dd.code { (key.prefix) }
                 dt { "Opens" } dd { (opens(key.scope)) }
-                dt { "State" } dd { (state(key)) }
+                dt { "State" } dd { (state) }
                 dt { "Added" } dd { (parts::moment(key.created_at)) }
                 @if let Some(at) = key.expires_at { dt { "Expires" } dd { (parts::moment(at)) } }
                 @if let Some(at) = key.old_until { dt { "The former key works until" } dd { (parts::moment(at)) } }

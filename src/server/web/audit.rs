@@ -42,7 +42,15 @@ fn shown(tenant: &str, entries: &Listed<Entry>, asked: &Page) -> Markup {
         div.card {
             header { (parts::search(&base, "Search by person, action or object", asked)) }
             @if entries.rows.is_empty() {
-                div.empty { h2 { "Nothing found" } p { "Nothing of that kind was done on this account." } }
+                div.empty {
+                    @if parts::searched(asked) {
+                        h2 { "Nothing found" }
+                        p { "Nothing of that kind was done on this account." }
+                    } @else {
+                        h2 { "Nothing yet" }
+                        p { "Whatever is changed on this account from now on stands here." }
+                    }
+                }
             } @else {
                 div.scroll {
                     table.folds {

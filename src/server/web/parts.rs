@@ -128,6 +128,11 @@ impl<'a> Field<'a> {
         Self { secure: true, ..Self::password(name, label, "new-password") }
     }
 
+    /// A day; browsers bring a calendar for it.
+    pub fn date(name: &'a str, label: &'a str) -> Self {
+        Self { kind: "date", longest: 10, ..Self::text(name, label) }
+    }
+
     pub fn value(self, value: &'a str) -> Self {
         Self { value, ..self }
     }
@@ -309,6 +314,11 @@ const ROWS: u32 = 50;
 /// A list as the portal shows it: in short pages.
 pub fn short(asked: Page) -> Page {
     Page { limit: Some(asked.limit.unwrap_or(ROWS).min(ROWS)), ..asked }
+}
+
+/// Whether something was searched for.
+pub fn searched(asked: &Page) -> bool {
+    asked.search.as_deref().is_some_and(|s| !s.trim().is_empty())
 }
 
 /// The field to search a list.

@@ -31,6 +31,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/profile/password", post(password))
         .route("/profile/sessions", post(end_session))
         .route("/profile/second-factor", get(enrol).post(confirm))
+        .route("/profile/second-factor/codes", get(ask_codes).post(renew_codes))
         .route("/profile/second-factor/off", get(ask_off).post(turn_off))
 }
 
@@ -75,8 +76,11 @@ fn body(
             @match standing {
                 Standing::Off => div.row { a.button.main href="/profile/second-factor" { "Turn on" } },
                 Standing::On { recovery_codes_left } => {
-                    p.small.weak { (recovery_codes_left) " recovery codes are left. To get new ones, turn it off and on again." }
-                    div.row { a.button href="/profile/second-factor/off" data-dialog { "Turn off" } }
+                    p.small.weak { (recovery_codes_left) " recovery codes are left." }
+                    div.row {
+                        a.button href="/profile/second-factor/codes" data-dialog { "New recovery codes" }
+                        a.button href="/profile/second-factor/off" data-dialog { "Turn off" }
+                    }
                 }
             }
         }
@@ -166,7 +170,7 @@ struct Code {
 
 async fn confirm(State(app): State<Arc<App>>, signed: Signed, peer: Peer, Form(given): Form<Code>) -> Answer<Response> {
     match parts::refused(second_factor::confirm(&app, &signed.manager, peer, &given.code).await)? {
-        Ok(codes) => Ok(signed.page(Section::Profile, "Recovery codes", &recovery(&codes))),
+        Ok(codes) => Ok(signed.page(Section::Profile, "Recovery codes", &recovery("Two-step sign-in is on", &codes))),
         Err(refusal) => {
             let enrolment = second_factor::enrol(&app, &signed.manager).await?;
             Ok(enrolment_page(&signed, &enrolment, Some(&refusal)))
@@ -204,17 +208,33 @@ fn in_groups(secret: &str) -> String {
     letters.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
-fn recovery(codes: &[String]) -> Markup {
+fn recovery(title: &str, codes: &[String]) -> Markup {
     let body = html! {
         div.said.hold { (Icon::Warning.draw()) p { "Keep these where you find them without your telephone. Each lets you sign in once in place of a code. They are shown this once." } }
         ul.codes { @for code in codes { li.code { (in_groups(code)) } } }
         (parts::close("/profile"))
     };
-    parts::sheet(&parts::crumb("/profile", Section::Profile.title()), "Two-step sign-in is on", &body)
+    parts::sheet(&parts::crumb("/profile", Section::Profile.title()), title, &body)
+}
+
+async fn ask_codes(signed: Signed) -> Response {
+    password_page(&signed, &CODES, None)
+}
+
+async fn renew_codes(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    peer: Peer,
+    Form(given): Form<Password>,
+) -> Answer<Response> {
+    match parts::refused(second_factor::renew_codes(&app, &signed.manager, peer, &given.password).await)? {
+        Ok(codes) => Ok(signed.page(Section::Profile, "Recovery codes", &recovery("New recovery codes", &codes))),
+        Err(refusal) => Ok(password_page(&signed, &CODES, Some(&refusal))),
+    }
 }
 
 async fn ask_off(signed: Signed) -> Response {
-    off_page(&signed, None)
+    password_page(&signed, &OFF, None)
 }
 
 #[derive(Deserialize)]
@@ -230,20 +250,42 @@ async fn turn_off(
 ) -> Answer<Response> {
     match parts::refused(second_factor::turn_off(&app, &signed.manager, peer, &given.password).await)? {
         Ok(()) => Ok(signed.to("/profile", "Two-step sign-in is off.")),
-        Err(refusal) => Ok(off_page(&signed, Some(&refusal))),
+        Err(refusal) => Ok(password_page(&signed, &OFF, Some(&refusal))),
     }
 }
 
-fn off_page(signed: &Signed, refusal: Option<&Refusal>) -> Response {
+/// What is done for who proves himself by the password once more.
+struct Proved {
+    address: &'static str,
+    title: &'static str,
+    about: &'static str,
+    button: &'static str,
+}
+
+const CODES: Proved = Proved {
+    address: "/profile/second-factor/codes",
+    title: "New recovery codes?",
+    about: "Those that are left stop working.",
+    button: "Make new codes",
+};
+
+const OFF: Proved = Proved {
+    address: "/profile/second-factor/off",
+    title: "Turn two-step sign-in off?",
+    about: "Your password alone signs you in then, and the recovery codes are worth nothing.",
+    button: "Turn off",
+};
+
+fn password_page(signed: &Signed, what: &Proved, refusal: Option<&Refusal>) -> Response {
     let body = html! {
         (parts::trouble(refusal, &[]))
-        p { "Your password alone signs you in then, and the recovery codes are worth nothing." }
-        form.stack method="post" action="/profile/second-factor/off" {
+        p { (what.about) }
+        form.stack method="post" action=(what.address) {
             (parts::hidden(&signed.form_token()))
             (Field::password("password", "Your password", "current-password").focused().render())
-            (parts::send("Turn off", "/profile"))
+            (parts::send(what.button, "/profile"))
         }
     };
-    let page = parts::sheet(&parts::crumb("/profile", Section::Profile.title()), "Turn two-step sign-in off?", &body);
+    let page = parts::sheet(&parts::crumb("/profile", Section::Profile.title()), what.title, &body);
     signed.page_with(parts::status(refusal), Section::Profile, "Two-step sign-in", &page)
 }

@@ -13,17 +13,20 @@ use super::{
     shell::Section,
     visitor::{At, Signed, escape},
 };
-use crate::server::{
-    api_keys::manage::{self as api_keys, ManagedKey},
-    extensions::manage::{self as extensions, ManagedExtension},
-    http::{
-        App,
-        input::{Asked, Peer, Segments},
-        page::{Listed, Page},
-        problem::Answer,
+use crate::{
+    server::{
+        api_keys::manage::{self as api_keys, ManagedKey},
+        extensions::manage::{self as extensions, ManagedExtension},
+        http::{
+            App,
+            input::{Asked, Peer, Segments},
+            page::{Listed, Page},
+            problem::Answer,
+        },
+        sessions::{Access, Right},
+        setup::{self, Invitation, NewAgent},
     },
-    sessions::{Access, Right},
-    setup::{self, Invitation, NewAgent},
+    tms::wire::Edition,
 };
 
 pub fn routes() -> Router<Arc<App>> {
@@ -111,10 +114,8 @@ async fn agent(
 
 #[derive(Deserialize)]
 struct Given {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    username: String,
+    name: Option<String>,
+    username: Option<String>,
     #[serde(default)]
     api_key: String,
 }
@@ -147,12 +148,13 @@ async fn form(
     let (access, _) = signed.manager.extension(app, tenant, number, Right::ManageExtensions).await?;
     let extension = extensions::read(app, &signed.manager, tenant, number).await?;
     let keys = api_keys::list(app, &signed.manager, tenant, &Page::default()).await?.rows;
-    let body = form_body(tenant, &extension, &keys, &signed.form_token(), given, refusal);
+    let edition = access.account.account.edition;
+    let body = form_body((tenant, edition), &extension, &keys, &signed.form_token(), given, refusal);
     Ok(page(signed, &access, Step::Send, refusal, &body))
 }
 
 fn form_body(
-    tenant: &str,
+    (tenant, edition): (&str, Edition),
     extension: &ManagedExtension,
     keys: &[ManagedKey],
     form_token: &str,
@@ -176,8 +178,8 @@ fn form_body(
                     Some(login) => p { "It belongs to " strong { (login) } ", who gets a new link. The password that is set with it "
                         "takes the place of the present one." },
                     None => {
-                        (Field::text("name", "Agent's full name").value(given.map_or(&extension.name, |g| &g.name)).refusal(refusal).render())
-                        (Field::text("username", "User name").value(given.map_or("", |g| &g.username)).focused()
+                        (Field::text("name", "Agent's full name").value(given.and_then(|g| g.name.as_deref()).unwrap_or(&extension.name)).refusal(refusal).render())
+                        (Field::text("username", "User name").value(given.and_then(|g| g.username.as_deref()).unwrap_or_default()).focused()
                             .hint("Mostly the agent's e-mail address.").refusal(refusal).render())
                     }
                 }
@@ -188,8 +190,16 @@ fn form_body(
                 }
             }
         }
-        p.small.weak { "This makes the TMS account and ties it to the extension, enables the API key on it, and adds a registration "
-            "of its own for Agent Manager, which rings with the primary. On Express, Agent Manager uses the primary." }
+        p.small.weak {
+            @if extension.login.is_none() { "This makes the TMS account and ties it to the extension, enables the API key on it, and " }
+            @else { "This enables the API key on the extension, and " }
+            @match edition {
+                Edition::Express => "gives Agent Manager its primary registration.",
+                Edition::Enterprise | Edition::Integrator => {
+                    "adds a registration of its own for Agent Manager, which rings with the primary."
+                }
+            }
+        }
     }
 }
 

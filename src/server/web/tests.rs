@@ -3,6 +3,8 @@
 use axum::http::Method;
 
 use super::testing::{Browser, SAME_ORIGIN};
+use serde_json::json;
+
 use crate::server::http::testing::{Harness, OPERATOR_PASSWORD};
 use crate::server::store::query;
 
@@ -193,7 +195,11 @@ async fn users_are_listed_altered_and_disabled() {
     let user = format!("{users}/{}", h.demo.username.replace('@', "%40"));
     let token = h.agent().await;
     browser.open(&user).await;
-    assert!(browser.send(&user, &[("role", "manager")]).await.has("The role was changed."));
+    let changed = browser.send(&user, &[("role", "manager"), ("name", "Al"), ("email", "")]).await;
+    assert!(changed.has("The user was updated.") && changed.has("Al agent@acme.example"), "{}", changed.text());
+    let refused = browser.send(&user, &[("name", "Al"), ("email", "nowhere")]).await;
+    assert!(refused.status == 422 && refused.has("E-mail must read name@domain"), "{}", refused.text());
+    browser.open(&user).await;
     let off = browser.send(&format!("{user}/state"), &[]).await;
     assert!(off.has("The user was disabled") && off.has("Enabling lets it sign in again"), "{}", off.text());
     assert_eq!(h.get("/v1/me").token(&token).send().await.status.as_u16(), 401);
@@ -202,4 +208,52 @@ async fn users_are_listed_altered_and_disabled() {
     browser.open(&own).await;
     let refused = browser.send(&format!("{own}/state"), &[]).await;
     assert!(refused.status == 409 && refused.has("You cannot switch off your own login"), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn somebody_of_another_account_is_added() {
+    let h = Harness::new().await;
+    let operator = Browser::operator(&h).await;
+    operator.open("/accounts/new").await;
+    let new = [("name", "Branch"), ("tenant", "branch"), ("parent", "acm")];
+    let refused = operator.send("/accounts/new", &new).await;
+    assert!(refused.status == 422 && refused.has("there is no account with this tenant"), "{}", refused.text());
+    let made = operator.send("/accounts/new", &[new[0], new[1], ("parent", "acme")]).await;
+    assert!(made.has("The account Branch was added"), "{}", made.text());
+    assert!(operator.open("/accounts").await.has("branch, under acme"), "the tree does not show");
+    let existing = "/accounts/branch/users/existing";
+    operator.open(existing).await;
+    let refused = operator.send(existing, &[("username", "nobody@acme.example")]).await;
+    assert!(refused.status == 422 && refused.has("Add it as a new one instead"), "{}", refused.text());
+    let added = operator.send(existing, &[("username", &h.demo.username)]).await;
+    assert!(added.has("Alex Agent agent@acme.example Extension user Not enabled yet"), "{}", added.text());
+
+    let admin = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    let shared = admin.open(&format!("/accounts/acme/users/{}", h.demo.username.replace('@', "%40"))).await;
+    assert!(shared.has("on other accounts too") && !shared.html.contains("name=\"email\""), "{}", shared.text());
+    assert!(!shared.has("Make a link to set a new password"), "{}", shared.text());
+}
+
+#[tokio::test]
+async fn a_key_works_to_the_end_of_its_last_day() {
+    let h = Harness::new().await;
+    let token = h.operator().await;
+    h.patch("/v1/accounts/acme", json!({"time_zone": "Asia/Tokyo"})).token(&token).send().await;
+    let browser = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    let new = "/accounts/acme/api-keys/new";
+    browser.open(new).await;
+    for (day, words) in [("2020-01-01", "Last day must lie in the future"), ("soon", "Last day must be a day")] {
+        let refused = browser.send(new, &[("name", "CRM"), ("expires_at", day)]).await;
+        assert!(refused.status == 422 && refused.has(words), "{words}: {}", refused.text());
+    }
+    // The harness's clock stands at 2027-01-15T08:00:00Z.
+    let made = browser.send(new, &[("name", "CRM"), ("expires_at", "2027-01-15")]).await;
+    assert!(made.has("shown this once"), "{}", made.text());
+    let key = h.get("/v1/accounts/acme/api-keys?search=CRM").token(&token).send().await;
+    assert_eq!(key.json[0]["expires_at"], "2027-01-15T15:00:00Z");
+    let list = "/accounts/acme/api-keys?search=CRM";
+    assert!(browser.open(list).await.has("Expires soon"));
+    h.pass(7 * 3600);
+    let later = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    assert!(later.open(list).await.has("Expired"));
 }

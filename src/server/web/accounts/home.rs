@@ -101,7 +101,7 @@ fn login(membership: &OwnMembership, form_token: &str) -> Markup {
                             span.weak { @if pending {
                                 "Tick this once to confirm that the login is yours. Until then Agent Manager cannot use it."
                             } @else {
-                                "You are its " (role(membership.role).to_lowercase()) ". Agent Manager can use this login."
+                                (role(membership.role)) ". Agent Manager can use this login."
                             } }
                         }
                     }

@@ -96,7 +96,15 @@ fn every(listed: &Listed<ManagedAccount>, asked: &Page) -> Markup {
         div.card {
             header { (parts::search("/accounts", "Search by name or tenant", asked)) }
             @if listed.rows.is_empty() {
-                div.empty { h2 { "No account here" } p { "Add the first one, or search for something else." } }
+                div.empty {
+                    @if parts::searched(asked) {
+                        h2 { "Nothing found" }
+                        p { "No account has that in its name or tenant." }
+                    } @else {
+                        h2 { "No account yet" }
+                        p { "Add the first one; its administrator comes next." }
+                    }
+                }
             } @else {
                 div.scroll {
                     table.folds {
@@ -107,7 +115,10 @@ fn every(listed: &Listed<ManagedAccount>, asked: &Page) -> Markup {
                                     td {
                                         a.opens.two-lines href=(Section::Extensions.of(&row.account.tenant)) {
                                             strong { (row.account.name) }
-                                            span.weak { (row.account.tenant) }
+                                            span.weak {
+                                                (row.account.tenant)
+                                                @if let Some(parent) = &row.parent { ", under " (parent) }
+                                            }
                                         }
                                     }
                                     td data-label="Edition" { (edition(row.account.edition)) }

@@ -13,6 +13,7 @@ use crate::{
         http::{
             App,
             input::{Peer, Segments},
+            page::Page,
             problem::{Answer, ApiError},
         },
         web::{
@@ -53,9 +54,10 @@ fn chosen(word: &str) -> Answer<Edition> {
     found.ok_or_else(|| ApiError::invalid("edition must be one of those that the form offers."))
 }
 
-pub async fn new(signed: Signed) -> Answer<Response> {
+pub async fn new(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
     signed.manager.must_be_operator()?;
-    Ok(form(&signed, &Given { edition: "Enterprise".into(), time_zone: "UTC".into(), ..Given::default() }, None))
+    let given = Given { edition: "Enterprise".into(), time_zone: "UTC".into(), ..Given::default() };
+    form(&app, &signed, &given, None).await
 }
 
 #[derive(Default, Deserialize)]
@@ -65,6 +67,8 @@ pub struct Given {
     realm: Option<String>,
     edition: String,
     time_zone: String,
+    #[serde(default)]
+    parent: String,
 }
 
 pub async fn create(
@@ -79,20 +83,25 @@ pub async fn create(
         realm: given.realm.clone().map(|r| r.trim().to_lowercase()).filter(|r| !r.is_empty()),
         edition: chosen(&given.edition)?,
         time_zone: Some(given.time_zone.trim().to_owned()),
-        parent: None,
+        parent: Some(given.parent.trim().to_lowercase()).filter(|parent| !parent.is_empty()),
     };
     match parts::refused(manage::create(&app, &signed.manager, peer, wanted).await)? {
         Ok(made) => {
             let said = format!("The account {} was added. Add its administrator next.", made.account.name);
             Ok(signed.to(&Section::Users.of(&made.account.tenant), &said))
         }
-        Err(refusal) => Ok(form(&signed, &given, Some(&refusal))),
+        Err(refusal) => form(&app, &signed, &given, Some(&refusal)).await,
     }
 }
 
-fn form(signed: &Signed, given: &Given, refusal: Option<&Refusal>) -> Response {
+/// Accounts offered while somebody types; others are found by typing the whole tenant.
+const OFFERED: u32 = 500;
+
+async fn form(app: &App, signed: &Signed, given: &Given, refusal: Option<&Refusal>) -> Answer<Response> {
+    let first = Page { limit: Some(OFFERED), ..Page::default() };
+    let offered = manage::list(app, &signed.manager, &first).await?.rows;
     let body = html! {
-        (parts::trouble(refusal, &["name", "tenant", "realm", "time_zone"]))
+        (parts::trouble(refusal, &["name", "tenant", "realm", "time_zone", "parent"]))
         form.stack method="post" action="/accounts/new" {
             (parts::hidden_once(&signed.form_token()))
             (Field::text("name", "Name").value(&given.name).focused().refusal(refusal).render())
@@ -102,11 +111,14 @@ fn form(signed: &Signed, given: &Given, refusal: Option<&Refusal>) -> Response {
                 .hint("SIP domain and digest realm; the tenant where it is left empty. It never changes.").render())
             (parts::select("edition", "Edition", &editions(), &given.edition))
             (time_zone(&given.time_zone, refusal))
+            (Field::text("parent", "Made under").value(&given.parent).longest(30).optional().list("parents").refusal(refusal)
+                .hint("Tenant of a reseller, say: its administrators manage this account too. It never changes.").render())
+            datalist id="parents" { @for row in &offered { option value=(row.account.tenant) { (row.account.name) } } }
             (parts::send("Add New Account", "/accounts"))
         }
     };
     let page = parts::sheet(&parts::crumb("/accounts", "Accounts"), "Add New Account", &body);
-    signed.page_with(parts::status(refusal), Section::Accounts, "Add New Account", &page)
+    Ok(signed.page_with(parts::status(refusal), Section::Accounts, "Add New Account", &page))
 }
 
 #[derive(Deserialize)]
@@ -146,6 +158,7 @@ pub fn settings(row: &ManagedAccount, operator: bool, form_token: &str, refusal:
             dl.facts {
                 dt { "Tenant" } dd.code { (row.account.tenant) }
                 dt { "SIP domain and realm" } dd.code { (row.account.realm) }
+                @if let Some(parent) = &row.parent { dt { "Made under" } dd.code { (parent) } }
                 @if !operator { dt { "Edition" } dd { (words(row.account.edition)) } }
             }
             form.stack method="post" action={ (Section::Account.of(&row.account.tenant)) "/settings" } {

@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 
-use super::{Open, Tab, manage};
+use super::{Open, Tab, manage, ready};
 use crate::server::{
     extensions::manage::ExtensionChange,
     http::{
@@ -14,6 +14,7 @@ use crate::server::{
         input::{Peer, Segments},
         problem::Answer,
     },
+    logins::manage as logins,
     registrations::manage::{self as registrations, SipPassword},
     web::{
         guard::{Form, ticked},
@@ -29,7 +30,7 @@ pub async fn page(
     Segments((tenant, number)): Segments<(String, String)>,
 ) -> Answer<Response> {
     let open = Open::read(&app, &signed, &tenant, &number).await?;
-    Ok(open.page(&signed, Tab::Details, None, &body(&app, &open, &signed.form_token(), None)))
+    shown(&app, &signed, &open, None).await
 }
 
 #[derive(Deserialize)]
@@ -53,10 +54,21 @@ pub async fn update(
         Err(refusal) => {
             let mut open = Open::read(&app, &signed, &tenant, &number).await?;
             (open.extension.name, open.extension.enabled) = (given.name, enabled);
-            let body = body(&app, &open, &signed.form_token(), Some(&refusal));
-            Ok(open.page(&signed, Tab::Details, Some(&refusal), &body))
+            shown(&app, &signed, &open, Some(&refusal)).await
         }
     }
+}
+
+async fn shown(app: &App, signed: &Signed, open: &Open, refusal: Option<&Refusal>) -> Answer<Response> {
+    let owner = match &open.extension.login {
+        Some(username) if open.managed() => logins::read(app, &signed.manager, open.tenant(), username).await?,
+        _ => None,
+    };
+    let body = html! {
+        @if open.managed() { (ready::card(open, owner.as_ref())) }
+        (body(app, open, &signed.form_token(), refusal))
+    };
+    Ok(open.page(signed, Tab::Details, refusal, &body))
 }
 
 fn body(app: &App, open: &Open, form_token: &str, refusal: Option<&Refusal>) -> Markup {
@@ -70,7 +82,11 @@ fn body(app: &App, open: &Open, form_token: &str, refusal: Option<&Refusal>) -> 
                     (parts::hidden(form_token))
                     (Field::text("name", "Name").value(&extension.name).refusal(refusal).render())
                     (parts::tick("enabled", "Enabled: its devices may register, call and be called", extension.enabled))
-                    div.row { button.main type="submit" { "Update" } }
+                    div.row {
+                        button.main type="submit" { "Update" }
+                        div.spring {}
+                        a.button.stop href={ (open.path(Tab::Details)) "/remove" } data-dialog { "Remove extension" }
+                    }
                 }
             } @else {
                 dl.facts { dt { "Name" } dd { (extension.name) } dt { "Number" } dd { (extension.number) } }

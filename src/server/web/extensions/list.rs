@@ -56,7 +56,6 @@ pub async fn page(
 
 pub fn shown(tenant: &str, managed: bool, listed: &Listed<Line>, asked: &Page) -> Markup {
     let base = Section::Extensions.of(tenant);
-    let searched = asked.search.as_deref().is_some_and(|s| !s.trim().is_empty());
     let actions = html! {
         @if managed {
             a.button href={ (base) "/new" } data-dialog { (Icon::Add.draw()) "Add extension" }
@@ -69,7 +68,7 @@ pub fn shown(tenant: &str, managed: bool, listed: &Listed<Line>, asked: &Page) -
             header { (parts::search(&base, "Search by number, name or user", asked)) }
             div #extensions data-live {
                 @if listed.rows.is_empty() {
-                    (nothing(searched, managed))
+                    (nothing(parts::searched(asked), managed))
                 } @else {
                     (table(tenant, managed, &listed.rows))
                     (parts::pages(&base, asked, listed.next))
@@ -125,13 +124,13 @@ fn row(tenant: &str, managed: bool, line: &Line) -> Markup {
                     span.weak { (extension.name) }
                 }
             }
-            td data-label="State" { (state(extension.enabled, &line.registrations)) }
+            td data-label="State" { (state(extension.enabled, &line.registrations, false)) }
             td data-label="Registrations" { span.row { @for registration in &line.registrations { (kind(registration)) } } }
             @if managed {
-                td data-label="TMS account" {
+                td.none[extension.login.is_none()] data-label="TMS account" {
                     @match &extension.login { Some(login) => (login), None => span.weak { "None" } }
                 }
-                td data-label="API key" {
+                td.none[extension.api_key.is_none()] data-label="API key" {
                     @if extension.api_key.is_some() { span.mark.go { "Enabled" } } @else { span.weak { "None" } }
                 }
             }
@@ -148,14 +147,20 @@ pub fn kind(registration: &ManagedRegistration) -> Markup {
     }
 }
 
-/// Whether the extension is reachable, and by what.
-pub fn state(enabled: bool, registrations: &[ManagedRegistration]) -> Markup {
+/// Whether the extension is reachable, and by what; with the address where there is room for it.
+pub fn state(enabled: bool, registrations: &[ManagedRegistration], roomy: bool) -> Markup {
     let held: Vec<_> = registrations.iter().filter_map(|r| r.holder.as_ref()).collect();
     html! {
         @match (enabled, held.as_slice()) {
             (false, _) => span.mark.stop { "Disabled" },
             (true, []) => span.state.weak { span.dot {} "Not registered" },
-            (true, [one]) => span.state { span.dot.go {} span.two-lines { "Registered" span.weak { (parts::device(&one.device)) } } },
+            (true, [one]) => span.state {
+                span.dot.go {}
+                span.two-lines {
+                    "Registered"
+                    span.weak { (parts::device(&one.device)) @if roomy { " · " span.number { (one.address) } } }
+                }
+            },
             (true, several) => span.state { span.dot.go {} span.two-lines { "Registered" span.weak { (several.len()) " devices" } } },
         }
     }

@@ -3,8 +3,10 @@
 mod api_key;
 mod details;
 mod list;
+mod ready;
 mod refusals;
 mod registrations;
+mod remove;
 #[cfg(test)]
 mod tests;
 mod tms_admin;
@@ -38,9 +40,11 @@ pub fn routes() -> Router<Arc<App>> {
         .route(&format!("{BASE}/new"), get(list::new).post(list::create))
         .route(&at(""), get(details::page).post(details::update))
         .route(&at("/sip-password"), post(details::sip_password))
+        .route(&at("/remove"), get(remove::page).post(remove::remove))
         .route(&at("/registrations"), get(registrations::page))
         .route(&at("/registrations/new"), get(registrations::new).post(registrations::create))
         .route(&at("/registrations/{name}"), post(registrations::update))
+        .route(&at("/registrations/{name}/state"), post(registrations::switch))
         .route(&at("/registrations/{name}/remove"), get(registrations::ask_remove).post(registrations::remove))
         .route(&at("/tms-admin"), get(tms_admin::page))
         .route(&at("/tms-admin/create"), get(tms_admin::new).post(tms_admin::create))
@@ -150,7 +154,7 @@ impl Open {
                     div.crumb { a href=(Section::Extensions.of(self.tenant())) { "Extension Manager" } }
                     h1 { span.number { (extension.number) } " " (extension.name) }
                 }
-                div.row #state data-live { (list::state(extension.enabled, &self.registrations)) }
+                div.row #state data-live { (list::state(extension.enabled, &self.registrations, true)) }
             }
         }
     }

@@ -94,11 +94,9 @@ fn row(open: &Open, registration: &ManagedRegistration, form_token: &str) -> Mar
                     (super::list::kind(registration))
                     div.two-lines {
                         strong.code { (registration.name) }
-                        span.weak {
-                            (registration.label)
-                            @if !registration.enabled { " · disabled" }
-                        }
+                        span.weak { (registration.label) }
                     }
+                    @if !registration.enabled { span.mark.stop { "Disabled" } }
                 }
             }
             td data-label="In use by" { (holder(registration.holder.as_ref())) }
@@ -118,10 +116,22 @@ fn row(open: &Open, registration: &ManagedRegistration, form_token: &str) -> Mar
                 }
             }
             td.actions {
+                @if open.managed() { (switch_form(&path, registration, form_token)) }
                 @if !primary && open.managed() {
                     a.button.quiet.slim href={ (path) "/remove" } data-dialog { "Remove" span.hidden-text { " " (registration.name) } }
                 }
             }
+        }
+    }
+}
+
+fn switch_form(path: &str, registration: &ManagedRegistration, form_token: &str) -> Markup {
+    let (words, value) = if registration.enabled { ("Disable", "no") } else { ("Enable", "yes") };
+    html! {
+        form method="post" action={ (path) "/state" } {
+            (parts::hidden(form_token))
+            input type="hidden" name="enabled" value=(value);
+            button.quiet.slim type="submit" { (words) span.hidden-text { " " (registration.name) } }
         }
     }
 }
@@ -212,20 +222,47 @@ pub async fn update(
     State(app): State<Arc<App>>,
     signed: Signed,
     peer: Peer,
-    Segments((tenant, number, name)): Segments<(String, String, String)>,
+    Segments(at): Segments<(String, String, String)>,
     Form(given): Form<Ring>,
 ) -> Answer<Response> {
     let on = ticked(given.ring_inbound.as_ref());
     let change = RegistrationChange { ring_inbound: Some(on), ..RegistrationChange::default() };
-    match parts::refused(manage::update(&app, &signed.manager, peer, (&tenant, &number, &name), change).await)? {
-        Ok(_) => {
-            let does = if on { "rings with the primary now" } else { "does not ring any more" };
-            Ok(signed.to(&Tab::Registrations.of(&tenant, &number), &format!("{name} {does}.")))
-        }
+    alter(&app, &signed, peer, &at, change, if on { "rings with the primary now" } else { "does not ring any more" })
+        .await
+}
+
+#[derive(Deserialize)]
+pub struct StateGiven {
+    enabled: String,
+}
+
+pub async fn switch(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    peer: Peer,
+    Segments(at): Segments<(String, String, String)>,
+    Form(given): Form<StateGiven>,
+) -> Answer<Response> {
+    let on = given.enabled == "yes";
+    let change = RegistrationChange { enabled: Some(on), ..RegistrationChange::default() };
+    alter(&app, &signed, peer, &at, change, if on { "was enabled" } else { "was disabled; no device can hold it" })
+        .await
+}
+
+async fn alter(
+    app: &App,
+    signed: &Signed,
+    peer: Peer,
+    (tenant, number, name): &(String, String, String),
+    change: RegistrationChange,
+    done: &str,
+) -> Answer<Response> {
+    match parts::refused(manage::update(app, &signed.manager, peer, (tenant, number, name), change).await)? {
+        Ok(_) => Ok(signed.to(&Tab::Registrations.of(tenant, number), &format!("{name} {done}."))),
         Err(refusal) => {
-            let open = Open::read(&app, &signed, &tenant, &number).await?;
+            let open = Open::read(app, signed, tenant, number).await?;
             let body = body(&open, &signed.form_token(), Some(&refusal));
-            Ok(open.page(&signed, Tab::Registrations, Some(&refusal), &body))
+            Ok(open.page(signed, Tab::Registrations, Some(&refusal), &body))
         }
     }
 }

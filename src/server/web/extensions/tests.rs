@@ -109,6 +109,11 @@ async fn additional_registrations_come_ring_and_go() {
     let group = h.registry().ring_group("acme", "101").await.expect("asks").expect("known");
     assert_eq!(group.registrations, ["101-acme", "101-acme-mobile"]);
 
+    browser.open(&tab).await;
+    let state = format!("{one}/state");
+    let off = browser.send(&state, &[]).await;
+    assert!(off.has("101-acme-laptop was disabled; no device can hold it.") && off.has("Enable"), "{}", off.text());
+    assert!(browser.send(&state, &[]).await.has("101-acme-laptop was enabled."));
     assert!(browser.open(&format!("{one}/remove")).await.has("Its SIP password stops working"));
     assert!(browser.send(&format!("{one}/remove"), &[]).await.has("101-acme-laptop was removed"));
     assert!(browser.open(&tab).await.has("Add Registration"));
@@ -210,4 +215,30 @@ async fn an_extension_is_assigned_and_taken() {
     assert!(assigned.has("Extension 101 belongs to agent@acme.example now."), "{}", assigned.text());
     assert!(browser.open(&format!("{tab}/take")).await.has("the extension can be assigned again"));
     assert!(browser.send(&format!("{tab}/take"), &[]).await.has("No TMS account uses this extension"));
+}
+
+#[tokio::test]
+async fn an_extension_says_what_agent_manager_still_needs_and_goes_when_removed() {
+    let h = Harness::new().await;
+    h.sip.hold("100-acme", None, None);
+    let browser = admin(&h).await;
+    let bare = browser.open(&format!("{LIST}/101")).await;
+    for words in ["Not ready", "No TMS account uses it", "No API key is enabled on it", "Set up an agent"] {
+        assert!(bare.has(words), "{words}: {}", bare.text());
+    }
+    let ready = browser.open(&format!("{LIST}/100")).await;
+    for words in
+        ["Agent Manager Ready", "Alex Agent uses it", "100-acme-laptop is a registration of its own", "10.0.0.12"]
+    {
+        assert!(ready.has(words), "{words}: {}", ready.text());
+    }
+    let remove = format!("{LIST}/100/remove");
+    let asked = browser.open(&remove).await;
+    for words in ["100-acme : Desk <phone> & co is signed out", "The TMS account itself stays", "cannot be undone"] {
+        assert!(asked.has(words), "{words}: {}", asked.text());
+    }
+    let gone = browser.send(&remove, &[]).await;
+    assert!(gone.path == LIST && gone.has("Extension 100 was removed.") && !gone.has("Alex Agent"), "{}", gone.text());
+    let agent = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
+    assert_eq!(agent.open(&format!("{LIST}/101/remove")).await.status, 403);
 }
