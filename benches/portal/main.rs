@@ -39,12 +39,12 @@ fn main() {
     // A few extensions and seconds show that everything runs; the figures say nothing then.
     let smoke = std::env::args().any(|a| a == "--smoke");
     let (extensions, lasts) = if smoke { (100, Duration::from_secs(2)) } else { (EXTENSIONS, LASTS) };
-    let site = Site::start(extensions);
+    let site = Site::start(extensions, PEOPLE);
     let mut signing_in = Vec::new();
     let people: Vec<Browser> = (0..PEOPLE)
-        .map(|_| {
+        .map(|at| {
             let mut browser = Browser::connect(&site.address);
-            signing_in.push(browser.sign_in(site::ADMIN, PASSWORD));
+            signing_in.push(browser.sign_in(&site::administrator(at), PASSWORD));
             browser
         })
         .collect();

@@ -14,7 +14,6 @@ use std::{
 };
 
 pub const TENANT: &str = "acme";
-pub const ADMIN: &str = "admin@acme.example";
 pub const PASSWORD: &str = "seven green umbrellas";
 /// The first extension's number.
 const FIRST: usize = 1000;
@@ -27,11 +26,12 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn start(extensions: usize) -> Self {
+    /// With so many who manage the account.
+    pub fn start(extensions: usize, people: usize) -> Self {
         let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a folder on the disk");
         let database = format!("sqlite://{}/tms.db", folder.path().display());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(fill(&database, extensions)).expect("the account is made");
+        runtime.block_on(fill(&database, extensions, people)).expect("the account is made");
         let mut child = Command::new(binary("tms"))
             .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--database-url", &database])
             .stdout(Stdio::piped())
@@ -52,7 +52,7 @@ impl Site {
     }
 }
 
-async fn fill(url: &str, extensions: usize) -> Result<(), Box<dyn std::error::Error>> {
+async fn fill(url: &str, extensions: usize, people: usize) -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(url).await?;
     let hash = Passwords::new().hash(PASSWORD).await?;
     let mut tx = store.begin().await?;
@@ -60,7 +60,9 @@ async fn fill(url: &str, extensions: usize) -> Result<(), Box<dyn std::error::Er
         "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ('Acme', $1, $1, 'enterprise', 0)
          RETURNING id";
     let account: i64 = query(account).bind(TENANT).scalar(&mut tx).await?;
-    member(&mut tx, account, (ADMIN, "Ada Admin", "admin"), &hash).await?;
+    for at in 0..people {
+        member(&mut tx, account, (&administrator(at), "Ada Admin", "admin"), &hash).await?;
+    }
     for at in 0..extensions {
         let (username, name) = (format!("agent{at}@acme.example"), format!("Agent {at}"));
         let owner = member(&mut tx, account, (&username, &name, "extension"), &hash).await?;
@@ -69,6 +71,11 @@ async fn fill(url: &str, extensions: usize) -> Result<(), Box<dyn std::error::Er
     tx.commit().await?;
     store.close().await;
     Ok(())
+}
+
+/// User name of one of those who manage the account.
+pub fn administrator(at: usize) -> String {
+    format!("admin{at}@{TENANT}.example")
 }
 
 async fn member(
