@@ -41,12 +41,16 @@ pub async fn add_membership(connection: &mut Tx, login: i64, account: i64, role:
     row.try_get("id")
 }
 
-/// The login of this name; where `asker` is given, only if it is on an account of which that login is an administrator.
+/// The login of this name; where `asker` is given, only if it is on an account of which that login is an administrator, or on
+/// one below such.
 pub async fn elsewhere(store: &Store, username: &str, asker: Option<i64>) -> Result<Option<i64>, sqlx::Error> {
     let row = query(
-        "SELECT l.id FROM login l WHERE l.username = $1 AND NOT l.operator AND ($2 IS NULL OR EXISTS (
-             SELECT 1 FROM membership m JOIN membership own ON own.account_id = m.account_id
-             WHERE m.login_id = l.id AND own.login_id = $2 AND own.role = 'admin' AND own.state = 'enabled'))",
+        "WITH RECURSIVE below (id) AS (
+             SELECT m.account_id FROM membership m JOIN account a ON a.id = m.account_id
+             WHERE m.login_id = $2 AND m.state = 'enabled' AND m.role = 'admin' AND a.enabled
+             UNION SELECT c.id FROM account c JOIN below ON c.parent_id = below.id)
+         SELECT l.id FROM login l WHERE l.username = $1 AND NOT l.operator AND ($2 IS NULL OR EXISTS (
+             SELECT 1 FROM membership m JOIN below ON below.id = m.account_id WHERE m.login_id = l.id))",
     );
     let row = row.bind(username).bind(asker).fetch_optional(store).await?;
     row.map(|row| row.try_get("id")).transpose()
