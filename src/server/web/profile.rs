@@ -184,7 +184,7 @@ fn enrolment_page(signed: &Signed, enrolment: &Enrolment, refusal: Option<&Refus
         p { "Scan this with an authenticator on your telephone, then type the code that it shows." }
         div.row {
             div.qr role="img" aria-label="QR code of the secret, which also stands beside it" { (picture(&enrolment.url)) }
-            div.two-lines { span.weak { "Or type this into it:" } span.code { (in_groups(&enrolment.secret)) } }
+            div.two-lines { span.weak { "Or type this into it:" } span.code { (in_groups(&enrolment.secret, 4)) } }
         }
         form.stack method="post" action="/profile/second-factor" {
             (parts::hidden_once(&signed.form_token()))
@@ -203,15 +203,15 @@ fn picture(url: &str) -> Markup {
     PreEscaped(picture.split_once("?>").map_or(picture.clone(), |(_, svg)| svg.to_owned()))
 }
 
-fn in_groups(secret: &str) -> String {
+fn in_groups(secret: &str, of: usize) -> String {
     let letters: Vec<char> = secret.chars().collect();
-    letters.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+    letters.chunks(of).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
 fn recovery(title: &str, codes: &[String]) -> Markup {
     let body = html! {
         div.said.hold { (Icon::Warning.draw()) p { "Keep these where you find them without your telephone. Each lets you sign in once in place of a code. They are shown this once." } }
-        ul.codes { @for code in codes { li.code { (in_groups(code)) } } }
+        ul.codes { @for code in codes { li.code { (in_groups(code, 5)) } } }
         (parts::close("/profile"))
     };
     parts::sheet(&parts::crumb("/profile", Section::Profile.title()), title, &body)
