@@ -205,7 +205,7 @@ fn picture(url: &str) -> Markup {
 
 fn in_groups(secret: &str, of: usize) -> String {
     let letters: Vec<char> = secret.chars().collect();
-    letters.chunks(of).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+    letters.chunks(of).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
 fn recovery(title: &str, codes: &[String]) -> Markup {
