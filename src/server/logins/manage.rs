@@ -125,16 +125,17 @@ pub async fn add_member(
     may_give(&access, wanted.role)?;
     let username = check_username(&wanted.username)?;
     let asker = (!manager.operator).then_some(manager.login);
-    let login = queries::elsewhere(&app.store, &username, asker).await?.ok_or_else(|| {
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    let login = queries::elsewhere(&mut change.tx, &username, asker).await?.ok_or_else(|| {
         ApiError::invalid("username: no account that you administer has such a login. Add it as a new one instead.")
     })?;
-    let mut change = Change::begin(app, manager, peer, &access.account).await?;
     queries::add_membership(&mut change.tx, login, access.account.id, wanted.role)
         .await
         .map_err(|e| ApiError::from_rule(e, || format!("username: {username} is on this account already.")))?;
+    let unknown = || ApiError::not_found(format_args!("The login {username}"));
+    let member = queries::member(&mut change.tx, access.account.id, &username).await?.ok_or_else(unknown)?;
     change.commit("add login of another account", &username).await?;
-    let member = queries::member(&app.store, access.account.id, &username).await?;
-    member.map(shown).ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))
+    Ok(shown(member))
 }
 
 pub async fn update(

@@ -43,7 +43,7 @@ pub async fn add_membership(connection: &mut Tx, login: i64, account: i64, role:
 
 /// The login of this name; where `asker` is given, only if it is on an account of which that login is an administrator, or on
 /// one below such.
-pub async fn elsewhere(store: &Store, username: &str, asker: Option<i64>) -> Result<Option<i64>, sqlx::Error> {
+pub async fn elsewhere(tx: &mut Tx, username: &str, asker: Option<i64>) -> Result<Option<i64>, sqlx::Error> {
     let row = query(
         "WITH RECURSIVE below (id) AS (
              SELECT m.account_id FROM membership m JOIN account a ON a.id = m.account_id
@@ -52,7 +52,7 @@ pub async fn elsewhere(store: &Store, username: &str, asker: Option<i64>) -> Res
          SELECT l.id FROM login l WHERE l.username = $1 AND NOT l.operator AND ($2 IS NULL OR EXISTS (
              SELECT 1 FROM membership m JOIN below ON below.id = m.account_id WHERE m.login_id = l.id))",
     );
-    let row = row.bind(username).bind(asker).fetch_optional(store).await?;
+    let row = row.bind(username).bind(asker).fetch_optional(tx).await?;
     row.map(|row| row.try_get("id")).transpose()
 }
 

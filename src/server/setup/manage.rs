@@ -70,9 +70,8 @@ pub async fn begin(
     let new = match &seen.login {
         Some(_) if wanted.name.is_none() && wanted.username.is_none() => None,
         Some(username) => {
-            return Err(ApiError::invalid(format!(
-                "The extension belongs to {username} already: leave name and username out, or take it from its owner first."
-            )));
+            let sentence = "already: leave name and username out, or take it from its owner first.";
+            return Err(ApiError::conflict(kind::CONFLICT, format!("The extension belongs to {username} {sentence}")));
         }
         None => Some(Newcomer {
             username: check_username(wanted.username.as_deref().unwrap_or_default())?,
