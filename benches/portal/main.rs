@@ -40,6 +40,7 @@ fn main() {
     let smoke = std::env::args().any(|a| a == "--smoke");
     let (extensions, lasts) = if smoke { (100, Duration::from_secs(2)) } else { (EXTENSIONS, LASTS) };
     let site = Site::start(extensions, PEOPLE);
+    let memory = site.memory();
     let mut signing_in = Vec::new();
     let people: Vec<Browser> = (0..PEOPLE)
         .map(|at| {
@@ -66,7 +67,8 @@ fn main() {
     println!("\n| sign-in, one after the other | median |\n|---|---|");
     println!("| the form, to its answer | {:.1} ms |", percentile(&mut signing_in, 0.5));
     println!("| argon2 alone | {:.1} ms |", percentile(&mut argon2(), 0.5));
-    println!("\n| memory of tms | {:.0} MiB |", site.memory());
+    println!("\n| memory of tms | |\n|---|---|");
+    println!("| once it serves | {memory:.0} MiB |\n| after all this | {:.0} MiB |", site.memory());
 }
 
 /// One person's pages, each with how long it took in milliseconds.
