@@ -1,4 +1,4 @@
-//! The TMS's program: serve, migrate, admin create, backup, restore, and the demonstration.
+//! The TMS's program: serve, migrate, admin create, audit verify, backup, restore, kamailio-config, and the demonstration.
 
 use std::{
     io::{IsTerminal, Write},
@@ -25,7 +25,6 @@ use agent_manager::{
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[derive(Parser)]
 #[command(name = "tms", version, about = "TMS, the telephone management system that Agent Manager signs in to")]
@@ -121,7 +120,8 @@ enum Audit {
 
 #[derive(Args)]
 struct Database {
-    /// sqlite:///path/to/tms.db; created if missing. A password in it is refused
+    /// sqlite:///path/to/tms.db, created if missing, or postgres://user@host/database. A password in it is refused: it
+    /// belongs into PGPASSWORD, or the file that PGPASSFILE names
     #[arg(long, env = "TMS_DATABASE_URL", default_value = "sqlite:///var/lib/tms/tms.db", hide_env_values = true)]
     database_url: String,
 }
@@ -364,11 +364,12 @@ async fn demonstrate() -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     println!("The portal: {}", stage.tms);
     println!("  sign in as {}, password {}", demo.admin.username, demo.admin.password);
+    println!("  open as long as this runs; `tms serve --demo-data` serves it for as long as you like");
     let show = async {
-        match if display { stage.show().await } else { tell(&stage).await } {
+        match if display { stage.show().await } else { play(&stage).await } {
             Err(StoryError::NoWindow(status)) => {
                 println!("The window could not be opened ({status}), so here is the story in the terminal.");
-                tell(&stage).await
+                play(&stage).await
             }
             shown => shown,
         }
@@ -383,16 +384,6 @@ async fn demonstrate() -> anyhow::Result<()> {
     }
     server.stop().await;
     shown
-}
-
-/// The story in the terminal; whoever sits at it has the portal for as long as he likes.
-async fn tell(stage: &Stage) -> Result<(), StoryError> {
-    play(stage).await?;
-    if std::io::stdin().is_terminal() {
-        println!("\nThe portal stays open until you press Enter.");
-        BufReader::new(tokio::io::stdin()).read_line(&mut String::new()).await?;
-    }
-    Ok(())
 }
 
 /// A new folder that only this user can read, gone with everything in it when dropped.
