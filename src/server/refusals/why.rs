@@ -1,5 +1,7 @@
 //! The reasons, and what they are in words.
 
+use crate::tms::wire::problem;
+
 /// Why a device was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
@@ -20,10 +22,15 @@ pub enum Why {
     Limit,
     /// Too many wrong passwords came from there.
     Banned,
+    /// Agent Manager's sign-in, by a login that has not enabled its account yet.
+    LoginPending,
+    LoginDisabled,
+    /// Agent Manager's sign-in, with an API key that is not the extension's.
+    KeyNotEnabled,
 }
 
 /// As they are stored, by Kamailio too.
-const STORED: [(Why, &str); 11] = [
+const STORED: [(Why, &str); 14] = [
     (Why::WrongSecret, "wrong_secret"),
     (Why::UnknownUser, "unknown_user"),
     (Why::Disabled, "disabled"),
@@ -35,6 +42,9 @@ const STORED: [(Why, &str); 11] = [
     (Why::TakenOver, "taken_over"),
     (Why::Limit, "limit"),
     (Why::Banned, "banned"),
+    (Why::LoginPending, "login_pending"),
+    (Why::LoginDisabled, "login_disabled"),
+    (Why::KeyNotEnabled, "key_not_enabled"),
 ];
 
 impl Why {
@@ -44,6 +54,17 @@ impl Why {
 
     pub fn read(stored: &str) -> Option<Self> {
         STORED.iter().find(|(_, name)| *name == stored).map(|(why, _)| *why)
+    }
+
+    /// Why Agent Manager's sign-in was refused, where it is something that the extension's people can mend.
+    pub fn of_sign_in(kind: &str) -> Option<Self> {
+        match kind {
+            problem::LOGIN_NOT_ACTIVATED => Some(Self::LoginPending),
+            problem::LOGIN_DISABLED => Some(Self::LoginDisabled),
+            problem::API_KEY_NOT_ENABLED => Some(Self::KeyNotEnabled),
+            problem::ACCOUNT_DISABLED => Some(Self::Disabled),
+            _ => None,
+        }
     }
 
     /// What happened and the way out, for whoever looks after the extension. `detail` as in [`super::Note`].
@@ -83,6 +104,15 @@ impl Why {
                  for five minutes."
             ),
             Self::Limit => "The server had more to do than it can. The device tries again by itself.".to_owned(),
+            Self::LoginPending => format!(
+                "{detail} has not enabled the account yet. Ask for a sign-in to the TMS in a browser, and a tick at Account \
+                 enabled."
+            ),
+            Self::LoginDisabled => format!("The login {detail} is disabled. Enable it under Users."),
+            Self::KeyNotEnabled => format!(
+                "{detail} signed in with an API key that is not enabled on this extension. Choose the key under API key and \
+                 press Update."
+            ),
             Self::Banned => format!(
                 "Too many wrong passwords for {detail} came from this address, so it was not heard for a minute. Correct the \
                  password in the device."

@@ -16,7 +16,7 @@ use crate::{
             input::Peer,
             problem::{Answer, ApiError},
         },
-        secrets,
+        refusals, secrets,
         store::Tx,
     },
     tms::wire::{Me, Session, SignIn, User, problem},
@@ -36,7 +36,11 @@ pub async fn sign_in(app: &App, peer: Peer, api_key: &str, wanted: &SignIn) -> A
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
     let key = api_keys::find(&app.store, api_key, app.clock.now_ms()).await?.ok_or_else(|| unknown_key(api_key))?;
     api_keys::log_use(app, key.id, peer, "sign-in").await?;
-    open(app, app.store.begin().await?, peer, &login, &key, instance_id).await
+    let opened = open(app, app.store.begin().await?, peer, &login, &key, instance_id).await;
+    if let Err(ApiError::Refused(problem)) = &opened {
+        refusals::note_sign_in(app, peer.ip(), key.account.id, login.id, &problem.kind).await;
+    }
+    opened
 }
 
 /// Checks user name and password; the two are never told apart, and unknown users take the same time.

@@ -77,6 +77,15 @@ async fn each_refusal_has_its_type_and_its_sentence() {
         assert_eq!((reply.status.as_u16(), reply.kind()), (status, kind), "{word}: {}", reply.text);
         assert!(reply.string("detail").contains(word), "{}", reply.text);
     }
+    // Those that are to be mended at the extension stand there too, for whoever looks after it.
+    let token = h.operator().await;
+    let noted = h.get("/v1/accounts/acme/extensions/100/refusals").token(&token).send().await;
+    let sentences: Vec<_> = noted.json.as_array().expect("a list").iter().map(|r| r["sentence"].to_string()).collect();
+    for word in ["press Update", "at Account enabled", "under Users", "The account, the extension or this registration"]
+    {
+        assert_eq!(sentences.iter().filter(|s| s.contains(word)).count(), 1, "{word}: {sentences:?}");
+    }
+    assert_eq!((sentences.len(), &noted.json[0]["device"]), (4, &json!("Agent Manager")));
 }
 
 #[tokio::test]
