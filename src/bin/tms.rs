@@ -91,6 +91,9 @@ struct KamailioConfig {
     /// Processes for each socket
     #[arg(long, env = "TMS_KAMAILIO_WORKERS", default_value_t = 4)]
     workers: u32,
+    /// A number of its own for each of several Kamailios on one database
+    #[arg(long, env = "TMS_KAMAILIO_SERVER_ID", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=9999))]
+    server_id: u32,
     /// Requests a second from one address; beyond, it is not heard for five minutes. 0: no limit
     #[arg(long, env = "TMS_KAMAILIO_REQUESTS_PER_SECOND", default_value_t = 100)]
     requests_per_second: u32,
@@ -253,6 +256,7 @@ impl KamailioConfig {
             database_url: self.database_url,
             rtpengine: self.rtpengine,
             workers: self.workers,
+            server_id: self.server_id,
             requests_per_second: self.requests_per_second,
         };
         print!("{}", if self.grants { configuration.grants()? } else { configuration.text()? });

@@ -35,6 +35,8 @@ pub struct Configuration {
     pub rtpengine: Option<SocketAddr>,
     /// Processes for each socket.
     pub workers: u32,
+    /// Tells apart several Kamailios on one database.
+    pub server_id: u32,
     /// From one address; more is a flood, which is not heard for five minutes. 0: no limit.
     pub requests_per_second: u32,
 }
@@ -67,6 +69,7 @@ impl Configuration {
         let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a string takes everything");
         line(format_args!("#!define CHILDREN {}", self.workers));
         line(format_args!("#!define WRONG_PASSWORDS {WRONG_PASSWORDS}"));
+        line(format_args!("server_id={}", self.server_id));
         line(format_args!("#!define RPC_PORT {}", self.rpc.port()));
         line(format_args!("#!substdef \"!RPC_HOST!{}!g\"", self.rpc.ip()));
         line(format_args!("#!substdef \"!DATABASE_URL!{}!g\"", self.database_url));
@@ -160,6 +163,7 @@ mod tests {
             database_url: "postgres://kamailio@127.0.0.1/tms".into(),
             rtpengine: None,
             workers: 4,
+            server_id: 0,
             requests_per_second: 100,
         }
     }

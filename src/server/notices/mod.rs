@@ -22,6 +22,8 @@ pub enum Notice {
     Holder { realm: String, registration: String },
     /// A session ended; `reason` is a sentence for the person who was signed in.
     SessionEnded { session: i64, reason: String },
+    /// Nobody may hold this registration: each process has the Kamailios on its machine remove the contact.
+    Evict { realm: String, registration: String },
     /// Notices of other processes were lost: whatever is shown may be out of date, and any session may have ended.
     Missed,
 }
@@ -52,12 +54,17 @@ impl Notices {
 
     /// Never blocks; nobody listening is no error.
     pub fn publish(&self, notice: Notice) {
+        self.tell_others(notice.clone());
+        self.deliver(notice);
+    }
+
+    /// To the other processes alone. Never blocks.
+    pub fn tell_others(&self, notice: Notice) {
         if let Some(elsewhere) = &self.elsewhere
-            && elsewhere.queue.try_send(notice.clone()).is_err()
+            && elsewhere.queue.try_send(notice).is_err()
         {
             elsewhere.overflowed.store(true, Ordering::Relaxed);
         }
-        self.deliver(notice);
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {

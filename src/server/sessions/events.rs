@@ -102,6 +102,7 @@ impl Listener {
                 }
                 Some(changed())
             }
+            Ok(Notice::Evict { .. }) => None,
             Ok(Notice::SessionEnded { session: ended, reason }) => (ended == session.id).then(|| self.ended(&reason)),
             // Even the session may have ended. The softphone comes again at once, and what it may know stands there.
             Ok(Notice::Missed) | Err(broadcast::error::RecvError::Closed) => {
