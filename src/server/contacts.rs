@@ -53,6 +53,8 @@ pub enum Order {
     Remove { realm: String, registration: String, reply: oneshot::Sender<()> },
     /// The calls in progress of a realm.
     Calls { realm: String, reply: oneshot::Sender<Vec<Call>> },
+    /// Ends this call of a realm on both sides; answered with whether there is such a call that can be ended.
+    HangUp { realm: String, call: String, reply: oneshot::Sender<bool> },
 }
 
 /// How long a takeover keeps others away while the new holder has not registered yet.
@@ -94,6 +96,12 @@ impl Contacts {
     pub async fn calls(&self, realm: &str) -> Option<Vec<Call>> {
         let realm = realm.to_owned();
         self.ask(|reply| Order::Calls { realm, reply }).await
+    }
+
+    /// `None` where the SIP side cannot end calls.
+    pub async fn hang_up(&self, realm: &str, call: &str) -> Option<bool> {
+        let (realm, call) = (realm.to_owned(), call.to_owned());
+        self.ask(|reply| Order::HangUp { realm, call, reply }).await
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {

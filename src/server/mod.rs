@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit;
+pub mod calls;
 pub mod change;
 pub mod clock;
 pub mod contacts;

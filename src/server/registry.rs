@@ -172,6 +172,12 @@ impl Registry {
         Ok(group)
     }
 
+    /// Whether a call to this number is never refused.
+    pub async fn is_emergency(&self, number: &str) -> Result<bool, StoreError> {
+        let row = query("SELECT 1 FROM emergency_number WHERE number = $1").bind(number);
+        Ok(row.fetch_optional(&self.store).await?.is_some())
+    }
+
     /// Whether an account has this realm; the SIP side answers 404 for other domains.
     pub async fn serves(&self, realm: &str) -> Result<bool, StoreError> {
         let row = query("SELECT 1 FROM account WHERE realm = $1").bind(realm);

@@ -124,7 +124,7 @@ impl Server {
         let sip = match (settings.sip, &settings.kamailio) {
             (None, None) => None,
             (None, Some(side)) => {
-                others.spawn(side.registrar(&store, &clock)?.run(orders));
+                others.spawn(side.registrar(&store, &clock, notices.clone())?.run(orders));
                 None
             }
             (Some(address), _) => {
@@ -149,6 +149,7 @@ impl Server {
             contacts,
             notices,
             reach,
+            keeps_records: settings.sip.is_some(),
             downloads: settings.downloads.clone().or_else(beside_this_program),
             stopping: stop.clone(),
         });
@@ -172,13 +173,13 @@ impl Server {
 }
 
 impl KamailioSide {
-    fn registrar(&self, store: &Store, clock: &Clock) -> Result<KamailioRegistrar, ServeError> {
+    fn registrar(&self, store: &Store, clock: &Clock, notices: Notices) -> Result<KamailioRegistrar, ServeError> {
         let database = store.postgres().ok_or_else(|| {
             let sentence = "--kamailio needs PostgreSQL, which Kamailio reads too: give --database-url postgres://…";
             ServeError::Settings(sentence.to_owned())
         })?;
         let nodes = self.rpc.iter().map(|url| Rpc::new(url)).collect::<Result<_, _>>().map_err(ServeError::Settings)?;
-        Ok(KamailioRegistrar::new(database.clone(), clock.clone(), nodes))
+        Ok(KamailioRegistrar::new(database.clone(), clock.clone(), notices, nodes))
     }
 }
 

@@ -54,6 +54,8 @@ pub struct App {
     pub contacts: Contacts,
     pub notices: Notices,
     pub reach: Reach,
+    /// Our own SIP side carries the calls, so that the records of them are here.
+    pub keeps_records: bool,
     /// Where the programs lie that are offered for download.
     pub downloads: Option<PathBuf>,
     /// Turns true when the server is to stop; streams end then.

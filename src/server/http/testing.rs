@@ -115,6 +115,7 @@ impl Harness {
             contacts,
             notices: Notices::new(),
             reach,
+            keeps_records: true,
             downloads: Some(downloads.path().to_owned()),
             stopping,
         });
@@ -291,7 +292,7 @@ impl FakeSip {
                 log.push(format!("remove {registration}"));
                 let _ = reply.send(());
             }
-            Order::Calls { .. } => {}
+            Order::Calls { .. } | Order::HangUp { .. } => {}
         }
     }
 

@@ -4,11 +4,12 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use sqlx::{PgPool, Row, postgres::PgRow};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, broadcast::error::RecvError, mpsc},
     task::JoinSet,
 };
 
@@ -17,6 +18,7 @@ use crate::{
     server::{
         clock::{self, Clock},
         contacts::{Call, Contact, Order, TAKEOVER_HOLD},
+        notices::{Notice, Notices},
     },
     sip::uri::{Host, Uri},
 };
@@ -24,13 +26,17 @@ use crate::{
 const LOCATION: &str = "kamailio_location";
 /// Orders under way at a time.
 const AT_ONCE: usize = 32;
+/// How long a Kamailio on another machine may take to let a contact go, and how often it is looked whether it has.
+const ELSEWHERE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Kamailio as the SIP side; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KamailioRegistrar {
     database: PgPool,
     clock: Clock,
-    /// Each of them is told; only one has the contact in question.
+    notices: Notices,
+    /// On this machine. Each of them is told; only one, here or elsewhere, has the contact in question.
     nodes: Arc<[Rpc]>,
 }
 
@@ -43,8 +49,8 @@ enum OrderError {
 }
 
 impl KamailioRegistrar {
-    pub fn new(database: PgPool, clock: Clock, nodes: Vec<Rpc>) -> Self {
-        Self { database, clock, nodes: nodes.into() }
+    pub fn new(database: PgPool, clock: Clock, notices: Notices, nodes: Vec<Rpc>) -> Self {
+        Self { database, clock, notices, nodes: nodes.into() }
     }
 
     /// Carries orders out until nobody can give any more. Whoever waits for one has given no other about the same meanwhile,
@@ -52,6 +58,7 @@ impl KamailioRegistrar {
     pub async fn run(self, mut orders: mpsc::Receiver<Order>) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut under_way = JoinSet::new();
+        under_way.spawn(self.clone().follow_others());
         while let Some(order) = orders.recv().await {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             while under_way.try_join_next().is_some() {}
@@ -63,6 +70,22 @@ impl KamailioRegistrar {
                 }
                 drop(place);
             });
+        }
+    }
+
+    /// Removes what other processes ask to have removed. One that is missed stays until its device comes again and is refused.
+    async fn follow_others(self) {
+        let mut notices = self.notices.subscribe();
+        loop {
+            match notices.recv().await {
+                Ok(Notice::Evict { realm, registration }) => {
+                    if let Err(error) = self.remove_here(&realm, &registration).await {
+                        tracing::error!(%error, "a contact was not removed for another process");
+                    }
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
         }
     }
 
@@ -88,6 +111,8 @@ impl KamailioRegistrar {
             Order::Calls { realm, reply } => {
                 let _ = reply.send(self.calls(&realm).await?);
             }
+            // Nobody answers: it is not done here.
+            Order::HangUp { .. } => {}
         }
         Ok(())
     }
@@ -147,7 +172,29 @@ impl KamailioRegistrar {
         Ok(())
     }
 
+    /// Returns once no Kamailio has the contact any more: each process commands those on its own machine.
     async fn remove(&self, realm: &str, registration: &str) -> Result<(), OrderError> {
+        let held = || self.held(realm, vec![registration.to_owned()]);
+        let before = held().await?;
+        self.remove_here(realm, registration).await?;
+        if before.is_empty() {
+            return Ok(());
+        }
+        self.notices.tell_others(Notice::Evict { realm: realm.to_owned(), registration: registration.to_owned() });
+        let gone = async {
+            // Who has come since is another holder.
+            while held().await?.iter().any(|now| before.iter().any(|then| then.since == now.since)) {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(ELSEWHERE, gone).await.unwrap_or_else(|_| {
+            tracing::error!(registration, "no process has removed the contact: does tms run beside every Kamailio?");
+            Ok(())
+        })
+    }
+
+    async fn remove_here(&self, realm: &str, registration: &str) -> Result<(), OrderError> {
         let aor = format!("{registration}@{realm}");
         for node in self.nodes.iter() {
             node.remove(LOCATION, &aor).await?;
@@ -201,4 +248,55 @@ fn call(realm: &str, dialog: Dialog) -> Option<Call> {
         since: clock::from_ms(dialog.init_ts.saturating_mul(1000)),
         answered: dialog.start_ts > 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{
+        contacts::Contacts,
+        notices::Bridge,
+        store::{Store, testing},
+    };
+    use axum::{Json, Router, extract::State, routing::post};
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+
+    /// A Kamailio that has every contact of the table: `ul.rm` takes the one that is named out of it.
+    async fn kamailio(State(database): State<PgPool>, Json(asked): Json<Value>) -> Json<Value> {
+        let (name, realm) =
+            asked["params"][1].as_str().and_then(|aor| aor.split_once('@')).expect("an address of record");
+        let gone = sqlx::query("DELETE FROM kamailio_location WHERE username = $1 AND domain = $2");
+        let gone = gone.bind(name).bind(realm).execute(&database).await.expect("deletes").rows_affected();
+        Json(if gone > 0 { json!({"result": {}}) } else { json!({"error": {"message": "AOR not found"}}) })
+    }
+
+    /// Where the tests run on PostgreSQL: a process whose machine has no Kamailio, and one whose machine has the holder's.
+    #[tokio::test]
+    async fn a_removal_reaches_the_kamailio_of_another_machine() {
+        let store = Store::open(&testing::database().await).await.expect("opens");
+        let Some(database) = store.postgres().cloned() else { return };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/rpc", listener.local_addr().expect("an address"));
+        let router = Router::new().route("/rpc", post(kamailio)).with_state(database.clone());
+        let mut running = JoinSet::new();
+        running.spawn(async { axum::serve(listener, router).await.expect("serves") });
+        let mut start = |nodes: Vec<Rpc>| {
+            let (notices, bridge) = Bridge::new(database.clone());
+            let heard = notices.subscribe();
+            running.spawn(bridge.run());
+            let (contacts, orders) = Contacts::new();
+            running.spawn(KamailioRegistrar::new(database.clone(), Clock::system(), notices, nodes).run(orders));
+            (contacts, heard)
+        };
+        let (here, _) = start(Vec::new());
+        let (_elsewhere, mut heard) = start(vec![Rpc::new(&url).expect("on loopback")]);
+        assert_eq!(heard.recv().await.expect("open"), Notice::Missed, "once it listens");
+        let held = "INSERT INTO kamailio_location (ruid, username, domain, contact, expires)
+             VALUES ('r', '100-acme', 'acme', 'sip:100-acme@10.0.0.12:5060', 4000000000)";
+        sqlx::query(held).execute(&database).await.expect("inserts");
+        assert_eq!(here.held("acme", vec!["100-acme".into()]).await.len(), 1);
+        here.remove("acme", "100-acme").await;
+        assert_eq!(here.held("acme", vec!["100-acme".into()]).await, [], "at once when the order is carried out");
+    }
 }

@@ -131,7 +131,7 @@ impl Ended {
     }
 }
 
-/// Removes what time has ended: sessions, one-time codes, remembered answers, the API keys' log.
+/// Removes what time has ended: sessions, one-time codes, remembered answers, the API keys' log, records of calls.
 pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
     let now = app.clock.now_ms();
     for (statement, reason) in [
@@ -147,6 +147,7 @@ pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
     }
     const LOG_KEPT_MS: i64 = 90 * 24 * 3600 * 1000;
     const LOG_ENTRIES: i64 = 1_000_000;
+    const CALL_RECORDS: i64 = 10_000_000;
     for (statement, bound) in [
         ("DELETE FROM manage_session WHERE expires_at <= $1", now),
         ("DELETE FROM manage_session WHERE used_at <= $1", now - IDLE_MS),
@@ -158,6 +159,8 @@ pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
         ("DELETE FROM api_key_use WHERE at <= $1", now - LOG_KEPT_MS),
         // An integration that asks every second writes millions of entries.
         ("DELETE FROM api_key_use WHERE id <= (SELECT max(id) FROM api_key_use) - $1", LOG_ENTRIES),
+        ("DELETE FROM call_record WHERE started_at <= $1", now - LOG_KEPT_MS),
+        ("DELETE FROM call_record WHERE id <= (SELECT max(id) FROM call_record) - $1", CALL_RECORDS),
     ] {
         query(statement).bind(bound).execute(&app.store).await?;
     }

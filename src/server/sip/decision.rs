@@ -9,7 +9,7 @@ use crate::{
 /// Where a call leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// 112 and 911, which are emergency numbers everywhere (3GPP TS 22.101 §10.1.1), and `urn:service:sos` (RFC 5031).
+    /// One of the numbers in the database's `emergency_number`, or `urn:service:sos` (RFC 5031).
     Emergency,
     /// To an extension of the same account.
     Internal,
@@ -28,11 +28,11 @@ pub struct Attempt<'a> {
 
 impl Class {
     /// `internal`: an extension has this number. One that somebody has given an emergency number is an emergency all the same.
-    pub fn of(dialled: &str, internal: bool) -> Self {
-        match (dialled, internal) {
-            ("112" | "911", _) => Self::Emergency,
-            (_, true) => Self::Internal,
-            (_, false) => Self::External,
+    pub fn of(emergency: bool, internal: bool) -> Self {
+        match (emergency, internal) {
+            (true, _) => Self::Emergency,
+            (false, true) => Self::Internal,
+            (false, false) => Self::External,
         }
     }
 }
@@ -72,19 +72,19 @@ mod tests {
         };
         let disabled = Some("This extension is disabled");
         let cases = [
-            (Edition::Enterprise, Kind::P, None, "101", true, None),
-            (Edition::Enterprise, Kind::S, None, "101", true, None),
-            (Edition::Enterprise, Kind::S, None, "0301234", false, None),
-            (Edition::Express, Kind::P, None, "101", true, None),
-            (Edition::Express, Kind::S, None, "101", true, Some("Express")),
-            (Edition::Express, Kind::S, None, "112", false, None),
-            (Edition::Enterprise, Kind::P, disabled, "101", true, Some("disabled")),
-            (Edition::Enterprise, Kind::P, disabled, "911", false, None),
-            (Edition::Express, Kind::S, disabled, "112", true, None),
+            (Edition::Enterprise, Kind::P, None, false, true, None),
+            (Edition::Enterprise, Kind::S, None, false, true, None),
+            (Edition::Enterprise, Kind::S, None, false, false, None),
+            (Edition::Express, Kind::P, None, false, true, None),
+            (Edition::Express, Kind::S, None, false, true, Some("Express")),
+            (Edition::Express, Kind::S, None, true, false, None),
+            (Edition::Enterprise, Kind::P, disabled, false, true, Some("disabled")),
+            (Edition::Enterprise, Kind::P, disabled, true, false, None),
+            (Edition::Express, Kind::S, disabled, true, true, None),
         ];
-        for (edition, kind, refused, dialled, internal, words) in cases {
+        for (edition, kind, refused, emergency, internal, words) in cases {
             let caller = caller(edition, kind);
-            let attempt = Attempt { caller: &caller, refused, class: Class::of(dialled, internal) };
+            let attempt = Attempt { caller: &caller, refused, class: Class::of(emergency, internal) };
             let told = attempt.decide().err();
             assert_eq!(told.is_some(), words.is_some(), "{attempt:?}: {told:?}");
             assert!(told.unwrap_or_default().contains(words.unwrap_or_default()), "{attempt:?}");

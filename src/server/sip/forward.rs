@@ -1,6 +1,7 @@
 //! Where a request goes and what it looks like when it leaves (RFC 3261 §16.3 to §16.6), inside a dialog and outside.
 
 use super::{
+    calls::{Begun, HangUp},
     decision::{Attempt, Class},
     location::{Aor, Contact},
     pbx::Pbx,
@@ -8,7 +9,11 @@ use super::{
     routing::{Facts, Target},
 };
 use crate::{
-    server::registry::{Credentials, Extension, Registration},
+    server::{
+        calls::Party,
+        contacts::Call,
+        registry::{Credentials, Extension, Registration},
+    },
     sip::{
         endpoint::ServerTransactionId,
         flow::{Flow, Transport},
@@ -100,6 +105,7 @@ impl Pbx {
         let mut branch = request.clone();
         count_hop(&mut branch);
         strip(&mut branch);
+        self.calls.passed(&request);
         self.proxy.forward(now, &mut self.endpoint, transaction, request, vec![(flow, branch)]);
         Ok(())
     }
@@ -149,29 +155,36 @@ impl Pbx {
         now: Instant,
         incoming: &Incoming,
         realm: &str,
-        dialled: &str,
         facts: &Facts,
     ) -> Result<(), Response> {
         let Incoming { transaction, request, flow } = incoming;
         let (Some(credentials), Some(caller)) = (&facts.credentials, &facts.caller) else {
             return Err(reply(request, 403, "this device belongs to no extension: register it again"));
         };
-        let class = Class::of(dialled, !matches!(facts.target, Target::Unknown));
+        let class = Class::of(facts.emergency, !matches!(facts.target, Target::Unknown));
         let attempt = Attempt { caller, refused: credentials.refused.as_deref(), class };
         attempt.decide().map_err(|why| reply(request, 403, &why))?;
         if class != Class::Emergency {
             require_honest_from(request, credentials, &caller.extension)?;
         }
-        let contacts =
-            self.targets(now, request, realm, credentials, &facts.target).map_err(|response| match class {
-                // Nobody may take it for a wrong number.
-                Class::Emergency => reply(
-                    request,
-                    response.code(),
-                    "no line leads out of here: make the emergency call from another phone",
-                ),
-                Class::Internal | Class::External => response,
-            })?;
+        let begun = self.begun(now, incoming, realm, caller, &facts.target);
+        let contacts = match self.targets(now, request, realm, credentials, &facts.target) {
+            Ok(contacts) => contacts,
+            Err(response) => {
+                if let Some(begun) = begun {
+                    self.calls.missed(begun, response.code());
+                }
+                return Err(match class {
+                    // Nobody may take it for a wrong number.
+                    Class::Emergency => reply(
+                        request,
+                        response.code(),
+                        "no line leads out of here: make the emergency call from another phone",
+                    ),
+                    Class::Internal | Class::External => response,
+                });
+            }
+        };
         let call_id = request.headers.call_id().unwrap_or_default();
         let branches = contacts
             .iter()
@@ -188,12 +201,29 @@ impl Pbx {
                 (contact.binding.flow, branch)
             })
             .collect();
-        if request.method == Method::INVITE {
-            let to = request.uri.as_sip().and_then(|uri| uri.user.clone()).unwrap_or_else(|| request.uri.to_string());
-            self.calls.begin(realm, call_id, &credentials.registration, &to, self.wall(now));
+        if let Some(begun) = begun {
+            self.calls.begin(begun);
         }
         self.proxy.forward(now, &mut self.endpoint, *transaction, request.clone(), branches);
         Ok(())
+    }
+
+    /// What is to be known of this call, where it is one, to an extension.
+    fn begun(
+        &self,
+        now: Instant,
+        Incoming { transaction, request, flow }: &Incoming,
+        realm: &str,
+        caller: &Registration,
+        target: &Target,
+    ) -> Option<Begun> {
+        let Target::Extension(group) = target else { return None };
+        let id = request.headers.call_id().ok().filter(|_| request.method == Method::INVITE)?.to_owned();
+        let to = request.uri.as_sip().and_then(|uri| uri.user.clone()).unwrap_or_else(|| request.uri.to_string());
+        let call = Call { id, from: caller.name.clone(), to, since: self.wall(now), answered: false };
+        let party = |Extension { number, name }: &Extension| Party { number: number.clone(), name: name.clone() };
+        let (caller, callee) = (party(&caller.extension), party(&group.extension));
+        Some(Begun { realm: realm.to_owned(), call, caller, callee, transaction: *transaction, flow: *flow })
     }
 
     /// The devices that ring (RFC 3261 §16.5), never the one that calls.
@@ -226,6 +256,25 @@ impl Pbx {
             return Err(reply(request, 480, &why));
         }
         Ok(contacts)
+    }
+
+    /// Ends a call of a realm, on both sides. Whether there is such a call, and it can be ended.
+    pub fn hang_up(&mut self, now: Instant, realm: &str, call_id: &str) -> bool {
+        let done = match self.calls.hang_up(realm, call_id) {
+            None => false,
+            Some(HangUp::Cancel(invite)) => {
+                self.proxy.give_up(now, &mut self.endpoint, invite, "SIP;cause=487;text=\"Ended by the TMS\"")
+            }
+            Some(HangUp::Bye(byes)) => {
+                for (flow, bye) in *byes {
+                    self.endpoint.send_request(now, flow, bye);
+                }
+                self.calls.end(call_id, self.wall(now), 200);
+                true
+            }
+        };
+        self.run(now);
+        done
     }
 
     /// `<sip:TOKEN@tms.example:5060;transport=udp;lr>`

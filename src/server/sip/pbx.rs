@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     server::{
+        calls::CallRecord,
         contacts::Call,
         refusals::{Note, Why},
     },
@@ -62,6 +63,8 @@ pub enum Output {
     },
     /// A device was not let in, and its extension's people may want to know.
     Refused(Note),
+    /// A call is over.
+    Over(CallRecord),
 }
 
 /// A request that waits for the store.
@@ -70,8 +73,6 @@ struct Waiting {
     incoming: Incoming,
     asker: Asker,
     realm: String,
-    /// What was dialled, where somebody was.
-    dialled: Option<String>,
     digest: Pending,
 }
 
@@ -241,7 +242,7 @@ impl Pbx {
     }
 
     /// Carries out what the parts have to say until they are silent.
-    fn run(&mut self, now: Instant) {
+    pub(super) fn run(&mut self, now: Instant) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 endpoint::Output::Transmit { flow, payload, client } => {
@@ -256,6 +257,9 @@ impl Pbx {
         while let Some((aor, hold)) = self.location.poll_touched() {
             self.outputs.push_back(Output::Save { aor, hold });
         }
+        while let Some(record) = self.calls.poll_over() {
+            self.outputs.push_back(Output::Over(record));
+        }
     }
 
     fn handle_event(&mut self, now: Instant, event: Event) {
@@ -268,31 +272,33 @@ impl Pbx {
             }
             Event::Ack { request, .. } => self.forward_ack(now, request),
             Event::Cancelled { transaction, cancel } => self.handle_cancelled(now, transaction, &cancel),
-            Event::Response { transaction, response, .. } => {
+            Event::Response { transaction, response, flow } => {
                 let progress = self.proxy.handle_response(now, &mut self.endpoint, transaction, response);
-                self.note(progress);
+                self.note(now, progress, Some(flow));
             }
             Event::TimedOut { transaction } => {
                 let why = "the device called does not answer";
                 let progress = self.proxy.handle_failure(now, &mut self.endpoint, transaction, 408, why);
-                self.note(progress);
+                self.note(now, progress, None);
             }
             Event::TransportFailed { transaction, reason } => {
                 let progress = self.proxy.handle_failure(now, &mut self.endpoint, transaction, 503, &reason);
-                self.note(progress);
+                self.note(now, progress, None);
             }
             // A final response without ACK: the caller is gone, and a 2xx is its callee's to repeat and to end.
             Event::NoAck { .. } => {}
         }
     }
 
-    fn note(&mut self, progress: Progress) {
-        let Progress::Final { method, call_id, in_dialog, code } = progress else { return };
-        // A re-INVITE that fails leaves the call as it was (RFC 3261 §14.1).
-        if method == Method::BYE || (method == Method::INVITE && !in_dialog && code >= 300) {
-            self.calls.end(&call_id);
-        } else if method == Method::INVITE && code < 300 {
-            self.calls.answered(&call_id);
+    /// `flow`: whence the response came that made the progress.
+    fn note(&mut self, now: Instant, progress: Progress, flow: Option<Flow>) {
+        let Progress::Final { method, call_id, in_dialog, code, answer } = progress else { return };
+        let at = self.wall(now);
+        if let (Some(answer), Some(flow)) = (answer, flow) {
+            self.calls.answered(&call_id, at, &answer.0, &answer.1, flow);
+        } else if method == Method::BYE || (method == Method::INVITE && !in_dialog && code >= 300) {
+            // A re-INVITE that fails leaves the call as it was (RFC 3261 §14.1).
+            self.calls.end(&call_id, at, code);
         }
     }
 
@@ -347,15 +353,15 @@ impl Pbx {
         }
         self.asked += 1;
         let id = QueryId(self.asked);
-        let query = Query { realm: realm.clone(), username: digest.username().to_owned(), dialled: dialled.clone() };
+        let query = Query { realm: realm.clone(), username: digest.username().to_owned(), dialled };
         self.outputs.push_back(Output::Ask { id, query });
-        self.waiting.insert(id, Waiting { incoming, asker, realm, dialled, digest });
+        self.waiting.insert(id, Waiting { incoming, asker, realm, digest });
         Ok(())
     }
 
     /// The store has answered: authenticate, then register or forward.
     fn decide(&mut self, now: Instant, waiting: Waiting, facts: Facts) {
-        let Waiting { incoming, asker, realm, dialled, digest } = waiting;
+        let Waiting { incoming, asker, realm, digest } = waiting;
         let Incoming { transaction, request, flow } = &incoming;
         let transaction = *transaction;
         if !facts.serves {
@@ -394,8 +400,7 @@ impl Pbx {
                 self.endpoint.respond(now, transaction, response);
             }
             Asker::Proxy => {
-                let dialled = dialled.unwrap_or_default();
-                if let Err(response) = self.forward_to_target(now, &incoming, &realm, &dialled, &facts) {
+                if let Err(response) = self.forward_to_target(now, &incoming, &realm, &facts) {
                     self.endpoint.respond(now, transaction, response);
                 }
             }

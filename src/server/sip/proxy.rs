@@ -41,7 +41,7 @@ enum Deadline {
 }
 
 /// What a response meant for the request, for whoever keeps a list of calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     None,
     /// This is the final response that went upstream.
@@ -51,6 +51,8 @@ pub enum Progress {
         /// The request had a To tag: it changes or ends a call that there is.
         in_dialog: bool,
         code: u16,
+        /// The INVITE that began the call, as it came in, and the answer to it.
+        answer: Option<Box<(Request, Response)>>,
     },
 }
 
@@ -116,8 +118,20 @@ impl Proxy {
         server: ServerTransactionId,
         cancel: &Request,
     ) -> bool {
+        let reason = cancel.headers.get("Reason").unwrap_or("SIP;cause=487;text=\"The caller hung up\"");
+        self.give_up(now, endpoint, server, reason)
+    }
+
+    /// Nobody is to answer this request any more. Whether it was ours.
+    pub fn give_up(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        server: ServerTransactionId,
+        reason: &str,
+    ) -> bool {
         let Some(context) = self.contexts.get_mut(&server) else { return false };
-        let step = context.handle_cancel(cancel);
+        let step = context.give_up(reason);
         perform(now, endpoint, server, step);
         true
     }
@@ -158,12 +172,7 @@ impl Proxy {
         let was_over = context.is_over();
         let step = input(context);
         let progress = match &step.upstream {
-            Some(response) if !response.is_provisional() => Progress::Final {
-                method: context.request.method.clone(),
-                call_id: context.request.headers.call_id().unwrap_or_default().to_owned(),
-                in_dialog: context.request.headers.to().is_ok_and(|to| to.tag().is_some()),
-                code: response.code(),
-            },
+            Some(response) if !response.is_provisional() => final_of(&context.request, response),
             Some(_) | None => Progress::None,
         };
         if context.is_over() && !was_over {
@@ -195,6 +204,18 @@ impl Proxy {
         if let Some(at) = self.branches.get_mut(&client).and_then(|branch| branch.timer_c.take()) {
             self.deadlines.remove(&(at, Deadline::TimerC(client)));
         }
+    }
+}
+
+fn final_of(request: &Request, response: &Response) -> Progress {
+    let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
+    let begins = request.method == Method::INVITE && !in_dialog && response.is_success();
+    Progress::Final {
+        method: request.method.clone(),
+        call_id: request.headers.call_id().unwrap_or_default().to_owned(),
+        in_dialog,
+        code: response.code(),
+        answer: begins.then(|| Box::new((request.clone(), response.clone()))),
     }
 }
 

@@ -90,13 +90,12 @@ impl ResponseContext {
         self.handle_response(branch, response)
     }
 
-    /// The caller gave up (RFC 3261 §16.10); the 487s of the branches answer it.
-    pub fn handle_cancel(&mut self, cancel: &Request) -> Step {
+    /// The caller gave up (RFC 3261 §16.10), or somebody did for him; the 487s of the branches answer it.
+    pub fn give_up(&mut self, reason: &str) -> Step {
         if self.phase != Phase::Proceeding {
             return Step::default();
         }
         self.phase = Phase::Ending { cancelled: true };
-        let reason = cancel.headers.get("Reason").unwrap_or("SIP;cause=487;text=\"The caller hung up\"");
         Step { upstream: None, cancel: Some((self.pending(), reason.to_owned())) }
     }
 

@@ -28,6 +28,8 @@ pub struct Facts {
     /// The registration that the digest user is of, where somebody was dialled.
     pub caller: Option<Registration>,
     pub target: Target,
+    /// What was dialled is an emergency number.
+    pub emergency: bool,
 }
 
 /// What a dialled number is.
@@ -46,12 +48,13 @@ impl Query {
     pub async fn ask(&self, registry: &Registry) -> Result<Facts, StoreError> {
         let credentials = registry.credentials(&self.realm, &self.username).await?;
         let serves = credentials.is_some() || registry.serves(&self.realm).await?;
-        let (mut caller, mut target) = (None, Target::Unknown);
+        let (mut caller, mut target, mut emergency) = (None, Target::Unknown, false);
         if let (Some(credentials), Some(dialled)) = (&credentials, &self.dialled) {
             caller = registry.registration(&self.realm, &credentials.registration).await?;
             target = self.target(registry, dialled).await?;
+            emergency = registry.is_emergency(dialled).await?;
         }
-        Ok(Facts { serves, credentials, caller, target })
+        Ok(Facts { serves, credentials, caller, target, emergency })
     }
 
     async fn target(&self, registry: &Registry, dialled: &str) -> Result<Target, StoreError> {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     server::{
+        calls::Records,
         clock::Clock,
         contacts::{Contact, Order},
         notices::{Notice, Notices},
@@ -56,11 +57,12 @@ pub struct SipServer {
     registry: Registry,
     keeper: Keeper,
     refusals: Refusals,
+    records: Records,
     notices: Notices,
     orders: mpsc::Receiver<Order>,
     answers: JoinSet<(QueryId, Result<Facts, String>)>,
-    /// Runs beside, and ends with this.
-    _recorder: JoinSet<()>,
+    /// They run beside, and end with this.
+    _recorders: JoinSet<()>,
 }
 
 impl SipServer {
@@ -92,6 +94,8 @@ impl SipServer {
         let (refusals, recorder) = Refusals::new(store.clone(), clock.clone());
         let mut recording = JoinSet::new();
         recording.spawn(recorder.run());
+        let (records, recorder) = Records::new(store.clone());
+        recording.spawn(recorder.run());
         Ok(Self {
             udp,
             listener,
@@ -101,10 +105,11 @@ impl SipServer {
             registry: Registry::new(store.clone(), clock.clone()),
             keeper: Keeper::new(store.clone()),
             refusals,
+            records,
             notices,
             orders,
             answers: JoinSet::new(),
-            _recorder: recording,
+            _recorders: recording,
         })
     }
 
@@ -210,6 +215,9 @@ impl SipServer {
             Order::Calls { realm, reply } => {
                 let _ = reply.send(self.pbx.calls(&realm));
             }
+            Order::HangUp { realm, call, reply } => {
+                let _ = reply.send(self.pbx.hang_up(now, &realm, &call));
+            }
         }
     }
 
@@ -263,6 +271,7 @@ impl SipServer {
                     self.keeper.keep(aor, Kept { expires_at: self.pbx.wall(expires), saved, with_hold: hold });
                 }
                 Output::Refused(note) => self.refusals.note(note),
+                Output::Over(record) => self.records.keep(record),
                 Output::Changed(aor) => {
                     self.notices.publish(Notice::Holder { realm: aor.realm, registration: aor.name });
                 }

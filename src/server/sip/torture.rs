@@ -24,7 +24,7 @@ fn answer(name: &str) -> Option<Response> {
             Ok(Message::Response(response)) => Some(response),
             other => panic!("{name}: {other:?}"),
         },
-        Output::Ask { .. } | Output::Changed(_) | Output::Save { .. } | Output::Refused(_) => None,
+        Output::Ask { .. } | Output::Changed(_) | Output::Save { .. } | Output::Refused(_) | Output::Over(_) => None,
     })
 }
 

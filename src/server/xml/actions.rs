@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::{Action, XmlError};
+use super::{Action, XmlError, history};
 use crate::{
     server::{
         api_keys::KeyRow,
+        calls::{self, History},
         contacts::{Call, Contact},
         extensions,
         http::App,
@@ -36,6 +37,8 @@ pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup
             })?;
             Ok(html! { XML { Status { "Success" } Calls { @for call in &calls { (current(call)) } } } })
         }
+        Action::HangUpChannel { channel } => hang_up(app, key, &channel).await,
+        Action::History(wanted) => get_history(app, key, &wanted).await,
         Action::NotHere(reason) => Err(XmlError::refused(reason)),
     }
 }
@@ -64,6 +67,27 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
                 } }
             }
         } }
+    } })
+}
+
+async fn hang_up(app: &App, key: &KeyRow, channel: &str) -> Result<Markup, XmlError> {
+    match app.contacts.hang_up(key.account.realm(), channel).await {
+        Some(true) => Ok(html! { XML { Status { "Success" } Channel { (clean(channel)) } } }),
+        Some(false) => Err(XmlError::refused(
+            "There is no such call in progress that can be ended. GetCurrentCalls lists the calls with their channels.",
+        )),
+        None => Err(XmlError::refused("This TMS does not carry its calls itself, so it cannot end them.")),
+    }
+}
+
+async fn get_history(app: &App, key: &KeyRow, wanted: &History) -> Result<Markup, XmlError> {
+    if !app.keeps_records {
+        return Err(XmlError::refused("This TMS does not carry its calls itself, so it keeps no records of them."));
+    }
+    let records = calls::history(&app.store.within(key.account.id), key.account.id, wanted).await?;
+    Ok(html! { XML {
+        Status { "Success" }
+        Records { @for (id, call) in &records { (history::record(*id, call, wanted.direction)) } }
     } })
 }
 
@@ -106,6 +130,6 @@ fn current(call: &Call) -> Markup {
 }
 
 /// Without the control characters that XML 1.0 §2.2 forbids even escaped; a device may name itself as it likes.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
 }

@@ -2,6 +2,7 @@
 //! docs/tms-xml.md describes it. An error is an answer too, with status 200, for clients read the document only.
 
 mod actions;
+mod history;
 mod request;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,11 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::XmlError;
+use super::{
+    XmlError,
+    history::{self, history},
+};
+use crate::server::calls::{Direction, History};
 
 /// Elements and texts of a request at most; one has about ten.
 const NODES: u32 = 500;
@@ -46,10 +50,14 @@ impl XmlRequest {
         })
     }
 
+    /// A field that may be left out.
+    pub(super) fn optional(&self, name: &str) -> Option<String> {
+        self.fields.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.clone())
+    }
+
     /// A field that the action cannot do without.
-    fn required(&self, name: &str) -> Result<String, XmlError> {
-        let field = self.fields.iter().find(|(n, value)| n == name && !value.is_empty());
-        field.map(|(_, value)| value.clone()).ok_or_else(|| {
+    pub(super) fn required(&self, name: &str) -> Result<String, XmlError> {
+        self.optional(name).ok_or_else(|| {
             XmlError::refused(format!("{} needs the field <{name}>; node names are case sensitive.", self.action))
         })
     }
@@ -78,11 +86,14 @@ pub enum Action {
         username: String,
     },
     GetCurrentCalls,
+    HangUpChannel {
+        channel: String,
+    },
+    /// The three histories.
+    History(History),
     /// An action of the API that this version does not do, with the reason.
     NotHere(&'static str),
 }
-
-const HISTORY: &[&str] = &["pageSize", "startAt", "startDate", "endDate"];
 
 /// Every action of the API, with the fields that it cannot do without.
 pub const ACTIONS: [(&str, &[&str]); 12] = [
@@ -94,9 +105,9 @@ pub const ACTIONS: [(&str, &[&str]); 12] = [
     ("GetCurrentCalls", &[]),
     ("HangUpChannel", &["Channel"]),
     ("Originate", &[]),
-    ("GetInboundCallingHistory", HISTORY),
-    ("GetOutboundCallingHistory", HISTORY),
-    ("GetAnyCallDetailRecords", HISTORY),
+    ("GetInboundCallingHistory", history::FIELDS),
+    ("GetOutboundCallingHistory", history::FIELDS),
+    ("GetAnyCallDetailRecords", history::FIELDS),
     ("GetQueueAnalytics", &["QueueName", "startDate", "endDate"]),
 ];
 
@@ -116,10 +127,14 @@ impl Action {
             "GetFullSipStatus" => Self::GetFullSipStatus { username: request.required("UserName")? },
             "GetCurrentCalls" => Self::GetCurrentCalls,
             "GetCallingCredit" => Self::NotHere("This TMS does no billing yet, so there is no credit to report."),
-            "HangUpChannel" => Self::NotHere("This version of the TMS cannot end calls yet."),
-            "Originate" => Self::NotHere("This version of the TMS cannot start calls yet."),
-            "GetQueueAnalytics" => Self::NotHere("This TMS has no queues yet, so there are no figures to report."),
-            _ => Self::NotHere("This version of the TMS keeps no call records yet."),
+            "HangUpChannel" => Self::HangUpChannel { channel: request.required("Channel")? },
+            "GetInboundCallingHistory" => Self::History(history(request, Direction::Inbound)?),
+            "GetOutboundCallingHistory" => Self::History(history(request, Direction::Outbound)?),
+            "GetAnyCallDetailRecords" => Self::History(history(request, Direction::Any)?),
+            "Originate" => Self::NotHere(
+                "This TMS carries calls between phones and cannot make one itself: dial from the extension's own phone.",
+            ),
+            _ => Self::NotHere("This TMS has no queues yet, so there are no figures to report."),
         })
     }
 }

@@ -77,7 +77,9 @@ async fn each_mistake_has_its_own_error() {
         (request("acme", key, "GetCallingCredit", "").into(), "billing"),
         (request("acme", key, "GetQueueAnalytics", "<QueueName>q</QueueName>").into(), "startDate"),
         (request("acme", key, "GetCurrentCalls", "").into(), "cannot list"),
-        (request("acme", key, "HangUpChannel", "<Channel>1</Channel>").into(), "yet"),
+        (request("acme", key, "HangUpChannel", "<Channel>1</Channel>").into(), "cannot end"),
+        (request("acme", key, "HangUpChannel", "").into(), "needs the field &lt;Channel&gt;"),
+        (request("acme", key, "Originate", "").into(), "cannot make one itself"),
         (b"".to_vec(), "empty"),
         (b"{}".to_vec(), "not well-formed"),
         (b"<XML><Tenant>".to_vec(), "not well-formed"),
@@ -97,6 +99,38 @@ async fn each_mistake_has_its_own_error() {
         assert!(answer.contains(word), "{shown}: {answer}");
     }
     assert!(send(&h, Method::PUT, "").await.contains("POST"));
+}
+
+#[tokio::test]
+async fn a_history_is_asked_for_in_full() {
+    let h = Harness::new().await;
+    let good = [("pageSize", "10"), ("startAt", "0"), ("startDate", "2026-01-01"), ("endDate", "2026-01-01")];
+    let fields = |field: &str, value: &str| {
+        let others = good.iter().filter(|(name, _)| *name != field);
+        let others: String = others.map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
+        format!("{others}<{field}>{value}</{field}>")
+    };
+    for (field, value, said) in [
+        ("pageSize", "1000", "<Records></Records>"),
+        ("endDate", "2026-01-01T08:00:00Z", "<Records></Records>"),
+        ("endDate", "2026-01-01 08:00:00", "<Records></Records>"),
+        ("extension", "100", "<Records></Records>"),
+        ("onlyAnswered", "TRUE", "<Records></Records>"),
+        ("pageSize", "", "needs the field &lt;pageSize&gt;"),
+        ("pageSize", "0", "&lt;pageSize&gt; must be a number from 1 to 1000"),
+        ("pageSize", "1001", "number from 1 to 1000"),
+        ("startAt", "-1", "&lt;startAt&gt; must be a number from 0"),
+        ("startAt", "ten", "must be a number"),
+        ("startDate", "yesterday", "&lt;startDate&gt; must be a date"),
+        ("endDate", "2026-02-30", "&lt;endDate&gt; must be a date"),
+        ("endDate", "2025-12-31", "must not be before"),
+        ("onlyAnswered", "perhaps", "must be true or false"),
+    ] {
+        for action in ["GetInboundCallingHistory", "GetOutboundCallingHistory", "GetAnyCallDetailRecords"] {
+            let answer = ask(&h, action, &fields(field, value)).await;
+            assert!(answer.contains(said), "{field}={value}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::{
     server::{
+        calls::CallRecord,
         refusals::Note,
         registry::{Credentials, Extension, Ha1, Registration, RingGroup, SessionBinding},
         sip::{
@@ -70,6 +71,8 @@ pub struct Bench {
     pub saved: Vec<String>,
     /// Who was not let in.
     pub refused: Vec<Note>,
+    /// Calls that are over.
+    pub over: Vec<CallRecord>,
     entropy: Entropy,
 }
 
@@ -101,6 +104,7 @@ impl Bench {
             changed: Vec::new(),
             saved: Vec::new(),
             refused: Vec::new(),
+            over: Vec::new(),
             entropy,
         }
     }
@@ -324,6 +328,7 @@ impl Bench {
                     Output::Changed(aor) => self.changed.push(aor.name),
                     Output::Save { aor, .. } => self.saved.push(aor.name),
                     Output::Refused(note) => self.refused.push(note),
+                    Output::Over(record) => self.over.push(record),
                 }
             }
             for at in 0..self.phones.len() {
@@ -380,7 +385,8 @@ impl Bench {
             }
             Some(_) | None => Target::Unknown,
         };
-        Facts { serves, credentials, caller, target }
+        let emergency = query.dialled.as_deref() == Some("112");
+        Facts { serves, credentials, caller, target, emergency }
     }
 }
 

@@ -79,6 +79,58 @@ fn the_answer_wins_and_the_loser_hears_that_nobody_missed_a_call() {
 }
 
 #[test]
+fn a_call_is_ended_for_both_sides_as_if_by_the_other() {
+    let Ringing { mut bench, colleague, client, invite, desk, laptop } = ringing();
+    bench.answer(laptop.0, laptop.1, &laptop.2, 200);
+    let ok = bench.final_response(colleague, client);
+    bench.answer(desk.0, desk.1, &desk.2, 487);
+    let mut caller = Dialog::uac(&invite, &ok).expect("a dialog");
+    let mut callee = Dialog::uas(&laptop.2, "tag-100-acme-laptop").expect("a dialog");
+    bench.send_ack(colleague, caller.ack(&invite).expect("an ACK"));
+    // Each has said something since, so that its numbers have gone on.
+    for (from, to, request) in
+        [(colleague, laptop.0, caller.request(Method::INFO)), (laptop.0, colleague, callee.request(Method::INFO))]
+    {
+        bench.send(from, request);
+        let (server, request) = bench.heard_request(to).expect("it arrives");
+        bench.answer(to, server, &request, 200);
+    }
+    let id = bench.pbx.calls("acme")[0].id.clone();
+    assert!(!bench.pbx.hang_up(bench.now, "elsewhere", &id) && !bench.pbx.hang_up(bench.now, "acme", "no such call"));
+    bench.advance(Duration::from_secs(60));
+    assert!(bench.pbx.hang_up(bench.now, "acme", &id));
+    bench.settle();
+    for (at, dialog) in [(colleague, &mut caller), (laptop.0, &mut callee)] {
+        let (server, bye) = bench.heard_request(at).expect("a BYE");
+        assert_eq!(bye.method, Method::BYE);
+        assert_eq!(bye.headers.call_id().ok(), Some(id.as_str()));
+        let from = bye.headers.from().expect("From");
+        assert_eq!(from.tag(), dialog.remote().tag(), "of the dialog that this side knows");
+        dialog.handle_request(&bye).expect("in order");
+        bench.answer(at, server, &bye, 200);
+    }
+    assert!(!bench.pbx.hang_up(bench.now, "acme", &id), "ended twice");
+    assert_at_rest(&mut bench);
+    let over: Vec<_> = bench.over.iter().map(|call| (call.code, call.duration(), call.caller.as_str())).collect();
+    assert_eq!(over, [(200, 60, "101-acme")]);
+}
+
+#[test]
+fn a_call_that_rings_is_ended_too() {
+    let Ringing { mut bench, colleague, client, desk, laptop, .. } = ringing();
+    let id = bench.pbx.calls("acme")[0].id.clone();
+    assert!(bench.pbx.hang_up(bench.now, "acme", &id));
+    bench.settle();
+    for (at, server, request) in [desk, laptop] {
+        assert!(bench.phones[at].heard.iter().any(|event| matches!(event, Event::Cancelled { .. })));
+        bench.answer(at, server, &request, 487);
+    }
+    assert_eq!(bench.final_response(colleague, client).code(), 487);
+    assert_at_rest(&mut bench);
+    assert_eq!(bench.over.iter().map(|call| call.code).collect::<Vec<_>>(), [487]);
+}
+
+#[test]
 fn what_reaches_a_device_is_vouched_for() {
     let Ringing { desk: (_, _, invite), laptop: (_, _, over_tcp), .. } = ringing();
     let header = |name: &str| invite.headers.get(name).unwrap_or_default().to_owned();
