@@ -1,4 +1,7 @@
-//! The TMS's program: serve, migrate, admin create, audit verify, backup, restore, kamailio-config, and the demonstration.
+//! The TMS's program: serve, migrate, admin, audit verify, backup, restore, kamailio-config, and the demonstration.
+
+#[path = "tms/admin.rs"]
+mod admin;
 
 use std::{
     io::{IsTerminal, Write},
@@ -9,15 +12,11 @@ use std::{
 use agent_manager::{
     demo::{Cast, Login, Parties, Stage, StoryError, play},
     server::{
-        audit,
-        clock::Clock,
-        demo_data,
-        http::{problem::ApiError, tls::TlsFiles},
-        kamailio, logins,
-        passwords::{self, Passwords},
-        secrets,
+        audit, demo_data,
+        http::tls::TlsFiles,
+        kamailio,
         serve::{KamailioSide, Server, Settings},
-        store::Store,
+        store::{self, Store},
     },
     sip::digest::Algorithm,
     ua::api::Secret,
@@ -39,10 +38,10 @@ enum Command {
     Serve(Serve),
     /// Create the database or bring it up to date
     Migrate(Database),
-    /// People who run this TMS
+    /// Operators: the people who may manage every account
     Admin {
         #[command(subcommand)]
-        command: Admin,
+        command: admin::Admin,
     },
     /// The record of who did what
     Audit {
@@ -103,19 +102,6 @@ struct KamailioConfig {
 }
 
 #[derive(Subcommand)]
-enum Admin {
-    /// Create an operator, who may manage every account
-    ///
-    /// The password is read from TMS_ADMIN_PASSWORD; without it one is made and printed once.
-    Create {
-        #[arg(long, env = "TMS_ADMIN_USERNAME", default_value = "admin")]
-        username: String,
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
-#[derive(Subcommand)]
 enum Audit {
     /// Read all of it and compare every link: fails when an entry was altered, removed or slipped in
     Verify(Database),
@@ -155,10 +141,11 @@ struct Serve {
     /// How this server is reached from outside: https://tms.example
     #[arg(long, env = "TMS_PUBLIC_URL")]
     public_url: Option<String>,
-    /// A reverse proxy on this machine appends the client's address to X-Forwarded-For; without this, failed attempts to
-    /// sign in count together for everyone who comes through it
-    #[arg(long, env = "TMS_BEHIND_PROXY")]
-    behind_proxy: bool,
+    /// Whether a reverse proxy on this machine appends the client's address to X-Forwarded-For; without that, failed attempts to
+    /// sign in count together for everyone who comes through it. To be said where --public-url is https and --http is plain
+    #[arg(long, env = "TMS_BEHIND_PROXY", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new())]
+    behind_proxy: Option<bool>,
     /// The certificate of --http and its chain, PEM; it and the key are read again at SIGHUP
     #[arg(long, env = "TMS_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -224,7 +211,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("the database is up to date");
             Ok(())
         }
-        Command::Admin { command: Admin::Create { username, database } } => create_admin(&username, &database).await,
+        Command::Admin { command } => command.run().await,
         Command::Audit { command: Audit::Verify(database) } => {
             let store = Store::open(database.url()?).await?;
             println!("{} entries, each follows from the one before", audit::verify(&store).await?);
@@ -266,11 +253,10 @@ impl KamailioConfig {
 
 impl Database {
     fn url(&self) -> anyhow::Result<&str> {
-        let authority = self.database_url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
-        let userinfo = authority.and_then(|a| a.rsplit_once('@')).map(|(userinfo, _)| userinfo);
         ensure!(
-            !userinfo.is_some_and(|u| u.contains(':')),
-            "--database-url must not contain a password: others on this machine can read command lines"
+            !store::tells_password(&self.database_url),
+            "--database-url must not contain a password: others on this machine can read command lines. Give it in PGPASSWORD, or \
+             in a file that PGPASSFILE names"
         );
         Ok(&self.database_url)
     }
@@ -348,7 +334,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         database_url: format!("sqlite://{}", folder.0.join("tms.db").display()),
         public_url: None,
         demo_data: true,
-        behind_proxy: false,
+        behind_proxy: None,
         downloads: None,
     })
     .await?;
@@ -405,28 +391,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-async fn create_admin(username: &str, database: &Database) -> anyhow::Result<()> {
-    let given = std::env::var("TMS_ADMIN_PASSWORD").ok();
-    let password = given.clone().unwrap_or_else(secrets::password);
-    let username = logins::check_username(username)?;
-    passwords::check(&password, &username)?;
-    let store = Store::open(database.url()?).await?;
-    let hash = Passwords::new().hash(&password).await?;
-    let login =
-        logins::NewLogin { username: &username, name: "Operator", email: None, password_hash: &hash, operator: true };
-    let mut tx = store.begin().await?;
-    logins::create(&mut tx, &login, Clock::system().now_ms())
-        .await
-        .map_err(|e| ApiError::from_rule(e, || format!("the user name {username} exists already")))?;
-    audit::record(&mut tx, Clock::system().now_ms(), "create operator", &username).await?;
-    tx.commit().await?;
-    store.close().await;
-    // The only way to learn a password that was made here; one that was given is not repeated.
-    match given {
-        Some(_) => println!("{}", json!({ "username": username })),
-        None => println!("{}", json!({ "username": username, "password": password })),
-    }
-    Ok(())
 }

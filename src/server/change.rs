@@ -4,7 +4,8 @@ use super::{
     accounts::AccountRow,
     audit,
     http::{App, input::Peer, problem::Answer},
-    sessions::{Ended, Manager},
+    outbox,
+    sessions::{Concerns, Ended, Manager},
     store::Tx,
 };
 
@@ -13,6 +14,8 @@ pub struct Change<'a> {
     pub tx: Tx,
     /// What else ends by it than what the account's rules forbid.
     pub ended: Ended,
+    /// Everybody on the account, unless it is said more exactly.
+    pub concerns: Concerns,
     app: &'a App,
     manager: &'a Manager,
     peer: Peer,
@@ -21,24 +24,20 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     pub async fn begin(app: &'a App, manager: &'a Manager, peer: Peer, account: &'a AccountRow) -> Answer<Self> {
-        Ok(Self {
-            tx: app.store.within(account.id).begin().await?,
-            ended: Ended::default(),
-            app,
-            manager,
-            peer,
-            account,
-        })
+        let tx = app.store.within(account.id).begin().await?;
+        Ok(Self { tx, ended: Ended::default(), concerns: Concerns::Account, app, manager, peer, account })
     }
 
     /// Keeps the change; the audit says who did `action` to `object`. Sessions, SIP credentials and contacts that the
-    /// account's rules no longer allow end in the same transaction, and it is told once it is kept.
+    /// account's rules no longer allow to whom it concerns end in the same transaction, and it is told once it is kept.
     pub async fn commit(self, action: &str, object: &str) -> Answer<()> {
-        let Self { mut tx, mut ended, app, manager, peer, account } = self;
+        let Self { mut tx, mut ended, concerns, app, manager, peer, account } = self;
+        let now = app.clock.now_ms();
         audit::record_in(&mut tx, app, Some(account.id), &manager.username, peer, action, object).await?;
-        ended.enforce(&mut tx, account.id, app.clock.now_ms()).await?;
+        ended.enforce(&mut tx, (account.id, account.realm()), concerns, now).await?;
+        let letter = outbox::post(&mut tx, ended, now).await?;
         tx.commit().await?;
-        ended.tell(app, Some(account)).await;
+        app.outbox.send(letter).await;
         Ok(())
     }
 }

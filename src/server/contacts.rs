@@ -38,7 +38,7 @@ pub struct Call {
     pub answered: bool,
 }
 
-/// What the HTTP side asks or orders. Dropping a `reply` unanswered means "not known here".
+/// What the HTTP side asks or orders. Dropping a `reply` unanswered means "not known here", or that it could not be done.
 #[derive(Debug)]
 pub enum Order {
     /// The contacts of these registrations.
@@ -56,6 +56,11 @@ pub enum Order {
     /// Ends this call of a realm on both sides; answered with whether there is such a call that can be ended.
     HangUp { realm: String, call: String, reply: oneshot::Sender<bool> },
 }
+
+/// The SIP side could not carry an order out; later it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the SIP side does not answer")]
+pub struct Undone;
 
 /// How long a takeover keeps others away while the new holder has not registered yet.
 pub const TAKEOVER_HOLD: std::time::Duration = std::time::Duration::from_secs(30);
@@ -78,18 +83,24 @@ impl Contacts {
         self.ask(|reply| Order::Held { realm, registrations, reply }).await.unwrap_or_default()
     }
 
-    pub async fn take_over(&self, realm: &str, registration: &str, session: i64, instance_id: &str) {
+    pub async fn take_over(
+        &self,
+        realm: &str,
+        registration: &str,
+        session: i64,
+        instance_id: &str,
+    ) -> Result<(), Undone> {
         let (realm, registration, instance_id) = (realm.to_owned(), registration.to_owned(), instance_id.to_owned());
-        let _ = self.ask(|reply| Order::TakeOver { realm, registration, session, instance_id, reply }).await;
+        self.order(|reply| Order::TakeOver { realm, registration, session, instance_id, reply }).await
     }
 
-    pub async fn end_session(&self, session: i64) {
-        let _ = self.ask(|reply| Order::EndSession { session, reply }).await;
+    pub async fn end_session(&self, session: i64) -> Result<(), Undone> {
+        self.order(|reply| Order::EndSession { session, reply }).await
     }
 
-    pub async fn remove(&self, realm: &str, registration: &str) {
+    pub async fn remove(&self, realm: &str, registration: &str) -> Result<(), Undone> {
         let (realm, registration) = (realm.to_owned(), registration.to_owned());
-        let _ = self.ask(|reply| Order::Remove { realm, registration, reply }).await;
+        self.order(|reply| Order::Remove { realm, registration, reply }).await
     }
 
     /// `None` where the SIP side does not keep a list of calls.
@@ -102,6 +113,15 @@ impl Contacts {
     pub async fn hang_up(&self, realm: &str, call: &str) -> Option<bool> {
         let (realm, call) = (realm.to_owned(), call.to_owned());
         self.ask(|reply| Order::HangUp { realm, call, reply }).await
+    }
+
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) -> Result<(), Undone> {
+        let (reply, answer) = oneshot::channel();
+        match self.0.send(order(reply)).await {
+            Ok(()) => answer.await.map_err(|_| Undone),
+            // Without a SIP side nothing is held.
+            Err(_) => Ok(()),
+        }
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
@@ -121,6 +141,6 @@ mod tests {
         drop(orders);
         assert_eq!(contacts.held("acme", vec!["100-acme".into()]).await, vec![]);
         assert_eq!(contacts.calls("acme").await, None);
-        contacts.take_over("acme", "100-acme", 1, "urn:uuid:1").await;
+        assert_eq!(contacts.take_over("acme", "100-acme", 1, "urn:uuid:1").await, Ok(()));
     }
 }

@@ -20,6 +20,7 @@ pub mod kamailio;
 pub mod links;
 pub mod logins;
 pub mod notices;
+pub mod outbox;
 pub mod passwords;
 pub mod refusals;
 pub mod registrations;

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    api_keys::KeyLog,
     clock::Clock,
     contacts::Contacts,
     demo_data::{self, Demo},
@@ -20,6 +21,7 @@ use super::{
     },
     kamailio::{KamailioRegistrar, Rpc},
     notices::{Bridge, Notices},
+    outbox::Outbox,
     passwords::Passwords,
     sessions,
     sip::SipServer,
@@ -47,8 +49,8 @@ pub struct Settings {
     pub database_url: String,
     /// How the outside reaches this server through whatever stands before it: `https://tms.example`.
     pub public_url: Option<String>,
-    /// A reverse proxy on this machine appends the client's address to `X-Forwarded-For`.
-    pub behind_proxy: bool,
+    /// Whether a reverse proxy on this machine appends the client's address to `X-Forwarded-For`.
+    pub behind_proxy: Option<bool>,
     /// Seed the demonstration tenant; loopback only.
     pub demo_data: bool,
     /// The folder of the programs that are offered for download; the one of this program where it is `None`.
@@ -89,6 +91,7 @@ pub struct Server {
     stopping: watch::Sender<bool>,
     http_side: JoinSet<()>,
     others: JoinSet<()>,
+    key_log: KeyLog,
     store: Store,
 }
 
@@ -139,6 +142,10 @@ impl Server {
             }
         };
 
+        let (outbox, courier) = Outbox::new(store.clone(), clock.clone(), contacts.clone(), notices.clone());
+        others.spawn(courier.run());
+        let (key_log, log_writer) = KeyLog::new(store.clone(), clock.clone());
+        others.spawn(log_writer.run());
         let (stopping, stop) = watch::channel(false);
         let reach = settings.reach(&http, sip);
         let app = Arc::new(App {
@@ -148,6 +155,8 @@ impl Server {
             throttle: Throttle::default(),
             contacts,
             notices,
+            outbox,
+            key_log: key_log.clone(),
             reach,
             keeps_records: settings.sip.is_some(),
             downloads: settings.downloads.clone().or_else(beside_this_program),
@@ -160,13 +169,14 @@ impl Server {
         }
         let mut http_side = JoinSet::new();
         http_side.spawn(listener::serve(socket, acceptors, http::router(app), stop, listener::Limits::default()));
-        Ok(Self { http, sip, demo, stopping, http_side, others, store })
+        Ok(Self { http, sip, demo, stopping, http_side, others, key_log, store })
     }
 
     /// Stops accepting, lets what is under way end, closes the database.
     pub async fn stop(mut self) {
         let _ = self.stopping.send(true);
         while self.http_side.join_next().await.is_some() {}
+        self.key_log.flush().await;
         self.others.shutdown().await;
         self.store.close().await;
     }
@@ -207,6 +217,13 @@ impl Settings {
             Some(url) if host(url).is_none() => refuse(format!(
                 "--public-url {url} must read https://tms.example, or http://127.0.0.1:8080 on loopback"
             )),
+            Some(url) if url.starts_with("https://") && self.tls.is_none() && self.behind_proxy.is_none() => {
+                refuse(format!(
+                    "--public-url {url} needs something with TLS before --http, which is plain: say --behind-proxy=true if that \
+                     appends the client's address to X-Forwarded-For, or =false if not; then all who come through it count as \
+                     one where attempts to sign in are limited"
+                ))
+            }
             Some(url) if self.tls.is_some() && !url.starts_with("https://") => {
                 refuse(format!("--public-url {url} must begin with https://, since --tls-cert makes it so"))
             }
@@ -240,7 +257,7 @@ impl Settings {
             outbound_proxy: format!("sip:{place};lr"),
             transports: vec!["udp".into(), "tcp".into()],
         });
-        Reach { url: url.trim_end_matches('/').to_owned(), sip, behind_proxy: self.behind_proxy }
+        Reach { url: url.trim_end_matches('/').to_owned(), sip, behind_proxy: self.behind_proxy == Some(true) }
     }
 }
 
@@ -293,7 +310,7 @@ mod tests {
             kamailio: None,
             database_url: "sqlite::memory:".into(),
             public_url: None,
-            behind_proxy: false,
+            behind_proxy: None,
             demo_data: false,
             downloads: None,
         }
@@ -303,6 +320,10 @@ mod tests {
     fn what_would_not_be_safe_is_refused_in_a_sentence() {
         let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
         let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
+        let behind = |behind_proxy, sip| {
+            let public_url = Some("https://tms.example:8443/".into());
+            Settings { public_url, behind_proxy, sip: Some(sip), ..settings() }
+        };
         let kamailio = |proxy: &str| Some(KamailioSide { rpc: Vec::new(), proxy: proxy.to_owned() });
         let tls = Some(TlsFiles { certificate: "a.pem".into(), key: "a.key".into() });
         let https = |http, public_url: Option<&str>| {
@@ -321,7 +342,12 @@ mod tests {
             (Settings { public_url: Some("http://tms.example".into()), ..settings() }, Some("https://")),
             (Settings { public_url: Some("https://user:pw@tms.example".into()), ..settings() }, Some("https://")),
             (Settings { public_url: Some("https://".into()), ..settings() }, Some("https://")),
-            (Settings { public_url: Some("https://tms.example:8443/".into()), sip: Some(any), ..settings() }, None),
+            (
+                Settings { public_url: Some("https://tms.example:8443/".into()), ..settings() },
+                Some("--behind-proxy=true"),
+            ),
+            (behind(Some(true), any), None),
+            (behind(Some(false), any), None),
             (Settings { sip: Some(lan), ..settings() }, None),
             (Settings { kamailio: kamailio("me@sip.example"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example;lr"), ..settings() }, Some("--sip-proxy")),

@@ -1,9 +1,13 @@
-//! Failed attempts to sign in, counted per address and per address with login, in bounded memory.
+//! Failed attempts to sign in, counted per address ([`network`]) and per address with login, in bounded memory.
 //!
 //! A login by itself is not counted: whoever knows its name could lock its owner out. The owner's own address is another
 //! than the attacker's, and every attempt from anywhere waits for one of two argon2 computations.
 
-use std::{collections::HashMap, net::IpAddr, sync::Mutex};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::Mutex,
+};
 
 use jiff::Timestamp;
 
@@ -38,7 +42,8 @@ impl Throttle {
     /// Begins an attempt. `Err`: too many failed; seconds until the next makes sense.
     pub fn attempt(&self, address: IpAddr, login: &str, now: Timestamp) -> Result<Attempt, u64> {
         let now = now.as_second();
-        let who = [Who::Address(address), Who::Login(address, login.chars().take(100).collect())];
+        let network = network(address);
+        let who = [Who::Address(network), Who::Login(network, login.chars().take(100).collect())];
         let mut failures = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (one, most) in who.iter().zip([PER_ADDRESS, PER_LOGIN]) {
             let Some(times) = failures.get_mut(one) else { continue };
@@ -66,6 +71,15 @@ impl Throttle {
     /// The attempt succeeded: the login's earlier failures from here are forgotten with it.
     pub fn forgive(&self, attempt: &Attempt) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&attempt.who[1]);
+    }
+}
+
+/// What counts as one caller: of IPv6 the first 64 bits, for whoever has one such address has them all (RFC 4291 §2.5.1); an IPv4
+/// address that is written as one of IPv6 is itself.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -123,6 +137,21 @@ mod tests {
             throttle.failed(&attempt);
         }
         assert_eq!(throttle.attempt(HERE, "another", at(1)).expect_err("blocked"), 299);
+    }
+
+    #[test]
+    fn who_has_a_network_has_one_place_in_the_count() {
+        let throttle = Throttle::default();
+        let address = |network: u16, host: u16| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
+        for host in 0..PER_LOGIN as u16 {
+            assert!(throttle.attempt(address(1, host), "a", at(0)).is_ok());
+        }
+        assert!(
+            throttle.attempt(address(1, 999), "a", at(0)).is_err(),
+            "each of 2^64 addresses has a count of its own"
+        );
+        assert!(throttle.attempt(address(2, 1), "a", at(0)).is_ok(), "the neighbour is not locked out");
+        assert_eq!(network("::ffff:10.0.0.1".parse().expect("an address")), HERE);
     }
 
     #[test]

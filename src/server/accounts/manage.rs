@@ -15,7 +15,7 @@ use crate::{
             problem::{Answer, ApiError},
         },
         registrations,
-        sessions::{Manager, Right},
+        sessions::{Concerns, Manager, Right},
     },
     tms::wire::{Account, Edition},
 };
@@ -131,6 +131,11 @@ pub async fn update(
         .map_err(|e| ApiError::from_rule(e, || "This realm exists already; choose another.".to_owned()))?;
     if !row.enabled {
         kept.ended.empty(registrations::names_in(&mut kept.tx, row.id).await?);
+    }
+    let as_before = (row.enabled, &row.account.realm, row.account.edition)
+        == (account.enabled, &account.account.realm, account.account.edition);
+    if as_before {
+        kept.concerns = Concerns::Nobody;
     }
     kept.commit("alter account", tenant).await?;
     Ok(queries::managed(&app.store, account.id).await?)

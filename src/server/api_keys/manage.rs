@@ -14,7 +14,7 @@ use crate::server::{
         problem::{Answer, ApiError, kind},
     },
     secrets,
-    sessions::{Manager, Right},
+    sessions::{Concerns, Manager, Right},
 };
 
 /// What a key opens.
@@ -71,6 +71,14 @@ pub struct ManagedKey {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl ManagedKey {
+    /// Whether it opens this now.
+    pub fn usable_for(&self, wanted: Scope, now: Timestamp) -> bool {
+        let fits = self.scope == Scope::All || self.scope == wanted;
+        fits && self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 pub struct NewKey {
     pub name: String,
@@ -113,12 +121,14 @@ pub struct KeyUse {
 
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedKey>> {
     let access = manager.account(app, tenant, Right::SeeKeys).await?;
+    app.key_log.flush().await;
     let found = queries::list(&app.store.within(access.account.id), access.account.id, page).await?;
     Ok(page.of(found, |row| row))
 }
 
 pub async fn read(app: &App, manager: &Manager, tenant: &str, id: i64) -> Answer<ManagedKey> {
     let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
+    app.key_log.flush().await;
     queries::by_id(&app.store.within(account.id), account.id, id).await?.ok_or_else(|| unknown(id))
 }
 
@@ -135,6 +145,7 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, tenant: &str, want
     let mut change = Change::begin(app, manager, peer, &account).await?;
     let row = NewKeyRow { account: account.id, name: &name, scope: wanted.scope, expires_at };
     let id = queries::create(&mut change.tx, &row, &key, now).await?;
+    change.concerns = Concerns::Nobody;
     change.commit("create api key", &key.prefix).await?;
     Ok(MadeKey { id, name, tenant: account.account.tenant, prefix: key.prefix, key: key.key })
 }
@@ -165,6 +176,7 @@ pub async fn rotate(
             "The key was rotated or revoked since you looked. Look at the list again; nothing was changed.",
         ));
     }
+    change.concerns = Concerns::Nobody;
     change.commit("rotate api key", &key.prefix).await?;
     Ok(MadeKey { id, name, tenant: account.account.tenant, prefix: key.prefix, key: key.key })
 }

@@ -1,5 +1,6 @@
 //! API keys: named, shown once, stored hashed, their use logged.
 
+mod log;
 pub mod manage;
 mod queries;
 mod routes;
@@ -7,7 +8,8 @@ mod routes;
 mod tests;
 
 pub use self::{
+    log::{KeyLog, LogWriter},
     manage::Scope,
-    queries::{KeyRow, NewKeyRow, create, find, first, log_use, must_be_usable, of_extension, revoke, usable},
+    queries::{KeyRow, NewKeyRow, create, find, first, forget_uses, must_be_usable, of_extension, revoke, usable},
     routes::routes,
 };

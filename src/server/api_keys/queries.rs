@@ -1,19 +1,22 @@
 //! Queries about API keys.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use super::manage::{KeyUse, ManagedKey, Scope};
+use super::{
+    log::Use,
+    manage::{KeyUse, ManagedKey, Scope},
+};
 use crate::server::{
     accounts::{self, AccountRow},
     clock,
     http::{
-        App,
-        input::Peer,
         page::Page,
         problem::{Answer, ApiError},
     },
     secrets,
-    store::{Row, Store, Tx, query},
+    store::{Executor, Row, Store, Tx, query},
 };
 
 /// A key that was not revoked, and the account it stands for.
@@ -59,6 +62,16 @@ macro_rules! select {
     };
 }
 
+/// The keys that fit the rest of the statement, as they are shown.
+macro_rules! managed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, prefix, scope, created_at, last_used_at, expires_at, former_until, revoked_at FROM api_key ",
+            $rest
+        )
+    };
+}
+
 /// The key with this secret, or with the one before it while that still works. `None`: unknown or revoked.
 pub async fn find(store: &Store, key: &str, now: i64) -> Result<Option<KeyRow>, sqlx::Error> {
     if !secrets::ApiKey::is_whole(key) {
@@ -83,16 +96,8 @@ pub async fn of_extension(tx: &mut Tx, extension: i64) -> Result<Option<KeyRow>,
 
 /// Whether the key may be enabled on an extension of this account.
 pub async fn usable(tx: &mut Tx, account: i64, key: i64, now: i64) -> Result<bool, sqlx::Error> {
-    let row = query(
-        "SELECT 1 FROM api_key WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL AND scope <> 'xml'
-             AND (expires_at IS NULL OR expires_at > $3)",
-    )
-    .bind(key)
-    .bind(account)
-    .bind(now)
-    .fetch_optional(tx)
-    .await?;
-    Ok(row.is_some())
+    let key = by_id(tx, account, key).await?;
+    Ok(key.is_some_and(|key| key.usable_for(Scope::Agent, clock::from_ms(now))))
 }
 
 /// As [`usable`], in words.
@@ -115,11 +120,9 @@ pub struct NewKeyRow<'a> {
 
 /// The account's first key with which Agent Manager can sign in.
 pub async fn first(tx: &mut Tx, account: i64, now: i64) -> Result<Option<i64>, sqlx::Error> {
-    let row = query(
-        "SELECT min(id) AS id FROM api_key WHERE account_id = $1 AND revoked_at IS NULL AND scope <> 'xml'
-             AND (expires_at IS NULL OR expires_at > $2)",
-    );
-    row.bind(account).bind(now).scalar(tx).await
+    let rows = query(managed!("WHERE account_id = $1 AND revoked_at IS NULL ORDER BY id")).bind(account);
+    let keys = rows.fetch_all(tx).await?.iter().map(managed).collect::<Result<Vec<_>, _>>()?;
+    Ok(keys.iter().find(|key| key.usable_for(Scope::Agent, clock::from_ms(now))).map(|key| key.id))
 }
 
 /// Stores a new key's prefix and hash.
@@ -185,19 +188,53 @@ pub async fn revoke(connection: &mut Tx, account: i64, key: i64, now: i64) -> Re
     Ok(revoked == 1)
 }
 
-/// Logs what a key was used for.
-pub async fn log_use(app: &App, key: i64, peer: Peer, request: &str) -> Result<(), sqlx::Error> {
-    let now = app.clock.now_ms();
-    let mut tx = app.store.begin().await?;
-    query("INSERT INTO api_key_use (api_key_id, at, address, request) VALUES ($1, $2, $3, $4)")
-        .bind(key)
-        .bind(now)
-        .bind(peer.ip().to_string())
-        .bind(request)
+/// Logs what keys were used for.
+pub async fn log(store: &Store, uses: &[Use]) -> Result<(), sqlx::Error> {
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let mut tx = store.begin().await?;
+    let mut last = BTreeMap::new();
+    for one in uses {
+        query(
+            "INSERT INTO api_key_use (api_key_id, at, address, request)
+             SELECT id, $2, $3, $4 FROM api_key WHERE id = $1",
+        )
+        .bind(one.key)
+        .bind(one.at)
+        .bind(&one.address)
+        .bind(&one.request)
         .execute(&mut tx)
         .await?;
-    query("UPDATE api_key SET last_used_at = $1 WHERE id = $2").bind(now).bind(key).execute(&mut tx).await?;
+        last.insert(one.key, one.at);
+    }
+    for (key, at) in last {
+        query("UPDATE api_key SET last_used_at = $1 WHERE id = $2").bind(at).bind(key).execute(&mut tx).await?;
+    }
     tx.commit().await
+}
+
+/// How long uses are kept, and how many of each key: an integration that asks every second writes millions.
+const USES_KEPT_MS: i64 = 90 * 24 * 3600 * 1000;
+const USES_OF_A_KEY: i64 = 10_000;
+/// Keys without a use within so long have lost what is beyond that already.
+const LATELY_MS: i64 = 10 * 60 * 1000;
+
+/// Removes what is logged beyond that.
+pub async fn forget_uses(store: &Store, now: i64) -> Result<(), sqlx::Error> {
+    query("DELETE FROM api_key_use WHERE at <= $1").bind(now - USES_KEPT_MS).execute(store).await?;
+    let keys = query("SELECT id FROM api_key WHERE last_used_at > $1").bind(now - LATELY_MS).fetch_all(store).await?;
+    for key in &keys {
+        query(
+            "DELETE FROM api_key_use WHERE api_key_id = $1 AND at <= (
+                 SELECT at FROM api_key_use WHERE api_key_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2)",
+        )
+        .bind(key.try_get::<i64>("id")?)
+        .bind(USES_OF_A_KEY)
+        .execute(store)
+        .await?;
+    }
+    Ok(())
 }
 
 /// The name of a key of the account, revoked or not.
@@ -207,24 +244,16 @@ pub async fn name(store: &Store, account: i64, key: i64) -> Result<Option<String
 }
 
 /// The key, revoked or not.
-pub async fn by_id(store: &Store, account: i64, key: i64) -> Result<Option<ManagedKey>, sqlx::Error> {
-    let row = query(
-        "SELECT id, name, prefix, scope, created_at, last_used_at, expires_at, former_until, revoked_at FROM api_key
-         WHERE account_id = $1 AND id = $2",
-    )
-    .bind(account)
-    .bind(key)
-    .fetch_optional(store)
-    .await?;
+pub async fn by_id(from: impl Into<Executor<'_>>, account: i64, key: i64) -> Result<Option<ManagedKey>, sqlx::Error> {
+    let row = query(managed!("WHERE account_id = $1 AND id = $2")).bind(account).bind(key).fetch_optional(from).await?;
     row.as_ref().map(managed).transpose()
 }
 
 pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<ManagedKey>> {
-    let rows = query(
-        "SELECT id, name, prefix, scope, created_at, last_used_at, expires_at, former_until, revoked_at FROM api_key
-         WHERE account_id = $1 AND (lower(name) LIKE lower($2) ESCAPE '!' OR prefix LIKE $2 ESCAPE '!')
-         ORDER BY id LIMIT $3 OFFSET $4",
-    )
+    let rows = query(managed!(
+        "WHERE account_id = $1 AND (lower(name) LIKE lower($2) ESCAPE '!' OR prefix LIKE $2 ESCAPE '!')
+         ORDER BY id LIMIT $3 OFFSET $4"
+    ))
     .bind(account)
     .bind(page.pattern()?)
     .bind(page.rows())

@@ -4,7 +4,12 @@ use serde_json::json;
 
 use crate::server::store::query;
 use crate::{
-    server::{http::testing::Harness, secrets, sessions},
+    server::{
+        http::{input::Peer, testing::Harness},
+        secrets, sessions,
+        setup::{self, NewAgent},
+        web::testing::Browser,
+    },
     tms::wire::problem,
 };
 
@@ -121,4 +126,53 @@ async fn a_key_opens_what_it_is_for_until_it_expires() {
     assert!(expired.string("detail").contains("expired"), "{}", expired.text);
     sessions::purge(&h.app).await.expect("purges");
     assert!(h.sip.ordered().iter().any(|order| order.starts_with("end session")), "{:?}", h.sip.ordered());
+}
+
+#[tokio::test]
+async fn each_key_has_its_own_room_in_the_log() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    h.agent().await;
+    let quiet = h.post(KEYS, json!({"name": "Quiet"})).token(&operator).send().await.json["id"].clone();
+    h.app.key_log.flush().await;
+    let many = "INSERT INTO api_key_use (api_key_id, at, address, request)
+        SELECT k.id, u.at - n, u.address, u.request
+        FROM api_key_use u, api_key k,
+            (WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 12000) SELECT n FROM c) AS c
+        WHERE k.id = u.api_key_id OR (k.name = 'Quiet' AND n <= 5)";
+    query(many).execute(&h.app.store).await.expect("inserts");
+    sessions::purge(&h.app).await.expect("purges");
+    let left = async |of: &'static str| query(of).scalar::<i64>(&h.app.store).await.expect("counts");
+    let busy =
+        left("SELECT count(*) FROM api_key_use u JOIN api_key k ON k.id = u.api_key_id WHERE k.name <> 'Quiet'").await;
+    assert_eq!(busy, 10_000);
+    let uses = h.get(&format!("{KEYS}/{quiet}/uses")).token(&operator).send().await;
+    assert_eq!(uses.json.as_array().map(Vec::len), Some(5), "it was crowded out");
+}
+
+#[tokio::test]
+async fn a_key_that_has_expired_is_not_offered_or_kept() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let add = |name: &str, scope: &str, hours: i64| {
+        let end = h.app.clock.now() + jiff::SignedDuration::from_hours(hours);
+        h.post(KEYS, json!({"name": name, "scope": scope, "expires_at": end})).token(&operator).send()
+    };
+    let short = add("Short", "all", 1).await.json["id"].clone();
+    add("Lasting XML", "xml", 100).await;
+    let path = "/v1/accounts/acme/extensions/101";
+    assert_eq!(h.patch(path, json!({"api_key": short})).token(&operator).send().await.status.as_u16(), 200);
+    h.pass(2 * 3600);
+    let browser = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    for page in ["/accounts/acme/extensions/101/api-key", "/accounts/acme/set-up/101"] {
+        let page = browser.open(page).await;
+        assert!(!page.has("Short (") && !page.has("Lasting XML ("), "{}", page.text());
+    }
+    let operator = h.operator().await;
+    let manager = sessions::Manager::of_token(&h.app, &operator, sessions::Carrier::Token).await.expect("signed in");
+    let (peer, agent) = (Peer(([127, 0, 0, 1], 1).into()), NewAgent::default());
+    let agent = NewAgent { name: Some("Nina".into()), username: Some("nina@acme.example".into()), ..agent };
+    setup::begin(&h.app, &manager, peer, ("acme", "101"), agent).await.expect("set up");
+    let kept = h.get(path).token(&operator).send().await.json["api_key"].clone();
+    assert_ne!(kept, short, "a key that opens nothing is kept");
 }

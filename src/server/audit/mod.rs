@@ -9,6 +9,6 @@ mod routes;
 mod tests;
 
 pub use self::{
-    queries::{AuditError, record, record_in, verify},
+    queries::{AuditError, record, record_in, record_own, verify},
     routes::routes,
 };

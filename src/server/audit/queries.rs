@@ -45,6 +45,20 @@ pub async fn record_in(
     append(connection, &event).await
 }
 
+/// As [`record_in`], of what a login does about itself: on its account where it has one alone; otherwise operators see it.
+pub async fn record_own(
+    tx: &mut Tx,
+    app: &App,
+    (login, username): (i64, &str),
+    peer: Peer,
+    action: &str,
+) -> Result<(), sqlx::Error> {
+    let only =
+        query("SELECT CASE WHEN count(*) = 1 THEN min(account_id) END AS account FROM membership WHERE login_id = $1");
+    let account = only.bind(login).scalar(&mut *tx).await?;
+    record_in(tx, app, account, username, peer, action, username).await
+}
+
 /// An entry of somebody at the machine itself.
 pub async fn record(connection: &mut Tx, now: i64, action: &str, object: &str) -> Result<(), sqlx::Error> {
     let (actor, address) = ("tms".to_owned(), "this machine".to_owned());
@@ -155,21 +169,32 @@ pub async fn verify(store: &Store) -> Result<u64, AuditError> {
     Ok(count)
 }
 
-pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<Entry>> {
-    let rows = query(
-        "SELECT at, actor, address, action, object FROM audit
-         WHERE account_id = $1 AND (actor LIKE lower($2) ESCAPE '!' OR action LIKE lower($2) ESCAPE '!'
-             OR lower(object) LIKE lower($2) ESCAPE '!')
-         ORDER BY id DESC LIMIT $3 OFFSET $4",
-    )
-    .bind(account)
-    .bind(page.pattern()?)
-    .bind(page.rows())
-    .bind(page.offset())
-    .fetch_all(store)
-    .await?;
+/// The entries that fit the condition, the newest first, `$1` to `$3` being search, rows and offset.
+macro_rules! entries {
+    ($where:literal) => {
+        concat!(
+            "SELECT t.at, t.actor, t.address, t.action, t.object, a.tenant
+             FROM audit t LEFT JOIN account a ON a.id = t.account_id
+             WHERE ",
+            $where,
+            " (t.actor LIKE lower($1) ESCAPE '!' OR t.action LIKE lower($1) ESCAPE '!'
+                 OR lower(t.object) LIKE lower($1) ESCAPE '!')
+             ORDER BY t.id DESC LIMIT $2 OFFSET $3"
+        )
+    };
+}
+
+/// Of one account, or all there are.
+pub async fn list(store: &Store, account: Option<i64>, page: &Page) -> Answer<Vec<Entry>> {
+    let entries = query(if account.is_some() { entries!("t.account_id = $4 AND") } else { entries!("") });
+    let mut entries = entries.bind(page.pattern()?).bind(page.rows()).bind(page.offset());
+    if let Some(account) = account {
+        entries = entries.bind(account);
+    }
+    let rows = entries.fetch_all(store).await?;
     let read = |row: &Row| {
         Ok::<_, sqlx::Error>(Entry {
+            tenant: row.try_get("tenant")?,
             at: clock::from_ms(row.try_get("at")?),
             actor: row.try_get("actor")?,
             address: row.try_get("address")?,

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{AuditError, verify};
-use crate::server::{http::testing::Harness, store::query};
+use crate::server::{
+    http::testing::{Harness, INSTANCE},
+    store::query,
+};
 
 /// Does what only somebody with the whole database in his hands can do.
 async fn meddle(h: &Harness, statement: &'static str) {
@@ -69,4 +72,23 @@ async fn the_database_refuses_to_alter_the_audit() {
         assert!(query(statement).execute(&h.app.store).await.is_err(), "{statement}");
     }
     assert!(!matches!(verify(&h.app.store).await, Err(AuditError::Broken { .. } | AuditError::CutOff { .. })));
+}
+
+#[tokio::test]
+async fn what_people_do_about_themselves_is_seen_by_their_account_and_by_operators() {
+    let h = Harness::new().await;
+    let (admin, operator) = (h.manager(&h.demo.admin.username, &h.demo.admin.password).await, h.operator().await);
+    let agent = h.agent().await;
+    let body = json!({"instance_id": INSTANCE, "takeover": true});
+    h.post("/v1/me/registrations/100-acme/sip-credential", body).token(&agent).send().await;
+    let actions = async |path: &str, token: &str| {
+        let listed = h.get(path).token(token).send().await;
+        let of = |entry: &serde_json::Value| format!("{} {}", entry["tenant"], entry["action"]).replace('"', "");
+        listed.json.as_array().expect("a list").iter().map(of).collect::<Vec<_>>()
+    };
+    let own = ["acme take over registration", "acme sign in softphone", "acme sign in to manage"];
+    assert_eq!(actions("/v1/accounts/acme/audit", &admin).await, own);
+    let all = [own[0], own[1], "null sign in to manage", own[2]];
+    assert_eq!(actions("/v1/audit", &operator).await, all);
+    assert_eq!(verify(&h.app.store).await.expect("whole"), 4);
 }

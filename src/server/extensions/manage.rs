@@ -15,7 +15,7 @@ use crate::server::{
     },
     logins::{self, MemberRow},
     registrations,
-    sessions::{Manager, Right},
+    sessions::{Concerns, Manager, Right},
     store::Tx,
 };
 
@@ -78,6 +78,7 @@ pub async fn create(
     queries::create(&mut change.tx, &account, &number, &name, app.clock.now_ms())
         .await
         .map_err(|e| ApiError::from_rule(e, taken))?;
+    change.concerns = Concerns::Members(Vec::new());
     change.commit("create extension", &number).await?;
     Ok(ManagedExtension { number, name, enabled: true, login: None, api_key: None })
 }
@@ -95,6 +96,7 @@ pub async fn update(
     let mut kept = Change::begin(app, manager, peer, &account).await?;
     let unknown = || ApiError::not_found(format_args!("The extension {number}"));
     let mut row = queries::by_number(&mut kept.tx, account.id, number).await?.ok_or_else(unknown)?;
+    let before = row.clone();
     if let Some(name) = &change.name {
         row.name = input::text("name", name)?;
     }
@@ -117,6 +119,9 @@ pub async fn update(
         let registrations = registrations::of_extension(&mut kept.tx, row.id).await?;
         kept.ended.empty(registrations.into_iter().map(|r| r.name));
     }
+    let mut owners: Vec<i64> = before.membership.into_iter().chain(row.membership).collect();
+    owners.dedup();
+    kept.concerns = if row == before { Concerns::Nobody } else { Concerns::Members(owners) };
     kept.commit("alter extension", number).await?;
     Ok(shown(row))
 }

@@ -6,7 +6,7 @@ use crate::server::{
     store::{Executor, Row, Store, Tx, query},
 };
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtensionRow {
     pub id: i64,
     pub number: String,

@@ -1,9 +1,9 @@
 //! `Idempotency-Key` on POST: a repeat is answered with what the first one made, never with a secret again.
 //!
-//! Kept are the hash of the key with its caller's token, a fingerprint of the request, and the answer without its secrets. The fingerprint is hashed
+//! It is kept for callers who have proved who they are, so many for each: others could fill the database. Kept are the hash of the key with its caller's token, a fingerprint of the request, and the answer without its secrets. The fingerprint is hashed
 //! together with the key, which is not kept, so nobody can guess a password from it.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Json,
@@ -18,14 +18,17 @@ use sha2::{Digest, Sha256};
 
 use super::{
     App,
-    input::{LARGEST_BODY, too_large},
+    input::{LARGEST_BODY, Peer, too_large},
     problem::{Answer, ApiError, kind},
 };
-use crate::server::secrets;
-use crate::server::store::query;
+use crate::server::{secrets, sessions, store::query, throttle::network};
 
 /// How long an answer is kept.
 pub const KEPT_MS: i64 = 24 * 3600 * 1000;
+/// Answers kept for one caller; the oldest go.
+const PER_CALLER: i64 = 1000;
+/// Whoever gets an answer here that is kept has proved who he is by it; until then he is known by his network.
+const SIGN_INS: [&str; 3] = ["/v1/sessions", "/v1/manage/session", "/v1/link"];
 /// A first request still under way after this was cut off by a crash.
 const ABANDONED_MS: i64 = 60 * 1000;
 
@@ -61,9 +64,17 @@ pub async fn idempotent(State(app): State<Arc<App>>, request: Request, next: Nex
     let Some(key) = request.headers().get(&KEY).filter(|_| request.method() == Method::POST).cloned() else {
         return next.run(request).await;
     };
+    let signs_in = SIGN_INS.contains(&request.uri().path());
+    let network = request.extensions().get::<Peer>().filter(|_| signs_in).map(|peer| network(peer.ip()));
+    let token = sessions::bearer(request.headers()).map(str::to_owned);
+    let caller = match caller(&app, network, token).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => return next.run(request).await,
+        Err(error) => return error.into_response(),
+    };
     // A task of its own: a caller who hangs up must not leave the first request half recorded.
     #[expect(clippy::disallowed_methods, reason = "it outlives its request, on purpose, by one database transaction")]
-    let carried_out = tokio::spawn(answer(app, key, request, next));
+    let carried_out = tokio::spawn(answer(app, caller, key, request, next));
     match carried_out.await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(),
@@ -71,7 +82,16 @@ pub async fn idempotent(State(app): State<Arc<App>>, request: Request, next: Nex
     }
 }
 
-async fn answer(app: Arc<App>, key: HeaderValue, request: Request, next: Next) -> Answer<Response> {
+/// For whom the answer is to be kept; `None`: for nobody.
+async fn caller(app: &App, network: Option<IpAddr>, token: Option<String>) -> Answer<Option<String>> {
+    match (network, token) {
+        (Some(network), _) => Ok(Some(format!("network {network}"))),
+        (None, Some(token)) => Ok(sessions::bearer_of(&app.store, &token, app.clock.now_ms()).await?),
+        (None, None) => Ok(None),
+    }
+}
+
+async fn answer(app: Arc<App>, caller: String, key: HeaderValue, request: Request, next: Next) -> Answer<Response> {
     let key = key.to_str().ok().filter(|k| (1..=255).contains(&k.len()));
     let key = key.ok_or_else(|| ApiError::malformed("Idempotency-Key must have 1 to 255 printable characters."))?;
     let (parts, body) = request.into_parts();
@@ -82,7 +102,7 @@ async fn answer(app: Arc<App>, key: HeaderValue, request: Request, next: Next) -
     // Each caller's keys are its own.
     let key_hash = fingerprint(&[key.as_bytes(), header(&header::AUTHORIZATION)]);
 
-    if let Some(earlier) = reserve(&app, &key_hash, &request_hash).await? {
+    if let Some(earlier) = reserve(&app, &caller, &key_hash, &request_hash).await? {
         return Ok(earlier);
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
@@ -103,21 +123,32 @@ async fn answer(app: Arc<App>, key: HeaderValue, request: Request, next: Next) -
 }
 
 /// Takes the key for this request. `Some`: the answer to the first request that had it.
-async fn reserve(app: &App, key_hash: &str, fingerprint: &str) -> Answer<Option<Response>> {
+async fn reserve(app: &App, caller: &str, key_hash: &str, fingerprint: &str) -> Answer<Option<Response>> {
     let now = app.clock.now_ms();
     query("DELETE FROM idempotency WHERE key_hash = $1 AND answer IS NULL AND created_at < $2")
         .bind(key_hash)
         .bind(now - ABANDONED_MS)
         .execute(&app.store)
         .await?;
-    let taken =
-        query("INSERT INTO idempotency (key_hash, fingerprint, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(key_hash)
-            .bind(fingerprint)
-            .bind(now)
-            .execute(&app.store)
-            .await?;
+    let taken = query(
+        "INSERT INTO idempotency (key_hash, fingerprint, created_at, caller) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(key_hash)
+    .bind(fingerprint)
+    .bind(now)
+    .bind(caller)
+    .execute(&app.store)
+    .await?;
     if taken == 1 {
+        query(
+            "DELETE FROM idempotency WHERE caller = $1 AND answer IS NOT NULL AND created_at <= (
+                 SELECT created_at FROM idempotency WHERE caller = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)",
+        )
+        .bind(caller)
+        .bind(PER_CALLER)
+        .execute(&app.store)
+        .await?;
         return Ok(None);
     }
     let row = query("SELECT fingerprint, status, answer FROM idempotency WHERE key_hash = $1")

@@ -32,11 +32,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{ApiError, kind};
 use super::{
-    accounts, api_keys, audit,
+    accounts,
+    api_keys::{self, KeyLog},
+    audit,
     clock::Clock,
     contacts::Contacts,
     extensions, links, logins,
     notices::Notices,
+    outbox::Outbox,
     passwords::{self, Passwords},
     refusals, registrations, second_factor, sessions, setup,
     store::Store,
@@ -53,6 +56,8 @@ pub struct App {
     pub throttle: Throttle,
     pub contacts: Contacts,
     pub notices: Notices,
+    pub outbox: Outbox,
+    pub key_log: KeyLog,
     pub reach: Reach,
     /// Our own SIP side carries the calls, so that the records of them are here.
     pub keeps_records: bool,
@@ -77,7 +82,7 @@ pub struct Reach {
 pub struct SipReach {
     /// `sip:127.0.0.1:5060;lr`.
     pub outbound_proxy: String,
-    /// Best first: `tcp`, `udp`.
+    /// Best first: `udp`, `tcp`.
     pub transports: Vec<String>,
 }
 

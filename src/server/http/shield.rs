@@ -63,15 +63,20 @@ pub async fn client(State(app): State<Arc<App>>, mut request: Request, next: Nex
         request.extensions_mut().insert(Peer(SocketAddr::new(address, 0)));
     }
     let from = request.extensions().get::<Peer>().map(|p| p.ip());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), without_code(request.uri().path()).to_owned());
     let response = next.run(request).await;
-    // Who is refused is logged here, whatever refused him; a path has no secrets.
+    // Who is refused is logged here, whatever refused him.
     let refused = matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
         || (response.status() == StatusCode::UNAUTHORIZED && method == Method::POST);
     if refused {
         tracing::warn!(status = response.status().as_u16(), %method, path, ?from, "refused");
     }
     response
+}
+
+/// A path as it may be logged: a one-time link's code stands in its path.
+fn without_code(path: &str) -> &str {
+    if path.starts_with("/setup/") { "/setup/{code}" } else { path }
 }
 
 pub async fn in_time(request: Request, next: Next) -> Response {

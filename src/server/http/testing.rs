@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -16,16 +16,18 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 use tower::ServiceExt;
 
 use super::{App, Reach, SipReach, input::Peer, router};
 use crate::server::{
+    api_keys::KeyLog,
     clock::Clock,
     contacts::{Contact, Contacts, Order},
     demo_data::{self, Demo},
     logins::{self, NewLogin},
     notices::Notices,
+    outbox::Outbox,
     passwords::Passwords,
     registry::Registry,
     store::{self, Store},
@@ -46,6 +48,7 @@ pub struct Harness {
     router: Router,
     hand: Arc<AtomicI64>,
     _downloads: tempfile::TempDir,
+    _others: JoinSet<()>,
 }
 
 /// Holds the contacts it was given and what it was ordered.
@@ -53,6 +56,10 @@ pub struct Harness {
 pub struct FakeSip {
     pub contacts: Arc<Mutex<Vec<Contact>>>,
     pub orders: Arc<Mutex<Vec<String>>>,
+    /// It carries no order out, as a Kamailio that is just restarting.
+    pub down: Arc<AtomicBool>,
+    /// Where there is a place for them, orders wait until they are released.
+    pub parked: Arc<Mutex<Option<Vec<Order>>>>,
 }
 
 /// A request under construction.
@@ -100,6 +107,12 @@ impl Harness {
         tx.commit().await.expect("commits");
         let sip = FakeSip::default();
         let contacts = sip.start();
+        let notices = Notices::new();
+        let (outbox, courier) = Outbox::new(store.clone(), clock.clone(), contacts.clone(), notices.clone());
+        let (key_log, log_writer) = KeyLog::new(store.clone(), clock.clone());
+        let mut others = JoinSet::new();
+        others.spawn(courier.run());
+        others.spawn(log_writer.run());
         let (stop, stopping) = watch::channel(false);
         let reach = Reach {
             url: "https://tms.example".into(),
@@ -113,13 +126,15 @@ impl Harness {
             passwords,
             throttle: Throttle::default(),
             contacts,
-            notices: Notices::new(),
+            notices,
+            outbox,
+            key_log,
             reach,
             keeps_records: true,
             downloads: Some(downloads.path().to_owned()),
             stopping,
         });
-        Self { _downloads: downloads, router: router(Arc::clone(&app)), app, demo, sip, stop, hand }
+        Self { _downloads: downloads, _others: others, router: router(Arc::clone(&app)), app, demo, sip, stop, hand }
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {
@@ -270,6 +285,14 @@ impl FakeSip {
     }
 
     fn carry_out(&self, order: Order) {
+        let asks = matches!(order, Order::Held { .. } | Order::Calls { .. });
+        if !asks && self.down.load(Ordering::Relaxed) {
+            return;
+        }
+        if let (false, Some(parked)) = (asks, self.parked.lock().expect("unpoisoned").as_mut()) {
+            parked.push(order);
+            return;
+        }
         let mut contacts = self.contacts.lock().expect("unpoisoned");
         let mut log = self.orders.lock().expect("unpoisoned");
         match order {
@@ -294,6 +317,11 @@ impl FakeSip {
             }
             Order::Calls { .. } | Order::HangUp { .. } => {}
         }
+    }
+
+    pub fn release(&self) {
+        let parked = self.parked.lock().expect("unpoisoned").take();
+        parked.into_iter().flatten().for_each(|order| self.carry_out(order));
     }
 
     /// A device that holds a registration.

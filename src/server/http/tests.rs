@@ -4,6 +4,8 @@ mod at_once;
 mod input;
 mod tenants;
 
+use std::sync::{Arc, Mutex};
+
 use axum::http::Method;
 use serde_json::json;
 
@@ -167,4 +169,54 @@ async fn an_agent_is_set_up_from_nothing() {
     let path = "/v1/me/registrations/100-beta-laptop/sip-credential";
     let credential = h.post(path, json!({"instance_id": INSTANCE.to_uppercase()})).token(&token).send().await;
     assert_eq!(credential.string("realm"), "beta", "{}", credential.text);
+}
+
+#[tokio::test]
+async fn nobody_fills_the_database_with_remembered_answers() {
+    let h = Harness::new().await;
+    let rows = async || query("SELECT count(*) FROM idempotency").scalar::<i64>(&h.app.store).await.expect("counts");
+    let check = |key: &str| h.post("/v1/passwords/check", json!({"password": "x"})).header("idempotency-key", key);
+    for key in ["1", "2", "3"] {
+        assert_eq!(check(key).send().await.status.as_u16(), 200);
+        assert_eq!(check(key).token("made up").send().await.status.as_u16(), 200);
+        let wrong = h.post("/v1/sessions", json!({"username": "a", "password": "b", "instance_id": INSTANCE}));
+        assert_eq!(wrong.header("idempotency-key", key).send().await.status.as_u16(), 401);
+    }
+    assert_eq!(rows().await, 0);
+    let token = h.operator().await;
+    check("mine").token(&token).send().await;
+    assert_eq!(rows().await, 1);
+    let many = "INSERT INTO idempotency (key_hash, fingerprint, status, answer, created_at, caller)
+        SELECT key_hash || n, fingerprint, status, answer, created_at - n, caller
+        FROM idempotency, (WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1200) SELECT n FROM c) AS c";
+    query(many).execute(&h.app.store).await.expect("inserts");
+    h.pass(1);
+    let last = check("the last").token(&token).send().await;
+    assert!((1000..=1001).contains(&rows().await), "{}", rows().await);
+    assert_eq!(check("the last").token(&token).send().await.text, last.text, "the newest is forgotten");
+}
+
+/// What the log has of a refused request.
+#[tokio::test]
+async fn a_code_is_not_logged() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("unpoisoned").extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let h = Harness::new().await;
+    h.get("/setup/verysecretcode").header("accept", "text/html").stream().await;
+    let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("UTF-8");
+    assert!(text.contains("refused") && text.contains("/setup/{code}"), "{text}");
+    assert!(!text.contains("verysecretcode"), "{text}");
 }

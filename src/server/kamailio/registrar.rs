@@ -147,7 +147,13 @@ impl KamailioRegistrar {
         .await?;
         let held = self.held(realm, vec![registration.to_owned()]).await?;
         let own = |contact: &Contact| contact.instance_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(instance));
-        if held.iter().all(own) && !held.is_empty() { Ok(()) } else { self.remove(realm, registration).await }
+        if held.is_empty() || !held.iter().all(own) {
+            // The hold stands: whom a node that is down did not remove is refused at the next refresh.
+            if let Err(error) = self.remove(realm, registration).await {
+                tracing::warn!(%error, "taken over, but not everywhere");
+            }
+        }
+        Ok(())
     }
 
     async fn end_session(&self, session: i64) -> Result<(), OrderError> {
@@ -156,11 +162,12 @@ impl KamailioRegistrar {
             .bind(session)
             .fetch_all(&self.database)
             .await?;
+        let mut done = Ok(());
         for row in rows {
             let (name, realm): (String, String) = (row.try_get("username")?, row.try_get("domain")?);
-            self.remove(&realm, &name).await?;
+            done = done.and(self.remove(&realm, &name).await);
         }
-        Ok(())
+        done
     }
 
     /// Ends a takeover.
@@ -196,10 +203,12 @@ impl KamailioRegistrar {
 
     async fn remove_here(&self, realm: &str, registration: &str) -> Result<(), OrderError> {
         let aor = format!("{registration}@{realm}");
+        let mut done = Ok(());
+        // One that does not answer keeps none of the others from it.
         for node in self.nodes.iter() {
-            node.remove(LOCATION, &aor).await?;
+            done = done.and(node.remove(LOCATION, &aor).await);
         }
-        Ok(())
+        Ok(done?)
     }
 
     async fn calls(&self, realm: &str) -> Result<Vec<Call>, OrderError> {
@@ -296,7 +305,7 @@ mod tests {
              VALUES ('r', '100-acme', 'acme', 'sip:100-acme@10.0.0.12:5060', 4000000000)";
         sqlx::query(held).execute(&database).await.expect("inserts");
         assert_eq!(here.held("acme", vec!["100-acme".into()]).await.len(), 1);
-        here.remove("acme", "100-acme").await;
+        here.remove("acme", "100-acme").await.expect("carried out");
         assert_eq!(here.held("acme", vec!["100-acme".into()]).await, [], "at once when the order is carried out");
     }
 }

@@ -13,7 +13,7 @@ use crate::server::{
         problem::{Answer, ApiError, kind},
     },
     passwords,
-    sessions::{Access, Manager, Right, Role, State},
+    sessions::{Access, Concerns, Manager, Right, Role, State},
 };
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -25,6 +25,8 @@ pub struct ManagedLogin {
     pub state: State,
     /// It is on other accounts too, or an operator's: only operators alter its name, e-mail address and password.
     pub elsewhere: bool,
+    /// Two-step sign-in is on.
+    pub second_factor: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -108,8 +110,17 @@ pub async fn create(
             "extension: it does not exist here or has an owner already, so nothing was made. Choose another, or leave it out.",
         ));
     }
+    change.concerns = Concerns::Members(vec![membership]);
     change.commit("create login", &username).await?;
-    Ok(ManagedLogin { username, name, email, role: wanted.role, state: State::Pending, elsewhere: false })
+    Ok(ManagedLogin {
+        username,
+        name,
+        email,
+        role: wanted.role,
+        state: State::Pending,
+        elsewhere: false,
+        second_factor: false,
+    })
 }
 
 /// Adds a login of another account to this one, too; pending until its owner enables it here. Who is no operator finds those of
@@ -168,6 +179,7 @@ pub async fn update(
     if change.password.is_some() || change.name.is_some() || change.email.is_some() {
         may_set_password(manager, &access, &member)?;
     }
+    let before = member.state;
     if let Some(name) = &change.name {
         member.name = input::text("name", name)?;
     }
@@ -191,6 +203,10 @@ pub async fn update(
         let reason = "Your password was changed. Sign in with the new one.";
         kept.ended.login(&mut kept.tx, member.login, reason).await?;
     }
+    kept.concerns = match member.state == before {
+        true => Concerns::Nobody,
+        false => Concerns::Members(vec![member.membership]),
+    };
     kept.commit("alter login", &member.username).await?;
     Ok(shown(member))
 }
@@ -251,6 +267,6 @@ pub fn check_email(given: &str) -> Answer<String> {
 }
 
 fn shown(row: MemberRow) -> ManagedLogin {
-    let MemberRow { username, name, email, role, state, own, .. } = row;
-    ManagedLogin { username, name, email, role, state, elsewhere: !own }
+    let MemberRow { username, name, email, role, state, own, second_factor, .. } = row;
+    ManagedLogin { username, name, email, role, state, elsewhere: !own, second_factor }
 }

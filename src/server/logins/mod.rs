@@ -1,6 +1,7 @@
 //! Logins: people, and what they are on an account.
 
 pub mod manage;
+pub mod operators;
 mod queries;
 mod routes;
 #[cfg(test)]

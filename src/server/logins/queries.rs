@@ -69,6 +69,7 @@ pub struct MemberRow {
     pub activated: bool,
     /// Member of this account only and no operator: its administrator may set a new password.
     pub own: bool,
+    pub second_factor: bool,
 }
 
 /// The members of the account `$1` that also fit the rest of the statement.
@@ -76,7 +77,8 @@ macro_rules! members {
     ($and:literal) => {
         concat!(
             "SELECT m.id, m.login_id, l.username, l.name, l.email, m.role, m.state, m.activated_at IS NOT NULL AS activated,
-                NOT l.operator AND (SELECT count(*) FROM membership WHERE login_id = l.id) = 1 AS own
+                NOT l.operator AND (SELECT count(*) FROM membership WHERE login_id = l.id) = 1 AS own,
+                EXISTS (SELECT 1 FROM second_factor f WHERE f.login_id = l.id AND f.since IS NOT NULL) AS second_factor
              FROM membership m JOIN login l ON l.id = m.login_id
              WHERE m.account_id = $1 ",
             $and
@@ -175,5 +177,6 @@ fn read(row: &Row) -> Result<MemberRow, sqlx::Error> {
         state: State::read(&row.try_get::<String>("state")?)?,
         activated: row.try_get("activated")?,
         own: row.try_get("own")?,
+        second_factor: row.try_get("second_factor")?,
     })
 }

@@ -14,13 +14,18 @@ use crate::{
             page::{Listed, Page},
             problem::Answer,
         },
+        second_factor,
         sessions::Manager,
     },
     tms::wire::Problem,
 };
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(update)).routes(routes!(add_member))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(update))
+        .routes(routes!(add_member))
+        .routes(routes!(remove_second_factor))
 }
 
 /// The logins of an account
@@ -84,4 +89,21 @@ async fn update(
     Input(change): Input<LoginChange>,
 ) -> Answer<Json<ManagedLogin>> {
     Ok(Json(manage::update(&app, &manager, peer, &tenant, &username, change).await?))
+}
+
+/// Remove a login's second factor
+///
+/// For who has lost the authenticator and the recovery codes; the password alone signs in then.
+#[utoipa::path(delete, path = "/v1/accounts/{tenant}/logins/{username}/second-factor", tag = "manage",
+    security(("bearer" = [])), params(("tenant" = String, Path), ("username" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+async fn remove_second_factor(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, username)): Segments<(String, String)>,
+) -> Answer<StatusCode> {
+    second_factor::remove(&app, &manager, peer, &tenant, &username).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

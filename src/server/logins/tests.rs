@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::server::http::testing::Harness;
+use super::operators::{self, Deed};
+use crate::server::http::testing::{Harness, OPERATOR_PASSWORD};
 use crate::server::store::query;
 
 const LOGINS: &str = "/v1/accounts/acme/logins";
@@ -20,7 +21,7 @@ async fn a_login_starts_pending_and_bad_ones_are_refused_in_words() {
     assert_eq!(
         made.json,
         json!({"username": "new@acme.example", "name": "N", "email": "new@acme.example", "role": "manager",
-        "state": "pending", "elsewhere": false})
+        "state": "pending", "elsewhere": false, "second_factor": false})
     );
     for (username, password, status, word) in [
         ("new@acme.example", GOOD, 409, "exists already"),
@@ -156,4 +157,35 @@ async fn a_login_joins_a_second_account_and_its_owner_agrees() {
     assert_eq!(h.get("/v1/accounts/beta").token(&owner).send().await.status.as_u16(), 403, "nobody agreed yet");
     h.post("/v1/manage/memberships/beta/enable", json!({})).token(&owner).send().await;
     assert_eq!(h.get("/v1/accounts/beta").token(&owner).send().await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn an_operator_is_switched_off_and_helped_at_the_machine() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let alter = async |deed: Deed<'_>| {
+        operators::alter(&h.app.store, "Operator", deed, h.app.clock.now_ms()).await.expect("alters");
+    };
+    let sign_in =
+        |password: &str| h.post("/v1/manage/session", json!({"username": "operator", "password": password})).send();
+    alter(Deed::Disable).await;
+    assert_eq!(h.get("/v1/accounts").token(&operator).send().await.status.as_u16(), 401, "the session goes on");
+    let refused = sign_in(OPERATOR_PASSWORD).await;
+    assert_eq!((refused.status.as_u16(), refused.kind()), (403, crate::tms::wire::problem::LOGIN_DISABLED));
+    assert_eq!(sign_in("wrong").await.status.as_u16(), 401, "told to who does not know the password");
+    let listed = operators::list(&h.app.store).await.expect("lists");
+    assert!(listed.len() == 1 && !listed[0].enabled, "{listed:?}");
+    alter(Deed::Enable).await;
+    alter(Deed::SetPassword(&h.app.passwords.hash(GOOD).await.expect("hashes"))).await;
+    assert_eq!(sign_in(OPERATOR_PASSWORD).await.status.as_u16(), 401);
+    alter(Deed::RemoveSecondFactor).await;
+    let token = sign_in(GOOD).await.string("token");
+    let audit = h.get("/v1/audit?search=operator").token(&token).send().await;
+    for action in ["disable operator", "enable operator", "set operator's password", "sign in to manage"] {
+        assert!(audit.text.contains(action), "{action}: {}", audit.text);
+    }
+    for unknown in ["nobody", &h.demo.username] {
+        let refused = operators::alter(&h.app.store, unknown, Deed::Disable, 1).await.expect_err(unknown).to_string();
+        assert!(refused.contains("does not exist"), "{refused}");
+    }
 }

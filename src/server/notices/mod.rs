@@ -16,8 +16,13 @@ pub use bridge::Bridge;
 /// One change. A listener reads the new state itself, so a notice carries only what tells whom it concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
-    /// The registrations of this realm changed: one was added, altered or removed.
-    Registrations { realm: String },
+    /// Registrations of this realm changed: one was added, altered or removed. Only these members' lists look different where it
+    /// says which.
+    Registrations {
+        realm: String,
+        #[serde(default)]
+        members: Option<Vec<i64>>,
+    },
     /// The holder of one registration came, went or moved (a mere refresh is no change).
     Holder { realm: String, registration: String },
     /// A session ended; `reason` is a sentence for the person who was signed in.

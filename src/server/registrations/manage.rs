@@ -20,7 +20,7 @@ use crate::{
         },
         registry::Ha1,
         secrets,
-        sessions::{Manager, Right},
+        sessions::{Concerns, Manager, Right},
         store::Tx,
     },
     tms::wire::{Edition, Kind},
@@ -135,6 +135,7 @@ pub async fn create(
         };
         ApiError::conflict(kind::EDITION, detail)
     })?;
+    change.concerns = Concerns::Members(extension.membership.into_iter().collect());
     change.commit("add registration", &name).await?;
     let row = RegistrationRow {
         id,
@@ -163,6 +164,7 @@ pub async fn update(
     let account = access.account;
     let mut kept = Change::begin(app, manager, peer, &account).await?;
     let mut row = named(&mut kept.tx, &extension, name).await?;
+    let before = row.clone();
     if row.kind == Kind::P && change.ring_inbound == Some(false) {
         return Err(ApiError::invalid("ring_inbound: the primary registration always rings."));
     }
@@ -175,6 +177,10 @@ pub async fn update(
     if !row.enabled {
         kept.ended.empty([row.name.clone()]);
     }
+    kept.concerns = match row == before {
+        true => Concerns::Nobody,
+        false => Concerns::Members(extension.membership.into_iter().collect()),
+    };
     kept.commit("alter registration", name).await?;
     let held = app.contacts.held(account.realm(), vec![row.name.clone()]).await;
     Ok(shown(row, held.first().map(holder)))
@@ -195,6 +201,7 @@ pub async fn remove(
     }
     queries::remove(&mut change.tx, row.id).await?;
     change.ended.empty([row.name]);
+    change.concerns = Concerns::Members(extension.membership.into_iter().collect());
     change.commit("remove registration", name).await
 }
 
@@ -212,11 +219,8 @@ pub async fn sip_password(
     let mut change = Change::begin(app, manager, peer, &access.account).await?;
     let row = named(&mut change.tx, &extension, name).await?;
     queries::set_password(&mut change.tx, &row.name, &Ha1::of(&row.name, realm, &password)).await?;
-    // A softphone that holds it by its session's own credential stays.
-    let held = app.contacts.held(realm, vec![row.name.clone()]).await;
-    if held.iter().any(|c| c.session.is_none()) {
-        change.ended.empty([row.name.clone()]);
-    }
+    change.ended.withdraw_lasting(&row.name);
+    change.concerns = Concerns::Members(Vec::new());
     change.commit("new sip password", name).await?;
     Ok(SipPassword { username: row.name, realm: realm.to_owned(), password })
 }

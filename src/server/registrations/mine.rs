@@ -7,12 +7,12 @@ use axum::{Json, extract::State, http::StatusCode};
 use super::queries::{self, RegistrationRow};
 use crate::{
     server::{
-        clock,
+        audit, clock,
         contacts::Contact,
         http::{
             App,
             idempotency::Once,
-            input::{Input, Segments},
+            input::{Input, Peer, Segments},
             problem::{Answer, ApiError, kind},
         },
         registry::Ha1,
@@ -54,6 +54,7 @@ pub async fn list(State(app): State<Arc<App>>, Agent(session): Agent) -> Answer<
 pub async fn sip_credential(
     State(app): State<Arc<App>>,
     Agent(session): Agent,
+    peer: Peer,
     Segments(name): Segments<String>,
     Input(wanted): Input<CredentialRequest>,
 ) -> Answer<Once<SipCredential>> {
@@ -80,9 +81,19 @@ pub async fn sip_credential(
         }
     }
     let password = secrets::password();
-    let username = store_credential(&app, &session, &row, &password, wanted.takeover).await?;
+    let username = store_credential(&app, peer, &session, &row, &password, wanted.takeover).await?;
     if wanted.takeover {
-        app.contacts.take_over(realm, &name, session.id, &session.instance_id).await;
+        app.contacts.take_over(realm, &name, session.id, &session.instance_id).await.map_err(|undone| {
+            tracing::error!(%undone, "takeover");
+            ApiError::refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                kind::BUSY,
+                "SIP side unavailable",
+                "The SIP side of this TMS does not answer, so the other device could not be removed. Try again; tell whoever \
+                 runs the TMS if it lasts.",
+            )
+            .retry_after(5)
+        })?;
     }
     let body = SipCredential {
         aor: name,
@@ -98,6 +109,7 @@ pub async fn sip_credential(
 
 async fn store_credential(
     app: &App,
+    peer: Peer,
     session: &Session,
     row: &RegistrationRow,
     password: &str,
@@ -116,6 +128,8 @@ async fn store_credential(
         };
         if takeover {
             queries::withdraw_others(&mut tx, row.id, session.id).await?;
+            let (account, actor) = (Some(session.account.id), &session.username);
+            audit::record_in(&mut tx, app, account, actor, peer, "take over registration", &row.name).await?;
         }
         tx.commit().await?;
         return Ok(username);

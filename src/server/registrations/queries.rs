@@ -11,7 +11,7 @@ use crate::{
     tms::wire::Kind,
 };
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationRow {
     pub id: i64,
     pub name: String,

@@ -15,14 +15,15 @@ use utoipa::ToSchema;
 
 use super::{
     audit,
+    change::Change,
     http::{
         App,
         input::Peer,
         percent::escape,
         problem::{Answer, ApiError, kind},
     },
-    secrets,
-    sessions::{self, Login, Manager},
+    logins, secrets,
+    sessions::{self, Concerns, Login, Manager, Right},
     store::Tx,
 };
 
@@ -132,6 +133,32 @@ pub async fn turn_off(app: &App, manager: &Manager, peer: Peer, password: &str) 
     Ok(())
 }
 
+/// Removes somebody else's, who has lost the authenticator and the recovery codes.
+///
+/// # Errors
+/// As [`logins::may_set_password`]; one's own is turned off with the password.
+pub async fn remove(app: &App, manager: &Manager, peer: Peer, tenant: &str, username: &str) -> Answer<()> {
+    let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    let unknown = || ApiError::not_found(format_args!("The login {username}"));
+    let member = logins::member(&mut change.tx, access.account.id, username).await?.ok_or_else(unknown)?;
+    logins::may_set_password(manager, &access, &member)?;
+    if member.login == manager.login {
+        return Err(ApiError::conflict(
+            kind::CONFLICT,
+            "Your own second factor is turned off in your profile, with your password.",
+        ));
+    }
+    queries::turn_off(&mut change.tx, member.login).await?;
+    change.concerns = Concerns::Nobody;
+    change.commit("remove second factor", &member.username).await
+}
+
+/// As [`remove`], for whoever runs the TMS.
+pub async fn remove_in(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
+    queries::turn_off(tx, login).await
+}
+
 /// After the password: `true` when a code is awaited now of who has this cookie.
 pub async fn ask(app: &App, login: &Login, cookie: &str) -> Answer<bool> {
     if standing(app, login.id).await? == Standing::Off {
@@ -216,14 +243,15 @@ fn totp(secret: &str) -> Answer<Totp> {
 }
 
 async fn record(app: &App, tx: &mut Tx, manager: &Manager, peer: Peer, action: &str) -> Answer<()> {
-    audit::record_in(tx, app, None, &manager.username, peer, action, &manager.username).await?;
+    audit::record_own(tx, app, (manager.login, &manager.username), peer, action).await?;
     Ok(())
 }
 
 fn broken() -> ApiError {
     ApiError::conflict(
         kind::CONFLICT,
-        "The stored secret of the second factor is damaged; whoever runs the TMS can remove it.",
+        "The stored secret of the second factor is damaged. An administrator of your account can remove it; an operator's, \
+         whoever runs the TMS: tms admin remove-second-factor.",
     )
 }
 

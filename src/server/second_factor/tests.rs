@@ -179,3 +179,22 @@ async fn a_program_turns_it_on_and_off() {
     assert_eq!(post("/off", proof()).await.status.as_u16(), 204);
     assert_eq!(h.get(FACTOR).token(&token).send().await.json["on"], false);
 }
+
+#[tokio::test]
+async fn who_has_lost_everything_is_helped_by_those_above() {
+    let h = Harness::new().await;
+    turn_on(&h).await;
+    let path = format!("/v1/accounts/acme/logins/{}/second-factor", h.demo.admin.username);
+    let manager = h.member("acme", "manager@acme.example", "manager").await;
+    assert_eq!(h.delete(&path).token(&manager).send().await.status.as_u16(), 403, "by somebody below");
+    let other = h.member("acme", "other@acme.example", "admin").await;
+    let listed = h.get("/v1/accounts/acme/logins").token(&other).send().await;
+    let with: Vec<_> = listed.json.as_array().expect("a list").iter().filter(|l| l["second_factor"] == true).collect();
+    assert!(with.len() == 1 && with[0]["username"] == h.demo.admin.username, "{}", listed.text);
+    assert_eq!(h.delete(&path).token(&other).send().await.status.as_u16(), 204);
+    let own = h.manager(&h.demo.admin.username, &h.demo.admin.password).await;
+    assert_eq!(h.delete(&path).token(&own).send().await.status.as_u16(), 409, "one's own, without the password");
+    let audit = h.get("/v1/accounts/acme/audit?search=factor").token(&other).send().await;
+    let told: Vec<_> = audit.json.as_array().expect("a list").iter().map(|e| e["action"].clone()).collect();
+    assert_eq!(told, ["remove second factor", "turn second factor on"]);
+}

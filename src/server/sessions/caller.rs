@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::{
             problem::{Answer, ApiError, kind},
         },
         secrets,
+        store::Store,
     },
     tms::wire::{Me, problem},
 };
@@ -30,7 +31,7 @@ impl FromRequestParts<Arc<App>> for Agent {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let now = app.clock.now_ms();
-        let session = queries::session(&app.store, &secrets::hash(bearer(parts)?), now).await?;
+        let session = queries::session(&app.store, &secrets::hash(must_have_token(parts)?), now).await?;
         let good = session.filter(|s| s.enabled && s.expires_at > now);
         good.map(Self).ok_or_else(|| {
             ApiError::refused(
@@ -96,7 +97,7 @@ impl FromRequestParts<Arc<App>> for Manager {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
-        Self::of_token(app, bearer(parts)?, Carrier::Token).await
+        Self::of_token(app, must_have_token(parts)?, Carrier::Token).await
     }
 }
 
@@ -111,11 +112,20 @@ impl Manager {
     }
 }
 
-fn bearer(parts: &Parts) -> Answer<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+/// The token of an `Authorization` header (RFC 6750 §2.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let token = value.and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    token
-        .map(|(_, token)| token.trim())
+    token.map(|(_, token)| token.trim())
+}
+
+/// Who has this token, in a word that is nobody else's; `None`: no session has it.
+pub async fn bearer_of(store: &Store, token: &str, now: i64) -> Result<Option<String>, sqlx::Error> {
+    queries::bearer_of(store, &secrets::hash(token), now).await
+}
+
+fn must_have_token(parts: &Parts) -> Answer<&str> {
+    bearer(&parts.headers)
         .ok_or_else(|| signed_out("You are not signed in. Send the session's token as Authorization: Bearer TOKEN."))
 }
 

@@ -93,7 +93,8 @@ impl Listener {
             Ok(Notice::Holder { realm, registration }) => {
                 (realm == session.account.realm() && self.names.contains(&registration)).then(changed)
             }
-            Ok(Notice::Registrations { realm }) if realm != session.account.realm() => None,
+            Ok(Notice::Registrations { realm, .. }) if realm != session.account.realm() => None,
+            Ok(Notice::Registrations { members: Some(members), .. }) if !members.contains(&session.membership) => None,
             // Fell behind, or the list itself changed: what the agent sees is read anew.
             Ok(Notice::Registrations { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
                 match registrations::names(&self.app.store.within(session.account.id), session).await {

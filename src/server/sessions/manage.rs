@@ -63,7 +63,7 @@ pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device
     if !queries::add_managing(&mut tx, &session, &login.password_hash, PER_LOGIN - 1).await? {
         return Err(overtaken());
     }
-    audit::record_in(&mut tx, app, None, &login.username, peer, "sign in to manage", &login.username).await?;
+    audit::record_own(&mut tx, app, (login.id, &login.username), peer, "sign in to manage").await?;
     tx.commit().await?;
     Ok(ManageSession { token, expires_at: clock::from_ms(session.expires_at), operator: login.operator })
 }

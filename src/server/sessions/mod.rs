@@ -15,8 +15,8 @@ mod tests;
 
 pub use self::{
     access::{Access, Right, Role},
-    caller::{Agent, Carrier, Manager},
-    end::{Ended, purge},
+    caller::{Agent, Carrier, Manager, bearer, bearer_of},
+    end::{Concerns, Ended, purge},
     queries::{Login, Session, State, activate, login, login_of},
     routes::routes,
     sign_in::{authenticate, instance_id, open, overtaken, too_many},

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     access::{DISABLED, Role},
     caller::Manager,
-    end::{self, Ended},
+    end::{self, Concerns, Ended},
     manage::{self, ManageSession},
     queries::{self, State},
     sign_in::{authenticate, overtaken},
@@ -20,7 +20,7 @@ use crate::server::{
         input::Peer,
         problem::{Answer, ApiError},
     },
-    logins, passwords,
+    logins, outbox, passwords,
 };
 
 /// Begins the id of a softphone's session; a managing one's begins with what carries it.
@@ -72,6 +72,7 @@ pub async fn enable(app: &App, manager: &Manager, peer: Peer, tenant: &str) -> A
         State::Pending => {}
     }
     let mut change = Change::begin(app, manager, peer, &account).await?;
+    change.concerns = Concerns::Members(Vec::new());
     if queries::activate(&mut change.tx, own.id, app.clock.now_ms()).await? {
         change.commit("enable", &manager.username).await?;
     }
@@ -110,9 +111,10 @@ pub async fn change_password(app: &App, manager: &Manager, peer: Peer, wanted: &
         return Err(overtaken());
     }
     ended.login(&mut tx, login.id, "Your password was changed. Sign in with the new one.").await?;
-    audit::record_in(&mut tx, app, None, &login.username, peer, "change password", &login.username).await?;
+    audit::record_own(&mut tx, app, (login.id, &login.username), peer, "change password").await?;
+    let letter = outbox::post(&mut tx, ended, app.clock.now_ms()).await?;
     tx.commit().await?;
-    ended.tell(app, None).await;
+    app.outbox.send(letter).await;
     login.password_hash = hash;
     manage::open(app, peer, &login, manager.carrier, "").await
 }

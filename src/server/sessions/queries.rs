@@ -287,6 +287,16 @@ pub async fn session(store: &Store, token_hash: &str, now: i64) -> Result<Option
     row.map(read).transpose()
 }
 
+/// Who has the token: the login that manages, or the membership of the softphone.
+pub async fn bearer_of(store: &Store, token_hash: &str, now: i64) -> Result<Option<String>, sqlx::Error> {
+    let row = query(
+        "SELECT 'login ' || login_id AS caller FROM manage_session WHERE token_hash = $1 AND expires_at > $2
+         UNION ALL
+         SELECT 'member ' || membership_id FROM session WHERE token_hash = $1 AND expires_at > $2",
+    );
+    row.bind(token_hash).bind(now).fetch_optional(store).await?.map(|row| row.try_get("caller")).transpose()
+}
+
 /// A managing session without a request for so long is over.
 pub const IDLE_MS: i64 = 2 * 3600 * 1000;
 /// A request within so long of the last one that was noted is not noted again.

@@ -4,19 +4,19 @@ use axum::http::StatusCode;
 
 use super::{
     access::{DISABLED, account_disabled},
-    end::end,
+    end::Ended,
     queries::{self, Login, NewSession, State},
 };
 use crate::{
     server::{
         api_keys::{self, KeyRow, Scope},
-        clock,
+        audit, clock,
         http::{
             App,
             input::Peer,
             problem::{Answer, ApiError},
         },
-        refusals, secrets,
+        outbox, refusals, secrets,
         store::Tx,
     },
     tms::wire::{Me, Session, SignIn, User, problem},
@@ -35,7 +35,7 @@ pub async fn sign_in(app: &App, peer: Peer, api_key: &str, wanted: &SignIn) -> A
     let instance_id = instance_id(&wanted.instance_id)?;
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
     let key = api_keys::find(&app.store, api_key, app.clock.now_ms()).await?.ok_or_else(|| unknown_key(api_key))?;
-    api_keys::log_use(app, key.id, peer, "sign-in").await?;
+    app.key_log.used(key.id, peer, "sign-in");
     let opened = open(app, app.store.begin().await?, peer, &login, &key, instance_id).await;
     if let Err(ApiError::Refused(problem)) = &opened {
         refusals::note_sign_in(app, peer.ip(), key.account.id, login.id, &problem.kind).await;
@@ -128,9 +128,15 @@ pub async fn open(
     if !queries::add(&mut tx, &session, &login.password_hash).await? {
         return Err(overtaken());
     }
-    let surplus = queries::surplus(&mut tx, membership.id, PER_INSTALLATION, PER_LOGIN).await?;
+    let account = Some(key.account.id);
+    audit::record_in(&mut tx, app, account, &login.username, peer, "sign in softphone", &login.username).await?;
+    let mut ended = Ended::default();
+    for surplus in queries::surplus(&mut tx, membership.id, PER_INSTALLATION, PER_LOGIN).await? {
+        ended.session(&mut tx, surplus, "You have signed in many times since. Sign in again.").await?;
+    }
+    let letter = outbox::post(&mut tx, ended, now).await?;
     tx.commit().await?;
-    end(app, &surplus, "You have signed in many times since. Sign in again.").await?;
+    app.outbox.send(letter).await;
     let user = User { name: login.name.clone() };
     let me = Me { user, account: key.account.account.clone(), extensions };
     Ok(Session { token, expires_at: clock::from_ms(now + LIFETIME_MS), me })

@@ -389,3 +389,47 @@ async fn of_two_who_change_one_password_at_once_one_is_told() {
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 401], "{} {}", a.text, b.text);
 }
+
+/// Each softphone that is told reads its list again, so nobody is told for nothing.
+#[tokio::test]
+async fn a_change_is_told_to_those_whose_list_looks_different() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let member: i64 =
+        query("SELECT membership_id FROM extension WHERE number = '100'").scalar(&h.app.store).await.expect("one");
+    let (nothing, nobody, agent, all) = (None, Some(Some(vec![])), Some(Some(vec![member])), Some(None));
+    let key = h.get("/v1/accounts/acme/api-keys").token(&operator).send().await.json[0].clone();
+    let login = format!("/v1/accounts/acme/logins/{}", h.demo.username);
+    let ext = "/v1/accounts/acme/extensions";
+    for (method, path, body, told) in [
+        (Method::PATCH, login.as_str(), json!({"name": "Al"}), &nothing),
+        (Method::PATCH, "/v1/accounts/acme", json!({"name": "New"}), &nothing),
+        (Method::POST, "/v1/accounts/acme/api-keys", json!({"name": "New"}), &nothing),
+        (
+            Method::POST,
+            &format!("/v1/accounts/acme/api-keys/{}/rotate", key["id"]),
+            json!({"prefix": key["prefix"]}),
+            &nothing,
+        ),
+        (Method::PATCH, &format!("{ext}/100"), json!({}), &nothing),
+        (Method::PATCH, &format!("{ext}/101"), json!({"name": "New"}), &nobody),
+        (Method::PATCH, &format!("{ext}/100"), json!({"name": "New"}), &agent),
+        (Method::PATCH, &format!("{ext}/101"), json!({"login": h.demo.username}), &agent),
+        (Method::PATCH, &format!("{ext}/101"), json!({"login": null}), &agent),
+        (Method::POST, &format!("{ext}/100/registrations"), json!({"username": "mobile"}), &agent),
+        (Method::PATCH, &format!("{ext}/100/registrations/100-acme-laptop"), json!({"label": "New"}), &agent),
+        (Method::DELETE, &format!("{ext}/100/registrations/100-acme-mobile"), json!({}), &agent),
+        (Method::PATCH, "/v1/accounts/acme", json!({"enabled": false}), &all),
+    ] {
+        let mut notices = h.app.notices.subscribe();
+        let reply = h.call(method.clone(), path).json(body.clone()).token(&operator).send().await;
+        assert!(reply.status.is_success(), "{path}: {}", reply.text);
+        let heard = match notices.try_recv() {
+            Ok(Notice::Registrations { members, .. }) => Some(members),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        };
+        assert_eq!(heard, *told, "{method} {path} {body}");
+        assert!(notices.try_recv().is_err(), "told twice: {method} {path} {body}");
+    }
+}

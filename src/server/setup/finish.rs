@@ -8,7 +8,7 @@ use crate::server::{
         input::Peer,
         problem::{Answer, ApiError},
     },
-    links, logins, passwords, secrets,
+    links, logins, outbox, passwords, secrets,
     sessions::{self, Ended},
 };
 
@@ -60,8 +60,9 @@ pub async fn finish(app: &App, peer: Peer, code: &str, password: &str) -> Answer
     };
     let (account, actor) = (Some(guest.account_id), &guest.username);
     audit::record_in(&mut tx, app, account, actor, peer, "set own password", actor).await?;
+    let letter = outbox::post(&mut tx, ended, now).await?;
     tx.commit().await?;
-    ended.tell(app, None).await;
+    app.outbox.send(letter).await;
     Ok(Finished { username: guest.username, account: guest.account, opens })
 }
 

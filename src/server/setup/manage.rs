@@ -19,7 +19,7 @@ use crate::{
         },
         logins::{self, NewLogin, check_email, check_username, may_set_password},
         registrations, secrets,
-        sessions::{Access, Manager, Right, Role},
+        sessions::{Access, Concerns, Manager, Right, Role},
     },
     tms::wire::Edition,
 };
@@ -107,6 +107,7 @@ pub async fn begin(
         expires_at: now + LIFETIME_MS,
     };
     queries::add(&mut change.tx, &new).await?;
+    change.concerns = Concerns::Members(vec![membership]);
     change.commit("set up agent", &format!("{number} {}", person.username)).await?;
     Ok(invitation(app, person, Some(registration), &code, now))
 }
@@ -132,6 +133,7 @@ pub async fn invite(app: &App, manager: &Manager, peer: Peer, tenant: &str, user
         expires_at: now + LIFETIME_MS,
     };
     queries::add(&mut change.tx, &new).await?;
+    change.concerns = Concerns::Nobody;
     change.commit("send password link", &member.username).await?;
     let person = Person { username: member.username, name: member.name, email: member.email };
     Ok(invitation(app, person, None, &code, now))

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::server::throttle::network;
+
 /// Wrong passwords until the address is not heard any more for this user.
 pub const ATTEMPTS: u32 = 5;
 /// How long it is not heard, and how long a wrong password is remembered.
@@ -74,7 +76,7 @@ impl Failures {
 }
 
 fn key(address: IpAddr, user: &str) -> Key {
-    (address, user.chars().take(USER_CHARS).collect())
+    (network(address), user.chars().take(USER_CHARS).collect())
 }
 
 #[cfg(test)]
@@ -94,6 +96,15 @@ mod tests {
         assert_eq!(failures.banned(start, HERE, "101-acme"), None, "another user of that address is heard");
         assert_eq!(failures.banned(start, [10, 0, 0, 1].into(), "100-acme"), None, "another address is heard");
         assert_eq!(failures.banned(start + MEMORY, HERE, "100-acme"), None);
+        let v6 = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]);
+        for host in 0..ATTEMPTS as u16 {
+            failures.failed(start + MEMORY, v6(host), "102-acme");
+        }
+        assert!(
+            failures.banned(start + MEMORY, v6(99), "102-acme").is_some(),
+            "a network's addresses count one by one"
+        );
+        failures.passed(v6(1), "102-acme");
         failures.failed(start + MEMORY, HERE, "100-acme");
         failures.passed(HERE, "100-acme");
         assert!(failures.counts.is_empty() && failures.ends.is_empty());

@@ -67,6 +67,7 @@ const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// Name of the lock under which all processes write; any number that nothing else in this database uses.
 const WRITER_LOCK: i64 = 0x0074_6d73;
+/// How long a connection, and the right to write, are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {
@@ -104,7 +105,11 @@ impl Store {
             Pool::Sqlite(pool) => Writer::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin().await?;
-                sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITER_LOCK).execute(&mut *tx).await?;
+                sqlx::query("SELECT set_config('lock_timeout', $1, TRUE), pg_advisory_xact_lock($2)")
+                    .bind(PATIENCE.as_millis().to_string())
+                    .bind(WRITER_LOCK)
+                    .execute(&mut *tx)
+                    .await?;
                 if let Some(account) = self.account {
                     fence(&mut tx, account).await?;
                 }
@@ -200,6 +205,12 @@ async fn connect_sqlite(url: &str, create: bool) -> Result<SqlitePool, StoreErro
     Ok(pool)
 }
 
+/// Whether a password stands in the URL, in either of the places where it would be taken from.
+pub fn tells_password(url: &str) -> bool {
+    let url = url.parse::<reqwest::Url>();
+    url.is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password"))
+}
+
 /// The URL as it may be shown.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "postgres:…".to_owned() };
@@ -240,6 +251,20 @@ mod tests {
         ] {
             let error = Store::open(url).await.expect_err(url).to_string();
             assert!(error.contains(word), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_found_wherever_it_stands() {
+        for (url, tells) in [
+            ("postgres://tms:secret@db/tms", true),
+            ("postgres://db/tms?password=secret", true),
+            ("postgres://tms@db/tms?sslmode=require&p%61ssword=secret", true),
+            ("postgres://tms@db:5432/tms?application_name=password", false),
+            ("sqlite:///var/lib/tms/a:b@c.db", false),
+            ("sqlite::memory:", false),
+        ] {
+            assert_eq!(tells_password(url), tells, "{url}");
         }
     }
 

@@ -46,7 +46,7 @@ fn changes(app: &App, realm: String) -> impl Stream<Item = Result<Event, Infalli
                     () = &mut end => return None,
                 };
                 match notice {
-                    Ok(Notice::Registrations { realm: changed } | Notice::Holder { realm: changed, .. })
+                    Ok(Notice::Registrations { realm: changed, .. } | Notice::Holder { realm: changed, .. })
                         if changed == realm => {}
                     Ok(_) => continue,
                     Err(RecvError::Lagged(_)) => {}

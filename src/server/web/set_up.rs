@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, response::Response, routing::get};
+use jiff::Timestamp;
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     server::{
-        api_keys::manage::{self as api_keys, ManagedKey},
+        api_keys::manage::{self as api_keys, ManagedKey, Scope},
         extensions::manage::{self as extensions, ManagedExtension},
         http::{
             App,
@@ -149,19 +150,20 @@ async fn form(
     let extension = extensions::read(app, &signed.manager, tenant, number).await?;
     let keys = api_keys::list(app, &signed.manager, tenant, &Page::default()).await?.rows;
     let edition = access.account.account.edition;
-    let body = form_body((tenant, edition), &extension, &keys, &signed.form_token(), given, refusal);
+    let keys = (keys.as_slice(), app.clock.now());
+    let body = form_body((tenant, edition), &extension, keys, &signed.form_token(), given, refusal);
     Ok(page(signed, &access, Step::Send, refusal, &body))
 }
 
 fn form_body(
     (tenant, edition): (&str, Edition),
     extension: &ManagedExtension,
-    keys: &[ManagedKey],
+    (keys, now): (&[ManagedKey], Timestamp),
     form_token: &str,
     given: Option<&Given>,
     refusal: Option<&Refusal>,
 ) -> Markup {
-    let usable: Vec<_> = keys.iter().filter(|key| key.revoked_at.is_none()).collect();
+    let usable: Vec<_> = keys.iter().filter(|key| key.usable_for(Scope::Agent, now)).collect();
     let options: Vec<_> =
         usable.iter().map(|key| (key.id.to_string(), format!("{} ({}…)", key.name, key.prefix))).collect();
     let chosen = match (given, extension.api_key) {

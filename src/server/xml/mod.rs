@@ -81,7 +81,7 @@ async fn carry_out(app: &App, peer: Peer, body: &Bytes) -> Result<Markup, XmlErr
     let request = XmlRequest::read(body)?;
     let key = authenticate(app, peer, &request).await?;
     let action = Action::read(&request)?;
-    api_keys::log_use(app, key.id, peer, &format!("xml {}", request.action)).await?;
+    app.key_log.used(key.id, peer, format!("xml {}", request.action));
     actions::carry_out(app, &key, action).await
 }
 

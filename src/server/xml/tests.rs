@@ -137,6 +137,7 @@ async fn a_history_is_asked_for_in_full() {
 async fn guessing_keys_is_slowed_and_use_is_logged() {
     let h = Harness::new().await;
     ask(&h, "GetExtensions", "").await;
+    h.app.key_log.flush().await;
     let logged: String = query("SELECT request FROM api_key_use").scalar(&h.app.store).await.expect("one");
     assert_eq!(logged, "xml GetExtensions");
     let mut last = String::new();

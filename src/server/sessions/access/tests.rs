@@ -40,11 +40,13 @@ fn table() -> Vec<(Method, &'static str, Value, [bool; 3])> {
         (Method::POST, "/v1/accounts/acme/logins", login("one@acme.example", "extension"), managers),
         (Method::POST, "/v1/accounts/acme/logins", login("two@acme.example", "manager"), admins),
         (Method::PATCH, "/v1/accounts/acme/logins/admin@acme.example", json!({"password": GOOD}), admins),
+        (Method::DELETE, "/v1/accounts/acme/logins/agent@acme.example/second-factor", Value::Null, managers),
         (Method::GET, "/v1/accounts/acme/api-keys", Value::Null, managers),
         (Method::GET, "/v1/accounts/acme/api-keys/1/uses", Value::Null, managers),
         (Method::POST, "/v1/accounts/acme/api-keys", json!({"name": "K"}), admins),
         (Method::DELETE, "/v1/accounts/acme/api-keys/1", Value::Null, admins),
         (Method::GET, "/v1/accounts/acme/audit", Value::Null, admins),
+        (Method::GET, "/v1/audit", Value::Null, [false; 3]),
     ]
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
+use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Open, Tab, manage};
 use crate::server::{
-    api_keys::manage::{self as api_keys, ManagedKey},
+    api_keys::manage::{self as api_keys, ManagedKey, Scope},
     extensions::manage::ExtensionChange,
     http::{
         App,
@@ -61,12 +62,12 @@ pub async fn update(
 async fn shown(app: &App, signed: &Signed, tenant: &str, number: &str, refusal: Option<&Refusal>) -> Answer<Response> {
     let open = Open::read(app, signed, tenant, number).await?;
     let keys = api_keys::list(app, &signed.manager, tenant, &Page::default()).await?.rows;
-    let body = body(&open, &keys, &signed.form_token(), refusal);
+    let body = body(&open, (&keys, app.clock.now()), &signed.form_token(), refusal);
     Ok(open.page(signed, Tab::ApiKey, refusal, &body))
 }
 
-fn body(open: &Open, keys: &[ManagedKey], form_token: &str, refusal: Option<&Refusal>) -> Markup {
-    let usable: Vec<_> = keys.iter().filter(|key| key.revoked_at.is_none()).collect();
+fn body(open: &Open, (keys, now): (&[ManagedKey], Timestamp), form_token: &str, refusal: Option<&Refusal>) -> Markup {
+    let usable: Vec<_> = keys.iter().filter(|key| key.usable_for(Scope::Agent, now)).collect();
     let mut options = vec![(String::new(), "None: Agent Manager cannot sign in".to_owned())];
     options.extend(usable.iter().map(|key| (key.id.to_string(), format!("{} ({}…)", key.name, key.prefix))));
     let chosen = open.extension.api_key.map(|key| key.to_string()).unwrap_or_default();
