@@ -55,7 +55,9 @@ fn a_takeover_elsewhere_is_told_at_once() {
     select(&mut other, SECONDARY, true, "online");
     let conflict = json!({"event": "registration", "name": SECONDARY, "state": "conflict"});
     let lost = agent.wait_for(SOON, conflict);
-    assert!(lost["reason"].as_str().is_some_and(|r| r.contains("taken over")), "{lost}");
+    // Which word comes first, the takeover's or the list's, is a matter of milliseconds.
+    let told = |reason: &str| reason.contains("taken over") || reason.contains("is in use by");
+    assert!(lost["reason"].as_str().is_some_and(told), "{lost}");
     agent.quit();
     other.quit();
 }
