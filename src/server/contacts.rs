@@ -78,9 +78,15 @@ impl Contacts {
         (Self(orders), receiver)
     }
 
+    /// Who holds these registrations, as far as the SIP side says: to be shown.
     pub async fn held(&self, realm: &str, registrations: Vec<String>) -> Vec<Contact> {
+        self.holders(realm, registrations).await.unwrap_or_default()
+    }
+
+    /// Who holds these registrations: to be acted upon.
+    pub async fn holders(&self, realm: &str, registrations: Vec<String>) -> Result<Vec<Contact>, Undone> {
         let realm = realm.to_owned();
-        self.ask(|reply| Order::Held { realm, registrations, reply }).await.unwrap_or_default()
+        self.order(|reply| Order::Held { realm, registrations, reply }).await
     }
 
     pub async fn take_over(
@@ -115,12 +121,12 @@ impl Contacts {
         self.ask(|reply| Order::HangUp { realm, call, reply }).await
     }
 
-    async fn order(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) -> Result<(), Undone> {
+    async fn order<T: Default>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Undone> {
         let (reply, answer) = oneshot::channel();
         match self.0.send(order(reply)).await {
             Ok(()) => answer.await.map_err(|_| Undone),
             // Without a SIP side nothing is held.
-            Err(_) => Ok(()),
+            Err(_) => Ok(T::default()),
         }
     }
 
@@ -142,5 +148,13 @@ mod tests {
         assert_eq!(contacts.held("acme", vec!["100-acme".into()]).await, vec![]);
         assert_eq!(contacts.calls("acme").await, None);
         assert_eq!(contacts.take_over("acme", "100-acme", 1, "urn:uuid:1").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_sip_side_that_fails_is_not_taken_for_one_that_holds_nothing() {
+        let (contacts, mut orders) = Contacts::new();
+        let failing = async { drop(orders.recv().await) };
+        let (holders, ()) = tokio::join!(contacts.holders("acme", vec!["100-acme".into()]), failing);
+        assert_eq!(holders, Err(Undone));
     }
 }

@@ -202,7 +202,7 @@ impl Ended {
         })
         .await;
         let withdrawn = each(withdrawn, async |(session, name)| {
-            let held = contacts.held(realm_of, vec![name.clone()]).await;
+            let held = contacts.holders(realm_of, vec![name.clone()]).await?;
             match held.iter().any(|contact| contact.session == session) {
                 true => contacts.remove(realm_of, &name).await,
                 false => Ok(()),

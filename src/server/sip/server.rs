@@ -22,9 +22,9 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
         uri::Host,
-        wire::{self, ReadError},
+        wire,
     },
-    stream::Heard,
+    stream::{self, Heard},
 };
 use std::{
     io,
@@ -162,11 +162,7 @@ impl SipServer {
             Ok(message) => {
                 self.pbx.handle_message(clock_now(), Flow { transport: Transport::Udp, remote }, message);
             }
-            Err(ReadError::Answer(response)) => {
-                let _ = self.udp.try_send_to(&wire::write_response(&response), remote);
-            }
-            Err(ReadError::KeepAlive) => {}
-            Err(ReadError::Drop(why)) => tracing::debug!(%remote, why, "datagram dropped"),
+            Err(error) => stream::unreadable(error, |answer| drop(self.udp.try_send_to(&answer, remote))),
         }
     }
 
