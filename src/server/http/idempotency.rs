@@ -1,7 +1,8 @@
 //! `Idempotency-Key` on POST: a repeat is answered with what the first one made, never with a secret again.
 //!
-//! It is kept for callers who have proved who they are, so many for each: others could fill the database. Kept are the hash of the key with its caller's token, a fingerprint of the request, and the answer without its secrets. The fingerprint is hashed
-//! together with the key, which is not kept, so nobody can guess a password from it.
+//! It is kept for callers who have proved who they are, so many for each: others could fill the database. Kept are the hash
+//! of the key with its caller's token, a fingerprint of the request, and the answer without its secrets. The fingerprint is
+//! hashed together with the key, which is not kept, so nobody can guess a password from it.
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -6,8 +6,8 @@
 //!              └── JSON-RPC on loopback ── tms (takeover, removal, calls)
 //! ```
 //!
-//! [`Configuration`] writes its configuration from `template/`; [`KamailioRegistrar`] carries the HTTP side's orders out. What Kamailio asks the database and tells it stands in
-//! migrations/postgres/0004.
+//! [`Configuration`] writes its configuration from `template/`; [`KamailioRegistrar`] carries the HTTP side's orders out.
+//! What Kamailio asks the database and tells it stands in migrations/postgres/0004.
 
 mod config;
 mod registrar;

@@ -9,8 +9,9 @@
 //!                          └ Proxy ─ ResponseContext   forks, Timer C, the best answer
 //! ```
 //!
-//! Everything but [`server`], [`connections`] and [`keeper`], which writes contacts behind, is sans-IO. What the store knows is asked for as a [`routing::Query`] and comes back as
-//! [`routing::Facts`]. Inside a dialog no table is needed: signed flow tokens in Record-Route name both sides.
+//! Everything but [`server`], [`connections`] and [`keeper`], which writes contacts behind, is sans-IO. What the store
+//! knows is asked for as a [`routing::Query`] and comes back as [`routing::Facts`]. Inside a dialog no table is needed:
+//! signed flow tokens in Record-Route name both sides.
 
 mod calls;
 mod connections;
