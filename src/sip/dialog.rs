@@ -7,7 +7,7 @@ mod tests;
 pub use forks::Forks;
 
 use super::{
-    msg::{Contact, HeaderError, Headers, Method, Request, Response},
+    msg::{Contact, HeaderError, Headers, Method, Replaces, Request, Response},
     uri::{NameAddr, Uri},
 };
 
@@ -33,6 +33,20 @@ impl DialogId {
         let headers = &response.headers;
         let remote_tag = headers.to().ok()?.tag()?.to_owned();
         Some(Self { call_id: headers.call_id().ok()?.to_owned(), local_tag: tag(&headers.from().ok()?), remote_tag })
+    }
+
+    /// How the peer of this dialog is told which one to replace (RFC 3891 §4).
+    pub fn replaces(&self) -> Replaces {
+        let Self { call_id, local_tag, remote_tag } = self.clone();
+        Replaces { call_id, to_tag: remote_tag, from_tag: local_tag, early_only: false }
+    }
+
+    /// Whether a peer's Replaces means this dialog (RFC 3891 §3): a tag of `0` is also none at all.
+    pub fn is_named_by(&self, replaces: &Replaces) -> bool {
+        let same = |theirs: &str, ours: &str| theirs == ours || (theirs == "0" && ours.is_empty());
+        self.call_id == replaces.call_id
+            && same(&replaces.to_tag, &self.local_tag)
+            && same(&replaces.from_tag, &self.remote_tag)
     }
 }
 
@@ -152,6 +166,11 @@ impl Dialog {
     /// The peer's address of record.
     pub fn remote(&self) -> &NameAddr {
         &self.remote
+    }
+
+    /// The peer's Contact.
+    pub fn remote_target(&self) -> &Uri {
+        &self.remote_target
     }
 
     /// Where to send requests (RFC 3261 §8.1.2): the first of the route set, loose or strict, else the remote target.

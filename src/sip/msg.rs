@@ -2,14 +2,18 @@
 //!
 //! rsip's tokenizer never sees the wire and its `Display` never writes it: [`crate::sip::wire`] does both.
 
+mod events;
 mod field;
 mod headers;
 mod method;
+mod refer;
 mod status;
 mod values;
 
+pub use events::{EventType, SubscriptionState, Substate, sipfrag, sipfrag_status};
 pub use headers::Headers;
 pub use method::Method;
+pub use refer::Replaces;
 pub use values::{CSeq, Contact, Via};
 
 pub(in crate::sip) use field::expand_compact;
