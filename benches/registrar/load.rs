@@ -1,4 +1,4 @@
-//! sipp as so many devices that register once each.
+//! sipp as so many devices that register and refresh.
 
 use crate::process::{Group, bounded};
 use std::{
@@ -12,7 +12,7 @@ use std::{
 /// The account that all devices are of, and the realm.
 pub const REALM: &str = "acme";
 /// Devices that are on their way at a time.
-const AT_ONCE: usize = 100;
+const AT_ONCE: usize = 50;
 
 /// SIP user of a device: `1000-acme`, …
 pub fn user(device: usize) -> String {
@@ -34,8 +34,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Registrations a second; every one must succeed.
-    pub fn run(&self, folder: &Path) -> f64 {
+    /// Each device registers `rounds` times; every one must succeed. Registrations a second.
+    pub fn run(&self, folder: &Path, rounds: usize) -> f64 {
         let mut devices = String::from("SEQUENTIAL\n");
         for device in 0..self.devices {
             let (user, password) = (user(device), password(device));
@@ -53,6 +53,7 @@ impl Load {
             "127.0.0.1",
         ]);
         command.args(["-p", &self.from.to_string(), "-nostdin", "-timeout", "300", "-timeout_error", "-trace_err"]);
+        command.args(["-set", "rounds", &rounds.to_string()]);
         command.args(["-r", "100000", "-l", &AT_ONCE.to_string(), "-m", &self.devices.to_string()]);
         command.args(["-error_file", "sipp.err"]).env("TERM", "dumb").current_dir(folder);
         let output = File::create(folder.join("sipp.out")).expect("the folder can be written");
@@ -62,6 +63,6 @@ impl Load {
         let status = sipp.leader().wait(Duration::from_secs(320));
         let errors = fs::read_to_string(folder.join("sipp.err")).unwrap_or_default();
         assert!(status.success(), "sipp: {status}\n{}", errors.chars().take(2000).collect::<String>());
-        self.devices as f64 / started.elapsed().as_secs_f64()
+        (self.devices * rounds) as f64 / started.elapsed().as_secs_f64()
     }
 }

@@ -26,12 +26,16 @@ const REFRESH: Duration = Duration::from_secs(600);
 /// Turns; the best of each counts, since a shared machine only ever makes one slower.
 const TURNS: usize = 3;
 
+/// Times each device refreshes under the clock: a datagram lost to a full buffer, sent again after half a second, decides
+/// nothing then.
+const REFRESHES: usize = 5;
+
 /// One registrar under the load.
 struct Row {
     what: &'static str,
     /// Registrations a second.
     rate: f64,
-    /// Resident, all its processes together, MiB.
+    /// Resident, all its processes together, MiB, once every device has registered.
     memory: f64,
     /// The row it is compared with, and the ratio that is promised.
     goal: Option<(&'static str, f64)>,
@@ -57,7 +61,10 @@ fn main() {
             None => rows.push(Row { what, rate, memory, goal }),
         };
         let measure = |mut registrar: Registrar| {
-            (Load { port: registrar.port, from, devices }.run(home.path()), registrar.memory())
+            let load = Load { port: registrar.port, from, devices };
+            load.run(home.path(), 1);
+            let memory = registrar.memory();
+            (load.run(home.path(), REFRESHES), memory)
         };
         add(KAMAILIO, None, measure(kamailio(&home, Auth::Memory)));
         add(BUILT_IN, Some((KAMAILIO, 0.8)), measure(tms(&home, true)));

@@ -1,6 +1,7 @@
 //! Speed and size of the headless softphone beside Debian's baresip in the same run, as a table of ratios: `make bench`.
 //!
-//! Absolute times on a shared machine are weak evidence; the ratio is what counts.
+//! Absolute times on a shared machine are weak evidence; the ratio is what counts. One part alone:
+//! `cargo bench --bench softphone -- start answer cpu ear window`.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
@@ -77,12 +78,24 @@ fn main() {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var(name, value) };
     }
-    let ear = mouth_to_ear::measure(&veth, &pulse);
-    let mut rows = start_and_memory(&veth);
-    rows.push(answer_time(&veth));
-    rows.extend(["pcmu", "opus"].map(|codec| call_cpu(&veth, codec)));
-    rows.push(ear);
-    rows.extend(window::measure(&pulse));
+    let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let wanted = |part: &str| asked.is_empty() || asked.iter().any(|a| a == part);
+    let mut rows = Vec::new();
+    if wanted("ear") {
+        rows.push(mouth_to_ear::measure(&veth, &pulse));
+    }
+    if wanted("start") {
+        rows.extend(start_and_memory(&veth));
+    }
+    if wanted("answer") {
+        rows.push(answer_time(&veth));
+    }
+    if wanted("cpu") {
+        rows.extend(["pcmu", "opus"].map(|codec| call_cpu(&veth, codec)));
+    }
+    if wanted("window") {
+        rows.extend(window::measure(&pulse));
+    }
     println!("\n| what | ours | baresip 1.0.0 | ratio | goal |\n|---|---|---|---|---|");
     for row in rows {
         println!("{row}");
