@@ -146,14 +146,14 @@ struct Serve {
     #[arg(long, env = "TMS_BEHIND_PROXY", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         value_parser = clap::builder::BoolishValueParser::new())]
     behind_proxy: Option<bool>,
-    /// The certificate of --http and its chain, PEM; it and the key are read again at SIGHUP
+    /// The certificate of --http and --sip-tls with its chain, PEM; it and the key are read again at SIGHUP
     #[arg(long, env = "TMS_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The certificate's private key, PEM
     #[arg(long, env = "TMS_TLS_KEY", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Not part of this version
-    #[arg(long, env = "TMS_SIP_TLS")]
+    /// SIP over TLS besides, with the certificate of --tls-cert
+    #[arg(long, env = "TMS_SIP_TLS", requires = "tls_cert")]
     sip_tls: Option<SocketAddr>,
     /// Digest algorithms that our own SIP side offers, the preferred first; old devices understand the first alone
     #[arg(long, env = "TMS_SIP_DIGEST", value_delimiter = ',', default_values = ["sha-256", "md5"])]
@@ -264,15 +264,12 @@ impl Database {
 
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
-        ensure!(
-            self.sip_tls.is_none(),
-            "--sip-tls is not part of this version: leave it out; SIP goes over UDP and TCP"
-        );
         let proxy = self.sip_proxy.filter(|_| !self.kamailio.is_empty());
         let server = Server::start(&Settings {
             http: self.http,
             tls: self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
             sip: (!self.no_sip).then_some(self.sip),
+            sip_tls: self.sip_tls,
             sip_digest: self.sip_digest.into_iter().map(Algorithm::from).collect(),
             kamailio: proxy.clone().map(|proxy| KamailioSide { rpc: self.kamailio, proxy }),
             database_url: self.database.url()?.to_owned(),
@@ -287,6 +284,9 @@ impl Serve {
         let sip = server.sip.map(|sip| sip.to_string()).or(proxy);
         if let Some(sip) = &sip {
             ready["sip"] = json!(sip);
+        }
+        if let Some(sip) = server.sip_tls {
+            ready["sip_tls"] = json!(sip.to_string());
         }
         let parties = start_parties(&server, sip.as_deref(), self.demo_data == Some(DemoData::All)).await?;
         if let Some(demo) = &server.demo {
@@ -329,6 +329,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         http: SocketAddr::from(([127, 0, 0, 1], 0)),
         tls: None,
         sip: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        sip_tls: None,
         sip_digest: vec![Algorithm::SHA_256, Algorithm::MD5],
         kamailio: None,
         database_url: format!("sqlite://{}", folder.0.join("tms.db").display()),

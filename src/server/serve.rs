@@ -24,7 +24,7 @@ use super::{
     outbox::Outbox,
     passwords::Passwords,
     sessions,
-    sip::SipServer,
+    sip::{SipServer, TlsListener},
     store::{Store, StoreError},
     throttle::Throttle,
 };
@@ -42,6 +42,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// UDP and TCP; `None` without a SIP side of our own.
     pub sip: Option<SocketAddr>,
+    /// TLS for the same, with the certificate of `tls`.
+    pub sip_tls: Option<SocketAddr>,
     /// What digest offers on our own SIP side, the preferred first.
     pub sip_digest: Vec<Algorithm>,
     /// Kamailio as the SIP side in place of our own.
@@ -87,6 +89,7 @@ pub struct Server {
     /// Where HTTP is served: `http://127.0.0.1:8080`, `https://…` with TLS.
     pub http: String,
     pub sip: Option<SocketAddr>,
+    pub sip_tls: Option<SocketAddr>,
     pub demo: Option<Demo>,
     stopping: watch::Sender<bool>,
     http_side: JoinSet<()>,
@@ -124,6 +127,7 @@ impl Server {
                 notices
             }
         };
+        let mut sip_tls = None;
         let sip = match (settings.sip, &settings.kamailio) {
             (None, None) => None,
             (None, Some(side)) => {
@@ -135,7 +139,15 @@ impl Server {
                 let known_as = settings.public_host(address).and_then(|host| host.parse().ok());
                 let server =
                     SipServer::bind((address, known_as), &store, notices.clone(), &clock, orders, digest).await;
-                let server = server.map_err(bind("sip", address))?;
+                let mut server = server.map_err(bind("sip", address))?;
+                if let (Some(address), Some(tls)) = (settings.sip_tls, &tls) {
+                    let listener = TlsListener::bind(address, tls.acceptors()).await;
+                    let served = listener.and_then(|listener| {
+                        sip_tls = Some(listener.local_addr()?);
+                        server.serve_tls(listener)
+                    });
+                    served.map_err(bind("sip-tls", address))?;
+                }
                 let sip = server.local_addr().map_err(bind("sip", address))?;
                 others.spawn(server.run());
                 Some(sip)
@@ -147,7 +159,7 @@ impl Server {
         let (key_log, log_writer) = KeyLog::new(store.clone(), clock.clone());
         others.spawn(log_writer.run());
         let (stopping, stop) = watch::channel(false);
-        let reach = settings.reach(&http, sip);
+        let reach = settings.reach(&http, sip, sip_tls);
         let app = Arc::new(App {
             store: store.clone(),
             clock,
@@ -169,7 +181,7 @@ impl Server {
         }
         let mut http_side = JoinSet::new();
         http_side.spawn(listener::serve(socket, acceptors, http::router(app), stop, listener::Limits::default()));
-        Ok(Self { http, sip, demo, stopping, http_side, others, key_log, store })
+        Ok(Self { http, sip, sip_tls, demo, stopping, http_side, others, key_log, store })
     }
 
     /// Stops accepting, lets what is under way end, closes the database.
@@ -203,10 +215,16 @@ impl Settings {
                 self.http
             ));
         }
-        let sip_beyond = self.sip.filter(|sip| !sip.ip().is_loopback());
+        let sip_beyond = self.sip.into_iter().chain(self.sip_tls).find(|sip| !sip.ip().is_loopback());
         let http_beyond = Some(self.http).filter(|http| !http.ip().is_loopback());
         if let (true, Some(beyond)) = (self.demo_data, sip_beyond.or(http_beyond)) {
             return refuse(format!("--demo-data is refused on {beyond}: the demonstration stays on loopback"));
+        }
+        if self.sip_tls.is_some() && self.sip.is_none() {
+            return refuse("--sip-tls is of this program's own SIP side, which --no-sip leaves out".to_owned());
+        }
+        if self.sip_tls.is_some() && self.tls.is_none() {
+            return refuse("--sip-tls needs a certificate: give it with --tls-cert and --tls-key".to_owned());
         }
         if let Some(KamailioSide { proxy, .. }) = &self.kamailio
             && !format!("sip:{proxy}").parse::<Uri>().is_ok_and(|uri| uri.as_sip().is_some_and(is_place))
@@ -248,14 +266,20 @@ impl Settings {
         self.public_url.as_deref().and_then(host).filter(|_| sip.ip().is_unspecified())
     }
 
-    fn reach(&self, http: &str, sip: Option<SocketAddr>) -> Reach {
+    fn reach(&self, http: &str, sip: Option<SocketAddr>, sip_tls: Option<SocketAddr>) -> Reach {
         let url = self.public_url.clone().unwrap_or_else(|| http.to_owned());
         let built_in = sip
             .map(|sip| self.public_host(sip).map_or_else(|| sip.to_string(), |host| format!("{host}:{}", sip.port())));
+        // The name that the certificate is for, wherever it listens.
+        let over_tls = sip_tls.map(|sip| match self.public_url.as_deref().and_then(host) {
+            Some(host) => format!("sip:{host}:{};transport=tls;lr", sip.port()),
+            None => format!("sip:{sip};transport=tls;lr"),
+        });
         let place = built_in.or_else(|| self.kamailio.as_ref().map(|side| side.proxy.clone()));
         let sip = place.map(|place| SipReach {
             outbound_proxy: format!("sip:{place};lr"),
-            transports: vec!["udp".into(), "tcp".into()],
+            transports: over_tls.iter().map(|_| "tls").chain(["udp", "tcp"]).map(str::to_owned).collect(),
+            outbound_proxy_tls: over_tls,
         });
         Reach { url: url.trim_end_matches('/').to_owned(), sip, behind_proxy: self.behind_proxy == Some(true) }
     }
@@ -306,6 +330,7 @@ mod tests {
             http: ([127, 0, 0, 1], 0).into(),
             tls: None,
             sip: None,
+            sip_tls: None,
             sip_digest: vec![Algorithm::MD5],
             kamailio: None,
             database_url: "sqlite::memory:".into(),
@@ -349,6 +374,8 @@ mod tests {
             (behind(Some(true), any), None),
             (behind(Some(false), any), None),
             (Settings { sip: Some(lan), ..settings() }, None),
+            (Settings { sip: Some(lan), sip_tls: Some(lan), ..settings() }, Some("--tls-cert")),
+            (Settings { sip_tls: Some(lan), tls: tls.clone(), ..settings() }, Some("--no-sip")),
             (Settings { kamailio: kamailio("me@sip.example"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example;lr"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example:5060"), ..settings() }, None),
@@ -365,9 +392,14 @@ mod tests {
     fn phones_are_told_a_name_where_the_address_says_nothing() {
         let any: SocketAddr = ([0, 0, 0, 0], 5060).into();
         let named = Settings { public_url: Some("https://tms.example:8443".into()), ..settings() };
-        let proxy = |settings: &Settings, sip| settings.reach("http://x", Some(sip)).sip.map(|s| s.outbound_proxy);
+        let proxy =
+            |settings: &Settings, sip| settings.reach("http://x", Some(sip), None).sip.map(|s| s.outbound_proxy);
         assert_eq!(proxy(&named, any).as_deref(), Some("sip:tms.example:5060;lr"));
         let lan: SocketAddr = ([10, 0, 0, 1], 5060).into();
         assert_eq!(proxy(&settings(), lan).as_deref(), Some("sip:10.0.0.1:5060;lr"));
+        let tls: SocketAddr = ([10, 0, 0, 1], 5061).into();
+        let sip = named.reach("http://x", Some(lan), Some(tls)).sip.expect("a SIP side");
+        assert_eq!(sip.transports, ["tls", "udp", "tcp"], "the best first");
+        assert_eq!(sip.outbound_proxy_tls.as_deref(), Some("sip:tms.example:5061;transport=tls;lr"));
     }
 }

@@ -119,6 +119,9 @@ pub struct SipCredential {
     pub realm: String,
     /// SIP URI of the registrar and outbound proxy.
     pub outbound_proxy: String,
+    /// The same over TLS, under the name that its certificate is for; where TLS is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound_proxy_tls: Option<String>,
     /// What the server serves, best first: `tls`, `tcp`, `udp`.
     pub transports: Vec<String>,
     #[schema(value_type = String, format = DateTime)]

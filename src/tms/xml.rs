@@ -438,6 +438,7 @@ impl SignedIn {
             password: password.0.clone(),
             realm: sip.domain.as_deref().unwrap_or(host).to_owned(),
             outbound_proxy: format!("{scheme}{outbound_proxy}"),
+            outbound_proxy_tls: None,
             transports: sip.transports.clone(),
             // It lasts until someone changes it.
             expires_at: Timestamp::MAX,

@@ -171,7 +171,7 @@ fn an_option_that_cannot_be_kept_is_refused_in_a_sentence() {
     let cases: [(&[&str], &str); 13] = [
         (&["--tls-cert", "a.pem", "--tls-key", "a.key"], "--tls-cert a.pem cannot be read"),
         (&["--tls-cert", "a.pem"], "--tls-key"),
-        (&["--sip-tls", "127.0.0.1:5061"], "--sip-tls is not part"),
+        (&["--sip-tls", "127.0.0.1:5061"], "--tls-cert"),
         (&["--database-url", "postgres://tms@127.0.0.1:1/tms"], "check that PostgreSQL runs there"),
         (&["--no-sip", "--kamailio", "http://127.0.0.1:1/rpc", "--sip-proxy", "127.0.0.1:1"], "needs PostgreSQL"),
         (&["--kamailio", "http://127.0.0.1:1/rpc"], "--no-sip"),

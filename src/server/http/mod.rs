@@ -82,7 +82,9 @@ pub struct Reach {
 pub struct SipReach {
     /// `sip:127.0.0.1:5060;lr`.
     pub outbound_proxy: String,
-    /// Best first: `udp`, `tcp`.
+    /// `sip:tms.example:5061;transport=tls;lr`, where TLS is served.
+    pub outbound_proxy_tls: Option<String>,
+    /// Best first: `tls`, `udp`, `tcp`.
     pub transports: Vec<String>,
 }
 

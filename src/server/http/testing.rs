@@ -116,7 +116,11 @@ impl Harness {
         let (stop, stopping) = watch::channel(false);
         let reach = Reach {
             url: "https://tms.example".into(),
-            sip: Some(SipReach { outbound_proxy: "sip:127.0.0.1:5060;lr".into(), transports: vec!["udp".into()] }),
+            sip: Some(SipReach {
+                outbound_proxy: "sip:127.0.0.1:5060;lr".into(),
+                outbound_proxy_tls: None,
+                transports: vec!["udp".into()],
+            }),
             behind_proxy: true,
         };
         let downloads = tempfile::tempdir().expect("a folder");

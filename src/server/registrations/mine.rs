@@ -101,6 +101,7 @@ pub async fn sip_credential(
         password,
         realm: realm.to_owned(),
         outbound_proxy: sip.outbound_proxy.clone(),
+        outbound_proxy_tls: sip.outbound_proxy_tls.clone(),
         transports: sip.transports.clone(),
         expires_at: clock::from_ms(session.expires_at),
     };

@@ -1,16 +1,17 @@
-//! TCP connections that devices opened to us: each a task that reads, and a queue towards one that writes.
+//! TCP and TLS connections that devices opened to us: each a task that reads, and a queue towards one that writes.
 
-use crate::stream::{self, Heard, Patience, QUEUE};
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
+use crate::{
+    sip::flow::Flow,
+    stream::{self, Ended, Heard, Patience, QUEUE},
 };
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
     sync::mpsc,
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// Connections at a time; one more takes the place of the one that was silent longest.
 const MAX_CONNECTIONS: usize = 1_000;
@@ -32,7 +33,7 @@ pub enum Incoming {
 /// A connection: a late word of one must not be taken for the next one's from the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    pub address: SocketAddr,
+    pub flow: Flow,
     serial: u64,
 }
 
@@ -49,7 +50,7 @@ struct Connection {
 
 /// All connections. Dropping it closes them.
 pub struct Connections {
-    open: HashMap<SocketAddr, Connection>,
+    open: HashMap<Flow, Connection>,
     /// Counts connections and messages: names the former, orders the latter.
     ticks: u64,
     tasks: JoinSet<()>,
@@ -62,13 +63,14 @@ impl Connections {
         Self { open: HashMap::new(), ticks: 0, tasks: JoinSet::new(), incoming }
     }
 
-    /// A device connected. The connections that ended for it: another of its address, or one that made room.
+    /// A device connected; `tls` where a handshake is to come first. The connections that ended for it: another of its address,
+    /// or one that made room.
     #[must_use = "their contacts and transactions are lost with them"]
-    pub fn add(&mut self, stream: TcpStream, address: SocketAddr) -> Vec<SocketAddr> {
+    pub fn add(&mut self, stream: TcpStream, flow: Flow, tls: Option<TlsAcceptor>) -> Vec<Flow> {
         while self.tasks.try_join_next().is_some() {}
-        let mut ended: Vec<SocketAddr> = self.drop_connection(address).into_iter().collect();
-        let ip = address.ip();
-        if self.open.keys().filter(|open| open.ip() == ip).count() >= MAX_FROM_ONE {
+        let mut ended: Vec<Flow> = self.drop_connection(flow).into_iter().collect();
+        let ip = flow.remote.ip();
+        if self.open.keys().filter(|open| open.remote.ip() == ip).count() >= MAX_FROM_ONE {
             ended.extend(self.evict(Some(ip)));
         } else if self.open.len() >= MAX_CONNECTIONS {
             ended.extend(self.evict(None));
@@ -76,23 +78,30 @@ impl Connections {
         stream::prepare(&stream);
         let (queue, queued) = mpsc::channel(QUEUE);
         self.ticks += 1;
-        let peer = Peer { address, serial: self.ticks };
+        let peer = Peer { flow, serial: self.ticks };
         let (incoming, answers) = (self.incoming.clone(), queue.clone());
         let task = self.tasks.spawn(async move {
             let wrap = |heard| Incoming::Heard(peer, heard);
-            let ended = stream::serve(stream, (answers, queued), PATIENCE, &incoming, wrap).await;
-            tracing::debug!(%address, %ended, "connection closed");
+            let ended = match tls {
+                None => stream::serve(stream, (answers, queued), PATIENCE, &incoming, wrap).await,
+                Some(acceptor) => match timeout(PATIENCE.first, for_sip(&acceptor).accept(stream)).await {
+                    Ok(Ok(stream)) => stream::serve(stream, (answers, queued), PATIENCE, &incoming, wrap).await,
+                    Ok(Err(error)) => Ended::Lost(error),
+                    Err(_) => Ended::Silent,
+                },
+            };
+            tracing::debug!(%flow, %ended, "connection closed");
             let _ = incoming.send(Incoming::Closed(peer)).await;
         });
-        self.open.insert(address, Connection { serial: peer.serial, queue, task, heard: self.ticks, proven: false });
+        self.open.insert(flow, Connection { serial: peer.serial, queue, task, heard: self.ticks, proven: false });
         ended
     }
 
     /// Queues a message. `false`: there is no such connection, or it does not keep up and was closed.
-    pub fn send(&mut self, address: SocketAddr, payload: Vec<u8>) -> bool {
-        let sent = self.open.get(&address).is_some_and(|open| open.queue.try_send(payload).is_ok());
+    pub fn send(&mut self, flow: Flow, payload: Vec<u8>) -> bool {
+        let sent = self.open.get(&flow).is_some_and(|open| open.queue.try_send(payload).is_ok());
         if !sent {
-            self.drop_connection(address);
+            self.drop_connection(flow);
         }
         sent
     }
@@ -100,7 +109,7 @@ impl Connections {
     /// With [`Incoming::Heard`]. `false`: the connection has ended meanwhile.
     pub fn heard(&mut self, peer: Peer) -> bool {
         self.ticks += 1;
-        let Some(open) = self.open.get_mut(&peer.address).filter(|open| open.serial == peer.serial) else {
+        let Some(open) = self.open.get_mut(&peer.flow).filter(|open| open.serial == peer.serial) else {
             return false;
         };
         (open.heard, open.proven) = (self.ticks, true);
@@ -109,22 +118,29 @@ impl Connections {
 
     /// With [`Incoming::Closed`]. `false`: it is known already, and the address may have a newer connection.
     pub fn closed(&mut self, peer: Peer) -> bool {
-        let current = self.open.get(&peer.address).is_some_and(|open| open.serial == peer.serial);
-        current && self.drop_connection(peer.address).is_some()
+        let current = self.open.get(&peer.flow).is_some_and(|open| open.serial == peer.serial);
+        current && self.drop_connection(peer.flow).is_some()
     }
 
     /// Ends the connection silent longest, of `ip` if one is given; those that never said a word first.
-    fn evict(&mut self, ip: Option<IpAddr>) -> Option<SocketAddr> {
-        let candidates = self.open.iter().filter(|(address, _)| ip.is_none_or(|ip| address.ip() == ip));
-        let (&address, _) = candidates.min_by_key(|(_, open)| (open.proven, open.heard))?;
-        tracing::warn!(%address, "closed to make room for another connection");
-        self.drop_connection(address)
+    fn evict(&mut self, ip: Option<IpAddr>) -> Option<Flow> {
+        let candidates = self.open.iter().filter(|(flow, _)| ip.is_none_or(|ip| flow.remote.ip() == ip));
+        let (&flow, _) = candidates.min_by_key(|(_, open)| (open.proven, open.heard))?;
+        tracing::warn!(%flow, "closed to make room for another connection");
+        self.drop_connection(flow)
     }
 
-    fn drop_connection(&mut self, address: SocketAddr) -> Option<SocketAddr> {
-        self.open.remove(&address)?.task.abort();
-        Some(address)
+    fn drop_connection(&mut self, flow: Flow) -> Option<Flow> {
+        self.open.remove(&flow)?.task.abort();
+        Some(flow)
     }
+}
+
+/// The certificate is the same as HTTP's, the protocol that may be asked for (ALPN) is not.
+fn for_sip(acceptor: &TlsAcceptor) -> TlsAcceptor {
+    let mut config = acceptor.config().as_ref().clone();
+    config.alpn_protocols = vec![b"sip/2".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
 }
 
 #[cfg(test)]

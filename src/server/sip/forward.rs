@@ -62,9 +62,9 @@ impl Pbx {
         }
         // We forward to devices only: what carries our Via has come back from one (RFC 5393).
         let vias = request.headers.vias().map_err(|e| reply(request, 400, &e.to_string()))?;
-        let ours = (self.address.ip().to_string(), self.address.port());
+        let ours = self.address.ip().to_string();
         let returned = |host: &str, port: Option<u16>| {
-            host.trim_matches(['[', ']']) == ours.0 && port.unwrap_or(Transport::Udp.default_port()) == ours.1
+            host.trim_matches(['[', ']']) == ours && self.is_our_port(port.unwrap_or(Transport::Udp.default_port()))
         };
         if vias.iter().any(|via| returned(&via.host, via.port)) {
             return Err(reply(request, 482, "Loop Detected"));
@@ -280,7 +280,8 @@ impl Pbx {
     /// `<sip:TOKEN@tms.example:5060;transport=udp;lr>`
     fn record_route(&self, flow: Flow, call_id: &str) -> String {
         let token = self.tokens.seal(flow, call_id);
-        let mut uri = SipUri::new(Some(&token), self.known_as.clone(), Some(self.address.port()));
+        let port = self.tls_port.filter(|_| flow.transport == Transport::Tls).unwrap_or(self.address.port());
+        let mut uri = SipUri::new(Some(&token), self.known_as.clone(), Some(port));
         uri.set_param("transport", Some(flow.transport.uri_name()));
         uri.set_param("lr", None);
         NameAddr::new(Uri::Sip(uri)).to_string()
@@ -289,7 +290,11 @@ impl Pbx {
     fn is_us(&self, uri: &SipUri) -> bool {
         let port = uri.port.unwrap_or(Transport::Udp.default_port());
         let is_here = uri.host == Host::Ip(self.address.ip()) || uri.host == self.known_as;
-        is_here && port == self.address.port()
+        is_here && self.is_our_port(port)
+    }
+
+    fn is_our_port(&self, port: u16) -> bool {
+        port == self.address.port() || Some(port) == self.tls_port
     }
 }
 

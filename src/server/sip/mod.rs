@@ -31,7 +31,7 @@ mod server;
 #[cfg(test)]
 mod torture;
 
-pub use server::SipServer;
+pub use server::{SipServer, TlsListener};
 
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,8 @@ pub struct Pbx {
     entropy: Entropy,
     /// Where we are, by every transport.
     pub(super) address: SocketAddr,
+    /// The port of TLS, where that is served.
+    pub(super) tls_port: Option<u16>,
     /// How devices name that place, where they know it by another name than its address.
     pub(super) known_as: Host,
     /// One moment on both clocks.
@@ -130,6 +132,7 @@ impl Pbx {
             failures: Failures::default(),
             entropy,
             address,
+            tls_port: None,
             known_as: Host::Ip(address.ip()),
             epoch: (now, wall),
             waiting: BTreeMap::new(),
@@ -141,6 +144,12 @@ impl Pbx {
     /// Devices beyond a router reach us by this name or address rather than by our own.
     pub fn set_known_as(&mut self, host: Host) {
         self.known_as = host;
+    }
+
+    /// TLS is served too, at the same address.
+    pub fn serve_tls(&mut self, port: u16) {
+        self.tls_port = Some(port);
+        self.endpoint.set_local(Transport::Tls, (self.address.ip(), port).into());
     }
 
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {

@@ -32,11 +32,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{TcpListener, UdpSocket},
-    sync::mpsc,
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::sleep_until,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// Messages from connections that wait for the loop.
 const QUEUED_MESSAGES: usize = 256;
@@ -47,10 +48,38 @@ const BIND_ATTEMPTS: usize = 16;
 /// Where nothing else is due.
 const IDLE: Duration = Duration::from_secs(3_600);
 
+/// TLS on a port of its own, with the newest certificate.
+pub struct TlsListener {
+    socket: TcpListener,
+    acceptors: watch::Receiver<TlsAcceptor>,
+}
+
+impl TlsListener {
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn bind(address: SocketAddr, acceptors: watch::Receiver<TlsAcceptor>) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, acceptors })
+    }
+
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Never, where there is none.
+    async fn accept(this: Option<&Self>) -> io::Result<(TcpStream, SocketAddr, TlsAcceptor)> {
+        let Some(Self { socket, acceptors }) = this else { return std::future::pending().await };
+        let (stream, peer) = socket.accept().await?;
+        Ok((stream, peer, acceptors.borrow().clone()))
+    }
+}
+
 /// The registrar and proxy on its sockets.
 pub struct SipServer {
     udp: UdpSocket,
     listener: TcpListener,
+    tls: Option<TlsListener>,
     connections: Connections,
     incoming: mpsc::Receiver<Incoming>,
     pbx: Pbx,
@@ -99,6 +128,7 @@ impl SipServer {
         Ok(Self {
             udp,
             listener,
+            tls: None,
             connections: Connections::new(sender),
             incoming,
             pbx,
@@ -111,6 +141,16 @@ impl SipServer {
             answers: JoinSet::new(),
             _recorders: recording,
         })
+    }
+
+    /// Takes devices over TLS too.
+    ///
+    /// # Errors
+    /// Where the system does not tell the listener's port.
+    pub fn serve_tls(&mut self, listener: TlsListener) -> io::Result<()> {
+        self.pbx.serve_tls(listener.local_addr()?.port());
+        self.tls = Some(listener);
+        Ok(())
     }
 
     /// Where devices reach it.
@@ -131,18 +171,12 @@ impl SipServer {
                     Ok((length, remote)) => self.handle_datagram(remote, &datagram[..length]),
                     Err(error) => tracing::debug!(%error, "receiving a datagram"),
                 },
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        for ended in self.connections.add(stream, peer) {
-                            self.handle_closed(ended);
-                        }
-                    }
-                    Err(error) => {
-                        // Out of descriptors: let some connections close first.
-                        tracing::warn!(%error, "accepting a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                },
+                accepted = self.listener.accept() => {
+                    self.handle_accepted(accepted.map(|(stream, peer)| (stream, peer, None))).await;
+                }
+                accepted = TlsListener::accept(self.tls.as_ref()) => {
+                    self.handle_accepted(accepted.map(|(stream, peer, tls)| (stream, peer, Some(tls)))).await;
+                }
                 Some(incoming) = self.incoming.recv() => self.handle_incoming(incoming),
                 Some(order) = self.orders.recv() => self.handle_order(order),
                 Some(answer) = self.answers.join_next() => match answer {
@@ -166,25 +200,40 @@ impl SipServer {
         }
     }
 
+    async fn handle_accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr, Option<TlsAcceptor>)>) {
+        match accepted {
+            Ok((stream, remote, tls)) => {
+                let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
+                for ended in self.connections.add(stream, Flow { transport, remote }, tls) {
+                    self.handle_closed(ended);
+                }
+            }
+            Err(error) => {
+                // Out of descriptors: let some connections close first.
+                tracing::warn!(%error, "accepting a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
     fn handle_incoming(&mut self, incoming: Incoming) {
         match incoming {
             // Where a connection was closed by us, what it still had to say is late.
             Incoming::Heard(peer, heard) => {
                 if let (true, Heard::Message(message)) = (self.connections.heard(peer), heard) {
-                    let flow = Flow { transport: Transport::Tcp, remote: peer.address };
-                    self.pbx.handle_message(clock_now(), flow, *message);
+                    self.pbx.handle_message(clock_now(), peer.flow, *message);
                 }
             }
             Incoming::Closed(peer) => {
                 if self.connections.closed(peer) {
-                    self.handle_closed(peer.address);
+                    self.handle_closed(peer.flow);
                 }
             }
         }
     }
 
-    fn handle_closed(&mut self, remote: SocketAddr) {
-        self.pbx.handle_flow_lost(clock_now(), Flow { transport: Transport::Tcp, remote });
+    fn handle_closed(&mut self, flow: Flow) {
+        self.pbx.handle_flow_lost(clock_now(), flow);
     }
 
     fn handle_order(&mut self, order: Order) {
@@ -238,11 +287,11 @@ impl SipServer {
                     let sent = match flow.transport {
                         Transport::Udp => self.udp.send_to(&payload, flow.remote).await.map_err(|e| e.to_string()),
                         Transport::Tcp | Transport::Tls => {
-                            if self.connections.send(flow.remote, payload) {
+                            if self.connections.send(flow, payload) {
                                 Ok(0)
                             } else {
                                 // Its Closed will find nothing to close any more.
-                                self.handle_closed(flow.remote);
+                                self.handle_closed(flow);
                                 Err("the device's connection is gone".to_owned())
                             }
                         }

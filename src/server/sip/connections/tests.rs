@@ -1,6 +1,7 @@
 //! Connections over loopback sockets.
 
 use super::*;
+use crate::sip::flow::Transport;
 use tokio::net::TcpListener;
 
 fn on_runtime<F: Future>(test: F) -> F::Output {
@@ -14,8 +15,8 @@ async fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
     (near.expect("connected"), far.expect("accepted").0)
 }
 
-fn address(host: u8, port: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, host], port as u16))
+fn flow(host: u8, port: usize) -> Flow {
+    Flow { transport: Transport::Tcp, remote: ([10, 0, 0, host], port as u16).into() }
 }
 
 #[test]
@@ -28,17 +29,17 @@ fn a_full_table_closes_the_longest_silent_and_one_address_gets_a_part_of_it() {
         for port in 1..=MAX_FROM_ONE + 1 {
             let (near, far) = connect(&listener).await;
             kept.push(near);
-            let ended = connections.add(far, address(9, port));
+            let ended = connections.add(far, flow(9, port), None);
             // The first one has said something, so the second is the most silent.
-            let expected = if port > MAX_FROM_ONE { vec![address(9, 2)] } else { vec![] };
+            let expected = if port > MAX_FROM_ONE { vec![flow(9, 2)] } else { vec![] };
             assert_eq!(ended, expected, "{port}");
             if port == 1 {
-                assert!(connections.heard(Peer { address: address(9, 1), serial: connections.ticks }));
+                assert!(connections.heard(Peer { flow: flow(9, 1), serial: connections.ticks }));
             }
         }
         let (near, far) = connect(&listener).await;
         kept.push(near);
-        assert_eq!(connections.add(far, address(8, 1)), [], "another address has its own part");
+        assert_eq!(connections.add(far, flow(8, 1), None), [], "another address has its own part");
         assert_eq!(connections.open.len(), MAX_FROM_ONE + 1);
     });
 }
@@ -50,13 +51,13 @@ fn a_late_word_of_an_older_connection_is_not_the_newer_ones() {
         let (sender, _incoming) = mpsc::channel(1);
         let mut connections = Connections::new(sender);
         let (_near, far) = connect(&listener).await;
-        assert_eq!(connections.add(far, address(9, 1)), []);
-        let older = Peer { address: address(9, 1), serial: connections.ticks };
+        assert_eq!(connections.add(far, flow(9, 1), None), []);
+        let older = Peer { flow: flow(9, 1), serial: connections.ticks };
         let (_near, far) = connect(&listener).await;
-        assert_eq!(connections.add(far, address(9, 1)), [address(9, 1)]);
-        let newer = Peer { address: address(9, 1), serial: connections.ticks };
+        assert_eq!(connections.add(far, flow(9, 1), None), [flow(9, 1)]);
+        let newer = Peer { flow: flow(9, 1), serial: connections.ticks };
         assert!(!connections.heard(older) && !connections.closed(older));
-        assert!(connections.send(newer.address, b"still open".to_vec()));
+        assert!(connections.send(newer.flow, b"still open".to_vec()));
         assert!(connections.heard(newer) && connections.closed(newer) && !connections.closed(newer));
     });
 }
