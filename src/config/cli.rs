@@ -105,8 +105,9 @@ pub struct HeadlessArgs {
     /// Certificate authority (PEM) to trust besides the system's.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Ask this DNS server rather than the system's.
     #[arg(long, value_name = "ADDR:PORT")]
-    pub dns_server: Option<String>,
+    pub dns_server: Option<SocketAddr>,
     #[arg(long, value_name = "HOST:PORT")]
     pub stun: Option<String>,
     #[arg(long, value_name = "URI")]

@@ -28,6 +28,7 @@ pub struct HeadlessOptions {
     pub max_calls: Option<usize>,
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
+    pub dns_server: Option<SocketAddr>,
     pub secrets_stdin: bool,
 }
 
@@ -80,16 +81,19 @@ impl HeadlessOptions {
     /// A sentence about the first option that is wrong, or not built yet.
     pub fn new(args: &HeadlessArgs) -> Result<Self, ConfigError> {
         refuse_what_is_not_built(args)?;
+        let asked = args.transport.as_deref().map(transport).transpose()?;
+        let who = who(args)?;
         Ok(Self {
-            who: who(args)?,
+            transport: agreed(asked, &who)?,
+            who,
             bind: args.bind,
-            transport: args.transport.as_deref().map(transport).transpose()?,
             audio: audio(&args.audio)?,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
             auto_answer: args.auto_answer.map(Duration::from_millis),
             max_calls: args.max_calls,
             impairment: args.impair.as_deref().map(impairment).transpose()?,
             ca_file: args.ca_file.clone().map(readable).transpose()?,
+            dns_server: args.dns_server,
             secrets_stdin: args.secrets_stdin,
         })
     }
@@ -110,7 +114,6 @@ fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
         Some("on") => later(true, "--voice-processing on")?,
         Some(_) => return Err(wrong("--voice-processing", "on or off is expected")),
     }
-    later(args.dns_server.is_some(), "--dns-server; the system's resolver is used")?;
     later(args.stun.is_some(), "--stun")?;
     later(args.turn.is_some(), "--turn")
 }
@@ -159,20 +162,40 @@ fn readable(file: PathBuf) -> Result<PathBuf, ConfigError> {
 
 /// A URI that requests can be sent to.
 fn sendable(option: &'static str, uri: Uri) -> Result<Uri, ConfigError> {
-    match Target::of(&uri, Transport::Udp) {
-        Ok(Target { transport: Transport::Tls, .. }) => {
-            Err(ConfigError::NotSupported(format!("{option} {uri}, for TLS is not built yet; use tcp or udp")))
+    Target::of(&uri, Transport::Udp).map_err(|why| wrong(option, &why))?;
+    Ok(uri)
+}
+
+/// The transport that the option, the account and its proxy name. One that is better than another is never left for it.
+fn agreed(asked: Option<Transport>, who: &Who) -> Result<Option<Transport>, ConfigError> {
+    let Who::Sip { aor, outbound_proxy, .. } = who else { return Ok(asked) };
+    let mut agreed = asked.map(|transport| ("--transport", transport));
+    let aor = Uri::Sip((**aor).clone());
+    for (option, uri) in [("--outbound-proxy", outbound_proxy.as_ref()), ("--sip-account", Some(&aor))] {
+        let Some(named) = uri.and_then(named_transport) else { continue };
+        match agreed {
+            Some((by, other)) if other != named => {
+                let why =
+                    format!("it asks for {}, and {by} for {}; make them the same", named.uri_name(), other.uri_name());
+                return Err(wrong(option, &why));
+            }
+            _ => agreed = Some((option, named)),
         }
-        Ok(_) => Ok(uri),
-        Err(why) => Err(wrong(option, &why)),
     }
+    Ok(agreed.map(|(_, transport)| transport))
+}
+
+/// What the URI itself insists on.
+fn named_transport(uri: &Uri) -> Option<Transport> {
+    let of = |default| Target::of(uri, default).ok().map(|target| target.transport);
+    of(Transport::Udp).filter(|named| of(Transport::Tls) == Some(*named))
 }
 
 fn transport(text: &str) -> Result<Transport, ConfigError> {
     match text {
         "udp" => Ok(Transport::Udp),
         "tcp" => Ok(Transport::Tcp),
-        "tls" => Err(ConfigError::NotSupported("--transport tls; use tcp or udp".into())),
+        "tls" => Ok(Transport::Tls),
         _ => Err(wrong("--transport", "udp, tcp or tls is expected")),
     }
 }
@@ -278,10 +301,31 @@ mod tests {
     }
 
     #[test]
+    fn the_transport_that_everything_named_agrees_on() {
+        use Transport::{Tcp, Tls, Udp};
+        for (line, expected) in [
+            ("sip:101@pbx.example", None),
+            ("sip:101@pbx.example --transport tls", Some(Tls)),
+            ("sip:101@pbx.example;transport=tls", Some(Tls)),
+            ("sips:101@pbx.example", Some(Tls)),
+            ("sips:101@pbx.example;transport=tcp --transport tls", Some(Tls)),
+            ("sip:101@pbx.example --outbound-proxy sip:p.example;transport=tcp", Some(Tcp)),
+            ("sip:101@pbx.example --transport udp --outbound-proxy sip:p.example", Some(Udp)),
+        ] {
+            let options = options(&format!("agent-manager headless --sip-account {line}")).expect(line);
+            assert_eq!(options.transport, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_or_later_is_said_in_words() {
         let account = "agent-manager headless --sip-account sip:101@pbx.example";
         for (more, expected) in [
-            ("--transport tls", "not supported yet: --transport tls"),
+            (
+                "--transport udp --outbound-proxy sips:p.example",
+                "--outbound-proxy: it asks for tls, and --transport for udp",
+            ),
+            ("--transport tls --outbound-proxy sip:p.example;transport=tcp", "--outbound-proxy: it asks for tcp"),
             ("--transport sctp", "--transport: udp, tcp or tls"),
             ("--srtp sdes", "not supported yet: --srtp sdes"),
             ("--srtp maybe", "--srtp: off"),
@@ -290,14 +334,12 @@ mod tests {
             ("--audio file:a.wav", "--audio: device"),
             ("--stun a:1", "not supported yet: --stun"),
             ("--turn turn:a", "not supported yet: --turn"),
-            ("--dns-server 1.1.1.1:53", "not supported yet: --dns-server"),
+            ("--dns-server dns.example", "invalid value"),
             ("--tenant acme", "cannot be used with"),
             ("--voice-processing on", "not supported yet: --voice-processing"),
             ("--impair loss=101", "--impair: "),
             ("--impair wobble=1", "--impair: "),
             ("--outbound-proxy tel:1", "--outbound-proxy: "),
-            ("--outbound-proxy sips:p.example", "not supported yet: --outbound-proxy"),
-            ("--outbound-proxy sip:p.example;transport=tls", "not supported yet: --outbound-proxy"),
             ("--outbound-proxy sip:p.example;transport=sctp", "--outbound-proxy: not supported yet: SIP over sctp"),
             ("--ca-file /nowhere/ca.pem", "--ca-file: /nowhere/ca.pem cannot be read"),
             ("--ca-file /", "--ca-file: / is not a file"),
@@ -314,8 +356,8 @@ mod tests {
             "agent-manager headles",
             "agent-manager --register-links --dark",
             "agent-manager headless --sip-account tel:5",
-            "agent-manager headless --sip-account sip:101@pbx.example;transport=tls",
-            "agent-manager headless --sip-account sips:101@pbx.example",
+            "agent-manager headless --sip-account sips:101@pbx.example --transport tcp",
+            "agent-manager headless --sip-account sips:101@pbx.example --outbound-proxy sip:p.example;transport=udp",
         ] {
             options(line).expect_err(line);
         }

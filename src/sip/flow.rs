@@ -11,6 +11,8 @@ pub enum Transport {
 }
 
 impl Transport {
+    pub const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
     /// A stream transport delivers reliably and frames by Content-Length (RFC 3261 §18.3); its transactions do not
     /// retransmit (§17).
     pub const fn is_reliable(self) -> bool {

@@ -1,4 +1,4 @@
-//! What a URI says about where to send to: host, port, transport (RFC 3263 §4 without NAPTR and SRV).
+//! What a URI says about where to send to: host, port, transport (RFC 3263 §4). What the DNS adds: [`super::locate`].
 
 use super::{
     flow::{Flow, Transport},
@@ -9,8 +9,11 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub host: Host,
-    pub port: u16,
+    /// As the URI names it.
+    pub port: Option<u16>,
     pub transport: Transport,
+    /// The URI has no transport parameter.
+    pub is_open: bool,
 }
 
 impl Target {
@@ -37,13 +40,18 @@ impl Target {
             Some(Err(_)) => return Err(format!("{uri} cannot be reached: its maddr is not a host")),
             None => sip.host.clone(),
         };
-        Ok(Self { host, port: sip.port.unwrap_or(transport.default_port()), transport })
+        Ok(Self { host, port: sip.port, transport, is_open: named.is_none() })
+    }
+
+    /// The port where no SRV record gives one.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(self.transport.default_port())
     }
 
     /// The way there, where no name has to be looked up.
     pub fn numeric(&self) -> Option<Flow> {
         match self.host {
-            Host::Ip(ip) => Some(Flow { transport: self.transport, remote: (ip, self.port).into() }),
+            Host::Ip(ip) => Some(Flow { transport: self.transport, remote: (ip, self.port()).into() }),
             Host::Name(_) => None,
         }
     }

@@ -59,9 +59,12 @@ pub fn first_command(options: &HeadlessOptions, given: Secrets, setup: &Setup) -
             Err(why) => return Err(ConfigError::Option { option: "--link", why }),
         },
         Who::Sip { aor, outbound_proxy, auth_username, register } => {
+            // How to get there is no part of the name.
+            let mut aor = (**aor).clone();
+            aor.params.retain(|(name, _)| name != "transport");
             return Ok(Command::UseAccount(Box::new(Account {
                 name: aor.user.clone().unwrap_or_default(),
-                aor: Uri::Sip((**aor).clone()),
+                aor: Uri::Sip(aor),
                 auth_username: auth_username.clone(),
                 password: given.password,
                 outbound_proxy: outbound_proxy.clone(),

@@ -1,21 +1,28 @@
-//! The loop's side of a TCP connection.
+//! The loop's side of a TCP or TLS connection.
 
-use crate::stream::{self, Heard, Patience, QUEUE};
+use super::tls::Way;
+use crate::{
+    sip::flow::Flow,
+    stream::{self, Heard, Patience, QUEUE},
+};
+use rustls::pki_types::CertificateDer;
 use std::{
     collections::VecDeque,
     io,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::mpsc,
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
+use tokio_rustls::client::TlsStream;
 
 /// Marks of requests sent lately, to be reported when the connection is lost before they are answered.
 const MARKS: usize = 64;
-/// Well below Timer B (32 s), so that a request moves on to the next address in time.
+/// Well below Timer B (32 s), so that a request moves on to the next address in time. With the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// A peer that says nothing for so long is gone; one that uses RFC 5626 pings every two minutes.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -29,6 +36,8 @@ pub(super) struct Connection {
     pub(super) serial: u64,
     pub(super) incoming: bool,
     pub(super) last_heard: Instant,
+    /// What proved the peer's name, over TLS.
+    pub(super) certificate: Option<CertificateDer<'static>>,
     queue: mpsc::Sender<Vec<u8>>,
     marks: VecDeque<u64>,
     task: AbortHandle,
@@ -37,62 +46,65 @@ pub(super) struct Connection {
 /// What a connection reports.
 #[derive(Debug)]
 pub(super) struct Notice {
-    pub(super) remote: SocketAddr,
+    pub(super) flow: Flow,
     pub(super) serial: u64,
     pub(super) what: What,
 }
 
 #[derive(Debug)]
 pub(super) enum What {
+    /// The TLS handshake is done.
+    Secured(CertificateDer<'static>),
     Heard(Heard),
     /// The last word; a clause.
     Closed(String),
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// The task's way to the loop.
 struct Reporter {
-    remote: SocketAddr,
+    flow: Flow,
     serial: u64,
     notices: mpsc::Sender<Notice>,
 }
 
 impl Connection {
+    /// `way`: the connection is to be TLS.
     pub(super) fn open(
         now: Instant,
         serial: u64,
-        remote: SocketAddr,
+        (flow, way): (Flow, Option<Way>),
         notices: mpsc::Sender<Notice>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let (queue, queued) = mpsc::channel(QUEUE);
-        let (answers, reporter) = (queue.clone(), Reporter { remote, serial, notices });
+        let (answers, reporter) = (queue.clone(), Reporter { flow, serial, notices });
         let task = tasks.spawn(async move {
-            let reason = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(remote)).await {
-                Ok(Ok(stream)) => reporter.serve(stream, (answers, queued), IDLE).await,
-                Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => format!("nothing listens at {remote}"),
-                Ok(Err(e)) => format!("{remote} cannot be reached: {e}"),
-                Err(_) => format!("{remote} does not answer"),
-            };
+            let reason = reporter.connect(way, (answers, queued)).await;
             reporter.report(What::Closed(reason)).await;
         });
-        Self { serial, incoming: false, last_heard: now, queue, marks: VecDeque::new(), task }
+        Self { serial, incoming: false, last_heard: now, certificate: None, queue, marks: VecDeque::new(), task }
     }
 
     pub(super) fn accepted(
         now: Instant,
         serial: u64,
-        stream: TcpStream,
-        remote: SocketAddr,
+        (stream, flow): (TcpStream, Flow),
         notices: mpsc::Sender<Notice>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let (queue, queued) = mpsc::channel(QUEUE);
-        let (answers, reporter) = (queue.clone(), Reporter { remote, serial, notices });
+        let (answers, reporter) = (queue.clone(), Reporter { flow, serial, notices });
         let task = tasks.spawn(async move {
+            stream::prepare(&stream);
             let reason = reporter.serve(stream, (answers, queued), FIRST_MESSAGE).await;
             reporter.report(What::Closed(reason)).await;
         });
-        Self { serial, incoming: true, last_heard: now, queue, marks: VecDeque::new(), task }
+        Self { serial, incoming: true, last_heard: now, certificate: None, queue, marks: VecDeque::new(), task }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -120,15 +132,39 @@ impl Connection {
     }
 }
 
+type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>);
+
 impl Reporter {
+    /// Opens the connection and serves it until it ends; a clause saying why.
+    async fn connect(&self, way: Option<Way>, queue: Queue) -> String {
+        let remote = self.flow.remote;
+        let connected = timeout(CONNECT_TIMEOUT, async {
+            let stream = TcpStream::connect(remote).await.map_err(|e| match e.kind() {
+                io::ErrorKind::ConnectionRefused => format!("nothing listens at {remote}"),
+                _ => format!("{remote} cannot be reached: {e}"),
+            })?;
+            stream::prepare(&stream);
+            match way {
+                None => Ok((Stream::Plain(stream), None)),
+                Some(way) => way.secure(stream).await.map(|(stream, shown)| (Stream::Tls(Box::new(stream)), shown)),
+            }
+        });
+        let (stream, shown) = match connected.await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(why)) => return why,
+            Err(_) => return format!("{remote} does not answer"),
+        };
+        if let Some(certificate) = shown {
+            self.report(What::Secured(certificate)).await;
+        }
+        match stream {
+            Stream::Plain(stream) => self.serve(stream, queue, IDLE).await,
+            Stream::Tls(stream) => self.serve(stream, queue, IDLE).await,
+        }
+    }
+
     /// Until the connection ends; a clause saying why.
-    async fn serve(
-        &self,
-        stream: TcpStream,
-        queue: (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>),
-        first: Duration,
-    ) -> String {
-        stream::prepare(&stream);
+    async fn serve(&self, stream: impl AsyncRead + AsyncWrite, queue: Queue, first: Duration) -> String {
         let heard = |heard| self.notice(What::Heard(heard));
         stream::serve(stream, queue, Patience { first, idle: IDLE }, &self.notices, heard).await.to_string()
     }
@@ -139,6 +175,6 @@ impl Reporter {
     }
 
     const fn notice(&self, what: What) -> Notice {
-        Notice { remote: self.remote, serial: self.serial, what }
+        Notice { flow: self.flow, serial: self.serial, what }
     }
 }

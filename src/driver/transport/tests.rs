@@ -13,7 +13,7 @@ const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 fn open() -> (Transports, SocketAddr) {
     let sockets = Sockets::bind(LOOPBACK.into()).expect("a port");
     let address = sockets.address().expect("bound");
-    (Transports::new(sockets).expect("within a runtime"), address)
+    (Transports::new(sockets, None).expect("within a runtime"), address)
 }
 
 fn options(number: u32) -> Vec<u8> {

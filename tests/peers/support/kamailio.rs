@@ -4,11 +4,20 @@ use super::{
     phone::Phone,
     process::{Group, bounded, free_port, poll_until},
 };
-use std::{net::UdpSocket, path::Path, process::Stdio, time::Duration};
+use std::{
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 pub struct Kamailio {
     _server: Group,
     pub port: u16,
+    /// With [`Options::tls`].
+    pub tls_port: u16,
+    /// Who signed its certificate, which is for `am.test` and 127.0.0.1.
+    pub ca: PathBuf,
 }
 
 /// What a test may vary.
@@ -20,6 +29,10 @@ pub struct Options<'a> {
     pub max_expires: u32,
     /// Asks for digest on INVITE too.
     pub invite_auth: bool,
+    /// Serves TLS too, with a certificate of its own.
+    pub tls: bool,
+    /// Its port; 0 takes a free one.
+    pub port: u16,
     /// Challenges as Debian's own configuration does: without a qop; nonces last a second.
     pub no_qop: bool,
 }
@@ -31,9 +44,14 @@ impl Kamailio {
     }
 
     fn try_start(dir: &Path, options: Options) -> Option<Self> {
-        let port = free_port();
+        let port = if options.port == 0 { free_port() } else { options.port };
+        let tls_port = free_port();
+        if options.tls {
+            certificate(dir);
+        }
         let config = dir.join("kamailio.cfg");
-        std::fs::write(&config, configuration(port, options)).expect("the test's folder can be written");
+        std::fs::write(&config, configuration(dir, (port, tls_port), options))
+            .expect("the test's folder can be written");
         let log = std::fs::File::create(dir.join("kamailio.log")).expect("the test's folder can be written");
         let mut command = bounded("kamailio");
         command
@@ -62,22 +80,46 @@ impl Kamailio {
             socket.recv(&mut [0; 2048]).ok().map(|_| true)
         })
         .filter(|up| *up)
-        .map(|_| Self { _server: server, port })
+        .map(|_| Self { _server: server, port, tls_port, ca: dir.join("ca.pem") })
     }
 
     /// A softphone with an account here: user `name`, its own password unless given.
     pub fn phone(&self, dir: &Path, name: &str, transport: &str, audio: &str, more: &[&str]) -> Phone {
+        let port = if transport == "tls" { self.tls_port } else { self.port };
         let (account, proxy) =
-            (format!("sip:{name}@am.test"), format!("sip:127.0.0.1:{};transport={transport};lr", self.port));
+            (format!("sip:{name}@am.test"), format!("sip:127.0.0.1:{port};transport={transport};lr"));
+        let ca = self.ca.display().to_string();
         let mut args = vec!["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
         args.extend(["--bind", "127.0.0.1:0", "--audio", audio]);
+        if transport == "tls" {
+            args.extend(["--ca-file", &ca]);
+        }
         args.extend(more);
         Phone::start(dir, name, &args, &format!("pw{name}"), None)
     }
 }
 
-fn configuration(port: u16, options: Options) -> String {
-    let modules = "tm sl rr pv maxfwd usrloc registrar textops siputils auth kex"
+/// `ca.pem`, and `kamailio.pem` with `kamailio.key`, signed by it.
+fn certificate(dir: &Path) {
+    std::fs::write(dir.join("ext"), "subjectAltName=DNS:am.test,IP:127.0.0.1\n")
+        .expect("the test's folder can be written");
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for line in [
+        format!(
+            "req -x509 {key} -days 2 -subj /CN=CA -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.pem"
+        ),
+        format!("req {key} -subj /CN=kamailio -keyout kamailio.key -out kamailio.csr"),
+        "x509 -req -in kamailio.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out kamailio.pem"
+            .into(),
+    ] {
+        let made = Command::new("openssl").args(line.split(' ')).current_dir(dir).stderr(Stdio::null()).status();
+        assert!(made.expect("openssl is installed (make test installs it)").success(), "{line}");
+    }
+}
+
+fn configuration(dir: &Path, (port, tls_port): (u16, u16), options: Options) -> String {
+    let more = if options.tls { " tls nathelper" } else { "" };
+    let modules = format!("tm sl rr pv maxfwd usrloc registrar textops siputils auth kex{more}")
         .split(' ')
         .map(|m| format!("loadmodule \"{m}.so\"\n"))
         .collect::<String>();
@@ -92,6 +134,20 @@ fn configuration(port: u16, options: Options) -> String {
     } else {
         ""
     };
+    // Devices that connected are reached over their connection.
+    let (listen_tls, tls, reach) = match options.tls {
+        true => (
+            format!("enable_tls=yes\nlisten=tls:127.0.0.1:{tls_port}\ntcp_connection_lifetime=600\n"),
+            format!(
+                "modparam(\"tls\",\"tls_method\",\"TLSv1.2+\")\nmodparam(\"tls\",\"certificate\",\"{0}/kamailio.pem\")\n\
+                 modparam(\"tls\",\"private_key\",\"{0}/kamailio.key\")\n\
+                 modparam(\"nathelper|registrar\",\"received_avp\",\"$avp(RECEIVED)\")\n",
+                dir.display()
+            ),
+            "fix_nated_register();",
+        ),
+        false => (String::new(), String::new(), ""),
+    };
     let (qop, nonces) = if options.no_qop { ("0", "modparam(\"auth\",\"nonce_expire\",1)\n") } else { ("1", "") };
     format!(
         r#"#!KAMAILIO
@@ -101,16 +157,16 @@ children=2
 alias="am.test"
 listen=udp:127.0.0.1:{port}
 listen=tcp:127.0.0.1:{port}
-{also}{modules}
+{also}{listen_tls}{modules}
 modparam("usrloc","db_mode",0)
 modparam("registrar","max_contacts",10)
-{expires}{nonces}
+{expires}{nonces}{tls}
 request_route {{
   if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483","Too Many Hops"); exit; }}
   if (is_method("REGISTER")) {{
     $var(pw) = "pw" + $au;
     if (!pv_auth_check("am.test","$var(pw)","0","0")) {{ auth_challenge("am.test","{qop}"); exit; }}
-    save("location"); exit;
+    {reach} save("location"); exit;
   }}
   if (has_totag()) {{
     if (loose_route()) {{ t_relay(); exit; }}

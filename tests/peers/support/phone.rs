@@ -41,12 +41,30 @@ impl Phone {
         password: &str,
         api_key: Option<&str>,
     ) -> Self {
+        let mut command = Command::new(binary("agent-manager"));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::launch(command, dir, name, args, password, api_key)
+    }
+
+    /// The same in a network namespace.
+    pub fn start_within(namespace: &str, dir: &Path, name: &str, args: &[&str], password: &str) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(binary("agent-manager"));
+        Self::launch(command, dir, name, args, password, None)
+    }
+
+    fn launch(
+        mut command: Command,
+        dir: &Path,
+        name: &str,
+        args: &[&str],
+        password: &str,
+        api_key: Option<&str>,
+    ) -> Self {
         let config: PathBuf = dir.join(name);
         std::fs::create_dir_all(&config).expect("the test's folder can be written");
         let stderr = std::fs::File::create(config.join("stderr")).expect("the test's folder can be written");
-        let mut command = Command::new(binary("agent-manager"));
         command.arg("headless").arg("--config-dir").arg(&config).args(args);
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("AGENT_MANAGER_PASSWORD", password);
         if let Some(key) = api_key {
             command.env("AGENT_MANAGER_API_KEY", key);

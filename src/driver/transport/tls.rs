@@ -1,0 +1,221 @@
+//! TLS towards SIP servers (RFC 3261 §26.3.1): whom we trust, under which name each address was asked for, and why a
+//! handshake failed in words. The name that is checked is the one in the URI, never what the DNS made of it (RFC 5922 §7.1).
+
+use crate::sip::uri::Host;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
+    client::verify_server_name,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    server::ParsedCertificate,
+};
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// An address stays with its name so long after it was last asked for: longer than a request goes from address to address.
+const KEPT: Duration = Duration::from_secs(600);
+/// Addresses whose names are known.
+const MAX_NAMES: usize = 256;
+
+/// What it takes to open a connection.
+#[derive(Clone)]
+pub(super) struct Way {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+/// See the module.
+pub(super) struct Tls {
+    /// Certificate authorities (PEM) trusted besides the system's.
+    ca_file: Option<PathBuf>,
+    /// Read at the first connection, so that who has no use for it pays nothing.
+    connector: Option<TlsConnector>,
+    names: HashMap<SocketAddr, Asked>,
+}
+
+struct Asked {
+    name: ServerName<'static>,
+    at: Instant,
+}
+
+impl Tls {
+    pub(super) fn new(ca_file: Option<PathBuf>) -> Self {
+        Self { ca_file, connector: None, names: HashMap::new() }
+    }
+
+    /// `remote` was found for `host`. `shown`: the certificate of the connection that leads there already.
+    ///
+    /// An address without a name, as Record-Route gives it, goes the way that its name was checked for. Two names at one
+    /// address share it only where the certificate is good for both.
+    ///
+    /// # Errors
+    /// A clause.
+    pub(super) fn expect(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        host: &Host,
+        shown: Option<&CertificateDer<'static>>,
+    ) -> Result<(), String> {
+        let name = server_name(host)?;
+        match self.names.get_mut(&remote) {
+            Some(asked) if asked.name == name || matches!(host, Host::Ip(_)) => asked.at = now,
+            Some(asked) if shown.is_some_and(|certificate| is_for(certificate, &name)) => asked.at = now,
+            Some(asked) if shown.is_some() || now < asked.at + KEPT => {
+                let known = asked.name.to_str().into_owned();
+                return Err(format!("{host} leads to {remote}, which is {known}, and is not proved to be both"));
+            }
+            _ => {
+                self.make_room();
+                self.names.insert(remote, Asked { name, at: now });
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// A clause: certificates cannot be read, or nobody asked for this address.
+    pub(super) fn way(&mut self, remote: SocketAddr) -> Result<Way, String> {
+        let connector = match &self.connector {
+            Some(connector) => connector.clone(),
+            None => self.connector.insert(connector(self.ca_file.as_ref())?).clone(),
+        };
+        let asked = self.names.get(&remote).ok_or_else(|| format!("no server name is known for {remote}"))?;
+        Ok(Way { connector, name: asked.name.clone() })
+    }
+
+    fn make_room(&mut self) {
+        if self.names.len() >= MAX_NAMES
+            && let Some(oldest) = self.names.iter().min_by_key(|(_, asked)| asked.at).map(|(remote, _)| *remote)
+        {
+            self.names.remove(&oldest);
+        }
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("names", &self.names.len()).finish_non_exhaustive()
+    }
+}
+
+impl Way {
+    /// The handshake; besides the stream the certificate that proved the name.
+    ///
+    /// # Errors
+    /// A clause with the way out.
+    pub(super) async fn secure(
+        self,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Option<CertificateDer<'static>>), String> {
+        let name = self.name.to_str().into_owned();
+        let stream = self.connector.connect(self.name, stream).await.map_err(|e| failure(&name, &e))?;
+        let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first().cloned());
+        Ok((stream, certificate))
+    }
+}
+
+fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
+    match host {
+        Host::Ip(ip) => Ok(ServerName::from(*ip)),
+        Host::Name(name) => {
+            ServerName::try_from(name.clone()).map_err(|_| format!("{name} is no name that a certificate can be for"))
+        }
+    }
+}
+
+fn is_for(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
+    ParsedCertificate::try_from(certificate).is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+}
+
+fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if let Some(file) = ca_file {
+        let unusable = |why: String| format!("--ca-file {} cannot be used: {why}", file.display());
+        let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let (added, _) = roots.add_parsable_certificates(read.map_err(|e| unusable(e.to_string()))?);
+        if added == 0 {
+            return Err(unusable("it holds no certificate in PEM".to_owned()));
+        }
+    }
+    if roots.is_empty() {
+        return Err(
+            "this computer trusts no certificate authority; install ca-certificates, or give one with --ca-file"
+                .to_owned(),
+        );
+    }
+    // TLS 1.2 and 1.3, nothing older.
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn failure(name: &str, error: &io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(why)) => certificate(name, why),
+        Some(Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
+            format!("{name} speaks no TLS 1.2 or 1.3; its administrator must bring it up to date")
+        }
+        Some(Error::InvalidMessage(_)) => {
+            format!("{name} does not speak TLS at this port; give the port for TLS, often 5061, or another transport")
+        }
+        Some(other) => format!("no protected connection to {name} comes about: {other}"),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            format!("{name} closed the connection before it was protected; is this its port for TLS?")
+        }
+        None => format!("the connection to {name} was lost before it was protected: {error}"),
+    }
+}
+
+fn certificate(name: &str, why: &CertificateError) -> String {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!(
+                "the certificate of {name} has expired; its administrator must renew it (is this computer's date right?)"
+            )
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the certificate of {name} is not valid yet; set this computer's date and time")
+        }
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+            let names: Vec<_> = presented.iter().map(|shown| dns_name(shown)).collect();
+            format!("the server is not {name}: its certificate is for {}; use the name it is for", names.join(", "))
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the server's certificate is not for {name}; use the name it is for")
+        }
+        CertificateError::Revoked => format!("the certificate of {name} was revoked; ask its administrator"),
+        CertificateError::UnknownIssuer => format!(
+            "nobody whom this computer trusts has signed the certificate of {name}; where it is self-signed or of your \
+             company's own authority, give that certificate with --ca-file"
+        ),
+        CertificateError::Other(other) => {
+            // webpki has no name of its own for a certificate that signs itself.
+            let own = other.to_string().contains("CaUsedAsEndEntity");
+            let said = if own { "is an authority's own".to_owned() } else { format!("cannot be used ({other})") };
+            format!("the certificate of {name} {said}; its administrator must make one for the server")
+        }
+        other => format!("the certificate of {name} is not good ({other}); ask its administrator"),
+    }
+}
+
+/// `DnsName("pbx.example")`, as the verifier shows it.
+fn dns_name(shown: &str) -> &str {
+    shown.split('"').nth(1).unwrap_or(shown)
+}
+
+#[cfg(test)]
+mod tests;
