@@ -1,10 +1,12 @@
 //! Dialogs (RFC 3261 §12): the state that two user agents share, and the requests sent within it.
 
 mod forks;
+mod record;
 #[cfg(test)]
 mod tests;
 
 pub use forks::Forks;
+pub use record::DialogRecord;
 
 use super::{
     msg::{Contact, HeaderError, Headers, Method, Replaces, Request, Response},

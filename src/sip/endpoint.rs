@@ -99,7 +99,8 @@ pub struct Endpoint {
     entropy: Entropy,
     role: Role,
     max_transactions: usize,
-    local: BTreeMap<Transport, SocketAddr>,
+    /// By transport, and whether it is IPv6.
+    local: BTreeMap<(Transport, bool), SocketAddr>,
     /// Peers that large requests go to by UDP, and until when.
     without_streams: VecDeque<(SocketAddr, Instant)>,
     /// To tag of the answers that have no transaction, the same for a retransmission (RFC 3261 §8.2.7).
@@ -148,9 +149,9 @@ impl Endpoint {
         }
     }
 
-    /// Our address on that transport, for the sent-by of the Via.
+    /// Our address on that transport, one for IPv4 and one for IPv6, for the sent-by of the Via.
     pub fn set_local(&mut self, transport: Transport, address: SocketAddr) {
-        self.local.insert(transport, address);
+        self.local.insert((transport, address.is_ipv6()), address);
     }
 
     /// A message from the network, already read by [`crate::sip::wire`]. Adds `received`/`rport` to a request's top Via

@@ -1,7 +1,10 @@
 //! What the parts of the user agent share: the endpoint, where to send requests, and who hears what became of them.
 
+mod dead;
 mod outcome;
+mod way;
 
+use self::{dead::DeadServers, way::is_good_enough};
 use super::api::{Account, CallId, Output, ResolveId, Settings};
 use crate::sip::{
     auth::{AuthError, ClientAuth, Credentials},
@@ -9,7 +12,7 @@ use crate::sip::{
     entropy::Entropy,
     flow::{Flow, Transport},
     msg::{Headers, Message, Method, Request, Response},
-    uri::{Host, NameAddr, SipUri, Uri},
+    uri::{NameAddr, Uri},
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -86,8 +89,6 @@ pub(super) enum Incoming {
 /// The Contact of a request, filled in when its transport is known.
 #[derive(Clone, Debug)]
 pub(super) struct ContactOf {
-    /// User part.
-    pub user: Option<String>,
     /// Header parameters, written out: `;expires=0`.
     pub params: String,
 }
@@ -97,7 +98,12 @@ pub(super) struct Stack {
     pub entropy: Entropy,
     pub settings: Settings,
     timers: Timers,
-    local: BTreeMap<Transport, SocketAddr>,
+    /// By transport, and whether it is IPv6.
+    local: BTreeMap<(Transport, bool), SocketAddr>,
+    dead: DeadServers,
+    home: Option<Flow>,
+    /// How our registrar sees us, where that is another address than our own; by transport, and whether it is IPv6.
+    seen_as: BTreeMap<(Transport, bool), SocketAddr>,
     outputs: VecDeque<Output>,
     incoming: VecDeque<Incoming>,
     requests: BTreeMap<RequestId, Pending>,
@@ -120,8 +126,11 @@ enum Way {
     Resolving,
     Sent {
         transaction: endpoint::ClientTransactionId,
+        flow: Flow,
         /// Where to try next (RFC 3263 §4.3); nowhere any more once this one works on it.
         others: VecDeque<Flow>,
+        /// When to try there, if this one has not said a word: a dead server must not cost a caller half a minute.
+        impatient_at: Option<Instant>,
     },
     /// An INVITE after its 2xx: further ones are confirmed here until `until` (RFC 6026 §7.2).
     Accepted {
@@ -154,6 +163,9 @@ impl Stack {
             settings,
             timers,
             local: BTreeMap::new(),
+            dead: DeadServers::default(),
+            home: None,
+            seen_as: BTreeMap::new(),
             outputs: VecDeque::new(),
             incoming: VecDeque::new(),
             requests: BTreeMap::new(),
@@ -165,7 +177,11 @@ impl Stack {
     }
 
     pub fn set_local(&mut self, transport: Transport, address: SocketAddr) {
-        self.local.insert(transport, address);
+        let way = (transport, address.is_ipv6());
+        if self.local.insert(way, address) != Some(address) {
+            // From another network we are seen in another way.
+            self.seen_as.remove(&way);
+        }
         self.endpoint.set_local(transport, address);
     }
 
@@ -175,20 +191,6 @@ impl Stack {
 
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    /// Our address in a Contact: `<sip:user@host:port;transport=tcp>`.
-    pub fn contact_uri(&self, user: Option<&str>, transport: Transport) -> Uri {
-        let known = self.local.get(&transport).or_else(|| self.local.values().next());
-        let (host, port) = match known {
-            Some(address) => (Host::Ip(address.ip()), Some(address.port())),
-            None => (Host::Name("localhost".to_owned()), None),
-        };
-        let mut uri = SipUri::new(user, host, port);
-        if transport != Transport::Udp {
-            uri.set_param("transport", Some(transport.uri_name()));
-        }
-        Uri::Sip(uri)
     }
 
     /// A request outside a dialog, without Via, Contact and body.
@@ -268,8 +270,14 @@ impl Stack {
         id
     }
 
-    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
-        match self.lookups.remove(&id) {
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, mut result: Result<Vec<Flow>, String>) {
+        let lookup = self.lookups.remove(&id);
+        if let Ok(flows) = &mut result {
+            // REGISTER alone tries whether a better server has recovered; everything else goes where we are registered.
+            let registers = matches!(&lookup, Some(Lookup::Request(request)) if self.registers(*request));
+            self.dead.put_last(now, self.home.filter(|_| !registers), flows);
+        }
+        match lookup {
             Some(Lookup::Call(call)) => self.incoming.push_back(Incoming::Resolved { call, flows: result }),
             Some(Lookup::Request(request)) => match result {
                 Ok(flows) => self.transmit(now, request, flows.into()),
@@ -277,12 +285,23 @@ impl Stack {
             },
             // Without a way for the ACK the peer gives up by itself and sends BYE.
             Some(Lookup::Ack { invite, remote_tag, ack }) => {
-                if let Some(flow) = result.ok().and_then(|flows| flows.first().copied()) {
+                let account = self.requests.get(&invite).map(|pending| pending.account.clone());
+                let good = |flow: &Flow| account.as_ref().is_none_or(|account| is_good_enough(account, *flow));
+                if let Some(flow) = result.ok().and_then(|flows| flows.into_iter().find(good)) {
                     self.send_ack(now, invite, &remote_tag, *ack, flow);
                 }
             }
             None => {}
         }
+    }
+
+    fn registers(&self, id: RequestId) -> bool {
+        self.requests.get(&id).is_some_and(|pending| pending.request.method == Method::REGISTER)
+    }
+
+    /// The flow that we are registered over.
+    pub const fn set_home(&mut self, flow: Option<Flow>) {
+        self.home = flow;
     }
 
     /// The call gave its INVITE up: CANCEL it; should a 2xx come all the same, it is confirmed and ended.
@@ -337,6 +356,7 @@ impl Stack {
 
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
+        self.grow_impatient(now);
         let over = |p: &Pending| matches!(p.way, Way::Accepted { until, .. } if until <= now);
         let transactions = &mut self.transactions;
         self.requests.retain(|_, pending| {
@@ -349,11 +369,12 @@ impl Stack {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let accepted = self.requests.values().filter_map(|p| match p.way {
+        let requests = self.requests.values().filter_map(|p| match p.way {
             Way::Accepted { until, .. } => Some(until),
-            Way::Resolving | Way::Sent { .. } => None,
+            Way::Sent { impatient_at, .. } => impatient_at,
+            Way::Resolving => None,
         });
-        accepted.chain(self.endpoint.poll_timeout()).min()
+        requests.chain(self.endpoint.poll_timeout()).min()
     }
 
     /// Requests of ours that wait for something, and transactions.
@@ -364,27 +385,6 @@ impl Stack {
     /// Whether a request of this owner waits for its answer.
     pub fn awaits(&self, owner: Owner) -> bool {
         self.requests.values().any(|p| p.owner == owner && !matches!(p.way, Way::Accepted { .. }))
-    }
-
-    fn transmit(&mut self, now: Instant, id: RequestId, mut flows: VecDeque<Flow>) {
-        let Some(flow) = flows.pop_front() else {
-            self.finish(id, Reply::Unreachable("no address was found for it".to_owned()));
-            return;
-        };
-        let Some(contact) = self.requests.get(&id).map(|p| p.contact.clone()) else { return };
-        let contact = contact.map(|c| {
-            let uri = self.contact_uri(c.user.as_deref(), flow.transport);
-            format!("<{uri}>{}", c.params)
-        });
-        let Some(pending) = self.requests.get_mut(&id) else { return };
-        if let Some(contact) = contact {
-            pending.request.headers.set("Contact", contact);
-        }
-        let mut request = pending.request.clone();
-        request.headers.push("User-Agent", self.settings.user_agent.as_str());
-        let transaction = self.endpoint.send_request(now, flow, request);
-        pending.way = Way::Sent { transaction, others: flows };
-        self.transactions.insert(transaction, id);
     }
 
     /// The shell is asked for an address too: it knows how we are seen from there.

@@ -108,12 +108,12 @@ impl Endpoint {
             request.headers.push("Max-Forwards", "70");
         }
         let branch = self.entropy.branch();
-        request.headers.push_front("Via", self.via(flow.transport, &branch));
+        request.headers.push_front("Via", self.via(flow, &branch));
         let mut payload = wire::write_request(&request);
         let (chosen, fallback) = self.choose_transport(now, flow, payload.len());
         if chosen != flow {
             request.headers.pop_via();
-            request.headers.push_front("Via", self.via(chosen.transport, &branch));
+            request.headers.push_front("Via", self.via(chosen, &branch));
             payload = wire::write_request(&request);
         }
         self.start(Client {
@@ -136,7 +136,7 @@ impl Endpoint {
             ack.headers.push("Max-Forwards", "70");
         }
         let branch = self.entropy.branch();
-        ack.headers.push_front("Via", self.via(flow.transport, &branch));
+        ack.headers.push_front("Via", self.via(flow, &branch));
         self.transmit(flow, wire::write_request(&ack), None);
     }
 

@@ -44,7 +44,7 @@ impl Endpoint {
         if flow.transport != Transport::Udp
             || size <= MAX_DATAGRAM_REQUEST
             || self.role == Role::Proxy
-            || !self.local.contains_key(&Transport::Tcp)
+            || !self.local.contains_key(&(Transport::Tcp, flow.remote.is_ipv6()))
             || self.without_streams.iter().any(|&(known, until)| known == flow.remote && until > now)
         {
             return (flow, Fallback::None);
@@ -79,7 +79,7 @@ impl Endpoint {
     fn fall_back(&mut self, now: Instant, id: ClientTransactionId, flow: Flow, next: Fallback) -> bool {
         let Some(client) = self.clients.get(&id) else { return false };
         let Some(cancel) = client.machine.unanswered() else { return false };
-        let via = self.via(flow.transport, &client.branch);
+        let via = self.via(flow, &client.branch);
         self.remember_without_streams(now, flow.remote);
         let timers = self.timers;
         let Some(client) = self.clients.get_mut(&id) else { return false };
@@ -107,9 +107,10 @@ impl Endpoint {
     }
 
     /// RFC 3261 §8.1.1.7, §18.1.1; `rport` asks for the answer on the way the request took (RFC 3581).
-    pub(super) fn via(&self, transport: Transport, branch: &str) -> String {
-        let name = transport.via_name();
-        match self.local.get(&transport) {
+    pub(super) fn via(&self, flow: Flow, branch: &str) -> String {
+        let name = flow.transport.via_name();
+        let local = |is_ipv6| self.local.get(&(flow.transport, is_ipv6));
+        match local(flow.remote.is_ipv6()).or_else(|| local(!flow.remote.is_ipv6())) {
             Some(local) => format!("SIP/2.0/{name} {local};branch={branch};rport"),
             // Nobody has told our address; rport and received carry the answer back all the same.
             None => format!("SIP/2.0/{name} 0.0.0.0;branch={branch};rport"),

@@ -9,7 +9,10 @@ use crate::{
     },
     ua::api::Output,
 };
-use std::time::Instant;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 impl Stack {
     /// The next thing to handle.
@@ -54,9 +57,17 @@ impl Stack {
         flow: Flow,
     ) -> Option<Incoming> {
         let id = *self.transactions.get(&transaction)?;
-        // RFC 3263 §4.3: a 503 is a reason to try the next place.
-        if response.code() == 503 && self.try_next(now, id) {
-            return None;
+        if let Some(Pending { way: Way::Sent { flow: server, .. }, .. }) = self.requests.get(&id) {
+            if response.code() != 503 {
+                self.dead.is_alive(*server);
+            } else {
+                let after = response.headers.number("Retry-After").map(|s| Duration::from_secs(s.into()));
+                self.dead.mark(now, *server, after);
+                // RFC 3263 §4.3: a reason to try the next place.
+                if self.try_next(now, id) {
+                    return None;
+                }
+            }
         }
         let give_up = self.timers.give_up();
         let pending = self.requests.get_mut(&id)?;
@@ -75,9 +86,12 @@ impl Stack {
             return None;
         }
         if response.is_provisional() {
-            // It is being worked on here: what fails from now on must not ring elsewhere too.
-            if let (Way::Sent { others, .. }, 101..) = (&mut pending.way, response.code()) {
-                others.clear();
+            if let Way::Sent { others, impatient_at, .. } = &mut pending.way {
+                *impatient_at = None;
+                // It is being worked on here: what fails from now on must not ring elsewhere too.
+                if response.code() > 100 {
+                    others.clear();
+                }
             }
             let (owner, request) = (pending.owner, pending.request.clone());
             return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) });
@@ -99,8 +113,10 @@ impl Stack {
 
     fn handle_failure(&mut self, now: Instant, transaction: ClientTransactionId, reply: Reply) -> Option<Incoming> {
         let id = *self.transactions.get(&transaction)?;
-        if matches!(self.requests.get(&id), Some(Pending { way: Way::Accepted { .. }, .. })) {
-            return None;
+        match self.requests.get(&id) {
+            Some(Pending { way: Way::Accepted { .. }, .. }) => return None,
+            Some(Pending { way: Way::Sent { flow, .. }, .. }) => self.dead.mark(now, *flow, None),
+            Some(Pending { way: Way::Resolving, .. }) | None => {}
         }
         if !self.try_next(now, id) {
             self.finish(id, reply);
@@ -118,8 +134,39 @@ impl Stack {
         self.incoming.push_back(Incoming::Reply { owner, id, request, reply });
     }
 
+    /// Servers that have not said a word, where there are others.
+    pub(super) fn grow_impatient(&mut self, now: Instant) {
+        let due = |p: &Pending| matches!(p.way, Way::Sent { impatient_at: Some(at), .. } if at <= now);
+        let due: Vec<_> = self.requests.iter().filter(|(_, p)| due(p)).map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(Pending { way: Way::Sent { transaction, flow, impatient_at, .. }, .. }) =
+                self.requests.get_mut(&id)
+            else {
+                continue;
+            };
+            *impatient_at = None;
+            let (transaction, flow) = (*transaction, *flow);
+            self.dead.mark(now, flow, None);
+            if self.try_next(now, id) {
+                self.forsake(now, id, (transaction, flow));
+            }
+        }
+    }
+
+    /// An INVITE that another server has got meanwhile: should this one answer it after all, the call there is ended.
+    fn forsake(&mut self, now: Instant, id: RequestId, (transaction, flow): (ClientTransactionId, Flow)) {
+        let Some(pending) = self.requests.get(&id).filter(|p| p.request.method == Method::INVITE) else { return };
+        let way = Way::Sent { transaction, flow, others: VecDeque::new(), impatient_at: None };
+        let (account, request) = (pending.account.clone(), pending.request.clone());
+        let forsaken = Pending { owner: Owner::Abandoned, account, request, contact: None, way };
+        let id = self.next_id();
+        self.requests.insert(id, forsaken);
+        self.transactions.insert(transaction, id);
+        self.endpoint.cancel(now, transaction, None);
+    }
+
     fn try_next(&mut self, now: Instant, id: RequestId) -> bool {
-        let Some(Pending { way: Way::Sent { transaction, others }, owner, .. }) = self.requests.get_mut(&id) else {
+        let Some(Pending { way: Way::Sent { transaction, others, .. }, owner, .. }) = self.requests.get_mut(&id) else {
             return false;
         };
         if others.is_empty() || *owner == Owner::Abandoned {

@@ -130,7 +130,7 @@ fn large_requests_go_by_tcp_and_fall_back() {
     ] {
         let mut bench = Bench::new();
         if !tcp_known {
-            bench.endpoint.local.remove(&Tcp);
+            bench.endpoint.local.remove(&(Tcp, false));
         }
         let mut request = outgoing("INVITE");
         request.body = vec![b'x'; body];

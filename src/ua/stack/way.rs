@@ -1,0 +1,90 @@
+//! The way a request takes: which of the addresses found, what Contact is right there, and none that would not be protected.
+
+use super::{Reply, RequestId, Stack, Way};
+use crate::{
+    sip::{
+        flow::{Flow, Transport},
+        uri::{Host, SipUri, Uri},
+    },
+    ua::api::Account,
+};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// A server that works answers within one of the retransmissions at 0.5, 1.5 and 3.5 s, be it with 100.
+const IMPATIENT: Duration = Duration::from_secs(4);
+
+const UNPROTECTED: &str = "the account is for TLS only, and the way there would be unprotected";
+
+impl Stack {
+    /// The address that others see, `None` where that is our own; whether it is news.
+    pub fn set_seen_as(&mut self, flow: Flow, seen: Option<SocketAddr>) -> bool {
+        let way = (flow.transport, flow.remote.is_ipv6());
+        let known = self.seen_as.get(&way).copied();
+        match seen {
+            Some(seen) => drop(self.seen_as.insert(way, seen)),
+            None => drop(self.seen_as.remove(&way)),
+        }
+        seen.is_some() && seen != known
+    }
+
+    /// Our address in a Contact: `sip:user@host:port;transport=tcp`, for a `sips:` account `sips:user@host:port`.
+    pub fn contact_uri(&self, account: &Account, flow: Flow) -> Uri {
+        let (aor, transport) = (account.aor.as_sip(), flow.transport);
+        let local = |is_ipv6| self.local.get(&(transport, is_ipv6));
+        let seen = self.seen_as.get(&(transport, flow.remote.is_ipv6()));
+        let same = seen.or_else(|| local(flow.remote.is_ipv6())).or_else(|| local(!flow.remote.is_ipv6()));
+        let known = same.or_else(|| self.local.values().next());
+        let (host, port) = match known {
+            Some(address) => (Host::Ip(address.ip()), Some(address.port())),
+            None => (Host::Name("localhost".to_owned()), None),
+        };
+        let mut uri = SipUri::new(aor.and_then(|aor| aor.user.as_deref()), host, port);
+        uri.secure = aor.is_some_and(|aor| aor.secure);
+        // RFC 5630 §3.1.3: `sips` says it already.
+        if transport != Transport::Udp && !uri.secure {
+            uri.set_param("transport", Some(transport.uri_name()));
+        }
+        Uri::Sip(uri)
+    }
+
+    pub(super) fn transmit(&mut self, now: Instant, id: RequestId, mut flows: VecDeque<Flow>) {
+        let Some(pending) = self.requests.get(&id) else { return };
+        let found = flows.len();
+        flows.retain(|flow| is_good_enough(&pending.account, *flow));
+        let Some(flow) = flows.pop_front() else {
+            let why = if found == 0 { "no address was found for it" } else { UNPROTECTED };
+            self.finish(id, Reply::Unreachable(why.to_owned()));
+            return;
+        };
+        let Some(pending) = self.requests.get(&id) else { return };
+        let contact = pending.contact.as_ref().map(|c| {
+            let mut uri = self.contact_uri(&pending.account, flow);
+            // RFC 3261 §8.1.1.8: a sips: request has a sips: Contact.
+            if let (Uri::Sip(SipUri { secure: true, .. }), Uri::Sip(contact)) = (&pending.request.uri, &mut uri) {
+                contact.secure = true;
+                contact.params.retain(|(name, _)| name != "transport");
+            }
+            format!("<{uri}>{}", c.params)
+        });
+        let Some(pending) = self.requests.get_mut(&id) else { return };
+        if let Some(contact) = contact {
+            pending.request.headers.set("Contact", contact);
+        }
+        let mut request = pending.request.clone();
+        request.headers.push("User-Agent", self.settings.user_agent.as_str());
+        let transaction = self.endpoint.send_request(now, flow, request);
+        let impatient_at = (!flows.is_empty()).then(|| now + IMPATIENT);
+        pending.way = Way::Sent { transaction, flow, others: flows, impatient_at };
+        self.transactions.insert(transaction, id);
+    }
+}
+
+/// What is to be protected goes protected or not at all: credentials and keys may stand in any request, and whoever can keep
+/// us from the protected way must not get them by it.
+pub(super) fn is_good_enough(account: &Account, flow: Flow) -> bool {
+    account.transport != Transport::Tls || flow.transport == Transport::Tls
+}
