@@ -2,7 +2,7 @@
 
 use super::{
     logging,
-    setup::{Setup, Softphone},
+    setup::{CALLS_FILE, Setup, Softphone},
 };
 use crate::{
     config::{ConfigError, cli::HeadlessArgs, options::HeadlessOptions, secrets::Secrets},
@@ -11,7 +11,7 @@ use crate::{
         api::{Command, Event, LoginState, Tagged},
     },
     headless::{command, event},
-    ua::api::{RegistrationState, Secret},
+    ua::api::{ProvedBy, Reachable, RegistrationState, Secret},
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -99,19 +99,24 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         max_calls: options.max_calls,
         impairment: options.impairment,
         ca_file: options.ca_file,
+        dns_server: options.dns_server,
     };
     let events = sender.clone();
     let (stopping, stopped) = sync_channel(1);
-    let driver = Driver::start(phone.options(setup.instance_id.clone()), Some(first), move |event| {
-        let is_last = matches!(event.what, Event::Stopped { .. });
-        // Calls must not wait for a reader of standard output.
-        if events.try_send(Said::Event(event)).is_err() {
-            tracing::warn!("an event is lost: nobody reads standard output");
-        }
-        if is_last {
-            let _ = stopping.try_send(());
-        }
-    })?;
+    let driver = Driver::start(
+        phone.options(setup.instance_id.clone(), setup.memory.folder().path().join(CALLS_FILE)),
+        Some(first),
+        move |event| {
+            let is_last = matches!(event.what, Event::Stopped { .. });
+            // Calls must not wait for a reader of standard output.
+            if events.try_send(Said::Event(event)).is_err() {
+                tracing::warn!("an event is lost: nobody reads standard output");
+            }
+            if is_last {
+                let _ = stopping.try_send(());
+            }
+        },
+    )?;
     let commands = driver.commands();
     // Not waited for: it may stand in a read of standard input for ever.
     std::thread::Builder::new()
@@ -185,6 +190,10 @@ struct Before {
     /// The TMS took the login: the end of a session is no refused login.
     initialized: bool,
     registration: Option<(String, RegistrationState)>,
+    /// The last one that calls can arrive.
+    proof: Option<Reachable>,
+    /// Kinds of proof that were told since the registration came online.
+    kinds: Vec<ProvedBy>,
 }
 
 impl Before {
@@ -195,6 +204,18 @@ impl Before {
                 let said = Some((name.clone(), state.clone()));
                 let repeats = event.id.is_none() && self.registration == said;
                 self.registration = said;
+                if !matches!(state, RegistrationState::Online { .. }) {
+                    self.kinds.clear();
+                }
+                repeats
+            }
+            // Each kind once; being online is told with the first.
+            Event::Reachable { proof, .. } => {
+                self.proof = Some(*proof);
+                let repeats = proof.by == ProvedBy::Register || self.kinds.contains(&proof.by);
+                if !repeats {
+                    self.kinds.push(proof.by);
+                }
                 repeats
             }
             Event::Login(LoginState::Initialized(_)) => {
@@ -218,7 +239,7 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
     while let Ok(said) = lines.recv() {
         let (line, event) = match said {
             Said::Event(event) if before.has_said(&event) => continue,
-            Said::Event(event) => (event::line(&event), Some(event.what)),
+            Said::Event(event) => (event::line_with(&event, before.proof), Some(event.what)),
             Said::Rejected(rejected) => (Some(event::rejected(&rejected)), None),
             Said::Ordered(command) => {
                 if let Err(e) = setup.memory.note_command(&command) {

@@ -42,6 +42,9 @@ impl Setup {
     }
 }
 
+/// The calls under way, in the configuration folder.
+pub const CALLS_FILE: &str = "calls.json";
+
 /// The driver's options as a front end knows them.
 #[derive(Clone, Debug)]
 pub struct Softphone {
@@ -53,16 +56,20 @@ pub struct Softphone {
     pub max_calls: Option<usize>,
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
+    pub dns_server: Option<SocketAddr>,
 }
 
 impl Softphone {
-    pub fn options(self, instance_id: String) -> driver::Options {
+    /// `calls_file`: in the configuration folder, which is this process' alone.
+    pub fn options(self, instance_id: String, calls_file: PathBuf) -> driver::Options {
         driver::Options {
             bind: self.bind,
             transport: self.transport,
             audio: self.audio,
             impairment: self.impairment,
             ca_file: self.ca_file,
+            dns_server: self.dns_server,
+            calls_file: Some(calls_file),
             agent: ua::api::Settings {
                 codecs: self.codecs,
                 instance_id,

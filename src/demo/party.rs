@@ -179,7 +179,7 @@ impl Party {
             }
             Event::Call(info) => self.handle_call(&info),
             Event::Refused { command, message, .. } => tracing::info!(command, message, "demonstration"),
-            Event::Dtmf { .. } | Event::Done { .. } => {}
+            Event::Reachable { .. } | Event::Dtmf { .. } | Event::Done { .. } => {}
         }
     }
 

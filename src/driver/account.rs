@@ -22,7 +22,9 @@ pub fn from_credential(name: &str, credential: SipCredential, wanted: Option<Tra
     let aor = aor(&credential).ok_or_else(|| {
         format!("The TMS gave {name} the address {:?}, which is none; ask your IT staff.", credential.aor)
     })?;
-    let mut proxy = match credential.outbound_proxy.parse() {
+    // The name that the certificate is for may be another than the plain transports'.
+    let over_tls = credential.outbound_proxy_tls.filter(|_| transport == Transport::Tls);
+    let mut proxy = match over_tls.unwrap_or(credential.outbound_proxy).parse() {
         Ok(Uri::Sip(proxy)) => proxy,
         _ => return Err(format!("The TMS gave {name} a proxy without a SIP address; ask your IT staff.")),
     };
@@ -50,8 +52,7 @@ fn aor(credential: &SipCredential) -> Option<Uri> {
 }
 
 fn choose(served: &[String], wanted: Option<Transport>) -> Result<Transport, String> {
-    let built = [Transport::Udp, Transport::Tcp];
-    let named = |name: &String| built.into_iter().find(|t| t.uri_name().eq_ignore_ascii_case(name));
+    let named = |name: &String| Transport::ALL.into_iter().find(|t| t.uri_name().eq_ignore_ascii_case(name));
     match (wanted, served.iter().find_map(named)) {
         (Some(wanted), _) if served.is_empty() || served.iter().any(|name| named(name) == Some(wanted)) => Ok(wanted),
         (Some(wanted), _) => Err(format!(
@@ -76,6 +77,7 @@ mod tests {
             password: "p".into(),
             realm: "acme".into(),
             outbound_proxy: "sip:127.0.0.1:5060".into(),
+            outbound_proxy_tls: Some("sip:tms.example:5061".into()),
             transports: transports.iter().map(|t| (*t).to_owned()).collect(),
             expires_at: jiff::Timestamp::UNIX_EPOCH,
         }
@@ -86,21 +88,23 @@ mod tests {
         let account = from_credential("100-acme", credential(&["tls", "tcp", "udp"]), None).expect("an account");
         assert_eq!(account.aor.to_string(), "sip:100-acme@acme");
         assert_eq!(account.auth_username, "100-acme~k3f9");
-        assert_eq!(account.transport, Transport::Tcp, "the best that is built");
+        assert_eq!(account.transport, Transport::Tls, "the best");
         let proxy = account.outbound_proxy.expect("a proxy").to_string();
-        assert_eq!(proxy, "sip:127.0.0.1:5060;transport=tcp;lr");
+        assert_eq!(proxy, "sip:tms.example:5061;transport=tls;lr");
         let whole = SipCredential { aor: "sip:100-acme@acme".into(), ..credential(&[]) };
         assert_eq!(from_credential("x", whole, None).expect("an account").aor.to_string(), "sip:100-acme@acme");
     }
 
     #[test]
     fn transports() {
-        use Transport::{Tcp, Udp};
+        use Transport::{Tcp, Tls, Udp};
         for (served, wanted, expected) in [
             (&["udp", "tcp"][..], None, Some(Udp)),
             (&["udp", "tcp"], Some(Tcp), Some(Tcp)),
             (&["udp"], Some(Tcp), None),
-            (&["tls"], None, None),
+            (&["tls"], None, Some(Tls)),
+            (&["sctp"], None, None),
+            (&["tls", "udp"], Some(Udp), Some(Udp)),
             (&[], None, Some(Udp)),
             (&[], Some(Tcp), Some(Tcp)),
         ] {

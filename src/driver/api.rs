@@ -8,8 +8,9 @@ use crate::{
         stats::CallStats,
     },
     tms::wire,
-    ua::api::{Account, CallId, CallInfo, RegistrationState, Secret},
+    ua::api::{Account, CallId, CallInfo, Reachable, RegistrationState, Secret},
 };
+use std::{net::IpAddr, time::Duration};
 
 /// A command with the caller's own mark, which every direct answer carries back.
 #[derive(Clone, Debug)]
@@ -102,6 +103,17 @@ pub enum Event {
     /// Nobody holds the registration that was chosen; its SIP password is to be typed, once.
     SipPasswordWanted {
         registration: String,
+    },
+    /// It has just been shown that calls can reach this registration.
+    Reachable {
+        name: String,
+        proof: Reachable,
+    },
+    /// The way to the server has changed: from here on it begins at `address`. `None`: there is none; calls wait for it as long
+    /// as `patience`.
+    Network {
+        address: Option<IpAddr>,
+        patience: Duration,
     },
     Call(CallInfo),
     Muted {

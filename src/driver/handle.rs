@@ -24,6 +24,10 @@ pub struct Options {
     pub impairment: Option<Impairment>,
     /// Certificate authority (PEM) trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Where the calls under way are written down, so that the next start can end them after a crash.
+    pub calls_file: Option<PathBuf>,
+    /// In place of the system's resolver.
+    pub dns_server: Option<SocketAddr>,
     pub agent: Settings,
 }
 

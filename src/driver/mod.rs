@@ -17,6 +17,8 @@ mod handle;
 mod keepalive;
 mod local;
 mod media;
+mod network;
+mod orphans;
 mod resolve;
 mod shell;
 mod tms;

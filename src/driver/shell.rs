@@ -7,6 +7,9 @@ use super::{
     keepalive::{Due, KeepAlive},
     local,
     media::Media,
+    network::{self, Change, Watch},
+    orphans::Orphans,
+    resolve::{Dns, Found},
     tms::{TmsInput, TmsShell},
     transport::{Received, Sockets, Transports},
 };
@@ -15,12 +18,13 @@ use crate::{
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
+        stun,
     },
     stream,
     tms::{client::Client, sessions::Sessions},
     ua::{
         UserAgent,
-        api::{CallState, ResolveId},
+        api::{self as agent, CallState, ResolveId},
     },
 };
 use jiff::Timestamp;
@@ -44,7 +48,7 @@ enum Input {
     /// `None`: the front end is gone, which means the same as [`Command::Quit`].
     Command(Option<Tagged<Command>>),
     Network(Received),
-    Resolved(ResolveId, Result<Vec<Flow>, String>),
+    Resolved(ResolveId, Result<Found, String>),
     Tms(TmsInput),
     Media(EngineEvent),
     /// The system asks us to end.
@@ -82,8 +86,14 @@ pub(super) struct Shell {
     transports: Transports,
     tms: TmsShell,
     media: Media,
-    look_ups: JoinSet<(ResolveId, Result<Vec<Flow>, String>)>,
+    dns: Dns,
+    look_ups: JoinSet<(ResolveId, Result<Found, String>)>,
     keep_alive: KeepAlive,
+    watch: Watch,
+    orphans: Orphans,
+    look_at: Instant,
+    /// Whom the way is watched to: the server, where we are registered, else whoever was looked up last.
+    towards: Option<SocketAddr>,
     entropy: Entropy,
     answers: Answers,
     phase: Phase,
@@ -104,7 +114,9 @@ impl Shell {
     ) -> Result<(), String> {
         let (tms_sender, tms) = mpsc::channel(INPUTS);
         let (media_sender, media) = mpsc::channel(INPUTS);
-        let opened = sockets.address().and_then(|bound| Ok((bound, Transports::new(sockets)?, Signals::new()?)));
+        let opened = sockets
+            .address()
+            .and_then(|bound| Ok((bound, Transports::new(sockets, options.ca_file.clone())?, Signals::new()?)));
         let (bound, transports, signals) =
             opened.map_err(|e| format!("The SIP sockets cannot be used ({e}); start Agent Manager again."))?;
         let mut entropy = Entropy::from_system();
@@ -117,8 +129,13 @@ impl Shell {
             transports,
             tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
             media: Media::new(options.audio.clone(), options.impairment, bound.ip(), media_sender),
+            dns: Dns::new(options.dns_server, &mut entropy),
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
+            watch: Watch::default(),
+            orphans: Orphans::read(options.calls_file.clone()),
+            look_at: clock(),
+            towards: None,
             entropy,
             answers: Answers::default(),
             phase: Phase::Running,
@@ -188,7 +205,16 @@ impl Shell {
     fn handle_received(&mut self, now: Instant, received: Received) {
         match received {
             Received::Message { flow, message } => self.agent.handle_message(now, flow, message),
-            Received::Pong(flow) => self.keep_alive.handle_pong(flow),
+            Received::Pong(flow) => {
+                if self.keep_alive.handle_pong(flow) {
+                    self.agent.handle_pong(now, flow);
+                }
+            }
+            Received::Stun(flow, binding) => match self.keep_alive.handle_binding(flow, binding) {
+                Some(Ok(())) => self.agent.handle_pong(now, flow),
+                Some(Err(flow)) => self.flow_lost(now, flow, "the server sees us elsewhere than before", Vec::new()),
+                None => {}
+            },
             Received::Closed { flow, reason, lost } => {
                 tracing::info!("{flow}: {reason}");
                 self.flow_lost(now, flow, &reason, lost);
@@ -207,10 +233,17 @@ impl Shell {
     fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
         self.session.handle_timeout(now);
+        if self.look_at <= now {
+            self.look_at = now + network::EVERY;
+            self.look_at_network(now);
+        }
         match self.keep_alive.handle_timeout(now, &mut self.entropy) {
             Some(Due::Ping(flow)) => {
                 // A connection that is gone reports so by itself.
                 let _ = self.transports.send(now, flow, stream::PING.to_vec(), None);
+            }
+            Some(Due::Stun(flow, transaction)) => {
+                let _ = self.transports.send(now, flow, stun::request(transaction), None);
             }
             Some(Due::Dead(flow)) => {
                 let lost = self.transports.close(flow);
@@ -220,12 +253,38 @@ impl Shell {
         }
     }
 
+    fn look_at_network(&mut self, now: Instant) {
+        let registered = self.agent.registered_over().map(|flow| flow.remote);
+        let Some(server) = registered.or(self.towards).filter(|_| self.agent.has_account()) else { return };
+        let local = local::ip_towards(self.bound.ip(), server).ok();
+        let Some(change) = self.watch.observe(now, wall_clock(), server, local) else { return };
+        tracing::info!("the network has changed: {change:?}");
+        let (address, change) = match change {
+            Change::Lost => (None, agent::NetworkChange::Lost { patience: network::PATIENCE }),
+            Change::Moved(ip) => (Some(ip), agent::NetworkChange::Moved),
+            Change::Back(ip) => (Some(ip), agent::NetworkChange::Back),
+        };
+        if let Some(ip) = address {
+            self.dns.forget();
+            self.set_local((ip, self.bound.port()).into());
+            // They began at an address that is gone, or at one whose peers have long forgotten them.
+            for (flow, lost) in self.transports.close_all() {
+                self.flow_lost(now, flow, "the network has changed", lost);
+            }
+        }
+        self.tell(Event::Network { address, patience: network::PATIENCE });
+        self.agent.handle_command(now, agent::Command::Network(change));
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Leaving { until } | Phase::SigningOut { until } => Some(until),
             Phase::Running | Phase::Done => None,
         };
-        let timers = [self.agent.poll_timeout(), self.session.poll_timeout(), self.keep_alive.poll_timeout(), phase];
+        // Who is offline has nothing to lose.
+        let look_at = self.towards.filter(|_| self.agent.has_account()).map(|_| self.look_at);
+        let timers =
+            [self.agent.poll_timeout(), self.session.poll_timeout(), self.keep_alive.poll_timeout(), look_at, phase];
         timers.into_iter().flatten().min()
     }
 
@@ -256,6 +315,14 @@ impl Shell {
 
     /// How `remote` sees us, where we are bound to every address.
     fn set_local_towards(&mut self, remote: SocketAddr) -> Result<(), String> {
+        if !self.transports.reaches(remote) {
+            let family = if remote.is_ipv6() { "IPv6" } else { "IPv4" };
+            return Err(format!(
+                "{} cannot be reached from {}; use an {family} address with --bind",
+                remote.ip(),
+                self.bound.ip()
+            ));
+        }
         if self.bound.ip().is_unspecified() {
             let ip = local::ip_towards(self.bound.ip(), remote)
                 .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;
@@ -265,7 +332,7 @@ impl Shell {
     }
 
     fn set_local(&mut self, address: SocketAddr) {
-        for transport in [Transport::Udp, Transport::Tcp] {
+        for transport in Transport::ALL {
             self.agent.set_local(transport, address);
         }
     }

@@ -5,10 +5,11 @@ use crate::{
     driver::api::{Event, LoginState, Tagged},
     media::{engine::Severity, stats::CallStats},
     tms::wire,
-    ua::api::{CallDirection, CallInfo, CallState, EndedBy, RegistrationState},
+    ua::api::{CallDirection, CallInfo, CallState, EndedBy, ProvedBy, Reachable, RegistrationState},
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::net::IpAddr;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -25,6 +26,7 @@ enum What<'a> {
     Login(Login<'a>),
     Registrations { list: Vec<Row<'a>> },
     Registration(Registration<'a>),
+    Network(Network),
     Call(Call<'a>),
     Dtmf { call: u32, digit: char },
     Stats(Stats),
@@ -65,6 +67,25 @@ struct Registration<'a> {
     expires_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_in_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Proven>,
+}
+
+/// What has just shown that calls can arrive.
+#[derive(Serialize)]
+struct Proven {
+    by: &'static str,
+    contact_listed: bool,
+    age_s: u64,
+}
+
+#[derive(Serialize)]
+struct Network {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls_wait_s: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -137,17 +158,37 @@ const SIP_PASSWORD_MISSING: &str =
 
 /// The line for an event, without its line end; `None` for events that the contract does not have.
 pub fn line(event: &Tagged<Event>) -> Option<String> {
+    line_with(event, None)
+}
+
+/// The same, where being online is told with what has just proved it.
+pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<String> {
     let what = match &event.what {
         Event::Ready { sip } => What::Ready { version: env!("CARGO_PKG_VERSION"), sip },
         Event::Login(state) => What::Login(login(state)?),
         Event::Registrations(list) => What::Registrations { list: list.iter().map(row).collect() },
+        Event::Registration { name, state: state @ RegistrationState::Online { .. } } => {
+            What::Registration(Registration { proof: proof.map(proven), ..registration(name, state) })
+        }
         Event::Registration { name, state } => What::Registration(registration(name, state)),
+        Event::Reachable { name, proof } => What::Registration(Registration {
+            state: "online",
+            name,
+            proof: Some(proven(*proof)),
+            ..Registration::default()
+        }),
         Event::SipPasswordWanted { registration } => What::Registration(Registration {
             state: "failed",
             name: registration,
             reason: Some(SIP_PASSWORD_MISSING),
             ..Registration::default()
         }),
+        Event::Network { address: Some(address), .. } => {
+            What::Network(Network { state: "up", address: Some(*address), calls_wait_s: None })
+        }
+        Event::Network { address: None, patience } => {
+            What::Network(Network { state: "lost", address: None, calls_wait_s: Some(patience.as_secs()) })
+        }
         Event::Call(info) => What::Call(call(info)),
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
@@ -225,6 +266,16 @@ fn registration<'a>(name: &'a str, state: &'a RegistrationState) -> Registration
             ..about("failed")
         },
     }
+}
+
+/// Told the moment it comes.
+const fn proven(proof: Reachable) -> Proven {
+    let by = match proof.by {
+        ProvedBy::Register => "register",
+        ProvedBy::Pong => "pong",
+        ProvedBy::Options => "options",
+    };
+    Proven { by, contact_listed: proof.is_listed, age_s: 0 }
 }
 
 fn call(info: &CallInfo) -> Call<'_> {

@@ -1,5 +1,7 @@
 //! The user agent: commands and messages in, each to the machine it concerns; outputs and time out.
 
+mod upkeep;
+
 use super::{
     api::{Account, CallId, Command, Event, Output, ResolveId, Settings},
     farewell::Farewells,
@@ -97,6 +99,8 @@ impl UserAgent {
             Command::DtmfInfo { call, digits } => {
                 self.with_call("dtmf", call, |session, stack| session.send_digits(stack, &digits));
             }
+            Command::EndOrphans(dialogs) => self.end_orphans(&dialogs),
+            Command::Network(change) => self.network_changed(now, change),
             Command::Shutdown => self.shut_down(now),
         }
         self.run(now);

@@ -5,6 +5,7 @@ pub use crate::secret::Secret;
 use crate::{
     media::plan::{Codec, MediaPlan},
     sip::{
+        dialog::DialogRecord,
         flow::{Flow, Transport},
         uri::Uri,
     },
@@ -83,8 +84,23 @@ pub enum Command {
     Probe { call: CallId },
     /// DTMF by SIP INFO (`application/dtmf-relay`); RFC 4733 and in-band go to the media engine.
     DtmfInfo { call: CallId, digits: String },
+    /// End these calls of the account that is set, which a program before this one left behind.
+    EndOrphans(Vec<DialogRecord>),
+    /// The network has changed; our new address was told before.
+    Network(NetworkChange),
     /// End all calls, un-register, then [`Output::Idle`].
     Shutdown,
+}
+
+/// What has become of the way to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkChange {
+    /// There is none. Calls wait for it as long as `patience`.
+    Lost { patience: Duration },
+    /// There is one from another address: what runs moves there.
+    Moved,
+    /// There is one again, or the machine was asleep: what servers know of us may be out of date.
+    Back,
 }
 
 /// What the user agent asks of its shell, in order.
@@ -116,6 +132,8 @@ pub struct ResolveId(pub u64);
 pub enum Event {
     /// The account `name` has come into this state; `Online` comes with every grant, also of a refresh.
     Registration { name: String, state: RegistrationState },
+    /// It has just been shown that calls can reach the account `name`, which is online.
+    Reachable { name: String, proof: Reachable },
     /// A call is new, has changed, or has ended.
     Call(CallInfo),
     /// DTMF received by SIP INFO.
@@ -139,6 +157,24 @@ pub enum RegistrationState {
     Conflict { code: u16, reason: String },
     /// `retry_in`: when it will be tried again, `None` when only a person can help (wrong password).
     Failed { code: Option<u16>, reason: String, retry_in: Option<Duration> },
+}
+
+/// What shows that calls can reach us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reachable {
+    pub by: ProvedBy,
+    /// The registrar's last grant listed our contact; some list none.
+    pub is_listed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvedBy {
+    /// The registrar granted or refreshed the registration.
+    Register,
+    /// A keep-alive was answered: a CRLF or STUN pong (RFC 5626 §4.4).
+    Pong,
+    /// The server answered an OPTIONS.
+    Options,
 }
 
 /// Who called.

@@ -1,20 +1,26 @@
 //! Keeping one account registered (RFC 3261 §10.2; RFC 3327 Path, RFC 3608 Service-Route, RFC 5626 §4.1, §4.5).
 
 mod answer;
+mod outbound;
+mod proof;
+mod request;
 
 use super::{
-    api::{Account, Event, Output, RegistrationState},
+    api::{Account, Event, NetworkChange, Output, ProvedBy, Reachable, RegistrationState},
     reason,
-    stack::{ContactOf, Owner, Reply, RequestId, Stack},
+    stack::{Reply, RequestId, Stack},
 };
 use crate::sip::{
     auth::AuthError,
     flow::Flow,
-    msg::{Method, Request, Response},
+    msg::{Request, Response},
     target::Target,
-    uri::{NameAddr, SipUri, Uri},
+    uri::{NameAddr, Uri},
 };
 use answer::Granted;
+use outbound::Outbound;
+use proof::Prober;
+use request::outbound_route;
 use std::{
     net::IpAddr,
     sync::Arc,
@@ -47,6 +53,10 @@ pub(super) struct Registration {
     registered_at: Option<IpAddr>,
     /// Until when the registrar may keep our contact, whatever became of the registration since.
     bound_until: Option<Instant>,
+    /// The last grant listed our contact.
+    is_listed: bool,
+    prober: Prober,
+    outbound: Outbound,
 }
 
 #[derive(Debug)]
@@ -89,6 +99,9 @@ impl Registration {
             reported: None,
             registered_at: None,
             bound_until: None,
+            is_listed: false,
+            prober: Prober::default(),
+            outbound: Outbound::Offered,
             account,
         };
         if this.account.register {
@@ -143,6 +156,7 @@ impl Registration {
 
     /// Un-registers; reported as offline at once, since nothing that comes later changes it.
     pub fn leave(&mut self, now: Instant, stack: &mut Stack) {
+        stack.set_home(None);
         self.report(stack, RegistrationState::Offline);
         let is_bound = self.bound_until.is_some_and(|until| now < until);
         self.phase = match self.phase {
@@ -159,16 +173,33 @@ impl Registration {
         matches!(self.phase, Phase::Gone)
     }
 
-    pub const fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Online { refresh_at: at, .. } | Phase::Waiting { until: at } => Some(at),
+            Phase::Online { refresh_at, .. } => self.prober.poll_timeout().into_iter().chain([refresh_at]).min(),
+            Phase::Waiting { until: at } => Some(at),
             Phase::Unneeded | Phase::Registering { .. } | Phase::Stopped | Phase::Leaving { .. } | Phase::Gone => None,
         }
     }
 
     pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
-        if self.poll_timeout().is_some_and(|at| at <= now) {
-            self.attempt(stack);
+        match self.phase {
+            Phase::Online { refresh_at: at, .. } | Phase::Waiting { until: at } if at <= now => self.attempt(stack),
+            Phase::Online { .. } if self.prober.is_due(now) => self.ask(now, stack),
+            _ => {}
+        }
+    }
+
+    /// What the registrar knows of us may be wrong, and what failed may work now.
+    pub fn handle_network(&mut self, now: Instant, stack: &mut Stack, change: NetworkChange) {
+        match (&self.phase, change) {
+            (Phase::Unneeded | Phase::Stopped | Phase::Leaving { .. } | Phase::Gone, _) => {}
+            (_, NetworkChange::Lost { patience }) => {
+                self.lose(stack, now, now + patience, "There is no network; calls wait for it to come back.");
+            }
+            (_, NetworkChange::Moved | NetworkChange::Back) => {
+                self.failures = 0;
+                self.attempt(stack);
+            }
         }
     }
 
@@ -180,13 +211,17 @@ impl Registration {
                 if until <= now {
                     return self.attempt(stack);
                 }
-                self.phase = Phase::Waiting { until };
-                let reason = "The connection to the server was lost.".to_owned();
-                let retry_in = Some(until.saturating_duration_since(now));
-                self.report(stack, RegistrationState::Failed { code: None, reason, retry_in });
+                self.lose(stack, now, until, "The connection to the server was lost.");
             }
             _ => {}
         }
+    }
+
+    /// Nobody can reach us until we are registered anew.
+    fn lose(&mut self, stack: &mut Stack, now: Instant, until: Instant, reason: &str) {
+        self.phase = Phase::Waiting { until };
+        let retry_in = Some(until.saturating_duration_since(now));
+        self.report(stack, RegistrationState::Failed { code: None, reason: reason.to_owned(), retry_in });
     }
 
     /// Whether the reply was to our request.
@@ -200,7 +235,7 @@ impl Registration {
         match self.phase {
             Phase::Registering { request: ours } if ours == id => self.registered(now, stack, request, reply),
             Phase::Leaving { request: ours } if ours == id => self.left(stack, request, reply),
-            _ => return false,
+            _ => return self.asked(now, stack, id, reply),
         }
         true
     }
@@ -232,22 +267,34 @@ impl Registration {
             300..=399 => self.redirected(now, stack, response),
             401 | 407 => self.challenged(stack, request, response),
             423 => self.too_brief(now, stack, response),
+            // RFC 5626 §11.6.
+            439 if self.outbound != Outbound::Refused => {
+                self.outbound = Outbound::Refused;
+                self.phase = Phase::Registering { request: self.send(stack, self.expires) };
+            }
             code => self.refused(now, stack, code, response),
         }
     }
 
     fn granted(&mut self, now: Instant, stack: &mut Stack, request: &Request, (response, flow): (&Response, Flow)) {
         match answer::granted(request, response, self.expires) {
-            Granted::For(expires) => {
+            Granted::For { expires, is_listed } => {
                 self.failures = 0;
+                self.is_listed = is_listed;
+                self.outbound = self.outbound.after(response);
                 self.service_route = response.headers.name_addrs("Service-Route").unwrap_or_default();
                 // Early enough for a retransmission or two, and not all clients of a restarted server at once.
                 let fraction = 0.70 + 0.15 * stack.entropy.unit();
                 let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
                 self.phase = Phase::Online { since: now, refresh_at, flow };
                 self.registered_at = Some(flow.remote.ip());
+                stack.set_home(Some(flow));
                 self.bound_until = Some(now + expires);
+                self.prober.begin(now, stack);
+                self.proved(stack, Reachable { by: ProvedBy::Register, is_listed });
                 self.report(stack, RegistrationState::Online { expires });
+                self.clear_away(stack, answer::stale(request, response));
+                self.learn(stack, response, flow);
             }
             Granted::Nothing => {
                 let why = "The server accepted the registration but did not keep it.".to_owned();
@@ -359,69 +406,11 @@ impl Registration {
         self.detours <= MAX_DETOURS
     }
 
-    fn send(&mut self, stack: &mut Stack, expires: Duration) -> RequestId {
-        self.cseq += 1;
-        let account = self.account.clone();
-        // RFC 3261 §10.2: the Request-URI is the domain; To and From are the address of record.
-        let aor = NameAddr::new(account.aor.clone());
-        let mut from = aor.clone();
-        if self.from_tag.is_empty() {
-            self.from_tag = stack.entropy.tag();
-        }
-        from.set_param("tag", Some(&self.from_tag));
-        let target = self.registrar.clone().unwrap_or_else(|| domain(&account.aor));
-        let routes = if self.registrar.is_some() { Vec::new() } else { outbound_route(&account) };
-        let mut request = stack.request(Method::REGISTER, target.clone(), &from, &aor, (&self.call_id, self.cseq));
-        for route in &routes {
-            request.headers.push("Route", route.to_string());
-        }
-        let expires = expires.as_secs();
-        request.headers.push("Expires", expires.to_string());
-        request.headers.push("Supported", "path");
-        request.headers.push("Allow", super::ALLOW);
-        stack.authorize(&account, &mut request);
-        self.transmit(stack, request, expires)
-    }
-
-    /// With credentials and the next CSeq (RFC 3261 §22.2).
-    fn send_again(&mut self, stack: &mut Stack, mut request: Request) -> RequestId {
-        self.cseq += 1;
-        request.headers.set("CSeq", format!("{} REGISTER", self.cseq));
-        let expires = request.headers.number("Expires").map_or(0, u64::from);
-        self.transmit(stack, request, expires)
-    }
-
-    fn transmit(&self, stack: &mut Stack, request: Request, expires: u64) -> RequestId {
-        let user = self.account.aor.as_sip().and_then(|a| a.user.clone());
-        let params = format!(";+sip.instance=\"<{}>\";expires={expires}", stack.settings.instance_id);
-        let route = request.headers.name_addrs("Route").ok().and_then(|routes| routes.into_iter().next());
-        let hop = route.map_or_else(|| request.uri.clone(), |route| route.uri);
-        stack.send((&self.account, request), &hop, Owner::Registration, Some(ContactOf { user, params }))
-    }
-
     /// A change; of being online each confirmation, for the shell keeps the way open over which it came.
     fn report(&mut self, stack: &mut Stack, state: RegistrationState) {
         if self.reported.as_ref() != Some(&state) || matches!(state, RegistrationState::Online { .. }) {
             self.reported = Some(state.clone());
             stack.emit(Output::Event(Event::Registration { name: self.account.name.clone(), state }));
         }
-    }
-}
-
-/// The configured proxy as a loose route (RFC 3261 §8.1.2).
-fn outbound_route(account: &Account) -> Vec<NameAddr> {
-    let mut uri = account.outbound_proxy.clone();
-    if let Some(Uri::Sip(proxy)) = &mut uri
-        && !proxy.has_param("lr")
-    {
-        proxy.set_param("lr", None);
-    }
-    uri.map(NameAddr::new).into_iter().collect()
-}
-
-fn domain(aor: &Uri) -> Uri {
-    match aor {
-        Uri::Sip(uri) => Uri::Sip(SipUri { secure: uri.secure, ..SipUri::new(None, uri.host.clone(), uri.port) }),
-        Uri::Tel { .. } | Uri::Other { .. } => aor.clone(),
     }
 }

@@ -13,6 +13,7 @@ mod close;
 mod info;
 mod invite;
 mod modify;
+mod moved;
 
 use super::{
     api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Output},
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     media::plan::MediaPlan,
     sip::{
-        dialog::DialogId,
+        dialog::{DialogId, DialogRecord},
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::Request,
@@ -124,6 +125,14 @@ impl Session {
         }
     }
 
+    /// An answered call, written down.
+    pub fn record(&self) -> Option<DialogRecord> {
+        match &self.phase {
+            Phase::Established(established) => Some(established.dialog.record()),
+            _ => None,
+        }
+    }
+
     /// Whether a server transaction (its CANCEL, its missing ACK) belongs to this call.
     pub fn owns(&self, transaction: ServerTransactionId) -> bool {
         match &self.phase {
@@ -155,7 +164,10 @@ impl Session {
     }
 
     pub fn handle_resolved(&mut self, now: Instant, stack: &mut Stack, flows: Result<Vec<Flow>, String>) {
-        self.way_found(now, stack, flows);
+        match self.phase {
+            Phase::Established(_) => self.way_from_here(stack, flows),
+            _ => self.way_found(now, stack, flows),
+        }
     }
 
     pub fn handle_media_opened(&mut self, now: Instant, stack: &mut Stack, result: Result<SocketAddr, String>) {
@@ -165,7 +177,8 @@ impl Session {
         match self.phase {
             Phase::Calling(_) => self.audio_opened(now, stack, result),
             Phase::Answering(_) => self.accept(now, stack, result),
-            Phase::Inviting(_) | Phase::Ringing(_) | Phase::Established(_) | Phase::Ended => {}
+            Phase::Established(_) => self.audio_moved(stack, result),
+            Phase::Inviting(_) | Phase::Ringing(_) | Phase::Ended => {}
         }
     }
 

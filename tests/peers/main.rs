@@ -7,5 +7,8 @@
 mod support;
 
 mod baresip;
+mod dns;
 mod kamailio;
+mod network;
 mod sipp;
+mod tls;

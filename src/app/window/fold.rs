@@ -67,6 +67,13 @@ impl Fold {
                 self.show_rows(at);
             }
             Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
+            Event::Reachable { name, .. } => {
+                if let Status::Online { registration, confirmed, .. } = &mut self.snapshot.status
+                    && *registration == name
+                {
+                    *confirmed = at.now;
+                }
+            }
             Event::SipPasswordWanted { registration } => {
                 self.take_choice_back(at);
                 self.snapshot.sip_password = Some(SipPassword { registration, problem: None });
@@ -88,6 +95,14 @@ impl Fold {
                     Severity::Warning => NoticeKind::Warning,
                 };
                 outcome.notices.push(Notice { kind, text });
+            }
+            Event::Network { address: None, patience } => {
+                let text = format!("There is no network; calls wait {} s for it to come back.", patience.as_secs());
+                outcome.notices.push(Notice { kind: NoticeKind::Warning, text });
+            }
+            Event::Network { address: Some(address), .. } => {
+                let text = format!("The network has changed; calls go on from {address}.");
+                outcome.notices.push(Notice { kind: NoticeKind::Info, text });
             }
             Event::Error { command, message, .. } => {
                 if matches!(command, "select" | "sip_password") {

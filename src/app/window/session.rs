@@ -21,7 +21,7 @@ use crate::{
     app::{
         logging,
         memory::Memory,
-        setup::{Setup, Softphone},
+        setup::{CALLS_FILE, Setup, Softphone},
     },
     config::{
         cli::WindowArgs,
@@ -170,7 +170,8 @@ impl Running {
             shared.notice(Notice { kind: NoticeKind::Warning, text });
         }
         let events = input.clone();
-        let options = softphone(setup.memory.settings()).options(setup.instance_id);
+        let calls_file = setup.memory.folder().path().join(CALLS_FILE);
+        let options = softphone(setup.memory.settings()).options(setup.instance_id, calls_file);
         let driver = Driver::start(options, None, move |event| {
             // A level that is not shown is not missed; everything else waits its turn.
             let lossy = matches!(event.what, Event::Levels { .. });
@@ -401,6 +402,7 @@ fn softphone(settings: &Settings) -> Softphone {
         max_calls: None,
         impairment: None,
         ca_file: None,
+        dns_server: None,
     }
 }
 

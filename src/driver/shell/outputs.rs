@@ -2,9 +2,9 @@
 
 use super::{Phase, Shell};
 use crate::{
-    driver::{account, api::Event, resolve},
+    driver::{account, api::Event, resolve::Found},
     media::engine::EngineEvent,
-    sip::flow::Flow,
+    sip::{flow::Flow, target::Target},
     tms::{login::LoginState, session},
     ua::api::{self as agent, RegistrationState, ResolveId},
 };
@@ -27,13 +27,13 @@ impl Shell {
     fn agent_asks(&mut self, now: Instant, output: agent::Output) {
         match output {
             agent::Output::Transmit { flow, payload, token } => self.transmit(now, flow, payload, token),
-            agent::Output::Resolve { id, uri, transport } => match resolve::target(&uri, transport) {
+            agent::Output::Resolve { id, uri, transport } => match Target::of(&uri, transport) {
                 Err(reason) => self.resolved(now, id, Err(reason)),
                 Ok(target) => match target.numeric() {
-                    Some(flow) => self.resolved(now, id, Ok(vec![flow])),
+                    Some(flow) => self.resolved(now, id, Ok(Found { host: target.host, flows: vec![flow] })),
                     None => {
-                        let bound = self.bound.ip();
-                        self.look_ups.spawn(async move { (id, resolve::look_up(target, bound).await) });
+                        let (dns, only) = (self.dns.ready(), self.options.transport);
+                        self.look_ups.spawn(async move { (id, dns.look_up(target, only).await) });
                     }
                 },
             },
@@ -61,11 +61,20 @@ impl Shell {
         }
     }
 
-    /// Before the user agent sends anywhere, it learns how it is seen from there.
-    pub(super) fn resolved(&mut self, now: Instant, id: ResolveId, result: Result<Vec<Flow>, String>) {
-        let result = result.and_then(|flows| {
-            flows.first().map_or(Ok(()), |first| self.set_local_towards(first.remote))?;
-            Ok(flows)
+    /// Before the user agent sends anywhere, it learns how it is seen from there, and TLS whose certificate to ask for.
+    pub(super) fn resolved(&mut self, now: Instant, id: ResolveId, result: Result<Found, String>) {
+        let result = result.and_then(|Found { host, mut flows }| {
+            let mut refused = None;
+            // The last one first: what is known of us in the end is how the first one sees us.
+            flows.reverse();
+            flows.retain(|flow| {
+                let usable =
+                    self.transports.expect(now, *flow, &host).and_then(|()| self.set_local_towards(flow.remote));
+                usable.map_err(|why| refused = Some(why)).is_ok()
+            });
+            flows.reverse();
+            self.towards = flows.first().map(|flow| flow.remote).or(self.towards);
+            if let (true, Some(why)) = (flows.is_empty(), refused) { Err(why) } else { Ok(flows) }
         });
         self.agent.handle_resolved(now, id, result);
     }
@@ -75,15 +84,24 @@ impl Shell {
             agent::Event::Registration { name, state } => {
                 match (&state, self.agent.registered_over()) {
                     (RegistrationState::Online { .. }, Some(flow)) => {
-                        self.keep_alive.keep(now, flow, &mut self.entropy);
+                        self.keep_alive.keep(now, flow, self.agent.keeps_flow(), &mut self.entropy);
                     }
                     (RegistrationState::Registering, _) => {}
                     _ => self.keep_alive.stop(),
                 }
+                if matches!(state, RegistrationState::Online { .. })
+                    && let Some(left) = self.orphans.take(&name)
+                {
+                    self.agent.handle_command(now, agent::Command::EndOrphans(left));
+                }
                 self.tell(Event::Registration { name, state });
             }
+            agent::Event::Reachable { name, proof } => self.tell(Event::Reachable { name, proof }),
             agent::Event::Call(info) => {
                 self.media.follow(&info);
+                if let Some(name) = self.agent.account_name() {
+                    self.orphans.note(&name, self.agent.dialogs());
+                }
                 self.tell(Event::Call(info));
             }
             agent::Event::Dtmf { call, digit } => self.tell(Event::Dtmf { call, digit }),
@@ -161,7 +179,10 @@ impl Shell {
                 if let Some(notice) = self.media.silence(session).filter(|_| !again) {
                     self.tell(Event::Notice(notice));
                 }
-                self.agent.handle_command(now, agent::Command::Probe { call: session });
+                // Without a network nobody can answer; there is a countdown for that.
+                if !self.watch.is_patient(now) {
+                    self.agent.handle_command(now, agent::Command::Probe { call: session });
+                }
             }
             EngineEvent::DtmfSent { session } => self.tell(Event::Done { command: "dtmf", call: Some(session) }),
         }

@@ -141,9 +141,18 @@ impl Runner {
         true
     }
 
+    /// New ports for a new session, or for one that has moved to another address and goes on there.
     fn open(&mut self, id: SessionId, ports: PortPair) {
-        let mut session = Session::new(ports);
         let (token, registry) = (id as usize * 2, self.poll.registry());
+        let mut session = match self.sessions.remove(&id) {
+            None => Session::new(ports),
+            Some(mut moving) => {
+                let old = std::mem::replace(moving.ports(), ports);
+                // Closed with it in any case.
+                let _ = registry.deregister(&mut { old.rtp }).and(registry.deregister(&mut { old.rtcp }));
+                moving
+            }
+        };
         let ports = session.ports();
         let registered = registry
             .register(&mut ports.rtp, Token(token), Interest::READABLE)

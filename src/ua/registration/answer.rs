@@ -5,17 +5,27 @@ use crate::sip::{
     msg::{Contact, Headers, Request, Response},
     uri::{NameAddr, Uri},
 };
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 /// Whatever a registrar grants, nothing is refreshed more rarely.
 const LONGEST: u32 = 24 * 3600;
+
+/// Contacts of ours that are cleared away at a time.
+const MAX_STALE: usize = 4;
 
 /// How the TMS names the problem that another device holds the registration, in SIP as in HTTP.
 const IN_USE: &str = "problem:registration-in-use";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Granted {
-    For(Duration),
+    For {
+        expires: Duration,
+        /// Our contact stands in the answer.
+        is_listed: bool,
+    },
     /// The registrar lists contacts, and ours is not among them.
     Nothing,
 }
@@ -24,7 +34,8 @@ pub(super) enum Granted {
 pub(super) fn granted(request: &Request, response: &Response, asked: Duration) -> Granted {
     let contacts = addresses(&response.headers);
     let header = response.headers.number("Expires");
-    let fallback = Granted::For(header.map_or(asked, seconds).max(Duration::from_secs(1)));
+    let expires = header.map_or(asked, seconds).max(Duration::from_secs(1));
+    let fallback = Granted::For { expires, is_listed: false };
     if contacts.is_empty() {
         // Not what the RFC asks for, yet some registrars leave the list out.
         return fallback;
@@ -37,9 +48,42 @@ pub(super) fn granted(request: &Request, response: &Response, asked: Duration) -
         same_uri.or_else(|| contacts.iter().find(|c| instance.is_some() && c.param("+sip.instance") == instance));
     match same.map(|c| c.param("expires").and_then(lex::digits).or(header)) {
         Some(Some(0)) | None => Granted::Nothing,
-        Some(Some(granted)) => Granted::For(seconds(granted)),
-        Some(None) => fallback,
+        Some(Some(granted)) => Granted::For { expires: seconds(granted), is_listed: true },
+        Some(None) => Granted::For { expires, is_listed: true },
     }
+}
+
+/// Our own earlier contacts that the registrar still lists, from before the address changed or the program fell: calls to them
+/// ring nowhere. Another flow of ours would have another reg-id (RFC 5626 §4.2).
+pub(super) fn stale(request: &Request, response: &Response) -> Vec<NameAddr> {
+    let Some(ours) = addresses(&request.headers).into_iter().next() else { return Vec::new() };
+    let instance = |contact: &NameAddr| contact.param("+sip.instance").map(str::to_owned);
+    let is_stale = |contact: &NameAddr| {
+        instance(contact).is_some()
+            && instance(contact) == instance(&ours)
+            && contact.param("reg-id").is_none_or(|id| Some(id) == ours.param("reg-id"))
+            && !contact.uri.equivalent(&ours.uri)
+    };
+    let listed = addresses(&response.headers);
+    // A border element may have rewritten ours: then the only one of our instance is it.
+    if !listed.iter().any(|contact| contact.uri.equivalent(&ours.uri)) {
+        return Vec::new();
+    }
+    listed.into_iter().filter(is_stale).take(MAX_STALE).collect()
+}
+
+/// How we are seen, where that differs from what we said in a way that keeps others from reaching us: an address translator
+/// stands between (RFC 3581 §4). Over a stream the port is the connection's own and says nothing.
+pub(super) fn seen_as(response: &Response) -> Option<SocketAddr> {
+    let via = response.headers.top_via().ok()?;
+    let host = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let said = host(&via.host)?;
+    let seen = via.param("received").and_then(host).unwrap_or(said);
+    let is_udp = via.transport.eq_ignore_ascii_case("UDP");
+    let port = via.param("rport").and_then(|port| port.parse().ok()).filter(|port| *port != 0 && is_udp);
+    let said_port = via.port.unwrap_or(5060);
+    let seen = SocketAddr::new(seen, port.unwrap_or(said_port));
+    (seen != SocketAddr::new(said, said_port) && !said.is_unspecified()).then_some(seen)
 }
 
 fn seconds(granted: u32) -> Duration {

@@ -177,8 +177,7 @@ impl Session {
     pub(super) fn response(&self, stack: &Stack, ringing: &Ringing, code: u16) -> Response {
         let mut response = Response::to(&ringing.invite, code, Some(&ringing.dialog.id().local_tag));
         if code < 300 {
-            let user = self.account.aor.as_sip().and_then(|a| a.user.as_deref());
-            let contact = stack.contact_uri(user, ringing.flow.transport);
+            let contact = stack.contact_uri(&self.account, ringing.flow);
             response.headers.push("Contact", format!("<{contact}>"));
             response.headers.push("Allow", crate::ua::ALLOW);
             for route in ringing.invite.headers.get_all("Record-Route") {

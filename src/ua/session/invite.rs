@@ -154,7 +154,7 @@ impl Session {
     }
 
     pub(super) fn contact(&self) -> ContactOf {
-        ContactOf { user: self.account.aor.as_sip().and_then(|a| a.user.clone()), params: String::new() }
+        ContactOf { params: String::new() }
     }
 
     pub(super) fn invite_reply(

@@ -26,6 +26,8 @@ pub(in crate::ua) struct Established {
     /// What was agreed last.
     held: bool,
     pub digits: Digits,
+    /// A refresh is due that takes a re-INVITE.
+    want_refresh: bool,
 }
 
 /// The one INVITE transaction that may be under way in a dialog (RFC 3261 §14.1).
@@ -59,7 +61,7 @@ pub(super) struct Unconfirmed {
 impl Established {
     pub(super) fn new(dialog: Dialog, unconfirmed: Option<Unconfirmed>) -> Self {
         let exchange = unconfirmed.map_or(Exchange::Idle, Exchange::Answered);
-        Self { dialog, exchange, want_hold: false, held: false, digits: Digits::default() }
+        Self { dialog, exchange, want_hold: false, held: false, digits: Digits::default(), want_refresh: false }
     }
 
     pub const fn is_held(&self) -> bool {
@@ -136,9 +138,11 @@ impl Session {
         let contact = self.contact();
         let Some(local) = self.media.local else { return };
         let Phase::Established(established) = &mut self.phase else { return };
-        if !matches!(established.exchange, Exchange::Idle) || established.want_hold == established.held {
+        let wanted = established.want_hold != established.held || established.want_refresh;
+        if !matches!(established.exchange, Exchange::Idle) || !wanted {
             return;
         }
+        established.want_refresh = false;
         let hold = established.want_hold;
         let mut request = established.dialog.request(Method::INVITE);
         request.headers.push("Allow", crate::ua::ALLOW);
@@ -152,6 +156,14 @@ impl Session {
     pub(super) fn glare_is_over(&mut self, stack: &mut Stack) {
         if let Phase::Established(established) = &mut self.phase {
             established.exchange = Exchange::Idle;
+            self.negotiate(stack);
+        }
+    }
+
+    /// Confirms the call by a re-INVITE, now or after the one that is under way.
+    pub(super) fn refresh_by_reinvite(&mut self, stack: &mut Stack) {
+        if let Phase::Established(established) = &mut self.phase {
+            established.want_refresh = true;
             self.negotiate(stack);
         }
     }
@@ -358,8 +370,7 @@ impl Session {
             Err(error) => return stack.respond(now, transaction, crate::ua::outside::not_acceptable(request, &error)),
         };
         let mut response = Response::to(request, 200, None);
-        let user = self.account.aor.as_sip().and_then(|a| a.user.as_deref());
-        response.headers.push("Contact", format!("<{}>", stack.contact_uri(user, flow.transport)));
+        response.headers.push("Contact", format!("<{}>", stack.contact_uri(&self.account, flow)));
         response.headers.push("Allow", crate::ua::ALLOW);
         response.headers.push("Content-Type", "application/sdp");
         response.body = body;

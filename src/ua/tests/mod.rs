@@ -5,9 +5,11 @@ mod calls;
 mod hostile;
 mod incoming;
 mod modify;
+mod network;
 mod outgoing;
 mod outside;
 mod registration;
+mod servers;
 mod simulation;
 
 use super::api::{CallState, EndedBy};

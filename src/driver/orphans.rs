@@ -1,0 +1,99 @@
+//! A small file of the calls that are under way: what a program that fell has left standing, the next one ends.
+
+use crate::sip::dialog::DialogRecord;
+use serde::{Deserialize, Serialize};
+use std::{fs, io, path::PathBuf};
+
+/// A file larger than that is not ours; calls at once are bounded far below.
+const LARGEST: u64 = 256 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    file: Option<PathBuf>,
+    /// Of the program before this one.
+    left: Option<Kept>,
+    written: Vec<DialogRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// Whose calls they are; its credentials are needed to end them.
+    registration: String,
+    dialogs: Vec<DialogRecord>,
+}
+
+impl Orphans {
+    pub(super) fn read(file: Option<PathBuf>) -> Self {
+        let small = file.as_ref().filter(|file| fs::metadata(file).is_ok_and(|found| found.len() <= LARGEST));
+        let left = small.and_then(|file| serde_json::from_slice(&fs::read(file).ok()?).ok());
+        Self { file, left, written: Vec::new() }
+    }
+
+    /// What is to be ended, now that `registration` is online; once.
+    pub(super) fn take(&mut self, registration: &str) -> Option<Vec<DialogRecord>> {
+        let left = self.left.take_if(|left| left.registration == registration)?;
+        Some(left.dialogs).filter(|dialogs| !dialogs.is_empty())
+    }
+
+    /// The calls of `registration` that are under way.
+    pub(super) fn note(&mut self, registration: &str, dialogs: Vec<DialogRecord>) {
+        // What is not ended yet must not be forgotten: the old ones stay until their registration is online.
+        if dialogs == self.written || self.left.is_some() {
+            return;
+        }
+        let kept = Kept { registration: registration.to_owned(), dialogs: dialogs.clone() };
+        match self.write(&kept) {
+            Ok(()) => self.written = dialogs,
+            Err(error) => tracing::warn!("calls cannot be written down, so a crash would leave them standing: {error}"),
+        }
+    }
+
+    fn write(&self, kept: &Kept) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        if kept.dialogs.is_empty() {
+            return fs::remove_file(file);
+        }
+        let beside = file.with_extension("new");
+        fs::write(&beside, serde_json::to_vec(kept)?)?;
+        fs::rename(beside, file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(call: &str) -> DialogRecord {
+        let text = format!(
+            r#"{{"call_id":"{call}","local":"<sip:a@x>;tag=1","remote":"<sip:b@x>;tag=2","target":"sip:b@10.0.0.1","routes":["<sip:10.0.0.2;lr>"],"cseq":3}}"#
+        );
+        serde_json::from_str(&text).expect("a record")
+    }
+
+    #[test]
+    fn calls_that_were_left_are_ended_once_by_their_registration() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = Some(folder.path().join("calls.json"));
+        let mut first = Orphans::read(file.clone());
+        first.note("100", vec![record("one"), record("two")]);
+        // It falls. The next one comes online elsewhere first.
+        let mut second = Orphans::read(file.clone());
+        assert_eq!(second.take("200"), None);
+        second.note("200", vec![record("new")]);
+        let mut third = Orphans::read(file.clone());
+        assert_eq!(third.take("100"), Some(vec![record("one"), record("two")]));
+        assert_eq!(third.take("100"), None);
+        third.note("100", vec![record("three")]);
+        third.note("100", Vec::new());
+        assert_eq!(Orphans::read(file.clone()).take("100"), None, "all have ended in good order");
+        let bye = record("one").restore().expect("a dialog").request(crate::sip::msg::Method::BYE);
+        assert_eq!((bye.uri.to_string().as_str(), bye.headers.get("Call-ID")), ("sip:b@10.0.0.1", Some("one")));
+        assert_eq!(bye.headers.get("Route"), Some("<sip:10.0.0.2;lr>"));
+        assert!(bye.headers.cseq().expect("readable").number > 3);
+        for damaged in ["", "{", "[]", r#"{"registration":"100","dialogs":[{}]}"#] {
+            fs::write(folder.path().join("calls.json"), damaged).expect("written");
+            assert_eq!(Orphans::read(file.clone()).take("100"), None, "{damaged}");
+        }
+        Orphans::read(None).note("100", vec![record("one")]);
+    }
+}

@@ -1,0 +1,188 @@
+//! A network that changes under a registration and its calls, and what shows that calls can arrive.
+
+use super::bench::{Bench, SDP, account, answer, flow, settings};
+use crate::{
+    sip::{
+        flow::{Flow, Transport},
+        msg::{Method, Request, Response},
+    },
+    ua::api::{CallState, Command, NetworkChange, ProvedBy, RegistrationState},
+};
+use std::time::Duration;
+
+/// The registrar's 200 to `register`, listing its contact and `more`.
+fn granted(register: &Request, more: &[(&str, &str)]) -> Response {
+    let mut response = Response::to(register, 200, Some("registrar"));
+    response.headers.push("Contact", register.headers.get("Contact").unwrap());
+    for (name, value) in more {
+        response.headers.push(name, *value);
+    }
+    response
+}
+
+/// Online by a registrar whose grant says `more`.
+fn online(more: &[(&str, &str)]) -> Bench {
+    let mut bench = Bench::offline(settings());
+    bench.command(Command::SetAccount(Box::new(account(true))));
+    assert_eq!(bench.registration(), RegistrationState::Registering);
+    let register = bench.request(Method::REGISTER);
+    bench.reply(granted(&register, more));
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+    bench
+}
+
+fn move_to(bench: &mut Bench, address: &str) {
+    bench.agent.set_local(Transport::Udp, address.parse().unwrap());
+    bench.media = Ok("192.0.2.7:4002".parse().unwrap());
+    bench.command(Command::Network(NetworkChange::Moved));
+}
+
+#[test]
+fn a_change_of_address_is_told_to_the_registrar_and_to_the_peer() {
+    let mut bench = online(&[]);
+    bench.connected_out();
+    move_to(&mut bench, "192.0.2.7:5062");
+    let register = bench.request(Method::REGISTER);
+    assert!(register.headers.get("Contact").unwrap().contains("192.0.2.7:5062"));
+    let invite = bench.request(Method::INVITE);
+    assert!(
+        invite.headers.to().unwrap().tag().is_some() && invite.headers.get("Contact").unwrap().contains("192.0.2.7")
+    );
+    assert!(String::from_utf8_lossy(&invite.body).contains("192.0.2.7"), "audio comes to the new address");
+    assert!(invite.headers.get("Via").unwrap().contains("192.0.2.7"));
+    bench.reply(answer(&invite, 200, "peer", SDP));
+    bench.request(Method::ACK);
+    // The old contact would ring nowhere: it is taken back.
+    let old =
+        format!("<sip:100-acme@192.0.2.1:5062>;+sip.instance=\"<{}>\";reg-id=1;expires=500", settings().instance_id);
+    bench.reply(granted(&register, &[("Contact", &old)]));
+    let away = bench.request(Method::REGISTER);
+    assert_eq!(away.headers.get("Contact"), Some("<sip:100-acme@192.0.2.1:5062>;expires=0"));
+    assert_eq!(away.headers.get("Expires"), Some("0"));
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+    assert!(bench.events.is_empty(), "the call goes on: {:?}", bench.events);
+}
+
+#[test]
+fn without_a_network_there_is_a_countdown_and_then_life_again() {
+    let mut bench = online(&[]);
+    let patience = Duration::from_secs(60);
+    bench.command(Command::Network(NetworkChange::Lost { patience }));
+    let RegistrationState::Failed { reason, retry_in, .. } = bench.registration() else {
+        panic!("nobody can reach us")
+    };
+    assert!(reason.contains("no network") && retry_in == Some(patience), "{reason}");
+    bench.advance(Duration::from_secs(20));
+    bench.silent();
+    bench.command(Command::Network(NetworkChange::Back));
+    let register = bench.request(Method::REGISTER);
+    bench.reply(granted(&register, &[]));
+    assert_eq!(bench.registration(), RegistrationState::Registering);
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+    // After sleep: at once, and nothing is shown of it.
+    bench.command(Command::Network(NetworkChange::Back));
+    bench.request(Method::REGISTER);
+    bench.silent();
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+}
+
+#[test]
+fn a_failure_waits_no_longer_once_the_network_is_back() {
+    let mut bench = online(&[]);
+    bench.advance(Duration::from_secs(1));
+    bench.lose_registrar();
+    assert!(matches!(bench.registration(), RegistrationState::Failed { .. }));
+    bench.command(Command::Network(NetworkChange::Back));
+    bench.request(Method::REGISTER);
+}
+
+#[test]
+fn online_is_proved_by_what_the_server_gives() {
+    let mut bench = online(&[]);
+    assert_eq!(bench.proofs.pop().map(|proof| (proof.by, proof.is_listed)), Some((ProvedBy::Register, true)));
+    bench.advance(Duration::from_secs(111));
+    let options = bench.request(Method::OPTIONS);
+    assert_eq!(options.uri.to_string(), "sip:acme");
+    bench.reply(Response::to(&options, 404, Some("x")));
+    assert_eq!(bench.proofs.pop().map(|proof| proof.by), Some(ProvedBy::Options), "whatever it says, it lives");
+    // It falls silent: noticed, and registered anew.
+    bench.advance(Duration::from_secs(111));
+    bench.request(Method::OPTIONS);
+    bench.advance(Duration::from_secs(33));
+    let RegistrationState::Failed { reason, .. } = bench.registration() else { panic!("nobody answers") };
+    assert!(reason.contains("no longer answers"), "{reason}");
+    assert_eq!(bench.registration(), RegistrationState::Registering);
+    assert!(bench.sent.iter().any(|(_, message)| format!("{message:?}").contains("REGISTER")));
+    assert!(bench.proofs.is_empty());
+}
+
+#[test]
+fn a_server_that_answers_no_options_is_not_missed_and_one_that_pongs_is_not_asked() {
+    let mut bench = online(&[]);
+    bench.advance(Duration::from_secs(400));
+    bench.sent.clear();
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+    let mut bench = online(&[("Require", "outbound"), ("Flow-Timer", "25")]);
+    assert_eq!(bench.agent.keeps_flow(), Some(Some(Duration::from_secs(25))));
+    bench.agent.handle_pong(bench.now, flow());
+    bench.drain();
+    assert_eq!(bench.proofs.last().map(|proof| proof.by), Some(ProvedBy::Pong));
+    bench.agent.handle_pong(bench.now, Flow { transport: Transport::Tcp, ..flow() });
+    bench.drain();
+    assert_eq!(bench.proofs.len(), 2, "another flow's proves nothing");
+    bench.advance(Duration::from_secs(400));
+    bench.silent();
+}
+
+#[test]
+fn a_first_hop_that_takes_no_part_in_outbound_is_not_asked_again() {
+    let mut bench = Bench::offline(settings());
+    bench.command(Command::SetAccount(Box::new(account(true))));
+    bench.registration();
+    let register = bench.request(Method::REGISTER);
+    assert_eq!(register.headers.get("Supported"), Some("path, outbound"));
+    bench.reply(Response::to(&register, 439, Some("x")));
+    let register = bench.request(Method::REGISTER);
+    assert_eq!(register.headers.get("Supported"), Some("path"));
+    assert!(!register.headers.get("Contact").unwrap().contains("reg-id"));
+    bench.reply(granted(&register, &[]));
+    assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+}
+
+#[test]
+fn behind_a_translator_the_contact_is_what_the_registrar_sees() {
+    for (require, learned) in [(None, true), (Some("outbound"), false)] {
+        let mut bench = Bench::offline(settings());
+        bench.command(Command::SetAccount(Box::new(account(true))));
+        bench.registration();
+        let register = bench.request(Method::REGISTER);
+        let seen = |request: &Request| {
+            let mut response = granted(request, &[]);
+            let via = response.headers.get("Via").unwrap().replace(";rport", ";received=198.51.100.7;rport=40000");
+            response.headers.set("Via", via);
+            if let Some(tag) = require {
+                response.headers.push("Require", tag);
+            }
+            response
+        };
+        bench.reply(seen(&register));
+        assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+        if !learned {
+            bench.silent();
+            continue;
+        }
+        let again = bench.request(Method::REGISTER);
+        assert!(again.headers.get("Contact").unwrap().starts_with("<sip:100-acme@198.51.100.7:40000>"));
+        bench.reply(seen(&again));
+        assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
+        bench.silent();
+        // Calls name it too; another network makes it void.
+        bench.dial("101");
+        bench.state(&CallState::Dialing);
+        let invite = bench.request(Method::INVITE);
+        assert!(invite.headers.get("Contact").unwrap().contains("198.51.100.7:40000"));
+        move_to(&mut bench, "192.0.2.7:5062");
+        let register = bench.request(Method::REGISTER);
+        assert!(register.headers.get("Contact").unwrap().contains("192.0.2.7:5062"));
+    }
+}
