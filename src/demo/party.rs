@@ -179,7 +179,17 @@ impl Party {
             }
             Event::Call(info) => self.handle_call(&info),
             Event::Refused { command, message, .. } => tracing::info!(command, message, "demonstration"),
-            Event::Reachable { .. } | Event::Dtmf { .. } | Event::Done { .. } => {}
+            Event::Reachable { .. }
+            | Event::Dtmf { .. }
+            | Event::Done { .. }
+            | Event::Transfer { .. }
+            | Event::Referred { .. }
+            | Event::TakesOver { .. }
+            | Event::DialAskedOver { .. } => {}
+            // Nobody is there to be asked.
+            Event::DialAsked { request, .. } => {
+                self.agent.handle_command(now(), Command::AnswerDialAsked { request, accept: false });
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which event answers which command: a command's mark travels with the event that settles it.
 
 use super::api::{Command, Event, LoginState, Tagged};
-use crate::ua::api::{CallDirection, CallId, CallState, RegistrationState};
+use crate::ua::api::{CallDirection, CallId, CallState, RegistrationState, TransferState};
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -30,6 +30,10 @@ enum Settles {
     NewCall,
     Call(CallId, Wanted),
     Done(Option<CallId>),
+    /// The transfer of this call is done or has failed.
+    Transfer(CallId),
+    /// This question has been answered.
+    DialAnswer(u32),
     Stats(CallId),
 }
 
@@ -106,6 +110,10 @@ impl Pending {
             }
             (Event::Call(info), Settles::Call(call, wanted)) => info.call == *call && wanted.is(&info.state),
             (Event::Call(info), Settles::Done(call @ Some(_))) => *call == Some(info.call) && is_over(&info.state),
+            (Event::Transfer { call, state }, Settles::Transfer(wanted)) => {
+                call == wanted && !matches!(state, TransferState::Trying { .. })
+            }
+            (Event::DialAskedOver { request }, Settles::DialAnswer(wanted)) => request == wanted,
             (Event::Done { command, call }, settles) => *command == self.command && *call == settles.call(),
             (Event::Stats { call, asked: true, .. }, Settles::Stats(wanted)) => call == wanted,
             _ => false,
@@ -120,7 +128,7 @@ impl Settles {
 
     fn call(&self) -> Option<CallId> {
         match self {
-            Self::Call(call, _) | Self::Stats(call) => Some(*call),
+            Self::Call(call, _) | Self::Stats(call) | Self::Transfer(call) => Some(*call),
             Self::Done(call) => *call,
             _ => None,
         }
@@ -158,6 +166,8 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::Hold { call } => Settles::Call(*call, Wanted::Held),
         Command::Reject { call, .. } | Command::Hangup { call } => Settles::Call(*call, Wanted::Ended),
         Command::Mute { call, .. } | Command::Dtmf { call, .. } => Settles::Done(Some(*call)),
+        Command::Transfer { call, .. } => Settles::Transfer(*call),
+        Command::AnswerDial { request, .. } => Settles::DialAnswer(*request),
         Command::Stats { call } => Settles::Stats(*call),
         Command::Audio(_) | Command::Meter { .. } | Command::TestTone { .. } => Settles::Done(None),
         Command::Quit => return None,
@@ -183,6 +193,8 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Mute { on: true, .. } => "mute",
         Command::Mute { on: false, .. } => "unmute",
         Command::Dtmf { .. } => "dtmf",
+        Command::Transfer { .. } => "transfer",
+        Command::AnswerDial { .. } => "answer_dial",
         Command::Stats { .. } => "stats",
         Command::Audio(_) => "audio",
         Command::Meter { .. } => "meter",

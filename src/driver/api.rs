@@ -8,7 +8,7 @@ use crate::{
         stats::CallStats,
     },
     tms::wire,
-    ua::api::{Account, CallId, CallInfo, Reachable, RegistrationState, Secret},
+    ua::api::{Account, CallId, CallInfo, Reachable, RegistrationState, Secret, TransferState, TransferTo},
 };
 use std::{net::IpAddr, time::Duration};
 
@@ -65,6 +65,15 @@ pub enum Command {
         /// `None`: RFC 4733 where the peer takes it, else tones in the audio.
         via: Option<Dtmf>,
     },
+    Transfer {
+        call: CallId,
+        to: TransferTo,
+    },
+    /// The answer to [`Event::DialAsked`].
+    AnswerDial {
+        request: u32,
+        accept: bool,
+    },
     Stats {
         call: CallId,
     },
@@ -119,6 +128,31 @@ pub enum Event {
     Muted {
         call: CallId,
         on: bool,
+    },
+    /// How a transfer fares; `Done` and `Failed` answer the command.
+    Transfer {
+        call: CallId,
+        state: TransferState,
+    },
+    /// The peer of `by` transfers us: `call` is made because of it.
+    Referred {
+        call: CallId,
+        by: CallId,
+    },
+    /// `call`, which follows as connected, takes the place of `old`.
+    TakesOver {
+        call: CallId,
+        old: CallId,
+    },
+    /// Somebody outside any call asks that `to` be called from here.
+    DialAsked {
+        request: u32,
+        from: String,
+        to: String,
+    },
+    /// That question is no longer open.
+    DialAskedOver {
+        request: u32,
     },
     Dtmf {
         call: CallId,

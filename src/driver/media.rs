@@ -12,7 +12,7 @@ use crate::{
     ua::api::{CallId, CallInfo, CallState},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
 };
 use tokio::sync::mpsc;
@@ -24,6 +24,10 @@ pub(super) struct Media {
     bound: IpAddr,
     events: mpsc::Sender<EngineEvent>,
     calls: BTreeMap<CallId, Live>,
+    /// What was agreed last for each call with audio.
+    plans: BTreeMap<CallId, MediaPlan>,
+    /// Calls in which the agent is not to be heard, the engine knowing of them or not.
+    muted: BTreeSet<CallId>,
     tone: Option<Tone>,
 }
 
@@ -32,9 +36,6 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
-    /// For an engine that does not know the call yet.
-    muted: bool,
-    plan: Option<MediaPlan>,
 }
 
 impl Media {
@@ -44,14 +45,24 @@ impl Media {
         bound: IpAddr,
         events: mpsc::Sender<EngineEvent>,
     ) -> Self {
-        Self { engine: None, audio, impairment, bound, events, calls: BTreeMap::new(), tone: None }
+        Self {
+            engine: None,
+            audio,
+            impairment,
+            bound,
+            events,
+            calls: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            muted: BTreeSet::new(),
+            tone: None,
+        }
     }
 
     /// Opens a call's audio ports on the address that `remote` sees.
     pub(super) fn open(&mut self, call: CallId, remote: SocketAddr) -> Result<SocketAddr, String> {
         let ip = local::ip_towards(self.bound, remote)
             .map_err(|e| format!("there is no way to {} ({e}); check your network", remote.ip()))?;
-        let muted = self.calls.get(&call).is_some_and(|live| live.muted);
+        let muted = self.muted.contains(&call);
         let engine = self.engine()?;
         let opened = engine.open(call, ip).map_err(|e| e.to_string())?;
         if muted {
@@ -61,14 +72,18 @@ impl Media {
     }
 
     pub(super) fn plan(&mut self, call: CallId, plan: MediaPlan) {
-        if let Some(live) = self.calls.get_mut(&call) {
-            live.plan = Some(plan.clone());
-        }
+        self.plans.insert(call, plan.clone());
         self.tell(EngineCommand::Plan { session: call, plan });
     }
 
     pub(super) fn close(&mut self, call: CallId) {
+        self.plans.remove(&call);
         self.tell(EngineCommand::Close { session: call });
+    }
+
+    /// `call` is about to take the place of `old`; whether it is muted as that was.
+    pub(super) fn take_over(&mut self, call: CallId, old: CallId) -> bool {
+        self.muted.contains(&old) && self.muted.insert(call)
     }
 
     /// Follows a call's state: what is connected, which tone fits.
@@ -76,13 +91,9 @@ impl Media {
         let ended = matches!(info.state, CallState::Ended { .. });
         if ended {
             self.calls.remove(&info.call);
+            self.muted.remove(&info.call);
         } else {
-            let live = self.calls.entry(info.call).or_insert_with(|| Live {
-                info: info.clone(),
-                connected: false,
-                muted: false,
-                plan: None,
-            });
+            let live = self.calls.entry(info.call).or_insert_with(|| Live { info: info.clone(), connected: false });
             live.info = info.clone();
             if info.state.is_answered() && !live.connected {
                 live.connected = true;
@@ -100,8 +111,10 @@ impl Media {
     /// A sentence.
     pub(super) fn mute(&mut self, call: CallId, on: bool) -> Result<(), String> {
         self.live(call)?;
-        if let Some(live) = self.calls.get_mut(&call) {
-            live.muted = on;
+        if on {
+            self.muted.insert(call);
+        } else {
+            self.muted.remove(&call);
         }
         self.tell(EngineCommand::Mute { session: call, on });
         Ok(())
@@ -113,7 +126,7 @@ impl Media {
     /// A sentence.
     pub(super) fn dtmf(&mut self, call: CallId, digits: String, via: Option<DtmfVia>) -> Result<(), String> {
         let live = self.live(call)?;
-        let Some(plan) = live.plan.as_ref().filter(|_| live.connected) else {
+        let Some(plan) = self.plans.get(&call).filter(|_| live.connected) else {
             return Err(format!("Call {call} is not connected yet; send digits once it is."));
         };
         if !plan.direction.sends() {

@@ -3,6 +3,7 @@
 use crate::{
     driver::api::{Command, Dtmf, Tagged},
     media::engine::DtmfVia,
+    ua::api::TransferTo,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,6 +58,17 @@ enum Line {
         #[serde(default)]
         via: Option<Via>,
     },
+    Transfer {
+        call: u32,
+        #[serde(default)]
+        to: Option<String>,
+        #[serde(default)]
+        with: Option<u32>,
+    },
+    AnswerDial {
+        request: u32,
+        accept: bool,
+    },
     Stats {
         call: u32,
     },
@@ -76,8 +88,7 @@ const fn busy_here() -> u16 {
 }
 
 /// Of the contract, not built yet.
-const LATER: [(&str, &str); 8] = [
-    ("transfer", "transferring calls"),
+const LATER: [(&str, &str); 7] = [
     ("conference", "conferences"),
     ("record", "recording calls"),
     ("do_not_disturb", "do not disturb"),
@@ -144,6 +155,15 @@ fn meaning(line: Line) -> Result<Command, String> {
             });
             Command::Dtmf { call, digits: digits.to_ascii_uppercase(), via }
         }
+        Line::Transfer { call, to, with } => {
+            let to = match (to, with) {
+                (Some(to), None) => TransferTo::Address(to),
+                (None, Some(with)) => TransferTo::Call(with),
+                _ => return Err("a transfer names either \"to\", a number, or \"with\", another call".into()),
+            };
+            Command::Transfer { call, to }
+        }
+        Line::AnswerDial { request, accept } => Command::AnswerDial { request, accept },
         Line::Stats { call } => Command::Stats { call },
         Line::Quit => Command::Quit,
     })
@@ -177,6 +197,9 @@ mod tests {
                 r##"Dtmf { call: 1, digits: "12#D", via: Some(Info) }"##,
             ),
             (r#"{"cmd":"dtmf","call":1,"digits":"1"}"#, r#"Dtmf { call: 1, digits: "1", via: None }"#),
+            (r#"{"cmd":"transfer","call":1,"to":"102"}"#, r#"Transfer { call: 1, to: Address("102") }"#),
+            (r#"{"cmd":"transfer","call":1,"with":2}"#, "Transfer { call: 1, to: Call(2) }"),
+            (r#"{"cmd":"answer_dial","request":1,"accept":true}"#, "AnswerDial { request: 1, accept: true }"),
             (r#"{"cmd":"stats","call":1}"#, "Stats { call: 1 }"),
             (r#"{"cmd":"quit"}"#, "Quit"),
         ] {
@@ -202,7 +225,9 @@ mod tests {
             (r#"{"cmd":"dtmf","call":1,"digits":"1x"}"#, Some("dtmf"), "digits are"),
             (r#"{"cmd":"dtmf","call":1,"digits":""}"#, Some("dtmf"), "digits are"),
             (r#"{"cmd":"dtmf","call":1,"digits":"1","via":"smoke"}"#, Some("dtmf"), "unknown variant `smoke`"),
-            (r#"{"cmd":"transfer","call":1,"to":"102"}"#, Some("transfer"), "not supported yet: "),
+            (r#"{"cmd":"transfer","call":1}"#, Some("transfer"), "either"),
+            (r#"{"cmd":"transfer","call":1,"to":"102","with":2}"#, Some("transfer"), "either"),
+            (r#"{"cmd":"answer_dial","request":1}"#, Some("answer_dial"), "missing field `accept`"),
             (r#"{"cmd":"conference","calls":[1,2]}"#, Some("conference"), "not supported yet: "),
             (r#"{"cmd":"record","call":1,"stop":true}"#, Some("record"), "not supported yet: "),
             (r#"{"cmd":"do_not_disturb","on":true}"#, Some("do_not_disturb"), "not supported yet: "),

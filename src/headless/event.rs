@@ -5,7 +5,7 @@ use crate::{
     driver::api::{Event, LoginState, Tagged},
     media::{engine::Severity, stats::CallStats},
     tms::wire,
-    ua::api::{CallDirection, CallInfo, CallState, EndedBy, ProvedBy, Reachable, RegistrationState},
+    ua::api::{CallDirection, CallInfo, CallState, EndedBy, ProvedBy, Reachable, RegistrationState, TransferState},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -29,6 +29,10 @@ enum What<'a> {
     Network(Network),
     Call(Call<'a>),
     Dtmf { call: u32, digit: char },
+    Transfer(Transfer<'a>),
+    Referred { call: u32, by: u32 },
+    TakesOver { call: u32, old: u32 },
+    DialAsked(DialAsked<'a>),
     Stats(Stats),
     Ok(Ok<'a>),
     Notice { severity: &'a str, message: &'a str },
@@ -108,6 +112,26 @@ struct Call<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_by: Option<&'a str>,
+}
+
+#[derive(Default, Serialize)]
+struct Transfer<'a> {
+    call: u32,
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[derive(Default, Serialize)]
+struct DialAsked<'a> {
+    request: u32,
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -190,6 +214,15 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
             What::Network(Network { state: "lost", address: None, calls_wait_s: Some(patience.as_secs()) })
         }
         Event::Call(info) => What::Call(call(info)),
+        Event::Transfer { call, state } => What::Transfer(transfer(*call, state)),
+        Event::Referred { call, by } => What::Referred { call: *call, by: *by },
+        Event::TakesOver { call, old } => What::TakesOver { call: *call, old: *old },
+        Event::DialAsked { request, from, to } => {
+            What::DialAsked(DialAsked { request: *request, state: "open", from: Some(from), to: Some(to) })
+        }
+        Event::DialAskedOver { request } => {
+            What::DialAsked(DialAsked { request: *request, state: "over", ..DialAsked::default() })
+        }
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
@@ -311,6 +344,14 @@ fn call(info: &CallInfo) -> Call<'_> {
         code,
         reason,
         ended_by,
+    }
+}
+
+fn transfer(call: u32, state: &TransferState) -> Transfer<'_> {
+    match state {
+        TransferState::Trying { code } => Transfer { call, state: "trying", code: *code, reason: None },
+        TransferState::Done { code } => Transfer { call, state: "done", code: *code, reason: None },
+        TransferState::Failed { code, reason } => Transfer { call, state: "failed", code: *code, reason: Some(reason) },
     }
 }
 

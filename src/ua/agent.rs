@@ -1,5 +1,6 @@
 //! The user agent: commands and messages in, each to the machine it concerns; outputs and time out.
 
+mod transfer;
 mod upkeep;
 
 use super::{
@@ -19,6 +20,7 @@ use crate::sip::{
     msg::{Message, Method, Request, Response},
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
+use transfer::Links;
 
 /// Calls at once where the settings name no number: a bound on hostile peers, out of an agent's reach.
 const MAX_CALLS: usize = 32;
@@ -31,6 +33,7 @@ pub struct UserAgent {
     leaving: Vec<Registration>,
     sessions: BTreeMap<CallId, Session>,
     farewells: Farewells,
+    links: Links,
     last_call: CallId,
     shutdown: Shutdown,
 }
@@ -57,6 +60,7 @@ impl UserAgent {
             leaving: Vec::new(),
             sessions: BTreeMap::new(),
             farewells: Farewells::default(),
+            links: Links::default(),
             last_call: 0,
             shutdown: Shutdown::No,
         }
@@ -78,18 +82,18 @@ impl UserAgent {
                 }
             }
             Command::Dial { to } => self.dial(&to),
-            Command::Answer { call } => self.with_call("answer", call, |session, stack| session.answer(stack)),
+            Command::Answer { call } => self.with_call(now, "answer", call, |session, stack| session.answer(stack)),
             Command::Reject { call, code } => {
-                self.with_call("reject", call, |session, stack| session.reject(now, stack, code));
+                self.with_call(now, "reject", call, |session, stack| session.reject(now, stack, code));
             }
             Command::Hangup { call } => {
-                self.with_call("hangup", call, |session, stack| session.hang_up(now, stack));
+                self.with_call(now, "hangup", call, |session, stack| session.hang_up(now, stack));
             }
             Command::Hold { call } => {
-                self.with_call("hold", call, |session, stack| session.set_hold(stack, true));
+                self.with_call(now, "hold", call, |session, stack| session.set_hold(stack, true));
             }
             Command::Resume { call } => {
-                self.with_call("resume", call, |session, stack| session.set_hold(stack, false));
+                self.with_call(now, "resume", call, |session, stack| session.set_hold(stack, false));
             }
             Command::Probe { call } => {
                 if let Some(session) = self.sessions.get_mut(&call) {
@@ -97,10 +101,12 @@ impl UserAgent {
                 }
             }
             Command::DtmfInfo { call, digits } => {
-                self.with_call("dtmf", call, |session, stack| session.send_digits(stack, &digits));
+                self.with_call(now, "dtmf", call, |session, stack| session.send_digits(stack, &digits));
             }
             Command::EndOrphans(dialogs) => self.end_orphans(&dialogs),
             Command::Network(change) => self.network_changed(now, change),
+            Command::Transfer { call, to } => self.transfer(now, call, &to),
+            Command::AnswerDialAsked { request, accept } => self.answer_dial_asked(request, accept),
             Command::Shutdown => self.shut_down(now),
         }
         self.run(now);
@@ -135,7 +141,7 @@ impl UserAgent {
             None if opened => self.stack.emit(Output::CloseMedia { call }),
             None => {}
         }
-        self.settle(call);
+        self.settle(now, call);
         self.run(now);
     }
 
@@ -157,6 +163,7 @@ impl UserAgent {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.stack.handle_timeout(now);
+        self.asked_timeout(now);
         if let Some(registration) = &mut self.registration {
             registration.handle_timeout(now, &mut self.stack);
         }
@@ -170,7 +177,7 @@ impl UserAgent {
             if let Some(session) = self.sessions.get_mut(&call) {
                 session.handle_timeout(now, &mut self.stack);
             }
-            self.settle(call);
+            self.settle(now, call);
         }
         self.run(now);
     }
@@ -184,12 +191,12 @@ impl UserAgent {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sessions = self.sessions.values().filter_map(Session::poll_timeout);
         let registration = self.registration.as_ref().and_then(Registration::poll_timeout);
-        sessions.chain(registration).chain(self.stack.poll_timeout()).min()
+        sessions.chain(registration).chain(self.links.poll_timeout()).chain(self.stack.poll_timeout()).min()
     }
 
     /// Calls, requests, transactions and farewells that are not over: for the leak tests.
     pub fn pending(&self) -> usize {
-        self.sessions.len() + self.farewells.len() + self.leaving.len() + self.stack.pending()
+        self.sessions.len() + self.farewells.len() + self.links.len() + self.leaving.len() + self.stack.pending()
     }
 
     fn set_account(&mut self, now: Instant, account: Account) {
@@ -230,7 +237,13 @@ impl UserAgent {
         }
     }
 
-    fn with_call(&mut self, command: &'static str, call: CallId, act: impl FnOnce(&mut Session, &mut Stack)) {
+    fn with_call(
+        &mut self,
+        now: Instant,
+        command: &'static str,
+        call: CallId,
+        act: impl FnOnce(&mut Session, &mut Stack),
+    ) {
         match self.sessions.get_mut(&call) {
             Some(session) => act(session, &mut self.stack),
             None => {
@@ -238,13 +251,13 @@ impl UserAgent {
                 self.stack.emit(Output::Event(Event::Refused { command, call: Some(call), message }));
             }
         }
-        self.settle(call);
+        self.settle(now, call);
     }
 
     fn shut_down(&mut self, now: Instant) {
         let calls: Vec<_> = self.sessions.keys().copied().collect();
         for call in calls {
-            self.with_call("hangup", call, |session, stack| session.hang_up(now, stack));
+            self.with_call(now, "hangup", call, |session, stack| session.hang_up(now, stack));
         }
         self.clear_account(now);
         if self.shutdown == Shutdown::No {
@@ -259,10 +272,10 @@ impl UserAgent {
                 Incoming::Request { transaction, request, flow } => self.request(now, transaction, request, flow),
                 Incoming::Ack { request } => self.ack(now, &request),
                 Incoming::Cancelled { transaction, cancel } => {
-                    self.with_owner(transaction, |session, stack| session.handle_cancelled(now, stack, &cancel));
+                    self.with_owner(now, transaction, |session, stack| session.handle_cancelled(now, stack, &cancel));
                 }
                 Incoming::NoAck { transaction } => {
-                    self.with_owner(transaction, |session, stack| session.handle_no_ack(now, stack));
+                    self.with_owner(now, transaction, |session, stack| session.handle_no_ack(now, stack));
                     self.farewells.handle_no_ack(&mut self.stack, transaction);
                 }
                 Incoming::Reply { owner, id, request, reply } => self.reply(now, owner, id, request, reply),
@@ -273,7 +286,7 @@ impl UserAgent {
                     if let Some(session) = self.sessions.get_mut(&call) {
                         session.handle_resolved(now, &mut self.stack, flows);
                     }
-                    self.settle(call);
+                    self.settle(now, call);
                 }
             }
         }
@@ -302,9 +315,10 @@ impl UserAgent {
                 if let Some(session) = self.sessions.get_mut(&call) {
                     session.handle_reply(now, &mut self.stack, id, request, reply);
                 }
-                self.settle(call);
+                self.settle(now, call);
             }
             Owner::Farewell => self.farewells.handle_reply(&mut self.stack, id, request, &reply),
+            Owner::Referrer => self.referrer_reply(id, request, &reply),
             Owner::Abandoned => {}
         }
     }
@@ -316,6 +330,7 @@ impl UserAgent {
         match DialogId::of_request(&request) {
             Some(id) => self.dialog_request(now, &id, transaction, &request, flow),
             None if request.method == Method::INVITE => self.invited(now, transaction, request, flow),
+            None if request.method == Method::REFER => self.asked_to_dial(now, transaction, &request, flow),
             None if request.method == Method::BYE || request.method == Method::INFO => {
                 self.stack.respond(now, transaction, Response::to(&request, 481, None));
             }
@@ -337,7 +352,7 @@ impl UserAgent {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(id)) {
             let call = *call;
             session.handle_request(now, &mut self.stack, (transaction, request, flow));
-            self.settle(call);
+            self.settle(now, call);
         } else if !self.farewells.handle_request(now, &mut self.stack, id, (transaction, request)) {
             self.stack.respond(now, transaction, Response::to(request, 481, None));
         }
@@ -351,16 +366,23 @@ impl UserAgent {
         if !self.registration.as_ref().is_some_and(|r| r.is_from_home(flow)) {
             request.headers.remove("P-Asserted-Identity");
         }
+        let replaced = self.replaced_by(&request);
         let refusal = match &account {
             None => Some(Response::to(&request, 480, None)),
             Some(_) if !called => Some(Response::to(&request, 404, None)),
-            Some(_) if self.sessions.len() >= max => Some(Response::to(&request, 486, None)),
+            Some(_) if replaced.is_err() => replaced.clone().err(),
+            Some(_) if !matches!(replaced, Ok(Some(_))) && self.sessions.len() >= max => {
+                Some(Response::to(&request, 486, None))
+            }
             Some(_) => outside::inspect_offer(&request, &self.stack.settings.codecs),
         };
         let (Some(account), None) = (account, &refusal) else {
             let refusal = refusal.unwrap_or_else(|| Response::to(&request, 480, None));
             return self.stack.respond(now, transaction, refusal);
         };
+        if let Ok(Some(old)) = replaced {
+            return self.take_over(now, old, account, (transaction, request, flow));
+        }
         let call = self.last_call + 1;
         let unreadable = Response::to(&request, 400, None);
         match Session::ring(now, &mut self.stack, call, account, (transaction, request, flow)) {
@@ -380,22 +402,28 @@ impl UserAgent {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(&id)) {
             let call = *call;
             session.handle_ack(now, &mut self.stack, request);
-            self.settle(call);
+            self.settle(now, call);
         } else {
             self.farewells.handle_ack(now, &mut self.stack, &id);
         }
     }
 
-    fn with_owner(&mut self, transaction: ServerTransactionId, act: impl FnOnce(&mut Session, &mut Stack)) {
+    fn with_owner(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        act: impl FnOnce(&mut Session, &mut Stack),
+    ) {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.owns(transaction)) {
             let call = *call;
             act(session, &mut self.stack);
-            self.settle(call);
+            self.settle(now, call);
         }
     }
 
     /// Lets a call go that has ended, and says to the peer what is left to say.
-    fn settle(&mut self, call: CallId) {
+    fn settle(&mut self, now: Instant, call: CallId) {
+        self.follow_up(now, call);
         let Some(session) = self.sessions.get_mut(&call).filter(|session| session.is_ended()) else { return };
         let parting = session.take_parting();
         self.sessions.remove(&call);

@@ -88,6 +88,10 @@ pub enum Command {
     EndOrphans(Vec<DialogRecord>),
     /// The network has changed; our new address was told before.
     Network(NetworkChange),
+    /// Send the peer of an answered call elsewhere; it goes on hold meanwhile, and comes back where that fails.
+    Transfer { call: CallId, to: TransferTo },
+    /// The answer to [`Event::DialAsked`].
+    AnswerDialAsked { request: u32, accept: bool },
     /// End all calls, un-register, then [`Output::Idle`].
     Shutdown,
 }
@@ -101,6 +105,15 @@ pub enum NetworkChange {
     Moved,
     /// There is one again, or the machine was asleep: what servers know of us may be out of date.
     Back,
+}
+
+/// Where a call is transferred to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferTo {
+    /// Blind: to what a person dials, as in [`Command::Dial`].
+    Address(String),
+    /// Attended: to the peer of this other answered call; both calls end here when the two have been joined.
+    Call(CallId),
 }
 
 /// What the user agent asks of its shell, in order.
@@ -136,12 +149,34 @@ pub enum Event {
     Reachable { name: String, proof: Reachable },
     /// A call is new, has changed, or has ended.
     Call(CallInfo),
+    /// How a transfer that the agent has ordered fares.
+    Transfer { call: CallId, state: TransferState },
+    /// The peer of `by` transfers us: `call` is the call that is made because of it.
+    Referred { call: CallId, by: CallId },
+    /// `call`, which follows at once as connected, takes the place of `old` (RFC 3891).
+    TakesOver { call: CallId, old: CallId },
+    /// Somebody outside any call, `from`, asks that `to` be called from here (RFC 3515); nothing happens before
+    /// [`Command::AnswerDialAsked`].
+    DialAsked { request: u32, from: String, to: String },
+    /// That question is no longer open, whoever closed it.
+    DialAskedOver { request: u32 },
     /// DTMF received by SIP INFO.
     Dtmf { call: CallId, digit: char },
     /// A command could not be carried out; a sentence with the way out.
     Refused { command: &'static str, call: Option<CallId>, message: String },
     /// A command without an event of its own took effect (`dtmf` by INFO).
     Done { command: &'static str, call: Option<CallId> },
+}
+
+/// How a transfer stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TransferState {
+    /// `code`: how the target answers so far (100, 180), once the peer has told.
+    Trying { code: Option<u16> },
+    /// The two have been joined; the calls end.
+    Done { code: Option<u16> },
+    /// The peer is back. `code`: of the target, or of the peer where it refused; `reason`: sentences.
+    Failed { code: Option<u16>, reason: String },
 }
 
 /// How an account stands with its registrar.

@@ -8,7 +8,7 @@ use super::{
 use crate::sip::{
     dialog::{Dialog, DialogId},
     endpoint::ServerTransactionId,
-    msg::{Method, Request, Response},
+    msg::{Method, Replaces, Request, Response},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -35,6 +35,12 @@ struct Bye {
 impl Farewells {
     pub fn len(&self) -> usize {
         self.byes.len() + self.unconfirmed.len()
+    }
+
+    /// Whether a peer's Replaces means a dialog that is being ended.
+    pub fn is_ending(&self, replaces: &Replaces) -> bool {
+        let byes = self.byes.values().map(|bye| &bye.dialog);
+        byes.chain(self.unconfirmed.iter().map(|(_, dialog, _)| dialog)).any(|dialog| dialog.id().is_named_by(replaces))
     }
 
     pub fn say(&mut self, stack: &mut Stack, parting: Parting) {

@@ -6,6 +6,7 @@
 //! - `stack`: the endpoint, where to send requests, who hears of their outcome, credentials.
 //! - `registration`: keeping one account registered.
 //! - `session`: one call, a file for each phase.
+//! - `referral`: what a REFER asks for, and telling its sender how it went.
 //! - `farewell`: BYE for dialogs whose call is over.
 //! - `outside`: requests that belong to no call.
 //! - `target`: from what a person dials to a URI. `reason`: from a status code to a sentence.
@@ -15,6 +16,7 @@ pub mod api;
 mod farewell;
 mod outside;
 mod reason;
+mod referral;
 mod registration;
 mod session;
 mod stack;
@@ -26,4 +28,4 @@ pub use agent::UserAgent;
 mod tests;
 
 /// What we take (RFC 3261 §20.5).
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY";

@@ -9,7 +9,7 @@ use crate::sip::{
 };
 
 /// Option tags we know (RFC 3261 §19.2).
-const SUPPORTED: [&str; 1] = ["path"];
+const SUPPORTED: [&str; 3] = ["path", "replaces", "norefersub"];
 
 /// What a request has to be refused with before its method is looked at (RFC 3261 §8.2.2); `None`: nothing.
 pub(super) fn inspect(request: &Request) -> Option<Response> {

@@ -14,6 +14,7 @@ mod info;
 mod invite;
 mod modify;
 mod moved;
+mod refer;
 
 use super::{
     api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Output},
@@ -26,16 +27,18 @@ use crate::{
         dialog::{DialogId, DialogRecord},
         endpoint::ServerTransactionId,
         flow::Flow,
-        msg::Request,
+        msg::{Method, Request},
         sdp::OfferAnswer,
         uri::{NameAddr, Uri},
     },
 };
 pub(super) use invite::is_sdp;
+pub(super) use refer::{Destination, Named, blind};
 
 use accept::Ringing;
 use invite::{Calling, Inviting};
 use modify::Established;
+use refer::Refer;
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 pub(super) struct Session {
@@ -49,6 +52,9 @@ pub(super) struct Session {
     phase: Phase,
     reported: Option<CallInfo>,
     parting: Option<Parting>,
+    refer: Refer,
+    /// Header fields of its INVITE that others than the phase ask for.
+    pub extra: Vec<(&'static str, String)>,
 }
 
 enum Phase {
@@ -103,6 +109,8 @@ impl Session {
             phase,
             reported: None,
             parting: None,
+            refer: Refer::default(),
+            extra: Vec::new(),
         }
     }
 
@@ -143,22 +151,24 @@ impl Session {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.phase {
+        let phase = match &self.phase {
             Phase::Ringing(ringing) => Some(ringing.poll_timeout()),
             Phase::Inviting(inviting) => inviting.give_up_at,
             Phase::Established(established) => established.poll_timeout(),
             Phase::Calling(_) | Phase::Answering(_) | Phase::Ended => None,
-        }
+        };
+        phase.into_iter().chain(self.referring_timeout()).min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
         if self.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
+        self.referring_is_due(now, stack);
         match self.phase {
             Phase::Ringing(_) => self.ringing_is_over(now, stack),
             Phase::Inviting(_) => self.rings_unheard(now, stack),
-            Phase::Established(_) => self.glare_is_over(stack),
+            Phase::Established(_) => self.glare_is_over(now, stack),
             Phase::Calling(_) | Phase::Answering(_) | Phase::Ended => {}
         }
     }
@@ -185,6 +195,9 @@ impl Session {
     pub fn handle_reply(&mut self, now: Instant, stack: &mut Stack, id: RequestId, request: Request, reply: Reply) {
         match self.phase {
             Phase::Inviting(_) => self.invite_reply(now, stack, id, request, reply),
+            Phase::Established(_) if request.method == Method::REFER || request.method == Method::NOTIFY => {
+                self.referring_reply(now, stack, (id, request), reply);
+            }
             Phase::Established(_) => self.dialog_reply(now, stack, id, request, reply),
             Phase::Calling(_) | Phase::Ringing(_) | Phase::Answering(_) | Phase::Ended => {}
         }

@@ -33,6 +33,8 @@ pub(super) enum Owner {
     Call(CallId),
     /// A BYE of a call that is over for the agent.
     Farewell,
+    /// A NOTIFY to who asked, outside any call, that one be made.
+    Referrer,
     /// An INVITE whose call is over: a 2xx is confirmed and ended at once.
     Abandoned,
 }

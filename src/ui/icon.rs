@@ -38,6 +38,7 @@ pub const MICROPHONE_OFF: Icon = Icon::new('\u{e328}').filled();
 pub const HOLD: Icon = Icon::new('\u{e39e}').filled();
 pub const RESUME: Icon = Icon::new('\u{e3d0}').filled();
 pub const HOLD_AND_ANSWER: Icon = Icon::new('\u{e3ca}').filled();
+pub const TRANSFER: Icon = Icon::new('\u{e3c6}');
 pub const KEYPAD: Icon = Icon::new('\u{e3c8}');
 pub const BACKSPACE: Icon = Icon::new('\u{e0ae}');
 pub const SETTINGS: Icon = Icon::new('\u{e272}');

@@ -16,6 +16,8 @@ pub struct Snapshot {
     /// A registration's SIP password is to be typed before it can come online.
     pub sip_password: Option<SipPassword>,
     pub calls: Vec<Call>,
+    /// Somebody outside any call asks for one to be made.
+    pub dial_asked: Option<DialAsked>,
     /// Newest first.
     pub history: Vec<HistoryEntry>,
     pub audio: Audio,
@@ -127,6 +129,24 @@ pub struct Call {
     pub muted: bool,
     pub codec: Option<String>,
     pub quality: Option<Quality>,
+    pub transfer: Option<Transfer>,
+}
+
+/// A transfer that the person has asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transfer {
+    /// `ringing`: at the target.
+    Trying { ringing: bool },
+    /// Sentences; shown until they are dismissed.
+    Failed { reason: String },
+}
+
+/// May `to` be called, as `from` asks?
+#[derive(Clone, Debug, PartialEq)]
+pub struct DialAsked {
+    pub request: u32,
+    pub from: String,
+    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -299,6 +319,21 @@ pub enum Intent {
     Dtmf {
         call: u32,
         digits: String,
+    },
+    /// Sends the call's party to a number.
+    Transfer {
+        call: u32,
+        to: String,
+    },
+    /// Joins the parties of two calls.
+    TransferTo {
+        call: u32,
+        with: u32,
+    },
+    /// The answer to [`Snapshot::dial_asked`].
+    AnswerDial {
+        request: u32,
+        accept: bool,
     },
     ChooseAudio {
         microphone: Option<String>,

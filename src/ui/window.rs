@@ -9,7 +9,7 @@ use super::{
             self,
             data::{InHand, announcement, in_hand},
         },
-        detail, main, settings, sign_in,
+        detail, main, settings, sign_in, transfer,
     },
     snapshot::{Call, CallState, Intent, Notice, NoticeKind, Snapshot, Status, ThemeChoice},
     text::{fill, t},
@@ -46,6 +46,8 @@ pub struct Window {
     /// For what a screen reader says: the calls as last shown, and the last sentence.
     heard: Vec<Call>,
     said: String,
+    /// The question last said.
+    asked: Option<u32>,
     signed_in: bool,
     meters: bool,
     /// Height of the calls' strip at the bottom: notices stand above it.
@@ -131,6 +133,11 @@ impl Window {
         if let Some(sentence) = announcement(&self.heard, &snapshot.calls) {
             self.say(sentence);
         }
+        let asked = snapshot.dial_asked.as_ref().map(|asked| asked.request);
+        if self.asked != asked {
+            self.asked = asked;
+            transfer::data::question(snapshot).into_iter().for_each(|text| self.say(text));
+        }
         if self.heard != snapshot.calls {
             self.heard.clone_from(&snapshot.calls);
         }
@@ -200,6 +207,9 @@ impl Window {
             if pressed(Key::K) {
                 self.calls.toggle_keypad(call.id);
             }
+            if pressed(Key::T) {
+                self.calls.toggle_transfer(call.id);
+            }
         } else if pressed(Key::K) {
             self.main.keypad = !self.main.keypad;
         }
@@ -222,7 +232,7 @@ impl Window {
 
     fn escape(&mut self, cx: &mut Cx<'_>) {
         match self.page {
-            Page::Main if self.calls.keypad.take().is_some() => {}
+            Page::Main if self.calls.transfer.open.take().is_some() || self.calls.keypad.take().is_some() => {}
             Page::Main => self.main.keypad = false,
             Page::Account if self.account.asking.take().is_some() => {}
             Page::Settings => cx.go = Some(Page::Main),

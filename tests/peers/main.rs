@@ -12,3 +12,4 @@ mod kamailio;
 mod network;
 mod sipp;
 mod tls;
+mod transfer;

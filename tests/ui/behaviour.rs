@@ -103,14 +103,14 @@ fn meters_run_only_while_they_are_seen() {
 fn tab_visits_every_control_of_the_main_screen() {
     let mut harness = Setup::new(with_calls(vec![talking()])).light();
     let mut visited = vec![];
-    for _ in 0..24 {
+    for _ in 0..26 {
         harness.key_press(Key::Tab);
         harness.run();
         let focused = harness.root().children_recursive().find(|node| node.is_focused());
         let name = focused.and_then(|node| node.accesskit_node().label());
         visited.extend(name.filter(|name| !visited.contains(name)));
     }
-    for wanted in ["Settings", "Mute", "Hold", "Keypad", "End", "Number or SIP address", "Call Echo back"] {
+    for wanted in ["Settings", "Mute", "Hold", "Keypad", "Transfer", "End", "Number or SIP address", "Call Echo back"] {
         assert!(visited.iter().any(|name| name == wanted), "{wanted} is not reached: {visited:?}");
     }
 }

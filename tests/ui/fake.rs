@@ -169,6 +169,7 @@ fn call(id: u32, state: CallState, seconds: u64) -> Call {
         called: None,
         since: ago(seconds),
         muted: false,
+        transfer: None,
         codec: None,
         quality: None,
     }

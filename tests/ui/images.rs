@@ -13,7 +13,7 @@ use agent_manager::ui::{
             ui::SIZE,
         },
     },
-    snapshot::{Audio, Notice, NoticeKind, Snapshot, Status},
+    snapshot::{Audio, Call, DialAsked, Notice, NoticeKind, Snapshot, Status, Transfer},
     theme,
 };
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults, kittest::Queryable};
@@ -102,6 +102,23 @@ fn calls() {
     shots.both("calls.held", || Setup::new(with_calls(vec![held()])));
     shots.both("calls.ended", || Setup::new(with_calls(vec![ended()])));
     shots.both("calls.strip", || Setup::new(with_calls(vec![talking(), second_ringing()])).page(Page::Audio));
+}
+
+#[test]
+fn transfer() {
+    let mut shots = Shots::default();
+    let open = |harness: &mut Harness<'_, Desk>| {
+        harness.get_by_label("Transfer").click();
+        harness.run();
+    };
+    shots.both_after("transfer.open", || Setup::new(with_calls(vec![talking()])), open);
+    shots.both_after("transfer.two", || Setup::new(with_calls(vec![talking(), held()])), open);
+    let with = |transfer| Setup::new(with_calls(vec![Call { transfer: Some(transfer), ..talking() }]));
+    shots.both("transfer.trying", || with(Transfer::Trying { ringing: true }));
+    let reason = "The transfer did not succeed. Johan Botha is busy. The call is back with you.";
+    shots.both("transfer.failed", || with(Transfer::Failed { reason: reason.to_owned() }));
+    let dial_asked = DialAsked { request: 1, from: "crm@acme.example".into(), to: "102".into() };
+    shots.both("transfer.asked", || Setup::new(Snapshot { dial_asked: Some(dial_asked.clone()), ..online() }));
 }
 
 #[test]

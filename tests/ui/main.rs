@@ -12,4 +12,5 @@ mod desk;
 mod fake;
 mod images;
 mod sign_in;
+mod transfer;
 mod values;

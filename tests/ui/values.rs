@@ -11,6 +11,7 @@ use agent_manager::ui::{
         main::data::main,
         settings::data::entries,
         sign_in::data::{Draft, sign_in},
+        transfer::data::panel,
     },
     snapshot::{Snapshot, Status},
 };
@@ -63,6 +64,12 @@ fn calls_in_each_state() {
     let shown: Vec<_> = calls.into_iter().map(|call| cards(&with_calls(vec![call]), now())).collect();
     check("calls", shown);
     check("calls_together", cards(&with_calls(vec![talking(), held(), second_ringing()]), now()));
+}
+
+#[test]
+fn where_a_call_can_go() {
+    let snapshot = with_calls(vec![talking(), held()]);
+    check("transfer", ["", "6", "bo", "101", "nobody"].map(|typed| panel(&snapshot, talking().id, typed)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Events of the driver folded into the snapshot that the window paints. Pure: time comes in as an argument.
 
+mod transfers;
+
 use super::{
     history::{Finished, Kind},
     locale::when,
@@ -79,6 +81,9 @@ impl Fold {
                 self.snapshot.sip_password = Some(SipPassword { registration, problem: None });
             }
             Event::Call(info) => outcome.finished = self.call(at, &info),
+            event @ (Event::Transfer { .. } | Event::DialAsked { .. } | Event::DialAskedOver { .. }) => {
+                self.transfers(event);
+            }
             Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
             Event::Stats { call, stats, .. } => {
                 self.with_call(call, |shown| shown.quality = quality(&stats));
@@ -110,7 +115,9 @@ impl Fold {
                 }
                 outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
             }
-            Event::Token(_)
+            Event::Referred { .. }
+            | Event::TakesOver { .. }
+            | Event::Token(_)
             | Event::Levels { .. }
             | Event::Dtmf { .. }
             | Event::Done { .. }
@@ -347,6 +354,7 @@ impl Fold {
             muted: old.is_some_and(|old| old.muted),
             codec: info.codec.map(crate::media::plan::Codec::label),
             quality: old.and_then(|old| old.quality.clone()),
+            transfer: old.and_then(|old| old.transfer.clone()),
         };
         let finished = match &info.state {
             UaState::Ended { ended_by, .. } => {

@@ -3,6 +3,7 @@
 use crate::{
     driver::api::{Command, Dtmf},
     media::engine::AudioChoice,
+    ua::api::TransferTo,
     ui::snapshot::{Intent, Snapshot},
 };
 
@@ -29,6 +30,13 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
             // Without the setting the driver takes what the other side understands.
             let via = snapshot.settings.dtmf_via_info.then_some(Dtmf::Info);
             vec![Command::Dtmf { call: *call, digits: digits.clone(), via }]
+        }
+        Intent::Transfer { call, to } => {
+            vec![Command::Transfer { call: *call, to: TransferTo::Address(to.clone()) }]
+        }
+        Intent::TransferTo { call, with } => vec![Command::Transfer { call: *call, to: TransferTo::Call(*with) }],
+        Intent::AnswerDial { request, accept } => {
+            vec![Command::AnswerDial { request: *request, accept: *accept }]
         }
         Intent::ChooseAudio { microphone, speaker, ringer } => vec![Command::Audio(AudioChoice::Device {
             microphone: microphone.clone(),

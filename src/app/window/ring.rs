@@ -159,6 +159,7 @@ mod tests {
             called: None,
             since: Instant::now(),
             muted: false,
+            transfer: None,
             codec: None,
             quality: None,
         };

@@ -38,6 +38,11 @@ impl Talks {
     pub fn handle_event(&mut self, event: &Event) -> Vec<Command> {
         match event {
             Event::Call(info) => self.call(info),
+            // Its other party is about to end it, and has put us on hold itself.
+            Event::Referred { by: old, .. } | Event::TakesOver { old, .. } => {
+                self.0.remove(old);
+                vec![]
+            }
             // Refused, or taken back.
             Event::Error { command: "hold", call: Some(call), .. } => {
                 if let Some(standing @ Standing::Leaving) = self.0.get_mut(call) {
@@ -160,6 +165,19 @@ mod tests {
                     (Told(state(2, Dialing)), &[1]),
                     (Told(state(1, END)), &[]),
                     (Told(state(2, Connected)), &[]),
+                ],
+            ),
+            (
+                "transferred by the other side, and then taken over",
+                vec![
+                    (Told(state(1, RemoteHeld)), &[]),
+                    (Told(Event::Referred { call: 2, by: 1 }), &[]),
+                    (Told(state(2, Dialing)), &[]),
+                    (Told(state(2, Connected)), &[]),
+                    (Told(state(1, END)), &[]),
+                    (Told(Event::TakesOver { call: 3, old: 2 }), &[]),
+                    (Told(state(3, Connected)), &[]),
+                    (Told(state(2, END)), &[]),
                 ],
             ),
         ] {

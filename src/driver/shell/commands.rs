@@ -46,6 +46,10 @@ impl Shell {
                 self.settle(name, Some(call), result);
             }
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
+            Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),
+            Command::AnswerDial { request, accept } => {
+                self.agent.handle_command(now, agent::Command::AnswerDialAsked { request, accept });
+            }
             Command::Stats { call } => match self.media.stats(call) {
                 Ok(stats) => self.tell(Event::Stats { call, stats, asked: true, last: false }),
                 Err(message) => self.fail(name, Some(call), message),

@@ -104,6 +104,17 @@ impl Shell {
                 }
                 self.tell(Event::Call(info));
             }
+            agent::Event::Transfer { call, state } => self.tell(Event::Transfer { call, state }),
+            agent::Event::Referred { call, by } => self.tell(Event::Referred { call, by }),
+            agent::Event::TakesOver { call, old } => {
+                self.tell(Event::TakesOver { call, old });
+                // Who could not be heard there is not heard here.
+                if self.media.take_over(call, old) {
+                    self.tell(Event::Muted { call, on: true });
+                }
+            }
+            agent::Event::DialAsked { request, from, to } => self.tell(Event::DialAsked { request, from, to }),
+            agent::Event::DialAskedOver { request } => self.tell(Event::DialAskedOver { request }),
             agent::Event::Dtmf { call, digit } => self.tell(Event::Dtmf { call, digit }),
             agent::Event::Refused { command, call, message } => self.fail(command, call, message),
             agent::Event::Done { command, call } => self.tell(Event::Done { command, call }),

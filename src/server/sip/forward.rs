@@ -235,9 +235,14 @@ impl Pbx {
         caller: &Credentials,
         target: &Target,
     ) -> Result<Vec<Contact>, Response> {
+        let holder = |name: &str| self.location.holder(now, &Aor { realm: realm.to_owned(), name: name.to_owned() });
         let group = match target {
             Target::Extension(group) => group,
             Target::Unknown => return Err(reply(request, 404, "there is no such extension: check the number")),
+            Target::Additional(Registration { name, .. }) if takes_over(request) => {
+                let why = || reply(request, 480, &format!("no device is online as {name}"));
+                return holder(name).cloned().map(|contact| vec![contact]).ok_or_else(why);
+            }
             Target::Additional(Registration { name, extension, .. }) => {
                 let number = &extension.number;
                 let why = format!("{name} is an additional registration and cannot be dialled: dial {number}");
@@ -248,7 +253,7 @@ impl Pbx {
             .registrations
             .iter()
             .filter(|name| **name != caller.registration)
-            .filter_map(|name| self.location.holder(now, &Aor { realm: realm.to_owned(), name: name.clone() }))
+            .filter_map(|name| holder(name))
             .cloned()
             .collect();
         if contacts.is_empty() {
@@ -335,6 +340,13 @@ fn strip(branch: &mut Request) {
     for name in ["P-Asserted-Identity", "P-Preferred-Identity", "Proxy-Authorization"] {
         branch.headers.remove(name);
     }
+}
+
+/// A call that takes the place of one there is, and rings nowhere (RFC 3891): it finds an additional registration too, which
+/// may be in that call.
+fn takes_over(request: &Request) -> bool {
+    let requires = || request.headers.tokens("Require").iter().any(|tag| tag.eq_ignore_ascii_case("replaces"));
+    request.method == Method::INVITE && request.headers.contains("Replaces") && requires()
 }
 
 /// RFC 3261 §16.6 step 3.

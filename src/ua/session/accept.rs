@@ -50,6 +50,24 @@ impl Session {
         stack: &mut Stack,
         id: CallId,
         account: Arc<Account>,
+        invite: (ServerTransactionId, Request, Flow),
+    ) -> Result<Self, DialogError> {
+        let mut session = Self::invited(now, stack, id, account, invite)?;
+        session.report(stack);
+        if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answer_at == Some(now)) {
+            session.answer(stack);
+        } else {
+            session.send_ringing(now, stack);
+        }
+        Ok(session)
+    }
+
+    /// The call of that INVITE, before anything is said of it.
+    pub(super) fn invited(
+        now: Instant,
+        stack: &mut Stack,
+        id: CallId,
+        account: Arc<Account>,
         (transaction, invite, flow): (ServerTransactionId, Request, Flow),
     ) -> Result<Self, DialogError> {
         let dialog = Dialog::uas(&invite, &stack.entropy.tag())?;
@@ -63,12 +81,6 @@ impl Session {
         session.peer = readable(&caller);
         session.peer_name = caller.display.filter(|name| !name.trim().is_empty());
         session.called = called;
-        session.report(stack);
-        if answer_at == Some(now) {
-            session.answer(stack);
-        } else {
-            session.send_ringing(now, stack);
-        }
         Ok(session)
     }
 
@@ -180,6 +192,7 @@ impl Session {
             let contact = stack.contact_uri(&self.account, ringing.flow);
             response.headers.push("Contact", format!("<{contact}>"));
             response.headers.push("Allow", crate::ua::ALLOW);
+            response.headers.push("Supported", "replaces, norefersub");
             for route in ringing.invite.headers.get_all("Record-Route") {
                 response.headers.push("Record-Route", route);
             }

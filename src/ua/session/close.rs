@@ -112,6 +112,7 @@ impl Session {
 
     /// Reports the end, once, and lets the audio go.
     pub(super) fn end(&mut self, stack: &mut Stack, end: End) {
+        self.referring_ends(stack, &end);
         self.phase = Phase::Ended;
         if self.media.local.is_some() {
             stack.emit(Output::CloseMedia { call: self.id });

@@ -131,6 +131,10 @@ impl Session {
             request.headers.push("Route", route.to_string());
         }
         request.headers.push("Allow", crate::ua::ALLOW);
+        request.headers.push("Supported", "replaces, norefersub");
+        for (name, value) in &self.extra {
+            request.headers.push(name, value.as_str());
+        }
         request.headers.push("Content-Type", "application/sdp");
         request.body = self.media.negotiation.offer(local, Direction::SendRecv);
         if is_at_home(&attempt, &self.account) {

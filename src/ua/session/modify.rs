@@ -68,6 +68,16 @@ impl Established {
         self.held
     }
 
+    /// On hold, or to be.
+    pub const fn wants_hold(&self) -> bool {
+        self.want_hold
+    }
+
+    /// What is wanted is agreed, and no INVITE is under way.
+    pub const fn is_settled(&self) -> bool {
+        matches!(self.exchange, Exchange::Idle) && self.want_hold == self.held
+    }
+
     pub fn awaits_ack(&self, transaction: ServerTransactionId) -> bool {
         self.unconfirmed().is_some_and(|u| u.transaction == transaction)
     }
@@ -153,8 +163,10 @@ impl Session {
         established.exchange = Exchange::Offered { request, hold };
     }
 
-    pub(super) fn glare_is_over(&mut self, stack: &mut Stack) {
-        if let Phase::Established(established) = &mut self.phase {
+    pub(super) fn glare_is_over(&mut self, now: Instant, stack: &mut Stack) {
+        if let Phase::Established(established) = &mut self.phase
+            && established.poll_timeout().is_some_and(|at| at <= now)
+        {
             established.exchange = Exchange::Idle;
             self.negotiate(stack);
         }
@@ -327,6 +339,8 @@ impl Session {
             self.reinvited(now, stack, (transaction, request, flow));
         } else if method == Method::INFO {
             self.handle_info(now, stack, transaction, request);
+        } else if method == Method::REFER || method == Method::NOTIFY {
+            self.handle_referring(now, stack, (transaction, request, flow));
         } else {
             stack.respond(now, transaction, crate::ua::outside::answer(request));
         }

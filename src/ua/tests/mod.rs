@@ -11,6 +11,7 @@ mod outside;
 mod registration;
 mod servers;
 mod simulation;
+mod transfer;
 
 use super::api::{CallState, EndedBy};
 

@@ -9,6 +9,7 @@ pub mod main;
 pub mod ring;
 pub mod settings;
 pub mod sign_in;
+pub mod transfer;
 
 use super::{
     snapshot::{Intent, Snapshot},

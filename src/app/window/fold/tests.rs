@@ -2,7 +2,8 @@ use super::*;
 use crate::{
     driver::api::LoginState,
     media::{engine::Severity, plan::Codec, stats::RxStats},
-    ui::snapshot::HistoryEntry,
+    ua::api::TransferState,
+    ui::snapshot::{DialAsked, HistoryEntry, Transfer},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -364,4 +365,30 @@ fn times_of_day_are_told_anew_on_another_day() {
     story.fold.handle_new_day(&story.at);
     let since = story.fold.snapshot.registrations[0].in_use.as_ref().map(|holder| holder.since.as_str());
     assert_eq!(since, Some("Sun 08:02"));
+}
+
+#[test]
+fn a_transfer_is_shown_with_its_call_and_a_question_until_it_is_over() {
+    let mut story = Story::signed_in();
+    story.call(CallDirection::Out, UaState::Connected);
+    let shown = |story: &Story| story.fold.snapshot.calls[0].transfer.clone();
+    let reason = || "The transfer did not succeed.".to_owned();
+    for (state, expected) in [
+        (TransferState::Trying { code: None }, Some(Transfer::Trying { ringing: false })),
+        (TransferState::Trying { code: Some(180) }, Some(Transfer::Trying { ringing: true })),
+        (TransferState::Failed { code: Some(486), reason: reason() }, Some(Transfer::Failed { reason: reason() })),
+        (TransferState::Done { code: Some(200) }, None),
+    ] {
+        story.hear(Event::Transfer { call: 1, state });
+        story.call(CallDirection::Out, UaState::Held);
+        assert_eq!(shown(&story), expected);
+    }
+    let (from, to) = ("sip:crm@elsewhere.example".to_owned(), "sip:102@acme.example".to_owned());
+    story.hear(Event::DialAsked { request: 3, from: from.clone(), to });
+    let asked = DialAsked { request: 3, from, to: "102".into() };
+    assert_eq!(story.fold.snapshot.dial_asked, Some(asked));
+    story.hear(Event::DialAskedOver { request: 2 });
+    assert!(story.fold.snapshot.dial_asked.is_some(), "another one");
+    story.hear(Event::DialAskedOver { request: 3 });
+    assert_eq!(story.fold.snapshot.dial_asked, None);
 }

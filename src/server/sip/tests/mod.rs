@@ -5,3 +5,4 @@ mod hostile;
 mod proxy;
 mod registrar;
 mod sockets;
+mod transfer;

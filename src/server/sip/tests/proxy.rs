@@ -13,16 +13,16 @@ use crate::sip::{
 use std::time::Duration;
 
 /// 101 calls 100, whose desk phone and laptop ring.
-struct Ringing {
-    bench: Bench,
-    colleague: At,
-    client: ClientTransactionId,
-    invite: Request,
-    desk: (At, ServerTransactionId, Request),
-    laptop: (At, ServerTransactionId, Request),
+pub(super) struct Ringing {
+    pub bench: Bench,
+    pub colleague: At,
+    pub client: ClientTransactionId,
+    pub invite: Request,
+    pub desk: (At, ServerTransactionId, Request),
+    pub laptop: (At, ServerTransactionId, Request),
 }
 
-fn ringing() -> Ringing {
+pub(super) fn ringing() -> Ringing {
     let mut bench = Bench::new();
     let (desk, laptop, colleague) = (bench.desk(), bench.laptop(), bench.colleague());
     let (client, invite) = bench.call(colleague, "sip:100@acme");

@@ -1,7 +1,7 @@
 use crate::ui::{
     format::{clock, figure, initials, next_second},
-    screen::Tone,
-    snapshot::{Call, CallState, Locale, Quality, Snapshot},
+    screen::{Tone, transfer},
+    snapshot::{Call, CallState, Locale, Quality, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ pub struct Card {
     pub tone: Tone,
     pub clock: Option<String>,
     pub controls: Controls,
+    /// It is being transferred.
+    pub transferring: bool,
     /// Said in place of the state, when the microphone is off.
     pub muted: Option<String>,
     pub sound: Option<Sound>,
@@ -66,7 +68,11 @@ pub fn cards(snapshot: &Snapshot, now: Instant) -> (Vec<Card>, Option<Duration>)
 }
 
 fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -> Card {
-    let (state, tone) = state(&call.state);
+    let (mut state, tone) = state(&call.state);
+    let progress = transfer::data::progress(call.transfer.as_ref()).filter(|_| is_live(&call.state));
+    if let Some(progress) = progress {
+        progress.clone_into(&mut state);
+    }
     let others = snapshot.calls.iter().any(|other| other.id != call.id && is_talking(&other.state));
     let controls = match call.state {
         CallState::Ringing => Controls::Ringing { hold_other: others },
@@ -89,6 +95,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         tone,
         clock: (controls != Controls::Ended).then(|| clock(now.saturating_duration_since(call.since))),
         controls,
+        transferring: progress.is_some(),
         muted,
         sound: call.quality.as_ref().map(|quality| sound(quality, call.codec.as_deref(), snapshot.locale)),
         small: matches!(controls, Controls::Talking { held: true }) && someone_in_hand,
@@ -186,6 +193,15 @@ fn change(old: Option<&Call>, call: &Call) -> Option<String> {
     let name = who(call).0;
     if old.is_some_and(|old| old.muted != call.muted) && is_live(&call.state) {
         return Some(if call.muted { t().say_muted } else { t().say_unmuted }.to_owned());
+    }
+    if let Some(old) = old.filter(|old| old.transfer != call.transfer) {
+        match &call.transfer {
+            Some(Transfer::Failed { reason }) => return Some(reason.clone()),
+            Some(Transfer::Trying { .. }) if !matches!(old.transfer, Some(Transfer::Trying { .. })) => {
+                return Some(fill(t().say_transferring, &[&name]));
+            }
+            Some(Transfer::Trying { .. }) | None => {}
+        }
     }
     if old.is_some_and(|old| old.state == call.state) {
         return None;

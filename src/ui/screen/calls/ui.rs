@@ -1,7 +1,7 @@
 use super::data::{Card, Controls, Sound, cards};
 use crate::ui::{
     icon,
-    screen::Cx,
+    screen::{Cx, transfer},
     snapshot::Intent,
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, RADIUS_MARK, SMALL, TALL, TITLE, Tokens, semibold, small},
@@ -23,13 +23,20 @@ pub struct Local {
     opened: bool,
     /// The last digits sent to that call.
     sent: String,
+    pub transfer: transfer::ui::Local,
 }
 
 /// Digits shown as sent; of more, the last ones.
 const SENT: usize = 24;
 
 impl Local {
+    pub fn toggle_transfer(&mut self, call: u32) {
+        self.keypad = None;
+        self.transfer.toggle(call);
+    }
+
     pub fn toggle_keypad(&mut self, call: u32) {
+        self.transfer.open = None;
         self.keypad = if self.keypad == Some(call) { None } else { Some(call) };
         self.opened = true;
         self.sent.clear();
@@ -40,12 +47,16 @@ impl Local {
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     let (cards, tick) = cards(cx.snapshot, cx.now);
     cx.tick_in(tick);
-    if local.keypad.is_some_and(|id| !cards.iter().any(|card| card.call == id)) {
+    let gone = |call: Option<u32>| call.is_some_and(|id| !cards.iter().any(|card| card.call == id));
+    if gone(local.keypad) {
         local.keypad = None;
+    }
+    if gone(local.transfer.open) {
+        local.transfer.open = None;
     }
     for one in &cards {
         ui.push_id(one.call, |ui| match one.small || one.controls == Controls::Ended {
-            true => small_card(ui, cx, one),
+            true => small_card(ui, cx, one, local),
             false => full_card(ui, cx, one, local),
         });
     }
@@ -72,9 +83,13 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
         if ui.add(Button::new(label, look).icon(icon::END).width(width).tip(tip)).clicked() {
             cx.ask(intent);
         }
-        if matches!(one.controls, Controls::Talking { .. }) && local.keypad == Some(one.call) {
+        if !matches!(one.controls, Controls::Talking { .. }) {
+            return;
+        }
+        if local.keypad == Some(one.call) {
             digits(ui, cx, one.call, local);
         }
+        transfer::ui::show(ui, cx, one.call, &mut local.transfer);
     });
 }
 
@@ -160,7 +175,7 @@ fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
 fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Local) {
     let tokens = Tokens::of(ui);
     let gap = 2.0 * GRID;
-    let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
+    let width = ((ui.available_width() - 3.0 * gap) / 4.0).floor();
     let call = one.call;
     ui.horizontal(|ui| {
         let muted = one.muted.is_some();
@@ -181,6 +196,12 @@ fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Loc
         let keys = Tile::new(icon::KEYPAD, t().keypad, width).on(open.then_some(tokens.accent)).shortcut("Ctrl+K");
         if ui.add(keys).clicked() {
             local.toggle_keypad(call);
+        }
+        let on = one.transferring || local.transfer.open == Some(call);
+        let transfer =
+            Tile::new(icon::TRANSFER, t().transfer, width).on(on.then_some(tokens.accent)).shortcut("Ctrl+T");
+        if ui.add(transfer).clicked() && !one.transferring {
+            local.toggle_transfer(call);
         }
     });
 }
@@ -213,8 +234,13 @@ fn typed(events: &[Event]) -> String {
 }
 
 /// One row: a call on hold beside another, or one that has ended.
-fn small_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
-    card(ui, |ui| with_controls(ui, one, |ui| small_controls(ui, cx, one)));
+fn small_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
+    card(ui, |ui| {
+        with_controls(ui, one, |ui| small_controls(ui, cx, one));
+        if one.controls != Controls::Ended {
+            transfer::ui::failure(ui, cx, one.call, &mut local.transfer);
+        }
+    });
 }
 
 /// Name over state at the left, controls at the right.

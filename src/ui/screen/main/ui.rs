@@ -3,7 +3,7 @@ use crate::{
     secret::Secret,
     ui::{
         icon::{self, Icon},
-        screen::{Cx, Page, Tone, calls},
+        screen::{Cx, Page, Tone, calls, transfer},
         snapshot::{HistoryKind, Intent},
         text::{fill, t},
         theme::{BODY, CONTROL, GRID, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
@@ -59,6 +59,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::
             if let Some(advice) = &shown.advice {
                 show_advice(ui, cx, advice, &mut local.sip_password);
             }
+            transfer::ui::asked(ui, cx);
             calls::ui::show(ui, cx, calls);
             dial(ui, cx, local, shown.cannot_dial);
             recent(ui, cx, local, &shown, chosen_shows);

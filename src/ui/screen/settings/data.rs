@@ -44,13 +44,14 @@ pub fn theme_name(theme: ThemeChoice) -> &'static str {
 }
 
 /// Every shortcut and what it does.
-pub fn shortcuts() -> [(&'static str, &'static str); 10] {
+pub fn shortcuts() -> [(&'static str, &'static str); 11] {
     [
         ("Ctrl+L", t().shortcut_dial),
         ("Ctrl+Enter", t().shortcut_answer),
         ("Ctrl+M", t().shortcut_mute),
         ("Ctrl+H", t().shortcut_hold),
         ("Ctrl+K", t().shortcut_keypad),
+        ("Ctrl+T", t().shortcut_transfer),
         ("Ctrl+E", t().shortcut_end),
         ("Ctrl+,", t().shortcut_settings),
         ("Esc", t().shortcut_back),
