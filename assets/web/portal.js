@@ -156,31 +156,32 @@ function enhance(root) {
   });
 }
 
-// Live parts: the server says that something changed, and the parts of this page are fetched anew.
+// Live parts: the server says that something changed, or so many seconds have passed (data-every), and the parts of this page
+// are fetched anew.
+async function refresh() {
+  const { next, page } = await fetchPage(location.href).catch(() => ({}));
+  // Signed out meanwhile, say.
+  if (next) return location.assign(next);
+  if (!page) return;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(part.id);
+    if (!fresh || part.contains(document.activeElement) && document.activeElement.matches("input, select")) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    enhance(fresh);
+    if (fresh.innerHTML === part.innerHTML) continue;
+    part.replaceChildren(...fresh.childNodes);
+    if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
 function follow(url) {
   let source = null;
   let due = null;
-  const refresh = async () => {
-    due = null;
-    const { next, page } = await fetchPage(location.href).catch(() => ({}));
-    // Signed out meanwhile, say.
-    if (next) return location.assign(next);
-    if (!page) return;
-    for (const part of document.querySelectorAll("[data-live]")) {
-      const fresh = page.getElementById(part.id);
-      if (!fresh || part.contains(document.activeElement) && document.activeElement.matches("input, select")) continue;
-      const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-      enhance(fresh);
-      if (fresh.innerHTML === part.innerHTML) continue;
-      part.replaceChildren(...fresh.childNodes);
-      if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-    }
-  };
   const listen = () => {
     if (document.hidden) { source?.close(); source = null; return; }
     if (source) return;
     source = new EventSource(url);
-    source.addEventListener("changed", () => { due ??= setTimeout(refresh, 150); });
+    source.addEventListener("changed", () => { due ??= setTimeout(() => { due = null; refresh(); }, 150); });
   };
   // A hidden page keeps no connection: browsers allow few to one server.
   document.addEventListener("visibilitychange", listen);
@@ -191,4 +192,6 @@ enhance(document);
 for (const current of document.querySelectorAll("nav [aria-current]")) current.scrollIntoView({ inline: "center", block: "nearest" });
 const live = document.querySelector("main[data-events]");
 if (live) follow(live.dataset.events);
+const paced = document.querySelector("[data-every]");
+if (paced) setInterval(() => { if (!document.hidden) refresh(); }, paced.dataset.every * 1000);
 (document.querySelector("[aria-invalid=true]") ?? document.querySelector("[role=alert][tabindex]"))?.focus();

@@ -1,10 +1,12 @@
 //! Live registrations, asked of the SIP side, which owns them. Orders go over a bounded channel; each carries the way to
 //! answer it. A server without a SIP side (`--no-sip`) has nobody at the other end, and nothing is held.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+
+use super::registry::RingGroup;
 
 /// Who holds a registration now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Contact {
     pub instance_id: Option<String>,
     /// The session whose credential was used; `None` for a device with the lasting password.
     pub session: Option<i64>,
+    /// What it last took to answer the registrar: there and back, and the device's own time. `None` where nobody measured.
+    pub latency: Option<Duration>,
 }
 
 /// A call that the proxy carries.
@@ -55,6 +59,13 @@ pub enum Order {
     Calls { realm: String, reply: oneshot::Sender<Vec<Call>> },
     /// Ends this call of a realm on both sides; answered with whether there is such a call that can be ended.
     HangUp { realm: String, call: String, reply: oneshot::Sender<bool> },
+    /// Rings an extension and has it dial; answered with the channel, or why not.
+    Originate {
+        realm: String,
+        extension: RingGroup,
+        destination: String,
+        reply: oneshot::Sender<Result<String, String>>,
+    },
 }
 
 /// The SIP side could not carry an order out; later it may.
@@ -63,7 +74,7 @@ pub enum Order {
 pub struct Undone;
 
 /// How long a takeover keeps others away while the new holder has not registered yet.
-pub const TAKEOVER_HOLD: std::time::Duration = std::time::Duration::from_secs(30);
+pub const TAKEOVER_HOLD: Duration = Duration::from_secs(30);
 
 /// The HTTP side's handle; cheap to clone.
 #[derive(Clone, Debug)]
@@ -119,6 +130,17 @@ impl Contacts {
     pub async fn hang_up(&self, realm: &str, call: &str) -> Option<bool> {
         let (realm, call) = (realm.to_owned(), call.to_owned());
         self.ask(|reply| Order::HangUp { realm, call, reply }).await
+    }
+
+    /// `None` where the SIP side cannot begin calls.
+    pub async fn originate(
+        &self,
+        realm: &str,
+        extension: RingGroup,
+        destination: &str,
+    ) -> Option<Result<String, String>> {
+        let (realm, destination) = (realm.to_owned(), destination.to_owned());
+        self.ask(|reply| Order::Originate { realm, extension, destination, reply }).await
     }
 
     async fn order<T: Default>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Undone> {

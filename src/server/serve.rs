@@ -170,7 +170,6 @@ impl Server {
             outbox,
             key_log: key_log.clone(),
             reach,
-            keeps_records: settings.sip.is_some(),
             downloads: settings.downloads.clone().or_else(beside_this_program),
             stopping: stop.clone(),
         });

@@ -1,8 +1,9 @@
 //! Queries about records of calls.
 
-use super::{CallRecord, Party};
+use super::{CallRecord, EndedBy, Party};
 use crate::server::{
     clock,
+    http::{page::Page, problem::Answer},
     store::{Row, Store, query},
 };
 
@@ -36,8 +37,8 @@ pub(super) async fn write(store: &Store, records: &[CallRecord]) -> Result<(), s
     for record in records {
         query(
             "INSERT INTO call_record (account_id, call_id, caller, caller_extension, caller_name, dialled, callee_extension,
-                                      callee_name, started_at, answered_at, ended_at, code)
-             SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM account WHERE realm = $1",
+                                      callee_name, started_at, answered_at, ended_at, code, ended_by)
+             SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM account WHERE realm = $1",
         )
         .bind(&record.realm)
         .bind(&record.call_id)
@@ -51,6 +52,7 @@ pub(super) async fn write(store: &Store, records: &[CallRecord]) -> Result<(), s
         .bind(record.answered_at.map(|at| at.as_millisecond()))
         .bind(record.ended_at.as_millisecond())
         .bind(i64::from(record.code))
+        .bind(record.ended_by.map(EndedBy::written))
         .execute(&mut tx)
         .await?;
     }
@@ -66,7 +68,7 @@ pub async fn history(store: &Store, account: i64, wanted: &History) -> Result<Ve
     };
     let rows = query(
         "SELECT c.id, a.realm, c.call_id, c.caller, c.caller_extension, c.caller_name, c.dialled, c.callee_extension,
-                c.callee_name, c.started_at, c.answered_at, c.ended_at, c.code
+                c.callee_name, c.started_at, c.answered_at, c.ended_at, c.code, c.ended_by
          FROM call_record c JOIN account a ON a.id = c.account_id
          WHERE c.account_id = $1 AND c.started_at >= $2 AND c.started_at < $3
              AND (NOT $4 OR c.answered_at IS NOT NULL)
@@ -87,6 +89,25 @@ pub async fn history(store: &Store, account: i64, wanted: &History) -> Result<Ve
     rows.iter().map(|row| Ok((row.try_get("id")?, record(row)?))).collect()
 }
 
+/// The account's records with the searched words in a number or a name, newest first.
+pub(super) async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<CallRecord>> {
+    let rows = query(
+        "SELECT c.id, a.realm, c.call_id, c.caller, c.caller_extension, c.caller_name, c.dialled, c.callee_extension,
+                c.callee_name, c.started_at, c.answered_at, c.ended_at, c.code, c.ended_by
+         FROM call_record c JOIN account a ON a.id = c.account_id
+         WHERE c.account_id = $1 AND (c.caller LIKE lower($2) ESCAPE '!' OR lower(c.caller_name) LIKE lower($2) ESCAPE '!'
+             OR c.dialled LIKE lower($2) ESCAPE '!' OR lower(c.callee_name) LIKE lower($2) ESCAPE '!')
+         ORDER BY c.started_at DESC, c.id DESC LIMIT $3 OFFSET $4",
+    )
+    .bind(account)
+    .bind(page.pattern()?)
+    .bind(page.rows())
+    .bind(page.offset())
+    .fetch_all(store)
+    .await?;
+    Ok(rows.iter().map(record).collect::<Result<_, _>>()?)
+}
+
 fn record(row: &Row) -> Result<CallRecord, sqlx::Error> {
     let code: i64 = row.try_get("code")?;
     Ok(CallRecord {
@@ -100,5 +121,6 @@ fn record(row: &Row) -> Result<CallRecord, sqlx::Error> {
         answered_at: row.try_get::<Option<i64>>("answered_at")?.map(clock::from_ms),
         ended_at: clock::from_ms(row.try_get("ended_at")?),
         code: u16::try_from(code).unwrap_or(500),
+        ended_by: row.try_get::<Option<String>>("ended_by")?.as_deref().and_then(EndedBy::read),
     })
 }

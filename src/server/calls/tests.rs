@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CallRecord, Direction, History, Party, history, queries::write};
+use super::{CallRecord, Direction, EndedBy, History, Party, history, queries::write};
 use crate::server::{http::testing::Harness, store::query};
 
 const START: i64 = 1_800_000_000;
@@ -26,6 +26,7 @@ fn call(minute: i64, caller: &str, callee: &str, code: u16) -> CallRecord {
         answered_at,
         ended_at: started_at + SignedDuration::from_secs(35),
         code,
+        ended_by: (code < 300).then_some(EndedBy::Callee),
     }
 }
 
@@ -81,6 +82,37 @@ fn how_a_call_ended_is_said_in_words() {
         assert_eq!((call.outcome().0, call.duration()), (word, seconds));
         assert!(call.outcome().1.ends_with('.'), "{:?}", call.outcome());
     }
+}
+
+#[test]
+fn who_hung_up_is_said() {
+    for (ended_by, words) in [
+        (None, "101 answered."),
+        (Some(EndedBy::Caller), "100 hung up."),
+        (Some(EndedBy::Callee), "101 hung up."),
+        (Some(EndedBy::Tms), "told to end"),
+        (Some(EndedBy::Nobody), "not heard of any more"),
+    ] {
+        let call = CallRecord { ended_by, ..call(0, "100", "101", 200) };
+        assert!(call.outcome().1.contains(words), "{:?}", call.outcome());
+        assert_eq!(ended_by, ended_by.and_then(|by| EndedBy::read(by.written())));
+    }
+}
+
+#[tokio::test]
+async fn who_manages_sees_and_searches_them() {
+    let h = Harness::new().await;
+    write(&h.app.store, &[call(0, "100", "101", 200), call(1, "101", "100", 486)]).await.expect("writes");
+    let token = h.operator().await;
+    let ask = |query: &'static str| h.get(&format!("/v1/accounts/acme/call-records{query}")).token(&token).send();
+    let all = ask("").await;
+    assert_eq!(all.json[0]["status"], "Busy", "newest first: {}", all.text);
+    assert_eq!((&all.json[1]["duration"], &all.json[1]["ended_by"]), (&30.into(), &"callee".into()));
+    let found = ask("?search=NAME%20of%20101&limit=1").await;
+    assert_eq!(found.json.as_array().map(Vec::len), Some(1), "{}", found.text);
+    assert_eq!(ask("?search=nobody").await.json, serde_json::json!([]));
+    let unknown = h.get("/v1/accounts/acme/calls").token(&token).send().await;
+    assert_eq!(unknown.status.as_u16(), 503, "this SIP side lists none: {}", unknown.text);
 }
 
 /// Both databases' migrations have the same list.

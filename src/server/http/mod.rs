@@ -34,7 +34,7 @@ use self::problem::{ApiError, kind};
 use super::{
     accounts,
     api_keys::{self, KeyLog},
-    audit,
+    audit, calls,
     clock::Clock,
     contacts::Contacts,
     extensions, links, logins,
@@ -59,8 +59,6 @@ pub struct App {
     pub outbox: Outbox,
     pub key_log: KeyLog,
     pub reach: Reach,
-    /// Our own SIP side carries the calls, so that the records of them are here.
-    pub keeps_records: bool,
     /// Where the programs lie that are offered for download.
     pub downloads: Option<PathBuf>,
     /// Turns true when the server is to stop; streams end then.
@@ -98,6 +96,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(extensions::routes())
         .merge(api_keys::routes())
         .merge(refusals::routes())
+        .merge(calls::routes())
         .merge(links::routes())
         .merge(audit::routes())
         .merge(passwords::routes())

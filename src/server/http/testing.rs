@@ -134,7 +134,6 @@ impl Harness {
             outbox,
             key_log,
             reach,
-            keeps_records: true,
             downloads: Some(downloads.path().to_owned()),
             stopping,
         });
@@ -319,7 +318,7 @@ impl FakeSip {
                 log.push(format!("remove {registration}"));
                 let _ = reply.send(());
             }
-            Order::Calls { .. } | Order::HangUp { .. } => {}
+            Order::Calls { .. } | Order::HangUp { .. } | Order::Originate { .. } => {}
         }
     }
 
@@ -340,6 +339,7 @@ impl FakeSip {
             expires_at: since + jiff::SignedDuration::from_secs(3600),
             instance_id: instance.map(str::to_owned),
             session,
+            latency: Some(std::time::Duration::from_millis(23)),
         });
     }
 

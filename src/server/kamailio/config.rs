@@ -18,7 +18,7 @@ const GRANTS: [&str; 4] = [
     "SELECT ON kamailio_subscriber",
     "SELECT, INSERT, UPDATE, DELETE ON kamailio_location",
     "USAGE ON SEQUENCE kamailio_location_id_seq",
-    "EXECUTE ON FUNCTION kamailio_refuse, kamailio_registered, kamailio_route",
+    "EXECUTE ON FUNCTION kamailio_refuse, kamailio_registered, kamailio_route, kamailio_called",
 ];
 
 /// What differs from place to place.

@@ -111,8 +111,11 @@ impl KamailioRegistrar {
             Order::Calls { realm, reply } => {
                 let _ = reply.send(self.calls(&realm).await?);
             }
+            Order::HangUp { realm, call, reply } => {
+                let _ = reply.send(self.hang_up(&realm, &call).await?);
+            }
             // Nobody answers: it is not done here.
-            Order::HangUp { .. } => {}
+            Order::Originate { .. } => {}
         }
         Ok(())
     }
@@ -214,9 +217,20 @@ impl KamailioRegistrar {
     async fn calls(&self, realm: &str) -> Result<Vec<Call>, OrderError> {
         let mut calls = Vec::new();
         for node in self.nodes.iter() {
-            calls.extend(node.dialogs().await?.into_iter().filter_map(|dialog| call(realm, dialog)));
+            calls.extend(node.dialogs().await?.iter().filter_map(|dialog| call(realm, dialog)));
         }
         Ok(calls)
+    }
+
+    /// Of the Kamailios on this machine: each process ends those that it lists.
+    async fn hang_up(&self, realm: &str, id: &str) -> Result<bool, OrderError> {
+        for node in self.nodes.iter() {
+            let dialogs = node.dialogs().await?;
+            if let Some(dialog) = dialogs.iter().find(|dialog| call(realm, dialog).is_some_and(|call| call.id == id)) {
+                return Ok(node.hang_up(dialog).await?);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -234,6 +248,7 @@ fn contact(realm: &str, row: &PgRow) -> Result<Contact, sqlx::Error> {
         expires_at: clock::from_ms(expires.saturating_mul(1000)),
         instance_id: instance.map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned()),
         session: row.try_get("session_id")?,
+        latency: None,
     })
 }
 
@@ -247,15 +262,16 @@ fn address(uri: &str) -> SocketAddr {
     }
 }
 
-fn call(realm: &str, dialog: Dialog) -> Option<Call> {
+/// The call that it is, where it is one of the realm's and not over.
+fn call(realm: &str, dialog: &Dialog) -> Option<Call> {
     let party = |uri: &str| uri.parse::<Uri>().ok().and_then(|uri| uri.as_sip().cloned());
     let from = party(&dialog.from_uri).filter(|from| from.host.to_string() == realm && dialog.state < 5)?;
     Some(Call {
-        id: dialog.call_id,
+        id: dialog.call_id.clone(),
         from: from.user.unwrap_or_default(),
-        to: party(&dialog.to_uri).and_then(|to| to.user).unwrap_or(dialog.to_uri),
+        to: party(&dialog.to_uri).and_then(|to| to.user).unwrap_or_else(|| dialog.to_uri.clone()),
         since: clock::from_ms(dialog.init_ts.saturating_mul(1000)),
-        answered: dialog.start_ts > 0,
+        answered: dialog.is_answered(),
     })
 }
 

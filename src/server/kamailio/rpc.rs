@@ -27,6 +27,9 @@ pub enum RpcError {
 /// A call in the list of the `dialog` module.
 #[derive(Debug, Deserialize)]
 pub struct Dialog {
+    /// Its place in the module's table.
+    pub h_entry: u64,
+    pub h_id: u64,
     #[serde(rename = "call-id")]
     pub call_id: String,
     pub from_uri: String,
@@ -36,6 +39,13 @@ pub struct Dialog {
     /// When it was answered, seconds since 1970; 0 before.
     pub start_ts: i64,
     pub init_ts: i64,
+    pub caller: DialogSide,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct DialogSide {
+    /// Of the INVITE.
+    pub cseq: String,
 }
 
 impl Rpc {
@@ -59,7 +69,7 @@ impl Rpc {
 
     /// Removes all contacts of an address of record; that there are none is no error.
     pub async fn remove(&self, table: &str, aor: &str) -> Result<(), RpcError> {
-        match self.call("ul.rm", &[table, aor]).await {
+        match self.call("ul.rm", json!([table, aor])).await {
             Ok(_) | Err(RpcError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -67,7 +77,7 @@ impl Rpc {
 
     /// The calls in progress.
     pub async fn dialogs(&self) -> Result<Vec<Dialog>, RpcError> {
-        match self.call("dlg.list", &[]).await? {
+        match self.call("dlg.list", json!([])).await? {
             // Without any, Kamailio answers with an empty object.
             Value::Array(dialogs) => {
                 let read = |dialog| serde_json::from_value(dialog).map_err(|e| RpcError::Refused(e.to_string()));
@@ -77,7 +87,27 @@ impl Rpc {
         }
     }
 
-    async fn call(&self, method: &str, params: &[&str]) -> Result<Value, RpcError> {
+    /// Ends a call: with BYE to both sides, or with CANCEL while it rings. Whether it was still there.
+    pub async fn hang_up(&self, dialog: &Dialog) -> Result<bool, RpcError> {
+        if !dialog.is_answered() {
+            return self.cancel(dialog).await;
+        }
+        match self.call("dlg.end_dlg", json!([dialog.h_entry, dialog.h_id])).await {
+            Ok(_) => Ok(true),
+            Err(RpcError::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// No RPC does it: see `xhttp:request` in template/request.cfg.
+    async fn cancel(&self, dialog: &Dialog) -> Result<bool, RpcError> {
+        let url = self.url.replace("/rpc", "/cancel");
+        let asked = self.http.post(&url).body(format!("{} {}", dialog.caller.cseq, dialog.call_id)).send().await;
+        let answer = asked.map_err(|source| RpcError::Unreachable { url, source })?;
+        Ok(answer.status().is_success())
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Result<Value, RpcError> {
         let unreachable = |source| RpcError::Unreachable { url: self.url.clone(), source };
         let request = json!({ "jsonrpc": "2.0", "method": method, "params": params, "id": 1 });
         // An error comes with a status of its own and a body that says more.
@@ -87,6 +117,12 @@ impl Rpc {
             Some(error) => Err(RpcError::Refused(error["message"].as_str().unwrap_or("refused").to_owned())),
             None => Ok(answer["result"].take()),
         }
+    }
+}
+
+impl Dialog {
+    pub fn is_answered(&self) -> bool {
+        self.start_ts > 0
     }
 }
 

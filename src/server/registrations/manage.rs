@@ -49,6 +49,10 @@ pub struct Holder {
     pub since: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+    /// Milliseconds that it last took to answer the registrar: there and back, and the device's own time. Left out where it was
+    /// not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -237,6 +241,7 @@ fn holder(contact: &Contact) -> Holder {
         address: contact.address.to_string(),
         since: contact.since,
         expires_at: contact.expires_at,
+        latency_ms: contact.latency.map(|took| took.as_millis() as u64),
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Right {
     /// Add and alter logins; a manager only those of agents.
     ManageLogins,
     SeeKeys,
+    /// Who calls whom.
+    SeeCalls,
     /// Add, rotate and revoke keys.
     ManageKeys,
     SeeAudit,
@@ -61,7 +63,7 @@ impl Right {
     fn least(self) -> Role {
         match self {
             Self::SeeAccount | Self::SeeExtensions | Self::UseExtensions => Role::Extension,
-            Self::ManageExtensions | Self::ManageLogins | Self::SeeKeys => Role::Manager,
+            Self::ManageExtensions | Self::ManageLogins | Self::SeeKeys | Self::SeeCalls => Role::Manager,
             Self::AlterAccount | Self::ManageKeys | Self::SeeAudit => Role::Admin,
         }
     }

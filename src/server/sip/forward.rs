@@ -105,7 +105,7 @@ impl Pbx {
         let mut branch = request.clone();
         count_hop(&mut branch);
         strip(&mut branch);
-        self.calls.passed(&request);
+        self.calls.passed(now, &request);
         self.proxy.forward(now, &mut self.endpoint, transaction, request, vec![(flow, branch)]);
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Pbx {
             })
             .collect();
         if let Some(begun) = begun {
-            self.calls.begin(begun);
+            self.calls.begin(now, begun);
         }
         self.proxy.forward(now, &mut self.endpoint, *transaction, request.clone(), branches);
         Ok(())
@@ -266,7 +266,7 @@ impl Pbx {
     /// Ends a call of a realm, on both sides. Whether there is such a call, and it can be ended.
     pub fn hang_up(&mut self, now: Instant, realm: &str, call_id: &str) -> bool {
         let done = match self.calls.hang_up(realm, call_id) {
-            None => false,
+            None => self.originations.hang_up(now, &mut self.endpoint, realm, call_id),
             Some(HangUp::Cancel(invite)) => {
                 self.proxy.give_up(now, &mut self.endpoint, invite, "SIP;cause=487;text=\"Ended by the TMS\"")
             }
@@ -274,7 +274,7 @@ impl Pbx {
                 for (flow, bye) in *byes {
                     self.endpoint.send_request(now, flow, bye);
                 }
-                self.calls.end(call_id, self.wall(now), 200);
+                self.calls.ended(call_id, self.wall(now));
                 true
             }
         };

@@ -189,6 +189,7 @@ fn contact(row: &Row, uri: &str, now: Instant, wall: Timestamp) -> Result<Option
         cseq,
         device: row.try_get("device")?,
         session: row.try_get("session_id")?,
+        latency: None,
     };
     let since = clock::from_ms(row.try_get("since")?);
     Ok(Some(Contact { binding, since, expires: now + Duration::from_millis(left) }))
@@ -208,6 +209,7 @@ mod tests {
             cseq: 7,
             device: "Yealink T46S".into(),
             session,
+            latency: None,
         };
         let since = Timestamp::from_second(1_700_000_000).expect("in range");
         Contact { binding, since, expires: now + Duration::from_secs(60) }

@@ -43,6 +43,8 @@ pub struct Binding {
     pub device: String,
     /// The session whose credential was used; `None` for a device with the lasting password.
     pub session: Option<i64>,
+    /// There and back and the device's own time: what it last took to answer a challenge. Not kept over a restart.
+    pub latency: Option<Duration>,
 }
 
 /// A binding in force.
@@ -114,13 +116,17 @@ impl Location {
         now: Instant,
         wall: Timestamp,
         aor: &Aor,
-        binding: Binding,
+        mut binding: Binding,
         expires: Duration,
     ) -> Result<(), Refusal> {
         self.update(now, aor, |slot| {
             slot.admit(aor, &binding)?;
             let since = match &slot.contact {
-                Some(held) => held.in_order(&binding).map(|()| held.since)?,
+                Some(held) => {
+                    held.in_order(&binding)?;
+                    binding.latency = binding.latency.or(held.binding.latency);
+                    held.since
+                }
                 None => wall,
             };
             if let Some(hold) = &mut slot.hold {
@@ -177,6 +183,11 @@ impl Location {
     /// Who holds `aor`.
     pub fn holder(&self, now: Instant, aor: &Aor) -> Option<&Contact> {
         self.slots.get(aor)?.contact.as_ref().filter(|c| c.expires > now)
+    }
+
+    /// Whose device registered over this flow.
+    pub fn registered_at(&self, flow: Flow) -> Option<Aor> {
+        under(&self.by_flow, flow).into_iter().next()
     }
 
     /// Drops what has expired.

@@ -6,7 +6,8 @@
 //!                          ├ Failures           wrong passwords, answered from memory
 //!                          ├ Registrar ─ Location   one contact a registration, takeover
 //!                          ├ decision           may this call be made
-//!                          └ Proxy ─ ResponseContext   forks, Timer C, the best answer
+//!                          ├ Proxy ─ ResponseContext   forks, Timer C, the best answer
+//!                          └ Originations       calls begun for an extension
 //! ```
 //!
 //! Everything but [`server`], [`connections`] and [`keeper`], which writes contacts behind, is sans-IO. What the store
@@ -21,6 +22,7 @@ mod flow_token;
 mod forward;
 mod keeper;
 mod location;
+mod originate;
 mod pbx;
 mod proxy;
 mod registrar;

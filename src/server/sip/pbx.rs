@@ -9,6 +9,7 @@ use super::{
     flow_token::FlowTokens,
     forward::Incoming,
     location::{Aor, Contact, Location, Saved},
+    originate::Originations,
     proxy::{Progress, Proxy},
     registrar::{self, Registrar},
     reply::{self, reply},
@@ -71,6 +72,8 @@ pub enum Output {
 #[derive(Debug)]
 struct Waiting {
     incoming: Incoming,
+    /// How long the device took to answer the challenge.
+    round_trip: Option<Duration>,
     asker: Asker,
     realm: String,
     digest: Pending,
@@ -82,10 +85,11 @@ pub struct Pbx {
     pub(super) location: Location,
     pub(super) proxy: Proxy,
     pub(super) calls: Calls,
+    pub(super) originations: Originations,
     pub(super) tokens: FlowTokens,
     auth: ServerAuth,
     failures: Failures,
-    entropy: Entropy,
+    pub(super) entropy: Entropy,
     /// Where we are, by every transport.
     pub(super) address: SocketAddr,
     /// The port of TLS, where that is served.
@@ -127,6 +131,7 @@ impl Pbx {
             location: Location::default(),
             proxy: Proxy::default(),
             calls: Calls::default(),
+            originations: Originations::default(),
             tokens: FlowTokens::new(&mut entropy),
             auth: ServerAuth::new(now, algorithms, NONCE_LIFETIME, &mut entropy),
             failures: Failures::default(),
@@ -188,14 +193,21 @@ impl Pbx {
         self.endpoint.handle_timeout(now);
         self.location.handle_timeout(now);
         self.proxy.handle_timeout(now, &mut self.endpoint);
+        self.originations.handle_timeout(now, &mut self.endpoint);
+        let (wall, location) = (self.wall(now), &self.location);
+        self.calls.handle_timeout(now, wall, |aor| location.holder(now, aor).is_some());
         self.run(now);
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.location.poll_timeout(), self.proxy.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let parts = [
+            self.endpoint.poll_timeout(),
+            self.location.poll_timeout(),
+            self.proxy.poll_timeout(),
+            self.originations.poll_timeout(),
+            self.calls.poll_timeout(),
+        ];
+        parts.into_iter().flatten().min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -237,7 +249,9 @@ impl Pbx {
 
     /// The calls in progress of a realm.
     pub fn calls(&self, realm: &str) -> Vec<Call> {
-        self.calls.of(realm)
+        let mut calls = self.calls.of(realm);
+        calls.extend(self.originations.of(realm));
+        calls
     }
 
     /// An instant on the calendar.
@@ -282,9 +296,14 @@ impl Pbx {
             Event::Ack { request, .. } => self.forward_ack(now, request),
             Event::Cancelled { transaction, cancel } => self.handle_cancelled(now, transaction, &cancel),
             Event::Response { transaction, response, flow } => {
+                if self.originations.handle_response(now, &mut self.endpoint, transaction, &response) {
+                    return;
+                }
                 let progress = self.proxy.handle_response(now, &mut self.endpoint, transaction, response);
                 self.note(now, progress, Some(flow));
             }
+            Event::TimedOut { transaction } | Event::TransportFailed { transaction, .. }
+                if self.originations.handle_failure(now, &mut self.endpoint, transaction) => {}
             Event::TimedOut { transaction } => {
                 let why = "the device called does not answer";
                 let progress = self.proxy.handle_failure(now, &mut self.endpoint, transaction, 408, why);
@@ -304,7 +323,8 @@ impl Pbx {
         let Progress::Final { method, call_id, in_dialog, code, answer } = progress else { return };
         let at = self.wall(now);
         if let (Some(answer), Some(flow)) = (answer, flow) {
-            self.calls.answered(&call_id, at, &answer.0, &answer.1, flow);
+            let callee = self.location.registered_at(flow);
+            self.calls.answered((now, at), &call_id, (&answer.0, &answer.1), (flow, callee));
         } else if method == Method::BYE || (method == Method::INVITE && !in_dialog && code >= 300) {
             // A re-INVITE that fails leaves the call as it was (RFC 3261 §14.1).
             self.calls.end(&call_id, at, code);
@@ -327,6 +347,10 @@ impl Pbx {
         let next_hop = self.pop_own_routes(&mut incoming.request);
         let request = &incoming.request;
         if request.headers.to().is_ok_and(|to| to.tag().is_some()) {
+            if let Some(answer) = self.originations.handle_request(now, &mut self.endpoint, request) {
+                self.endpoint.respond(now, incoming.transaction, answer);
+                return Ok(());
+            }
             return self.forward_in_dialog(now, incoming, next_hop);
         }
         // A request is made in the name of To when it registers, of From otherwise; its domain is the account's.
@@ -364,13 +388,14 @@ impl Pbx {
         let id = QueryId(self.asked);
         let query = Query { realm: realm.clone(), username: digest.username().to_owned(), dialled };
         self.outputs.push_back(Output::Ask { id, query });
-        self.waiting.insert(id, Waiting { incoming, asker, realm, digest });
+        let round_trip = self.auth.round_trip(now, &digest);
+        self.waiting.insert(id, Waiting { incoming, round_trip, asker, realm, digest });
         Ok(())
     }
 
     /// The store has answered: authenticate, then register or forward.
     fn decide(&mut self, now: Instant, waiting: Waiting, facts: Facts) {
-        let Waiting { incoming, asker, realm, digest } = waiting;
+        let Waiting { incoming, round_trip, asker, realm, digest } = waiting;
         let Incoming { transaction, request, flow } = &incoming;
         let transaction = *transaction;
         if !facts.serves {
@@ -397,7 +422,8 @@ impl Pbx {
             Asker::Server => {
                 let wall = self.wall(now);
                 let location = &mut self.location;
-                let response = match (Registrar { now, wall, location, flow: *flow, credentials }).answer(request) {
+                let registrar = Registrar { now, wall, location, flow: *flow, round_trip, credentials };
+                let response = match registrar.answer(request) {
                     Ok(granted) => granted,
                     Err(denied) => {
                         if let Some((why, detail)) = denied.why {

@@ -29,6 +29,8 @@ pub struct Registrar<'a> {
     pub wall: Timestamp,
     pub location: &'a mut Location,
     pub flow: Flow,
+    /// How long the device took to answer the challenge, where this REGISTER does.
+    pub round_trip: Option<Duration>,
     /// Of the digest user, whose response has been verified.
     pub credentials: &'a Credentials,
 }
@@ -59,7 +61,7 @@ impl From<Response> for Denied {
 
 impl Registrar<'_> {
     /// The final response.
-    pub fn answer(&mut self, request: &Request) -> Result<Response, Denied> {
+    pub fn answer(self, request: &Request) -> Result<Response, Denied> {
         let bad = |e: HeaderError| reply(request, 400, &e.to_string());
         let aor = self.authorised(request)?;
         let wish = Wish::read(request)?;
@@ -136,6 +138,7 @@ impl Registrar<'_> {
             cseq,
             device: device(request).unwrap_or_else(|| "a device that gives no name".to_owned()),
             session: self.session(),
+            latency: self.round_trip,
         }
     }
 

@@ -263,6 +263,9 @@ impl SipServer {
             Order::HangUp { realm, call, reply } => {
                 let _ = reply.send(self.pbx.hang_up(now, &realm, &call));
             }
+            Order::Originate { realm, extension, destination, reply } => {
+                let _ = reply.send(self.pbx.originate(now, &realm, &extension, &destination));
+            }
         }
     }
 
@@ -275,6 +278,7 @@ impl SipServer {
             expires_at: self.pbx.wall(held.expires),
             instance_id: held.binding.instance.clone(),
             session: held.binding.session,
+            latency: held.binding.latency,
             realm: aor.realm,
             registration: aor.name,
         })

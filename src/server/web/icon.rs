@@ -5,6 +5,7 @@ use maud::{Markup, PreEscaped, html};
 #[derive(Clone, Copy, Debug)]
 pub enum Icon {
     Extensions,
+    Calls,
     Key,
     People,
     Audit,
@@ -26,6 +27,7 @@ impl Icon {
             Self::Extensions => {
                 "M6.5 3.5h-2a1 1 0 0 0-1 1.1c.6 6 5.9 11.3 11.9 11.9a1 1 0 0 0 1.1-1v-2l-3.5-1.5-1.5 1.5c-2-1-3.5-2.5-4.5-4.5l1.5-1.5z"
             }
+            Self::Calls => "M3 7h11M10.5 3.5 14 7l-3.5 3.5M17 13H6M9.5 9.5 6 13l3.5 3.5",
             Self::Key => "M12.5 11.5a4 4 0 1 0-3.9-3.1L3 14v3h3v-2h2v-2l1.6-1.600c.8.1 2 .1 2.9.1zM13.5 6.5h.01",
             Self::People => {
                 "M7.5 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2 16.5c.5-3 2.6-4.5 5.5-4.5s5 1.5 5.5 4.5M13 3.800a3 3 0 0 1 0 5.4M15 12.300c1.7.6 2.7 2 3 4.2"

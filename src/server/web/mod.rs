@@ -9,6 +9,7 @@ mod accounts;
 mod api_keys;
 mod assets;
 mod audit;
+mod calls;
 mod cookie;
 mod downloads;
 mod extensions;
@@ -54,6 +55,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(invitation::routes())
         .route("/sign-in/code", get(sign_in::code).post(sign_in::send_code))
         .route("/accounts/{tenant}/audit", get(audit::page))
+        .route("/accounts/{tenant}/calls", get(calls::page))
+        .route("/audit", get(audit::of_all))
         .route("/accounts/{tenant}/downloads", get(downloads::page))
         .route("/accounts/{tenant}/events", get(live::events))
         .route("/downloads/{name}", get(downloads::download))

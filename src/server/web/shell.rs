@@ -30,9 +30,12 @@ pub enum Section {
     Accounts,
     Account,
     Extensions,
+    Calls,
     ApiKeys,
     Users,
     Audit,
+    /// Of every account, for operators.
+    AllAudit,
     Downloads,
     Profile,
 }
@@ -43,9 +46,10 @@ impl Section {
             Self::Accounts => "Accounts",
             Self::Account => "Account",
             Self::Extensions => "Extension Manager",
+            Self::Calls => "Calls",
             Self::ApiKeys => "API Manager",
             Self::Users => "Users",
-            Self::Audit => "Audit",
+            Self::Audit | Self::AllAudit => "Audit",
             Self::Downloads => "Downloads and tools",
             Self::Profile => "Your profile",
         }
@@ -54,8 +58,9 @@ impl Section {
     /// The last part of the address within an account.
     fn word(self) -> &'static str {
         match self {
-            Self::Accounts | Self::Account | Self::Profile => "",
+            Self::Accounts | Self::Account | Self::AllAudit | Self::Profile => "",
             Self::Extensions => "/extensions",
+            Self::Calls => "/calls",
             Self::ApiKeys => "/api-keys",
             Self::Users => "/users",
             Self::Audit => "/audit",
@@ -67,9 +72,10 @@ impl Section {
         match self {
             Self::Accounts | Self::Account => Icon::Account,
             Self::Extensions => Icon::Extensions,
+            Self::Calls => Icon::Calls,
             Self::ApiKeys => Icon::Key,
             Self::Users => Icon::People,
-            Self::Audit => Icon::Audit,
+            Self::Audit | Self::AllAudit => Icon::Audit,
             Self::Downloads => Icon::Download,
             Self::Profile => Icon::Person,
         }
@@ -186,6 +192,7 @@ fn navigation(place: &Place) -> Markup {
                 Some(account) => @for section in account.sections { (link(*section, &section.of(account.tenant))) },
                 None => {
                     (link(Section::Accounts, "/accounts"))
+                    @if place.operator { (link(Section::AllAudit, "/audit")) }
                     (link(Section::Profile, "/profile"))
                 }
             }

@@ -201,12 +201,12 @@ impl At {
     }
 
     fn sections(&self) -> &'static [Section] {
-        use Section::{Account, ApiKeys, Audit, Downloads, Extensions, Users};
+        use Section::{Account, ApiKeys, Audit, Calls, Downloads, Extensions, Users};
         match self.role {
             None => &[Account],
             Some(Role::Extension) => &[Extensions, Downloads, Account],
-            Some(Role::Manager) => &[Extensions, ApiKeys, Users, Downloads, Account],
-            Some(Role::Admin) => &[Extensions, ApiKeys, Users, Audit, Downloads, Account],
+            Some(Role::Manager) => &[Extensions, Calls, ApiKeys, Users, Downloads, Account],
+            Some(Role::Admin) => &[Extensions, Calls, ApiKeys, Users, Audit, Downloads, Account],
         }
     }
 }

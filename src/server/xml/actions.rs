@@ -1,5 +1,7 @@
 //! What each action answers.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 
 use super::{Action, XmlError, history};
@@ -9,8 +11,9 @@ use crate::{
         calls::{self, History},
         contacts::{Call, Contact},
         extensions,
-        http::App,
+        http::{App, problem::ApiError},
         registrations::{self, RegistrationRow},
+        registry::Registry,
     },
     tms::wire::Kind,
 };
@@ -38,6 +41,7 @@ pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup
             Ok(html! { XML { Status { "Success" } Calls { @for call in &calls { (current(call)) } } } })
         }
         Action::HangUpChannel { channel } => hang_up(app, key, &channel).await,
+        Action::Originate { extension, destination } => originate(app, key, &extension, &destination).await,
         Action::History(wanted) => get_history(app, key, &wanted).await,
         Action::NotHere(reason) => Err(XmlError::refused(reason)),
     }
@@ -48,6 +52,11 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
     let extensions = extensions::all(&store, key.account.id).await?;
     let rows = registrations::of_account(&store, key.account.id).await?;
     let held = app.contacts.held(key.account.realm(), rows.iter().map(|r| r.name.clone()).collect()).await;
+    let held: HashMap<&str, &Contact> = held.iter().map(|c| (c.registration.as_str(), c)).collect();
+    let mut of_extension: HashMap<&str, Vec<&RegistrationRow>> = HashMap::new();
+    for row in &rows {
+        of_extension.entry(&row.extension).or_default().push(row);
+    }
     Ok(html! { XML {
         Status { "Success" }
         @if let Some(sip) = &app.reach.sip {
@@ -62,8 +71,8 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
                 Number { (extension.number) }
                 Name { (clean(&extension.name)) }
                 Enabled { (extension.enabled) }
-                Registrations { @for row in rows.iter().filter(|r| r.extension == extension.number) {
-                    Registration { (full(row, held.iter().find(|c| c.registration == row.name))) }
+                Registrations { @for row in of_extension.get(extension.number.as_str()).into_iter().flatten() {
+                    Registration { (full(row, held.get(row.name.as_str()).copied())) }
                 } }
             }
         } }
@@ -80,10 +89,28 @@ async fn hang_up(app: &App, key: &KeyRow, channel: &str) -> Result<Markup, XmlEr
     }
 }
 
-async fn get_history(app: &App, key: &KeyRow, wanted: &History) -> Result<Markup, XmlError> {
-    if !app.keeps_records {
-        return Err(XmlError::refused("This TMS does not carry its calls itself, so it keeps no records of them."));
+async fn originate(app: &App, key: &KeyRow, extension: &str, destination: &str) -> Result<Markup, XmlError> {
+    let realm = key.account.realm();
+    let registry = Registry::new(app.store.within(key.account.id), app.clock.clone());
+    let group = registry.ring_group(realm, extension).await.map_err(ApiError::from)?;
+    let group = group.ok_or_else(|| {
+        let number = clean(extension);
+        XmlError::refused(format!("There is no extension {number} in this tenant, or it is disabled."))
+    })?;
+    let number = group.extension.number.clone();
+    match app.contacts.originate(realm, group, destination).await {
+        Some(Ok(channel)) => Ok(html! { XML {
+            Status { "Success" }
+            Channel { (channel) }
+            Extension { (number) }
+            Destination { (destination) }
+        } }),
+        Some(Err(why)) => Err(XmlError::refused(why)),
+        None => Err(XmlError::refused("This TMS does not carry its calls itself, so it cannot begin one.")),
     }
+}
+
+async fn get_history(app: &App, key: &KeyRow, wanted: &History) -> Result<Markup, XmlError> {
     let records = calls::history(&app.store.within(key.account.id), key.account.id, wanted).await?;
     Ok(html! { XML {
         Status { "Success" }
@@ -114,6 +141,7 @@ fn full(row: &RegistrationRow, holder: Option<&Contact>) -> Markup {
             Address { (holder.address) }
             Since { (holder.since) }
             Expires { (holder.expires_at) }
+            @if let Some(took) = holder.latency { Latency { (took.as_millis()) } }
             @if let Some(instance) = &holder.instance_id { Instance { (clean(instance)) } }
         }
     }

@@ -11,6 +11,9 @@ use crate::server::calls::{Direction, History};
 /// Elements and texts of a request at most; one has about ten.
 const NODES: u32 = 500;
 
+/// Of what is dialled, in characters.
+const LONGEST_NUMBER: usize = 64;
+
 #[derive(Debug)]
 pub struct XmlRequest {
     pub tenant: String,
@@ -89,6 +92,10 @@ pub enum Action {
     HangUpChannel {
         channel: String,
     },
+    Originate {
+        extension: String,
+        destination: String,
+    },
     /// The three histories.
     History(History),
     /// An action of the API that this version does not do, with the reason.
@@ -104,7 +111,7 @@ pub const ACTIONS: [(&str, &[&str]); 12] = [
     ("GetFullSipStatus", &["UserName"]),
     ("GetCurrentCalls", &[]),
     ("HangUpChannel", &["Channel"]),
-    ("Originate", &[]),
+    ("Originate", &["Extension", "Destination"]),
     ("GetInboundCallingHistory", history::FIELDS),
     ("GetOutboundCallingHistory", history::FIELDS),
     ("GetAnyCallDetailRecords", history::FIELDS),
@@ -131,10 +138,22 @@ impl Action {
             "GetInboundCallingHistory" => Self::History(history(request, Direction::Inbound)?),
             "GetOutboundCallingHistory" => Self::History(history(request, Direction::Outbound)?),
             "GetAnyCallDetailRecords" => Self::History(history(request, Direction::Any)?),
-            "Originate" => Self::NotHere(
-                "This TMS carries calls between phones and cannot make one itself: dial from the extension's own phone.",
-            ),
+            "Originate" => Self::Originate {
+                extension: request.required("Extension")?,
+                destination: destination(request.required("Destination")?)?,
+            },
             _ => Self::NotHere("This TMS has no queues yet, so there are no figures to report."),
         })
     }
+}
+
+/// What somebody may dial on a phone.
+fn destination(dialled: String) -> Result<String, XmlError> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"+*#-_.".contains(&b);
+    if dialled.len() > LONGEST_NUMBER || !dialled.bytes().all(good) {
+        return Err(XmlError::refused(format!(
+            "<Destination> must be a number or a name as it is dialled: up to {LONGEST_NUMBER} letters, digits, + * # - _ and .",
+        )));
+    }
+    Ok(dialled)
 }

@@ -47,7 +47,7 @@ async fn answers() {
         ),
         ("GetSimpleSipStatus", "<UserName>100-acme</UserName>", vec!["<Registered>true</Registered>"]),
         ("GetSimpleSipStatus", "<UserName>101-acme</UserName>", vec!["<Registered>false</Registered>"]),
-        ("GetFullSipStatus", "<UserName> 100-acme </UserName>", vec!["<Since>2027-01-15T07:43:20Z</Since>"]),
+        ("GetFullSipStatus", "<UserName> 100-acme </UserName>", vec!["<Since>2027-01-15T07:43:20Z</Since>", "<Latency>23</Latency>"]),
     ] {
         let answer = ask(&h, action, fields).await;
         for part in parts {
@@ -64,6 +64,10 @@ async fn each_mistake_has_its_own_error() {
     let h = Harness::new().await;
     let key = h.demo.api_key.as_str();
     let deep = format!("{}{}", "<a>".repeat(5000), "</a>".repeat(5000));
+    let originate = |extension: &str, destination: &str| {
+        let fields = format!("<Extension>{extension}</Extension><Destination>{destination}</Destination>");
+        request("acme", key, "Originate", &fields).into_bytes()
+    };
     let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><XML>&b;</XML>"#;
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (request("acme", "wrong", "DoNothing", "").into(), "key is wrong"),
@@ -79,7 +83,11 @@ async fn each_mistake_has_its_own_error() {
         (request("acme", key, "GetCurrentCalls", "").into(), "cannot list"),
         (request("acme", key, "HangUpChannel", "<Channel>1</Channel>").into(), "cannot end"),
         (request("acme", key, "HangUpChannel", "").into(), "needs the field &lt;Channel&gt;"),
-        (request("acme", key, "Originate", "").into(), "cannot make one itself"),
+        (request("acme", key, "Originate", "<Extension>100</Extension>").into(), "needs the field &lt;Destination&gt;"),
+        (originate("100", "101; DROP"), "as it is dialled"),
+        (originate("100", &"1".repeat(65)), "as it is dialled"),
+        (originate("999", "101"), "no extension 999"),
+        (originate("100", "101"), "cannot begin one"),
         (b"".to_vec(), "empty"),
         (b"{}".to_vec(), "not well-formed"),
         (b"<XML><Tenant>".to_vec(), "not well-formed"),

@@ -17,6 +17,9 @@ use std::{
 /// Nonces remembered for their count; beyond this all are forgotten, and whoever uses one is asked again.
 const MAX_NONCES: usize = 32_768;
 
+/// What takes longer was no round trip: a person typed the password.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(5);
+
 /// Asks for credentials and checks them.
 pub struct ServerAuth {
     algorithms: Vec<Algorithm>,
@@ -135,6 +138,15 @@ impl ServerAuth {
             None => self.remember(now, credentials.nonce.clone(), count, issued),
         }
         Verdict::Accepted
+    }
+
+    /// How long it took to answer the challenge, where these credentials are the first that do: whoever reads them has sent it
+    /// and has waited for it. `None` where a nonce is used again, or was kept for later.
+    pub fn round_trip(&self, now: Instant, pending: &Pending) -> Option<Duration> {
+        let Pending(credentials) = pending;
+        let first = credentials.nonce_count().is_none_or(|count| count == 1);
+        let issued = self.issued_at(&credentials.nonce, &credentials.realm).filter(|_| first)?;
+        now.checked_duration_since(issued).filter(|took| *took <= LONGEST_ROUND_TRIP)
     }
 
     fn remember(&mut self, now: Instant, nonce: String, count: u32, issued: Instant) {

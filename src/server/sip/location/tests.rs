@@ -57,6 +57,7 @@ impl Device {
             cseq,
             device: device.to_owned(),
             session,
+            latency: None,
         }
     }
 }

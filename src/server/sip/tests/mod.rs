@@ -2,6 +2,8 @@
 
 mod bench;
 mod hostile;
+mod lost;
+mod originate;
 mod proxy;
 mod registrar;
 mod sockets;

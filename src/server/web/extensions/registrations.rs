@@ -144,7 +144,11 @@ fn holder(holder: Option<&Holder>) -> Markup {
                 span.dot.go {}
                 span.two-lines {
                     (parts::device(&holder.device))
-                    span.weak { span.number { (holder.address) } " · since " (parts::moment(holder.since)) }
+                    span.weak { span.number { (holder.address) } " · since " (parts::moment(holder.since))
+                        @if let Some(took) = holder.latency_ms {
+                            " · " span title="What the device last took to answer: there and back, and its own time" { "latency " span.number { (took) " ms" } }
+                        }
+                    }
                 }
             },
         }
