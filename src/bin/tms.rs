@@ -138,6 +138,10 @@ struct Serve {
     /// Folder of the programs offered under Downloads and tools; the one of this program where it is left out
     #[arg(long, env = "TMS_DOWNLOADS")]
     downloads: Option<PathBuf>,
+    /// The key that secrets are encrypted with, made if missing: FILE.key beside SQLite's FILE where it is left out. On PostgreSQL
+    /// they stay readable without it; every process that shares the database needs the same
+    #[arg(long, env = "TMS_SECRETS_KEY")]
+    secrets_key: Option<PathBuf>,
     /// How this server is reached from outside: https://tms.example
     #[arg(long, env = "TMS_PUBLIC_URL")]
     public_url: Option<String>,
@@ -221,16 +225,26 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Backup(copy) => {
             Store::backup(copy.database.url()?, &copy.file).await?;
             println!("{} written", copy.file.display());
+            println!("{}", key_apart(copy.database.url()?));
             Ok(())
         }
         Command::Restore(copy) => {
             Store::restore(copy.database.url()?, &copy.file).await?;
             println!("{} restored", copy.file.display());
+            println!("{}", key_apart(copy.database.url()?));
             Ok(())
         }
         Command::Demo => demonstrate().await,
         Command::KamailioConfig(config) => config.write(),
     }
+}
+
+/// What whoever copies a database must know.
+fn key_apart(url: &str) -> String {
+    let key = store::key_beside(url).map_or_else(|| "of --secrets-key".to_owned(), |key| key.display().to_string());
+    format!(
+        "the secrets key {key} is no part of it: keep a copy of that apart, and put it in its place before the TMS starts"
+    )
 }
 
 impl KamailioConfig {
@@ -276,6 +290,7 @@ impl Serve {
             public_url: self.public_url.clone(),
             behind_proxy: self.behind_proxy,
             demo_data: self.demo_data.is_some(),
+            secrets_key: self.secrets_key.clone(),
             downloads: self.downloads.clone(),
         })
         .await?;
@@ -336,6 +351,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         public_url: None,
         demo_data: true,
         behind_proxy: None,
+        secrets_key: None,
         downloads: None,
     })
     .await?;

@@ -19,8 +19,10 @@ pub mod http;
 pub mod kamailio;
 pub mod links;
 pub mod logins;
+pub mod notebook;
 pub mod notices;
 pub mod outbox;
+pub mod pace;
 pub mod passwords;
 pub mod refusals;
 pub mod registrations;
@@ -35,5 +37,6 @@ pub mod store;
 pub mod throttle;
 #[cfg(test)]
 mod upgrade_tests;
+pub mod vault;
 pub mod web;
 pub mod xml;

@@ -5,14 +5,13 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
 use super::{
-    api_keys::KeyLog,
     clock::Clock,
-    contacts::Contacts,
+    contacts::{Contacts, Order},
     demo_data::{self, Demo},
     http::{
         self, App, Reach, SipReach, listener,
@@ -20,13 +19,16 @@ use super::{
         tls::{Tls, TlsError, TlsFiles},
     },
     kamailio::{KamailioRegistrar, Rpc},
+    notebook::Notebook,
     notices::{Bridge, Notices},
     outbox::Outbox,
+    pace::Pace,
     passwords::Passwords,
     sessions,
-    sip::{SipServer, TlsListener},
-    store::{Store, StoreError},
+    sip::{SipServer, SipSettings, TlsListener},
+    store::{self, Store, StoreError},
     throttle::Throttle,
+    vault::{Vault, VaultError},
 };
 use crate::sip::{
     digest::Algorithm,
@@ -55,6 +57,8 @@ pub struct Settings {
     pub behind_proxy: Option<bool>,
     /// Seed the demonstration tenant; loopback only.
     pub demo_data: bool,
+    /// The key that secrets are encrypted with; beside SQLite's database where it is `None`.
+    pub secrets_key: Option<PathBuf>,
     /// The folder of the programs that are offered for download; the one of this program where it is `None`.
     pub downloads: Option<PathBuf>,
 }
@@ -75,6 +79,8 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("SIGHUP, by which the certificate is read anew, cannot be listened to: {0}")]
     Signal(io::Error),
@@ -94,7 +100,7 @@ pub struct Server {
     stopping: watch::Sender<bool>,
     http_side: JoinSet<()>,
     others: JoinSet<()>,
-    key_log: KeyLog,
+    notebook: Notebook,
     store: Store,
 }
 
@@ -107,69 +113,39 @@ impl Server {
         settings.check()?;
         let tls = settings.tls.clone().map(Tls::new).transpose()?;
         let store = Store::open(&settings.database_url).await?;
+        let vault = settings.vault(&store).await?;
         let clock = Clock::system();
         let passwords = Passwords::new();
         let demo = match settings.demo_data {
             true => Some(demo_data::seed(&store, &clock, &passwords).await?),
             false => None,
         };
-        let bind = |side, address| move |source| ServeError::Bind { side, address, source };
         let socket = TcpListener::bind(settings.http).await.map_err(bind("http", settings.http))?;
         let http = settings.own_url(socket.local_addr().map_err(bind("http", settings.http))?);
 
-        let (contacts, orders) = Contacts::new();
         let mut others = JoinSet::new();
-        let notices = match store.postgres() {
-            None => Notices::new(),
-            Some(database) => {
-                let (notices, bridge) = Bridge::new(database.clone());
-                others.spawn(bridge.run());
-                notices
-            }
-        };
-        let mut sip_tls = None;
-        let sip = match (settings.sip, &settings.kamailio) {
-            (None, None) => None,
-            (None, Some(side)) => {
-                others.spawn(side.registrar(&store, &clock, notices.clone())?.run(orders));
-                None
-            }
-            (Some(address), _) => {
-                let digest = settings.sip_digest.clone();
-                let known_as = settings.public_host(address).and_then(|host| host.parse().ok());
-                let server =
-                    SipServer::bind((address, known_as), &store, notices.clone(), &clock, orders, digest).await;
-                let mut server = server.map_err(bind("sip", address))?;
-                if let (Some(address), Some(tls)) = (settings.sip_tls, &tls) {
-                    let listener = TlsListener::bind(address, tls.acceptors()).await;
-                    let served = listener.and_then(|listener| {
-                        sip_tls = Some(listener.local_addr()?);
-                        server.serve_tls(listener)
-                    });
-                    served.map_err(bind("sip-tls", address))?;
-                }
-                let sip = server.local_addr().map_err(bind("sip", address))?;
-                others.spawn(server.run());
-                Some(sip)
-            }
-        };
-
+        let notices = notices(&store, &mut others);
+        let (notebook, writer) = Notebook::new(store.clone(), clock.clone());
+        others.spawn(writer.run());
+        let (contacts, orders) = Contacts::new();
+        let common = (&store, &clock, notices.clone(), notebook.clone());
+        let flow_key = vault.derive("flow tokens");
+        let (sip, sip_tls) = settings.start_sip(common, flow_key, tls.as_ref(), orders, &mut others).await?;
         let (outbox, courier) = Outbox::new(store.clone(), clock.clone(), contacts.clone(), notices.clone());
         others.spawn(courier.run());
-        let (key_log, log_writer) = KeyLog::new(store.clone(), clock.clone());
-        others.spawn(log_writer.run());
         let (stopping, stop) = watch::channel(false);
-        let reach = settings.reach(&http, sip, sip_tls);
         let app = Arc::new(App {
             store: store.clone(),
             clock,
             passwords,
             throttle: Throttle::default(),
+            pace: Pace::default(),
             contacts,
             notices,
             outbox,
-            key_log: key_log.clone(),
-            reach,
+            notebook: notebook.clone(),
+            vault,
+            reach: settings.reach(&http, sip, sip_tls),
             downloads: settings.downloads.clone().or_else(beside_this_program),
             stopping: stop.clone(),
         });
@@ -180,17 +156,29 @@ impl Server {
         }
         let mut http_side = JoinSet::new();
         http_side.spawn(listener::serve(socket, acceptors, http::router(app), stop, listener::Limits::default()));
-        Ok(Self { http, sip, sip_tls, demo, stopping, http_side, others, key_log, store })
+        Ok(Self { http, sip, sip_tls, demo, stopping, http_side, others, notebook, store })
     }
 
     /// Stops accepting, lets what is under way end, closes the database.
     pub async fn stop(mut self) {
         let _ = self.stopping.send(true);
         while self.http_side.join_next().await.is_some() {}
-        self.key_log.flush().await;
+        self.notebook.flush().await;
         self.others.shutdown().await;
         self.store.close().await;
     }
+}
+
+fn bind(side: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> ServeError {
+    move |source| ServeError::Bind { side, address, source }
+}
+
+/// With the other processes on the same PostgreSQL.
+fn notices(store: &Store, others: &mut JoinSet<()>) -> Notices {
+    let Some(database) = store.postgres() else { return Notices::new() };
+    let (notices, bridge) = Bridge::new(database.clone());
+    others.spawn(bridge.run());
+    notices
 }
 
 impl KamailioSide {
@@ -205,6 +193,58 @@ impl KamailioSide {
 }
 
 impl Settings {
+    /// Our own SIP side, with its address and that for TLS, or Kamailio's, or none.
+    async fn start_sip(
+        &self,
+        (store, clock, notices, notebook): (&Store, &Clock, Notices, Notebook),
+        flow_key: Option<[u8; 32]>,
+        tls: Option<&Tls>,
+        orders: mpsc::Receiver<Order>,
+        others: &mut JoinSet<()>,
+    ) -> Result<(Option<SocketAddr>, Option<SocketAddr>), ServeError> {
+        match (self.sip, &self.kamailio) {
+            (None, None) => Ok((None, None)),
+            (None, Some(side)) => {
+                others.spawn(side.registrar(store, clock, notices)?.run(orders));
+                Ok((None, None))
+            }
+            (Some(address), _) => {
+                let known_as = self.public_host(address).and_then(|host| host.parse().ok());
+                let settings = SipSettings { address, known_as, algorithms: self.sip_digest.clone(), flow_key };
+                let server = SipServer::bind(settings, store, clock, (notices, notebook), orders).await;
+                let mut server = server.map_err(bind("sip", address))?;
+                let sip = server.local_addr().map_err(bind("sip", address))?;
+                let sip_tls = match self.sip_tls.zip(tls) {
+                    Some((address, tls)) => {
+                        let listener = TlsListener::bind(address, tls.acceptors()).await;
+                        let served = listener.and_then(|listener| {
+                            let at = listener.local_addr()?;
+                            server.serve_tls(listener).map(|()| at)
+                        });
+                        Some(served.map_err(bind("sip-tls", address))?)
+                    }
+                    None => None,
+                };
+                others.spawn(server.run());
+                Ok((Some(sip), sip_tls))
+            }
+        }
+    }
+
+    /// The key is beside SQLite's database, unless another place is named.
+    async fn vault(&self, store: &Store) -> Result<Vault, ServeError> {
+        if self.secrets_key.is_none() && self.database_url == "sqlite::memory:" {
+            return Ok(Vault::for_now());
+        }
+        let key = self.secrets_key.clone().or_else(|| store::key_beside(&self.database_url));
+        if key.is_none() {
+            tracing::warn!(
+                "the secrets of second factors are stored readable: give --secrets-key FILE, the same on every machine"
+            );
+        }
+        Ok(Vault::open(store, key.as_deref()).await?)
+    }
+
     fn check(&self) -> Result<(), ServeError> {
         let refuse = |sentence: String| Err(ServeError::Settings(sentence));
         if !self.http.ip().is_loopback() && self.tls.is_none() {
@@ -336,6 +376,7 @@ mod tests {
             public_url: None,
             behind_proxy: None,
             demo_data: false,
+            secrets_key: None,
             downloads: None,
         }
     }

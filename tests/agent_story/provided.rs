@@ -1,10 +1,12 @@
 //! The same story at a provider: PostgreSQL, Kamailio and rtpengine in place of SQLite and our own SIP side.
 
 use crate::{
+    process::poll_until,
     story,
-    tms::{Tms, row, select},
+    tms::{Tms, select, until_free},
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Kamailio has nothing to complain of once the story is told.
 fn tell(quiet: bool, story: impl FnOnce(&Tms)) {
@@ -59,10 +61,31 @@ fn a_password_is_good_for_its_own_registration_and_the_relay_carries_the_call() 
         colleague.send(json!({"cmd": "hangup", "call": call}));
         agent.wait(json!({"event": "call", "state": "ended", "ended_by": "remote"}));
 
-        // Signed out, its contact is gone at once.
+        // Kamailio has noted the call, and one is ended from here.
+        let records = |count: usize| {
+            let noted = || tms.ask("GET", "/v1/accounts/acme/call-records", &Value::Null);
+            poll_until(Duration::from_secs(5), || {
+                Some(noted()).filter(|list| list.as_array().map(Vec::len) == Some(count))
+            })
+            .expect("it is noted")
+        };
+        let first = &records(1)[0];
+        assert_eq!((&first["from"], &first["ended_by"]), (&json!("101-acme"), &json!("caller")), "{first}");
+        colleague.send(json!({"cmd": "dial", "to": "100"}));
+        let ringing = agent.wait(json!({"event": "call", "direction": "in", "state": "ringing"}));
+        agent.send(json!({"cmd": "answer", "call": ringing["call"]}));
+        colleague.wait(json!({"event": "call", "state": "connected"}));
+        let live = tms.ask("GET", "/v1/accounts/acme/calls", &Value::Null);
+        assert!(tms.hang_up(live[0]["id"].as_str().expect("a call")).contains("<Status>Success"), "{live}");
+        for phone in [&mut agent, &mut colleague] {
+            phone.wait(json!({"event": "call", "state": "ended", "ended_by": "remote"}));
+        }
+        assert_eq!(records(2)[0]["ended_by"], "tms");
+
+        // Signed out, its contact is gone.
         agent.quit();
         let mut other = tms.agent("other");
-        assert!(row(&mut other, "100-acme-laptop")["in_use"].is_null());
+        until_free(&mut other, "100-acme-laptop");
         other.quit();
         colleague.quit();
     });

@@ -97,22 +97,36 @@ impl Tms {
 
     /// Asks as the operator; the answer's JSON. Anything but a 2xx fails the test.
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, "application/json", method, &body.to_string());
+        serde_json::from_str(&answer).unwrap_or_default()
+    }
+
+    fn post(&self, path: &str, content_type: &str, method: &str, body: &str) -> String {
         let address = self.ready["http"].as_str().and_then(|u| u.strip_prefix("http://")).expect("an address");
         let mut stream = TcpStream::connect(address).expect("connects");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
-        let (token, body) = (&self.operator, body.to_string());
+        let token = &self.operator;
         let length = body.len();
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: tms\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+             Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .expect("writes");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("reads");
         assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-        let body = answer.split_once("\r\n\r\n").expect("a body").1;
-        serde_json::from_str(body).unwrap_or_default()
+        answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
+    }
+
+    /// HangUpChannel of the XML API; its answer.
+    pub fn hang_up(&self, channel: &str) -> String {
+        let key = self.demo("api_key");
+        let request = format!(
+            "<XML><Tenant><Name>acme</Name><Auth>{key}</Auth></Tenant><ActionName>HangUpChannel</ActionName>\
+             <Channel>{channel}</Channel></XML>"
+        );
+        self.post("/Euphoria.Api.aspx", "text/xml", "POST", &request)
     }
 
     /// A softphone that signs in with this user name, password and key.
@@ -201,6 +215,13 @@ fn run(arguments: &[&str]) -> (Process, Value) {
 pub fn select(phone: &mut Phone, name: &str, takeover: bool, state: &str) -> Value {
     phone.send(json!({"cmd": "select", "registration": name, "takeover": takeover}));
     phone.wait(json!({"event": "registration", "name": name, "state": state}))
+}
+
+/// Waits until nobody holds the registration; the list is told anew when that changes.
+pub fn until_free(phone: &mut Phone, name: &str) {
+    while !row(phone, name)["in_use"].is_null() {
+        phone.wait(json!({"event": "registrations"}));
+    }
 }
 
 /// The row of a registration in the list.

@@ -102,10 +102,15 @@ fn every_page_of_an_operator_is_good_in_every_look() {
             "accounts/-/extensions/-/refusals",
             "accounts/-/extensions/-/remove",
             "accounts/-/set-up/-",
+            "accounts/-/extensions/-/registrations/-/label",
+            "accounts/-/calls",
             "accounts/-/api-keys/-/rotate",
+            "accounts/-/api-keys/-/expiry",
             "accounts/-/users/-",
+            "accounts/-/users/-/remove",
             "accounts/-/users/existing",
             "accounts/-/audit",
+            "audit",
             "profile",
         ] {
             assert!(seen.contains(page), "no link leads to {page}: {seen:?}");

@@ -11,6 +11,7 @@ use agent_manager::server::{
     passwords::{self, Passwords},
     secrets,
     store::Store,
+    vault,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -40,6 +41,8 @@ pub enum Admin {
     Password(Operator),
     /// Remove an operator's second factor, where authenticator and recovery codes are lost
     RemoveSecondFactor(Operator),
+    /// Where the secrets key is lost: remove everybody's second factor, which it alone could read; the next start makes a new key
+    LostSecretsKey(Database),
 }
 
 #[derive(Args)]
@@ -60,6 +63,12 @@ impl Admin {
                 let password = Password::new(&operator.username)?;
                 operator.alter(Deed::SetPassword(&password.hash().await?)).await?;
                 password.tell(&operator.username);
+                Ok(())
+            }
+            Self::LostSecretsKey(database) => {
+                let store = Store::open(database.url()?).await?;
+                vault::forget(&store, Clock::system().now_ms()).await?;
+                store.close().await;
                 Ok(())
             }
             Self::RemoveSecondFactor(operator) => operator.alter(Deed::RemoveSecondFactor).await,

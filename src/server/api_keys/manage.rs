@@ -121,14 +121,14 @@ pub struct KeyUse {
 
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedKey>> {
     let access = manager.account(app, tenant, Right::SeeKeys).await?;
-    app.key_log.flush().await;
+    app.notebook.flush().await;
     let found = queries::list(&app.store.within(access.account.id), access.account.id, page).await?;
     Ok(page.of(found, |row| row))
 }
 
 pub async fn read(app: &App, manager: &Manager, tenant: &str, id: i64) -> Answer<ManagedKey> {
     let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
-    app.key_log.flush().await;
+    app.notebook.flush().await;
     queries::by_id(&app.store.within(account.id), account.id, id).await?.ok_or_else(|| unknown(id))
 }
 
@@ -148,6 +148,39 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, tenant: &str, want
     change.concerns = Concerns::Nobody;
     change.commit("create api key", &key.prefix).await?;
     Ok(MadeKey { id, name, tenant: account.account.tenant, prefix: key.prefix, key: key.key })
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct KeyChange {
+    /// It works no more from then on, and sessions that were opened with it end; null: it never expires.
+    #[serde(default, deserialize_with = "input::nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// Gives a key that works another end, or none.
+pub async fn alter(
+    app: &App,
+    manager: &Manager,
+    peer: Peer,
+    (tenant, id): (&str, i64),
+    wanted: KeyChange,
+) -> Answer<ManagedKey> {
+    let account = manager.account(app, tenant, Right::ManageKeys).await?.account;
+    let now = app.clock.now_ms();
+    let Some(end) = wanted.expires_at.map(|end| end.map(Timestamp::as_millisecond)) else {
+        return read(app, manager, tenant, id).await;
+    };
+    if end.is_some_and(|end| end <= now) {
+        return Err(ApiError::invalid("expires_at must lie in the future; to end a key now, revoke it."));
+    }
+    let mut change = Change::begin(app, manager, peer, &account).await?;
+    if !queries::set_expiry(&mut change.tx, account.id, id, end).await? {
+        return Err(ApiError::not_found(format_args!("The API key {id}, or it was revoked: it")));
+    }
+    change.concerns = Concerns::Nobody;
+    change.commit("alter api key", &id.to_string()).await?;
+    queries::by_id(&app.store.within(account.id), account.id, id).await?.ok_or_else(|| unknown(id))
 }
 
 const LONGEST_OVERLAP_MS: i64 = 90 * 24 * 3600 * 1000;

@@ -1,6 +1,5 @@
 //! API keys: named, shown once, stored hashed, their use logged.
 
-mod log;
 pub mod manage;
 mod queries;
 mod routes;
@@ -8,8 +7,9 @@ mod routes;
 mod tests;
 
 pub use self::{
-    log::{KeyLog, LogWriter},
     manage::Scope,
-    queries::{KeyRow, NewKeyRow, create, find, first, forget_uses, must_be_usable, of_extension, revoke, usable},
+    queries::{
+        KeyRow, NewKeyRow, Use, create, find, first, forget_uses, log, must_be_usable, of_extension, revoke, usable,
+    },
     routes::routes,
 };

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{
-    log::Use,
-    manage::{KeyUse, ManagedKey, Scope},
-};
+use super::manage::{KeyUse, ManagedKey, Scope};
 use crate::server::{
     accounts::{self, AccountRow},
     clock,
@@ -186,6 +183,22 @@ pub async fn revoke(connection: &mut Tx, account: i64, key: i64, now: i64) -> Re
         .execute(connection)
         .await?;
     Ok(revoked == 1)
+}
+
+/// False: the account has no such key, or it was revoked.
+pub async fn set_expiry(tx: &mut Tx, account: i64, key: i64, end: Option<i64>) -> Result<bool, sqlx::Error> {
+    let set = query("UPDATE api_key SET expires_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL");
+    Ok(set.bind(end).bind(key).bind(account).execute(tx).await? == 1)
+}
+
+/// One use of a key.
+pub struct Use {
+    pub key: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub address: String,
+    /// `sign-in`, `link`, `xml GetExtensions`, …
+    pub request: String,
 }
 
 /// Logs what keys were used for.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::manage::{self, KeyUse, MadeKey, ManagedKey, NewKey, Rotation};
+use super::manage::{self, KeyChange, KeyUse, MadeKey, ManagedKey, NewKey, Rotation};
 use crate::{
     server::{
         http::{
@@ -23,7 +23,7 @@ use crate::{
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(revoke))
+        .routes(routes!(revoke, alter))
         .routes(routes!(rotate))
         .routes(routes!(uses))
 }
@@ -74,6 +74,21 @@ async fn revoke(
 ) -> Answer<StatusCode> {
     manage::revoke(&app, &manager, peer, &tenant, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give an API key another end, or none
+#[utoipa::path(patch, path = "/v1/accounts/{tenant}/api-keys/{id}", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), ("id" = i64, Path)), request_body = KeyChange,
+    responses((status = 200, body = ManagedKey), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn alter(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, id)): Segments<(String, i64)>,
+    Input(change): Input<KeyChange>,
+) -> Answer<Json<ManagedKey>> {
+    manage::alter(&app, &manager, peer, (&tenant, id), change).await.map(Json)
 }
 
 /// Rotate an API key: give it a new secret

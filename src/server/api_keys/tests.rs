@@ -134,7 +134,7 @@ async fn each_key_has_its_own_room_in_the_log() {
     let operator = h.operator().await;
     h.agent().await;
     let quiet = h.post(KEYS, json!({"name": "Quiet"})).token(&operator).send().await.json["id"].clone();
-    h.app.key_log.flush().await;
+    h.app.notebook.flush().await;
     let many = "INSERT INTO api_key_use (api_key_id, at, address, request)
         SELECT k.id, u.at - n, u.address, u.request
         FROM api_key_use u, api_key k,

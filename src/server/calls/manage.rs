@@ -68,6 +68,7 @@ pub async fn live(app: &App, manager: &Manager, tenant: &str) -> Answer<Vec<Live
 /// The calls that are over, newest first.
 pub async fn past(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<PastCall>> {
     let access = manager.account(app, tenant, Right::SeeCalls).await?;
+    app.notebook.flush().await;
     let found = queries::list(&app.store.within(access.account.id), access.account.id, page).await?;
     Ok(page.of(found, recorded))
 }

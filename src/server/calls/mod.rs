@@ -1,12 +1,10 @@
 //! The account's calls: those in progress, which the SIP side lists ([`super::contacts`]), and the records of those that are
 //! over.
 //!
-//! Our own SIP side hands each to [`Records`], whose [`Recorder`] writes them down a little later, so that the database never
-//! holds a call up; Kamailio writes them itself (`kamailio_called` in the database).
+//! Our own SIP side hands each to the [`super::notebook`], so that the database never holds a call up; Kamailio writes them itself (`kamailio_called` in the database).
 
 pub mod manage;
 mod queries;
-mod recorder;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -15,8 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use queries::{Direction, History, history};
-pub use recorder::{Recorder, Records};
+pub use queries::{Direction, History, history, write};
 pub use routes::routes;
 
 /// A call that is over.

@@ -32,7 +32,11 @@ pub struct History {
     pub limit: i64,
 }
 
-pub(super) async fn write(store: &Store, records: &[CallRecord]) -> Result<(), sqlx::Error> {
+/// Keeps these records.
+pub async fn write(store: &Store, records: &[CallRecord]) -> Result<(), sqlx::Error> {
+    if records.is_empty() {
+        return Ok(());
+    }
     let mut tx = store.begin().await?;
     for record in records {
         query(

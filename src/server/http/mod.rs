@@ -32,18 +32,19 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{ApiError, kind};
 use super::{
-    accounts,
-    api_keys::{self, KeyLog},
-    audit, calls,
+    accounts, api_keys, audit, calls,
     clock::Clock,
     contacts::Contacts,
     extensions, links, logins,
+    notebook::Notebook,
     notices::Notices,
     outbox::Outbox,
+    pace::Pace,
     passwords::{self, Passwords},
     refusals, registrations, second_factor, sessions, setup,
     store::Store,
     throttle::Throttle,
+    vault::Vault,
     web, xml,
 };
 
@@ -54,10 +55,12 @@ pub struct App {
     pub clock: Clock,
     pub passwords: Passwords,
     pub throttle: Throttle,
+    pub pace: Pace,
     pub contacts: Contacts,
     pub notices: Notices,
     pub outbox: Outbox,
-    pub key_log: KeyLog,
+    pub notebook: Notebook,
+    pub vault: Vault,
     pub reach: Reach,
     /// Where the programs lie that are offered for download.
     pub downloads: Option<PathBuf>,

@@ -42,6 +42,8 @@ pub mod kind {
     pub const EDITION: &str = "urn:tms:problem:edition";
     pub const CONFLICT: &str = "urn:tms:problem:conflict";
     pub const REPEATED: &str = "urn:tms:problem:idempotency-key";
+    /// Somebody who is signed in asks faster than anybody needs.
+    pub const TOO_FAST: &str = "urn:tms:problem:too-fast";
     pub const BUSY: &str = "urn:tms:problem:busy";
     pub const SLOW: &str = "urn:tms:problem:timeout";
     pub const FAILED: &str = "urn:tms:problem:failed";
@@ -79,6 +81,12 @@ impl ApiError {
 
     pub fn conflict(kind: &str, detail: impl Into<String>) -> Self {
         Self::refused(StatusCode::CONFLICT, kind, "In conflict", detail)
+    }
+
+    /// Somebody who is signed in asks faster than anybody needs.
+    pub fn too_fast(seconds: u64) -> Self {
+        let detail = "These are more requests than one session may send. Slow down, and go on in a second.";
+        Self::refused(StatusCode::TOO_MANY_REQUESTS, kind::TOO_FAST, "Too fast", detail).retry_after(seconds)
     }
 
     pub fn retry_after(mut self, seconds: u64) -> Self {

@@ -21,17 +21,19 @@ use tower::ServiceExt;
 
 use super::{App, Reach, SipReach, input::Peer, router};
 use crate::server::{
-    api_keys::KeyLog,
     clock::Clock,
     contacts::{Contact, Contacts, Order},
     demo_data::{self, Demo},
     logins::{self, NewLogin},
+    notebook::Notebook,
     notices::Notices,
     outbox::Outbox,
+    pace::Pace,
     passwords::Passwords,
     registry::Registry,
     store::{self, Store},
     throttle::Throttle,
+    vault::Vault,
 };
 
 pub const INSTANCE: &str = "urn:uuid:00000000-0000-4000-8000-000000000001";
@@ -109,10 +111,10 @@ impl Harness {
         let contacts = sip.start();
         let notices = Notices::new();
         let (outbox, courier) = Outbox::new(store.clone(), clock.clone(), contacts.clone(), notices.clone());
-        let (key_log, log_writer) = KeyLog::new(store.clone(), clock.clone());
+        let (notebook, writer) = Notebook::new(store.clone(), clock.clone());
         let mut others = JoinSet::new();
         others.spawn(courier.run());
-        others.spawn(log_writer.run());
+        others.spawn(writer.run());
         let (stop, stopping) = watch::channel(false);
         let reach = Reach {
             url: "https://tms.example".into(),
@@ -129,10 +131,12 @@ impl Harness {
             clock,
             passwords,
             throttle: Throttle::default(),
+            pace: Pace::default(),
             contacts,
             notices,
             outbox,
-            key_log,
+            notebook,
+            vault: Vault::for_now(),
             reach,
             downloads: Some(downloads.path().to_owned()),
             stopping,

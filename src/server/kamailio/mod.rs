@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! phones ── Kamailio ── kamailio_subscriber (view: who may register and call, and as whom)
-//!              │    └── kamailio_location (who holds what; its changes are notices), kamailio_refuse, kamailio_route
+//!              │    └── kamailio_location (who holds what; its changes are notices), kamailio_refuse, kamailio_route,
+//!              │        kamailio_called
 //!              └── JSON-RPC on loopback ── tms (takeover, removal, calls)
 //! ```
 //!
@@ -12,6 +13,8 @@
 mod config;
 mod registrar;
 mod rpc;
+#[cfg(test)]
+mod triggers;
 
 pub use config::{ConfigError, Configuration, Tls};
 pub use registrar::KamailioRegistrar;

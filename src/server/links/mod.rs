@@ -130,7 +130,7 @@ async fn exchange(State(app): State<Arc<App>>, peer: Peer, Input(wanted): Input<
     };
     let login = sessions::login_of(&mut tx, row.try_get("membership_id")?).await?;
     let key = api_keys::of_extension(&mut tx, row.try_get("extension_id")?).await?.ok_or_else(used)?;
-    app.key_log.used(key.id, peer, "link");
+    app.notebook.used(key.id, peer, "link");
     let body = sessions::open(&app, tx, peer, &login, &key, instance_id).await?;
     Ok(Once { body, secrets: &["token"] })
 }

@@ -176,6 +176,9 @@ pub async fn update(
              administrator.",
         ));
     }
+    if change.password.is_some() {
+        not_own(manager, &member)?;
+    }
     if change.password.is_some() || change.name.is_some() || change.email.is_some() {
         may_set_password(manager, &access, &member)?;
     }
@@ -211,6 +214,27 @@ pub async fn update(
     Ok(shown(member))
 }
 
+/// Takes a login off the account: its sessions there end, and its extensions have no owner. One that is on no other account is
+/// removed altogether.
+pub async fn remove(app: &App, manager: &Manager, peer: Peer, tenant: &str, username: &str) -> Answer<()> {
+    let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    let unknown = || ApiError::not_found(format_args!("The login {username}"));
+    let member = queries::member(&mut change.tx, access.account.id, username).await?.ok_or_else(unknown)?;
+    may_give(&access, member.role)?;
+    if member.login == manager.login {
+        return Err(ApiError::conflict(
+            kind::CONFLICT,
+            "You cannot remove your own login, for nobody could be left to undo it; ask another administrator.",
+        ));
+    }
+    let reason = "This login was removed from the account. Whoever manages your TMS can add it again.";
+    change.ended.member(&mut change.tx, member.membership, reason).await?;
+    queries::remove(&mut change.tx, &member).await?;
+    change.concerns = Concerns::Members(Vec::new());
+    change.commit("remove login", &member.username).await
+}
+
 fn switched(member: &MemberRow, on: bool) -> Answer<State> {
     match (on, member.state) {
         (false, _) => Ok(State::Disabled),
@@ -236,6 +260,20 @@ pub fn may_set_password(manager: &Manager, access: &Access, member: &MemberRow) 
     Err(ApiError::forbidden(
         "This login belongs to other accounts too, so only an operator may alter its name, e-mail address or password, or send \
          it a link for a new one.",
+    ))
+}
+
+/// A session that somebody left open must not be enough for a new password.
+///
+/// # Errors
+/// In conflict where it is the caller's own login.
+pub fn not_own(manager: &Manager, member: &MemberRow) -> Answer<()> {
+    if member.login != manager.login {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        kind::CONFLICT,
+        "Your own password is changed with the present one: in your profile, or with POST /v1/manage/password.",
     ))
 }
 

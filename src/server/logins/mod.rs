@@ -8,7 +8,7 @@ mod routes;
 mod tests;
 
 pub use self::{
-    manage::{check_email, check_username, may_set_password},
+    manage::{check_email, check_username, may_set_password, not_own},
     queries::{MemberRow, NewLogin, add_membership, create, member, own, replace_password, set_password},
     routes::routes,
 };

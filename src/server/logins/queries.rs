@@ -139,6 +139,17 @@ pub async fn update(tx: &mut Tx, member: &MemberRow) -> Result<(), sqlx::Error> 
     Ok(())
 }
 
+/// The membership, and the login with it where it has no other; its softphones' sessions have ended.
+pub async fn remove(tx: &mut Tx, member: &MemberRow) -> Result<(), sqlx::Error> {
+    let disown = query("UPDATE extension SET membership_id = NULL WHERE membership_id = $1").bind(member.membership);
+    disown.execute(&mut *tx).await?;
+    query("DELETE FROM membership WHERE id = $1").bind(member.membership).execute(&mut *tx).await?;
+    if member.own {
+        query("DELETE FROM login WHERE id = $1").bind(member.login).execute(tx).await?;
+    }
+    Ok(())
+}
+
 /// A new password ends the sessions of those who knew the old one.
 pub async fn set_password(tx: &mut Tx, login: i64, hash: &str) -> Result<(), sqlx::Error> {
     query("UPDATE login SET password_hash = $1 WHERE id = $2").bind(hash).bind(login).execute(&mut *tx).await?;

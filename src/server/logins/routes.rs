@@ -23,7 +23,7 @@ use crate::{
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(update))
+        .routes(routes!(update, remove))
         .routes(routes!(add_member))
         .routes(routes!(remove_second_factor))
 }
@@ -89,6 +89,23 @@ async fn update(
     Input(change): Input<LoginChange>,
 ) -> Answer<Json<ManagedLogin>> {
     Ok(Json(manage::update(&app, &manager, peer, &tenant, &username, change).await?))
+}
+
+/// Take a login off the account
+///
+/// Its sessions there end, and its extensions have no owner. One that is on no other account is removed altogether.
+#[utoipa::path(delete, path = "/v1/accounts/{tenant}/logins/{username}", tag = "manage", security(("bearer" = [])),
+    params(("tenant" = String, Path), ("username" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+async fn remove(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, username)): Segments<(String, String)>,
+) -> Answer<StatusCode> {
+    manage::remove(&app, &manager, peer, &tenant, &username).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Remove a login's second factor

@@ -32,6 +32,7 @@ pub struct ShownRefusal {
 /// The last refusals of an extension's registrations, newest first.
 pub async fn of_extension(app: &App, manager: &Manager, tenant: &str, number: &str) -> Answer<Vec<ShownRefusal>> {
     let (access, extension) = manager.extension(app, tenant, number, Right::SeeExtensions).await?;
+    app.notebook.flush().await;
     let rows = queries::of_extension(&app.store.within(access.account.id), extension.id).await?;
     let shown = |row: queries::RefusalRow| {
         // A word of a newer version, which shares the database, says at least what it is about.

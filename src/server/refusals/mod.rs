@@ -1,12 +1,10 @@
 //! Why won't it register? The last refusals of each registration, in words.
 //!
-//! Our own SIP side hands each one to [`Refusals`], whose [`Recorder`] writes them down a little later, so that a flood costs
-//! neither answers nor the database; Kamailio writes its own by `kamailio_refuse` (migrations/postgres/0004). A
+//! Our own SIP side hands each one to the [`super::notebook`], so that a flood costs neither answers nor the database; Kamailio writes its own by `kamailio_refuse` (migrations/postgres/0004). A
 //! refused sign-in of Agent Manager is noted beside them.
 
 mod manage;
 mod queries;
-mod recorder;
 mod routes;
 mod sign_in;
 #[cfg(test)]
@@ -16,9 +14,9 @@ mod why;
 use std::net::IpAddr;
 
 pub use manage::{ShownRefusal, of_extension};
-pub use recorder::{Recorder, Refusals};
+pub use queries::write;
 pub use routes::routes;
-pub use sign_in::note_sign_in;
+pub use sign_in::{RefusedSignIn, note_sign_in};
 pub use why::Why;
 
 /// One refusal, as the SIP side saw it.

@@ -1,13 +1,29 @@
 //! Queries about refusals.
 
-use super::{Note, Why};
+use std::collections::HashMap;
+
+use super::{
+    Note, Why,
+    sign_in::{self, RefusedSignIn},
+};
 use crate::server::store::{Row, Store, Tx, query};
 
 /// Kept for each registration.
 const KEPT: i64 = 20;
 
 /// Writes these down, each with how often it came.
-pub async fn write(store: &Store, notes: impl IntoIterator<Item = (Note, i64)>, now: i64) -> Result<(), sqlx::Error> {
+pub async fn write(
+    store: &Store,
+    mut notes: HashMap<Note, i64>,
+    sign_ins: HashMap<RefusedSignIn, i64>,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    for (refused, times) in sign_ins {
+        notes.extend(sign_in::notes(store, &refused).await?.into_iter().map(|note| (note, times)));
+    }
+    if notes.is_empty() {
+        return Ok(());
+    }
     let mut tx = store.begin().await?;
     for (note, times) in notes {
         if let Some((registration, why)) = place(&mut tx, &note).await? {

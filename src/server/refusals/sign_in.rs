@@ -1,43 +1,55 @@
-//! Agent Manager's sign-in, refused to a login that has proved itself: for each extension that it owns in the key's account.
+//! Agent Manager's sign-in, refused: for each extension that the login owns in the key's account.
 
 use std::net::IpAddr;
 
-use super::{Note, Why, queries};
-use crate::server::{http::App, store::query};
+use super::{Note, Why};
+use crate::server::{
+    http::App,
+    store::{Row, Store, query},
+};
 
-/// Notes a refusal of this kind, where it is one to be mended at the extension. What cannot be noted is no reason to refuse
-/// anything else.
-pub async fn note_sign_in(app: &App, address: IpAddr, account: i64, login: i64, kind: &str) {
-    let Some(why) = Why::of_sign_in(kind) else { return };
-    if let Err(error) = write(app, address, account, login, why).await {
-        tracing::warn!(%error, "a refused sign-in could not be noted");
+/// A sign-in with a good API key that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RefusedSignIn {
+    pub address: IpAddr,
+    /// The key's.
+    pub account: i64,
+    /// As it was typed; it need not exist.
+    pub username: String,
+    pub why: Why,
+}
+
+/// Notes a refusal of this kind, where it is one to be mended at the extension.
+pub fn note_sign_in(app: &App, address: IpAddr, account: i64, username: &str, kind: &str) {
+    if let Some(why) = Why::of_sign_in(kind) {
+        let username = username.trim().to_lowercase().chars().take(100).collect();
+        app.notebook.refused_sign_in(RefusedSignIn { address, account, username, why });
     }
 }
 
-async fn write(app: &App, address: IpAddr, account: i64, login: i64, why: Why) -> Result<(), sqlx::Error> {
+/// As one of each primary registration that the login owns.
+pub(super) async fn notes(store: &Store, refused: &RefusedSignIn) -> Result<Vec<Note>, sqlx::Error> {
+    let RefusedSignIn { address, account, username, why } = refused;
     let primaries = query(
-        "SELECT a.realm, r.name, l.username
+        "SELECT a.realm, r.name
          FROM registration r
          JOIN extension e ON e.id = r.extension_id
          JOIN membership m ON m.id = e.membership_id
          JOIN login l ON l.id = m.login_id
          JOIN account a ON a.id = e.account_id
-         WHERE e.account_id = $1 AND m.login_id = $2 AND r.slot = 0",
+         WHERE e.account_id = $1 AND l.username = $2 AND r.slot = 0",
     );
-    let rows = primaries.bind(account).bind(login).fetch_all(&app.store.within(account)).await?;
-    let mut notes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let username: String = row.try_get("username")?;
-        let note = Note {
+    let rows = primaries.bind(*account).bind(username).fetch_all(&store.within(*account)).await?;
+    let note = |row: &Row| {
+        Ok(Note {
             realm: row.try_get("realm")?,
             registration: row.try_get("name")?,
             detail: username.clone(),
-            username,
-            why,
-            address,
+            username: username.clone(),
+            why: *why,
+            address: *address,
             device: "Agent Manager".to_owned(),
-        };
-        notes.push((note, 1));
-    }
-    queries::write(&app.store, notes, app.clock.now_ms()).await
+        })
+    };
+    rows.iter().map(note).collect()
 }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{Note, Refusals, Why};
-use crate::server::http::testing::Harness;
+use super::{Note, Why};
+use crate::server::{http::testing::Harness, notebook::Notebook};
 
 const PATH: &str = "/v1/accounts/acme/extensions/100/refusals";
 
@@ -20,10 +20,10 @@ fn note(registration: &str, username: &str, why: Why, detail: &str) -> Note {
 }
 
 async fn record(h: &Harness, notes: impl IntoIterator<Item = Note>) {
-    let (refusals, recorder) = Refusals::new(h.app.store.clone(), h.app.clock.clone());
-    notes.into_iter().for_each(|note| refusals.note(note));
-    drop(refusals);
-    recorder.run().await;
+    let (notebook, writer) = Notebook::new(h.app.store.clone(), h.app.clock.clone());
+    notes.into_iter().for_each(|note| notebook.refused(note));
+    drop(notebook);
+    writer.run().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::tms::wire::problem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
     WrongSecret,
-    /// No such digest user; [`super::Recorder`] looks whether one of the three below is nearer to the truth.
+    /// No such digest user; [`super::write`] looks whether one of the three below is nearer to the truth.
     UnknownUser,
     Disabled,
     /// No lasting SIP password was made.
@@ -27,10 +27,14 @@ pub enum Why {
     LoginDisabled,
     /// Agent Manager's sign-in, with an API key that is not the extension's.
     KeyNotEnabled,
+    /// Agent Manager's sign-in, with a password that is not the login's.
+    LoginPassword,
+    /// Agent Manager's sign-in, after too many such passwords from one address.
+    LoginAttempts,
 }
 
 /// As they are stored, by Kamailio too.
-const STORED: [(Why, &str); 14] = [
+const STORED: [(Why, &str); 16] = [
     (Why::WrongSecret, "wrong_secret"),
     (Why::UnknownUser, "unknown_user"),
     (Why::Disabled, "disabled"),
@@ -45,6 +49,8 @@ const STORED: [(Why, &str); 14] = [
     (Why::LoginPending, "login_pending"),
     (Why::LoginDisabled, "login_disabled"),
     (Why::KeyNotEnabled, "key_not_enabled"),
+    (Why::LoginPassword, "login_password"),
+    (Why::LoginAttempts, "login_attempts"),
 ];
 
 impl Why {
@@ -63,6 +69,8 @@ impl Why {
             problem::LOGIN_DISABLED => Some(Self::LoginDisabled),
             problem::API_KEY_NOT_ENABLED => Some(Self::KeyNotEnabled),
             problem::ACCOUNT_DISABLED => Some(Self::Disabled),
+            problem::WRONG_CREDENTIALS => Some(Self::LoginPassword),
+            problem::TOO_MANY_ATTEMPTS => Some(Self::LoginAttempts),
             _ => None,
         }
     }
@@ -112,6 +120,13 @@ impl Why {
             Self::KeyNotEnabled => format!(
                 "{detail} signed in with an API key that is not enabled on this extension. Choose the key under API key and \
                  press Update."
+            ),
+            Self::LoginPassword => format!(
+                "Agent Manager was given a password that is not {detail}'s. Type it anew there; a link sets another one."
+            ),
+            Self::LoginAttempts => format!(
+                "Too many sign-ins as {detail} failed from this address, so the next ones were not looked at. Wait five minutes and \
+                 type the right password in Agent Manager."
             ),
             Self::Banned => format!(
                 "Too many wrong passwords for {detail} came from this address, so it was not heard for a minute. Correct the \

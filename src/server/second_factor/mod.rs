@@ -25,6 +25,7 @@ use super::{
     logins, secrets,
     sessions::{self, Concerns, Login, Manager, Right},
     store::Tx,
+    vault,
 };
 
 /// Recovery codes of a login, each of 50 random bits and good once.
@@ -66,12 +67,13 @@ pub async fn standing(app: &App, login: i64) -> Answer<Standing> {
 pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
     let secret = match queries::read(&app.store, manager.login).await? {
         Some(factor) if factor.on => return Err(already_on()),
-        Some(factor) => factor.secret,
+        Some(factor) => secret_of(app, manager.login, &factor)?,
         None => {
             let mut bytes = [0; 20];
             rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
             let secret = Secret::from(bytes.to_vec()).to_base32();
-            queries::offer(&app.store, manager.login, &secret).await?;
+            let sealed = app.vault.seal(&vault::second_factor(manager.login), &secret);
+            queries::offer(&app.store, manager.login, &sealed).await?;
             secret
         }
     };
@@ -89,7 +91,7 @@ pub async fn confirm(app: &App, manager: &Manager, peer: Peer, code: &str) -> An
         Some(factor) => factor,
         None => return Err(ApiError::conflict(kind::CONFLICT, "Begin anew: there is no secret to confirm.")),
     };
-    let step = step_of(app, &factor.secret, code)?.ok_or_else(wrong_code)?;
+    let step = step_of(app, &secret_of(app, manager.login, &factor)?, code)?.ok_or_else(wrong_code)?;
     let mut tx = app.store.begin().await?;
     if !queries::turn_on(&mut tx, manager.login, step, app.clock.now_ms()).await? {
         return Err(already_on());
@@ -131,6 +133,21 @@ pub async fn turn_off(app: &App, manager: &Manager, peer: Peer, password: &str) 
     record(app, &mut tx, manager, peer, "turn second factor off").await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whoever removes somebody else's shows first that it is not a session left open.
+///
+/// # Errors
+/// With what is wrong about the password; after too many, when to return.
+pub async fn prove(app: &App, manager: &Manager, peer: Peer, password: &str) -> Answer<()> {
+    let proved = sessions::authenticate(app, peer, &manager.username, password).await;
+    proved.map(drop).map_err(|error| match error {
+        // Not 401: the session goes on.
+        ApiError::Refused(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
+            ApiError::invalid("password: this is not your password.")
+        }
+        error => error,
+    })
 }
 
 /// Removes somebody else's, who has lost the authenticator and the recovery codes.
@@ -222,11 +239,16 @@ fn unauthorized(detail: &str) -> ApiError {
 /// Whether this code is good now; it is not good again.
 async fn check(app: &App, login: i64, code: &str) -> Answer<bool> {
     let Some(factor) = queries::read(&app.store, login).await?.filter(|f| f.on) else { return Ok(true) };
-    if let Some(step) = step_of(app, &factor.secret, code)? {
+    if let Some(step) = step_of(app, &secret_of(app, login, &factor)?, code)? {
         return Ok(queries::take_step(&app.store, login, step).await?);
     }
     let code = code.trim().to_lowercase().replace([' ', '-'], "");
     Ok(queries::take_recovery_code(&app.store, login, &secrets::hash(&code)).await?)
+}
+
+/// In base 32.
+fn secret_of(app: &App, login: i64, factor: &queries::Factor) -> Answer<String> {
+    app.vault.unseal(&vault::second_factor(login), &factor.secret).ok_or_else(broken)
 }
 
 /// The step whose code this is, of the present one and its neighbours.

@@ -6,7 +6,7 @@ use crate::server::{
 };
 
 pub struct Factor {
-    /// Base 32.
+    /// As it is stored: sealed by the vault.
     pub secret: String,
     /// A code of it was seen.
     pub on: bool,

@@ -10,13 +10,17 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::queries::{self, Session};
+use super::{
+    managing,
+    queries::{self, Session},
+};
 use crate::{
     server::{
         http::{
             App,
             problem::{Answer, ApiError, kind},
         },
+        pace::Caller,
         secrets,
         store::Store,
     },
@@ -32,8 +36,7 @@ impl FromRequestParts<Arc<App>> for Agent {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let now = app.clock.now_ms();
         let session = queries::session(&app.store, &secrets::hash(must_have_token(parts)?), now).await?;
-        let good = session.filter(|s| s.enabled && s.expires_at > now);
-        good.map(Self).ok_or_else(|| {
+        let good = session.filter(|s| s.enabled && s.expires_at > now).ok_or_else(|| {
             ApiError::refused(
                 StatusCode::UNAUTHORIZED,
                 problem::SESSION_ENDED,
@@ -41,7 +44,9 @@ impl FromRequestParts<Arc<App>> for Agent {
                 "This session has ended: it expired, was signed out, or the login, account or API key was disabled. Sign in \
                  again.",
             )
-        })
+        })?;
+        app.pace.take(Caller::Agent(good.id), now).map_err(ApiError::too_fast)?;
+        Ok(Self(good))
     }
 }
 
@@ -105,10 +110,13 @@ impl Manager {
     /// Whoever this token was given to; one that was made for a browser's cookie is not taken as a bearer token, nor the other
     /// way round.
     pub async fn of_token(app: &App, token: &str, carrier: Carrier) -> Answer<Self> {
-        let manager = queries::manager(&app.store, &secrets::hash(token), app.clock.now_ms()).await?;
-        manager
+        let now = app.clock.now_ms();
+        let manager = managing::manager(&app.store, &secrets::hash(token), now).await?;
+        let manager = manager
             .filter(|m| m.carrier == carrier)
-            .ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))
+            .ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))?;
+        app.pace.take(Caller::Manager(manager.session), now).map_err(ApiError::too_fast)?;
+        Ok(manager)
     }
 }
 

@@ -4,7 +4,7 @@
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{caller::Agent, queries::IDLE_MS};
+use super::{caller::Agent, managing::IDLE_MS};
 use crate::server::{
     api_keys,
     contacts::{Contacts, Undone},
@@ -119,6 +119,15 @@ impl Ended {
         .fetch_all(&mut *tx)
         .await?;
         for row in rows {
+            self.sessions.push((row.try_get("id")?, reason.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Ends every softphone's session of a login on one account.
+    pub async fn member(&mut self, tx: &mut Tx, membership: i64, reason: &'static str) -> Result<(), sqlx::Error> {
+        let rows = query("DELETE FROM session WHERE membership_id = $1 RETURNING id").bind(membership);
+        for row in rows.fetch_all(&mut *tx).await? {
             self.sessions.push((row.try_get("id")?, reason.to_owned()));
         }
         Ok(())

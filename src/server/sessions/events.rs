@@ -18,6 +18,7 @@ use crate::{
     server::{
         http::{App, listener::stopped, problem::Answer},
         notices::Notice,
+        pace::{Caller, Stream},
         registrations,
     },
     tms::wire::Problem,
@@ -29,14 +30,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What changes, as it changes
 ///
 /// Server-sent events: `registrations` (the list of `GET /v1/me/registrations` changed; read it again) and `session` (it
-/// ended, with the `reason`; the last event). A first `registrations` comes at once, for what changed before.
+/// ended, with the `reason`; the last event). A first `registrations` comes at once, for what changed before. A session has ten
+/// streams at a time; another one ends the oldest.
 #[utoipa::path(get, path = "/v1/me/events", tag = "softphone", security(("bearer" = [])),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem)))]
 pub async fn events(State(app): State<Arc<App>>, agent: Agent) -> Answer<impl IntoResponse> {
     // Subscribed before the names are read, so that nothing falls in between.
     let notices = app.notices.subscribe();
     let names = registrations::names(&app.store.within(agent.0.account.id), &agent.0).await?;
-    let listener = Listener { stopping: app.stopping.clone(), app, agent, notices, names, state: Phase::First };
+    let (stopping, stream) = (app.stopping.clone(), app.pace.stream(Caller::Agent(agent.0.id)));
+    let listener = Listener { stopping, stream, app, agent, notices, names, state: Phase::First };
     let events = stream::unfold(listener, |mut listener| async {
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
@@ -49,6 +52,7 @@ struct Listener {
     agent: Agent,
     notices: broadcast::Receiver<Notice>,
     stopping: watch::Receiver<bool>,
+    stream: Stream,
     /// Registrations that the agent sees.
     names: HashSet<String>,
     state: Phase,
@@ -82,6 +86,7 @@ impl Listener {
                     }
                 }
                 () = &mut expiry => return Some(self.ended("Your session has expired. Sign in again.")),
+                () = self.stream.ended() => return None,
                 () = stopped(&mut self.stopping) => return None,
             }
         }

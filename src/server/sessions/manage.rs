@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::{
     caller::{Carrier, Manager},
-    queries::{self, Login, NewManaging},
+    managing::{self, NewManaging},
+    queries::Login,
     sign_in::{authenticate, overtaken},
 };
 use crate::server::{
@@ -60,7 +61,7 @@ pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device
         expires_at: now + LIFETIME_MS,
     };
     let mut tx = app.store.begin().await?;
-    if !queries::add_managing(&mut tx, &session, &login.password_hash, PER_LOGIN - 1).await? {
+    if !managing::add(&mut tx, &session, &login.password_hash, PER_LOGIN - 1).await? {
         return Err(overtaken());
     }
     audit::record_own(&mut tx, app, (login.id, &login.username), peer, "sign in to manage").await?;
@@ -69,6 +70,6 @@ pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device
 }
 
 pub async fn sign_out(app: &App, manager: &Manager) -> Answer<()> {
-    queries::end_managing(&app.store, manager.login, manager.session).await?;
+    managing::end(&app.store, manager.login, manager.session).await?;
     Ok(())
 }

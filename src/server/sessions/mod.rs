@@ -6,6 +6,7 @@ mod caller;
 mod end;
 mod events;
 pub mod manage;
+mod managing;
 pub mod own;
 mod queries;
 mod routes;

@@ -9,6 +9,7 @@ use super::{
     caller::Manager,
     end::{self, Concerns, Ended},
     manage::{self, ManageSession},
+    managing,
     queries::{self, State},
     sign_in::{authenticate, overtaken},
 };
@@ -81,7 +82,7 @@ pub async fn enable(app: &App, manager: &Manager, peer: Peer, tenant: &str) -> A
 
 /// The sessions of the login that is signed in, newest first.
 pub async fn sessions(app: &App, manager: &Manager) -> Answer<Vec<OwnSession>> {
-    Ok(queries::own_sessions(&app.store, manager.login, manager.session, app.clock.now_ms()).await?)
+    Ok(managing::of_login(&app.store, manager.login, manager.session, app.clock.now_ms()).await?)
 }
 
 /// Ends one of them.
@@ -90,7 +91,7 @@ pub async fn end_session(app: &App, manager: &Manager, id: &str) -> Answer<()> {
     let (kind, number) = id.split_once('-').ok_or_else(unknown)?;
     let number: i64 = number.parse().map_err(|_| unknown())?;
     if kind != SOFTPHONE {
-        let ended = queries::end_managing(&app.store, manager.login, number).await?;
+        let ended = managing::end(&app.store, manager.login, number).await?;
         return if ended { Ok(()) } else { Err(unknown()) };
     }
     if !queries::owns(&app.store, manager.login, number).await? {

@@ -19,7 +19,7 @@ use crate::{
         outbox, refusals, secrets,
         store::Tx,
     },
-    tms::wire::{Me, Session, SignIn, User, problem},
+    tms::wire::{Extension, Me, Session, SignIn, User, problem},
 };
 
 /// A softphone signs in once and goes on by itself; its session ends by sign-out or by those who manage.
@@ -33,12 +33,18 @@ const PER_LOGIN: i64 = 50;
 /// A softphone signs in with user name, password and API key.
 pub async fn sign_in(app: &App, peer: Peer, api_key: &str, wanted: &SignIn) -> Answer<Session> {
     let instance_id = instance_id(&wanted.instance_id)?;
-    let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
-    let key = api_keys::find(&app.store, api_key, app.clock.now_ms()).await?.ok_or_else(|| unknown_key(api_key))?;
-    app.key_log.used(key.id, peer, "sign-in");
-    let opened = open(app, app.store.begin().await?, peer, &login, &key, instance_id).await;
-    if let Err(ApiError::Refused(problem)) = &opened {
-        refusals::note_sign_in(app, peer.ip(), key.account.id, login.id, &problem.kind).await;
+    let login = authenticate(app, peer, &wanted.username, &wanted.password).await;
+    let key = api_keys::find(&app.store, api_key, app.clock.now_ms()).await?;
+    let opened = match (login, &key) {
+        (Ok(login), Some(key)) => {
+            app.notebook.used(key.id, peer, "sign-in");
+            open(app, app.store.begin().await?, peer, &login, key, instance_id).await
+        }
+        (Ok(_), None) => Err(unknown_key(api_key)),
+        (Err(error), _) => Err(error),
+    };
+    if let (Err(ApiError::Refused(problem)), Some(key)) = (&opened, &key) {
+        refusals::note_sign_in(app, peer.ip(), key.account.id, &wanted.username, &problem.kind);
     }
     opened
 }
@@ -80,6 +86,40 @@ pub async fn open(
     key: &KeyRow,
     instance_id: String,
 ) -> Answer<Session> {
+    let (membership, extensions) = admit(app, &mut tx, login, key).await?;
+    let token = secrets::session_token();
+    let now = app.clock.now_ms();
+    let session = NewSession {
+        token_hash: secrets::hash(&token),
+        membership,
+        api_key: key.id,
+        instance_id,
+        address: peer.ip().to_string(),
+        created_at: now,
+        expires_at: now + LIFETIME_MS,
+    };
+    if !queries::add(&mut tx, &session, &login.password_hash).await? {
+        return Err(overtaken());
+    }
+    let account = Some(key.account.id);
+    audit::record_in(&mut tx, app, account, &login.username, peer, "sign in softphone", &login.username).await?;
+    let mut ended = Ended::default();
+    for surplus in queries::surplus(&mut tx, membership, PER_INSTALLATION, PER_LOGIN).await? {
+        ended.session(&mut tx, surplus, "You have signed in many times since. Sign in again.").await?;
+    }
+    let letter = outbox::post(&mut tx, ended, now).await?;
+    tx.commit().await?;
+    app.outbox.send(letter).await;
+    let user = User { name: login.name.clone() };
+    let me = Me { user, account: key.account.account.clone(), extensions };
+    Ok(Session { token, expires_at: clock::from_ms(now + LIFETIME_MS), me })
+}
+
+/// The membership that signs in, and its extensions on which the key is enabled.
+///
+/// # Errors
+/// Which of the reasons keeps it out.
+async fn admit(app: &App, tx: &mut Tx, login: &Login, key: &KeyRow) -> Answer<(i64, Vec<Extension>)> {
     let forbidden = |kind, title, detail: String| ApiError::refused(StatusCode::FORBIDDEN, kind, title, detail);
     let not_enabled = || {
         forbidden(
@@ -93,7 +133,7 @@ pub async fn open(
     if let Some(reason) = key.refused(Scope::Agent, app.clock.now_ms()) {
         return Err(forbidden(problem::API_KEY_UNKNOWN, "API key not accepted", reason.into()));
     }
-    let membership = queries::membership(&mut tx, login.id, key.account.id).await?.ok_or_else(not_enabled)?;
+    let membership = queries::membership(&mut *tx, login.id, key.account.id).await?.ok_or_else(not_enabled)?;
     if !membership.account_enabled {
         let detail = account_disabled(&membership.account_name);
         return Err(forbidden(problem::ACCOUNT_DISABLED, "Account disabled", detail));
@@ -110,36 +150,11 @@ pub async fn open(
         }
         State::Disabled => return Err(forbidden(problem::LOGIN_DISABLED, "Login disabled", DISABLED.into())),
     }
-    let extensions = queries::extensions(&mut tx, membership.id, key.id).await?;
+    let extensions = queries::extensions(&mut *tx, membership.id, key.id).await?;
     if extensions.is_empty() {
         return Err(not_enabled());
     }
-    let token = secrets::session_token();
-    let now = app.clock.now_ms();
-    let session = NewSession {
-        token_hash: secrets::hash(&token),
-        membership: membership.id,
-        api_key: key.id,
-        instance_id,
-        address: peer.ip().to_string(),
-        created_at: now,
-        expires_at: now + LIFETIME_MS,
-    };
-    if !queries::add(&mut tx, &session, &login.password_hash).await? {
-        return Err(overtaken());
-    }
-    let account = Some(key.account.id);
-    audit::record_in(&mut tx, app, account, &login.username, peer, "sign in softphone", &login.username).await?;
-    let mut ended = Ended::default();
-    for surplus in queries::surplus(&mut tx, membership.id, PER_INSTALLATION, PER_LOGIN).await? {
-        ended.session(&mut tx, surplus, "You have signed in many times since. Sign in again.").await?;
-    }
-    let letter = outbox::post(&mut tx, ended, now).await?;
-    tx.commit().await?;
-    app.outbox.send(letter).await;
-    let user = User { name: login.name.clone() };
-    let me = Me { user, account: key.account.account.clone(), extensions };
-    Ok(Session { token, expires_at: clock::from_ms(now + LIFETIME_MS), me })
+    Ok((membership.id, extensions))
 }
 
 /// `+sip.instance` of an installation: a URN (RFC 5626 §4.1).

@@ -17,7 +17,7 @@ use crate::{
             input::{self, Peer},
             problem::{Answer, ApiError, kind},
         },
-        logins::{self, NewLogin, check_email, check_username, may_set_password},
+        logins::{self, NewLogin, check_email, check_username, may_set_password, not_own},
         registrations, secrets,
         sessions::{Access, Concerns, Manager, Right, Role},
     },
@@ -122,6 +122,7 @@ pub async fn invite(app: &App, manager: &Manager, peer: Peer, tenant: &str, user
     let unknown = || ApiError::not_found(format_args!("The login {username}"));
     let member = logins::member(&mut change.tx, access.account.id, username).await?.ok_or_else(unknown)?;
     may_set_password(manager, &access, &member)?;
+    not_own(manager, &member)?;
     let code = secrets::password();
     let now = app.clock.now_ms();
     let new = queries::NewInvitation {
@@ -198,6 +199,7 @@ async fn owner(
     let member = logins::member(&mut change.tx, access.account.id, username).await?;
     let member = member.ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))?;
     may_set_password(manager, access, &member)?;
+    not_own(manager, &member)?;
     Ok((member.membership, Person { username: member.username, name: member.name, email: member.email }))
 }
 

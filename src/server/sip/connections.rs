@@ -14,9 +14,21 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// Connections at a time; one more takes the place of the one that was silent longest.
-const MAX_CONNECTIONS: usize = 1_000;
-/// Of them from one address, where a site's phones may all stand; one more takes the place of that address's most silent.
-const MAX_FROM_ONE: usize = 250;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    all: usize,
+    /// Of them from one address, where a site's phones may all stand; one more takes the place of that address's most silent.
+    from_one: usize,
+}
+
+impl Limits {
+    /// For a process that may have so many files open: three quarters for devices, a quarter of these for one address.
+    pub fn of(open_files: usize) -> Self {
+        let all = (open_files / 4 * 3).clamp(64, 100_000);
+        Self { all, from_one: all / 4 }
+    }
+}
+
 const PATIENCE: Patience = Patience {
     first: Duration::from_secs(10),
     // Longer than the longest registration.
@@ -50,6 +62,7 @@ struct Connection {
 
 /// All connections. Dropping it closes them.
 pub struct Connections {
+    limits: Limits,
     open: HashMap<Flow, Connection>,
     /// Counts connections and messages: names the former, orders the latter.
     ticks: u64,
@@ -59,8 +72,8 @@ pub struct Connections {
 
 impl Connections {
     /// What they say goes to `incoming`.
-    pub fn new(incoming: mpsc::Sender<Incoming>) -> Self {
-        Self { open: HashMap::new(), ticks: 0, tasks: JoinSet::new(), incoming }
+    pub fn new(limits: Limits, incoming: mpsc::Sender<Incoming>) -> Self {
+        Self { limits, open: HashMap::new(), ticks: 0, tasks: JoinSet::new(), incoming }
     }
 
     /// A device connected; `tls` where a handshake is to come first. The connections that ended for it: another of its address,
@@ -70,9 +83,9 @@ impl Connections {
         while self.tasks.try_join_next().is_some() {}
         let mut ended: Vec<Flow> = self.drop_connection(flow).into_iter().collect();
         let ip = flow.remote.ip();
-        if self.open.keys().filter(|open| open.remote.ip() == ip).count() >= MAX_FROM_ONE {
+        if self.open.keys().filter(|open| open.remote.ip() == ip).count() >= self.limits.from_one {
             ended.extend(self.evict(Some(ip)));
-        } else if self.open.len() >= MAX_CONNECTIONS {
+        } else if self.open.len() >= self.limits.all {
             ended.extend(self.evict(None));
         }
         stream::prepare(&stream);

@@ -10,7 +10,7 @@ use crate::sip::{
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 
-/// The key that signs; new at every start, which ends the calls that a restart interrupts.
+/// The key that signs. One that is the same after a restart lets the requests of running calls go on finding their way.
 pub struct FlowTokens {
     key: [u8; BLOCK],
 }
@@ -23,6 +23,13 @@ const SIGNATURE: usize = 10;
 impl FlowTokens {
     pub fn new(entropy: &mut Entropy) -> Self {
         Self { key: std::array::from_fn(|_| entropy.u32() as u8) }
+    }
+
+    /// With a key that was stored: shorter than a block, it is filled up with zeros (RFC 2104 §3).
+    pub fn with_key(stored: [u8; 32]) -> Self {
+        let mut key = [0; BLOCK];
+        key[..32].copy_from_slice(&stored);
+        Self { key }
     }
 
     /// Lower-case hexadecimal, which needs no escaping in a URI.
@@ -96,6 +103,10 @@ mod tests {
     #[test]
     fn a_token_opens_for_its_call_only() {
         let tokens = FlowTokens::new(&mut Entropy::from_seed(1));
+        let stored = FlowTokens::with_key([7; 32]);
+        let flow = Flow { transport: Transport::Udp, remote: ([10, 0, 0, 12], 5060).into() };
+        let after_a_restart = FlowTokens::with_key([7; 32]);
+        assert_eq!(after_a_restart.open(&stored.seal(flow, "call-1"), "call-1"), Some(flow));
         let other_key = FlowTokens::new(&mut Entropy::from_seed(2));
         for (transport, remote) in [(Transport::Udp, "10.0.0.12:5060"), (Transport::Tcp, "[2001:db8::1]:40000")] {
             let flow = Flow { transport, remote: remote.parse().expect("a valid address") };

@@ -285,11 +285,17 @@ impl Pbx {
     /// `<sip:TOKEN@tms.example:5060;transport=udp;lr>`
     fn record_route(&self, flow: Flow, call_id: &str) -> String {
         let token = self.tokens.seal(flow, call_id);
-        let port = self.tls_port.filter(|_| flow.transport == Transport::Tls).unwrap_or(self.address.port());
-        let mut uri = SipUri::new(Some(&token), self.known_as.clone(), Some(port));
-        uri.set_param("transport", Some(flow.transport.uri_name()));
+        let mut uri = self.own_uri(&token, flow);
         uri.set_param("lr", None);
         NameAddr::new(Uri::Sip(uri)).to_string()
+    }
+
+    /// Us, as whoever is at the end of this flow reaches us.
+    pub(super) fn own_uri(&self, user: &str, flow: Flow) -> SipUri {
+        let port = self.tls_port.filter(|_| flow.transport == Transport::Tls).unwrap_or(self.address.port());
+        let mut uri = SipUri::new(Some(user), self.known_as.clone(), Some(port));
+        uri.set_param("transport", Some(flow.transport.uri_name()));
+        uri
     }
 
     fn is_us(&self, uri: &SipUri) -> bool {

@@ -33,7 +33,7 @@ mod server;
 #[cfg(test)]
 mod torture;
 
-pub use server::{SipServer, TlsListener};
+pub use server::{SipServer, SipSettings, TlsListener};
 
 #[cfg(test)]
 mod tests;

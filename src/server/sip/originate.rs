@@ -12,7 +12,11 @@
 //!  |---BYE------------------>|
 //! ```
 
-use super::{location::Aor, pbx::Pbx, reply::reply};
+use super::{
+    location::{Aor, Contact},
+    pbx::Pbx,
+    reply::reply,
+};
 use crate::{
     server::{contacts::Call, registry::RingGroup},
     sip::{
@@ -45,14 +49,13 @@ pub struct Wanted {
     pub realm: String,
     /// As it is listed while the extension rings.
     pub call: Call,
-    /// Where the extension's devices are.
-    pub devices: Vec<(Flow, Uri)>,
+    /// Where the extension's devices are, and our Contact for each.
+    pub devices: Vec<(Flow, Uri, String)>,
     /// The extension, and what its device is to dial.
     pub extension: Uri,
     pub destination: Uri,
-    /// Our tag, and the host and port that devices know us by.
+    /// Ours.
     pub tag: String,
-    pub contact: SipUri,
 }
 
 /// By Call-ID.
@@ -64,7 +67,6 @@ struct Origination {
     realm: String,
     call: Call,
     destination: Uri,
-    contact: SipUri,
     /// INVITEs that have had no final response.
     pending: Vec<Branch>,
     phase: Phase,
@@ -75,20 +77,24 @@ struct Origination {
 struct Branch {
     client: ClientTransactionId,
     flow: Flow,
+    contact: String,
     invite: Request,
 }
 
 #[derive(Debug)]
 enum Phase {
     Ringing,
-    /// A device has answered `branch` and is dialling.
-    Dialling {
-        branch: Branch,
-        dialog: Dialog,
-        refer: ClientTransactionId,
-    },
+    Dialling(Box<Dialling>),
     /// Only the ends of cancelled branches are awaited.
     Over,
+}
+
+/// A device has answered `branch` and is dialling.
+#[derive(Debug)]
+struct Dialling {
+    branch: Branch,
+    dialog: Dialog,
+    refer: ClientTransactionId,
 }
 
 impl Pbx {
@@ -107,7 +113,11 @@ impl Pbx {
         let number = &group.extension.number;
         let holder = |name: &String| self.location.holder(now, &Aor { realm: realm.to_owned(), name: name.clone() });
         let contacts = group.registrations.iter().filter_map(holder);
-        let devices: Vec<_> = contacts.map(|held| (held.binding.flow, held.binding.uri.clone())).collect();
+        let device = |held: &Contact| {
+            let contact = NameAddr::new(Uri::Sip(self.own_uri("tms", held.binding.flow))).to_string();
+            (held.binding.flow, held.binding.uri.clone(), contact)
+        };
+        let devices: Vec<_> = contacts.map(device).collect();
         if devices.is_empty() {
             return Err(format!("No device of extension {number} is online, so none can ring."));
         }
@@ -128,7 +138,6 @@ impl Pbx {
             extension: address(number),
             destination: address(destination),
             tag: self.entropy.tag(),
-            contact: SipUri::new(Some("tms"), self.known_as.clone(), Some(self.address.port())),
         };
         self.originations.begin(now, &mut self.endpoint, wanted);
         self.run(now);
@@ -143,21 +152,24 @@ impl Originations {
     /// Why not, as a sentence.
     pub fn admit(&self, realm: &str) -> Result<(), String> {
         if self.0.len() >= MAX || self.0.values().filter(|o| o.realm == realm).count() >= MAX_OF_REALM {
-            return Err("Too many calls are being begun at once. Try again when some of them have been answered.".into());
+            return Err(
+                "Too many calls are being begun at once. Try again when some of them have been answered.".into()
+            );
         }
         Ok(())
     }
 
     /// The devices ring. There is at least one.
     pub fn begin(&mut self, now: Instant, endpoint: &mut Endpoint, wanted: Wanted) {
-        let invite = |(flow, device): &(Flow, Uri)| {
-            let invite = invite(&wanted, *flow, device);
-            Branch { client: endpoint.send_request(now, *flow, invite.clone()), flow: *flow, invite }
+        let invite = |(flow, device, contact): &(Flow, Uri, String)| {
+            let invite = invite(&wanted, *flow, device, contact);
+            let client = endpoint.send_request(now, *flow, invite.clone());
+            Branch { client, flow: *flow, contact: contact.clone(), invite }
         };
         let pending = wanted.devices.iter().map(invite).collect();
-        let Wanted { realm, call, destination, contact, .. } = wanted;
+        let Wanted { realm, call, destination, .. } = wanted;
         let (phase, gives_up) = (Phase::Ringing, now + RINGS);
-        self.0.insert(call.id.clone(), Origination { realm, call, destination, contact, pending, phase, gives_up });
+        self.0.insert(call.id.clone(), Origination { realm, call, destination, pending, phase, gives_up });
     }
 
     /// A response, if it is to a request of ours that matters. Whether it was.
@@ -186,8 +198,8 @@ impl Originations {
     pub fn handle_request(&mut self, now: Instant, endpoint: &mut Endpoint, request: &Request) -> Option<Response> {
         let id = DialogId::of_request(request)?;
         let origination = self.0.get_mut(&id.call_id)?;
-        let Phase::Dialling { dialog, .. } = &origination.phase else { return None };
-        if *dialog.id() != id {
+        let Phase::Dialling(dialling) = &origination.phase else { return None };
+        if *dialling.dialog.id() != id {
             return None;
         }
         let answer = match request.method {
@@ -263,7 +275,7 @@ impl Originations {
 impl Origination {
     fn owns(&self, client: ClientTransactionId) -> bool {
         let dialling = match &self.phase {
-            Phase::Dialling { branch, refer, .. } => branch.client == client || *refer == client,
+            Phase::Dialling(dialling) => dialling.branch.client == client || dialling.refer == client,
             Phase::Ringing | Phase::Over => false,
         };
         dialling || self.pending.iter().any(|branch| branch.client == client)
@@ -277,11 +289,11 @@ impl Origination {
         response: &Response,
     ) {
         let Some(at) = self.pending.iter().position(|branch| branch.client == client) else {
-            if let Phase::Dialling { branch, dialog, .. } = &self.phase
-                && branch.client == client
+            if let Phase::Dialling(dialling) = &self.phase
+                && dialling.branch.client == client
             {
                 // Its 2xx again: the ACK was lost (RFC 3261 §13.2.2.4).
-                acknowledge(now, endpoint, branch, dialog);
+                acknowledge(now, endpoint, &dialling.branch, &dialling.dialog);
             }
             return;
         };
@@ -299,19 +311,19 @@ impl Origination {
         }
         let mut refer = dialog.request(Method::REFER);
         refer.headers.push("Refer-To", NameAddr::new(self.destination.clone()).to_string());
-        refer.headers.push("Contact", contact(&self.contact, branch.flow));
+        refer.headers.push("Contact", branch.contact.as_str());
         let refer = endpoint.send_request(now, branch.flow, refer);
         self.gives_up = now + DIALS;
-        self.phase = Phase::Dialling { branch, dialog, refer };
+        self.phase = Phase::Dialling(Box::new(Dialling { branch, dialog, refer }));
     }
 
     fn handle_failure(&mut self, now: Instant, endpoint: &mut Endpoint, client: ClientTransactionId) {
         self.pending.retain(|branch| branch.client != client);
         match &self.phase {
             // It cannot be told to dial.
-            Phase::Dialling { refer, .. } if *refer == client => self.end(now, endpoint, ENDED),
+            Phase::Dialling(dialling) if dialling.refer == client => self.end(now, endpoint, ENDED),
             Phase::Ringing => self.handle_loss(),
-            Phase::Dialling { .. } | Phase::Over => {}
+            Phase::Dialling(_) | Phase::Over => {}
         }
     }
 
@@ -325,14 +337,14 @@ impl Origination {
         for branch in &self.pending {
             endpoint.cancel(now, branch.client, Some(reason));
         }
-        if let Phase::Dialling { branch, dialog, .. } = &mut self.phase {
-            bye(now, endpoint, branch.flow, dialog, reason);
+        if let Phase::Dialling(dialling) = &mut self.phase {
+            bye(now, endpoint, dialling.branch.flow, &mut dialling.dialog, reason);
         }
         self.phase = Phase::Over;
     }
 }
 
-fn invite(wanted: &Wanted, flow: Flow, device: &Uri) -> Request {
+fn invite(wanted: &Wanted, flow: Flow, device: &Uri, contact: &str) -> Request {
     let mut from = NameAddr::new(wanted.destination.clone());
     from.display = Some(format!("Call to {}", wanted.call.to));
     from.set_param("tag", Some(&wanted.tag));
@@ -341,7 +353,7 @@ fn invite(wanted: &Wanted, flow: Flow, device: &Uri) -> Request {
     headers.push("To", NameAddr::new(wanted.extension.clone()).to_string());
     headers.push("Call-ID", wanted.call.id.as_str());
     headers.push("CSeq", "1 INVITE");
-    headers.push("Contact", contact(&wanted.contact, flow));
+    headers.push("Contact", contact);
     headers.push("Allow", ALLOW);
     headers.push("Content-Type", "application/sdp");
     // Nothing is to be heard until the device has dialled (RFC 3264 §5.1); port 9 takes nothing.
@@ -350,13 +362,6 @@ fn invite(wanted: &Wanted, flow: Flow, device: &Uri) -> Request {
         "v=0\r\no=- 1 1 IN {family} {none}\r\ns=-\r\nc=IN {family} {none}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 8\r\na=inactive\r\n"
     );
     Request { method: Method::INVITE, uri: device.clone(), headers, body: body.into_bytes() }
-}
-
-/// Us, by the transport that the device is reached by.
-fn contact(us: &SipUri, flow: Flow) -> String {
-    let mut us = us.clone();
-    us.set_param("transport", Some(flow.transport.uri_name()));
-    NameAddr::new(Uri::Sip(us)).to_string()
 }
 
 fn acknowledge(now: Instant, endpoint: &mut Endpoint, branch: &Branch, dialog: &Dialog) {

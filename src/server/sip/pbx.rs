@@ -157,6 +157,11 @@ impl Pbx {
         self.endpoint.set_local(Transport::Tls, (self.address.ip(), port).into());
     }
 
+    /// The key of flow tokens, the same after a restart; without it they are good until then.
+    pub fn set_flow_key(&mut self, key: [u8; 32]) {
+        self.tokens = FlowTokens::with_key(key);
+    }
+
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
         self.endpoint.handle_message(now, flow, message);
         self.run(now);

@@ -1,7 +1,7 @@
 //! The sockets around [`Pbx`]: moves bytes, time, the store's answers and the HTTP side's orders in and out.
 
 use super::{
-    connections::{Connections, Incoming},
+    connections::{Connections, Incoming, Limits},
     keeper::{Keeper, Kept},
     location::Aor,
     pbx::{Output, Pbx, QueryId},
@@ -9,11 +9,10 @@ use super::{
 };
 use crate::{
     server::{
-        calls::Records,
         clock::Clock,
         contacts::{Contact, Order},
+        notebook::Notebook,
         notices::{Notice, Notices},
-        refusals::Refusals,
         registry::Registry,
         store::Store,
     },
@@ -75,6 +74,19 @@ impl TlsListener {
     }
 }
 
+/// Where the SIP side is and how it is spoken to.
+#[derive(Debug)]
+pub struct SipSettings {
+    /// UDP and TCP; the system chooses where its port is 0.
+    pub address: SocketAddr,
+    /// How devices know it, where not by its address.
+    pub known_as: Option<Host>,
+    /// What digest offers, the preferred first.
+    pub algorithms: Vec<Algorithm>,
+    /// See [`Pbx::set_flow_key`].
+    pub flow_key: Option<[u8; 32]>,
+}
+
 /// The registrar and proxy on its sockets.
 pub struct SipServer {
     udp: UdpSocket,
@@ -85,30 +97,26 @@ pub struct SipServer {
     pbx: Pbx,
     registry: Registry,
     keeper: Keeper,
-    refusals: Refusals,
-    records: Records,
+    notebook: Notebook,
     notices: Notices,
     orders: mpsc::Receiver<Order>,
     answers: JoinSet<(QueryId, Result<Facts, String>)>,
-    /// They run beside, and end with this.
-    _recorders: JoinSet<()>,
 }
 
 impl SipServer {
-    /// Binds UDP and TCP on the same port; the system chooses where `address` has port 0. Devices know it as `known_as`, else
-    /// by its address, where that is unspecified by the one this machine reaches the network with. Digest offers
-    /// `algorithms`, the preferred first. Who was registered before is so again.
+    /// Binds UDP and TCP on the same port. Devices know it as it is told, else by its address, where that is unspecified by the
+    /// one this machine reaches the network with. Who was registered before is so again.
     ///
     /// # Errors
     /// Where a socket cannot be had, or the database does not answer.
     pub async fn bind(
-        (address, known_as): (SocketAddr, Option<Host>),
+        settings: SipSettings,
         store: &Store,
-        notices: Notices,
         clock: &Clock,
+        (notices, notebook): (Notices, Notebook),
         orders: mpsc::Receiver<Order>,
-        algorithms: Vec<Algorithm>,
     ) -> io::Result<Self> {
+        let SipSettings { address, known_as, algorithms, flow_key } = settings;
         let (udp, listener) = bind_pair(address).await?;
         let announced = SocketAddr::new(reachable_ip(address).await?, udp.local_addr()?.port());
         let (sender, incoming) = mpsc::channel(QUEUED_MESSAGES);
@@ -117,29 +125,25 @@ impl SipServer {
         if let Some(host) = known_as {
             pbx.set_known_as(host);
         }
+        if let Some(key) = flow_key {
+            pbx.set_flow_key(key);
+        }
         for (aor, saved) in Keeper::read(store, now, wall).await.map_err(io::Error::other)? {
             pbx.restore(now, &aor, saved);
         }
-        let (refusals, recorder) = Refusals::new(store.clone(), clock.clone());
-        let mut recording = JoinSet::new();
-        recording.spawn(recorder.run());
-        let (records, recorder) = Records::new(store.clone());
-        recording.spawn(recorder.run());
         Ok(Self {
             udp,
             listener,
             tls: None,
-            connections: Connections::new(sender),
+            connections: Connections::new(Limits::of(open_files()), sender),
             incoming,
             pbx,
             registry: Registry::new(store.clone(), clock.clone()),
             keeper: Keeper::new(store.clone()),
-            refusals,
-            records,
+            notebook,
             notices,
             orders,
             answers: JoinSet::new(),
-            _recorders: recording,
         })
     }
 
@@ -319,8 +323,8 @@ impl SipServer {
                     let expires = saved.contact.as_ref().map_or_else(clock_now, |contact| contact.expires);
                     self.keeper.keep(aor, Kept { expires_at: self.pbx.wall(expires), saved, with_hold: hold });
                 }
-                Output::Refused(note) => self.refusals.note(note),
-                Output::Over(record) => self.records.keep(record),
+                Output::Refused(note) => self.notebook.refused(note),
+                Output::Over(record) => self.notebook.over(record),
                 Output::Changed(aor) => {
                     self.notices.publish(Notice::Holder { realm: aor.realm, registration: aor.name });
                 }
@@ -333,6 +337,13 @@ impl SipServer {
 #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
 fn clock_now() -> Instant {
     Instant::now()
+}
+
+/// How many files this process may have open (RLIMIT_NOFILE), as Linux tells it; where it does not, what is usual.
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(1024)
 }
 
 async fn bind_pair(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {

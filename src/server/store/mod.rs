@@ -11,7 +11,12 @@ mod query;
 #[cfg(test)]
 pub mod testing;
 
-use std::{io, path::Path, str::FromStr, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool,
@@ -148,6 +153,13 @@ impl Tx {
 async fn fence(tx: &mut sqlx::Transaction<'static, Postgres>, account: i64) -> Result<(), sqlx::Error> {
     let set = sqlx::query("SELECT set_config('tms.account', $1, TRUE)").bind(account.to_string());
     set.execute(&mut **tx).await.map(drop)
+}
+
+/// Where the secrets key of a database in a file is: `tms.db.key` beside `tms.db`.
+pub fn key_beside(url: &str) -> Option<PathBuf> {
+    let mut key = file(url)?.as_os_str().to_owned();
+    key.push(".key");
+    Some(key.into())
 }
 
 fn is_postgres(url: &str) -> bool {

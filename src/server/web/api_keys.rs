@@ -1,5 +1,7 @@
 //! API Manager: API logins, each a name with a key that is shown once; what each was used for.
 
+mod expiry;
+
 use std::sync::Arc;
 
 use axum::{Router, extract::State, response::Response, routing::get};
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::server::{
     accounts::manage as accounts,
-    api_keys::manage::{self, KeyUse, MadeKey, ManagedKey, NewKey, Rotation, Scope},
+    api_keys::manage::{self, KeyChange, KeyUse, MadeKey, ManagedKey, NewKey, Rotation, Scope},
     http::{
         App,
         input::{Asked, Peer, Segments},
@@ -32,6 +34,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/accounts/{tenant}/api-keys/new", get(new).post(create))
         .route("/accounts/{tenant}/api-keys/{id}", get(history))
         .route("/accounts/{tenant}/api-keys/{id}/rotate", get(ask_rotate).post(rotate))
+        .route("/accounts/{tenant}/api-keys/{id}/expiry", get(expiry::page).post(expiry::alter))
         .route("/accounts/{tenant}/api-keys/{id}/revoke", get(ask_revoke).post(revoke))
 }
 
@@ -164,7 +167,7 @@ async fn create(
     Segments(tenant): Segments<String>,
     Form(given): Form<Given>,
 ) -> Answer<Response> {
-    let expires_at = match parts::refused(expiry(&app, &signed, &tenant, &given.expires_at).await)? {
+    let expires_at = match parts::refused(end_of_day(&app, &signed, &tenant, &given.expires_at).await)? {
         Ok(expires_at) => expires_at,
         Err(refusal) => return form(&app, &signed, &tenant, &given, Some(&refusal)).await,
     };
@@ -176,7 +179,7 @@ async fn create(
 }
 
 /// The end of the last day on which the key is to work, in the account's time zone; none was typed: it never expires.
-async fn expiry(app: &App, signed: &Signed, tenant: &str, day: &str) -> Answer<Option<Timestamp>> {
+async fn end_of_day(app: &App, signed: &Signed, tenant: &str, day: &str) -> Answer<Option<Timestamp>> {
     if day.trim().is_empty() {
         return Ok(None);
     }
@@ -246,6 +249,7 @@ fn history_page(
     let path = format!("{}/{}", Section::ApiKeys.of(tenant), key.id);
     let actions = html! {
         @if managed && key.revoked_at.is_none() {
+            a.button href={ (path) "/expiry" } data-dialog { "Change last day" }
             a.button href={ (path) "/rotate" } data-dialog { "Rotate" }
             a.button href={ (path) "/revoke" } data-dialog { "Revoke" }
         }

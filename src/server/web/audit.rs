@@ -35,11 +35,7 @@ pub async fn page(
 }
 
 /// For operators: every account's, and what is of none.
-pub async fn of_all(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Asked(asked): Asked<Page>,
-) -> Answer<Response> {
+pub async fn of_all(State(app): State<Arc<App>>, signed: Signed, Asked(asked): Asked<Page>) -> Answer<Response> {
     let asked = parts::short(asked);
     let entries = audit::list_all(&app, &signed.manager, &asked).await?;
     Ok(signed.page(Section::AllAudit, Section::AllAudit.title(), &shown("/audit", &entries, &asked, true)))

@@ -16,6 +16,7 @@ use super::visitor::Signed;
 use crate::server::{
     http::{App, input::Segments, listener::stopped, problem::Answer},
     notices::Notice,
+    pace::{Caller, Stream as Place},
     sessions::Right,
 };
 
@@ -29,14 +30,15 @@ pub async fn events(
     Segments(tenant): Segments<String>,
 ) -> Answer<impl IntoResponse> {
     let access = signed.manager.account(&app, &tenant, Right::SeeExtensions).await?;
-    let changes = changes(&app, access.account.realm().to_owned());
+    let stream = app.pace.stream(Caller::Manager(signed.manager.session));
+    let changes = changes(&app, access.account.realm().to_owned(), stream);
     Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-fn changes(app: &App, realm: String) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+fn changes(app: &App, realm: String, place: Place) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let (notices, stopping) = (app.notices.subscribe(), app.stopping.clone());
     let end = Box::pin(tokio::time::sleep(LONGEST));
-    stream::unfold((notices, stopping, end), move |(mut notices, mut stopping, mut end)| {
+    stream::unfold((notices, stopping, end, place), move |(mut notices, mut stopping, mut end, mut place)| {
         let realm = realm.clone();
         async move {
             loop {
@@ -44,6 +46,7 @@ fn changes(app: &App, realm: String) -> impl Stream<Item = Result<Event, Infalli
                     notice = notices.recv() => notice,
                     () = stopped(&mut stopping) => return None,
                     () = &mut end => return None,
+                    () = place.ended() => return None,
                 };
                 match notice {
                     Ok(Notice::Registrations { realm: changed, .. } | Notice::Holder { realm: changed, .. })
@@ -52,7 +55,7 @@ fn changes(app: &App, realm: String) -> impl Stream<Item = Result<Event, Infalli
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 }
-                return Some((Ok(Event::default().event("changed").data("yes")), (notices, stopping, end)));
+                return Some((Ok(Event::default().event("changed").data("yes")), (notices, stopping, end, place)));
             }
         }
     })

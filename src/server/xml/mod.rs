@@ -27,6 +27,7 @@ use super::{
         input::{LARGEST_BODY, Peer},
         problem::ApiError,
     },
+    pace::Caller,
 };
 
 /// Why a request is refused, as a sentence.
@@ -81,7 +82,7 @@ async fn carry_out(app: &App, peer: Peer, body: &Bytes) -> Result<Markup, XmlErr
     let request = XmlRequest::read(body)?;
     let key = authenticate(app, peer, &request).await?;
     let action = Action::read(&request)?;
-    app.key_log.used(key.id, peer, format!("xml {}", request.action));
+    app.notebook.used(key.id, peer, format!("xml {}", request.action));
     actions::carry_out(app, &key, action).await
 }
 
@@ -103,6 +104,11 @@ async fn authenticate(app: &App, peer: Peer, request: &XmlRequest) -> Result<Key
     }
     if !key.account.enabled {
         return Err(XmlError::refused("This account is disabled. Your provider can enable it again."));
+    }
+    if app.pace.take(Caller::Key(key.id), app.clock.now_ms()).is_err() {
+        return Err(XmlError::refused(
+            "These are more requests than one key may send. Slow down, and go on in a second.",
+        ));
     }
     Ok(key)
 }

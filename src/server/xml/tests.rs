@@ -47,7 +47,11 @@ async fn answers() {
         ),
         ("GetSimpleSipStatus", "<UserName>100-acme</UserName>", vec!["<Registered>true</Registered>"]),
         ("GetSimpleSipStatus", "<UserName>101-acme</UserName>", vec!["<Registered>false</Registered>"]),
-        ("GetFullSipStatus", "<UserName> 100-acme </UserName>", vec!["<Since>2027-01-15T07:43:20Z</Since>", "<Latency>23</Latency>"]),
+        (
+            "GetFullSipStatus",
+            "<UserName> 100-acme </UserName>",
+            vec!["<Since>2027-01-15T07:43:20Z</Since>", "<Latency>23</Latency>"],
+        ),
     ] {
         let answer = ask(&h, action, fields).await;
         for part in parts {
@@ -145,7 +149,7 @@ async fn a_history_is_asked_for_in_full() {
 async fn guessing_keys_is_slowed_and_use_is_logged() {
     let h = Harness::new().await;
     ask(&h, "GetExtensions", "").await;
-    h.app.key_log.flush().await;
+    h.app.notebook.flush().await;
     let logged: String = query("SELECT request FROM api_key_use").scalar(&h.app.store).await.expect("one");
     assert_eq!(logged, "xml GetExtensions");
     let mut last = String::new();

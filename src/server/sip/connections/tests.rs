@@ -4,6 +4,8 @@ use super::*;
 use crate::sip::flow::Transport;
 use tokio::net::TcpListener;
 
+const LIMITS: Limits = Limits { all: 40, from_one: 10 };
+
 fn on_runtime<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(test)
@@ -24,14 +26,14 @@ fn a_full_table_closes_the_longest_silent_and_one_address_gets_a_part_of_it() {
     on_runtime(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (sender, _incoming) = mpsc::channel(1);
-        let mut connections = Connections::new(sender);
+        let mut connections = Connections::new(LIMITS, sender);
         let mut kept = Vec::new();
-        for port in 1..=MAX_FROM_ONE + 1 {
+        for port in 1..=LIMITS.from_one + 1 {
             let (near, far) = connect(&listener).await;
             kept.push(near);
             let ended = connections.add(far, flow(9, port), None);
             // The first one has said something, so the second is the most silent.
-            let expected = if port > MAX_FROM_ONE { vec![flow(9, 2)] } else { vec![] };
+            let expected = if port > LIMITS.from_one { vec![flow(9, 2)] } else { vec![] };
             assert_eq!(ended, expected, "{port}");
             if port == 1 {
                 assert!(connections.heard(Peer { flow: flow(9, 1), serial: connections.ticks }));
@@ -40,7 +42,7 @@ fn a_full_table_closes_the_longest_silent_and_one_address_gets_a_part_of_it() {
         let (near, far) = connect(&listener).await;
         kept.push(near);
         assert_eq!(connections.add(far, flow(8, 1), None), [], "another address has its own part");
-        assert_eq!(connections.open.len(), MAX_FROM_ONE + 1);
+        assert_eq!(connections.open.len(), LIMITS.from_one + 1);
     });
 }
 
@@ -49,7 +51,7 @@ fn a_late_word_of_an_older_connection_is_not_the_newer_ones() {
     on_runtime(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (sender, _incoming) = mpsc::channel(1);
-        let mut connections = Connections::new(sender);
+        let mut connections = Connections::new(LIMITS, sender);
         let (_near, far) = connect(&listener).await;
         assert_eq!(connections.add(far, flow(9, 1), None), []);
         let older = Peer { flow: flow(9, 1), serial: connections.ticks };
@@ -60,4 +62,13 @@ fn a_late_word_of_an_older_connection_is_not_the_newer_ones() {
         assert!(connections.send(newer.flow, b"still open".to_vec()));
         assert!(connections.heard(newer) && connections.closed(newer) && !connections.closed(newer));
     });
+}
+
+#[test]
+fn the_limits_follow_what_the_process_may_open() {
+    for (open_files, all, from_one) in
+        [(0, 64, 16), (1024, 768, 192), (65_536, 49_152, 12_288), (usize::MAX, 100_000, 25_000)]
+    {
+        assert_eq!(Limits::of(open_files), Limits { all, from_one });
+    }
 }

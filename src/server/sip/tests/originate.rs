@@ -18,7 +18,11 @@ fn ringing() -> (Bench, [(At, Heard); 2], String) {
     let mut bench = Bench::new();
     let phones = [bench.desk(), bench.laptop()];
     let channel = originate(&mut bench).expect("they ring");
-    let heard = phones.map(|at| (at, bench.heard_request(at).expect("it rings")));
+    let heard = phones.map(|at| {
+        let (server, invite) = bench.heard_request(at).expect("it rings");
+        bench.answer(at, server, &invite, 180);
+        (at, (server, invite))
+    });
     (bench, heard, channel)
 }
 
@@ -103,9 +107,6 @@ fn each_way_that_it_comes_to_nothing_ends_it() {
     assert_at_rest(&mut bench);
     // Nobody answers.
     let (mut bench, phones, _) = ringing();
-    for (at, (server, invite)) in &phones {
-        bench.answer(*at, *server, invite, 180);
-    }
     bench.advance(Duration::from_secs(61));
     for (at, (server, invite)) in &phones {
         assert!(bench.phones[*at].heard.iter().any(|event| matches!(event, Event::Cancelled { .. })));

@@ -1,6 +1,13 @@
 //! Real sockets: what arrives in pieces, what is no SIP, who connects and says nothing useful.
 
-use crate::server::{clock::Clock, contacts::Contacts, notices::Notices, sip::SipServer, store::Store};
+use crate::server::{
+    clock::Clock,
+    contacts::Contacts,
+    notebook::Notebook,
+    notices::Notices,
+    sip::{SipServer, SipSettings},
+    store::Store,
+};
 use crate::sip::digest::Algorithm;
 use std::net::SocketAddr;
 use tokio::{
@@ -15,9 +22,9 @@ async fn serve() -> (SocketAddr, JoinSet<()>) {
     let clock = Clock::system();
     let (_, orders) = Contacts::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = SipServer::bind((any, None), &store, Notices::new(), &clock, orders, vec![Algorithm::MD5])
-        .await
-        .expect("sockets");
+    let settings = SipSettings { address: any, known_as: None, algorithms: vec![Algorithm::MD5], flow_key: None };
+    let (notebook, _) = Notebook::new(store.clone(), clock.clone());
+    let server = SipServer::bind(settings, &store, &clock, (Notices::new(), notebook), orders).await.expect("sockets");
     let address = server.local_addr().expect("an address");
     let mut task = JoinSet::new();
     task.spawn(server.run());

@@ -158,7 +158,10 @@ pub fn state(enabled: bool, registrations: &[ManagedRegistration], roomy: bool) 
                 span.dot.go {}
                 span.two-lines {
                     "Registered"
-                    span.weak { (parts::device(&one.device)) @if roomy { " · " span.number { (one.address) } } }
+                    span.weak { (parts::device(&one.device)) @if roomy {
+                        " · " span.number { (one.address) }
+                        @if let Some(took) = one.latency_ms { " · latency " span.number { (took) " ms" } }
+                    } }
                 }
             },
             (true, several) => span.state { span.dot.go {} span.two-lines { "Registered" span.weak { (several.len()) " devices" } } },

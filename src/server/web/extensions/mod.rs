@@ -2,6 +2,7 @@
 
 mod api_key;
 mod details;
+mod label;
 mod list;
 mod ready;
 mod refusals;
@@ -45,6 +46,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route(&at("/registrations/new"), get(registrations::new).post(registrations::create))
         .route(&at("/registrations/{name}"), post(registrations::update))
         .route(&at("/registrations/{name}/state"), post(registrations::switch))
+        .route(&at("/registrations/{name}/label"), get(label::page).post(label::update))
         .route(&at("/registrations/{name}/remove"), get(registrations::ask_remove).post(registrations::remove))
         .route(&at("/tms-admin"), get(tms_admin::page))
         .route(&at("/tms-admin/create"), get(tms_admin::new).post(tms_admin::create))

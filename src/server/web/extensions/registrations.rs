@@ -116,7 +116,10 @@ fn row(open: &Open, registration: &ManagedRegistration, form_token: &str) -> Mar
                 }
             }
             td.actions {
-                @if open.managed() { (switch_form(&path, registration, form_token)) }
+                @if open.managed() {
+                    a.button.quiet.slim href={ (path) "/label" } data-dialog { "Label" span.hidden-text { " of " (registration.name) } }
+                    (switch_form(&path, registration, form_token))
+                }
                 @if !primary && open.managed() {
                     a.button.quiet.slim href={ (path) "/remove" } data-dialog { "Remove" span.hidden-text { " " (registration.name) } }
                 }

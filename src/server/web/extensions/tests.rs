@@ -32,6 +32,9 @@ async fn extensions_are_listed_searched_and_added() {
     assert!(found.has("Chris Colleague") && !found.has("Alex Agent"), "{}", found.text());
     assert!(browser.open(&format!("{LIST}?search=%3Cb%3E")).await.has("Nothing found"));
 
+    let open = browser.open(&format!("{LIST}/100")).await;
+    assert!(open.has("10.0.0.12:5060 · latency 23 ms"), "{}", open.text());
+
     let added = add(&browser, "102", "New & <desk>").await;
     assert_eq!(added.path, format!("{LIST}/102"));
     assert!(added.has("Extension 102 was added") && added.has("102 New & <desk>"), "{}", added.text());

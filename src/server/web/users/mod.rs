@@ -1,7 +1,10 @@
 //! Users: who has a login on the account, as what, and whether it works.
 
 mod existing;
+mod leave;
 mod one;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -41,6 +44,11 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/accounts/{tenant}/users/{username}", get(one::page).post(one::update))
         .route("/accounts/{tenant}/users/{username}/state", post(one::switch))
         .route("/accounts/{tenant}/users/{username}/link", post(one::send_link))
+        .route(
+            "/accounts/{tenant}/users/{username}/second-factor",
+            get(leave::ask_second_factor).post(leave::remove_second_factor),
+        )
+        .route("/accounts/{tenant}/users/{username}/remove", get(leave::ask_remove).post(leave::remove))
 }
 
 async fn page(

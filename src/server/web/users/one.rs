@@ -35,7 +35,7 @@ pub async fn page(
     shown(&app, &signed, &tenant, &login, None).await
 }
 
-async fn read(app: &App, signed: &Signed, tenant: &str, username: &str) -> Answer<ManagedLogin> {
+pub(super) async fn read(app: &App, signed: &Signed, tenant: &str, username: &str) -> Answer<ManagedLogin> {
     let login = manage::read(app, &signed.manager, tenant, username).await?;
     login.ok_or_else(|| ApiError::not_found(format_args!("The user {username}")))
 }
@@ -63,7 +63,7 @@ async fn shown(
         }
         (parts::trouble(refusal, &["name", "email"]))
         (details(&access, &path, login, person, &form_token, refusal))
-        (way_in(&path, login, person, &form_token))
+        (way_in(&path, login, person, login.username == signed.manager.username, &form_token))
     };
     Ok(at(signed, &access, &login.name, refusal, &body))
 }
@@ -104,36 +104,61 @@ fn details(
     }
 }
 
-/// Password and state.
-fn way_in(path: &str, login: &ManagedLogin, person: bool, form_token: &str) -> Markup {
+/// Password, second factor and state; of one's own login they are looked after in the profile.
+fn way_in(path: &str, login: &ManagedLogin, person: bool, own: bool, form_token: &str) -> Markup {
+    html! {
+        div.card.pad {
+            h2 { "Sign-in" }
+            @if own {
+                p.small.weak { "This is your own login: " a href="/profile" { "your profile" } " has its password and second factor." }
+            } @else {
+                @if person { (way_back_in(path, login, form_token)) }
+                (way_out(path, login, form_token))
+            }
+        }
+    }
+}
+
+/// For who has lost the password, or what shows the codes.
+fn way_back_in(path: &str, login: &ManagedLogin, form_token: &str) -> Markup {
+    html! {
+        form method="post" action={ (path) "/link" } {
+            (parts::hidden_once(form_token))
+            div.row {
+                button type="submit" { "Make a link to set a new password" }
+                span.small.weak { "Good once and for 30 minutes. The present password works until the link is used." }
+            }
+        }
+        @if login.second_factor {
+            div.row {
+                a.button href={ (path) "/second-factor" } data-dialog { "Remove second factor" }
+                span.small.weak { "Two-step sign-in is on. For who has lost the authenticator and the recovery codes." }
+            }
+        }
+    }
+}
+
+fn way_out(path: &str, login: &ManagedLogin, form_token: &str) -> Markup {
     let (off, words) = match login.state {
         LoginState::Disabled => (false, "Enable"),
         LoginState::Enabled | LoginState::Pending => (true, "Disable"),
     };
     html! {
-        div.card.pad {
-            h2 { "Sign-in" }
-            @if person {
-                form method="post" action={ (path) "/link" } {
-                    (parts::hidden_once(form_token))
-                    div.row {
-                        button type="submit" { "Make a link to set a new password" }
-                        span.small.weak { "Good once and for 30 minutes. The present password works until the link is used." }
-                    }
-                }
+        form method="post" action={ (path) "/state" } {
+            (parts::hidden(form_token))
+            input type="hidden" name="enabled" value=(if off { "no" } else { "yes" });
+            div.row {
+                button.stop[off] type="submit" { (words) }
+                span.small.weak { @if off {
+                    "Disabling ends its sessions at once, here and in Agent Manager."
+                } @else {
+                    "Enabling lets it sign in again."
+                } }
             }
-            form method="post" action={ (path) "/state" } {
-                (parts::hidden(form_token))
-                input type="hidden" name="enabled" value=(if off { "no" } else { "yes" });
-                div.row {
-                    button.stop[off] type="submit" { (words) }
-                    span.small.weak { @if off {
-                        "Disabling ends its sessions at once, here and in Agent Manager."
-                    } @else {
-                        "Enabling lets it sign in again."
-                    } }
-                }
-            }
+        }
+        div.row {
+            a.button href={ (path) "/remove" } data-dialog { "Remove from this account" }
+            span.small.weak { "Signs it out and takes its extensions from it." }
         }
     }
 }
