@@ -71,7 +71,7 @@ pub enum DialogError {
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// To be answered 500 (RFC 3261 §12.2.2).
-    #[error("CSeq {got} after {last}: the request is out of order")]
+    #[error("the request is out of order: number {got} after {last}")]
     OutOfOrder { last: u32, got: u32 },
 }
 
@@ -213,7 +213,7 @@ impl Dialog {
     }
 
     /// A request from the peer within this dialog: checks the order of CSeq and takes over a new remote target (RFC 3261
-    /// §12.2.2).
+    /// §12.2.2) and a new From.
     ///
     /// # Errors
     /// [`DialogError::OutOfOrder`] is to be answered 500, an unreadable header 400.
@@ -231,6 +231,13 @@ impl Dialog {
             self.remote_target = target;
         }
         self.remote_cseq = Some(got);
+        // RFC 4916 §4.3: another identity of the same peer. A name that is only left out stays.
+        if let Ok(from) = request.headers.from()
+            && tag(&from) == self.id.remote_tag
+            && (from.uri != self.remote.uri || (from.display.is_some() && from.display != self.remote.display))
+        {
+            self.remote = from;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Nothing here opens a socket or reads a clock: every machine takes `now: Instant` and returns what to do.
 
 pub mod auth;
+pub mod body;
 pub mod dialog;
 pub mod digest;
 pub mod endpoint;

@@ -215,7 +215,12 @@ impl FromStr for Host {
     /// A name, an IPv4 address, or an IPv6 address in brackets.
     fn from_str(s: &str) -> Result<Self, UriError> {
         if let Some(inner) = s.strip_prefix('[') {
-            let address = inner.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
+            let address = inner.strip_suffix(']').and_then(|inner| {
+                // RFC 5118 §4.10: the grammar of RFC 3261 asks for a colon too many before an IPv4 address.
+                let (high, low) = inner.split_once(":::").unwrap_or((inner, ""));
+                let mended = low.parse::<Ipv4Addr>().ok().and_then(|low| format!("{high}::{low}").parse().ok());
+                mended.or_else(|| inner.parse::<Ipv6Addr>().ok())
+            });
             return address.map(|a| Self::Ip(a.into())).ok_or(UriError("what stands in brackets is no IPv6 address"));
         }
         if let Ok(address) = s.parse::<Ipv4Addr>() {

@@ -82,7 +82,9 @@ impl UserAgent {
                 }
             }
             Command::Dial { to } => self.dial(&to),
-            Command::Answer { call } => self.with_call(now, "answer", call, |session, stack| session.answer(stack)),
+            Command::Answer { call } => {
+                self.with_call(now, "answer", call, |session, stack| session.answer(now, stack))
+            }
             Command::Reject { call, code } => {
                 self.with_call(now, "reject", call, |session, stack| session.reject(now, stack, code));
             }
@@ -331,7 +333,7 @@ impl UserAgent {
             Some(id) => self.dialog_request(now, &id, transaction, &request, flow),
             None if request.method == Method::INVITE => self.invited(now, transaction, request, flow),
             None if request.method == Method::REFER => self.asked_to_dial(now, transaction, &request, flow),
-            None if request.method == Method::BYE || request.method == Method::INFO => {
+            None if outside::belongs_to_a_call(&request.method) => {
                 self.stack.respond(now, transaction, Response::to(&request, 481, None));
             }
             None => {

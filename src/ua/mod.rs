@@ -28,4 +28,6 @@ pub use agent::UserAgent;
 mod tests;
 
 /// What we take (RFC 3261 §20.5).
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
+/// What we support in and around calls (RFC 3261 §20.37).
+const SUPPORTED: &str = "100rel, timer, from-change, replaces, norefersub";

@@ -3,13 +3,11 @@
 use super::ALLOW;
 use crate::media::plan::Codec;
 use crate::sip::{
+    body::session_description,
     msg::{Method, Request, Response},
     sdp::{OfferAnswer, SdpError},
     uri::Uri,
 };
-
-/// Option tags we know (RFC 3261 §19.2).
-const SUPPORTED: [&str; 3] = ["path", "replaces", "norefersub"];
 
 /// What a request has to be refused with before its method is looked at (RFC 3261 §8.2.2); `None`: nothing.
 pub(super) fn inspect(request: &Request) -> Option<Response> {
@@ -21,7 +19,7 @@ pub(super) fn inspect(request: &Request) -> Option<Response> {
         .headers
         .tokens("Require")
         .into_iter()
-        .filter(|tag| !SUPPORTED.contains(&tag.to_ascii_lowercase().as_str()))
+        .filter(|tag| !super::SUPPORTED.split(", ").chain(["path"]).any(|known| known.eq_ignore_ascii_case(tag)))
         .collect();
     if !unknown.is_empty() {
         let mut response = Response::to(request, 420, None);
@@ -42,14 +40,25 @@ pub(super) fn inspect_offer(request: &Request, codecs: &[Codec]) -> Option<Respo
     if !accepted.is_empty() && !accepted.iter().any(takes_sdp) {
         return Some(Response::to(request, 406, None));
     }
-    if request.body.is_empty() {
-        return None;
+    if let Some(too_short) = super::session::inspect_timer(request) {
+        return Some(too_short);
     }
-    let encoding = request.headers.get("Content-Encoding").unwrap_or("identity");
-    if !super::session::is_sdp(&request.headers) || !encoding.eq_ignore_ascii_case("identity") {
+    let Ok(offer) = session_description(&request.headers, &request.body) else {
         return Some(unsupported_body(request));
-    }
-    OfferAnswer::new(codecs, 0).check_offer(&request.body).err().map(|error| not_acceptable(request, &error))
+    };
+    OfferAnswer::new(codecs, 0).check_offer(offer?).err().map(|error| not_acceptable(request, &error))
+}
+
+/// Methods that mean nothing outside of a call.
+pub(super) fn belongs_to_a_call(method: &Method) -> bool {
+    [Method::BYE, Method::INFO, Method::PRACK, Method::UPDATE].contains(method)
+}
+
+/// 500 with up to ten seconds to wait (RFC 3261 §14.2, RFC 3311 §5.2). `draw`: any number.
+pub(super) fn not_now(request: &Request, draw: u32) -> Response {
+    let mut response = Response::to(request, 500, None);
+    response.headers.push("Retry-After", (draw % 11).to_string());
+    response
 }
 
 /// A request that is neither INVITE nor part of a call.
@@ -59,7 +68,7 @@ pub(super) fn answer(request: &Request) -> Response {
             let mut response = Response::to(request, 200, None);
             response.headers.push("Allow", ALLOW);
             response.headers.push("Accept", "application/sdp");
-            response.headers.push("Supported", SUPPORTED.join(", "));
+            response.headers.push("Supported", super::SUPPORTED);
             response
         }
         // RFC 3261 §8.2.1: known, and not taken here.
@@ -78,7 +87,7 @@ pub(super) fn answer(request: &Request) -> Response {
 
 pub(super) fn unsupported_body(request: &Request) -> Response {
     let mut response = Response::to(request, 415, None);
-    response.headers.push("Accept", "application/sdp");
+    response.headers.push("Accept", "application/sdp, multipart/mixed, multipart/alternative");
     response.headers.push("Accept-Encoding", "identity");
     response
 }

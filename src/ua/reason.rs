@@ -1,7 +1,10 @@
 //! Status codes as sentences a person understands.
 
 use super::api::EndedBy;
-use crate::sip::msg::{Headers, Response};
+use crate::sip::{
+    lex,
+    msg::{Headers, Response},
+};
 
 /// What a caller reads when the call was answered with `code`.
 pub(super) fn call(code: u16, phrase: &str) -> String {
@@ -13,12 +16,24 @@ pub(super) fn call(code: u16, phrase: &str) -> String {
         403 => "This call is not allowed.",
         404 | 604 => "This number or address does not exist.",
         405 | 501 => "The other side cannot take calls.",
+        406 => "The other side cannot answer in a form that is understood here.",
         408 | 504 => "There was no answer.",
         410 => "This number or address is no longer in use.",
-        413 | 513 => "The call's message was too large for the server.",
+        409 | 412 => "The server's state does not allow this call at the moment.",
+        411 | 413 | 414 | 513 => "The call's message was too large for the server.",
         415 | 488 | 606 => "The other side cannot take this kind of call: no common audio.",
         416 => "The server cannot call this kind of address.",
-        420 | 421 => "The other side needs a feature that is not supported.",
+        417 => "The server does not know the call's priority.",
+        420 | 421 | 494 => "The other side needs a feature that is not supported.",
+        422 | 423 => "The server wants to hear of the call less often than is possible here.",
+        424 => "The server does not accept the place that was told for this call.",
+        428 | 436..=438 => "The server wants a proof of who calls, and has none that it accepts.",
+        429 => "The server wants to know on whose behalf the call is made.",
+        430 | 439 => "The connection over which the other side was reached is gone.",
+        433 => "The other side takes no anonymous calls. Show your number and call again.",
+        440 => "The call was spread to too many places at once.",
+        469 | 489 => "The other side does not understand what it was told about this call.",
+        470 => "The other side has not agreed to be called by you.",
         480 => "The other side cannot be reached at the moment.",
         481 => "The other side knows nothing of this call any more.",
         482 | 483 => "The call went in a circle between servers.",
@@ -38,6 +53,25 @@ pub(super) fn call(code: u16, phrase: &str) -> String {
         _ => "The call failed.",
     };
     with_phrase(known, code, phrase)
+}
+
+/// What a caller reads when the call was answered with this, and when to try again where the server says so (RFC 3261
+/// §20.33).
+pub(super) fn refusal(response: &Response) -> String {
+    let sentence = call(response.code(), &phrase(response));
+    let wait = match response.headers.number("Retry-After") {
+        None | Some(0) => return sentence,
+        Some(1) => "a second".to_owned(),
+        Some(seconds @ ..120) => format!("{seconds} seconds"),
+        Some(seconds @ ..7_200) => format!("{} minutes", seconds.div_ceil(60)),
+        Some(seconds) => format!("{} hours", seconds.div_ceil(3_600)),
+    };
+    format!("{sentence} Try again in {wait}.")
+}
+
+/// A Reason for the peer (RFC 3326).
+pub(super) fn header(code: u16) -> String {
+    format!("SIP;cause={code};text=\"{}\"", Response::new(code).reason)
 }
 
 /// Why a registration was refused.
@@ -69,7 +103,13 @@ pub(super) fn phrase(response: &Response) -> String {
 
 /// How the peer's Reason header (RFC 3326) changes the picture of a CANCEL or BYE.
 pub(super) fn given(headers: &Headers) -> Option<(EndedBy, u16, String)> {
-    let (cause, text) = headers.get_all("Reason").find_map(sip_cause)?;
+    let reasons: Vec<_> =
+        headers.get_all("Reason").flat_map(|value| lex::split(value, b',')).filter_map(Cause::read).collect();
+    // ITU-T Q.850, non-selected user clearing: what a gateway says for 200.
+    if reasons.iter().any(|reason| reason.protocol == "q.850" && reason.cause == 26) {
+        return Some((EndedBy::AnsweredElsewhere, 200, "The call was answered elsewhere.".to_owned()));
+    }
+    let Cause { cause, text, .. } = reasons.into_iter().find(|reason| reason.protocol == "sip")?;
     match cause {
         // RFC 3326 §3.1: a fork of the call was answered on another device.
         200 => Some((EndedBy::AnsweredElsewhere, cause, "The call was answered elsewhere.".to_owned())),
@@ -78,24 +118,25 @@ pub(super) fn given(headers: &Headers) -> Option<(EndedBy, u16, String)> {
     }
 }
 
-/// Cause and text of a value for protocol SIP: `SIP ;cause=200 ;text="Call completed elsewhere"`.
-fn sip_cause(value: &str) -> Option<(u16, Option<String>)> {
-    let (protocol, params) = value.split_once(';')?;
-    if !protocol.trim().eq_ignore_ascii_case("SIP") {
-        return None;
+/// One value of a Reason header: `SIP ;cause=200 ;text="Call completed elsewhere"`.
+struct Cause {
+    /// In lower case.
+    protocol: String,
+    cause: u16,
+    text: Option<String>,
+}
+
+impl Cause {
+    fn read(value: &str) -> Option<Self> {
+        let (protocol, params) = value.split_at(value.find(';')?);
+        let params = lex::params(params).ok()?;
+        let words = |text: &str| text.trim().trim_end_matches('.').chars().take(200).collect();
+        Some(Self {
+            protocol: protocol.trim().to_ascii_lowercase(),
+            cause: lex::get_param(&params, "cause")?.parse().ok()?,
+            text: lex::get_param(&params, "text").map(words),
+        })
     }
-    let mut cause = None;
-    let mut text = None;
-    for param in params.split(';') {
-        match param.trim().split_once('=') {
-            Some(("cause", number)) => cause = number.trim().parse().ok(),
-            Some(("text", words)) => {
-                text = Some(words.trim().trim_matches('"').trim_end_matches('.').chars().take(200).collect());
-            }
-            _ => {}
-        }
-    }
-    Some((cause?, text))
 }
 
 /// The server's own words go along where they are not just the RFC's phrase.
@@ -123,6 +164,18 @@ mod tests {
     }
 
     #[test]
+    fn every_registered_code_is_explained_in_words() {
+        for code in (300..700).filter(|code| *code != 499) {
+            let sentence = call(code, "");
+            assert!(sentence.ends_with('.') && !sentence.contains(|c: char| c.is_ascii_digit()), "{code}: {sentence}");
+            // Registered ones have a phrase that is not their class's.
+            let class = Response::new(code / 100 * 100 + 99).reason;
+            let is_registered = code >= 400 && Response::new(code).reason != class;
+            assert!(!is_registered || sentence != call(499, ""), "{code} is registered and not explained");
+        }
+    }
+
+    #[test]
     fn reasons_are_read() {
         for (value, expected) in [
             ("SIP;cause=200;text=\"Call completed elsewhere\"", Some((EndedBy::AnsweredElsewhere, 200))),
@@ -132,6 +185,9 @@ mod tests {
             ("SIP;cause=487", None),
             ("Q.850;cause=16;text=\"Terminated\"", None),
             ("SIP;cause=x", None),
+            ("Q.850;cause=26", Some((EndedBy::AnsweredElsewhere, 200))),
+            ("Q.850;cause=16, SIP;cause=200;text=\"a, b; c\"", Some((EndedBy::AnsweredElsewhere, 200))),
+            ("SIP;cause=200;text=\"never ends", None),
             ("", None),
         ] {
             let mut headers = Headers::new();

@@ -10,11 +10,17 @@
 
 mod accept;
 mod close;
+mod early;
 mod info;
 mod invite;
+mod modified;
 mod modify;
 mod moved;
 mod refer;
+mod reliable;
+mod retry;
+mod timer;
+mod update;
 
 use super::{
     api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Output},
@@ -32,8 +38,8 @@ use crate::{
         uri::{NameAddr, Uri},
     },
 };
-pub(super) use invite::is_sdp;
 pub(super) use refer::{Destination, Named, blind};
+pub(super) use timer::inspect as inspect_timer;
 
 use accept::Ringing;
 use invite::{Calling, Inviting};
@@ -152,10 +158,11 @@ impl Session {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let phase = match &self.phase {
-            Phase::Ringing(ringing) => Some(ringing.poll_timeout()),
+            Phase::Ringing(ringing) => ringing.poll_timeout(),
+            Phase::Answering(ringing) => ringing.reliable_timeout(),
             Phase::Inviting(inviting) => inviting.give_up_at,
             Phase::Established(established) => established.poll_timeout(),
-            Phase::Calling(_) | Phase::Answering(_) | Phase::Ended => None,
+            Phase::Calling(_) | Phase::Ended => None,
         };
         phase.into_iter().chain(self.referring_timeout()).min()
     }
@@ -166,10 +173,11 @@ impl Session {
         }
         self.referring_is_due(now, stack);
         match self.phase {
-            Phase::Ringing(_) => self.ringing_is_over(now, stack),
+            Phase::Ringing(_) => self.ringing_timeout(now, stack),
+            Phase::Answering(_) => self.unacknowledged(now, stack),
             Phase::Inviting(_) => self.rings_unheard(now, stack),
-            Phase::Established(_) => self.glare_is_over(now, stack),
-            Phase::Calling(_) | Phase::Answering(_) | Phase::Ended => {}
+            Phase::Established(_) => self.established_timeout(now, stack),
+            Phase::Calling(_) | Phase::Ended => {}
         }
     }
 
@@ -186,9 +194,9 @@ impl Session {
         }
         match self.phase {
             Phase::Calling(_) => self.audio_opened(now, stack, result),
-            Phase::Answering(_) => self.accept(now, stack, result),
+            Phase::Ringing(_) | Phase::Answering(_) => self.opened(now, stack, result),
             Phase::Established(_) => self.audio_moved(stack, result),
-            Phase::Inviting(_) | Phase::Ringing(_) | Phase::Ended => {}
+            Phase::Inviting(_) | Phase::Ended => {}
         }
     }
 

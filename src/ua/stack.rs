@@ -99,7 +99,7 @@ pub(super) struct Stack {
     endpoint: Endpoint,
     pub entropy: Entropy,
     pub settings: Settings,
-    timers: Timers,
+    pub timers: Timers,
     /// By transport, and whether it is IPv6.
     local: BTreeMap<(Transport, bool), SocketAddr>,
     dead: DeadServers,
@@ -145,6 +145,8 @@ enum Way {
 /// A fork that answered, with the ACK it got, for retransmissions of its 2xx.
 struct Confirmed {
     remote_tag: String,
+    /// How its 2xx came: the way for an ACK whose own leads nowhere.
+    came: Flow,
     ack: Option<(Request, Flow)>,
 }
 
@@ -285,11 +287,12 @@ impl Stack {
                 Ok(flows) => self.transmit(now, request, flows.into()),
                 Err(reason) => self.finish(request, Reply::Unreachable(reason)),
             },
-            // Without a way for the ACK the peer gives up by itself and sends BYE.
+            // Where the route names a place that does not exist, the answer still came from somewhere.
             Some(Lookup::Ack { invite, remote_tag, ack }) => {
                 let account = self.requests.get(&invite).map(|pending| pending.account.clone());
                 let good = |flow: &Flow| account.as_ref().is_none_or(|account| is_good_enough(account, *flow));
-                if let Some(flow) = result.ok().and_then(|flows| flows.into_iter().find(good)) {
+                let flow = result.ok().and_then(|flows| flows.into_iter().find(good));
+                if let Some(flow) = flow.or_else(|| self.came_from(invite, &remote_tag).filter(good)) {
                     self.send_ack(now, invite, &remote_tag, *ack, flow);
                 }
             }
@@ -321,6 +324,13 @@ impl Stack {
     pub fn confirm(&mut self, id: RequestId, remote_tag: &str, ack: Request, (hop, default): (&Uri, Transport)) {
         let lookup = Lookup::Ack { invite: id, remote_tag: remote_tag.to_owned(), ack: Box::new(ack) };
         self.look_up(hop, default, lookup);
+    }
+
+    fn came_from(&self, invite: RequestId, tag: &str) -> Option<Flow> {
+        match &self.requests.get(&invite)?.way {
+            Way::Accepted { confirmed, .. } => Some(confirmed.iter().find(|fork| fork.remote_tag == tag)?.came),
+            Way::Resolving | Way::Sent { .. } => None,
+        }
     }
 
     fn send_ack(&mut self, now: Instant, id: RequestId, tag: &str, ack: Request, flow: Flow) {

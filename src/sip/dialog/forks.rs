@@ -44,6 +44,11 @@ impl Forks {
         }
     }
 
+    /// For a request within one of them.
+    pub fn get_mut(&mut self, id: &DialogId) -> Option<&mut Dialog> {
+        self.dialogs.iter_mut().find(|dialog| dialog.id == *id)
+    }
+
     /// In order of their first response.
     pub fn iter(&self) -> impl Iterator<Item = &Dialog> {
         self.dialogs.iter()

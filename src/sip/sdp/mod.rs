@@ -9,6 +9,8 @@
 
 mod format;
 mod offer_answer;
+#[cfg(test)]
+mod properties;
 mod remote;
 
 pub use offer_answer::OfferAnswer;

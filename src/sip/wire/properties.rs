@@ -18,8 +18,9 @@ use std::{fs, path::Path, sync::LazyLock, time::Duration};
 
 /// The torture messages: rich in what a reader can trip over.
 static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rfc4475");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let folders = ["rfc4475", "rfc5118"].map(|folder| fs::read_dir(fixtures.join(folder)).unwrap());
+    let mut files: Vec<_> = folders.into_iter().flatten().map(|f| f.unwrap().path()).collect();
     files.sort();
     files.into_iter().map(|file| fs::read(file).unwrap()).collect()
 });
@@ -52,7 +53,10 @@ const PIECES: [&str; 24] = [
     "é",
 ];
 
+/// `make soak` asks for many times as many.
 fn config(cases: u32) -> ProptestConfig {
+    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let cases = cases.saturating_mul(times);
     ProptestConfig { cases, rng_seed: RngSeed::Fixed(4475), failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -1,14 +1,20 @@
 //! Being called: ringing, answering, rejecting, the caller's CANCEL (RFC 3261 §13.3).
 
-use super::{CallDirection, End, Phase, Session, invite::is_sdp, modify::Unconfirmed, readable};
+use super::{
+    CallDirection, End, Established, Phase, Session,
+    modify::Unconfirmed,
+    readable,
+    reliable::{self, RAck, Unacknowledged},
+    timer::SessionTimer,
+};
 use crate::{
-    media::plan::Direction,
+    media::plan::{Direction, MediaPlan},
     sip::{
+        body::session_description,
         dialog::{Dialog, DialogError},
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::{Headers, Request, Response},
-        sdp::SdpError,
         uri::{NameAddr, Uri},
     },
     ua::{
@@ -32,14 +38,27 @@ pub(in crate::ua) struct Ringing {
     answer_at: Option<Instant>,
     /// The caller's Expires, or longer than anybody lets it ring.
     give_up_at: Instant,
+    /// Our 180, where the caller insists on confirming it.
+    pub(super) reliable: Option<Unacknowledged>,
+    /// What its PRACK has agreed on; heard once the agent has answered.
+    pub(super) agreed: Option<MediaPlan>,
 }
 
 /// Longest ringing: a caller that vanished without CANCEL must not ring for ever.
 const LONGEST_RINGING: Duration = Duration::from_secs(300);
 
 impl Ringing {
-    pub fn poll_timeout(&self) -> Instant {
-        self.answer_at.map_or(self.give_up_at, |at| at.min(self.give_up_at))
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.answer_at, Some(self.give_up_at), self.reliable_timeout()].into_iter().flatten().min()
+    }
+
+    pub fn reliable_timeout(&self) -> Option<Instant> {
+        self.reliable.as_ref().map(Unacknowledged::poll_timeout)
+    }
+
+    /// The caller's offer, if its INVITE has one.
+    fn offer(&self) -> Option<&[u8]> {
+        session_description(&self.invite.headers, &self.invite.body).unwrap_or(None)
     }
 }
 
@@ -55,7 +74,7 @@ impl Session {
         let mut session = Self::invited(now, stack, id, account, invite)?;
         session.report(stack);
         if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answer_at == Some(now)) {
-            session.answer(stack);
+            session.answer(now, stack);
         } else {
             session.send_ringing(now, stack);
         }
@@ -76,7 +95,8 @@ impl Session {
         let called = called(&invite.headers, &account);
         let expires = invite.headers.number("Expires").map(|s| Duration::from_secs(u64::from(s)));
         let give_up_at = now + expires.unwrap_or(LONGEST_RINGING).min(LONGEST_RINGING);
-        let ringing = Ringing { transaction, invite, dialog, flow, answer_at, give_up_at };
+        let (reliable, agreed) = (None, None);
+        let ringing = Ringing { transaction, invite, dialog, flow, answer_at, give_up_at, reliable, agreed };
         let mut session = Self::new(stack, id, account, CallDirection::In, Phase::Ringing(Box::new(ringing)));
         session.peer = readable(&caller);
         session.peer_name = caller.display.filter(|name| !name.trim().is_empty());
@@ -84,33 +104,71 @@ impl Session {
         Ok(session)
     }
 
-    fn send_ringing(&self, now: Instant, stack: &mut Stack) {
-        if let Phase::Ringing(ringing) = &self.phase {
-            let response = self.response(stack, ringing, 180);
-            stack.respond(now, ringing.transaction, response);
+    /// 180; where the caller insists on it, one that arrives, with our offer if the INVITE has none (RFC 3262 §3, §5).
+    pub(super) fn send_ringing(&mut self, now: Instant, stack: &mut Stack) {
+        let Phase::Ringing(ringing) = &self.phase else { return };
+        let is_reliable = reliable::is_required(&ringing.invite);
+        let offer = match (is_reliable && ringing.offer().is_none(), self.media.local) {
+            (true, None) => {
+                let remote = ringing.flow.remote;
+                return stack.emit(Output::OpenMedia { call: self.id, remote });
+            }
+            (true, Some(local)) => Some(self.media.negotiation.offer(local, Direction::SendRecv)),
+            (false, _) => None,
+        };
+        let Phase::Ringing(ringing) = &self.phase else { return };
+        let mut response = self.response(stack, ringing, 180);
+        let transaction = ringing.transaction;
+        if is_reliable {
+            // RFC 3262 §3: anything from 1 to 2^31 - 1, so that it can grow.
+            let rseq = 1 + stack.entropy.u32() % 0x3fff_ffff;
+            response.headers.push("Require", "100rel");
+            response.headers.push("RSeq", rseq.to_string());
+            if let Some(offer) = offer {
+                response.headers.push("Content-Type", "application/sdp");
+                response.body = offer;
+            }
+            let rack = RAck { rseq, cseq: ringing.invite.headers.cseq().map_or(0, |cseq| cseq.number) };
+            let waiting = Unacknowledged::new(now, stack.timers.t1, rack, response.clone());
+            if let Phase::Ringing(ringing) = &mut self.phase {
+                ringing.reliable = Some(waiting);
+            }
         }
+        stack.respond(now, transaction, response);
     }
 
     /// Auto-answer is due, or nobody has answered in time (RFC 3261 §13.3.1).
-    pub(super) fn ringing_is_over(&mut self, now: Instant, stack: &mut Stack) {
+    pub(super) fn ringing_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        self.unacknowledged(now, stack);
         let Phase::Ringing(ringing) = &self.phase else { return };
         if ringing.answer_at.is_some_and(|at| at <= now) {
-            return self.answer(stack);
+            self.answer(now, stack);
+        } else if ringing.give_up_at <= now {
+            // Not our doing: a missed call.
+            self.refuse(now, stack, 480, End::new(EndedBy::Remote, Some(480), "Nobody answered the call here."));
         }
-        let response = self.response(stack, ringing, 480);
-        stack.respond(now, ringing.transaction, response);
-        // Not our doing: a missed call.
-        self.end(stack, End::new(EndedBy::Remote, Some(480), "Nobody answered the call here."));
+    }
+
+    /// The final answer to a caller that is not taken.
+    pub(super) fn refuse(&mut self, now: Instant, stack: &mut Stack, code: u16, end: End) {
+        if let Phase::Ringing(ringing) | Phase::Answering(ringing) = &self.phase {
+            let response = self.response(stack, ringing, code);
+            stack.respond(now, ringing.transaction, response);
+        }
+        self.end(stack, end);
     }
 
     /// Answers: opens audio, then [`Session::accept`].
-    pub fn answer(&mut self, stack: &mut Stack) {
+    pub fn answer(&mut self, now: Instant, stack: &mut Stack) {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Ringing(ringing) => {
-                let offered = self.media.negotiation.check_offer(&ringing.invite.body).ok();
+                let offered = ringing.offer().and_then(|offer| self.media.negotiation.check_offer(offer).ok());
                 let remote = offered.filter(|a| !a.ip().is_unspecified()).unwrap_or(ringing.flow.remote);
                 self.phase = Phase::Answering(ringing);
-                stack.emit(Output::OpenMedia { call: self.id, remote });
+                match self.media.local {
+                    None => stack.emit(Output::OpenMedia { call: self.id, remote }),
+                    Some(_) => self.accept(now, stack),
+                }
             }
             phase => {
                 self.phase = phase;
@@ -121,11 +179,9 @@ impl Session {
 
     pub fn reject(&mut self, now: Instant, stack: &mut Stack, code: u16) {
         match &self.phase {
-            Phase::Ringing(ringing) | Phase::Answering(ringing) => {
+            Phase::Ringing(_) | Phase::Answering(_) => {
                 let code = if (300..=699).contains(&code) { code } else { 486 };
-                let response = self.response(stack, ringing, code);
-                stack.respond(now, ringing.transaction, response);
-                self.end(stack, End::new(EndedBy::Local, Some(code), "You rejected the call."));
+                self.refuse(now, stack, code, End::new(EndedBy::Local, Some(code), "You rejected the call."));
             }
             Phase::Calling(_) | Phase::Inviting(_) | Phase::Established(_) | Phase::Ended => {
                 self.refuse_command(stack, "reject", "Only a ringing call can be rejected; hang it up instead.");
@@ -135,51 +191,59 @@ impl Session {
 
     /// The caller gave up, or somebody else answered (RFC 3326).
     pub fn handle_cancelled(&mut self, now: Instant, stack: &mut Stack, cancel: &Request) {
-        let (Phase::Ringing(ringing) | Phase::Answering(ringing)) = &self.phase else { return };
-        let response = self.response(stack, ringing, 487);
-        stack.respond(now, ringing.transaction, response);
         let (by, code, reason) =
             reason::given(&cancel.headers).unwrap_or((EndedBy::Remote, 487, "The caller hung up.".to_owned()));
-        self.end(stack, End::new(by, Some(code), reason));
+        self.refuse(now, stack, 487, End::new(by, Some(code), reason));
+    }
+
+    /// Audio is there, or not: for the answer, or for the offer in a 180.
+    pub(super) fn opened(&mut self, now: Instant, stack: &mut Stack, opened: Result<SocketAddr, String>) {
+        match (opened, &self.phase) {
+            (Ok(_), Phase::Ringing(_)) => self.send_ringing(now, stack),
+            (Ok(_), _) => self.accept(now, stack),
+            (Err(why), _) => self.refuse(now, stack, 500, End::new(EndedBy::Local, Some(500), why)),
+        }
     }
 
     /// 200 with our answer, or with our offer where the caller sent none (RFC 3261 §13.3.1.4).
-    pub(super) fn accept(&mut self, now: Instant, stack: &mut Stack, opened: Result<SocketAddr, String>) {
-        let Phase::Answering(ringing) = &self.phase else { return };
-        let local = match opened {
-            Ok(local) => local,
-            Err(why) => {
-                let response = self.response(stack, ringing, 500);
-                stack.respond(now, ringing.transaction, response);
-                return self.end(stack, End::new(EndedBy::Local, Some(500), why));
-            }
-        };
-        let offer = is_sdp(&ringing.invite.headers).then_some(ringing.invite.body.as_slice());
-        let answer: Result<_, SdpError> = match offer {
-            Some(offer) => {
-                self.media.negotiation.answer(offer, local, Direction::SendRecv).map(|(body, plan)| (body, Some(plan)))
-            }
-            None => Ok((self.media.negotiation.offer(local, Direction::SendRecv), None)),
+    pub(super) fn accept(&mut self, now: Instant, stack: &mut Stack) {
+        let (Phase::Answering(ringing), Some(local)) = (&self.phase, self.media.local) else { return };
+        // RFC 3262 §3: a 2xx waits for the PRACK of an offer.
+        if ringing.reliable.as_ref().is_some_and(|reliable| reliable.has_offer) {
+            return;
+        }
+        let answer = match (&ringing.agreed, ringing.offer()) {
+            (Some(plan), _) => Ok((None, Some(plan.clone()))),
+            (None, Some(offer)) => self
+                .media
+                .negotiation
+                .answer(offer, local, Direction::SendRecv)
+                .map(|(body, plan)| (Some(body), Some(plan))),
+            (None, None) => Ok((Some(self.media.negotiation.offer(local, Direction::SendRecv)), None)),
         };
         let (body, plan) = match answer {
             Ok(answer) => answer,
             // The offer was looked at before it rang.
             Err(error) => {
-                let response = self.response(stack, ringing, 488);
-                stack.respond(now, ringing.transaction, response);
                 let reason = format!("The call cannot be taken: {error}.");
-                return self.end(stack, End::new(EndedBy::Local, Some(488), reason));
+                return self.refuse(now, stack, 488, End::new(EndedBy::Local, Some(488), reason));
             }
         };
         let mut response = self.response(stack, ringing, 200);
-        response.headers.push("Content-Type", "application/sdp");
-        response.body = body;
+        let timer = SessionTimer::answer(now, &ringing.invite.headers, &mut response.headers);
+        if let Some(body) = body {
+            response.headers.push("Content-Type", "application/sdp");
+            response.body = body;
+        }
         stack.respond(now, ringing.transaction, response);
         let Phase::Answering(ringing) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
-        let Ringing { transaction, mut dialog, invite, .. } = *ringing;
+        let Ringing { transaction, mut dialog, invite, reliable, .. } = *ringing;
         dialog.confirm();
         let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
-        self.establish(dialog, Some(Unconfirmed { transaction, cseq, is_initial: true, hold: false }));
+        let unconfirmed = Unconfirmed { transaction, cseq, is_initial: true, hold: false };
+        let mut established = Established::new(dialog, Some(unconfirmed), timer, &invite.headers);
+        established.unacknowledged = reliable.map(|reliable| reliable.rack);
+        self.phase = Phase::Established(Box::new(established));
         if let Some(plan) = plan {
             self.agree(stack, plan);
         }
@@ -192,7 +256,7 @@ impl Session {
             let contact = stack.contact_uri(&self.account, ringing.flow);
             response.headers.push("Contact", format!("<{contact}>"));
             response.headers.push("Allow", crate::ua::ALLOW);
-            response.headers.push("Supported", "replaces, norefersub");
+            response.headers.push("Supported", crate::ua::SUPPORTED);
             for route in ringing.invite.headers.get_all("Record-Route") {
                 response.headers.push("Record-Route", route);
             }

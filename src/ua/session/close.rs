@@ -46,6 +46,8 @@ impl Session {
                     stack.abandon(now, request);
                 }
                 let (dialog, account) = (Box::new(established.dialog.clone()), self.account.clone());
+                // RFC 3326 §2: the peer learns what the agent does.
+                let reason = end.code.filter(|_| end.by != EndedBy::Remote).map(reason::header);
                 self.parting = Some(match established.unconfirmed() {
                     Some(unconfirmed) if unconfirmed.is_initial => {
                         Parting::AfterAck { transaction: unconfirmed.transaction, dialog, account }
@@ -54,7 +56,7 @@ impl Session {
                         if let Some(unconfirmed) = unconfirmed {
                             stack.acknowledged(now, unconfirmed.transaction);
                         }
-                        Parting::Bye { dialog, account, reason: None }
+                        Parting::Bye { dialog, account, reason }
                     }
                 });
             }
@@ -93,15 +95,12 @@ impl Session {
 
     /// A request in an early dialog of our INVITE: RFC 3261 §15 allows the callee no BYE there.
     pub(super) fn early_request(
-        &mut self,
+        &self,
         now: Instant,
         stack: &mut Stack,
         transaction: ServerTransactionId,
         request: &Request,
     ) {
-        if request.method == Method::INFO {
-            return self.handle_info(now, stack, transaction, request);
-        }
         let answer = if request.method == Method::BYE || request.method == Method::INVITE {
             Response::to(request, 481, None)
         } else {

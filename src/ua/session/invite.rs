@@ -1,35 +1,33 @@
-//! Calling: INVITE with our offer, early dialogs and early media, challenges, redirections, the answer
-//! (RFC 3261 §13.2, §8.1.3).
+//! Calling: INVITE, challenges, redirections, refusals and what is tried next (RFC 3261 §13.2, §8.1.3). What comes before
+//! the answer, and the answer, see [`super::early`].
 
-use super::{CallDirection, End, Phase, Session};
-use crate::media::plan::Direction;
+use super::{
+    CallDirection, End, Phase, Session,
+    early::Early,
+    reliable::Received,
+    retry::{self, Offer, Terms},
+    timer,
+};
 use crate::{
+    media::plan::{Codec, Direction},
     sip::{
         auth::AuthError,
-        dialog::{Dialog, DialogId, Forks},
+        dialog::Forks,
         flow::Flow,
         msg::{Contact, Method, Request, Response},
-        sdp::SdpError,
+        sdp::OfferAnswer,
         uri::{NameAddr, Uri},
     },
     ua::{
         api::{Account, CallId, EndedBy, Output},
-        farewell::Parting,
         reason,
         stack::{ContactOf, Owner, Reply, RequestId, Stack},
     },
 };
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
 /// Targets tried for one call, the first included.
 const MAX_TARGETS: usize = 6;
-/// A callee says every minute that it still rings (RFC 3261 §13.3.1.1); so long after the last word nobody does any more.
-const RINGS_UNHEARD: Duration = Duration::from_secs(300);
 
 /// What stays the same over all INVITEs of one call.
 pub(super) struct Attempt {
@@ -42,6 +40,7 @@ pub(super) struct Attempt {
     /// Where 3xx responses sent us, tried one after the other (RFC 3261 §8.1.3.4).
     queue: VecDeque<Uri>,
     tried: Vec<Uri>,
+    pub terms: Terms,
 }
 
 pub(in crate::ua) struct Calling {
@@ -51,12 +50,13 @@ pub(in crate::ua) struct Calling {
 }
 
 pub(in crate::ua) struct Inviting {
-    attempt: Attempt,
+    pub(super) attempt: Attempt,
     flows: Vec<Flow>,
     pub request: RequestId,
     pub forks: Forks,
-    /// The answer that a provisional response carried, for a 2xx of the same fork without one.
-    early: Option<(DialogId, Vec<u8>)>,
+    /// What provisional responses have agreed on, each with its fork, the latest last.
+    pub(super) early: Vec<Early>,
+    pub(super) received: Received,
     /// 180 or 183 came.
     pub alerted: bool,
     /// When ringing that nobody confirms is over; early media speaks for itself.
@@ -77,6 +77,7 @@ impl Session {
             from,
             cseq: 0,
             queue: VecDeque::new(),
+            terms: Terms::default(),
         };
         let peer = super::readable(&attempt.to);
         let phase = Phase::Calling(Box::new(Calling { attempt, flows: Vec::new() }));
@@ -131,12 +132,17 @@ impl Session {
             request.headers.push("Route", route.to_string());
         }
         request.headers.push("Allow", crate::ua::ALLOW);
-        request.headers.push("Supported", "replaces, norefersub");
+        if attempt.terms.extensions {
+            request.headers.push("Supported", crate::ua::SUPPORTED);
+            timer::propose(&mut request.headers, attempt.terms.interval, attempt.terms.min_se);
+        }
         for (name, value) in &self.extra {
             request.headers.push(name, value.as_str());
         }
-        request.headers.push("Content-Type", "application/sdp");
-        request.body = self.media.negotiation.offer(local, Direction::SendRecv);
+        if attempt.terms.offer != Offer::Late {
+            request.headers.push("Content-Type", "application/sdp");
+            request.body = self.media.negotiation.offer(local, Direction::SendRecv);
+        }
         if is_at_home(&attempt, &self.account) {
             stack.authorize(&self.account, &mut request);
         }
@@ -145,13 +151,13 @@ impl Session {
 
     fn send_invite(&mut self, now: Instant, stack: &mut Stack, attempt: Attempt, flows: Vec<Flow>, request: Request) {
         let request = stack.send_on(now, (&self.account, request), &flows, Owner::Call(self.id), Some(self.contact()));
-        let (forks, early) = (Forks::default(), None);
         self.phase = Phase::Inviting(Box::new(Inviting {
             attempt,
             flows,
             request,
-            forks,
-            early,
+            forks: Forks::default(),
+            early: Vec::new(),
+            received: Received::default(),
             alerted: false,
             give_up_at: None,
         }));
@@ -170,6 +176,9 @@ impl Session {
         reply: Reply,
     ) {
         let Phase::Inviting(inviting) = &self.phase else { return };
+        if request.method == Method::PRACK {
+            return self.prack_reply(stack, request, &reply);
+        }
         if inviting.request != id {
             return;
         }
@@ -187,83 +196,14 @@ impl Session {
         match response.code() {
             100 => {}
             101..200 => self.progress(now, stack, &request, &response),
-            200..300 => self.answered(stack, id, &request, &response),
+            200..300 => self.answered(now, stack, id, &request, &response),
             300..=399 => self.redirected(stack, &response),
             401 | 407 => self.challenged(now, stack, request, &response),
+            _ if self.revised(&response, &stack.settings.codecs) => self.try_again(now, stack),
             code => {
-                let sentence = reason::call(code, &reason::phrase(&response));
-                let end = End::new(reason::refused_by(code), Some(code), sentence);
+                let end = End::new(reason::refused_by(code), Some(code), reason::refusal(&response));
                 // RFC 3261 §21.6: a 6xx is the last word.
                 if code >= 600 { self.end(stack, end) } else { self.target_failed(stack, end) }
-            }
-        }
-    }
-
-    /// 180, 183 and the like (RFC 3261 §13.2.2.1).
-    fn progress(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
-        let Phase::Inviting(inviting) = &mut self.phase else { return };
-        let dialog = match inviting.forks.handle_response(request, response) {
-            Ok(dialog) => dialog.map(|dialog| dialog.id().clone()),
-            // What it says about itself cannot be read; that it rings can.
-            Err(_) => None,
-        };
-        inviting.alerted |= response.code() != 181;
-        if is_sdp(&response.headers)
-            && let Ok(plan) = self.media.negotiation.preview(&response.body)
-        {
-            if let Some(dialog) = dialog {
-                inviting.early = Some((dialog, response.body.clone()));
-            }
-            self.agree(stack, plan);
-        }
-        if let Phase::Inviting(inviting) = &mut self.phase {
-            inviting.give_up_at = self.media.plan.is_none().then(|| now + RINGS_UNHEARD);
-        }
-        self.report(stack);
-    }
-
-    pub(super) fn rings_unheard(&mut self, now: Instant, stack: &mut Stack) {
-        self.close(now, stack, End::new(EndedBy::Network, Some(408), "Nobody answered."));
-    }
-
-    /// 2xx (RFC 3261 §13.2.2.4).
-    fn answered(&mut self, stack: &mut Stack, id: RequestId, request: &Request, response: &Response) {
-        let Phase::Inviting(inviting) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
-        let Inviting { mut forks, early, .. } = *inviting;
-        let dialog = forks.handle_response(request, response).map(|dialog| dialog.cloned());
-        let (dialog, ack) = match dialog.map(|d| d.and_then(|d| d.ack(request).ok().map(|ack| (d, ack)))) {
-            Ok(Some(made)) => made,
-            Ok(None) | Err(_) => {
-                // The peer thinks that it talks to us: end that where it can be reached.
-                let dialog = Dialog::uac_by_request_uri(request, response);
-                if let Ok((dialog, ack)) = dialog.and_then(|d| d.ack(request).map(|ack| (d, ack))) {
-                    let hop = (dialog.next_hop(), self.account.transport);
-                    stack.confirm(id, &dialog.id().remote_tag, ack, hop);
-                    let account = self.account.clone();
-                    self.parting = Some(Parting::Bye { dialog: Box::new(dialog), account, reason: None });
-                }
-                let reason = "The call was answered in a way that cannot be understood.";
-                return self.end(stack, End::new(EndedBy::Network, Some(response.code()), reason));
-            }
-        };
-        stack.confirm(id, &dialog.id().remote_tag, ack, (dialog.next_hop(), self.account.transport));
-        let answer = match early {
-            _ if !response.body.is_empty() => Some(response.body.clone()),
-            Some((fork, answer)) if fork == *dialog.id() => Some(answer),
-            Some(_) | None => None,
-        };
-        let agreed = answer.ok_or(SdpError::NoAudio).and_then(|a| self.media.negotiation.accept_answer(&a));
-        match agreed {
-            Ok(plan) => {
-                self.establish(dialog, None);
-                self.agree(stack, plan);
-                self.report(stack);
-            }
-            Err(error) => {
-                let account = self.account.clone();
-                self.parting = Some(Parting::Bye { dialog: Box::new(dialog), account, reason: None });
-                let reason = format!("The call was answered, but without usable audio: {error}.");
-                self.end(stack, End::new(EndedBy::Local, Some(488), reason));
             }
         }
     }
@@ -271,16 +211,15 @@ impl Session {
     fn redirected(&mut self, stack: &mut Stack, response: &Response) {
         let Phase::Inviting(inviting) = &mut self.phase else { return };
         let attempt = &mut inviting.attempt;
-        for contact in response.headers.contacts().unwrap_or_default() {
-            let Contact::Addr(NameAddr { uri, .. }) = contact else { continue };
+        for uri in targets(response) {
             let is_new = uri.as_sip().is_some() && !attempt.tried.iter().any(|t| t.equivalent(&uri));
             if is_new && attempt.tried.len() < MAX_TARGETS {
                 attempt.tried.push(uri.clone());
                 attempt.queue.push_back(uri);
             }
         }
-        let sentence = reason::call(response.code(), &reason::phrase(response));
-        self.target_failed(stack, End::new(EndedBy::Network, Some(response.code()), sentence));
+        let end = End::new(EndedBy::Network, Some(response.code()), reason::refusal(response));
+        self.target_failed(stack, end);
     }
 
     /// The next target, or the end.
@@ -303,6 +242,26 @@ impl Session {
         self.find_way(stack);
     }
 
+    /// Whether another INVITE to the same target is worth it. Not once it has rung: whoever refused, others heard it.
+    fn revised(&mut self, response: &Response, codecs: &[Codec]) -> bool {
+        match &mut self.phase {
+            Phase::Inviting(inviting) if !inviting.alerted => inviting.attempt.terms.revise(response, codecs),
+            _ => false,
+        }
+    }
+
+    fn try_again(&mut self, now: Instant, stack: &mut Stack) {
+        let Phase::Inviting(inviting) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
+        let Inviting { attempt, flows, .. } = *inviting;
+        let codecs = match attempt.terms.offer {
+            Offer::Plain => retry::plain(&stack.settings.codecs),
+            Offer::Full | Offer::Late => stack.settings.codecs.clone(),
+        };
+        self.media.negotiation = OfferAnswer::new(&codecs, stack.entropy.u64());
+        self.phase = Phase::Calling(Box::new(Calling { attempt, flows }));
+        self.invite(now, stack);
+    }
+
     fn challenged(&mut self, now: Instant, stack: &mut Stack, mut request: Request, response: &Response) {
         match stack.answer_challenge(&self.account, &mut request, response) {
             Ok(()) => {
@@ -314,26 +273,37 @@ impl Session {
             }
             Err(error) => {
                 let reason = match error {
-                    AuthError::Refused { .. } => reason::call(response.code(), &reason::phrase(response)),
+                    AuthError::Refused { .. } => reason::refusal(response),
                     AuthError::Unsupported => format!("The call cannot be placed: {error}."),
                 };
                 self.end(stack, End::new(EndedBy::Network, Some(response.code()), reason));
             }
         }
     }
-
-    pub(super) fn establish(&mut self, dialog: Dialog, unconfirmed: Option<super::modify::Unconfirmed>) {
-        self.phase = Phase::Established(Box::new(super::Established::new(dialog, unconfirmed)));
-    }
-}
-
-pub(in crate::ua) fn is_sdp(headers: &crate::sip::msg::Headers) -> bool {
-    let kind = headers.get("Content-Type").unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/sdp")
 }
 
 /// Whether credentials for the account's own servers may go along unasked.
 fn is_at_home(attempt: &Attempt, account: &Account) -> bool {
     let host = |uri: &Uri| uri.as_sip().map(|u| u.host.clone());
     !attempt.route_set.is_empty() || host(&attempt.target) == host(&account.aor)
+}
+
+/// Where a 3xx sends us, the most wanted first (RFC 3261 §8.1.3.4, §20.10).
+fn targets(response: &Response) -> Vec<Uri> {
+    let contacts = response.headers.contacts().unwrap_or_default();
+    let mut targets: Vec<_> = contacts
+        .into_iter()
+        .filter_map(|contact| match contact {
+            Contact::Addr(address) => Some((thousandths(address.param("q")), address.uri)),
+            Contact::Star => None,
+        })
+        .collect();
+    targets.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+    targets.into_iter().map(|(_, uri)| uri).collect()
+}
+
+/// A qvalue; one that is missing or cannot be read counts as 1.
+fn thousandths(q: Option<&str>) -> u16 {
+    let q = q.and_then(|q| q.trim().parse::<f32>().ok()).filter(|q| (0.0..=1.0).contains(q));
+    (q.unwrap_or(1.0) * 1000.0) as u16
 }

@@ -1,14 +1,22 @@
-//! An answered call: hold and resume by re-INVITE, the peer's re-INVITEs, glare (RFC 3261 §14, RFC 3264 §8.4, RFC 6337 §5).
+//! An answered call: hold, resume and refreshes by re-INVITE, glare (RFC 3261 §14, RFC 3264 §8.4, RFC 6337 §5). For the
+//! peer's re-INVITEs see [`super::modified`], for UPDATE [`super::update`].
 
-use super::{End, Phase, Session, info::Digits, invite::is_sdp};
+use super::{
+    End, Phase, Session,
+    info::Digits,
+    reliable::RAck,
+    timer::{Due, SessionTimer},
+    update::allows_update,
+};
 use crate::{
     media::plan::Direction,
     sip::{
         auth::AuthError,
-        dialog::{Dialog, DialogError},
+        body::session_description,
+        dialog::{Dialog, DialogError, DialogId},
         endpoint::ServerTransactionId,
         flow::Flow,
-        msg::{Method, Request, Response},
+        msg::{Headers, Method, Request, Response},
     },
     ua::{
         api::{CallDirection, EndedBy, Event, Output},
@@ -20,18 +28,26 @@ use std::time::{Duration, Instant};
 
 pub(in crate::ua) struct Established {
     pub dialog: Dialog,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     /// What the agent wants; a re-INVITE makes it so.
-    want_hold: bool,
+    pub(super) want_hold: bool,
     /// What was agreed last.
-    held: bool,
+    pub(super) held: bool,
     pub digits: Digits,
+    /// When the call has to be confirmed.
+    pub(super) timer: Option<SessionTimer>,
     /// A refresh is due that takes a re-INVITE.
     want_refresh: bool,
+    /// Our UPDATE under way.
+    pub(super) update: Option<RequestId>,
+    /// Whether the peer takes UPDATE.
+    pub(super) allows_update: bool,
+    /// A provisional response of ours whose PRACK was not there when we answered.
+    pub(super) unacknowledged: Option<RAck>,
 }
 
 /// The one INVITE transaction that may be under way in a dialog (RFC 3261 §14.1).
-enum Exchange {
+pub(super) enum Exchange {
     Idle,
     /// Our 2xx waits for its ACK.
     Answered(Unconfirmed),
@@ -40,7 +56,7 @@ enum Exchange {
         request: RequestId,
         hold: bool,
     },
-    /// Both sides tried at once; ours again then.
+    /// Both sides tried at once, or the peer asked for patience; ours again then.
     Glare {
         until: Instant,
     },
@@ -59,9 +75,25 @@ pub(super) struct Unconfirmed {
 }
 
 impl Established {
-    pub(super) fn new(dialog: Dialog, unconfirmed: Option<Unconfirmed>) -> Self {
-        let exchange = unconfirmed.map_or(Exchange::Idle, Exchange::Answered);
-        Self { dialog, exchange, want_hold: false, held: false, digits: Digits::default(), want_refresh: false }
+    /// `peer`: the header fields of its INVITE or 2xx.
+    pub(super) fn new(
+        dialog: Dialog,
+        unconfirmed: Option<Unconfirmed>,
+        timer: Option<SessionTimer>,
+        peer: &Headers,
+    ) -> Self {
+        Self {
+            dialog,
+            exchange: unconfirmed.map_or(Exchange::Idle, Exchange::Answered),
+            want_hold: false,
+            held: false,
+            digits: Digits::default(),
+            timer,
+            want_refresh: false,
+            update: None,
+            allows_update: allows_update(peer),
+            unacknowledged: None,
+        }
     }
 
     pub const fn is_held(&self) -> bool {
@@ -105,14 +137,15 @@ impl Established {
         }
     }
 
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        match self.exchange {
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let again = match self.exchange {
             Exchange::Glare { until } => Some(until),
             Exchange::Idle | Exchange::Answered(_) | Exchange::Offered { .. } => None,
-        }
+        };
+        again.into_iter().chain(self.timer.as_ref().map(SessionTimer::poll_timeout)).min()
     }
 
-    const fn wanted_direction(&self) -> Direction {
+    pub(super) const fn wanted_direction(&self) -> Direction {
         if self.want_hold { Direction::SendOnly } else { Direction::SendRecv }
     }
 }
@@ -144,7 +177,7 @@ impl Session {
     }
 
     /// Sends a re-INVITE where what is agreed differs from what is wanted and nothing stands in the way.
-    fn negotiate(&mut self, stack: &mut Stack) {
+    pub(super) fn negotiate(&mut self, stack: &mut Stack) {
         let contact = self.contact();
         let Some(local) = self.media.local else { return };
         let Phase::Established(established) = &mut self.phase else { return };
@@ -155,7 +188,7 @@ impl Session {
         established.want_refresh = false;
         let hold = established.want_hold;
         let mut request = established.dialog.request(Method::INVITE);
-        request.headers.push("Allow", crate::ua::ALLOW);
+        established.write(&mut request.headers);
         request.headers.push("Content-Type", "application/sdp");
         request.body = self.media.negotiation.offer(local, established.wanted_direction());
         let hop = established.dialog.next_hop();
@@ -163,10 +196,19 @@ impl Session {
         established.exchange = Exchange::Offered { request, hold };
     }
 
-    pub(super) fn glare_is_over(&mut self, now: Instant, stack: &mut Stack) {
-        if let Phase::Established(established) = &mut self.phase
-            && established.poll_timeout().is_some_and(|at| at <= now)
-        {
+    /// Time for what waited after a glare, or for the session timer.
+    pub(super) fn established_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        let Phase::Established(established) = &mut self.phase else { return };
+        match established.timer.as_mut().and_then(|timer| timer.handle_timeout(now)) {
+            Some(Due::Expired) => {
+                let reason = "The call ended by itself: the other side did not confirm in time that it still stands.";
+                return self.close(now, stack, End::new(EndedBy::Network, Some(408), reason));
+            }
+            Some(Due::Refresh) => self.refresh(stack),
+            None => {}
+        }
+        let Phase::Established(established) = &mut self.phase else { return };
+        if matches!(established.exchange, Exchange::Glare { until } if until <= now) {
             established.exchange = Exchange::Idle;
             self.negotiate(stack);
         }
@@ -190,6 +232,10 @@ impl Session {
         reply: Reply,
     ) {
         let Phase::Established(established) = &mut self.phase else { return };
+        // Sent before the call was answered, it decides nothing any more.
+        if request.method == Method::PRACK {
+            return;
+        }
         // RFC 3261 §12.2.1.2: the dialog is gone.
         let lost = || End::new(EndedBy::Network, Some(408), "The connection to the other side was lost.");
         let end = match &reply {
@@ -210,6 +256,7 @@ impl Session {
             Exchange::Offered { request: ours, hold } if ours == id => {
                 self.reinvite_reply(now, stack, (id, hold), request, reply);
             }
+            _ if established.update == Some(id) => self.update_reply(now, stack, request, reply),
             _ => self.digit_reply(stack, id, request, &reply),
         }
     }
@@ -231,7 +278,10 @@ impl Session {
             100..200 => {}
             200..300 => self.reinvite_answered(now, stack, (id, hold), &request, &response),
             401 | 407 => self.reinvite_challenged(stack, hold, request, &response),
-            491 => self.glare(now, stack),
+            491 => self.glare(now, stack, None),
+            // RFC 3261 §14.1, §21.5.1: not now.
+            500 if retry_after(&response).is_some() => self.glare(now, stack, retry_after(&response)),
+            422 if self.raise_interval(&response) => self.refresh_by_reinvite(stack),
             code => self.reinvite_failed(stack, hold, &reason::call(code, &reason::phrase(&response))),
         }
     }
@@ -253,7 +303,9 @@ impl Session {
         }
         established.exchange = Exchange::Idle;
         established.held = hold;
-        match self.media.negotiation.accept_answer(&response.body) {
+        established.refreshed(now, &response.headers);
+        let answer = session_description(&response.headers, &response.body).unwrap_or(None).unwrap_or_default();
+        match self.media.negotiation.accept_answer(answer) {
             Ok(plan) => {
                 self.agree(stack, plan);
                 self.report(stack);
@@ -287,6 +339,10 @@ impl Session {
         self.media.negotiation.offer_failed();
         if let Phase::Established(established) = &mut self.phase {
             established.exchange = Exchange::Idle;
+            // Nothing but a refresh, which nobody asked for; the session timer has the last word.
+            if hold == established.held {
+                return self.negotiate(stack);
+            }
             let opposite = if hold { "resume" } else { "hold" };
             if established.want_hold == established.held {
                 stack.emit(Output::Event(Event::Done { command: opposite, call: Some(self.id) }));
@@ -297,16 +353,21 @@ impl Session {
         self.refuse_command(stack, command, &format!("The call could not be {what}: {why}"));
     }
 
-    /// RFC 3261 §14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
-    fn glare(&mut self, now: Instant, stack: &mut Stack) {
+    /// Tries again later. RFC 3261 §14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms,
+    /// unless the peer has said how long.
+    fn glare(&mut self, now: Instant, stack: &mut Stack, asked: Option<Duration>) {
         self.media.negotiation.offer_failed();
         let Phase::Established(established) = &mut self.phase else { return };
+        if let Exchange::Offered { hold, .. } = established.exchange {
+            established.want_refresh |= hold == established.held;
+        }
         let steps = |entropy: &mut crate::sip::entropy::Entropy, n: u32| u64::from(entropy.u32() % n);
         let wait = match self.direction {
             CallDirection::Out => 2_100 + 10 * steps(&mut stack.entropy, 191),
             CallDirection::In => 10 * steps(&mut stack.entropy, 201),
         };
-        established.exchange = Exchange::Glare { until: now + Duration::from_millis(wait) };
+        let wait = asked.unwrap_or(Duration::from_millis(wait));
+        established.exchange = Exchange::Glare { until: now + wait };
     }
 
     /// A request within the dialog.
@@ -317,12 +378,15 @@ impl Session {
         (transaction, request, flow): (ServerTransactionId, &Request, Flow),
     ) {
         let dialog = match &mut self.phase {
-            Phase::Ringing(ringing) | Phase::Answering(ringing) => &mut ringing.dialog,
-            Phase::Established(established) => &mut established.dialog,
-            Phase::Inviting(_) | Phase::Calling(_) | Phase::Ended => {
-                return self.early_request(now, stack, transaction, request);
-            }
+            Phase::Ringing(ringing) | Phase::Answering(ringing) => Some(&mut ringing.dialog),
+            Phase::Established(established) => Some(&mut established.dialog),
+            Phase::Inviting(inviting) => DialogId::of_request(request).and_then(|id| inviting.forks.get_mut(&id)),
+            Phase::Calling(_) | Phase::Ended => None,
         };
+        let Some(dialog) = dialog else {
+            return stack.respond(now, transaction, Response::to(request, 481, None));
+        };
+        let known_as = dialog.remote().clone();
         if let Err(error) = dialog.handle_request(request) {
             let code = match error {
                 DialogError::OutOfOrder { .. } => 500,
@@ -332,107 +396,25 @@ impl Session {
             response.reason = error.to_string();
             return stack.respond(now, transaction, response);
         }
-        let method = request.method.clone();
-        if method == Method::BYE {
-            self.handle_bye(now, stack, transaction, request);
-        } else if method == Method::INVITE {
-            self.reinvited(now, stack, (transaction, request, flow));
-        } else if method == Method::INFO {
-            self.handle_info(now, stack, transaction, request);
-        } else if method == Method::REFER || method == Method::NOTIFY {
-            self.handle_referring(now, stack, (transaction, request, flow));
-        } else {
-            stack.respond(now, transaction, crate::ua::outside::answer(request));
+        if *dialog.remote() != known_as {
+            self.renamed(stack, request);
         }
-    }
-
-    /// The peer's re-INVITE (RFC 3261 §14.2).
-    fn reinvited(
-        &mut self,
-        now: Instant,
-        stack: &mut Stack,
-        (transaction, request, flow): (ServerTransactionId, &Request, Flow),
-    ) {
-        let (Phase::Established(established), Some(local)) = (&mut self.phase, self.media.local) else {
-            // Before the first INVITE is answered: RFC 3261 §14.2.
-            let mut response = Response::to(request, 500, None);
-            response.headers.push("Retry-After", (stack.entropy.u32() % 11).to_string());
-            return stack.respond(now, transaction, response);
-        };
-        let busy = match established.exchange {
-            Exchange::Offered { .. } => true,
-            // Our offer in a 2xx is not answered yet (RFC 5407 §3.1.4); otherwise the re-INVITE says as much as the ACK.
-            Exchange::Answered(_) => self.media.negotiation.is_offering(),
-            Exchange::Idle | Exchange::Glare { .. } => false,
-        };
-        if busy {
-            return stack.respond(now, transaction, Response::to(request, 491, None));
-        }
-        if let Some(unconfirmed) = established.unconfirmed() {
-            stack.acknowledged(now, unconfirmed.transaction);
-        }
-        let wanted = established.wanted_direction();
-        let answer = if is_sdp(&request.headers) {
-            self.media.negotiation.answer(&request.body, local, wanted).map(|(body, plan)| (body, Some(plan)))
-        } else if request.body.is_empty() {
-            Ok((self.media.negotiation.offer(local, wanted), None))
-        } else {
-            return stack.respond(now, transaction, crate::ua::outside::unsupported_body(request));
-        };
-        let (body, plan) = match answer {
-            Ok(answer) => answer,
-            Err(error) => return stack.respond(now, transaction, crate::ua::outside::not_acceptable(request, &error)),
-        };
-        let mut response = Response::to(request, 200, None);
-        response.headers.push("Contact", format!("<{}>", stack.contact_uri(&self.account, flow)));
-        response.headers.push("Allow", crate::ua::ALLOW);
-        response.headers.push("Content-Type", "application/sdp");
-        response.body = body;
-        stack.respond(now, transaction, response);
-        let cseq = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let is_initial = established.unconfirmed().is_some_and(|u| u.is_initial);
-        let hold = established.want_hold;
-        established.exchange = Exchange::Answered(Unconfirmed { transaction, cseq, is_initial, hold });
-        if plan.is_some() {
-            established.held = hold;
-        }
-        if let Some(plan) = plan {
-            self.agree(stack, plan);
-        }
-        self.report(stack);
-    }
-
-    /// The ACK of our 2xx (RFC 3261 §13.3.1.4), with the answer where the 2xx held our offer.
-    pub fn handle_ack(&mut self, now: Instant, stack: &mut Stack, ack: &Request) {
-        let Phase::Established(established) = &mut self.phase else { return };
-        let Some(unconfirmed) = established.unconfirmed() else { return };
-        if ack.headers.cseq().map(|cseq| cseq.number) != Ok(unconfirmed.cseq) {
-            return;
-        }
-        stack.acknowledged(now, unconfirmed.transaction);
-        established.exchange = Exchange::Idle;
-        if self.media.negotiation.is_offering() {
-            match self.media.negotiation.accept_answer(&ack.body) {
-                Ok(plan) => {
-                    established.held = unconfirmed.hold;
-                    self.agree(stack, plan);
-                    self.report(stack);
-                }
-                Err(error) => {
-                    let reason = format!("The other side sent no usable audio: {error}.");
-                    return self.close(now, stack, End::new(EndedBy::Network, Some(488), reason));
-                }
+        match &request.method {
+            method if *method == Method::PRACK => self.handle_prack(now, stack, transaction, request),
+            method if *method == Method::UPDATE => self.updated(now, stack, (transaction, request, flow)),
+            method if *method == Method::INFO => self.handle_info(now, stack, transaction, request),
+            _ if matches!(self.phase, Phase::Inviting(_)) => self.early_request(now, stack, transaction, request),
+            method if *method == Method::BYE => self.handle_bye(now, stack, transaction, request),
+            method if *method == Method::INVITE => self.reinvited(now, stack, (transaction, request, flow)),
+            method if *method == Method::REFER || *method == Method::NOTIFY => {
+                self.handle_referring(now, stack, (transaction, request, flow));
             }
+            _ => stack.respond(now, transaction, crate::ua::outside::answer(request)),
         }
-        self.negotiate(stack);
     }
+}
 
-    /// No ACK came (RFC 3261 §13.3.1.4, §14.2): BYE.
-    pub fn handle_no_ack(&mut self, now: Instant, stack: &mut Stack) {
-        if let Phase::Established(established) = &mut self.phase {
-            established.exchange = Exchange::Idle;
-            let reason = "The connection to the other side was lost: it never confirmed the call.";
-            self.close(now, stack, End::new(EndedBy::Network, Some(408), reason));
-        }
-    }
+/// How long a 500 asks us to wait (RFC 3261 §21.5.1), if that is a time that a person waits.
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
+    response.headers.number("Retry-After").filter(|s| *s <= 30).map(|s| Duration::from_secs(u64::from(s)))
 }

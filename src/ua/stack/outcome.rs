@@ -74,10 +74,16 @@ impl Stack {
         if let Way::Accepted { confirmed, .. } = &mut pending.way {
             let remote_tag = remote_tag(&response);
             match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
-                Some(Confirmed { ack: Some((ack, way)), .. }) => self.endpoint.send_ack(now, *way, ack.clone()),
+                Some(Confirmed { ack: Some((ack, way)), .. }) => {
+                    self.endpoint.send_ack(now, *way, ack.clone());
+                    // It comes again: perhaps the Contact or the route leads past the peer, and it would hang up after 32 s.
+                    if *way != flow {
+                        self.endpoint.send_ack(now, flow, ack.clone());
+                    }
+                }
                 Some(Confirmed { ack: None, .. }) => {}
                 None if confirmed.len() < MAX_FORKS => {
-                    confirmed.push(Confirmed { remote_tag, ack: None });
+                    confirmed.push(Confirmed { remote_tag, came: flow, ack: None });
                     let (account, invite) = (pending.account.clone(), pending.request.clone());
                     return Some(Incoming::Stray { id, account, invite, response });
                 }
@@ -97,7 +103,7 @@ impl Stack {
             return Some(Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) });
         }
         if response.is_success() && pending.request.method == Method::INVITE {
-            let fork = Confirmed { remote_tag: remote_tag(&response), ack: None };
+            let fork = Confirmed { remote_tag: remote_tag(&response), came: flow, ack: None };
             pending.way = Way::Accepted { transaction, confirmed: vec![fork], until: now + give_up };
             let (owner, request, account) = (pending.owner, pending.request.clone(), pending.account.clone());
             return Some(match owner {

@@ -208,11 +208,12 @@ fn invites_that_cannot_be_taken_are_refused() {
         r.headers.remove("Contact");
         r
     };
+    const KINDS: &str = "application/sdp, multipart/mixed, multipart/alternative";
     type Case = (Box<dyn Fn(Request) -> Request>, u16, Option<(&'static str, &'static str)>);
     let cases: Vec<Case> = vec![
-        (Box::new(text_body), 415, Some(("Accept", "application/sdp"))),
-        (Box::new(with("Content-Encoding", "gzip")), 415, Some(("Accept", "application/sdp"))),
-        (Box::new(with("Require", "100rel, nothing")), 420, Some(("Unsupported", "100rel, nothing"))),
+        (Box::new(text_body), 415, Some(("Accept", KINDS))),
+        (Box::new(with("Content-Encoding", "gzip")), 415, Some(("Accept", KINDS))),
+        (Box::new(with("Require", "100rel, nothing, magic")), 420, Some(("Unsupported", "nothing, magic"))),
         (Box::new(uri), 416, None),
         (Box::new(no_contact), 400, None),
         (

@@ -9,8 +9,11 @@ mod network;
 mod outgoing;
 mod outside;
 mod registration;
+mod reliable;
+mod retry;
 mod servers;
 mod simulation;
+mod timers;
 mod transfer;
 
 use super::api::{CallState, EndedBy};

@@ -343,12 +343,10 @@ fn what_cannot_be_changed_is_refused_and_the_call_goes_on() {
     status(&mut bench, text, 415);
     status(&mut bench, in_dialog(&ok, Method::INVITE, 1, SDP), 500);
     let mut unknown = in_dialog(&ok, Method::INVITE, 4, SDP);
-    unknown.headers.push("Require", "timer");
-    assert_eq!(status(&mut bench, unknown, 420).headers.get("Unsupported"), Some("timer"));
-    for method in [Method::MESSAGE, Method::UPDATE] {
-        let response = status(&mut bench, in_dialog(&ok, method, 5, ""), 405);
-        assert_eq!(response.headers.get("Allow"), Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY"));
-    }
+    unknown.headers.push("Require", "magic");
+    assert_eq!(status(&mut bench, unknown, 420).headers.get("Unsupported"), Some("magic"));
+    let response = status(&mut bench, in_dialog(&ok, Method::MESSAGE, 5, ""), 405);
+    assert_eq!(response.headers.get("Allow"), Some(crate::ua::ALLOW));
     status(&mut bench, in_dialog(&ok, Method::Extension("DANCE".into()), 6, ""), 501);
     status(&mut bench, in_dialog(&ok, Method::OPTIONS, 7, ""), 200);
     assert!(bench.events.is_empty() && bench.plans.is_empty());

@@ -106,7 +106,6 @@ fn refusals_become_sentences() {
         (480, EndedBy::Remote, "cannot be reached"),
         (484, EndedBy::Remote, "incomplete"),
         (486, EndedBy::Remote, "busy"),
-        (488, EndedBy::Remote, "no common audio"),
         (503, EndedBy::Network, "overloaded"),
         (600, EndedBy::Remote, "busy"),
         (603, EndedBy::Remote, "declined"),

@@ -6,10 +6,10 @@ use crate::sip::msg::{Message, Method};
 /// Method, answer, and a header of the answer.
 #[test]
 fn requests_outside_calls_get_their_answers() {
-    const ALLOW: (&str, &str) = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, NOTIFY");
+    const ALLOW: (&str, &str) = ("Allow", crate::ua::ALLOW);
     for (method, code, header) in [
         (Method::OPTIONS, 200, Some(("Accept", "application/sdp"))),
-        (Method::OPTIONS, 200, Some(("Supported", "path, replaces, norefersub"))),
+        (Method::OPTIONS, 200, Some(("Supported", crate::ua::SUPPORTED))),
         (Method::OPTIONS, 200, Some(ALLOW)),
         (Method::MESSAGE, 405, Some(ALLOW)),
         (Method::NOTIFY, 405, Some(ALLOW)),

@@ -46,7 +46,7 @@ impl Session {
     ) -> Result<Self, DialogError> {
         let mut session = Self::invited(now, stack, id, account, invite)?;
         stack.emit(Output::Event(Event::TakesOver { call: id, old }));
-        session.answer(stack);
+        session.answer(now, stack);
         Ok(session)
     }
 
