@@ -32,7 +32,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("sdp_types", &["sip/sdp"]),
     ("rtp_rs", &["media"]),
     ("rtcp_types", &["media"]),
-    ("opus", &["media"]),
+    ("opusic_c", &["media"]),
     ("cpal", &["media"]),
     ("egui", &["ui", "app"]),
     ("eframe", &["ui", "app", "main.rs"]),

@@ -95,6 +95,7 @@ fn plan(codec: Codec, remote: SocketAddr) -> MediaPlan {
     let payload_type = match codec {
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
+        Codec::G722 => 9,
         Codec::Opus => 96,
     };
     let clock_rate = codec.clock_rate();
@@ -123,7 +124,7 @@ fn call(dir: &Path, codec: Codec, impairment: Option<Impairment>) -> (Party, Par
 
 #[test]
 fn each_hears_the_other_s_tone_in_every_codec() {
-    for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus] {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = call(dir.path(), codec, None);
         b.stats_after(3);

@@ -73,8 +73,8 @@ impl Who {
     }
 }
 
-/// Codecs built so far, in the contract's default order.
-pub const CODECS: [Codec; 3] = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
+/// All codecs, in the contract's default order.
+pub const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
 
 impl HeadlessOptions {
     /// # Errors
@@ -220,7 +220,7 @@ fn codecs(text: &str) -> Result<Vec<Codec>, ConfigError> {
             "opus" => Codec::Opus,
             "pcmu" => Codec::Pcmu,
             "pcma" => Codec::Pcma,
-            "g722" => return Err(ConfigError::NotSupported("--codecs g722; leave it out of the list".into())),
+            "g722" => Codec::G722,
             _ => return Err(wrong("--codecs", &format!("{name:?} is not one of opus, g722, pcmu, pcma"))),
         };
         if !list.contains(&codec) {
@@ -290,11 +290,11 @@ mod tests {
     fn a_plain_account_with_everything() {
         let o = options(
             "agent-manager headless --sip-account sip:101@pbx.example --auth-user x --no-register --transport tcp \
-             --audio file:a.wav,b.wav --codecs pcma,OPUS,pcma --auto-answer 20 --max-calls 3 --impair loss=5,delay_ms=30,seed=7 --srtp off",
+             --audio file:a.wav,b.wav --codecs pcma,OPUS,g722,pcma --auto-answer 20 --max-calls 3 --impair loss=5,delay_ms=30,seed=7 --srtp off",
         )
         .expect("valid");
         assert!(matches!(o.who, Who::Sip { register: false, ref auth_username, .. } if auth_username == "x"));
-        assert_eq!(o.codecs, [Codec::Pcma, Codec::Opus]);
+        assert_eq!(o.codecs, [Codec::Pcma, Codec::Opus, Codec::G722]);
         assert_eq!(o.audio, AudioChoice::File { input: "a.wav".into(), output: "b.wav".into() });
         assert_eq!(o.impairment, Some(Impairment { loss_percent: 5.0, delay_ms: 30, jitter_ms: 0, seed: 7 }));
         assert_eq!((o.auto_answer, o.max_calls), (Some(Duration::from_millis(20)), Some(3)));
@@ -329,7 +329,6 @@ mod tests {
             ("--transport sctp", "--transport: udp, tcp or tls"),
             ("--srtp sdes", "not supported yet: --srtp sdes"),
             ("--srtp maybe", "--srtp: off"),
-            ("--codecs g722,pcmu", "not supported yet: --codecs g722"),
             ("--codecs mp3", "--codecs: \"mp3\" is not one of"),
             ("--audio file:a.wav", "--audio: device"),
             ("--stun a:1", "not supported yet: --stun"),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     Opus,
+    G722,
     Pcmu,
     Pcma,
 }
@@ -15,18 +16,19 @@ impl Codec {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
         }
     }
-    /// RTP clock rate in Hz.
+    /// RTP clock rate in Hz; of G.722 half the rate of its sound (RFC 3551 §4.5.2).
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
         }
     }
-    /// As shown to people and in headless events: `opus/48000`, `PCMU/8000`.
+    /// As shown to people and in headless events: `opus/48000`, `G722/8000`.
     pub fn label(self) -> String {
         format!("{}/{}", self.name(), self.clock_rate())
     }

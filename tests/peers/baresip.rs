@@ -68,6 +68,16 @@ fn pcmu_baresip_calls() {
 }
 
 #[test]
+fn g722_we_call() {
+    call("g722", Caller::We);
+}
+
+#[test]
+fn g722_baresip_calls() {
+    call("g722", Caller::Baresip);
+}
+
+#[test]
 fn opus_we_call() {
     call("opus", Caller::We);
 }

@@ -2,10 +2,12 @@
 //! a line in each of the two enums.
 
 mod g711;
+mod g722;
 mod opus;
 
 use crate::media::plan::{Codec, OpusParams};
 use g711::{G711Decoder, G711Encoder};
+use g722::{G722Decoder, G722Encoder};
 pub use opus::LossHint;
 use opus::{OpusDecoder, OpusEncoder};
 
@@ -13,6 +15,7 @@ use opus::{OpusDecoder, OpusEncoder};
 #[derive(Debug)]
 pub enum Encoder {
     G711(G711Encoder),
+    G722(Box<G722Encoder>),
     Opus(OpusEncoder),
 }
 
@@ -20,6 +23,7 @@ impl Encoder {
     pub fn new(codec: Codec, opus: &OpusParams) -> Self {
         match codec {
             Codec::Pcmu | Codec::Pcma => Self::G711(G711Encoder::new(codec)),
+            Codec::G722 => Self::G722(Box::new(G722Encoder::new())),
             Codec::Opus => Self::Opus(OpusEncoder::new(opus)),
         }
     }
@@ -30,6 +34,7 @@ impl Encoder {
         payload.clear();
         match self {
             Self::G711(encoder) => encoder.encode(samples, payload),
+            Self::G722(encoder) => encoder.encode(samples, payload),
             Self::Opus(encoder) => encoder.encode(samples, payload),
         }
     }
@@ -37,7 +42,7 @@ impl Encoder {
     /// Tells an encoder with redundancy what the network loses.
     pub fn hint(&mut self, loss: LossHint) {
         match self {
-            Self::G711(_) => {}
+            Self::G711(_) | Self::G722(_) => {}
             Self::Opus(encoder) => encoder.hint(loss),
         }
     }
@@ -47,6 +52,7 @@ impl Encoder {
 #[derive(Debug)]
 pub enum Decoder {
     G711(G711Decoder),
+    G722(Box<G722Decoder>),
     Opus(OpusDecoder),
 }
 
@@ -54,6 +60,7 @@ impl Decoder {
     pub fn new(codec: Codec) -> Self {
         match codec {
             Codec::Pcmu | Codec::Pcma => Self::G711(G711Decoder::new(codec)),
+            Codec::G722 => Self::G722(Box::new(G722Decoder::new())),
             Codec::Opus => Self::Opus(OpusDecoder::new()),
         }
     }
@@ -62,6 +69,7 @@ impl Decoder {
     pub fn sample_rate(&self) -> u32 {
         match self {
             Self::G711(_) => 8_000,
+            Self::G722(_) => g722::RATE,
             Self::Opus(_) => 48_000,
         }
     }
@@ -70,6 +78,7 @@ impl Decoder {
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> usize {
         match self {
             Self::G711(decoder) => decoder.decode(payload, out),
+            Self::G722(decoder) => decoder.decode(payload, out),
             Self::Opus(decoder) => decoder.decode(payload, out),
         }
     }
@@ -78,6 +87,7 @@ impl Decoder {
     pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
         match self {
             Self::G711(decoder) => decoder.conceal(count, out),
+            Self::G722(decoder) => decoder.conceal(count, out),
             Self::Opus(decoder) => decoder.conceal(count, out),
         }
     }
@@ -86,7 +96,7 @@ impl Decoder {
     /// appends nothing, when it carries none.
     pub fn recover(&mut self, following: &[u8], count: usize, out: &mut Vec<f32>) -> bool {
         match self {
-            Self::G711(_) => false,
+            Self::G711(_) | Self::G722(_) => false,
             Self::Opus(decoder) => decoder.recover(following, count, out),
         }
     }
@@ -95,7 +105,8 @@ impl Decoder {
 /// Samples (in timestamp units) that a payload holds, `None` when it is malformed.
 pub fn duration(codec: Codec, payload: &[u8]) -> Option<u32> {
     match codec {
-        Codec::Pcmu | Codec::Pcma => (!payload.is_empty()).then_some(payload.len() as u32),
+        // An octet is a sample of G.711, and two samples of G.722, whose clock counts every other one.
+        Codec::G722 | Codec::Pcmu | Codec::Pcma => (!payload.is_empty()).then_some(payload.len() as u32),
         Codec::Opus => opus::duration(payload),
     }
 }

@@ -319,7 +319,9 @@ impl Stream {
 /// Delay within codec, rate conversion and the two sound cards.
 fn processing_ms(codec: Codec) -> f64 {
     match codec {
+        // The filters of rate conversion; in G.722 those of its bands besides.
         Codec::Pcmu | Codec::Pcma => 4.0 + 30.0,
+        Codec::G722 => 5.5 + 30.0,
         // RFC 6716 §2: 6.5 ms of look-ahead.
         Codec::Opus => 6.5 + 30.0,
     }

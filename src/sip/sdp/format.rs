@@ -53,7 +53,7 @@ impl Format {
         let parameters = match encoding {
             // RFC 7587 §6.1: we decode in-band FEC.
             Encoding::Audio(Codec::Opus) => Some("useinbandfec=1".to_owned()),
-            Encoding::Audio(Codec::Pcmu | Codec::Pcma) => None,
+            Encoding::Audio(Codec::G722 | Codec::Pcmu | Codec::Pcma) => None,
             // RFC 4733 §2.5.1.1: the sixteen DTMF events.
             Encoding::TelephoneEvent { .. } => Some("0-15".to_owned()),
         };
@@ -104,6 +104,7 @@ impl Encoding {
         match self {
             Self::Audio(Codec::Pcmu) => 0,
             Self::Audio(Codec::Pcma) => 8,
+            Self::Audio(Codec::G722) => 9,
             Self::Audio(Codec::Opus) => 96,
             Self::TelephoneEvent { clock_rate: 48_000 } => 97,
             Self::TelephoneEvent { .. } => 101,
@@ -120,6 +121,7 @@ const fn static_encoding(payload_type: u8) -> Option<Encoding> {
     match payload_type {
         0 => Some(Encoding::Audio(Codec::Pcmu)),
         8 => Some(Encoding::Audio(Codec::Pcma)),
+        9 => Some(Encoding::Audio(Codec::G722)),
         _ => None,
     }
 }
@@ -133,6 +135,7 @@ fn encoding(rtpmap: &str) -> Option<Encoding> {
     match (name.as_str(), clock_rate, channels) {
         // Some peers leave out the 2 that RFC 7587 asks for.
         ("opus", 48_000, 1 | 2) => Some(Encoding::Audio(Codec::Opus)),
+        ("g722", 8_000, 1) => Some(Encoding::Audio(Codec::G722)),
         ("pcmu", 8_000, 1) => Some(Encoding::Audio(Codec::Pcmu)),
         ("pcma", 8_000, 1) => Some(Encoding::Audio(Codec::Pcma)),
         ("telephone-event", 8_000 | 48_000, _) => Some(Encoding::TelephoneEvent { clock_rate }),
@@ -156,7 +159,8 @@ mod tests {
             ("PCMU/8000/2", None),
             ("telephone-event/48000", Some(Encoding::TelephoneEvent { clock_rate: 48_000 })),
             ("telephone-event/16000", None),
-            ("G722/8000", None),
+            ("G722/8000", Some(Encoding::Audio(Codec::G722))),
+            ("G722/16000", None),
             ("PCMU", None),
             ("", None),
             ("PCMU/99999999999999", None),

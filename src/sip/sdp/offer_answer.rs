@@ -146,7 +146,7 @@ impl OfferAnswer {
         let is_free = |n: &u8| self.numbers.iter().all(|other| other.payload_type != *n);
         let usual = encoding.usual_payload_type();
         let payload_type =
-            std::iter::once(usual).chain(96..=127).find(is_free).expect("five encodings cannot use up 32 numbers");
+            std::iter::once(usual).chain(96..=127).find(is_free).expect("six encodings cannot use up 32 numbers");
         let format = Format::ours(payload_type, encoding);
         self.numbers.push(format.clone());
         format

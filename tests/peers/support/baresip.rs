@@ -55,7 +55,7 @@ pub struct Baresip {
 
 #[derive(Clone, Copy)]
 pub struct BaresipOptions<'a> {
-    /// `pcmu` or `opus`: the only one it offers.
+    /// `pcmu`, `g722` or `opus`: the only one it offers.
     pub codec: &'a str,
     /// The tone it speaks.
     pub hz: f64,
@@ -184,6 +184,7 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
     // Debian's 1.0.0 has no resampler: the file must have the codec's rate and channels.
     let (rate, channels, name, module) = match options.codec {
         "opus" => (48_000, 2, "opus/48000/2", "opus.so"),
+        "g722" => (16_000, 1, "G722/16000/1", "g722.so"),
         _ => (8_000, 1, "PCMU/8000/1", "g711.so"),
     };
     let play = dir.join("play.wav");

@@ -50,7 +50,7 @@ fn the_offer_names_every_codec_in_order() {
 #[test]
 fn an_offer_is_answered_with_its_first_codec_that_we_know() {
     type Agreed = Result<((u8, Codec), Option<(u8, u32)>), SdpError>;
-    let cases: [(&str, Vec<u8>, &[Codec], Agreed); 8] = [
+    let cases: [(&str, Vec<u8>, &[Codec], Agreed); 9] = [
         ("static, no rtpmap", sdp("0 8", &[]), &ALL, Ok(((0, Codec::Pcmu), None))),
         ("the offer's order wins", sdp("8 0 111", &[OPUS]), &ALL, Ok(((8, Codec::Pcma), None))),
         ("ours restrict", sdp("111 8 0", &[OPUS]), &[Codec::Pcmu], Ok(((0, Codec::Pcmu), None))),
@@ -68,6 +68,7 @@ fn an_offer_is_answered_with_its_first_codec_that_we_know() {
             Ok(((0, Codec::Pcmu), Some((101, 8_000)))),
         ),
         ("remapped static number", sdp("0", &["a=rtpmap:0 G722/8000"]), &ALL, Err(SdpError::NoCommonCodec)),
+        ("G.722 by its static number", sdp("9 0", &[]), &[Codec::Pcmu, Codec::G722], Ok(((9, Codec::G722), None))),
         ("nothing in common", sdp("9 18", &[]), &ALL, Err(SdpError::NoCommonCodec)),
     ];
     for (name, offer, codecs, expected) in cases {
