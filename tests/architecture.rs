@@ -48,6 +48,7 @@ const PURE: &[&str] = &[
     "media/rtp",
     "media/rtcp",
     "media/jitter",
+    "media/srtp",
     "media/dsp",
     "tms/session",
     "tms/sessions",

@@ -6,7 +6,8 @@
 use agent_manager::media::{
     dsp::steady_tone_share,
     engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine},
-    plan::{Codec, Direction, MediaPlan, OpusParams, TelephoneEvent},
+    plan::{Codec, CryptoSuite, Direction, MasterKey, MediaPlan, OpusParams, SrtpKeys, TelephoneEvent},
+    record::Recorder,
     stats::CallStats,
 };
 use std::{
@@ -108,6 +109,7 @@ fn plan(codec: Codec, remote: SocketAddr) -> MediaPlan {
         receive: vec![(payload_type, codec)],
         telephone_event: Some(TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate }),
         opus: OpusParams::default(),
+        srtp: None,
         ptime_ms: 20,
     }
 }
@@ -228,6 +230,68 @@ fn two_calls_are_mixed_and_a_held_one_is_silent() {
     let ((_, at_b), (_, at_c)) = (b.finish(), c.finish());
     assert!(at_b[at_b.len() - 36_000..].iter().all(|sample| sample.abs() < 0.01));
     assert!(steady_tone_share(&at_c[at_c.len() - 48_000..], 440.0, 48_000) > 0.85);
+}
+
+#[test]
+fn in_a_conference_everybody_hears_the_others_and_it_is_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let (a, b, c) = (Party::new(path, "a", 440.0), Party::new(path, "b", 1_000.0), Party::new(path, "c", 700.0));
+    let second = a.engine.open(2, [127, 0, 0, 1].into()).unwrap();
+    b.connect(plan(Codec::Opus, a.address));
+    c.connect(plan(Codec::G722, second));
+    a.connect(plan(Codec::Opus, b.address));
+    a.engine.send(EngineCommand::Plan { session: 2, plan: plan(Codec::G722, c.address) });
+    a.engine.send(EngineCommand::Conference { sessions: vec![CALL, 2] });
+    let recording = path.join("call.wav");
+    let recorder = Some(Recorder::create(&recording).unwrap());
+    a.engine.send(EngineCommand::Record { session: CALL, recorder });
+    b.stats_after(3);
+    a.finish();
+    let shares = |samples: &[f32]| [440.0, 1_000.0, 700.0].map(|hz| steady_tone_share(samples, hz, 48_000));
+    for (party, expected) in [(b, [true, false, true]), (c, [true, true, false])] {
+        let (_, heard) = party.finish();
+        let shares = shares(&heard[36_000..96_000]);
+        assert_eq!(shares.map(|share| share > 0.2), expected, "{shares:?}");
+    }
+    let samples: Vec<f32> =
+        hound::WavReader::open(&recording).unwrap().samples::<i16>().map(|s| f32::from(s.unwrap())).collect();
+    for (side, expected) in [[true, false, true], [false, true, false]].into_iter().enumerate() {
+        let side: Vec<f32> = samples.iter().skip(side).step_by(2).copied().collect();
+        let shares = shares(&side[36_000..96_000]);
+        assert_eq!(shares.map(|share| share > 0.2), expected, "{shares:?}");
+    }
+}
+
+#[test]
+fn encrypted_audio_is_heard_through_a_new_key_and_nothing_else_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (Party::new(dir.path(), "a", 440.0), Party::new(dir.path(), "b", 1_000.0));
+    let key = |suite: CryptoSuite, first: u8| {
+        MasterKey::new(suite, (first..).take(suite.key_length() + suite.salt_length()).collect()).unwrap()
+    };
+    let secret = |address: SocketAddr, send: &MasterKey, receive: &MasterKey| MediaPlan {
+        srtp: Some(SrtpKeys { send: send.clone(), receive: receive.clone() }),
+        ..plan(Codec::Pcmu, address)
+    };
+    let (ours, theirs) = (key(CryptoSuite::AesCm128HmacSha1_80, 1), key(CryptoSuite::AesCm128HmacSha1_80, 50));
+    // The other side has no keys yet: what it sends is not heard.
+    a.connect(secret(b.address, &ours, &theirs));
+    b.connect(plan(Codec::Pcmu, a.address));
+    b.stats_after(1);
+    assert_eq!(a.engine.stats(CALL).unwrap().rx.packets, 0);
+    b.engine.send(EngineCommand::Plan { session: CALL, plan: secret(a.address, &theirs, &ours) });
+    b.stats_after(2);
+    let renewed = key(CryptoSuite::AeadAes256Gcm, 100);
+    a.engine.send(EngineCommand::Plan { session: CALL, plan: secret(b.address, &renewed, &theirs) });
+    b.engine.send(EngineCommand::Plan { session: CALL, plan: secret(a.address, &theirs, &renewed) });
+    b.stats_after(4);
+    let ((_, at_a), (stats, at_b)) = (a.finish(), b.finish());
+    assert!(stats.rx.packets > 100, "{stats:?}");
+    for (heard, hz) in [(at_a, 1_000.0), (at_b, 440.0)] {
+        let share = steady_tone_share(&heard[heard.len() - 48_000..heard.len() - 9_600], hz, 48_000);
+        assert!(share > 0.8, "{hz}: {share}");
+    }
 }
 
 #[test]

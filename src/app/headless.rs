@@ -95,6 +95,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         transport: options.transport,
         audio: options.audio,
         codecs: options.codecs,
+        srtp: options.srtp,
         auto_answer: options.auto_answer,
         max_calls: options.max_calls,
         impairment: options.impairment,

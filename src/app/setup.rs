@@ -6,7 +6,7 @@ use crate::{
     driver,
     media::{
         engine::{AudioChoice, Impairment},
-        plan::Codec,
+        plan::{Codec, SrtpPolicy},
     },
     sip::flow::Transport,
     ua,
@@ -52,6 +52,7 @@ pub struct Softphone {
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
     pub codecs: Vec<Codec>,
+    pub srtp: SrtpPolicy,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
     pub impairment: Option<Impairment>,
@@ -72,6 +73,7 @@ impl Softphone {
             calls_file: Some(calls_file),
             agent: ua::api::Settings {
                 codecs: self.codecs,
+                srtp: self.srtp,
                 instance_id,
                 user_agent: concat!("AgentManager/", env!("CARGO_PKG_VERSION")).to_owned(),
                 auto_answer: self.auto_answer,

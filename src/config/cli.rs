@@ -100,6 +100,7 @@ pub struct HeadlessArgs {
     /// Order of preference.
     #[arg(long, value_name = "LIST")]
     pub codecs: Option<String>,
+    /// Encryption of audio: off, optional (default), sdes (required).
     #[arg(long, value_name = "MODE")]
     pub srtp: Option<String>,
     /// Certificate authority (PEM) to trust besides the system's.

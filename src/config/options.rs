@@ -4,7 +4,7 @@ use super::{ConfigError, cli::HeadlessArgs};
 use crate::{
     media::{
         engine::{AudioChoice, Impairment},
-        plan::Codec,
+        plan::{Codec, SrtpPolicy},
     },
     sip::{
         flow::Transport,
@@ -24,6 +24,7 @@ pub struct HeadlessOptions {
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
     pub codecs: Vec<Codec>,
+    pub srtp: SrtpPolicy,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
     pub impairment: Option<Impairment>,
@@ -89,6 +90,7 @@ impl HeadlessOptions {
             bind: args.bind,
             audio: audio(&args.audio)?,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
+            srtp: args.srtp.as_deref().map_or(Ok(SrtpPolicy::Optional), srtp)?,
             auto_answer: args.auto_answer.map(Duration::from_millis),
             max_calls: args.max_calls,
             impairment: args.impair.as_deref().map(impairment).transpose()?,
@@ -104,11 +106,6 @@ fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
         true => Err(ConfigError::NotSupported(what.to_owned())),
         false => Ok(()),
     };
-    match args.srtp.as_deref() {
-        None | Some("off") => {}
-        Some(mode @ ("optional" | "sdes" | "dtls")) => later(true, &format!("--srtp {mode}; audio is not encrypted"))?,
-        Some(_) => return Err(wrong("--srtp", "off, optional, sdes or dtls is expected")),
-    }
     match args.voice_processing.as_deref() {
         None | Some("off") => {}
         Some("on") => later(true, "--voice-processing on")?,
@@ -230,6 +227,16 @@ fn codecs(text: &str) -> Result<Vec<Codec>, ConfigError> {
     Ok(list)
 }
 
+fn srtp(text: &str) -> Result<SrtpPolicy, ConfigError> {
+    match text {
+        "off" => Ok(SrtpPolicy::Off),
+        "optional" => Ok(SrtpPolicy::Optional),
+        "sdes" => Ok(SrtpPolicy::Sdes),
+        "dtls" => Err(ConfigError::NotSupported("--srtp dtls; use sdes, or optional".into())),
+        _ => Err(wrong("--srtp", "off, optional, sdes or dtls is expected")),
+    }
+}
+
 fn impairment(text: &str) -> Result<Impairment, ConfigError> {
     let mut found = Impairment { loss_percent: 0.0, delay_ms: 0, jitter_ms: 0, seed: 1 };
     let expected =
@@ -273,7 +280,7 @@ mod tests {
         assert!(
             matches!(o.who, Who::Tms { registration: Some(r), username: Some(u), .. } if r == "100-acme" && u == "a@b")
         );
-        assert_eq!(o.codecs, CODECS);
+        assert_eq!((o.codecs.as_slice(), o.srtp), (CODECS.as_slice(), SrtpPolicy::Optional));
         assert_eq!(o.transport, None);
         let o = options("agent-manager headless --tms https://tms.example").expect("by an earlier link");
         assert!(matches!(o.who, Who::Tms { username: None, .. }));
@@ -294,7 +301,7 @@ mod tests {
         )
         .expect("valid");
         assert!(matches!(o.who, Who::Sip { register: false, ref auth_username, .. } if auth_username == "x"));
-        assert_eq!(o.codecs, [Codec::Pcma, Codec::Opus, Codec::G722]);
+        assert_eq!((o.codecs, o.srtp), (vec![Codec::Pcma, Codec::Opus, Codec::G722], SrtpPolicy::Off));
         assert_eq!(o.audio, AudioChoice::File { input: "a.wav".into(), output: "b.wav".into() });
         assert_eq!(o.impairment, Some(Impairment { loss_percent: 5.0, delay_ms: 30, jitter_ms: 0, seed: 7 }));
         assert_eq!((o.auto_answer, o.max_calls), (Some(Duration::from_millis(20)), Some(3)));
@@ -327,7 +334,7 @@ mod tests {
             ),
             ("--transport tls --outbound-proxy sip:p.example;transport=tcp", "--outbound-proxy: it asks for tcp"),
             ("--transport sctp", "--transport: udp, tcp or tls"),
-            ("--srtp sdes", "not supported yet: --srtp sdes"),
+            ("--srtp dtls", "not supported yet: --srtp dtls"),
             ("--srtp maybe", "--srtp: off"),
             ("--codecs mp3", "--codecs: \"mp3\" is not one of"),
             ("--audio file:a.wav", "--audio: device"),

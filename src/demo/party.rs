@@ -4,7 +4,7 @@ use super::role::{Act, Role};
 use crate::{
     media::{
         engine::{EngineCommand, MediaEngine},
-        plan::Codec,
+        plan::{Codec, SrtpPolicy},
     },
     sip::{
         entropy::Entropy,
@@ -73,6 +73,7 @@ impl Party {
         let mut entropy = Entropy::from_system();
         let settings = Settings {
             codecs: vec![Codec::Opus, Codec::Pcmu, Codec::Pcma],
+            srtp: SrtpPolicy::Optional,
             instance_id: format!("urn:uuid:{}", uuid::Uuid::new_v4()),
             user_agent: role.user_agent().to_owned(),
             auto_answer: role.answers_after(),

@@ -125,7 +125,16 @@ mod tests {
 
     fn call(direction: CallDirection, state: CallState) -> CallInfo {
         let peer = "sip:100@acme".to_owned();
-        CallInfo { call: 1, direction, state, peer, peer_name: None, called: None, codec: None }
+        CallInfo {
+            call: 1,
+            direction,
+            state,
+            peer,
+            peer_name: None,
+            called: None,
+            codec: None,
+            srtp: Default::default(),
+        }
     }
 
     #[test]

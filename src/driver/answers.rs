@@ -165,11 +165,15 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::Answer { call } | Command::Resume { call } => Settles::Call(*call, Wanted::Connected),
         Command::Hold { call } => Settles::Call(*call, Wanted::Held),
         Command::Reject { call, .. } | Command::Hangup { call } => Settles::Call(*call, Wanted::Ended),
-        Command::Mute { call, .. } | Command::Dtmf { call, .. } => Settles::Done(Some(*call)),
+        Command::Mute { call, .. } | Command::Dtmf { call, .. } | Command::Record { call, .. } => {
+            Settles::Done(Some(*call))
+        }
         Command::Transfer { call, .. } => Settles::Transfer(*call),
         Command::AnswerDial { request, .. } => Settles::DialAnswer(*request),
         Command::Stats { call } => Settles::Stats(*call),
-        Command::Audio(_) | Command::Meter { .. } | Command::TestTone { .. } => Settles::Done(None),
+        Command::Conference { .. } | Command::Audio(_) | Command::Meter { .. } | Command::TestTone { .. } => {
+            Settles::Done(None)
+        }
         Command::Quit => return None,
     })
 }
@@ -192,6 +196,8 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Resume { .. } => "resume",
         Command::Mute { on: true, .. } => "mute",
         Command::Mute { on: false, .. } => "unmute",
+        Command::Conference { .. } => "conference",
+        Command::Record { .. } => "record",
         Command::Dtmf { .. } => "dtmf",
         Command::Transfer { .. } => "transfer",
         Command::AnswerDial { .. } => "answer_dial",
@@ -218,6 +224,7 @@ mod tests {
             peer_name: None,
             called: None,
             codec: None,
+            srtp: Default::default(),
         })
     }
 

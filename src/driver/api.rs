@@ -12,6 +12,8 @@ use crate::{
 };
 use std::{net::IpAddr, time::Duration};
 
+use std::path::PathBuf;
+
 /// A command with the caller's own mark, which every direct answer carries back.
 #[derive(Clone, Debug)]
 pub struct Tagged<T> {
@@ -58,6 +60,15 @@ pub enum Command {
     Mute {
         call: CallId,
         on: bool,
+    },
+    /// Joins these calls: each hears all the others. Those on hold are taken off hold first.
+    Conference {
+        calls: Vec<CallId>,
+    },
+    /// Records both sides of a call, or with `None` stops.
+    Record {
+        call: CallId,
+        file: Option<PathBuf>,
     },
     Dtmf {
         call: CallId,

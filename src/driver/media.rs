@@ -7,6 +7,7 @@ use crate::{
             AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Notice, SILENCE, Severity, Tone,
         },
         plan::MediaPlan,
+        record::Recorder,
         stats::CallStats,
     },
     ua::api::{CallId, CallInfo, CallState},
@@ -14,6 +15,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
+    path::Path,
 };
 use tokio::sync::mpsc;
 
@@ -29,6 +31,8 @@ pub(super) struct Media {
     /// Calls in which the agent is not to be heard, the engine knowing of them or not.
     muted: BTreeSet<CallId>,
     tone: Option<Tone>,
+    /// Calls to be joined as soon as all of them talk.
+    joining: Option<Vec<CallId>>,
 }
 
 /// A call that has not ended.
@@ -36,6 +40,7 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
+    recorded: bool,
 }
 
 impl Media {
@@ -55,6 +60,7 @@ impl Media {
             plans: BTreeMap::new(),
             muted: BTreeSet::new(),
             tone: None,
+            joining: None,
         }
     }
 
@@ -93,7 +99,11 @@ impl Media {
             self.calls.remove(&info.call);
             self.muted.remove(&info.call);
         } else {
-            let live = self.calls.entry(info.call).or_insert_with(|| Live { info: info.clone(), connected: false });
+            let live = self.calls.entry(info.call).or_insert_with(|| Live {
+                info: info.clone(),
+                connected: false,
+                recorded: false,
+            });
             live.info = info.clone();
             if info.state.is_answered() && !live.connected {
                 live.connected = true;
@@ -117,6 +127,68 @@ impl Media {
             self.muted.remove(&call);
         }
         self.tell(EngineCommand::Mute { session: call, on });
+        Ok(())
+    }
+
+    /// Wants these calls joined. Returns those that are to be taken off hold for it.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn confer(&mut self, calls: &[CallId]) -> Result<Vec<CallId>, String> {
+        let members: BTreeSet<_> = calls.iter().copied().collect();
+        if members.len() < 2 {
+            return Err("A conference needs two different calls or more.".into());
+        }
+        let mut held = Vec::new();
+        for &call in &members {
+            let live = self.live(call)?;
+            if !live.connected {
+                return Err(format!("Call {call} is not answered yet; join it once it is."));
+            }
+            if live.info.state == CallState::Held {
+                held.push(call);
+            }
+        }
+        self.joining = Some(members.into_iter().collect());
+        Ok(held)
+    }
+
+    /// Joins the calls that were wanted, once all of them talk; told once.
+    pub(super) fn poll_conference(&mut self) -> Option<Result<(), String>> {
+        let joining = self.joining.as_ref()?;
+        let state = |call: &CallId| self.calls.get(call).map(|live| &live.info.state);
+        if let Some(gone) = joining.iter().find(|call| state(call).is_none()) {
+            let why = format!("Call {gone} ended before the calls could be joined.");
+            self.joining = None;
+            return Some(Err(why));
+        }
+        if joining.iter().any(|call| state(call) == Some(&CallState::Held)) {
+            return None;
+        }
+        let sessions = self.joining.take()?;
+        self.tell(EngineCommand::Conference { sessions });
+        Some(Ok(()))
+    }
+
+    /// Records a call into `file`, or stops.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn record(&mut self, call: CallId, file: Option<&Path>) -> Result<(), String> {
+        let live = self.live(call)?;
+        let recorder = match (file, live.recorded) {
+            (Some(_), _) if !live.connected => {
+                return Err(format!("Call {call} is not answered yet; record it once it is."));
+            }
+            (Some(_), true) => return Err(format!("Call {call} is being recorded already; stop that first.")),
+            (None, false) => return Err(format!("Call {call} is not being recorded.")),
+            (Some(file), false) => Some(Recorder::create(file).map_err(|e| e.to_string())?),
+            (None, true) => None,
+        };
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.recorded = recorder.is_some();
+        }
+        self.tell(EngineCommand::Record { session: call, recorder });
         Ok(())
     }
 

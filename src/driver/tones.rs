@@ -25,7 +25,16 @@ mod tests {
     use super::*;
 
     fn call(direction: CallDirection, state: CallState) -> CallInfo {
-        CallInfo { call: 1, direction, state, peer: String::new(), peer_name: None, called: None, codec: None }
+        CallInfo {
+            call: 1,
+            direction,
+            state,
+            peer: String::new(),
+            peer_name: None,
+            called: None,
+            codec: None,
+            srtp: Default::default(),
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// A line that is no command that can be carried out.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,16 @@ enum Line {
         request: u32,
         accept: bool,
     },
+    Conference {
+        calls: Vec<u32>,
+    },
+    Record {
+        call: u32,
+        #[serde(default)]
+        file: Option<PathBuf>,
+        #[serde(default)]
+        stop: bool,
+    },
     Stats {
         call: u32,
     },
@@ -88,9 +99,7 @@ const fn busy_here() -> u16 {
 }
 
 /// Of the contract, not built yet.
-const LATER: [(&str, &str); 7] = [
-    ("conference", "conferences"),
-    ("record", "recording calls"),
+const LATER: [(&str, &str); 5] = [
     ("do_not_disturb", "do not disturb"),
     ("forward", "forwarding calls"),
     ("message", "text messages"),
@@ -164,6 +173,11 @@ fn meaning(line: Line) -> Result<Command, String> {
             Command::Transfer { call, to }
         }
         Line::AnswerDial { request, accept } => Command::AnswerDial { request, accept },
+        Line::Conference { calls } => Command::Conference { calls },
+        Line::Record { call, file, stop } if file.is_some() != stop => Command::Record { call, file },
+        Line::Record { .. } => {
+            return Err("say either \"file\", a name that ends in .opus or .wav, or \"stop\": true".to_owned());
+        }
         Line::Stats { call } => Command::Stats { call },
         Line::Quit => Command::Quit,
     })
@@ -200,6 +214,9 @@ mod tests {
             (r#"{"cmd":"transfer","call":1,"to":"102"}"#, r#"Transfer { call: 1, to: Address("102") }"#),
             (r#"{"cmd":"transfer","call":1,"with":2}"#, "Transfer { call: 1, to: Call(2) }"),
             (r#"{"cmd":"answer_dial","request":1,"accept":true}"#, "AnswerDial { request: 1, accept: true }"),
+            (r#"{"cmd":"conference","calls":[1,2]}"#, "Conference { calls: [1, 2] }"),
+            (r#"{"cmd":"record","call":1,"file":"x.opus"}"#, r#"Record { call: 1, file: Some("x.opus") }"#),
+            (r#"{"cmd":"record","call":1,"stop":true}"#, "Record { call: 1, file: None }"),
             (r#"{"cmd":"stats","call":1}"#, "Stats { call: 1 }"),
             (r#"{"cmd":"quit"}"#, "Quit"),
         ] {
@@ -228,8 +245,9 @@ mod tests {
             (r#"{"cmd":"transfer","call":1}"#, Some("transfer"), "either"),
             (r#"{"cmd":"transfer","call":1,"to":"102","with":2}"#, Some("transfer"), "either"),
             (r#"{"cmd":"answer_dial","request":1}"#, Some("answer_dial"), "missing field `accept`"),
-            (r#"{"cmd":"conference","calls":[1,2]}"#, Some("conference"), "not supported yet: "),
-            (r#"{"cmd":"record","call":1,"stop":true}"#, Some("record"), "not supported yet: "),
+            (r#"{"cmd":"conference","calls":1}"#, Some("conference"), "invalid type"),
+            (r#"{"cmd":"record","call":1}"#, Some("record"), "say either"),
+            (r#"{"cmd":"record","call":1,"file":"x.wav","stop":true}"#, Some("record"), "say either"),
             (r#"{"cmd":"do_not_disturb","on":true}"#, Some("do_not_disturb"), "not supported yet: "),
             (r#"{"cmd":"forward","when":"off"}"#, Some("forward"), "not supported yet: "),
             (r#"{"cmd":"message","to":"101","text":"x"}"#, Some("message"), "not supported yet: "),

@@ -3,7 +3,7 @@
 use super::command::Rejected;
 use crate::{
     driver::api::{Event, LoginState, Tagged},
-    media::{engine::Severity, stats::CallStats},
+    media::{engine::Severity, plan::Srtp, stats::CallStats},
     tms::wire,
     ua::api::{CallDirection, CallInfo, CallState, EndedBy, ProvedBy, Reachable, RegistrationState, TransferState},
 };
@@ -340,7 +340,10 @@ fn call(info: &CallInfo) -> Call<'_> {
         peer_name: info.peer_name.as_deref(),
         called: info.called.as_deref(),
         codec: info.codec.map(|codec| codec.label()),
-        srtp: info.codec.map(|_| "off"),
+        srtp: info.codec.map(|_| match info.srtp {
+            Srtp::Off => "off",
+            Srtp::Sdes { .. } => "sdes",
+        }),
         code,
         reason,
         ended_by,

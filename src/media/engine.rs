@@ -16,15 +16,19 @@
 //!  RTCP ◄─► UDP socket ◄─► RtcpSession ─► round trip, peer's loss ─► Encoder (FEC), MOS        Ring tone ─► ringer's Card
 //! ```
 //!
+//! In a conference each Sender also gets what the other sessions' Receivers made. A Recorder hears both halves of a session.
+//! With SRTP, packets are opened before the Latch and sealed behind the Sender.
+//!
 //! The thread sleeps until a packet, an order or the card's next step; it sleeps without end while there is no session, tone
 //! or meter. The card's clock drives both halves: samples heard fill packets, samples wanted empty the jitter buffers.
 
 mod audio;
+mod conference;
 mod ports;
 mod runner;
 mod session;
 
-use super::{plan::MediaPlan, stats::CallStats};
+use super::{plan::MediaPlan, record::Recorder, stats::CallStats};
 pub use session::SILENCE;
 
 use ports::PortPair;
@@ -95,6 +99,15 @@ pub enum EngineCommand {
     Mute {
         session: SessionId,
         on: bool,
+    },
+    /// Each of these hears all the others and us; fewer than two end the conference.
+    Conference {
+        sessions: Vec<SessionId>,
+    },
+    /// Record from now on, or with `None` not any more.
+    Record {
+        session: SessionId,
+        recorder: Option<Recorder>,
     },
     Dtmf {
         session: SessionId,

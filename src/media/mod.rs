@@ -2,8 +2,8 @@
 //! it as a [`plan::MediaPlan`].
 //!
 //! Pure (clock, randomness and bytes are arguments): [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
-//! [`emodel`], [`impair`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the thread live in [`device`] and
-//! [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
+//! [`emodel`], [`impair`], [`srtp`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
+//! [`record`] and [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
 //! of [`BLOCK`] samples.
 
 pub mod codec;
@@ -16,9 +16,11 @@ pub mod impair;
 pub mod jitter;
 pub mod plan;
 pub mod receiver;
+pub mod record;
 pub mod rtcp;
 pub mod rtp;
 pub mod sender;
+pub mod srtp;
 pub mod stats;
 
 /// The rate at which calls and devices meet, in Hz.

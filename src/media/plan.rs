@@ -1,5 +1,8 @@
 //! What offer/answer agreed on, in plain words: the only thing the user agent and the media engine share.
 
+mod security;
+
+pub use security::{CryptoSuite, MasterKey, Srtp, SrtpKeys, SrtpPolicy};
 use std::net::SocketAddr;
 
 /// Codecs by their RTP names (RFC 3551, RFC 7587).
@@ -95,6 +98,8 @@ pub struct MediaPlan {
     pub telephone_event: Option<TelephoneEvent>,
     /// What our encoder must respect when `send` is Opus.
     pub opus: OpusParams,
+    /// Keys of SRTP; without them nothing is encrypted.
+    pub srtp: Option<SrtpKeys>,
     /// Milliseconds of audio a packet we send holds (`a=ptime` of the peer, default 20; one of 10, 20, 40, 60).
     pub ptime_ms: u32,
 }

@@ -33,10 +33,10 @@ pub struct Sender {
     encoder: Encoder,
     /// What the encoder was made for.
     opus: OpusParams,
-    muted: bool,
     /// The next packet is the first after a silence (RFC 3551 §4.1).
     talkspurt: bool,
     keys: KeySender,
+    losses: Losses,
     /// Samples that fill no packet yet.
     pending: Vec<f32>,
     payload: Vec<u8>,
@@ -56,9 +56,9 @@ impl Sender {
             events: events(plan),
             encoder: Encoder::new(plan.send.1, &plan.opus),
             opus: plan.opus,
-            muted: false,
             talkspurt: true,
             keys: KeySender::default(),
+            losses: Losses::default(),
             pending: Vec::new(),
             payload: Vec::new(),
             stats: TxStats::default(),
@@ -77,10 +77,6 @@ impl Sender {
         self.events = events(plan);
     }
 
-    pub fn mute(&mut self, on: bool) {
-        self.muted = on;
-    }
-
     /// Digits to send. Where telephone-event was not agreed on they go as tones, so that the far end hears them anyway.
     pub fn press(&mut self, digits: &str, via: DtmfVia) {
         let via = if self.events.is_some() { via } else { DtmfVia::Inband };
@@ -92,9 +88,10 @@ impl Sender {
         self.keys.finished()
     }
 
-    /// Adapts redundancy to what the peer reports it loses, 0.0–1.0.
+    /// Adapts redundancy to what the peer reports it loses, 0.0–1.0; to be told each report.
     pub fn peer_loses(&mut self, share: f64) {
-        self.encoder.hint(if share > 0.005 { LossHint::Lossy } else { LossHint::Clean });
+        let hint = self.losses.report(share);
+        self.encoder.hint(hint);
     }
 
     /// Takes 48 kHz samples of the microphone and hands every packet they complete to `transmit`.
@@ -139,8 +136,8 @@ impl Sender {
             return;
         }
         let clock_rate = self.events.map_or(8_000, |(_, rate)| rate);
-        // Muted, and towards a peer we put on hold, silence keeps the stream and its path through NATs alive.
-        if self.muted || self.direction == Direction::SendOnly {
+        // Towards a peer we put on hold, silence keeps the stream and its path through NATs alive.
+        if self.direction == Direction::SendOnly {
             audio.fill(0.0);
         }
         match (self.keys.step(timestamp, self.packet_ms, clock_rate), self.events) {
@@ -183,6 +180,25 @@ impl Sender {
     }
 }
 
+/// What the peer's reports say together: loss comes in spells.
+#[derive(Debug, Default)]
+struct Losses {
+    /// Reports until the network counts as clean again.
+    wary: u8,
+}
+
+impl Losses {
+    /// About 30 s of reports (RFC 3550 §6.2).
+    const SPELL: u8 = 6;
+    /// Less is chance.
+    const SEEN: f64 = 0.005;
+
+    fn report(&mut self, share: f64) -> LossHint {
+        self.wary = if share > Self::SEEN { Self::SPELL } else { self.wary.saturating_sub(1) };
+        if self.wary > 0 { LossHint::Lossy } else { LossHint::Clean }
+    }
+}
+
 /// One of the lengths that every codec here can make.
 fn packet_ms(plan: &MediaPlan) -> u32 {
     match plan.ptime_ms {
@@ -193,4 +209,18 @@ fn packet_ms(plan: &MediaPlan) -> u32 {
 
 fn events(plan: &MediaPlan) -> Option<(u8, u32)> {
     plan.telephone_event.map(|event| (event.send_payload_type, event.clock_rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_sent_from_the_first_loss_to_half_a_minute_after_the_last() {
+        let mut losses = Losses::default();
+        let shares = [0.0, 0.004, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.3];
+        let lossy = shares.map(|share| losses.report(share) == LossHint::Lossy);
+        let expected = [false, false, true, true, true, true, true, true, false, false, true];
+        assert_eq!(lossy, expected);
+    }
 }

@@ -18,6 +18,7 @@ use crate::sip::{
     entropy::Entropy,
     flow::{Flow, Transport},
     msg::{Message, Method, Request, Response},
+    sdp::LocalCrypto,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 use transfer::Links;
@@ -376,7 +377,11 @@ impl UserAgent {
             Some(_) if !matches!(replaced, Ok(Some(_))) && self.sessions.len() >= max => {
                 Some(Response::to(&request, 486, None))
             }
-            Some(_) => outside::inspect_offer(&request, &self.stack.settings.codecs),
+            Some(_) => {
+                // The call will have keys of its own.
+                let crypto = LocalCrypto::new(self.stack.settings.srtp, &mut self.stack.entropy);
+                outside::inspect_offer(&request, &self.stack.settings.codecs, &crypto)
+            }
         };
         let (Some(account), None) = (account, &refusal) else {
             let refusal = refusal.unwrap_or_else(|| Response::to(&request, 480, None));

@@ -3,7 +3,7 @@
 pub use crate::secret::Secret;
 
 use crate::{
-    media::plan::{Codec, MediaPlan},
+    media::plan::{Codec, MediaPlan, Srtp, SrtpPolicy},
     sip::{
         dialog::DialogRecord,
         flow::{Flow, Transport},
@@ -48,6 +48,7 @@ impl Account {
 pub struct Settings {
     /// Order of preference.
     pub codecs: Vec<Codec>,
+    pub srtp: SrtpPolicy,
     /// `+sip.instance`, the same for the installation: `urn:uuid:…` (RFC 5626 §4.1).
     pub instance_id: String,
     /// User-Agent and Server (RFC 3261 §20.41, §20.35).
@@ -233,6 +234,8 @@ pub struct CallInfo {
     /// What was called, where it differs from the account (the queue or number that an incoming call was for).
     pub called: Option<String>,
     pub codec: Option<Codec>,
+    /// How its audio is protected, as soon as there is any.
+    pub srtp: Srtp,
 }
 
 /// Where a call stands.

@@ -5,7 +5,7 @@ use crate::media::plan::Codec;
 use crate::sip::{
     body::session_description,
     msg::{Method, Request, Response},
-    sdp::{OfferAnswer, SdpError},
+    sdp::{LocalCrypto, SdpError, check_offer},
     uri::Uri,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn inspect(request: &Request) -> Option<Response> {
 }
 
 /// Whether an INVITE's body can be taken (RFC 3261 §8.2.3, §13.3.1).
-pub(super) fn inspect_offer(request: &Request, codecs: &[Codec]) -> Option<Response> {
+pub(super) fn inspect_offer(request: &Request, codecs: &[Codec], crypto: &LocalCrypto) -> Option<Response> {
     // RFC 3261 §20.1: what stands in Accept is all that the answer may hold, and ours is SDP (RFC 4475 §3.3.15).
     let accepted = request.headers.tokens("Accept");
     let takes_sdp = |range: &String| {
@@ -46,7 +46,7 @@ pub(super) fn inspect_offer(request: &Request, codecs: &[Codec]) -> Option<Respo
     let Ok(offer) = session_description(&request.headers, &request.body) else {
         return Some(unsupported_body(request));
     };
-    OfferAnswer::new(codecs, 0).check_offer(offer?).err().map(|error| not_acceptable(request, &error))
+    check_offer(offer?, codecs, crypto).err().map(|error| not_acceptable(request, &error))
 }
 
 /// Methods that mean nothing outside of a call.

@@ -28,13 +28,13 @@ use super::{
     stack::{Reply, RequestId, Stack},
 };
 use crate::{
-    media::plan::MediaPlan,
+    media::plan::{MediaPlan, Srtp},
     sip::{
         dialog::{DialogId, DialogRecord},
         endpoint::ServerTransactionId,
-        flow::Flow,
+        flow::{Flow, Transport},
         msg::{Method, Request},
-        sdp::OfferAnswer,
+        sdp::{LocalCrypto, OfferAnswer},
         uri::{NameAddr, Uri},
     },
 };
@@ -103,7 +103,9 @@ impl End {
 impl Session {
     fn new(stack: &mut Stack, id: CallId, account: Arc<Account>, direction: CallDirection, phase: Phase) -> Self {
         let codecs = stack.settings.codecs.clone();
-        let negotiation = OfferAnswer::new(&codecs, stack.entropy.u64());
+        let session_id = stack.entropy.u64();
+        let crypto = LocalCrypto::new(stack.settings.srtp, &mut stack.entropy);
+        let negotiation = OfferAnswer::new(&codecs, session_id, crypto);
         Self {
             id,
             account,
@@ -248,6 +250,14 @@ impl Session {
             peer_name: self.peer_name.clone(),
             called: self.called.clone(),
             codec: self.media.plan.as_ref().map(|plan| plan.send.1),
+            srtp: self.protection(),
+        }
+    }
+
+    fn protection(&self) -> Srtp {
+        match self.media.plan.as_ref().is_some_and(|plan| plan.srtp.is_some()) {
+            true => Srtp::Sdes { in_the_open: self.account.transport != Transport::Tls },
+            false => Srtp::Off,
         }
     }
 

@@ -128,6 +128,7 @@ pub struct Call {
     pub since: Instant,
     pub muted: bool,
     pub codec: Option<String>,
+    pub encryption: Encryption,
     pub quality: Option<Quality>,
     pub transfer: Option<Transfer>,
 }
@@ -147,6 +148,17 @@ pub struct DialAsked {
     pub request: u32,
     pub from: String,
     pub to: String,
+}
+
+/// Whether others on the way can listen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    #[default]
+    None,
+    /// Both ways, with keys that were sent where others may read them.
+    KeysInTheOpen,
+    /// Both ways, with keys that nobody saw on the way to our server.
+    KeysHidden,
 }
 
 #[derive(Clone, Debug, PartialEq)]

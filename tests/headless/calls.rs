@@ -79,6 +79,46 @@ fn a_call_out_with_everything_in_it() {
 }
 
 #[test]
+fn two_calls_are_joined_and_one_is_recorded() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let (mut phone, _) = peer.registered(dir.path(), &["--codecs", "pcmu"]);
+    dialled(&mut peer, &mut phone);
+    phone.send(json!({"cmd": "hold", "call": 1}));
+    let hold = peer.expect("INVITE");
+    peer.respond(&hold, 200, &[], &sdp("recvonly"));
+    peer.expect("ACK");
+    phone.send(json!({"cmd": "dial", "to": "102"}));
+    let second = peer.expect("INVITE");
+
+    phone.send(json!({"cmd": "conference", "calls": [1, 2], "id": "early"}));
+    let early = phone.wait(json!({"event": "error", "cmd": "conference", "id": "early"}));
+    assert!(early["message"].as_str().is_some_and(|m| m.contains("not answered yet")), "{early}");
+    peer.respond(&second, 200, &[], &sdp("sendrecv"));
+    peer.expect("ACK");
+    phone.wait(json!({"event": "call", "call": 2, "state": "connected"}));
+
+    // The one on hold is taken off hold; only then they are joined.
+    phone.send(json!({"cmd": "conference", "calls": [1, 2], "id": "c"}));
+    let resume = peer.expect("INVITE");
+    assert!(phone.find(&json!({"event": "ok", "cmd": "conference"})).is_none());
+    peer.respond(&resume, 200, &[], &sdp("sendrecv"));
+    peer.expect("ACK");
+    phone.wait(json!({"event": "ok", "cmd": "conference", "id": "c"}));
+
+    let file = dir.path().join("call.opus");
+    phone.send(json!({"cmd": "record", "call": 1, "file": file, "id": "r"}));
+    phone.wait(json!({"event": "ok", "cmd": "record", "id": "r"}));
+    phone.send(json!({"cmd": "record", "call": 2, "file": file, "id": "again"}));
+    let refused = phone.wait(json!({"event": "error", "cmd": "record", "id": "again"}));
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains("exists already")), "{refused}");
+    phone.send(json!({"cmd": "record", "call": 1, "stop": true, "id": "s"}));
+    phone.wait(json!({"event": "ok", "cmd": "record", "id": "s"}));
+    phone.quit();
+    assert!(std::fs::read(file).expect("it is there").starts_with(b"OggS"));
+}
+
+#[test]
 fn each_way_a_call_out_can_end() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut peer = Peer::tcp();

@@ -88,7 +88,10 @@ fn lines_that_mean_nothing_change_nothing() {
     for (line, cmd, said) in [
         ("dial 101", None, "not JSON"),
         (r#"{"cmd":"fly","id":"x"}"#, Some("fly"), "fly"),
-        (r#"{"cmd":"conference","calls":[1,2],"id":"x"}"#, Some("conference"), "not supported yet: "),
+        (r#"{"cmd":"agent_state","state":"paused","id":"x"}"#, Some("agent_state"), "not supported yet: "),
+        (r#"{"cmd":"conference","calls":[7,8],"id":"x"}"#, Some("conference"), "7"),
+        (r#"{"cmd":"conference","calls":[7,7],"id":"x"}"#, Some("conference"), "two different"),
+        (r#"{"cmd":"record","call":7,"file":"x.opus","id":"x"}"#, Some("record"), "7"),
         (r#"{"cmd":"hangup","call":7,"id":"x"}"#, Some("hangup"), "7"),
         (r#"{"cmd":"mute","call":7,"id":"x"}"#, Some("mute"), "7"),
         (r#"{"cmd":"stats","call":7,"id":"x"}"#, Some("stats"), "7"),

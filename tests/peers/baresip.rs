@@ -1,7 +1,7 @@
 //! Debian's baresip: calls both ways, what was spoken recognised on the other side.
 
 use crate::support::{
-    baresip::{Baresip, Veth},
+    baresip::{Baresip, BaresipOptions, Veth},
     phone::Phone,
     process::free_port,
     tone,
@@ -17,6 +17,11 @@ enum Caller {
 }
 
 fn call(codec: &str, caller: Caller) {
+    encrypted_call(codec, caller, "off");
+}
+
+/// `srtp`: our policy; unless it is `off`, baresip insists on SDES.
+fn encrypted_call(codec: &str, caller: Caller, srtp: &str) {
     let Some(veth) = Veth::up() else {
         eprintln!("skipped: no veth pair without root, and baresip's media refuses loopback");
         return;
@@ -28,9 +33,12 @@ fn call(codec: &str, caller: Caller) {
     let port = free_port();
     let (account, bind) = (format!("sip:agent@{}", veth.address), format!("{}:{port}", veth.address));
     let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", &audio, "--auto-answer", "0"];
+    let args = [&args[..], &["--srtp", srtp]].concat();
     let mut phone = Phone::start(dir.path(), "phone", &args, "", None);
     phone.wait(json!({"event": "ready"}));
-    let mut baresip = Baresip::start(dir.path(), &veth, codec, 700.0);
+    let sdes = srtp != "off";
+    let options = BaresipOptions { sdes, ..BaresipOptions::new(codec, 700.0) };
+    let mut baresip = Baresip::configure(dir.path(), &veth, options).spawn().ready();
 
     match caller {
         Caller::We => {
@@ -41,6 +49,7 @@ fn call(codec: &str, caller: Caller) {
     let connected = phone.wait(json!({"event": "call", "state": "connected"}));
     baresip.event("CALL_ESTABLISHED", Duration::from_secs(5));
     assert!(connected["codec"].as_str().is_some_and(|c| c.to_lowercase().starts_with(codec)), "{connected}");
+    assert_eq!(connected["srtp"], if sdes { "sdes" } else { "off" }, "{connected}");
     let id = connected["call"].clone();
     phone.stats_until(&id, |s| s["rx"]["packets"].as_u64() >= Some(200) && s["tx"]["packets"].as_u64() >= Some(200));
     if caller == Caller::We {
@@ -85,4 +94,14 @@ fn opus_we_call() {
 #[test]
 fn opus_baresip_calls() {
     call("opus", Caller::Baresip);
+}
+
+#[test]
+fn sdes_we_require_it_and_call() {
+    encrypted_call("g722", Caller::We, "sdes");
+}
+
+#[test]
+fn sdes_baresip_requires_it_and_calls() {
+    encrypted_call("opus", Caller::Baresip, "optional");
 }

@@ -2,7 +2,7 @@
 
 use super::request;
 use agent_manager::{
-    media::plan::Codec,
+    media::plan::{Codec, SrtpPolicy},
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -24,6 +24,7 @@ const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Add
 fn agent(now: Instant) -> UserAgent {
     let settings = Settings {
         codecs: vec![Codec::Pcmu],
+        srtp: SrtpPolicy::Off,
         instance_id: "urn:uuid:00000000-0000-4000-8000-000000000001".into(),
         user_agent: "Agent Manager".into(),
         auto_answer: None,

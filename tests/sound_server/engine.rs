@@ -42,6 +42,7 @@ fn plan(remote: SocketAddr) -> MediaPlan {
         receive: vec![(0, Codec::Pcmu)],
         telephone_event: None,
         opus: OpusParams::default(),
+        srtp: None,
         ptime_ms: 20,
     }
 }

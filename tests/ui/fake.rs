@@ -171,6 +171,7 @@ fn call(id: u32, state: CallState, seconds: u64) -> Call {
         muted: false,
         transfer: None,
         codec: None,
+        encryption: Encryption::None,
         quality: None,
     }
 }

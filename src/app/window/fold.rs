@@ -10,12 +10,14 @@ use crate::{
     driver::api::{Event, LoginState},
     media::{
         engine::{self as media, DeviceList, Severity},
+        plan::{Codec, Srtp},
         stats::CallStats,
     },
     tms::wire,
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, RegistrationState},
     ui::snapshot::{
-        Call, CallState, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword, Snapshot, Status,
+        Call, CallState, Encryption, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword,
+        Snapshot, Status,
     },
 };
 use jiff::Zoned;
@@ -352,7 +354,8 @@ impl Fold {
             called: info.called.as_ref().and_then(|called| self.called(called)),
             since: connected.or(old.map(|old| old.since)).unwrap_or(at.now),
             muted: old.is_some_and(|old| old.muted),
-            codec: info.codec.map(crate::media::plan::Codec::label),
+            codec: info.codec.map(Codec::label),
+            encryption: encryption(info.srtp),
             quality: old.and_then(|old| old.quality.clone()),
             transfer: old.and_then(|old| old.transfer.clone()),
         };
@@ -432,6 +435,14 @@ fn short_address(address: &str, domain: Option<&str>) -> String {
             if number || home { user.to_owned() } else { address.to_owned() }
         }
         None => bare.to_owned(),
+    }
+}
+
+const fn encryption(srtp: Srtp) -> Encryption {
+    match srtp {
+        Srtp::Off => Encryption::None,
+        Srtp::Sdes { in_the_open: true } => Encryption::KeysInTheOpen,
+        Srtp::Sdes { in_the_open: false } => Encryption::KeysHidden,
     }
 }
 

@@ -161,6 +161,7 @@ mod tests {
             muted: false,
             transfer: None,
             codec: None,
+            encryption: Default::default(),
             quality: None,
         };
         let settings = Settings { ringing_window: true, ..Settings::default() };

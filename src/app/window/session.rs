@@ -34,7 +34,7 @@ use crate::{
         Driver,
         api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
     },
-    media::engine::AudioChoice,
+    media::{engine::AudioChoice, plan::SrtpPolicy},
     ua::api::Secret,
     ui::{
         screen::ring::data::Pressed,
@@ -398,6 +398,7 @@ fn softphone(settings: &Settings) -> Softphone {
         transport: None,
         audio: AudioChoice::Device { microphone, speaker, ringer },
         codecs: CODECS.to_vec(),
+        srtp: SrtpPolicy::default(),
         auto_answer: None,
         max_calls: None,
         impairment: None,

@@ -91,7 +91,16 @@ mod tests {
 
     fn state(call: CallId, state: CallState) -> Event {
         let (peer, direction) = ("sip:101@acme".to_owned(), CallDirection::Out);
-        Event::Call(CallInfo { call, direction, state, peer, peer_name: None, called: None, codec: None })
+        Event::Call(CallInfo {
+            call,
+            direction,
+            state,
+            peer,
+            peer_name: None,
+            called: None,
+            codec: None,
+            srtp: Default::default(),
+        })
     }
 
     /// What is put on hold at each step.

@@ -45,6 +45,11 @@ impl Shell {
                 }
                 self.settle(name, Some(call), result);
             }
+            Command::Conference { calls } => self.confer(now, name, &calls),
+            Command::Record { call, file } => {
+                let result = self.media.record(call, file.as_deref());
+                self.settle(name, Some(call), result);
+            }
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),
             Command::AnswerDial { request, accept } => {
@@ -87,6 +92,25 @@ impl Shell {
         // Nothing has changed, so nothing was told.
         if was_offline {
             self.tell(Event::Done { command: name, call: None });
+        }
+    }
+
+    fn confer(&mut self, now: Instant, name: &'static str, calls: &[CallId]) {
+        match self.media.confer(calls) {
+            Err(message) => self.fail(name, None, message),
+            Ok(held) => {
+                for call in held {
+                    self.agent.handle_command(now, agent::Command::Resume { call });
+                }
+                self.conference_may_stand();
+            }
+        }
+    }
+
+    /// Tells once that everybody who was wanted hears the others, or will not.
+    pub(super) fn conference_may_stand(&mut self) {
+        if let Some(result) = self.media.poll_conference() {
+            self.settle("conference", None, result);
         }
     }
 

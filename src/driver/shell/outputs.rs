@@ -103,6 +103,7 @@ impl Shell {
                     self.orphans.note(&name, self.agent.dialogs());
                 }
                 self.tell(Event::Call(info));
+                self.conference_may_stand();
             }
             agent::Event::Transfer { call, state } => self.tell(Event::Transfer { call, state }),
             agent::Event::Referred { call, by } => self.tell(Event::Referred { call, by }),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::media::{
     engine::Notice,
-    plan::Codec,
+    plan::{Codec, Srtp},
     stats::{RxStats, TxStats},
 };
 use serde_json::json;
@@ -97,6 +97,7 @@ fn calls() {
         peer_name: Some("Ann".into()),
         called: None,
         codec: None,
+        srtp: Default::default(),
     };
     assert_eq!(
         said(Event::Call(ringing.clone())),
@@ -105,10 +106,12 @@ fn calls() {
     let connected =
         CallInfo { state: CallState::Connected, codec: Some(Codec::Opus), peer_name: None, ..ringing.clone() };
     assert_eq!(
-        said(Event::Call(connected)),
+        said(Event::Call(connected.clone())),
         json!({"event": "call", "call": 1, "direction": "in", "state": "connected", "peer": "sip:101@acme",
             "codec": "opus/48000", "srtp": "off"})
     );
+    let secret = CallInfo { srtp: Srtp::Sdes { in_the_open: true }, ..connected };
+    assert_eq!(said(Event::Call(secret))["srtp"], "sdes");
     let state = CallState::Ended { ended_by: EndedBy::AnsweredElsewhere, code: Some(487), reason: "Taken.".into() };
     assert_eq!(
         said(Event::Call(CallInfo { state, peer_name: None, ..ringing })),

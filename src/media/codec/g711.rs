@@ -40,12 +40,20 @@ impl G711Decoder {
 
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> usize {
         let start = out.len();
-        out.extend(payload.iter().map(|&byte| f32::from((self.law)(byte)) / 32_768.0));
+        out.extend(samples(self.law, payload));
         self.concealer.heard(&mut out[start..]);
         payload.len()
     }
 
-    pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
-        self.concealer.conceal(count, out);
+    /// `following`: the payload after the gap, which needs none before it to be decoded.
+    pub fn conceal(&mut self, count: usize, following: Option<&[u8]>, out: &mut Vec<f32>) {
+        match following {
+            Some(payload) => self.concealer.bridge(count, &samples(self.law, payload).collect::<Vec<_>>(), out),
+            None => self.concealer.conceal(count, out),
+        }
     }
+}
+
+fn samples(law: fn(u8) -> i16, payload: &[u8]) -> impl Iterator<Item = f32> {
+    payload.iter().map(move |&byte| f32::from(law(byte)) / 32_768.0)
 }

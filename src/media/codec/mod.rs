@@ -83,10 +83,10 @@ impl Decoder {
         }
     }
 
-    /// Appends `count` samples for a packet that is not there.
-    pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
+    /// Appends `count` samples for a packet that is not there; `following`: the payload right after it, where that is.
+    pub fn conceal(&mut self, count: usize, following: Option<&[u8]>, out: &mut Vec<f32>) {
         match self {
-            Self::G711(decoder) => decoder.conceal(count, out),
+            Self::G711(decoder) => decoder.conceal(count, following, out),
             Self::G722(decoder) => decoder.conceal(count, out),
             Self::Opus(decoder) => decoder.conceal(count, out),
         }

@@ -4,8 +4,10 @@ use crate::media::plan::OpusParams;
 use opusic_c::{Application, Bandwidth, Bitrate, Channels, ErrorCode, InbandFec, SampleRate, Signal};
 use std::fmt;
 
-/// Voice, wideband, at a generous rate: better at any loss than fullband or a lower rate.
+/// Voice, wideband, at a generous rate: better at any loss than fullband or a lower rate. Copies of what was sent before need
+/// room besides.
 const BITRATE: u32 = 64_000;
+const BITRATE_WITH_COPIES: u32 = 96_000;
 /// What the encoder is told while packets get lost; told less, its in-band copies are too poor to help.
 const LOSS_PERCENT: u8 = 20;
 /// Of ten; more costs time and is not heard at this rate.
@@ -29,12 +31,15 @@ pub struct OpusEncoder {
     encoder: Option<opusic_c::Encoder>,
     fec: bool,
     loss: LossHint,
+    /// What the peer allows, bit/s.
+    most: u32,
 }
 
 impl OpusEncoder {
     pub fn new(params: &OpusParams) -> Self {
         let encoder = configured(params).inspect_err(|e| tracing::error!("no Opus encoder: {}", e.message())).ok();
-        Self { encoder, fec: params.fec, loss: LossHint::Clean }
+        let most = params.max_average_bitrate.map_or(u32::MAX, |limit| limit.max(6_000));
+        Self { encoder, fec: params.fec, loss: LossHint::Clean, most }
     }
 
     pub fn encode(&mut self, samples: &[f32], payload: &mut Vec<u8>) {
@@ -51,8 +56,13 @@ impl OpusEncoder {
         }
         self.loss = loss;
         if let Some(encoder) = &mut self.encoder {
-            let percent = if loss == LossHint::Lossy { LOSS_PERCENT } else { 0 };
+            let (percent, bitrate) = match loss {
+                LossHint::Clean => (0, BITRATE),
+                LossHint::Lossy => (LOSS_PERCENT, BITRATE_WITH_COPIES),
+            };
+            // Both are within libopus' ranges.
             let _ = encoder.set_packet_loss(percent);
+            let _ = encoder.set_bitrate(Bitrate::Value(bitrate.min(self.most)));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Concealment for codecs without their own, after ITU-T G.711 Appendix I: the last pitch period is repeated, faded, and
-//! overlapped with what comes after the gap.
+//! overlapped with what comes after the gap. Better than that where the packet after the gap is there already: what it holds is
+//! traced back, and the one turns into the other.
 
 use super::dot;
 
@@ -63,6 +64,26 @@ impl Concealer {
         out.extend((0..count).map(|_| gap.next(ms)));
     }
 
+    /// Appends `count` samples between what was heard and `after`, which comes next.
+    pub fn bridge(&mut self, count: usize, after: &[f32], out: &mut Vec<f32>) {
+        let start = out.len();
+        self.conceal(count, out);
+        // Less does not tell its pitch.
+        if after.len() < 20 * self.ms {
+            return;
+        }
+        let mut back = Self { ms: self.ms, history: backwards(after, self.ms, self.history.len()), gap: None };
+        let mut traced = Vec::with_capacity(count);
+        back.conceal(count, &mut traced);
+        for (n, (sample, traced)) in out[start..].iter_mut().zip(traced.iter().rev()).enumerate() {
+            let share = (n + 1) as f32 / (count + 1) as f32;
+            *sample = *sample * (1.0 - share) + traced * share;
+        }
+        // It ends where the next sample begins: nothing is left to blend.
+        self.gap = None;
+        self.remember(&out[start..]);
+    }
+
     fn remember(&mut self, samples: &[f32]) {
         let keep = self.history.len();
         if samples.len() >= keep {
@@ -107,6 +128,25 @@ impl Gap {
     }
 }
 
+/// The beginning of a sound in reverse, its last period repeated before it until there are `length` samples.
+fn backwards(sound: &[f32], ms: usize, length: usize) -> Vec<f32> {
+    let sound = &sound[..sound.len().min(length)];
+    let beginning = &sound[..20 * ms];
+    let resemblance = |lag: usize| {
+        let (early, late) = (&beginning[..beginning.len() - lag], &beginning[lag..]);
+        dot(early, late) / (dot(early, early) * dot(late, late) + 1e-9).sqrt()
+    };
+    let period = (5 * ms / 2..=12 * ms)
+        .map(|lag| (lag, resemblance(lag)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map_or(LAG_MIN_MS * ms, |(lag, _)| lag);
+    let last = &sound[sound.len() - period..];
+    let more = last.iter().cycle().take(length - sound.len());
+    let mut reversed: Vec<f32> = sound.iter().chain(more).copied().collect();
+    reversed.reverse();
+    reversed
+}
+
 /// The lag at which the last 20 ms resemble what came before, in samples.
 fn pitch(history: &[f32], ms: usize) -> usize {
     let window = 20 * ms;
@@ -139,6 +179,33 @@ mod tests {
         concealer.conceal(160, &mut filled);
         let error: Vec<f32> = filled[..80].iter().enumerate().map(|(n, x)| x - voiced(800 + n)).collect();
         assert!(power(&error) < 0.05 * power(&before), "{} of {}", power(&error), power(&before));
+    }
+
+    #[test]
+    fn between_two_sounds_it_leads_from_one_to_the_other() {
+        // The pitch has risen while nothing came.
+        let higher = |n: usize| voiced(n * 5 / 4);
+        let mut concealer = Concealer::new(8_000);
+        let mut before: Vec<f32> = (0..800).map(voiced).collect();
+        concealer.heard(&mut before);
+        let after: Vec<f32> = (960..1_120).map(higher).collect();
+        let mut all = before.clone();
+        concealer.bridge(160, &after, &mut all);
+        let late: Vec<f32> = all[920..].iter().zip((920..).map(higher)).map(|(made, wanted)| made - wanted).collect();
+        let mut alone = Concealer::new(8_000);
+        alone.heard(&mut before);
+        let mut continued = Vec::new();
+        alone.conceal(160, &mut continued);
+        let off: Vec<f32> =
+            continued[120..].iter().zip((920..).map(higher)).map(|(made, wanted)| made - wanted).collect();
+        assert!(power(&late) < 0.3 * power(&off), "{} against {}", power(&late), power(&off));
+        let mut next = after.clone();
+        concealer.heard(&mut next);
+        assert_eq!(next, after, "what comes next is left as it is");
+        all.extend(next);
+        let natural = after.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+        let worst = all.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+        assert!(worst < 2.0 * natural, "{worst} against {natural}");
     }
 
     #[test]

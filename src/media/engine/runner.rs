@@ -3,6 +3,7 @@
 use super::{
     AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, Notice, PortPair, SessionId,
     audio::{Audio, Demand},
+    conference::Conference,
     session::{Report, Session},
 };
 use crate::media::{BLOCK, device::list_devices, stats::CallStats};
@@ -52,6 +53,7 @@ pub struct Runner {
     emit: Emit,
     audio: Audio,
     sessions: BTreeMap<SessionId, Session>,
+    conference: Conference,
     impairment: Option<Impairment>,
     microphone: Vec<f32>,
     /// Sockets hold more than was read in one go.
@@ -72,6 +74,7 @@ impl Runner {
             emit,
             audio,
             sessions: BTreeMap::new(),
+            conference: Conference::default(),
             impairment: None,
             microphone: Vec::new(),
             unread: false,
@@ -180,6 +183,10 @@ impl Runner {
                 self.audio.connected(now);
             }
             EngineCommand::Mute { session, on } => with(session, &mut |session| session.mute(on)),
+            EngineCommand::Conference { sessions } => self.conference.set(sessions, &mut self.sessions),
+            EngineCommand::Record { session, mut recorder } => {
+                with(session, &mut |session| session.record(recorder.take()));
+            }
             EngineCommand::Dtmf { session, digits, via } => with(session, &mut |session| session.press(&digits, via)),
             EngineCommand::Close { session } => self.close(now, session),
             EngineCommand::Tone { tone } => self.audio.set_tone(tone),
@@ -202,6 +209,7 @@ impl Runner {
         if let Some(stats) = self.sessions.remove(&id).and_then(|session| session.close(now)) {
             (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
         }
+        self.conference.left(id, &mut self.sessions);
     }
 
     /// The list comes as an order.
@@ -251,8 +259,10 @@ impl Runner {
         self.microphone.clear();
         let blocks = self.audio.poll(now, demand, &mut self.microphone);
         if !self.microphone.is_empty() {
+            let others = self.conference.others(self.microphone.len(), &mut self.sessions);
             for (&id, session) in &mut self.sessions {
-                session.speak(&self.microphone, &mut |report| emit(event(id, report)));
+                let others = others.get(&id).map(Vec::as_slice);
+                session.speak(&self.microphone, others, &mut |report| emit(event(id, report)));
             }
         }
         let (mut mix, mut block) = ([0.0; BLOCK], [0.0; BLOCK]);
@@ -278,6 +288,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
+        Report::Notice(notice) => EngineEvent::Notice(notice),
         Report::Silent { again } => EngineEvent::Silent { session, again },
     }
 }

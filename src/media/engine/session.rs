@@ -1,22 +1,23 @@
 //! One call's media: its sockets, and once there is a plan, what runs over them.
 
-use super::{DtmfVia, Impairment, PortPair};
+mod stream;
+
+use super::{DtmfVia, Impairment, Notice, PortPair};
 use crate::media::{
-    emodel::{self, Conditions},
+    SAMPLE_RATE,
     impair::Impair,
-    plan::{Codec, MediaPlan},
-    receiver::Receiver,
-    rtcp::{RtcpSession, Sent},
-    rtp::{self, Latch, MAX_PACKET, Packet, Verdict},
-    sender::{Sender, Start},
+    plan::{Direction, MediaPlan},
+    record::Recorder,
+    rtp::MAX_PACKET,
+    srtp::SrtpSession,
     stats::CallStats,
 };
 use rand::Rng;
 use std::{
     io::ErrorKind,
-    net::SocketAddr,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
+use stream::{Stream, through};
 
 /// Datagrams read from a socket before the others get their turn.
 const BURST: usize = 64;
@@ -25,13 +26,19 @@ const STATS_EVERY: Duration = Duration::from_secs(1);
 pub const SILENCE: Duration = Duration::from_secs(10);
 /// How often a peer that stays silent is worth asking after.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
-/// Seconds between 1900, where NTP counts from, and 1970.
-const NTP_EPOCH: u64 = 2_208_988_800;
+
+/// What was heard and not yet passed on to a conference; more would be delay.
+const MOST_PASSED_ON: usize = SAMPLE_RATE as usize / 10;
 
 /// A session: sockets, and a stream once agreed on.
 pub struct Session {
     ports: PortPair,
     muted: bool,
+    /// In a conference: what was heard, for the others.
+    heard: Option<Vec<f32>>,
+    recorder: Option<Recorder>,
+    /// What is said, mixed.
+    said: Vec<f32>,
     /// The call is answered: from now on the peer has something to say.
     connected: bool,
     stream: Option<Box<Stream>>,
@@ -47,27 +54,12 @@ pub enum Report {
     Silent {
         again: bool,
     },
-}
-
-struct Stream {
-    plan: MediaPlan,
-    latch: Latch,
-    sender: Sender,
-    receiver: Receiver,
-    rtcp: RtcpSession,
-    impair: Option<Impair>,
-    next_stats: Instant,
-    /// When the peer's silence is to be told, unless it is heard before; and whether it was told already.
-    silent_at: Instant,
-    told_silent: bool,
-    /// NTP time of `started`, so that one clock serves all.
-    ntp_origin: Duration,
-    started: Instant,
+    Notice(Notice),
 }
 
 impl Session {
     pub fn new(ports: PortPair) -> Self {
-        Self { ports, muted: false, connected: false, stream: None }
+        Self { ports, muted: false, heard: None, recorder: None, said: Vec::new(), connected: false, stream: None }
     }
 
     pub fn ports(&mut self) -> &mut PortPair {
@@ -79,17 +71,32 @@ impl Session {
         match &mut self.stream {
             Some(stream) => stream.set_plan(plan),
             None => {
-                let mut stream = Box::new(Stream::new(now, plan, impairment));
-                stream.sender.mute(self.muted);
-                self.stream = Some(stream);
+                self.stream = Some(Box::new(Stream::new(now, plan, impairment)));
             }
         }
     }
 
     pub fn mute(&mut self, on: bool) {
         self.muted = on;
-        if let Some(stream) = &mut self.stream {
-            stream.sender.mute(on);
+    }
+
+    /// Whether the call is one of a conference.
+    pub fn join(&mut self, joined: bool) {
+        self.heard = joined.then(Vec::new);
+    }
+
+    /// Takes `count` samples of what was heard for the others of the conference; silence where it was less.
+    pub fn pass_on(&mut self, count: usize) -> Vec<f32> {
+        let heard = self.heard.get_or_insert_default();
+        let mut taken: Vec<f32> = heard.drain(..count.min(heard.len())).collect();
+        taken.resize(count, 0.0);
+        taken
+    }
+
+    /// Records from now on, or not any more.
+    pub fn record(&mut self, recorder: Option<Recorder>) {
+        if let Some(before) = std::mem::replace(&mut self.recorder, recorder) {
+            before.finish();
         }
     }
 
@@ -148,16 +155,33 @@ impl Session {
         self.stream.as_ref()?.impair.as_ref()?.poll_timeout()
     }
 
-    /// Sends what the microphone heard.
-    pub fn speak(&mut self, samples: &[f32], report: &mut impl FnMut(Report)) {
+    /// Sends what the microphone heard, unless muted, and what the `others` of a conference say.
+    pub fn speak(&mut self, microphone: &[f32], others: Option<&[f32]>, report: &mut impl FnMut(Report)) {
         let Some(stream) = &mut self.stream else { return };
+        self.said.clear();
+        self.said.extend_from_slice(microphone);
+        // Muted, silence keeps the stream and its path through NATs alive.
+        if self.muted {
+            self.said.fill(0.0);
+        }
+        if let Some(others) = others {
+            self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
+        }
         let (target, socket) = (stream.latch.target(), &self.ports.rtp);
-        stream.sender.speak(samples, |datagram| {
+        let (srtp, sealed) = (&mut stream.srtp, &mut stream.crypt);
+        stream.sender.speak(&self.said, |datagram| {
+            let Some(datagram) = through(srtp, SrtpSession::protect, datagram, sealed) else { return };
             // Audio that cannot be sent now is not worth keeping.
             let _ = socket.send_to(datagram, target);
         });
         while stream.sender.keys_finished() {
             report(Report::KeysSent);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            if stream.plan.direction != Direction::SendRecv {
+                self.said.fill(0.0);
+            }
+            recorder.said(&self.said);
         }
     }
 
@@ -166,6 +190,13 @@ impl Session {
         let Some(stream) = &mut self.stream else { return };
         if stream.plan.direction.receives() {
             stream.receiver.play(at, block);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.heard(block);
+            }
+            if let Some(heard) = &mut self.heard {
+                heard.extend_from_slice(block);
+                heard.drain(..heard.len().saturating_sub(MOST_PASSED_ON));
+            }
             mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
         }
     }
@@ -183,6 +214,9 @@ impl Session {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(stream.stats(false)));
         }
+        if let Some(notice) = self.recorder.as_mut().and_then(Recorder::poll_notice) {
+            report(Report::Notice(notice));
+        }
         if !self.connected {
             stream.heard(now);
         } else if now >= stream.silent_at {
@@ -198,132 +232,12 @@ impl Session {
 
     /// Says goodbye to the peer (RFC 3550 §6.6). Returns the last figures.
     pub fn close(mut self, now: Instant) -> Option<CallStats> {
+        self.record(None);
         let stream = self.stream.as_mut()?;
         let sent = stream.sent(now);
         let datagram = stream.rtcp.bye(now, sent, stream.receiver.reception());
         stream.send_control(&self.ports, &datagram);
         self.stats(true)
-    }
-}
-
-impl Stream {
-    #[expect(clippy::disallowed_methods, reason = "RTCP's sender reports carry the time of day")]
-    fn new(now: Instant, plan: MediaPlan, impairment: Option<Impairment>) -> Self {
-        let mut random = rand::rng();
-        let start = Start { ssrc: random.next_u32(), sequence: random.next_u32() as u16, timestamp: random.next_u32() };
-        let cname = format!("{:016x}{:08x}", random.next_u64(), random.next_u32());
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
-            latch: Latch::new(plan.remote_rtp),
-            sender: Sender::new(start, &plan),
-            receiver: Receiver::new(now, &plan),
-            rtcp: RtcpSession::new(now, start.ssrc, cname, unit()),
-            impair: impairment.map(Impair::new),
-            next_stats: now + STATS_EVERY,
-            silent_at: now + SILENCE,
-            told_silent: false,
-            ntp_origin: since_1970 + Duration::from_secs(NTP_EPOCH),
-            started: now,
-            plan,
-        }
-    }
-
-    fn set_plan(&mut self, plan: MediaPlan) {
-        self.latch.signalled(plan.remote_rtp);
-        self.sender.set_plan(&plan);
-        self.receiver.set_plan(&plan);
-        if self.plan.direction.receives() && !plan.direction.receives() {
-            self.receiver.pause();
-        }
-        self.plan = plan;
-    }
-
-    fn incoming(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        datagram: &[u8],
-        control: bool,
-        report: &mut impl FnMut(Report),
-    ) {
-        if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
-            if rtp::is_rtcp(datagram) {
-                self.heard(now);
-            }
-            let ntp = self.ntp(now);
-            self.rtcp.handle(now, ntp, datagram);
-            if let Some(loss) = self.rtcp.remote_loss() {
-                self.sender.peer_loses(loss);
-            }
-        } else if let Some(impair) = &mut self.impair {
-            impair.push(now, source, datagram);
-        } else {
-            self.audio(now, source, datagram, report);
-        }
-    }
-
-    fn audio(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], report: &mut impl FnMut(Report)) {
-        let Some(packet) = Packet::parse(datagram) else { return };
-        if !self.receiver.knows(packet.payload_type)
-            || self.latch.judge(now, source, packet.ssrc, packet.sequence) == Verdict::Drop
-        {
-            return;
-        }
-        self.heard(now);
-        if !self.plan.direction.receives() {
-            return;
-        }
-        if let Some(key) = self.receiver.handle_packet(now, &packet) {
-            report(Report::Key(key));
-        }
-    }
-
-    fn heard(&mut self, now: Instant) {
-        (self.silent_at, self.told_silent) = (now + SILENCE, false);
-    }
-
-    /// RTCP goes to the signalled address, or beside RTP's when that turned out to come from elsewhere (a NAT).
-    fn send_control(&self, ports: &PortPair, datagram: &[u8]) {
-        let target = self.latch.target();
-        let _ = match (self.plan.rtcp_mux, target == self.plan.remote_rtp) {
-            (true, _) => ports.rtp.send_to(datagram, target),
-            (false, true) => ports.rtcp.send_to(datagram, self.plan.remote_rtcp),
-            (false, false) => {
-                ports.rtcp.send_to(datagram, SocketAddr::new(target.ip(), target.port().saturating_add(1)))
-            }
-        };
-    }
-
-    fn sent(&self, now: Instant) -> Sent {
-        let stats = self.sender.stats();
-        Sent { ntp: self.ntp(now), timestamp: self.sender.timestamp(), packets: stats.packets, bytes: stats.bytes }
-    }
-
-    fn ntp(&self, now: Instant) -> u64 {
-        let time = self.ntp_origin + now.saturating_duration_since(self.started);
-        (time.as_secs() << 32) | ((u64::from(time.subsec_nanos()) << 32) / 1_000_000_000)
-    }
-
-    fn stats(&self, whole_call: bool) -> CallStats {
-        let rx = self.receiver.stats();
-        let rtt_ms = self.rtcp.rtt_ms();
-        let mos = self.receiver.playing().map(|codec| {
-            let delay_ms =
-                rtt_ms.unwrap_or(0.0) / 2.0 + rx.buffer_ms + f64::from(self.sender.packet_ms()) + processing_ms(codec);
-            emodel::mos(&Conditions { codec, delay_ms, loss: self.receiver.concealed_share(whole_call) })
-        });
-        CallStats { rx, tx: self.sender.stats(), rtt_ms, mos, remote_loss: self.rtcp.remote_loss() }
-    }
-}
-
-/// Delay within codec, rate conversion and the two sound cards.
-fn processing_ms(codec: Codec) -> f64 {
-    match codec {
-        // The filters of rate conversion; in G.722 those of its bands besides.
-        Codec::Pcmu | Codec::Pcma => 4.0 + 30.0,
-        Codec::G722 => 5.5 + 30.0,
-        // RFC 6716 §2: 6.5 ms of look-ahead.
-        Codec::Opus => 6.5 + 30.0,
     }
 }
 
@@ -334,8 +248,8 @@ fn unit() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::plan::{Direction, OpusParams};
-    use std::net::Ipv4Addr;
+    use crate::media::plan::{Codec, OpusParams};
+    use std::net::{Ipv4Addr, SocketAddr};
 
     fn plan(direction: Direction) -> MediaPlan {
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
@@ -348,6 +262,7 @@ mod tests {
             receive: vec![(0, Codec::Pcmu)],
             telephone_event: None,
             opus: OpusParams::default(),
+            srtp: None,
             ptime_ms: 20,
         }
     }

@@ -36,10 +36,10 @@ pub enum Next<'a> {
         payload: &'a [u8],
         duration: u32,
     },
-    /// A packet is missing and later ones are here; `following`: the payload right after it.
+    /// A packet is missing and later ones are here; `following`: the audio right after it.
     Lost {
         duration: u32,
-        following: Option<&'a [u8]>,
+        following: Option<(Codec, &'a [u8])>,
     },
     /// The sender paused without losing packets (silence suppression, key tones).
     Pause {
@@ -145,7 +145,7 @@ impl JitterBuffer {
                     if unbridged > 0 {
                         // A copy restores a whole packet, not its end.
                         let whole = later == expected + 1 && unbridged == duration;
-                        let following = whole.then(|| self.payload(later)).flatten();
+                        let following = whole.then(|| self.audio(later)).flatten();
                         return Next::Lost { duration: unbridged, following };
                     }
                 }
@@ -261,8 +261,9 @@ impl JitterBuffer {
         }
     }
 
-    fn payload(&self, sequence: u64) -> Option<&[u8]> {
-        self.slots.get((sequence % SLOTS) as usize).map(|slot| slot.payload.as_slice())
+    fn audio(&self, sequence: u64) -> Option<(Codec, &[u8])> {
+        let (Kind::Audio(codec), ..) = self.held(sequence)? else { return None };
+        self.slots.get((sequence % SLOTS) as usize).map(|slot| (codec, slot.payload.as_slice()))
     }
 
     fn first_timestamp(&self) -> Option<i64> {

@@ -20,8 +20,10 @@ const TOO_MUCH_MS: f64 = 300.0;
 const REST_BLOCKS: u32 = 4;
 /// Longer silence of the sender means that the next packet begins a new talk spurt.
 const SPURT_MS: f64 = 500.0;
-/// While packets get lost that carry copies, one more packet is waited for.
+/// While packets get lost, one more is waited for where it helps: it carries a copy, or shows where the gap leads.
 const LOSS_SEEN: f64 = 0.005;
+/// Of G.711 only from here on, since what is late on a jittery network is lost too.
+const MUCH_LOSS_SEEN: f64 = 0.03;
 /// Share of a new block in the figures "lately": about 8 s.
 const LATELY: f64 = 1.0 / 800.0;
 
@@ -146,10 +148,14 @@ impl Playout {
         self.voice.as_ref().map(|voice| voice.codec)
     }
 
-    /// The estimator's, and one packet more while copies in the following packets are of use.
+    /// The estimator's, and one packet more while the following packets are of use.
     fn target_ms(&self) -> f64 {
-        let copies = self.lost_lately > LOSS_SEEN && self.codec() == Some(Codec::Opus);
-        self.estimator.target_ms() + if copies { 20.0 } else { 0.0 }
+        let helps_from = match self.codec() {
+            Some(Codec::Opus) => LOSS_SEEN,
+            Some(Codec::Pcmu | Codec::Pcma) => MUCH_LOSS_SEEN,
+            Some(Codec::G722) | None => 1.0,
+        };
+        self.estimator.target_ms() + if self.lost_lately > helps_from { 20.0 } else { 0.0 }
     }
 
     fn queued(&self) -> usize {
@@ -193,10 +199,11 @@ impl Playout {
                 self.lost_lately += (1.0 - self.lost_lately) * 0.005;
                 let Some(voice) = &mut self.voice else { return true };
                 let count = voice.scaled(duration, clock_rate);
+                let following = following.filter(|(codec, _)| *codec == voice.codec).map(|(_, payload)| payload);
                 let recovered =
                     following.is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
                 if !recovered {
-                    voice.decoder.conceal(count, &mut voice.samples);
+                    voice.decoder.conceal(count, following, &mut voice.samples);
                     self.concealed_us += us(duration);
                 }
             }
@@ -281,7 +288,7 @@ impl Voice {
 
     fn conceal(&mut self, duration: u32, clock_rate: u32) {
         let count = self.scaled(duration, clock_rate);
-        self.decoder.conceal(count, &mut self.samples);
+        self.decoder.conceal(count, None, &mut self.samples);
     }
 
     /// Moves as much as fills `block`; the rest stays silent.

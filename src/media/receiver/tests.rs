@@ -49,6 +49,7 @@ fn plan(codec: Codec) -> MediaPlan {
         receive: vec![(0, codec)],
         telephone_event: None,
         opus: OpusParams::default(),
+        srtp: None,
         ptime_ms: 20,
     }
 }

@@ -4,16 +4,19 @@
 //! was agreed as a [`MediaPlan`](crate::media::plan::MediaPlan); nothing else leaves this module.
 //!
 //! - [`format`]: payload types, their encodings and format parameters.
+//! - [`crypto`]: keys for SRTP (RFC 4568).
 //! - [`remote`]: what the peer's description says about its audio.
 //! - [`offer_answer`]: the state that must survive between exchanges: version, payload numbers, refused m= lines.
 
+mod crypto;
 mod format;
 mod offer_answer;
 #[cfg(test)]
 mod properties;
 mod remote;
 
-pub use offer_answer::OfferAnswer;
+pub use crypto::LocalCrypto;
+pub use offer_answer::{OfferAnswer, check_offer};
 
 /// Why a description cannot be used; each reads as the end of a sentence to a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +25,14 @@ pub enum SdpError {
     Malformed(String),
     #[error("no audio is offered")]
     NoAudio,
-    #[error("the peer accepts only encrypted audio, which is not supported yet")]
+    #[error("the peer accepts only encrypted audio, and encryption is switched off here")]
     EncryptedOnly,
+    #[error("the peer wants its audio encrypted by DTLS-SRTP, which is not supported yet; let it offer SDES")]
+    Dtls,
+    #[error("the peer takes unencrypted audio only, and encryption is required here")]
+    PlainOnly,
+    #[error("there is no encryption of audio that both sides know")]
+    NoCommonCrypto,
     #[error("there is no audio codec that both sides know")]
     NoCommonCodec,
     #[error("the audio address “{0}” cannot be used")]
@@ -38,7 +47,9 @@ impl SdpError {
     /// `Warning` code of a 488 (RFC 3261 §20.43).
     pub const fn warning_code(&self) -> u16 {
         match self {
-            Self::NoAudio | Self::EncryptedOnly => 304,
+            Self::NoAudio => 304,
+            Self::EncryptedOnly | Self::Dtls | Self::PlainOnly => 302,
+            Self::NoCommonCrypto => 306,
             Self::NoCommonCodec => 305,
             Self::Address(_) => 301,
             Self::Malformed(_) | Self::Refused | Self::NoOffer => 399,

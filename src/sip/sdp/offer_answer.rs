@@ -1,19 +1,21 @@
 //! One session's side of the negotiation (RFC 3264).
 
 use super::{
-    SdpError,
+    LocalCrypto, SdpError,
+    crypto::Crypto,
     format::{Encoding, Format, attribute},
     remote::{self, RemoteAudio, is_audio},
 };
-use crate::media::plan::{Codec, Direction, MediaPlan, OpusParams, TelephoneEvent};
+use crate::media::plan::{Codec, Direction, MediaPlan, OpusParams, SrtpKeys, TelephoneEvent};
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 use std::net::SocketAddr;
 
 /// What must be remembered between exchanges of one session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OfferAnswer {
     /// Order of preference.
     codecs: Vec<Codec>,
+    crypto: LocalCrypto,
     /// `o=`: never changes, so that the version counts (RFC 3264 §8).
     session_id: u64,
     /// The description we sent last; its successor has the next version unless it is the same.
@@ -47,9 +49,10 @@ struct Offered {
 
 impl OfferAnswer {
     /// `session_id`: random, for `o=`.
-    pub fn new(codecs: &[Codec], session_id: u64) -> Self {
+    pub fn new(codecs: &[Codec], session_id: u64, crypto: LocalCrypto) -> Self {
         Self {
             codecs: codecs.to_vec(),
+            crypto,
             // Some peers read it as a signed 64-bit number.
             session_id: session_id >> 1,
             sent: None,
@@ -59,10 +62,10 @@ impl OfferAnswer {
         }
     }
 
-    /// An offer of all our codecs on `local` (RTP; RTCP is the port above).
+    /// An offer of all our codecs on `local` (RTP; RTCP is the port above, or the same where the answer agrees).
     pub fn offer(&mut self, local: SocketAddr, direction: Direction) -> Vec<u8> {
         if !self.lines.iter().any(|l| matches!(l, Line::Audio { .. })) {
-            self.lines.push(Line::Audio { proto: "RTP/AVP".to_owned() });
+            self.lines.push(Line::Audio { proto: self.crypto.protocol().to_owned() });
         }
         let mut encodings: Vec<_> = self.codecs.iter().copied().map(Encoding::Audio).collect();
         if self.codecs.contains(&Codec::Opus) {
@@ -70,7 +73,11 @@ impl OfferAnswer {
         }
         encodings.push(Encoding::TelephoneEvent { clock_rate: 8_000 });
         let formats: Vec<_> = encodings.into_iter().map(|e| self.number(e)).collect();
-        let body = self.write(local, direction, &formats, None, false);
+        let body = self.write(
+            local,
+            None,
+            Written { direction, formats: &formats, rtcp_mux: true, crypto: &self.crypto.offer() },
+        );
         self.offered = Some(Offered { direction, formats });
         body
     }
@@ -86,8 +93,8 @@ impl OfferAnswer {
             return Err(SdpError::Refused);
         }
         let audio = remote::read_audio(&session, media)?;
-        // We offer no multiplexing, so that an answer cannot ask for it (RFC 5761 §5.1.1).
-        plan(&RemoteAudio { rtcp_mux: false, ..audio }, &offered.formats, offered.direction)
+        let keys = self.crypto.settle(audio.crypto.as_deref(), audio.secure)?;
+        plan(&audio, &offered.formats, offered.direction, keys)
     }
 
     /// The answer to our offer.
@@ -109,7 +116,7 @@ impl OfferAnswer {
 
     /// Where the peer's offer wants audio; `Err` when the offer cannot be answered.
     pub fn check_offer(&self, offer: &[u8]) -> Result<SocketAddr, SdpError> {
-        remote::choose_audio(&remote::parse(offer)?, &self.codecs).map(|(_, audio)| audio.rtp)
+        check_offer(offer, &self.codecs, &self.crypto)
     }
 
     /// Answers the peer's offer. `wanted`: the most we would do (send-receive, or send-only while we hold).
@@ -120,15 +127,18 @@ impl OfferAnswer {
         wanted: Direction,
     ) -> Result<(Vec<u8>, MediaPlan), SdpError> {
         let session = remote::parse(offer)?;
-        let (index, audio) = remote::choose_audio(&session, &self.codecs)?;
+        let (index, audio) = remote::choose_audio(&session, &self.codecs, &self.crypto)?;
         let formats = answered_formats(&audio, &self.codecs);
-        let plan = plan(&audio, &formats, wanted)?;
+        let (crypto, keys) = self.crypto.choose(audio.crypto.as_deref(), audio.secure)?.unzip();
+        let plan = plan(&audio, &formats, wanted, keys)?;
         self.lines = session.medias.iter().enumerate().map(|(i, media)| line(media, i == index)).collect();
         for format in &formats {
             self.numbers.retain(|n| n.encoding != format.encoding && n.payload_type != format.payload_type);
             self.numbers.push(format.clone());
         }
-        let body = self.write(local, plan.direction, &formats, Some(&session.times), audio.rtcp_mux);
+        let (direction, crypto) = (plan.direction, crypto.as_slice());
+        let written = Written { direction, formats: &formats, rtcp_mux: audio.rtcp_mux, crypto };
+        let body = self.write(local, Some(&session.times), written);
         self.keep_first(plan.send.1);
         Ok((body, plan))
     }
@@ -152,14 +162,7 @@ impl OfferAnswer {
         format
     }
 
-    fn write(
-        &mut self,
-        local: SocketAddr,
-        direction: Direction,
-        formats: &[Format],
-        times: Option<&[Time]>,
-        rtcp_mux: bool,
-    ) -> Vec<u8> {
+    fn write(&mut self, local: SocketAddr, times: Option<&[Time]>, audio: Written<'_>) -> Vec<u8> {
         let version = self.sent.as_ref().map_or(1, |s| s.origin.sess_version);
         let mut session = Session::new(Origin::with_ip_addr(self.session_id, version, local.ip()), "-");
         session.connection = Some(Connection::from_ip_addr(local.ip()));
@@ -169,7 +172,7 @@ impl OfferAnswer {
             .lines
             .iter()
             .map(|line| match line {
-                Line::Audio { proto } => audio_line(proto, local.port(), direction, formats, rtcp_mux),
+                Line::Audio { proto } => audio_line(proto, local.port(), &audio),
                 Line::Refused { media, proto, fmt } => empty_line(media, 0, proto, fmt),
             })
             .collect();
@@ -182,6 +185,19 @@ impl OfferAnswer {
         self.sent = Some(session);
         body
     }
+}
+
+/// What the audio line of a description says besides transport and port.
+struct Written<'a> {
+    direction: Direction,
+    formats: &'a [Format],
+    rtcp_mux: bool,
+    crypto: &'a [Crypto],
+}
+
+/// Where an offer wants audio; `Err` when it cannot be answered.
+pub fn check_offer(offer: &[u8], codecs: &[Codec], crypto: &LocalCrypto) -> Result<SocketAddr, SdpError> {
+    remote::choose_audio(&remote::parse(offer)?, codecs, crypto).map(|(_, audio)| audio.rtp)
 }
 
 /// One codec, so that both directions use the same: the offer's first that we know (RFC 3264 §6.1), and telephone-event at
@@ -202,7 +218,12 @@ fn telephone_event(formats: &[Format], beside: Encoding) -> Option<&Format> {
     at(clock_rate).or_else(|| at(8_000))
 }
 
-fn plan(audio: &RemoteAudio, ours: &[Format], wanted: Direction) -> Result<MediaPlan, SdpError> {
+fn plan(
+    audio: &RemoteAudio,
+    ours: &[Format],
+    wanted: Direction,
+    srtp: Option<SrtpKeys>,
+) -> Result<MediaPlan, SdpError> {
     let number = |encoding: Encoding| ours.iter().find(|f| f.encoding == encoding).map(|f| f.payload_type);
     let mut common = audio.formats.iter().filter_map(|theirs| match theirs.encoding {
         Encoding::Audio(codec) => Some((theirs, codec, number(theirs.encoding)?)),
@@ -227,6 +248,7 @@ fn plan(audio: &RemoteAudio, ours: &[Format], wanted: Direction) -> Result<Media
         receive: std::iter::once((receive, codec)).chain(common.map(|(_, codec, number)| (number, codec))).collect(),
         telephone_event: event,
         opus: opus.map_or_else(OpusParams::default, Format::opus_params),
+        srtp,
         ptime_ms: audio.ptime_ms,
     })
 }
@@ -249,20 +271,21 @@ fn line(media: &Media, is_audio: bool) -> Line {
     }
 }
 
-fn audio_line(proto: &str, port: u16, direction: Direction, formats: &[Format], rtcp_mux: bool) -> Media {
-    let numbers: Vec<_> = formats.iter().map(|f| f.payload_type.to_string()).collect();
+fn audio_line(proto: &str, port: u16, audio: &Written<'_>) -> Media {
+    let numbers: Vec<_> = audio.formats.iter().map(|f| f.payload_type.to_string()).collect();
     let mut media = empty_line("audio", port, proto, &numbers.join(" "));
-    for format in formats {
+    for format in audio.formats {
         format.write(&mut media.attributes);
     }
+    media.attributes.extend(audio.crypto.iter().map(Crypto::write));
     media.attributes.push(attribute("ptime", "20"));
-    media.attributes.push(Attribute::new(match direction {
+    media.attributes.push(Attribute::new(match audio.direction {
         Direction::SendRecv => "sendrecv",
         Direction::SendOnly => "sendonly",
         Direction::RecvOnly => "recvonly",
         Direction::Inactive => "inactive",
     }));
-    if rtcp_mux {
+    if audio.rtcp_mux {
         media.attributes.push(Attribute::new("rtcp-mux"));
     }
     media

@@ -1,7 +1,10 @@
 //! What must hold for any description: nothing panics, an answer repeats the offer's lines, and both can be read.
 
-use super::{OfferAnswer, SdpError, remote};
-use crate::media::plan::{Codec, Direction};
+use super::{LocalCrypto, OfferAnswer, SdpError, remote};
+use crate::{
+    media::plan::{Codec, Direction, SrtpPolicy},
+    sip::entropy::Entropy,
+};
 use proptest::{
     prelude::*,
     sample::{Index, select},
@@ -67,7 +70,8 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn ours() -> OfferAnswer {
-    OfferAnswer::new(&[Codec::Opus, Codec::Pcmu, Codec::Pcma], 1)
+    let crypto = LocalCrypto::new(SrtpPolicy::Optional, &mut Entropy::from_seed(1));
+    OfferAnswer::new(&[Codec::Opus, Codec::Pcmu, Codec::Pcma], 1, crypto)
 }
 
 fn local() -> SocketAddr {

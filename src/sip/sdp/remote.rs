@@ -1,7 +1,8 @@
 //! What the peer's description says about its audio.
 
 use super::{
-    SdpError,
+    LocalCrypto, SdpError,
+    crypto::{self, Crypto},
     format::{self, Encoding, Format},
 };
 use crate::media::plan::{Codec, Direction};
@@ -18,6 +19,10 @@ pub(super) struct RemoteAudio {
     /// As the peer sees it; hold by a null address is folded in.
     pub direction: Direction,
     pub formats: Vec<Format>,
+    /// The transport is SRTP's.
+    pub secure: bool,
+    /// Keys that we can use; `None` where none is given.
+    pub crypto: Option<Vec<Crypto>>,
     /// One of 10, 20, 40, 60.
     pub ptime_ms: u32,
 }
@@ -34,15 +39,22 @@ pub(super) fn parse(body: &[u8]) -> Result<Session, SdpError> {
 }
 
 /// The first audio line of an offer that we can take, and its place.
-pub(super) fn choose_audio(session: &Session, codecs: &[Codec]) -> Result<(usize, RemoteAudio), SdpError> {
+pub(super) fn choose_audio(
+    session: &Session,
+    codecs: &[Codec],
+    ours: &LocalCrypto,
+) -> Result<(usize, RemoteAudio), SdpError> {
     let mut why = SdpError::NoAudio;
     for (index, media) in session.medias.iter().enumerate() {
         if media.media != "audio" || media.port == 0 {
             continue;
         }
         match read_audio(session, media) {
-            Ok(audio) if audio.formats.iter().any(|f| is_audio(f, codecs)) => return Ok((index, audio)),
-            Ok(_) => why = SdpError::NoCommonCodec,
+            Ok(audio) if !audio.formats.iter().any(|f| is_audio(f, codecs)) => why = SdpError::NoCommonCodec,
+            Ok(audio) => match ours.choose(audio.crypto.as_deref(), audio.secure) {
+                Ok(_) => return Ok((index, audio)),
+                Err(error) => why = error,
+            },
             Err(error) => why = error,
         }
     }
@@ -51,13 +63,12 @@ pub(super) fn choose_audio(session: &Session, codecs: &[Codec]) -> Result<(usize
 
 pub(super) fn read_audio(session: &Session, media: &Media) -> Result<RemoteAudio, SdpError> {
     // The feedback profile (RFC 4585) asks nothing of a peer that uses none of its messages.
-    if !matches!(media.proto.to_ascii_uppercase().as_str(), "RTP/AVP" | "RTP/AVPF") {
-        return Err(if media.proto.to_ascii_uppercase().contains("SAVP") {
-            SdpError::EncryptedOnly
-        } else {
-            SdpError::NoAudio
-        });
-    }
+    let secure = match media.proto.to_ascii_uppercase().as_str() {
+        "RTP/AVP" | "RTP/AVPF" => false,
+        "RTP/SAVP" | "RTP/SAVPF" => true,
+        proto if proto.contains("TLS/RTP/SAVP") => return Err(SdpError::Dtls),
+        _ => return Err(SdpError::NoAudio),
+    };
     let connection = media.connections.first().or(session.connection.as_ref());
     let ip = address(connection, &session.origin.unicast_address)?;
     let rtp = SocketAddr::new(ip, media.port);
@@ -68,6 +79,8 @@ pub(super) fn read_audio(session: &Session, media: &Media) -> Result<RemoteAudio
         rtcp_mux: find(&media.attributes, "rtcp-mux").is_some(),
         direction: if ip.is_unspecified() { without_receiving(direction) } else { direction },
         formats: format::read(media),
+        secure,
+        crypto: crypto::read(media),
         ptime_ms: packet_time(media),
     })
 }

@@ -9,13 +9,13 @@ use super::{
     timer,
 };
 use crate::{
-    media::plan::{Codec, Direction},
+    media::plan::{Codec, Direction, SrtpPolicy},
     sip::{
         auth::AuthError,
         dialog::Forks,
         flow::Flow,
         msg::{Contact, Method, Request, Response},
-        sdp::OfferAnswer,
+        sdp::{LocalCrypto, OfferAnswer},
         uri::{NameAddr, Uri},
     },
     ua::{
@@ -257,7 +257,12 @@ impl Session {
             Offer::Plain => retry::plain(&stack.settings.codecs),
             Offer::Full | Offer::Late => stack.settings.codecs.clone(),
         };
-        self.media.negotiation = OfferAnswer::new(&codecs, stack.entropy.u64());
+        let srtp = match (&attempt.terms.offer, stack.settings.srtp) {
+            (Offer::Plain, SrtpPolicy::Optional) => SrtpPolicy::Off,
+            (_, policy) => policy,
+        };
+        let (session_id, crypto) = (stack.entropy.u64(), LocalCrypto::new(srtp, &mut stack.entropy));
+        self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto);
         self.phase = Phase::Calling(Box::new(Calling { attempt, flows }));
         self.invite(now, stack);
     }

@@ -1,7 +1,7 @@
 //! A user agent with its shell and its peer played by the test.
 
 use crate::{
-    media::plan::{Codec, MediaPlan},
+    media::plan::{Codec, MediaPlan, SrtpPolicy},
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -44,6 +44,7 @@ pub struct Bench {
 pub fn settings() -> Settings {
     Settings {
         codecs: vec![Codec::Opus, Codec::Pcmu, Codec::Pcma],
+        srtp: SrtpPolicy::Off,
         instance_id: "urn:uuid:00000000-0000-4000-8000-000000000001".into(),
         user_agent: "Agent Manager test".into(),
         auto_answer: None,

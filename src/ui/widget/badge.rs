@@ -1,8 +1,8 @@
-//! Small marks: the status dot, (P)/(S) chips, initials, quality bars and level meters.
+//! Small marks: the status dot, (P)/(S) chips, initials, quality bars, the padlock and level meters.
 
 use super::text::paint_line;
 use crate::ui::theme::{GRID, Hue, RADIUS_MARK, SMALL, Tokens, semibold};
-use egui::{Align2, Color32, FontId, Response, Sense, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2};
+use egui::{Align2, Color32, FontId, Response, Sense, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2};
 
 /// A filled circle; colour only repeats what words beside it say, so it has no name.
 pub fn dot(ui: &mut Ui, color: Color32, diameter: f32) {
@@ -43,6 +43,17 @@ pub fn quality_bars(ui: &mut Ui, lit: usize, color: Color32, name: &str) -> Resp
         let bar_rect = egui::Rect::from_min_max(pos2(left, rect.bottom() - height), pos2(left + 3.0, rect.bottom()));
         ui.painter().rect_filled(bar_rect, 1, if bar < lit { color } else { unlit });
     }
+    response
+}
+
+/// A closed padlock, for what is encrypted.
+pub fn padlock(ui: &mut Ui, color: Color32, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(12.0, 16.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    let body = egui::Rect::from_min_max(rect.left_top() + vec2(0.0, 7.0), rect.right_bottom());
+    let shackle = egui::Rect::from_min_max(rect.left_top() + vec2(2.5, 1.0), rect.right_top() + vec2(-2.5, 10.0));
+    ui.painter().rect_stroke(shackle, 3.5, (1.5, color), StrokeKind::Inside);
+    ui.painter().rect_filled(body, 2, color);
     response
 }
 

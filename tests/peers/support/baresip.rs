@@ -61,13 +61,15 @@ pub struct BaresipOptions<'a> {
     pub hz: f64,
     /// `host:port` where user `bs` registers in the domain `am.test`.
     pub registrar: Option<&'a str>,
+    /// SDES, and nothing unencrypted (its `mediaenc=srtp-mand`).
+    pub sdes: bool,
     /// Through ALSA's default device instead of files.
     pub sound_card: bool,
 }
 
 impl<'a> BaresipOptions<'a> {
     pub fn new(codec: &'a str, hz: f64) -> Self {
-        Self { codec, hz, registrar: None, sound_card: false }
+        Self { codec, hz, registrar: None, sdes: false, sound_card: false }
     }
 }
 
@@ -195,12 +197,13 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
         // Files only: with a module for sound cards loaded it would look for one to play to, and drop the call.
         false => (format!("audio_player none,\naudio_source aufile,{}", play.display()), "aufile.so"),
     };
+    let (encryption, srtp) = if options.sdes { (";mediaenc=srtp-mand", "module srtp.so\n") } else { ("", "") };
     let config = format!(
         "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
          {audio}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
          ausrc_channels {channels}\nauplay_channels {channels}\naudio_level no\nrtp_timeout 0\n\
          jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule {driver}\n\
-         module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
+         {srtp}module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen 127.0.0.1:{control_port}\nsnd_path {dir}\nopus_bitrate 28000\nopus_inbandfec yes\n",
         address = veth.address,
         device = veth.device,
@@ -210,7 +213,7 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
         Some(at) => format!("<sip:bs@am.test>;auth_user=bs;auth_pass=pwbs;outbound=\"sip:{at}\";regint=600"),
         None => format!("<sip:bs@{}>;regint=0", veth.address),
     };
-    let account = format!("{identity};audio_codecs={name};answermode=auto\n");
+    let account = format!("{identity};audio_codecs={name};answermode=auto{encryption}\n");
     let uuid = "11111111-2222-3333-4444-555555555555";
     for (file, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", ""), ("uuid", uuid)] {
         std::fs::write(dir.join(file), text).expect("the test's folder can be written");

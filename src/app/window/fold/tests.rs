@@ -55,6 +55,7 @@ impl Story {
             peer_name: Some("Johan".into()),
             called: None,
             codec: Some(Codec::Opus),
+            srtp: Default::default(),
         }))
     }
 

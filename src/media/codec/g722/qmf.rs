@@ -20,7 +20,7 @@ impl Qmf {
 
     /// The way back.
     pub fn join(&mut self, low: i32, high: i32) -> [i32; 2] {
-        self.push(low + high, low - high);
+        self.push(low - high, low + high);
         [backward(&self.even), forward(&self.odd)].map(|sum| (sum >> 11).clamp(-32_768, 32_767))
     }
 

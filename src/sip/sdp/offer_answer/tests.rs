@@ -1,10 +1,18 @@
 use super::*;
+use crate::{
+    media::plan::{CryptoSuite, SrtpPolicy},
+    sip::entropy::Entropy,
+};
 
 const LOCAL: &str = "192.0.2.1:4000";
 const ALL: [Codec; 3] = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
 
 fn ours(codecs: &[Codec]) -> OfferAnswer {
-    OfferAnswer::new(codecs, 42)
+    with(codecs, SrtpPolicy::Off)
+}
+
+fn with(codecs: &[Codec], policy: SrtpPolicy) -> OfferAnswer {
+    OfferAnswer::new(codecs, 42, LocalCrypto::new(policy, &mut Entropy::from_seed(4568)))
 }
 
 fn local() -> SocketAddr {
@@ -28,6 +36,7 @@ fn text(body: Vec<u8>) -> String {
 }
 
 const OPUS: &str = "a=rtpmap:111 opus/48000/2";
+const CRYPTO: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0e|2^31";
 const TE_8: &str = "a=rtpmap:101 telephone-event/8000";
 const TE_48: &str = "a=rtpmap:110 telephone-event/48000";
 
@@ -38,7 +47,7 @@ fn the_offer_names_every_codec_in_order() {
         m=audio 4000 RTP/AVP 96 0 8 97 101\r\n\
         a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
         a=rtpmap:97 telephone-event/48000\r\na=fmtp:97 0-15\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
-        a=ptime:20\r\na=sendrecv\r\n";
+        a=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n";
     assert_eq!(body, expected);
     let body = text(ours(&[Codec::Pcma]).offer("[2001:db8::1]:4000".parse().unwrap(), Direction::SendOnly));
     assert!(body.contains("c=IN IP6 2001:db8::1\r\n"), "{body}");
@@ -88,7 +97,7 @@ fn offers_that_cannot_be_taken_say_why() {
     let with_address = |address: &str| text(sdp("0", &[])).replace("c=IN IP4 198.51.100.7", address).into_bytes();
     for (offer, expected) in [
         (with_proto("RTP/SAVP"), SdpError::EncryptedOnly),
-        (with_proto("UDP/TLS/RTP/SAVPF"), SdpError::EncryptedOnly),
+        (with_proto("UDP/TLS/RTP/SAVPF"), SdpError::Dtls),
         (with_proto("udptl"), SdpError::NoAudio),
         (with_address("c=IN IP4 224.2.1.1/127"), SdpError::Address("224.2.1.1/127".into())),
         (with_address("c=IN IP4 media.example.com"), SdpError::Address("media.example.com".into())),
@@ -232,13 +241,114 @@ fn payload_types_keep_their_meaning() {
     assert!(again.contains("a=rtpmap:96 telephone-event/48000\r\n"), "{again}");
 }
 
+/// Both policies, and how the audio is protected on either side, or why there is none.
+#[test]
+fn the_policies_meet() {
+    use SrtpPolicy::{Off, Optional, Sdes};
+    for (caller, callee, expected) in [
+        (Off, Off, Ok(false)),
+        (Off, Optional, Ok(false)),
+        (Optional, Off, Ok(false)),
+        (Optional, Optional, Ok(true)),
+        (Optional, Sdes, Ok(true)),
+        (Sdes, Optional, Ok(true)),
+        (Sdes, Sdes, Ok(true)),
+        (Sdes, Off, Err(SdpError::EncryptedOnly)),
+        (Off, Sdes, Err(SdpError::PlainOnly)),
+    ] {
+        let (mut a, mut b) = (with(&ALL, caller), with(&ALL, callee));
+        // Of the same seed, they would have the same keys.
+        b.crypto = LocalCrypto::new(callee, &mut Entropy::from_seed(1));
+        let offer = a.offer(local(), Direction::SendRecv);
+        let answered = b.answer(&offer, local(), Direction::SendRecv);
+        assert_eq!(answered.as_ref().map(|(_, plan)| plan.srtp.is_some()).map_err(Clone::clone), expected);
+        let Ok((answer, theirs)) = answered else { continue };
+        let ours = a.accept_answer(&answer).unwrap();
+        let keys = |plan: &MediaPlan| plan.srtp.clone().map(|keys| (keys.send, keys.receive));
+        assert_eq!(keys(&ours), keys(&theirs).map(|(send, receive)| (receive, send)), "{caller:?} {callee:?}");
+        let proto = if caller == Sdes { "RTP/SAVP" } else { "RTP/AVP" };
+        assert!(text(answer).contains(&format!("m=audio 4000 {proto} 96")));
+        assert_eq!(ours.srtp.map(|keys| keys.send.suite()), expected.unwrap().then_some(CryptoSuite::AeadAes256Gcm));
+    }
+}
+
+#[test]
+fn keys_stay_through_hold_and_the_peer_s_new_ones_are_taken() {
+    let line = |key: char| format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{}", key.to_string().repeat(40));
+    let mut session = with(&ALL, SrtpPolicy::Optional);
+    session.offer(local(), Direction::SendRecv);
+    let first = session.accept_answer(&sdp("0", &[&line('A')])).unwrap().srtp.unwrap();
+    session.offer(local(), Direction::SendOnly);
+    let held = session.accept_answer(&sdp("0", &[&line('A'), "a=recvonly"])).unwrap().srtp.unwrap();
+    assert_eq!(first, held);
+    let (_, plan) = session.answer(&sdp("0", &[&line('B')]), local(), Direction::SendRecv).unwrap();
+    let again = plan.srtp.unwrap();
+    assert_eq!(first.send, again.send);
+    assert_ne!(first.receive, again.receive);
+}
+
+/// What may stand in an answer to an offer with keys, and what comes of it.
+#[test]
+fn an_answer_s_key_must_fit_the_offer() {
+    let key = "A".repeat(40);
+    let gcm = format!("{}=", "A".repeat(59));
+    for (policy, lines, expected) in [
+        (SrtpPolicy::Optional, vec![], Ok(false)),
+        (SrtpPolicy::Optional, vec![format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{key}")], Ok(true)),
+        (SrtpPolicy::Optional, vec![format!("a=crypto:1 AEAD_AES_256_GCM inline:{gcm}")], Ok(true)),
+        // Another tag, another suite, no key.
+        (
+            SrtpPolicy::Optional,
+            vec![format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}")],
+            Err(SdpError::NoCommonCrypto),
+        ),
+        (
+            SrtpPolicy::Optional,
+            vec![format!("a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:{key}")],
+            Err(SdpError::NoCommonCrypto),
+        ),
+        (SrtpPolicy::Optional, vec!["a=crypto:2".to_owned()], Err(SdpError::NoCommonCrypto)),
+        (SrtpPolicy::Sdes, vec![], Err(SdpError::PlainOnly)),
+        // Nobody asked for it.
+        (SrtpPolicy::Off, vec![format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{key}")], Ok(false)),
+    ] {
+        let mut session = with(&ALL, policy);
+        session.offer(local(), Direction::SendRecv);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let plan = session.accept_answer(&sdp("0", &lines));
+        assert_eq!(plan.map(|plan| plan.srtp.is_some()), expected, "{policy:?} {lines:?}");
+    }
+}
+
+#[test]
+fn other_secure_transports_are_named() {
+    for (proto, policy, expected) in [
+        ("UDP/TLS/RTP/SAVPF", SrtpPolicy::Optional, SdpError::Dtls),
+        ("RTP/SAVP", SrtpPolicy::Optional, SdpError::NoCommonCrypto),
+        ("RTP/SAVPF", SrtpPolicy::Off, SdpError::EncryptedOnly),
+        ("udptl", SrtpPolicy::Off, SdpError::NoAudio),
+    ] {
+        let offer = text(sdp("0", &[])).replace("RTP/AVP", proto);
+        let refused = with(&ALL, policy).answer(offer.as_bytes(), local(), Direction::SendRecv).map(|_| ());
+        assert_eq!(refused, Err(expected), "{proto} {policy:?}");
+    }
+}
+
+#[test]
+fn one_port_serves_where_both_sides_agree() {
+    let mut session = ours(&ALL);
+    session.offer(local(), Direction::SendRecv);
+    assert!(session.preview(&sdp("0", &["a=rtcp-mux"])).unwrap().rtcp_mux);
+    assert!(!session.preview(&sdp("0", &[])).unwrap().rtcp_mux);
+}
+
 /// Whatever stands in a description, reading it gives a plan or an error.
 #[test]
 fn mutated_descriptions_do_no_harm() {
     let mut entropy = crate::sip::entropy::Entropy::from_seed(8866);
     let seed = sdp(
         "111 0 8 101",
-        &[OPUS, TE_8, "a=fmtp:111 useinbandfec=1", "a=rtcp:5001", "a=ptime:20", "m=video 6000 RTP/AVP 31"],
+        &[OPUS, TE_8, "a=fmtp:111 useinbandfec=1", "a=rtcp:5001", "a=ptime:20", CRYPTO, "m=video 6000 RTP/AVP 31"],
     );
     for _ in 0..5_000 {
         let mut body = seed.clone();
@@ -250,7 +360,7 @@ fn mutated_descriptions_do_no_harm() {
                 _ => body.insert(at, b" \r\n:=/0"[entropy.u32() as usize % 7]),
             }
         }
-        let mut session = ours(&ALL);
+        let mut session = with(&ALL, SrtpPolicy::Optional);
         if let Ok((answer, _)) = session.answer(&body, local(), Direction::SendRecv) {
             let mut other = ours(&ALL);
             other.offer(local(), Direction::SendRecv);

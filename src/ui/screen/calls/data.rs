@@ -1,7 +1,7 @@
 use crate::ui::{
     format::{clock, figure, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Locale, Quality, Snapshot, Transfer},
+    snapshot::{Call, CallState, Encryption, Locale, Quality, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub struct Card {
     pub muted: Option<String>,
     pub sound: Option<Sound>,
     /// Shown as one row: on hold while another call is in hand.
+    /// A lock, and what it means.
+    pub lock: Option<Lock>,
     pub small: bool,
     /// What to dial to call this party again.
     pub peer: String,
@@ -40,6 +42,16 @@ pub enum Controls {
     Talking { held: bool },
     /// Nothing but calling again.
     Ended,
+}
+
+/// The sound is encrypted both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Its accessible name.
+    pub name: &'static str,
+    pub tip: &'static str,
+    /// The keys were not to be seen either.
+    pub is_safe: bool,
 }
 
 /// How a call sounds.
@@ -98,6 +110,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         transferring: progress.is_some(),
         muted,
         sound: call.quality.as_ref().map(|quality| sound(quality, call.codec.as_deref(), snapshot.locale)),
+        lock: lock(call.encryption),
         small: matches!(controls, Controls::Talking { held: true }) && someone_in_hand,
         peer: call.peer.clone(),
     }
@@ -131,6 +144,16 @@ fn state(state: &CallState) -> (String, Tone) {
         }
     };
     (text.to_owned(), tone)
+}
+
+fn lock(encryption: Encryption) -> Option<Lock> {
+    match encryption {
+        Encryption::None => None,
+        Encryption::KeysInTheOpen => {
+            Some(Lock { name: t().encrypted_openly, tip: t().encrypted_openly_tip, is_safe: false })
+        }
+        Encryption::KeysHidden => Some(Lock { name: t().encrypted, tip: t().encrypted_tip, is_safe: true }),
+    }
 }
 
 /// MOS in words. The limits are ITU-T G.107 annex B's user satisfaction bands.

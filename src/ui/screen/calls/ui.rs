@@ -6,8 +6,8 @@ use crate::ui::{
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, RADIUS_MARK, SMALL, TALL, TITLE, Tokens, semibold, small},
     widget::{
-        Button, IconButton, Look, Tile, avatar, card, keypad, line, paint_line, quality_bars, spacer, with_shortcut,
-        words,
+        Button, IconButton, Look, Tile, avatar, card, keypad, line, padlock, paint_line, quality_bars, spacer,
+        with_shortcut, words,
     },
 };
 use egui::{
@@ -131,6 +131,10 @@ fn head(ui: &mut Ui, one: &Card) {
     let mut right = ui.new_child(UiBuilder::new().max_rect(place).layout(layout));
     if let Some(sound) = &one.sound {
         sound_mark(&mut right, sound, one.muted.is_none());
+    }
+    if let Some(lock) = one.lock {
+        let color = if lock.is_safe { tokens.go.text } else { tokens.text_weak };
+        padlock(&mut right, color, lock.name).on_hover_text(lock.tip);
     }
     let width = right.min_rect().left() - 2.0 * GRID - left;
     match &one.muted {

@@ -1,0 +1,143 @@
+//! The two kinds of file a recording may be.
+
+use super::ogg::Pages;
+use crate::media::SAMPLE_RATE;
+use hound::{SampleFormat, WavSpec, WavWriter};
+use opusic_c::{Application, Bitrate, Channels, Encoder, ErrorCode, SampleRate};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+/// Both directions.
+const CHANNELS: u8 = 2;
+/// Transparent for two voices.
+const BITRATE: u32 = 64_000;
+/// 20 ms of both channels.
+const FRAME: usize = SAMPLE_RATE as usize / 50 * CHANNELS as usize;
+/// Packets a page, and samples until a WAV's header is brought up to date: half a second is lost at most.
+const PAGE: usize = 25;
+const COMPLETE_EVERY: usize = SAMPLE_RATE as usize;
+const MAX_PACKET: usize = 1_275;
+
+/// Takes 48 kHz samples of both channels in turn, left first.
+pub enum Recording {
+    Wav { writer: WavWriter<BufWriter<File>>, since_complete: usize },
+    Opus(Box<OpusFile>),
+}
+
+impl Recording {
+    /// By the name's ending. Errors are sentences' ends.
+    pub fn create(path: &Path) -> Result<Self, String> {
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        if !matches!(ending.as_str(), "wav" | "opus") {
+            return Err("choose a name that ends in .opus or .wav".into());
+        }
+        // What was recorded before stays.
+        let file = File::options().write(true).create_new(true).open(path).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => "it exists already; choose another name".to_owned(),
+            _ => format!("{e}; choose a file that can be written"),
+        })?;
+        let file = BufWriter::new(file);
+        let words = |e: &dyn std::fmt::Display| format!("{e}; free some space and try again");
+        if ending == "opus" {
+            let encoder = OpusFile::encoder().map_err(|e| words(&e.message()))?;
+            return OpusFile::new(file, encoder).map(|opus| Self::Opus(Box::new(opus))).map_err(|e| words(&e));
+        }
+        let spec = WavSpec {
+            channels: u16::from(CHANNELS),
+            sample_rate: SAMPLE_RATE,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
+        let complete = |mut writer: WavWriter<_>| writer.flush().map(|()| writer);
+        let writer = WavWriter::new(file, spec).and_then(complete).map_err(|e| words(&e))?;
+        Ok(Self::Wav { writer, since_complete: 0 })
+    }
+
+    pub fn write(&mut self, samples: &[f32]) -> Result<(), String> {
+        match self {
+            Self::Wav { writer, since_complete } => {
+                for sample in samples {
+                    writer.write_sample((sample.clamp(-1.0, 1.0) * 32_767.0) as i16).map_err(|e| e.to_string())?;
+                }
+                *since_complete += samples.len();
+                if *since_complete < COMPLETE_EVERY {
+                    return Ok(());
+                }
+                *since_complete = 0;
+                writer.flush().map_err(|e| e.to_string())
+            }
+            Self::Opus(file) => file.write(samples).map_err(|e| e.to_string()),
+        }
+    }
+
+    pub fn finish(self) -> Result<(), String> {
+        match self {
+            Self::Wav { writer, .. } => writer.finalize().map_err(|e| e.to_string()),
+            Self::Opus(file) => file.finish().map_err(|e| e.to_string()),
+        }
+    }
+}
+
+/// Opus in Ogg.
+pub struct OpusFile {
+    file: BufWriter<File>,
+    encoder: Encoder,
+    pages: Pages,
+    /// Samples that fill no frame yet, packets that fill no page.
+    samples: Vec<f32>,
+    packets: Vec<Vec<u8>>,
+    position: u64,
+}
+
+impl OpusFile {
+    fn encoder() -> Result<Encoder, ErrorCode> {
+        let mut encoder = Encoder::new(Channels::Stereo, SampleRate::Hz48000, Application::Audio)?;
+        encoder.set_bitrate(Bitrate::Value(BITRATE))?;
+        Ok(encoder)
+    }
+
+    fn new(mut file: BufWriter<File>, mut encoder: Encoder) -> io::Result<Self> {
+        let pre_skip = encoder.get_look_ahead().unwrap_or(0) as u16;
+        let mut pages = Pages::new(1);
+        file.write_all(&pages.header(CHANNELS, pre_skip, concat!("Agent Manager ", env!("CARGO_PKG_VERSION"))))?;
+        file.flush()?;
+        Ok(Self { file, encoder, pages, samples: Vec::new(), packets: Vec::new(), position: 0 })
+    }
+
+    fn write(&mut self, samples: &[f32]) -> io::Result<()> {
+        self.samples.extend_from_slice(samples);
+        while self.samples.len() >= FRAME {
+            self.frame();
+            if self.packets.len() == PAGE {
+                self.page(false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self) {
+        let mut packet = vec![0; MAX_PACKET];
+        let length = self.encoder.encode_float_to_slice(&self.samples[..FRAME], &mut packet).unwrap_or(0);
+        packet.truncate(length);
+        self.samples.drain(..FRAME);
+        self.packets.push(packet);
+        self.position += (FRAME / usize::from(CHANNELS)) as u64;
+    }
+
+    fn page(&mut self, is_last: bool) -> io::Result<()> {
+        self.file.write_all(&self.pages.packets(&self.packets, self.position, is_last))?;
+        self.packets.clear();
+        self.file.flush()
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.samples.resize(self.samples.len().next_multiple_of(FRAME).max(FRAME), 0.0);
+        while !self.samples.is_empty() {
+            self.frame();
+        }
+        self.page(true)
+    }
+}

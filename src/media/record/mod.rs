@@ -1,0 +1,198 @@
+//! A call's recording: what we say on the left, what the other side says on the right, complete to within half a second
+//! whenever the machine stops. The file is written on a thread of its own, since disks wait and audio does not.
+
+mod file;
+mod ogg;
+
+use super::{
+    BLOCK, SAMPLE_RATE,
+    engine::{MediaError, Notice},
+};
+use file::Recording;
+use std::{
+    fmt,
+    path::Path,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::JoinHandle,
+};
+
+/// Pieces that may wait for the disk: some ten seconds.
+const QUEUE: usize = 1_024;
+/// One direction may be ahead of the other by so much; then the other was silent.
+const LEAD: usize = SAMPLE_RATE as usize / 5;
+
+/// Records one call.
+pub struct Recorder {
+    ours: Vec<f32>,
+    theirs: Vec<f32>,
+    /// `None` once the disk has failed.
+    queue: Option<SyncSender<Vec<f32>>>,
+    failure: Receiver<String>,
+    writer: JoinHandle<()>,
+    name: String,
+}
+
+impl Recorder {
+    /// Begins a file, Opus or WAV by its name's ending; one that exists is left alone.
+    ///
+    /// # Errors
+    /// Why there can be no such file.
+    pub fn create(path: &Path) -> Result<Self, MediaError> {
+        let unusable = |why: String| MediaError::File { path: path.to_owned(), why };
+        let recording = Recording::create(path).map_err(unusable)?;
+        let (queue, pieces) = sync_channel(QUEUE);
+        let (failed, failure) = sync_channel(1);
+        let writer = std::thread::Builder::new()
+            .name("recording".into())
+            .spawn(move || {
+                if let Err(why) = write(recording, &pieces) {
+                    let _ = failed.send(why);
+                }
+            })
+            .map_err(MediaError::Thread)?;
+        let name = path.display().to_string();
+        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), failure, writer, name })
+    }
+
+    /// What we sent.
+    pub fn said(&mut self, samples: &[f32]) {
+        self.ours.extend_from_slice(samples);
+        self.pass_on(false);
+    }
+
+    /// What we heard.
+    pub fn heard(&mut self, samples: &[f32]) {
+        self.theirs.extend_from_slice(samples);
+        self.pass_on(false);
+    }
+
+    /// The recording has failed, in a sentence; once.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        let why = self.failure.try_recv().ok()?;
+        self.queue = None;
+        let text = format!("The recording {} stopped ({why}); free some space and start another.", self.name);
+        Some(Notice::warning(text))
+    }
+
+    /// Completes the file.
+    pub fn finish(mut self) {
+        self.pass_on(true);
+        // The writer ends with its queue.
+        self.queue = None;
+        let _ = self.writer.join();
+    }
+
+    /// Hands over what both directions have; with `all`, what one of them has.
+    fn pass_on(&mut self, all: bool) {
+        let (least, most) = (self.ours.len().min(self.theirs.len()), self.ours.len().max(self.theirs.len()));
+        let count = if all { most } else { least.max(most.saturating_sub(LEAD)) };
+        if count == 0 || count < BLOCK && !all {
+            return;
+        }
+        for side in [&mut self.ours, &mut self.theirs] {
+            side.resize(side.len().max(count), 0.0);
+        }
+        let piece = self.ours.drain(..count).zip(self.theirs.drain(..count)).flat_map(|(l, r)| [l, r]).collect();
+        if let Some(queue) = &self.queue {
+            // A disk that is ten seconds behind loses a piece; the call goes on.
+            let _ = queue.try_send(piece);
+        }
+    }
+}
+
+fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), String> {
+    for piece in pieces {
+        recording.write(&piece)?;
+    }
+    recording.finish()
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::dsp::tone_share;
+
+    fn tone(hz: f32, from: usize, count: usize) -> Vec<f32> {
+        let at = |n: usize| 0.3 * (n as f32 * hz * 2.0 * std::f32::consts::PI / SAMPLE_RATE as f32).sin();
+        (from..from + count).map(at).collect()
+    }
+
+    /// Two seconds of conversation, our half ending after one.
+    fn record(path: &Path) {
+        let mut recorder = Recorder::create(path).unwrap();
+        for n in 0..200 {
+            if n < 100 {
+                recorder.said(&tone(440.0, n * BLOCK, BLOCK));
+            }
+            recorder.heard(&tone(1_000.0, n * BLOCK, BLOCK));
+        }
+        assert!(recorder.poll_notice().is_none());
+        recorder.finish();
+    }
+
+    #[test]
+    fn a_wav_has_one_side_a_channel() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("call.wav");
+        record(&path);
+        let samples: Vec<f32> =
+            hound::WavReader::open(&path).unwrap().samples::<i16>().map(|s| f32::from(s.unwrap()) / 32_768.0).collect();
+        assert_eq!(samples.len(), 2 * 96_000);
+        let side = |n| samples.iter().skip(n).step_by(2).copied().collect::<Vec<_>>();
+        assert!(tone_share(&side(0)[..48_000], 440.0, SAMPLE_RATE) > 0.99);
+        assert!(tone_share(&side(1), 1_000.0, SAMPLE_RATE) > 0.99);
+        assert!(side(0)[48_000..].iter().all(|sample| *sample == 0.0));
+    }
+
+    #[test]
+    fn an_opus_file_can_be_decoded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("call.opus");
+        record(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut decoder = opusic_c::Decoder::new(opusic_c::Channels::Stereo, opusic_c::SampleRate::Hz48000).unwrap();
+        let (mut at, mut pages, mut samples) = (0, 0, Vec::new());
+        while at < bytes.len() {
+            assert_eq!(&bytes[at..at + 4], b"OggS");
+            let segments = usize::from(bytes[at + 26]);
+            let (lacing, mut body) = (&bytes[at + 27..at + 27 + segments], at + 27 + segments);
+            let mut length = 0;
+            for &part in lacing {
+                length += usize::from(part);
+                if part < 255 {
+                    if pages >= 2 {
+                        let mut frame = vec![0.0; 1_920];
+                        let packet = &bytes[body..body + length];
+                        assert_eq!(decoder.decode_float_to_slice(packet, &mut frame, false).unwrap(), 960);
+                        samples.extend(frame);
+                    }
+                    (body, length) = (body + length, 0);
+                }
+            }
+            (at, pages) = (body, pages + 1);
+        }
+        assert!((2 * 96_000..2 * 98_000).contains(&samples.len()), "{}", samples.len());
+        let side = |n| samples.iter().skip(n).step_by(2).copied().collect::<Vec<_>>();
+        assert!(tone_share(&side(0)[4_800..43_200], 440.0, SAMPLE_RATE) > 0.9);
+        assert!(tone_share(&side(1)[4_800..91_200], 1_000.0, SAMPLE_RATE) > 0.9);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_is_refused_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("there.wav"), "mine").unwrap();
+        for (name, said) in
+            [("there.wav", "exists already"), ("x.mp3", ".opus or .wav"), ("no/such/folder.opus", "can be written")]
+        {
+            let refused = Recorder::create(&dir.path().join(name)).unwrap_err().to_string();
+            assert!(refused.contains(said), "{refused}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("there.wav")).unwrap(), b"mine");
+    }
+}
