@@ -1,12 +1,13 @@
 # make demo   build, and show everything on this machine (a window with a display, a played story without)
 # make test   everything that proves it: format, clippy, unit, simulation, real peers, window
 # make soak   kill the server 50 times under load: nothing acknowledged is lost; half a million spoilt messages
+# make quality  speech through our own calls over a bad network, scored by PESQ
 # make bench  speed and size beside Debian's baresip and Kamailio
 
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo build test soak bench build-packages window-packages test-packages nextest
+.PHONY: demo build test soak quality bench build-packages window-packages test-packages nextest
 
 demo: build
 	$(TARGET)/release/tms demo
@@ -28,6 +29,10 @@ bench: build-packages window-packages test-packages
 	$(CARGO) bench --locked --bench softphone
 	$(CARGO) bench --locked --bench registrar
 	$(CARGO) bench --locked --bench portal
+
+quality: build test-packages
+	@python3 -m venv $(TARGET)/quality && $(TARGET)/quality/bin/pip -q install numpy pesq
+	$(TARGET)/quality/bin/python tests/quality/quality.py $(TARGET)/release/agent-manager
 
 build-packages:
 	@sh .ci/packages build
