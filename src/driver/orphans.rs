@@ -2,10 +2,13 @@
 
 use crate::sip::dialog::DialogRecord;
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf, time::Duration};
 
 /// A file larger than that is not ours; calls at once are bounded far below.
 const LARGEST: u64 = 256 * 1024;
+
+/// No call lasts longer, and a registration that has not come back by then does not keep others from being written.
+const OLDEST: Duration = Duration::from_hours(8);
 
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
@@ -24,14 +27,19 @@ struct Kept {
 
 impl Orphans {
     pub(super) fn read(file: Option<PathBuf>) -> Self {
-        let small = file.as_ref().filter(|file| fs::metadata(file).is_ok_and(|found| found.len() <= LARGEST));
-        let left = small.and_then(|file| serde_json::from_slice(&fs::read(file).ok()?).ok());
+        let is_young =
+            |found: &fs::Metadata| found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < OLDEST));
+        let good = |file: &&PathBuf| fs::metadata(file).is_ok_and(|found| found.len() <= LARGEST && is_young(&found));
+        let left = file.as_ref().filter(good).and_then(|file| serde_json::from_slice(&fs::read(file).ok()?).ok());
         Self { file, left, written: Vec::new() }
     }
 
     /// What is to be ended, now that `registration` is online; once.
     pub(super) fn take(&mut self, registration: &str) -> Option<Vec<DialogRecord>> {
         let left = self.left.take_if(|left| left.registration == registration)?;
+        if let Some(Err(error)) = self.file.as_ref().map(fs::remove_file) {
+            tracing::warn!("the calls that were left standing are ended, but their file cannot be removed: {error}");
+        }
         Some(left.dialogs).filter(|dialogs| !dialogs.is_empty())
     }
 

@@ -20,6 +20,8 @@ use super::{
 const QUEUED: usize = 16_384;
 /// The longest that a note waits for others to go with it.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Notes that are written together: a flood of one kind must not keep the others waiting.
+const MOST_AT_ONCE: usize = 512;
 
 enum Entry {
     Used(Use),
@@ -47,6 +49,7 @@ pub struct Writer {
 /// What is written at a time.
 #[derive(Default)]
 struct Batch {
+    entries: usize,
     uses: Vec<Use>,
     /// With how often it came.
     refused: HashMap<Note, i64>,
@@ -107,7 +110,7 @@ impl Writer {
             batch.add(first);
             let pause = tokio::time::sleep(PAUSE);
             tokio::pin!(pause);
-            while batch.flushed.is_none() {
+            while batch.flushed.is_none() && batch.entries < MOST_AT_ONCE {
                 tokio::select! {
                     more = self.queue.recv() => match more {
                         Some(entry) => batch.add(entry),
@@ -123,6 +126,7 @@ impl Writer {
 
 impl Batch {
     fn add(&mut self, entry: Entry) {
+        self.entries += 1;
         match entry {
             Entry::Used(one) => self.uses.push(one),
             Entry::Refused(note) => *self.refused.entry(note).or_default() += 1,
@@ -134,7 +138,7 @@ impl Batch {
 
     /// What cannot be written is lost, which is logged; the rest is written all the same.
     async fn write(self, store: &Store, now: i64) {
-        let Self { uses, refused, sign_ins, calls, flushed } = self;
+        let Self { uses, refused, sign_ins, calls, flushed, entries: _ } = self;
         let (used, lost) = (uses.len(), calls.len());
         if let Err(error) = calls::write(store, &calls).await {
             tracing::error!(%error, records = lost, "records of calls could not be written");

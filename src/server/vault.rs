@@ -85,7 +85,10 @@ impl Vault {
         if !vault.is_of(store).await? {
             return Err(VaultError::Another { path: path.to_owned() });
         }
-        vault.seal_readable(store).await?;
+        // Once: what stands readable later was not put there by us.
+        if known.is_none() {
+            vault.seal_readable(store).await?;
+        }
         Ok(vault)
     }
 
@@ -105,9 +108,11 @@ impl Vault {
         format!("{SEALED}{}{}", hex(&nonce), hex(&bytes))
     }
 
-    /// As it was sealed, or stored readable before; `None` where it was damaged, moved, or sealed with another key.
+    /// As it was sealed; `None` where it was damaged, moved, sealed with another key, or put there readable.
     pub fn unseal(&self, context: &str, stored: &str) -> Option<String> {
-        let Some(sealed) = stored.strip_prefix(SEALED) else { return Some(stored.to_owned()) };
+        let Some(sealed) = stored.strip_prefix(SEALED) else {
+            return self.key.is_none().then(|| stored.to_owned());
+        };
         let mut bytes = unhex(sealed)?;
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;

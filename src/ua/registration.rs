@@ -22,7 +22,6 @@ use outbound::Outbound;
 use proof::Prober;
 use request::outbound_route;
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -50,7 +49,7 @@ pub(super) struct Registration {
     service_route: Vec<NameAddr>,
     reported: Option<RegistrationState>,
     /// Who granted last.
-    registered_at: Option<IpAddr>,
+    registered_at: Option<Flow>,
     /// Until when the registrar may keep our contact, whatever became of the registration since.
     bound_until: Option<Instant>,
     /// The last grant listed our contact.
@@ -139,12 +138,12 @@ impl Registration {
         if self.service_route.is_empty() { outbound_route(&self.account) } else { self.service_route.clone() }
     }
 
-    /// Whether a request comes from our registrar or proxy, whose word about callers is good (RFC 3325 §6).
+    /// Whether a request comes from our registrar or proxy, whose word about callers is good (RFC 3325 §6): over the very flow
+    /// that we registered over, since anybody can send a datagram with the registrar's address in it.
     pub fn is_from_home(&self, flow: Flow) -> bool {
         let proxy = self.account.outbound_proxy.as_ref();
         let proxy = proxy.and_then(|uri| Target::of(uri, self.account.transport).ok()?.numeric());
-        let home = [self.registered_at, proxy.map(|flow| flow.remote.ip())];
-        home.contains(&Some(flow.remote.ip()))
+        [self.registered_at, proxy].contains(&Some(flow))
     }
 
     /// Whether a call to this Request-URI is for us: for our user, or sent by our registrar, which knows why. Without a
@@ -287,10 +286,10 @@ impl Registration {
                 let fraction = 0.70 + 0.15 * stack.entropy.unit();
                 let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
                 self.phase = Phase::Online { since: now, refresh_at, flow };
-                self.registered_at = Some(flow.remote.ip());
+                self.registered_at = Some(flow);
                 stack.set_home(Some(flow));
                 self.bound_until = Some(now + expires);
-                self.prober.begin(now, stack);
+                self.prober.begin(now, stack, flow);
                 self.proved(stack, Reachable { by: ProvedBy::Register, is_listed });
                 self.report(stack, RegistrationState::Online { expires });
                 self.clear_away(stack, answer::stale(request, response));
@@ -307,6 +306,7 @@ impl Registration {
     pub fn displace(&mut self, stack: &mut Stack, code: u16, reason: String) {
         self.phase = Phase::Stopped;
         self.bound_until = None;
+        self.registered_at = None;
         self.service_route.clear();
         self.report(stack, RegistrationState::Conflict { code, reason });
     }

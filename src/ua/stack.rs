@@ -290,7 +290,7 @@ impl Stack {
             // Where the route names a place that does not exist, the answer still came from somewhere.
             Some(Lookup::Ack { invite, remote_tag, ack }) => {
                 let account = self.requests.get(&invite).map(|pending| pending.account.clone());
-                let good = |flow: &Flow| account.as_ref().is_none_or(|account| is_good_enough(account, *flow));
+                let good = |flow: &Flow| account.as_ref().is_some_and(|account| is_good_enough(account, &ack, *flow));
                 let flow = result.ok().and_then(|flows| flows.into_iter().find(good));
                 if let Some(flow) = flow.or_else(|| self.came_from(invite, &remote_tag).filter(good)) {
                     self.send_ack(now, invite, &remote_tag, *ack, flow);

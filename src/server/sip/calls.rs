@@ -133,7 +133,9 @@ impl Calls {
         let (Ok(call_id), Ok(from), Ok(cseq)) = (headers.call_id(), headers.from(), headers.cseq()) else { return };
         let Some(tracked) = self.calls.get_mut(call_id) else { return };
         tracked.heard = now;
-        tracked.refreshed_every = session_interval(headers).or(tracked.refreshed_every);
+        // What a request proposes may be refused: it can only make us wait longer.
+        let proposed = session_interval(headers);
+        tracked.refreshed_every = tracked.refreshed_every.map(|agreed| agreed.max(proposed.unwrap_or(agreed)));
         let Some(sides) = tracked.sides.as_deref_mut() else { return };
         let Some(sender) = sides.iter().position(|side| side.dialog.remote().tag() == from.tag()) else { return };
         if request.method == Method::BYE {
@@ -244,7 +246,8 @@ impl Tracked {
 /// `Session-Expires: 1800;refresher=uas` (RFC 4028 §4).
 fn session_interval(headers: &Headers) -> Option<Duration> {
     let seconds = headers.get("Session-Expires")?.split(';').next()?.trim().parse::<u32>().ok()?;
-    Some(Duration::from_secs(seconds.into()))
+    // RFC 4028 §4: none is shorter.
+    Some(Duration::from_secs(seconds.max(90).into()))
 }
 
 impl Side {

@@ -89,9 +89,13 @@ macro_rules! run {
 }
 
 impl Query {
+    /// PostgreSQL's text knows no NUL, which devices can send; one must not cost what is written along with it.
     #[must_use]
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
+        self.values.push(match value.into() {
+            Value::Text(Some(text)) if text.contains('\0') => Value::Text(Some(text.replace('\0', "\u{fffd}"))),
+            value => value,
+        });
         self
     }
 

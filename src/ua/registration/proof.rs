@@ -27,11 +27,16 @@ pub(super) struct Prober {
     answers: bool,
     /// Pongs come over the flow, so that nothing needs to be asked.
     pongs: bool,
+    /// Whom this is known of.
+    flow: Option<Flow>,
 }
 
 impl Prober {
-    /// The flow may have changed with the grant.
-    pub(super) fn begin(&mut self, now: Instant, stack: &mut Stack) {
+    /// The flow may have changed with the grant; of another server nothing is known.
+    pub(super) fn begin(&mut self, now: Instant, stack: &mut Stack, flow: Flow) {
+        if self.flow.replace(flow) != Some(flow) {
+            (self.answers, self.pongs) = (false, false);
+        }
         self.asked = None;
         self.ask_at = (!self.pongs).then(|| now + EVERY + SPREAD.mul_f64(stack.entropy.unit()));
     }
@@ -86,11 +91,14 @@ impl Registration {
         }
         match reply {
             Reply::Response(response, _) if response.is_provisional() => return true,
-            Reply::Response(..) if self.flow().is_none() => self.prober.stop(),
             // Whatever it says, it has heard us and we have heard it.
             Reply::Response(..) => {
+                let Some(flow) = self.flow() else {
+                    self.prober.stop();
+                    return true;
+                };
+                self.prober.begin(now, stack, flow);
                 self.prober.answers = true;
-                self.prober.begin(now, stack);
                 self.proved(stack, Reachable { by: ProvedBy::Options, is_listed: self.is_listed });
             }
             // Whoever is registering anew, or leaving, has asked in vain.

@@ -6,7 +6,7 @@ use super::{
     info::Digits,
     reliable::RAck,
     timer::{Due, SessionTimer},
-    update::allows_update,
+    update::{AGAIN_AFTER, allows_update},
 };
 use crate::{
     media::plan::Direction,
@@ -26,6 +26,9 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
+/// Refreshes that fail before the session timer is left to end the call: a minute and a half with [`AGAIN_AFTER`] between.
+const MOST_REFRESHES: u8 = 20;
+
 pub(in crate::ua) struct Established {
     pub dialog: Dialog,
     pub(super) exchange: Exchange,
@@ -38,6 +41,8 @@ pub(in crate::ua) struct Established {
     pub(super) timer: Option<SessionTimer>,
     /// A refresh is due that takes a re-INVITE.
     want_refresh: bool,
+    /// Refreshes that failed, one after the other.
+    failed_refreshes: u8,
     /// Our UPDATE under way.
     pub(super) update: Option<RequestId>,
     /// Whether the peer takes UPDATE.
@@ -90,6 +95,7 @@ impl Established {
             digits: Digits::default(),
             timer,
             want_refresh: false,
+            failed_refreshes: 0,
             update: None,
             allows_update: allows_update(peer),
             unacknowledged: None,
@@ -272,17 +278,17 @@ impl Session {
         let response = match reply {
             Reply::Response(response, _) => response,
             Reply::TimedOut => return,
-            Reply::Unreachable(why) => return self.reinvite_failed(stack, hold, &why),
+            Reply::Unreachable(why) => return self.reinvite_failed(now, stack, hold, &why),
         };
         match response.code() {
             100..200 => {}
             200..300 => self.reinvite_answered(now, stack, (id, hold), &request, &response),
-            401 | 407 => self.reinvite_challenged(stack, hold, request, &response),
+            401 | 407 => self.reinvite_challenged(now, stack, hold, request, &response),
             491 => self.glare(now, stack, None),
             // RFC 3261 §14.1, §21.5.1: not now.
             500 if retry_after(&response).is_some() => self.glare(now, stack, retry_after(&response)),
             422 if self.raise_interval(&response) => self.refresh_by_reinvite(stack),
-            code => self.reinvite_failed(stack, hold, &reason::call(code, &reason::phrase(&response))),
+            code => self.reinvite_failed(now, stack, hold, &reason::call(code, &reason::phrase(&response))),
         }
     }
 
@@ -303,6 +309,7 @@ impl Session {
         }
         established.exchange = Exchange::Idle;
         established.held = hold;
+        established.failed_refreshes = 0;
         established.refreshed(now, &response.headers);
         let answer = session_description(&response.headers, &response.body).unwrap_or(None).unwrap_or_default();
         match self.media.negotiation.accept_answer(answer) {
@@ -318,7 +325,14 @@ impl Session {
         }
     }
 
-    fn reinvite_challenged(&mut self, stack: &mut Stack, hold: bool, mut request: Request, response: &Response) {
+    fn reinvite_challenged(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        hold: bool,
+        mut request: Request,
+        response: &Response,
+    ) {
         let contact = self.contact();
         match stack.answer_challenge(&self.account, &mut request, response) {
             Ok(()) => {
@@ -329,18 +343,23 @@ impl Session {
                 established.exchange = Exchange::Offered { request, hold };
             }
             Err(error @ (AuthError::Refused { .. } | AuthError::Unsupported)) => {
-                self.reinvite_failed(stack, hold, &format!("{error}."));
+                self.reinvite_failed(now, stack, hold, &format!("{error}."));
             }
         }
     }
 
     /// RFC 3261 §14.1: the session stays as it was.
-    fn reinvite_failed(&mut self, stack: &mut Stack, hold: bool, why: &str) {
+    fn reinvite_failed(&mut self, now: Instant, stack: &mut Stack, hold: bool, why: &str) {
         self.media.negotiation.offer_failed();
         if let Phase::Established(established) = &mut self.phase {
             established.exchange = Exchange::Idle;
-            // Nothing but a refresh, which nobody asked for; the session timer has the last word.
+            // Nothing but a refresh, which nobody asked for: again a few times; then the session timer has the last word.
             if hold == established.held {
+                established.failed_refreshes = established.failed_refreshes.saturating_add(1);
+                if established.failed_refreshes < MOST_REFRESHES {
+                    established.want_refresh = true;
+                    established.exchange = Exchange::Glare { until: now + AGAIN_AFTER };
+                }
                 return self.negotiate(stack);
             }
             let opposite = if hold { "resume" } else { "hold" };
@@ -366,7 +385,8 @@ impl Session {
             CallDirection::Out => 2_100 + 10 * steps(&mut stack.entropy, 191),
             CallDirection::In => 10 * steps(&mut stack.entropy, 201),
         };
-        let wait = asked.unwrap_or(Duration::from_millis(wait));
+        // Not at the pace of the network, whatever the peer says.
+        let wait = asked.map_or(Duration::from_millis(wait), |asked| asked.max(Duration::from_secs(1)));
         established.exchange = Exchange::Glare { until: now + wait };
     }
 

@@ -34,6 +34,8 @@ pub(in crate::ua) struct Refer {
     referral: Option<Referral>,
     /// Tells the peer what becomes of that call.
     notifier: Option<Notifier>,
+    /// The call that the peer has sent us to make has not been answered or failed yet.
+    is_calling: bool,
     /// REFERs accepted in this dialog.
     accepted: u32,
     /// How the call ended, as a status code.
@@ -77,7 +79,9 @@ impl Session {
 
     /// The call is about to end.
     pub(super) fn referring_ends(&mut self, stack: &mut Stack, end: &End) {
-        self.refer.outcome = end.code.unwrap_or(match end.by {
+        // A 2xx that could not be used is no success, nor is what else stands in a Reason.
+        let code = end.code.filter(|code| *code >= 300);
+        self.refer.outcome = code.unwrap_or(match end.by {
             EndedBy::Local | EndedBy::AnsweredElsewhere | EndedBy::Remote => 487,
             EndedBy::Network => 503,
         });

@@ -17,6 +17,9 @@ pub(super) enum Due {
     Expired,
 }
 
+/// Servers on the way that each want a longer interval than the one before.
+const MOST_RAISED: u8 = 5;
+
 /// The timer of one dialog, as the last refresh set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SessionTimer {
@@ -28,6 +31,8 @@ pub(super) struct SessionTimer {
     /// `None` once it was done.
     refresh_at: Option<Instant>,
     expires_at: Instant,
+    /// Refreshes answered 422 since the last that was taken.
+    raised: u8,
 }
 
 impl SessionTimer {
@@ -36,7 +41,7 @@ impl SessionTimer {
         // RFC 4028 §10: who waits for a refresh gives up a little before the end, since its BYE takes time as well.
         let early = if we_refresh { Duration::ZERO } else { (whole / 3).min(Duration::from_secs(32)) };
         let refresh_at = we_refresh.then(|| now + whole / 2);
-        Self { interval, min_se, we_refresh, refresh_at, expires_at: now + whole - early }
+        Self { interval, min_se, we_refresh, refresh_at, expires_at: now + whole - early, raised: 0 }
     }
 
     /// What a 2xx to our INVITE or UPDATE says (RFC 4028 §7.2); without Session-Expires there is no timer.
@@ -74,11 +79,13 @@ impl SessionTimer {
         }
     }
 
-    /// A 422 to our refresh: the interval it asks for. `false` where it asks for nothing more, or for more than a day.
+    /// A 422 to our refresh: the interval it asks for. `false` where it asks for nothing more, for more than a
+    /// day, or without end.
     pub fn raise(&mut self, response: &Headers) -> bool {
         match min_se(response) {
-            Some(wanted) if wanted > self.interval => {
+            Some(wanted) if wanted > self.interval && self.raised < MOST_RAISED => {
                 (self.interval, self.min_se) = (wanted, wanted);
+                self.raised += 1;
                 true
             }
             Some(_) | None => false,

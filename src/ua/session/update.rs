@@ -25,7 +25,7 @@ use crate::{
 use std::time::{Duration, Instant};
 
 /// When a refresh that failed for the moment is tried again.
-const AGAIN_AFTER: Duration = Duration::from_secs(4);
+pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(4);
 
 /// Whether the peer says that it takes UPDATE.
 pub(super) fn allows_update(headers: &Headers) -> bool {
@@ -119,7 +119,7 @@ impl Session {
                 Err(_) => postpone(established, AGAIN_AFTER),
             },
             491 | 500..=599 if response.code() != 501 => {
-                postpone(established, retry_after(&response).unwrap_or(AGAIN_AFTER));
+                postpone(established, retry_after(&response).unwrap_or(AGAIN_AFTER).max(Duration::from_secs(1)));
             }
             // It does not take UPDATE after all.
             _ => {

@@ -4,6 +4,7 @@ use super::{Reply, RequestId, Stack, Way};
 use crate::{
     sip::{
         flow::{Flow, Transport},
+        msg::Request,
         uri::{Host, SipUri, Uri},
     },
     ua::api::Account,
@@ -17,7 +18,7 @@ use std::{
 /// A server that works answers within one of the retransmissions at 0.5, 1.5 and 3.5 s, be it with 100.
 const IMPATIENT: Duration = Duration::from_secs(4);
 
-const UNPROTECTED: &str = "the account is for TLS only, and the way there would be unprotected";
+const UNPROTECTED: &str = "TLS is asked for, and the way there would be unprotected";
 
 impl Stack {
     /// The address that others see, `None` where that is our own; whether it is news.
@@ -54,7 +55,7 @@ impl Stack {
     pub(super) fn transmit(&mut self, now: Instant, id: RequestId, mut flows: VecDeque<Flow>) {
         let Some(pending) = self.requests.get(&id) else { return };
         let found = flows.len();
-        flows.retain(|flow| is_good_enough(&pending.account, *flow));
+        flows.retain(|flow| is_good_enough(&pending.account, &pending.request, *flow));
         let Some(flow) = flows.pop_front() else {
             let why = if found == 0 { "no address was found for it" } else { UNPROTECTED };
             self.finish(id, Reply::Unreachable(why.to_owned()));
@@ -85,6 +86,10 @@ impl Stack {
 
 /// What is to be protected goes protected or not at all: credentials and keys may stand in any request, and whoever can keep
 /// us from the protected way must not get them by it.
-pub(super) fn is_good_enough(account: &Account, flow: Flow) -> bool {
-    account.transport != Transport::Tls || flow.transport == Transport::Tls
+/// A `sips:` address asks for it whatever the account does (RFC 3261 §26.2.2).
+pub(super) fn is_good_enough(account: &Account, request: &Request, flow: Flow) -> bool {
+    let is_sips = |uri: &Uri| uri.as_sip().is_some_and(|sip| sip.secure);
+    let route = request.headers.name_addrs("Route").unwrap_or_default().into_iter().next();
+    let wanted = account.transport == Transport::Tls || is_sips(&request.uri) || route.is_some_and(|r| is_sips(&r.uri));
+    !wanted || flow.transport == Transport::Tls
 }

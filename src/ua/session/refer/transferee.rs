@@ -23,7 +23,7 @@ impl Session {
             return stack.respond(now, transaction, Response::to(request, 603, None));
         }
         // One at a time: what would the agent make of two?
-        if self.refer.notifier.as_ref().is_some_and(|notifier| !notifier.is_over()) || self.refer.referral.is_some() {
+        if self.refer.notifier.as_ref().is_some_and(|notifier| !notifier.is_over()) || self.refer.is_calling {
             return stack.respond(now, transaction, Response::to(request, 491, None));
         }
         let referral = match Referral::of(request, &self.account) {
@@ -35,6 +35,7 @@ impl Session {
         self.refer.notifier = referral.subscribes.then(|| Notifier::new(request, self.refer.accepted == 0));
         self.refer.accepted = self.refer.accepted.saturating_add(1);
         self.refer.referral = Some(referral);
+        self.refer.is_calling = true;
         self.notify(stack);
     }
 
@@ -45,6 +46,7 @@ impl Session {
 
     /// Tells the peer how the call fares that it has sent us to make.
     pub fn tell_referrer(&mut self, stack: &mut Stack, code: u16) {
+        self.refer.is_calling &= code < 200;
         if let Some(notifier) = &mut self.refer.notifier {
             notifier.set(code);
             self.notify(stack);

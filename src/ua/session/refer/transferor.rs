@@ -158,6 +158,7 @@ impl Session {
             return;
         };
         let Some(target) = transfer.destination.targets.pop_front() else { return };
+        (transfer.heard, transfer.told) = (false, None);
         let mut refer = established.dialog.request(Method::REFER);
         refer.headers.push("Refer-To", target.to_string());
         refer.headers.push("Referred-By", NameAddr::new(self.account.aor.clone()).to_string());
@@ -214,10 +215,13 @@ impl Session {
                     self.ask(stack, request);
                 }
             }
-            481 => self.close(now, stack, End::new(EndedBy::Remote, Some(481), reason::call(481, ""))),
             code => {
                 let why = refused(code, &response);
                 self.transfer_failed(stack, Some(code), &why);
+                // It may be this call that the peer does not know any more, or only the one that was to be replaced.
+                if code == 481 {
+                    self.probe(stack);
+                }
             }
         }
     }
