@@ -10,6 +10,7 @@ mod baresip;
 mod dns;
 mod kamailio;
 mod network;
+mod scenarios;
 mod sipp;
 mod tls;
 mod transfer;

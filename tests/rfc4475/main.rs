@@ -1,9 +1,10 @@
 //! The torture messages of RFC 4475, each with the outcome that the RFC asks for, at the layer that decides it: the reader
 //! (here), authentication and the endpoint (`layers`), the user agent (`user_agent`); what the registrar and the proxy make
-//! of them stands in `src/server/sip/torture.rs`.
+//! of them stands in `src/server/sip/torture.rs`. Those of RFC 5118 see `ipv6`.
 
 #![allow(clippy::disallowed_methods, reason = "a test takes its instants from the clock")]
 
+mod ipv6;
 mod layers;
 mod user_agent;
 mod valid;

@@ -6,7 +6,7 @@ use agent_manager::{
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
-        msg::{Message, Response},
+        msg::{Message, Request, Response},
         wire::read,
     },
     ua::{
@@ -47,11 +47,11 @@ fn agent(now: Instant) -> UserAgent {
 }
 
 /// The first response that is more than 100, media ports being open at once.
-fn answer(name: &str) -> Response {
+pub fn answer(name: &str, request: Request) -> Response {
     let now = Instant::now();
     let mut agent = agent(now);
     let flow = Flow { transport: Transport::Udp, remote: "192.0.2.9:5060".parse().unwrap() };
-    agent.handle_message(now, flow, Message::Request(request(name)));
+    agent.handle_message(now, flow, Message::Request(request));
     while let Some(output) = agent.poll_output() {
         match output {
             Output::Transmit { payload, .. } => match read(&payload) {
@@ -103,7 +103,7 @@ fn each_request_has_its_answer() {
         // RFC 2543 asked for no Contact: what belongs to the call goes to From, and so it can be taken (§3.4.1).
         ("inv2543", 180, None),
     ] {
-        let response = answer(name);
+        let response = answer(name, request(name));
         assert_eq!(response.code(), code, "{name}: {response:?}");
         assert!(header.is_none_or(|header| response.headers.contains(header)), "{name}: {response:?}");
         if name == "bext01" {

@@ -136,6 +136,11 @@ impl Phone {
         self.log.events.lock().expect("no holder panics").clone()
     }
 
+    /// Those after the first `seen`.
+    pub fn events_after(&self, seen: usize) -> Vec<Value> {
+        self.log.events.lock().expect("no holder panics").get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// Ends its standard input.
     pub fn close_input(&mut self) {
         self.input = None;

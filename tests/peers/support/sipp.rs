@@ -48,11 +48,13 @@ impl Sipp {
     }
 
     fn spawn(dir: &Path, name: &str, calls: u32, to: Option<u16>, more: &[&str]) -> Self {
-        let (port, media) = (free_port(), free_port());
+        let port = free_port();
+        // RTP has an even port (RFC 3550 §11).
+        let media = std::iter::repeat_with(free_port).find(|port| port % 2 == 0).expect("half of all ports are even");
         let mut command = Command::new("sipp");
         command.args(to.map(|p| format!("127.0.0.1:{p}"))).args(scenario(name));
         command.args(["-i", "127.0.0.1", "-nostdin", "-timeout_error", "-timeout", "120", "-trace_err", "-trace_stat"]);
-        command.args(["-p", &port.to_string(), "-mp", &(media & !1).to_string(), "-m", &calls.to_string()]);
+        command.args(["-p", &port.to_string(), "-mp", &media.to_string(), "-m", &calls.to_string()]);
         command.args(["-stf", &format!("{name}.csv"), "-error_file", &format!("{name}.err")]).args(more);
         let output = std::fs::File::create(dir.join(format!("{name}.out"))).expect("the test's folder can be written");
         command.env("TERM", "dumb").current_dir(dir).stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
@@ -61,13 +63,20 @@ impl Sipp {
     }
 
     /// The figures once the last call has ended; all must have gone as the scenario says.
-    pub fn finish(mut self) -> Figures {
+    pub fn finish(self) -> Figures {
+        self.outcome().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same; `Err` says what did not go as the scenario says.
+    pub fn outcome(mut self) -> Result<Figures, String> {
         let status = self.process.wait(Duration::from_secs(150));
         let figures = self.figures();
+        if status.success() && figures.failed == 0 {
+            return Ok(figures);
+        }
         let errors = std::fs::read_to_string(self.dir.join(format!("{}.err", self.name))).unwrap_or_default();
         let errors: String = errors.chars().take(3000).collect();
-        assert!(status.success() && figures.failed == 0, "sipp {}: {status}, {figures:?}\n{errors}", self.name);
-        figures
+        Err(format!("sipp {}: {status}, {figures:?}\n{errors}", self.name))
     }
 
     fn figures(&self) -> Figures {
