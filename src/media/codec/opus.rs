@@ -1,17 +1,17 @@
 //! Opus (RFC 6716) as RTP carries it (RFC 7587): always a clock of 48 kHz, here one channel.
 
-use crate::media::plan::OpusParams;
-use opusic_c::{Application, Bandwidth, Bitrate, Channels, ErrorCode, InbandFec, SampleRate, Signal};
+use crate::media::{SAMPLE_RATE, plan::OpusParams};
+use opus::{Application, Bandwidth, Bitrate, Channels, Signal};
 use std::fmt;
 
 /// Voice, wideband, at a generous rate: better at any loss than fullband or a lower rate. Copies of what was sent before need
 /// room besides.
-const BITRATE: u32 = 64_000;
-const BITRATE_WITH_COPIES: u32 = 96_000;
+const BITRATE: i32 = 64_000;
+const BITRATE_WITH_COPIES: i32 = 96_000;
 /// What the encoder is told while packets get lost; told less, its in-band copies are too poor to help.
-const LOSS_PERCENT: u8 = 20;
+const LOSS_PERCENT: i32 = 20;
 /// Of ten; more costs time and is not heard at this rate.
-const COMPLEXITY: u8 = 5;
+const COMPLEXITY: i32 = 5;
 /// Of ten, for the decoder: from here on it conceals by its neural network; more would only polish low rates.
 const DEEP_CONCEALMENT: u8 = 5;
 /// 120 ms, the longest packet (RFC 6716 §3.2).
@@ -26,26 +26,27 @@ pub enum LossHint {
     Lossy,
 }
 
+#[derive(Debug)]
 pub struct OpusEncoder {
     /// `None` if libopus could not make one; nothing is sent then.
-    encoder: Option<opusic_c::Encoder>,
+    encoder: Option<opus::Encoder>,
     fec: bool,
     loss: LossHint,
     /// What the peer allows, bit/s.
-    most: u32,
+    most: i32,
 }
 
 impl OpusEncoder {
     pub fn new(params: &OpusParams) -> Self {
-        let encoder = configured(params).inspect_err(|e| tracing::error!("no Opus encoder: {}", e.message())).ok();
-        let most = params.max_average_bitrate.map_or(u32::MAX, |limit| limit.max(6_000));
+        let encoder = configured(params).inspect_err(|e| tracing::error!("no Opus encoder: {e}")).ok();
+        let most = params.max_average_bitrate.map_or(i32::MAX, |limit| limit.clamp(6_000, 510_000) as i32);
         Self { encoder, fec: params.fec, loss: LossHint::Clean, most }
     }
 
     pub fn encode(&mut self, samples: &[f32], payload: &mut Vec<u8>) {
         let Some(encoder) = &mut self.encoder else { return };
         payload.resize(MAX_PAYLOAD, 0);
-        let length = encoder.encode_float_to_slice(samples, payload).unwrap_or(0);
+        let length = encoder.encode_float(samples, payload).unwrap_or(0);
         // RFC 7587 §3.1.3: a packet of two bytes or less need not be sent.
         payload.truncate(if length <= 2 { 0 } else { length });
     }
@@ -61,33 +62,27 @@ impl OpusEncoder {
                 LossHint::Lossy => (LOSS_PERCENT, BITRATE_WITH_COPIES),
             };
             // Both are within libopus' ranges.
-            let _ = encoder.set_packet_loss(percent);
-            let _ = encoder.set_bitrate(Bitrate::Value(bitrate.min(self.most)));
+            let _ = encoder.set_packet_loss_perc(percent);
+            let _ = encoder.set_bitrate(Bitrate::Bits(bitrate.min(self.most)));
         }
     }
 }
 
-fn configured(params: &OpusParams) -> Result<opusic_c::Encoder, ErrorCode> {
-    let mut encoder = opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)?;
-    let asked = params.max_average_bitrate.map_or(BITRATE, |limit| limit.clamp(6_000, BITRATE));
-    encoder.set_bitrate(Bitrate::Value(asked))?;
+fn configured(params: &OpusParams) -> opus::Result<opus::Encoder> {
+    let mut encoder = opus::Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
+    let asked = params.max_average_bitrate.map_or(BITRATE, |limit| limit.clamp(6_000, 510_000) as i32);
+    encoder.set_bitrate(Bitrate::Bits(asked.min(BITRATE)))?;
     encoder.set_signal(Signal::Voice)?;
     encoder.set_max_bandwidth(match params.max_playback_rate {
-        Some(0..=8_000) => Bandwidth::Narrow,
-        Some(8_001..=12_000) => Bandwidth::Medium,
-        _ => Bandwidth::Wide,
+        Some(0..=8_000) => Bandwidth::Narrowband,
+        Some(8_001..=12_000) => Bandwidth::Mediumband,
+        _ => Bandwidth::Wideband,
     })?;
     encoder.set_complexity(COMPLEXITY)?;
-    encoder.set_inband_fec(if params.fec { InbandFec::Mode1 } else { InbandFec::Off })?;
+    encoder.set_inband_fec(params.fec)?;
     encoder.set_dtx(params.dtx)?;
     encoder.set_vbr(!params.cbr)?;
     Ok(encoder)
-}
-
-impl fmt::Debug for OpusEncoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpusEncoder").field("fec", &self.fec).field("loss", &self.loss).finish_non_exhaustive()
-    }
 }
 
 pub struct OpusDecoder {
@@ -97,10 +92,11 @@ pub struct OpusDecoder {
 
 impl OpusDecoder {
     pub fn new() -> Self {
-        let decoder = opusic_c::Decoder::new(Channels::Mono, SampleRate::Hz48000).and_then(|mut decoder| {
-            decoder.set_complexity(DEEP_CONCEALMENT)?;
-            Ok(decoder)
-        });
+        let decoder =
+            opusic_c::Decoder::new(opusic_c::Channels::Mono, opusic_c::SampleRate::Hz48000).and_then(|mut decoder| {
+                decoder.set_complexity(DEEP_CONCEALMENT)?;
+                Ok(decoder)
+            });
         Self { decoder: decoder.inspect_err(|e| tracing::error!("no Opus decoder: {}", e.message())).ok() }
     }
 
@@ -146,7 +142,7 @@ impl fmt::Debug for OpusDecoder {
 
 /// Samples at 48 kHz of a well-formed packet.
 pub fn duration(payload: &[u8]) -> Option<u32> {
-    let samples = opusic_c::utils::get_nb_samples(payload, SampleRate::Hz48000).ok()?;
+    let samples = opus::packet::get_nb_samples(payload, SAMPLE_RATE).ok()?;
     (samples > 0 && samples <= LONGEST).then_some(samples as u32)
 }
 
