@@ -16,6 +16,7 @@
 
 mod calls;
 mod connections;
+mod decide;
 mod decision;
 mod failures;
 mod flow_token;
