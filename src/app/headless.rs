@@ -98,6 +98,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         srtp: options.srtp,
         auto_answer: options.auto_answer,
         max_calls: options.max_calls,
+        services: setup.memory.settings().services.clone(),
         impairment: options.impairment,
         ca_file: options.ca_file,
         dns_server: options.dns_server,

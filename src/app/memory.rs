@@ -115,6 +115,10 @@ impl Memory {
                 }
                 _ => Ok(None),
             },
+            Event::Services(services) => {
+                self.change(|s| s.services = services.clone())?;
+                Ok(None)
+            }
             Event::Registration { name, state: RegistrationState::Online { .. } }
                 if self.session == Session::Running =>
             {

@@ -55,6 +55,7 @@ pub struct Softphone {
     pub srtp: SrtpPolicy,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
+    pub services: ua::api::Services,
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
@@ -78,6 +79,7 @@ impl Softphone {
                 user_agent: concat!("AgentManager/", env!("CARGO_PKG_VERSION")).to_owned(),
                 auto_answer: self.auto_answer,
                 max_calls: self.max_calls,
+                services: self.services,
             },
         }
     }

@@ -4,7 +4,7 @@ use super::{
     ConfigError,
     folder::{ConfigFolder, Durable},
 };
-use crate::ui::snapshot::ThemeChoice;
+use crate::{ua::api::Services, ui::snapshot::ThemeChoice};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "settings.json";
@@ -24,6 +24,8 @@ pub struct Settings {
     /// Comes online by itself at the next start.
     pub last_registration: Option<String>,
     pub audio: Audio,
+    /// Do not disturb, forwarding and the like.
+    pub services: Services,
     pub window: Window,
 }
 

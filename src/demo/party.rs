@@ -14,7 +14,9 @@ use crate::{
     },
     ua::{
         UserAgent,
-        api::{Account, CallId, CallInfo, CallState, Command, Event, Output, RegistrationState, Secret, Settings},
+        api::{
+            Account, CallId, CallInfo, CallState, Command, Event, Output, RegistrationState, Secret, Services, Settings,
+        },
     },
 };
 use std::{
@@ -78,6 +80,7 @@ impl Party {
             user_agent: role.user_agent().to_owned(),
             auto_answer: role.answers_after(),
             max_calls: Some(role.max_calls()),
+            services: Services::default(),
         };
         let mut agent = UserAgent::new(settings, entropy.fork());
         agent.set_local(Transport::Udp, socket.local_addr()?);
@@ -181,6 +184,11 @@ impl Party {
             Event::Call(info) => self.handle_call(&info),
             Event::Refused { command, message, .. } => tracing::info!(command, message, "demonstration"),
             Event::Reachable { .. }
+            | Event::Services(_)
+            | Event::Messages(_)
+            | Event::Colleague { .. }
+            | Event::Message { .. }
+            | Event::Notice(_)
             | Event::Dtmf { .. }
             | Event::Done { .. }
             | Event::Transfer { .. }
@@ -230,7 +238,7 @@ impl Party {
             Act::Register => Command::SetAccount(Box::new(self.account.clone())),
             Act::Hangup { call } if !self.engines.contains_key(&call) => return,
             Act::Hangup { call } => Command::Hangup { call },
-            Act::Dial { to } => Command::Dial { to },
+            Act::Dial { to } => Command::Dial { to, anonymous: false },
         };
         self.agent.handle_command(now(), command);
     }
@@ -249,6 +257,7 @@ fn account(role: Role, login: Login, proxy: SocketAddr) -> Account {
         transport: Transport::Udp,
         register: true,
         expires: role.expires(),
+        emergency_numbers: Vec::new(),
     }
 }
 

@@ -122,6 +122,7 @@ impl Role {
 mod tests {
     use super::*;
     use crate::ua::api::EndedBy;
+    use crate::ua::api::Origin;
 
     fn call(direction: CallDirection, state: CallState) -> CallInfo {
         let peer = "sip:100@acme".to_owned();
@@ -132,6 +133,7 @@ mod tests {
             peer,
             peer_name: None,
             called: None,
+            origin: Origin::default(),
             codec: None,
             srtp: Default::default(),
         }

@@ -161,7 +161,7 @@ fn settles(command: &Command) -> Option<Settles> {
             Settles::Registration(registration.clone())
         }
         Command::Offline => Settles::Offline,
-        Command::Dial { .. } => Settles::NewCall,
+        Command::Dial { .. } | Command::PickUp { .. } => Settles::NewCall,
         Command::Answer { call } | Command::Resume { call } => Settles::Call(*call, Wanted::Connected),
         Command::Hold { call } => Settles::Call(*call, Wanted::Held),
         Command::Reject { call, .. } | Command::Hangup { call } => Settles::Call(*call, Wanted::Ended),
@@ -171,9 +171,14 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::Transfer { call, .. } => Settles::Transfer(*call),
         Command::AnswerDial { request, .. } => Settles::DialAnswer(*request),
         Command::Stats { call } => Settles::Stats(*call),
-        Command::Conference { .. } | Command::Audio(_) | Command::Meter { .. } | Command::TestTone { .. } => {
-            Settles::Done(None)
-        }
+        Command::Conference { .. }
+        | Command::Audio(_)
+        | Command::Meter { .. }
+        | Command::TestTone { .. }
+        | Command::Services(_)
+        | Command::Message { .. }
+        | Command::Subscribe { .. }
+        | Command::Unsubscribe { .. } => Settles::Done(None),
         Command::Quit => return None,
     })
 }
@@ -205,6 +210,11 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Audio(_) => "audio",
         Command::Meter { .. } => "meter",
         Command::TestTone { .. } => "test_tone",
+        Command::Services(change) => change.name(),
+        Command::Message { .. } => "message",
+        Command::Subscribe { .. } => "subscribe",
+        Command::Unsubscribe { .. } => "unsubscribe",
+        Command::PickUp { .. } => "pick_up",
         Command::Quit => "quit",
     }
 }
@@ -212,7 +222,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::{CallInfo, EndedBy};
+    use crate::ua::api::{CallInfo, EndedBy, Origin};
     use std::time::Duration;
 
     fn call(call: CallId, state: CallState) -> Event {
@@ -223,6 +233,7 @@ mod tests {
             peer: "sip:101@acme".into(),
             peer_name: None,
             called: None,
+            origin: Origin::default(),
             codec: None,
             srtp: Default::default(),
         })
@@ -253,8 +264,8 @@ mod tests {
                 registration("s", online.clone()),
             ),
             (Command::Offline, vec![registration("s", online)], registration("s", R::Offline)),
-            (Command::Dial { to: "1".into() }, vec![call(3, ended())], call(4, CallState::Dialing)),
-            (Command::Dial { to: "1".into() }, vec![error("hold", Some(1))], error("dial", None)),
+            (Command::Dial { to: "1".into(), anonymous: false }, vec![call(3, ended())], call(4, CallState::Dialing)),
+            (Command::Dial { to: "1".into(), anonymous: false }, vec![error("hold", Some(1))], error("dial", None)),
             (
                 Command::Hold { call: 2 },
                 vec![call(1, CallState::Held), call(2, CallState::Connected)],

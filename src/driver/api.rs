@@ -8,7 +8,10 @@ use crate::{
         stats::CallStats,
     },
     tms::wire,
-    ua::api::{Account, CallId, CallInfo, Reachable, RegistrationState, Secret, TransferState, TransferTo},
+    ua::api::{
+        Account, CallId, CallInfo, ColleagueState, Messages, Package, Reachable, RegistrationState, Secret,
+        ServiceCommand, Services, TransferState, TransferTo,
+    },
 };
 use std::{net::IpAddr, time::Duration};
 
@@ -39,6 +42,25 @@ pub enum Command {
     },
     Offline,
     Dial {
+        to: String,
+        /// Without showing who calls.
+        anonymous: bool,
+    },
+    Services(ServiceCommand),
+    Message {
+        to: String,
+        text: String,
+    },
+    Subscribe {
+        package: Package,
+        /// Empty: the account itself.
+        to: String,
+    },
+    Unsubscribe {
+        package: Package,
+        to: String,
+    },
+    PickUp {
         to: String,
     },
     Answer {
@@ -136,6 +158,18 @@ pub enum Event {
         patience: Duration,
     },
     Call(CallInfo),
+    /// How calls are treated from now on; to be kept.
+    Services(Services),
+    Messages(Messages),
+    Colleague {
+        uri: String,
+        state: ColleagueState,
+    },
+    Message {
+        from: String,
+        from_name: Option<String>,
+        text: String,
+    },
     Muted {
         call: CallId,
         on: bool,

@@ -94,8 +94,8 @@ impl Media {
 
     /// Follows a call's state: what is connected, which tone fits.
     pub(super) fn follow(&mut self, info: &CallInfo) {
-        let ended = matches!(info.state, CallState::Ended { .. });
-        if ended {
+        let mut answered = false;
+        if matches!(info.state, CallState::Ended { .. }) {
             self.calls.remove(&info.call);
             self.muted.remove(&info.call);
         } else {
@@ -106,12 +106,13 @@ impl Media {
             });
             live.info = info.clone();
             if info.state.is_answered() && !live.connected {
-                live.connected = true;
+                (live.connected, answered) = (true, true);
                 self.tell(EngineCommand::Connected { session: info.call });
             }
         }
         let tone = match tones::tone(self.calls.values().map(|live| &live.info)) {
             None if tones::is_busy(info) => Some(Tone::Busy),
+            None if answered && info.origin.answers_itself => Some(Tone::Answered),
             tone => tone,
         };
         self.play(tone);

@@ -23,6 +23,7 @@ pub(super) fn is_busy(call: &CallInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ua::api::Origin;
 
     fn call(direction: CallDirection, state: CallState) -> CallInfo {
         CallInfo {
@@ -32,6 +33,7 @@ mod tests {
             peer: String::new(),
             peer_name: None,
             called: None,
+            origin: Origin::default(),
             codec: None,
             srtp: Default::default(),
         }

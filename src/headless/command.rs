@@ -3,7 +3,7 @@
 use crate::{
     driver::api::{Command, Dtmf, Tagged},
     media::engine::DtmfVia,
-    ua::api::TransferTo,
+    ua::api::{ForwardWhen, Package, ServiceCommand, TransferTo},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +29,18 @@ enum Line {
     Offline,
     Dial {
         to: String,
+        #[serde(default)]
+        anonymous: bool,
+    },
+    DoNotDisturb {
+        on: bool,
+    },
+    Forward {
+        when: ForwardWhen,
+        #[serde(default)]
+        to: Option<String>,
+        #[serde(default)]
+        after_s: Option<u64>,
     },
     Answer {
         call: u32,
@@ -58,6 +70,23 @@ enum Line {
         digits: String,
         #[serde(default)]
         via: Option<Via>,
+    },
+    Message {
+        to: String,
+        text: String,
+    },
+    Subscribe {
+        what: Package,
+        #[serde(default)]
+        to: String,
+    },
+    Unsubscribe {
+        what: Package,
+        #[serde(default)]
+        to: String,
+    },
+    PickUp {
+        to: String,
     },
     Transfer {
         call: u32,
@@ -99,13 +128,7 @@ const fn busy_here() -> u16 {
 }
 
 /// Of the contract, not built yet.
-const LATER: [(&str, &str); 5] = [
-    ("do_not_disturb", "do not disturb"),
-    ("forward", "forwarding calls"),
-    ("message", "text messages"),
-    ("subscribe", "subscriptions"),
-    ("agent_state", "agent states"),
-];
+const LATER: [(&str, &str); 1] = [("agent_state", "agent states")];
 
 /// Digits that one command may send, half a minute's worth.
 const MOST_DIGITS: usize = 128;
@@ -139,7 +162,9 @@ fn meaning(line: Line) -> Result<Command, String> {
         Line::Registrations => Command::Registrations,
         Line::Select { registration, takeover } => Command::Select { registration, takeover },
         Line::Offline => Command::Offline,
-        Line::Dial { to } => Command::Dial { to },
+        Line::Dial { to, anonymous } => Command::Dial { to, anonymous },
+        Line::DoNotDisturb { on } => Command::Services(ServiceCommand::DoNotDisturb { on }),
+        Line::Forward { when, to, after_s } => Command::Services(ServiceCommand::Forward { when, to, after_s }),
         Line::Answer { call } => Command::Answer { call },
         Line::Reject { code, .. } if !(300..700).contains(&code) => {
             return Err(format!(
@@ -164,6 +189,10 @@ fn meaning(line: Line) -> Result<Command, String> {
             });
             Command::Dtmf { call, digits: digits.to_ascii_uppercase(), via }
         }
+        Line::Message { to, text } => Command::Message { to, text },
+        Line::Subscribe { what, to } => Command::Subscribe { package: watched(what, &to)?, to },
+        Line::Unsubscribe { what, to } => Command::Unsubscribe { package: what, to },
+        Line::PickUp { to } => Command::PickUp { to },
         Line::Transfer { call, to, with } => {
             let to = match (to, with) {
                 (Some(to), None) => TransferTo::Address(to),
@@ -183,6 +212,14 @@ fn meaning(line: Line) -> Result<Command, String> {
     })
 }
 
+/// Voicemail may be the account's own; a colleague is somebody.
+fn watched(what: Package, to: &str) -> Result<Package, String> {
+    match what {
+        Package::Dialog | Package::Presence if to.is_empty() => Err("say in \"to\" whom to watch".to_owned()),
+        what => Ok(what),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +234,14 @@ mod tests {
             ),
             (r#"{"cmd":"select","registration":"a"}"#, r#"Select { registration: "a", takeover: false }"#),
             (r#"{"cmd":"offline"}"#, "Offline"),
-            (r#"{"cmd":"dial","to":"101","from_the_future":1}"#, r#"Dial { to: "101" }"#),
+            (r#"{"cmd":"dial","to":"101","from_the_future":1}"#, r#"Dial { to: "101", anonymous: false }"#),
+            (r#"{"cmd":"dial","to":"101","anonymous":true}"#, r#"Dial { to: "101", anonymous: true }"#),
+            (r#"{"cmd":"do_not_disturb","on":true}"#, "Services(DoNotDisturb { on: true })"),
+            (r#"{"cmd":"forward","when":"off"}"#, "Services(Forward { when: Off, to: None, after_s: None })"),
+            (
+                r#"{"cmd":"forward","when":"no_answer","to":"103","after_s":20}"#,
+                r#"Services(Forward { when: NoAnswer, to: Some("103"), after_s: Some(20) })"#,
+            ),
             (r#"{"cmd":"answer","call":1}"#, "Answer { call: 1 }"),
             (r#"{"cmd":"reject","call":1,"code":603}"#, "Reject { call: 1, code: 603 }"),
             (r#"{"cmd":"reject","call":1}"#, "Reject { call: 1, code: 486 }"),
@@ -211,6 +255,10 @@ mod tests {
                 r##"Dtmf { call: 1, digits: "12#D", via: Some(Info) }"##,
             ),
             (r#"{"cmd":"dtmf","call":1,"digits":"1"}"#, r#"Dtmf { call: 1, digits: "1", via: None }"#),
+            (r#"{"cmd":"message","to":"101","text":"Hi"}"#, r#"Message { to: "101", text: "Hi" }"#),
+            (r#"{"cmd":"subscribe","what":"message-summary"}"#, r#"Subscribe { package: MessageSummary, to: "" }"#),
+            (r#"{"cmd":"unsubscribe","what":"dialog","to":"101"}"#, r#"Unsubscribe { package: Dialog, to: "101" }"#),
+            (r#"{"cmd":"pick_up","to":"101"}"#, r#"PickUp { to: "101" }"#),
             (r#"{"cmd":"transfer","call":1,"to":"102"}"#, r#"Transfer { call: 1, to: Address("102") }"#),
             (r#"{"cmd":"transfer","call":1,"with":2}"#, "Transfer { call: 1, to: Call(2) }"),
             (r#"{"cmd":"answer_dial","request":1,"accept":true}"#, "AnswerDial { request: 1, accept: true }"),
@@ -248,17 +296,18 @@ mod tests {
             (r#"{"cmd":"conference","calls":1}"#, Some("conference"), "invalid type"),
             (r#"{"cmd":"record","call":1}"#, Some("record"), "say either"),
             (r#"{"cmd":"record","call":1,"file":"x.wav","stop":true}"#, Some("record"), "say either"),
-            (r#"{"cmd":"do_not_disturb","on":true}"#, Some("do_not_disturb"), "not supported yet: "),
-            (r#"{"cmd":"forward","when":"off"}"#, Some("forward"), "not supported yet: "),
-            (r#"{"cmd":"message","to":"101","text":"x"}"#, Some("message"), "not supported yet: "),
-            (r#"{"cmd":"subscribe","what":"dialog","to":"101"}"#, Some("subscribe"), "not supported yet: "),
+            (r#"{"cmd":"do_not_disturb"}"#, Some("do_not_disturb"), "missing field `on`"),
+            (r#"{"cmd":"forward","when":"never"}"#, Some("forward"), "unknown variant `never`"),
+            (r#"{"cmd":"message","to":"101"}"#, Some("message"), "missing field `text`"),
+            (r#"{"cmd":"subscribe","what":"dialog"}"#, Some("subscribe"), "whom to watch"),
+            (r#"{"cmd":"subscribe","what":"weather"}"#, Some("subscribe"), "unknown variant `weather`"),
             (r#"{"cmd":"agent_state","state":"paused"}"#, Some("agent_state"), "not supported yet: "),
         ] {
             let rejected = parse(line).expect_err(line);
             assert_eq!(rejected.command.as_deref(), command, "{line}");
             assert!(rejected.message.contains(said), "{line}: {}", rejected.message);
         }
-        let rejected = parse(r#"{"cmd":"forward","id":[1]}"#).expect_err("later");
+        let rejected = parse(r#"{"cmd":"record","id":[1]}"#).expect_err("later");
         assert_eq!(rejected.id, Some(serde_json::json!([1])), "the mark comes back");
     }
 }

@@ -5,7 +5,10 @@ use crate::{
     driver::api::{Event, LoginState, Tagged},
     media::{engine::Severity, plan::Srtp, stats::CallStats},
     tms::wire,
-    ua::api::{CallDirection, CallInfo, CallState, EndedBy, ProvedBy, Reachable, RegistrationState, TransferState},
+    ua::api::{
+        self as ua, CallDirection, CallInfo, CallState, ColleagueState, EndedBy, ProvedBy, Reachable,
+        RegistrationState, TransferState,
+    },
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -33,6 +36,9 @@ enum What<'a> {
     Referred { call: u32, by: u32 },
     TakesOver { call: u32, old: u32 },
     DialAsked(DialAsked<'a>),
+    Messages(Messages<'a>),
+    Colleague { uri: &'a str, state: &'a str },
+    Message(Message<'a>),
     Stats(Stats),
     Ok(Ok<'a>),
     Notice { severity: &'a str, message: &'a str },
@@ -103,6 +109,14 @@ struct Call<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     called: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    called_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarded_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarded_by_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anonymous: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     codec: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     srtp: Option<&'a str>,
@@ -132,6 +146,23 @@ struct DialAsked<'a> {
     from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Messages<'a> {
+    waiting: bool,
+    new: u32,
+    old: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    from: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_name: Option<&'a str>,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -223,6 +254,13 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         Event::DialAskedOver { request } => {
             What::DialAsked(DialAsked { request: *request, state: "over", ..DialAsked::default() })
         }
+        Event::Messages(ua::Messages { waiting, new, old, account }) => {
+            What::Messages(Messages { waiting: *waiting, new: *new, old: *old, account: account.as_deref() })
+        }
+        Event::Colleague { uri, state } => What::Colleague { uri, state: colleague(*state) },
+        Event::Message { from, from_name, text } => {
+            What::Message(Message { from, from_name: from_name.as_deref(), text })
+        }
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
@@ -230,6 +268,7 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
         Event::Stopped { failure: Some(message) } => What::Error(Error { cmd: None, call: None, message }),
         Event::Token(_)
+        | Event::Services(_)
         | Event::Stats { asked: false, .. }
         | Event::Muted { .. }
         | Event::Levels { .. }
@@ -339,6 +378,10 @@ fn call(info: &CallInfo) -> Call<'_> {
         peer: &info.peer,
         peer_name: info.peer_name.as_deref(),
         called: info.called.as_deref(),
+        called_name: info.origin.called_name.as_deref(),
+        forwarded_by: info.origin.forwarded_by.as_deref(),
+        forwarded_by_name: info.origin.forwarded_by_name.as_deref(),
+        anonymous: info.origin.anonymous.then_some(true),
         codec: info.codec.map(|codec| codec.label()),
         srtp: info.codec.map(|_| match info.srtp {
             Srtp::Off => "off",
@@ -355,6 +398,16 @@ fn transfer(call: u32, state: &TransferState) -> Transfer<'_> {
         TransferState::Trying { code } => Transfer { call, state: "trying", code: *code, reason: None },
         TransferState::Done { code } => Transfer { call, state: "done", code: *code, reason: None },
         TransferState::Failed { code, reason } => Transfer { call, state: "failed", code: *code, reason: Some(reason) },
+    }
+}
+
+const fn colleague(state: ColleagueState) -> &'static str {
+    match state {
+        ColleagueState::Free => "free",
+        ColleagueState::Ringing => "ringing",
+        ColleagueState::Busy => "busy",
+        ColleagueState::Away => "away",
+        ColleagueState::NotRegistered => "not_registered",
     }
 }
 

@@ -80,6 +80,8 @@ pub enum Tone {
     Ringback,
     /// Busy or congestion, for a few seconds.
     Busy,
+    /// A call has answered itself: heard by whoever sits here, before they say what is not meant for the other side.
+    Answered,
     /// "Test" in the audio settings: a short pleasant tone on the talk device, on the ringer when `ringer`.
     Test { ringer: bool },
 }

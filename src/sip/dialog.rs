@@ -160,6 +160,15 @@ impl Dialog {
         })
     }
 
+    /// The dialog that the first NOTIFY makes for our SUBSCRIBE, whose CSeq was `subscribed` (RFC 6665 §4.4.1).
+    ///
+    /// # Errors
+    /// As [`Dialog::uas`].
+    pub fn by_notify(notify: &Request, subscribed: u32) -> Result<Self, DialogError> {
+        let local_tag = tag(&notify.headers.to()?);
+        Ok(Self { state: State::Confirmed, local_cseq: Some(subscribed), ..Self::uas(notify, &local_tag)? })
+    }
+
     /// Its name, as we see it.
     pub fn id(&self) -> &DialogId {
         &self.id

@@ -1,16 +1,19 @@
 //! The user agent: commands and messages in, each to the machine it concerns; outputs and time out.
 
+mod admission;
+mod notices;
 mod transfer;
 mod upkeep;
 
 use super::{
     api::{Account, CallId, Command, Event, Output, ResolveId, Settings},
+    events::Subscriptions,
     farewell::Farewells,
+    message::Outbox,
     outside,
     registration::Registration,
     session::Session,
     stack::{Incoming, Owner, Reply, RequestId, Stack},
-    target,
 };
 use crate::sip::{
     dialog::DialogId,
@@ -18,23 +21,27 @@ use crate::sip::{
     entropy::Entropy,
     flow::{Flow, Transport},
     msg::{Message, Method, Request, Response},
-    sdp::LocalCrypto,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 use transfer::Links;
-
-/// Calls at once where the settings name no number: a bound on hostile peers, out of an agent's reach.
-const MAX_CALLS: usize = 32;
 
 /// See the module of the same name.
 pub struct UserAgent {
     stack: Stack,
     registration: Option<Registration>,
+    /// The account that was left last: an emergency call needs no registration.
+    left: Option<Arc<Account>>,
+    /// Until when the emergency service may call back.
+    call_back_until: Option<Instant>,
     /// Registrations that are being given up.
     leaving: Vec<Registration>,
     sessions: BTreeMap<CallId, Session>,
     farewells: Farewells,
     links: Links,
+    subscriptions: Subscriptions,
+    outbox: Outbox,
+    /// When the phone system last asked us to register anew.
+    checked_sync: Option<Instant>,
     last_call: CallId,
     shutdown: Shutdown,
 }
@@ -58,10 +65,15 @@ impl UserAgent {
         Self {
             stack: Stack::new(settings, entropy, timers),
             registration: None,
+            left: None,
+            call_back_until: None,
             leaving: Vec::new(),
             sessions: BTreeMap::new(),
             farewells: Farewells::default(),
             links: Links::default(),
+            subscriptions: Subscriptions::default(),
+            outbox: Outbox::default(),
+            checked_sync: None,
             last_call: 0,
             shutdown: Shutdown::No,
         }
@@ -82,7 +94,12 @@ impl UserAgent {
                     registration.displace(&mut self.stack, code, reason);
                 }
             }
-            Command::Dial { to } => self.dial(&to),
+            Command::Dial { to, anonymous } => self.dial(now, &to, anonymous),
+            Command::Services(change) => self.change_services(change),
+            Command::Message { to, text } => self.send_message(&to, &text),
+            Command::Subscribe { package, to } => self.subscribe(now, package, to),
+            Command::Unsubscribe { package, to } => self.unsubscribe(package, &to),
+            Command::PickUp { to } => self.pick_up(now, &to),
             Command::Answer { call } => {
                 self.with_call(now, "answer", call, |session, stack| session.answer(now, stack))
             }
@@ -170,6 +187,7 @@ impl UserAgent {
         if let Some(registration) = &mut self.registration {
             registration.handle_timeout(now, &mut self.stack);
         }
+        self.subscriptions.handle_timeout(now, &mut self.stack);
         let due: Vec<_> = self
             .sessions
             .iter()
@@ -194,12 +212,23 @@ impl UserAgent {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sessions = self.sessions.values().filter_map(Session::poll_timeout);
         let registration = self.registration.as_ref().and_then(Registration::poll_timeout);
-        sessions.chain(registration).chain(self.links.poll_timeout()).chain(self.stack.poll_timeout()).min()
+        let events = self.subscriptions.poll_timeout();
+        sessions
+            .chain(registration)
+            .chain(events)
+            .chain(self.links.poll_timeout())
+            .chain(self.stack.poll_timeout())
+            .min()
     }
 
     /// Calls, requests, transactions and farewells that are not over: for the leak tests.
     pub fn pending(&self) -> usize {
-        self.sessions.len() + self.farewells.len() + self.links.len() + self.leaving.len() + self.stack.pending()
+        self.sessions.len()
+            + self.farewells.len()
+            + self.links.len()
+            + self.outbox.len()
+            + self.leaving.len()
+            + self.stack.pending()
     }
 
     fn set_account(&mut self, now: Instant, account: Account) {
@@ -212,31 +241,9 @@ impl UserAgent {
 
     fn clear_account(&mut self, now: Instant) {
         if let Some(mut old) = self.registration.take() {
+            self.left = Some(old.account().clone());
             old.leave(now, &mut self.stack);
             self.leaving.push(old);
-        }
-    }
-
-    fn dial(&mut self, to: &str) {
-        let refuse = |stack: &mut Stack, message: String| {
-            stack.emit(Output::Event(Event::Refused { command: "dial", call: None, message }));
-        };
-        let Some(registration) = &self.registration else {
-            return refuse(&mut self.stack, "You are offline: choose a registration first.".to_owned());
-        };
-        let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
-        if self.sessions.len() >= max {
-            return refuse(&mut self.stack, format!("There are {max} calls already: end one first."));
-        }
-        let account = registration.account().clone();
-        match target::parse(to, &account.aor) {
-            Ok(target) => {
-                let routes = registration.route_set();
-                self.last_call += 1;
-                let session = Session::dial(&mut self.stack, self.last_call, account, target, routes);
-                self.sessions.insert(self.last_call, session);
-            }
-            Err(message) => refuse(&mut self.stack, message),
         }
     }
 
@@ -293,6 +300,7 @@ impl UserAgent {
                 }
             }
         }
+        self.subscriptions.follow(now, &mut self.stack, self.registration.as_ref());
         self.leaving.retain(|registration| !registration.is_gone());
         let quiet = self.sessions.is_empty()
             && self.farewells.len() == 0
@@ -322,6 +330,10 @@ impl UserAgent {
             }
             Owner::Farewell => self.farewells.handle_reply(&mut self.stack, id, request, &reply),
             Owner::Referrer => self.referrer_reply(id, request, &reply),
+            Owner::Subscription => {
+                self.subscriptions.handle_reply(now, &mut self.stack, id, &request, &reply);
+            }
+            Owner::Message => self.outbox.handle_reply(&mut self.stack, id, request, &reply),
             Owner::Abandoned => {}
         }
     }
@@ -330,6 +342,7 @@ impl UserAgent {
         if let Some(refusal) = outside::inspect(&request) {
             return self.stack.respond(now, transaction, refusal);
         }
+        let Some(request) = self.message_or_notify(now, transaction, request, flow) else { return };
         match DialogId::of_request(&request) {
             Some(id) => self.dialog_request(now, &id, transaction, &request, flow),
             None if request.method == Method::INVITE => self.invited(now, transaction, request, flow),
@@ -358,49 +371,6 @@ impl UserAgent {
             self.settle(now, call);
         } else if !self.farewells.handle_request(now, &mut self.stack, id, (transaction, request)) {
             self.stack.respond(now, transaction, Response::to(request, 481, None));
-        }
-    }
-
-    /// An INVITE outside any dialog.
-    fn invited(&mut self, now: Instant, transaction: ServerTransactionId, mut request: Request, flow: Flow) {
-        let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
-        let account = self.registration.as_ref().map(|r| r.account().clone());
-        let called = self.registration.as_ref().is_none_or(|r| r.is_called(&request.uri, flow));
-        if !self.registration.as_ref().is_some_and(|r| r.is_from_home(flow)) {
-            request.headers.remove("P-Asserted-Identity");
-        }
-        let replaced = self.replaced_by(&request);
-        let refusal = match &account {
-            None => Some(Response::to(&request, 480, None)),
-            Some(_) if !called => Some(Response::to(&request, 404, None)),
-            Some(_) if replaced.is_err() => replaced.clone().err(),
-            Some(_) if !matches!(replaced, Ok(Some(_))) && self.sessions.len() >= max => {
-                Some(Response::to(&request, 486, None))
-            }
-            Some(_) => {
-                // The call will have keys of its own.
-                let crypto = LocalCrypto::new(self.stack.settings.srtp, &mut self.stack.entropy);
-                outside::inspect_offer(&request, &self.stack.settings.codecs, &crypto)
-            }
-        };
-        let (Some(account), None) = (account, &refusal) else {
-            let refusal = refusal.unwrap_or_else(|| Response::to(&request, 480, None));
-            return self.stack.respond(now, transaction, refusal);
-        };
-        if let Ok(Some(old)) = replaced {
-            return self.take_over(now, old, account, (transaction, request, flow));
-        }
-        let call = self.last_call + 1;
-        let unreadable = Response::to(&request, 400, None);
-        match Session::ring(now, &mut self.stack, call, account, (transaction, request, flow)) {
-            Ok(session) => {
-                self.last_call = call;
-                self.sessions.insert(call, session);
-            }
-            Err(error) => {
-                let response = Response { reason: error.to_string(), ..unreadable };
-                self.stack.respond(now, transaction, response);
-            }
         }
     }
 

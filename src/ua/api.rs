@@ -1,5 +1,6 @@
 //! What goes into and comes out of the user agent.
 
+pub use super::services::{EMERGENCY_NUMBERS, ForwardWhen, NoAnswer, ServiceCommand, Services};
 pub use crate::secret::Secret;
 
 use crate::{
@@ -32,6 +33,8 @@ pub struct Account {
     pub register: bool,
     /// Wanted registration interval; default 600 s.
     pub expires: Duration,
+    /// Numbers that can be dialled whatever else stands in the way; default [`EMERGENCY_NUMBERS`].
+    pub emergency_numbers: Vec<String>,
 }
 
 impl Account {
@@ -57,6 +60,8 @@ pub struct Settings {
     pub auto_answer: Option<Duration>,
     /// Further incoming calls are answered 486, further outgoing ones refused.
     pub max_calls: Option<usize>,
+    /// Do not disturb and the like, as they were left.
+    pub services: Services,
 }
 
 /// What the agent wants; what comes of it is an [`Event`].
@@ -69,8 +74,18 @@ pub enum Command {
     ClearAccount,
     /// Another device has taken the registration of this account over: stop registering, un-register nothing. Calls go on.
     Displace { name: String, code: u16, reason: String },
-    /// Call a number or user at the account's domain, a SIP URI or a tel URI.
-    Dial { to: String },
+    /// Call a number or user at the account's domain, a SIP URI or a tel URI. `anonymous`: without showing who calls.
+    Dial { to: String, anonymous: bool },
+    /// Send a text message (RFC 3428): [`Event::Done`] once it is delivered.
+    Message { to: String, text: String },
+    /// Be told of `to` from now on, with whatever account is online; an empty `to` is the account itself.
+    Subscribe { package: Package, to: String },
+    /// No longer.
+    Unsubscribe { package: Package, to: String },
+    /// Take over a call that rings at a colleague.
+    PickUp { to: String },
+    /// Change how calls are treated: [`Event::Services`], then [`Event::Done`].
+    Services(ServiceCommand),
     /// Take a ringing call.
     Answer { call: CallId },
     /// Refuse a ringing call with a 3xx to 6xx code; any other becomes 486.
@@ -163,10 +178,53 @@ pub enum Event {
     DialAskedOver { request: u32 },
     /// DTMF received by SIP INFO.
     Dtmf { call: CallId, digit: char },
+    /// How calls are treated from now on.
+    Services(Services),
+    /// Voicemail waiting.
+    Messages(Messages),
+    /// A colleague who is watched has changed.
+    Colleague { uri: String, state: ColleagueState },
+    /// A text message has come.
+    Message { from: String, from_name: Option<String>, text: String },
+    /// Something a person should know; a sentence.
+    Notice(String),
     /// A command could not be carried out; a sentence with the way out.
     Refused { command: &'static str, call: Option<CallId>, message: String },
     /// A command without an event of its own took effect (`dtmf` by INFO).
     Done { command: &'static str, call: Option<CallId> },
+}
+
+/// What one can be told of (RFC 6665 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Package {
+    /// A colleague's calls (RFC 4235).
+    Dialog,
+    /// Whether a colleague is there (RFC 3856).
+    Presence,
+    /// Voicemail (RFC 3842).
+    MessageSummary,
+}
+
+/// Voicemail of an account (RFC 3842).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    pub waiting: bool,
+    pub new: u32,
+    pub old: u32,
+    /// What to dial to listen to them.
+    pub account: Option<String>,
+}
+
+/// How a colleague is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColleagueState {
+    Free,
+    Ringing,
+    Busy,
+    Away,
+    /// No device of theirs can be called.
+    NotRegistered,
 }
 
 /// How a transfer stands.
@@ -233,9 +291,24 @@ pub struct CallInfo {
     pub peer_name: Option<String>,
     /// What was called, where it differs from the account (the queue or number that an incoming call was for).
     pub called: Option<String>,
+    pub origin: Origin,
     pub codec: Option<Codec>,
     /// How its audio is protected, as soon as there is any.
     pub srtp: Srtp,
+}
+
+/// How an incoming call came here, as far as our servers vouch for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The caller does not want to be known (RFC 3323).
+    pub anonymous: bool,
+    /// Who stands behind [`CallInfo::called`].
+    pub called_name: Option<String>,
+    /// Who forwarded the call to us last: the URI and the name (RFC 5806, RFC 7044).
+    pub forwarded_by: Option<String>,
+    pub forwarded_by_name: Option<String>,
+    /// Answered without ringing because our PBX asked for it; to be said by a tone.
+    pub answers_itself: bool,
 }
 
 /// Where a call stands.

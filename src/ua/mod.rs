@@ -9,15 +9,23 @@
 //! - `referral`: what a REFER asks for, and telling its sender how it went.
 //! - `farewell`: BYE for dialogs whose call is over.
 //! - `outside`: requests that belong to no call.
+//! - `events`: subscriptions, colleagues, voicemail. `message`: text messages.
+//! - `identity`: who calls and for whom, and how far that is believed. `services`: do not disturb, forwarding, emergency
+//!   numbers. `auto_answer`: requests to be answered without ringing.
 //! - `target`: from what a person dials to a URI. `reason`: from a status code to a sentence.
 
 pub mod agent;
 pub mod api;
+mod auto_answer;
+mod events;
 mod farewell;
+mod identity;
+mod message;
 mod outside;
 mod reason;
 mod referral;
 mod registration;
+mod services;
 mod session;
 mod stack;
 mod target;
@@ -28,6 +36,6 @@ pub use agent::UserAgent;
 mod tests;
 
 /// What we take (RFC 3261 §20.5).
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE";
 /// What we support in and around calls (RFC 3261 §20.37).
 const SUPPORTED: &str = "100rel, timer, from-change, replaces, norefersub";

@@ -20,7 +20,7 @@ use crate::sip::{
 use answer::Granted;
 use outbound::Outbound;
 use proof::Prober;
-use request::outbound_route;
+pub(super) use request::outbound_route;
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -23,8 +23,9 @@ mod timer;
 mod update;
 
 use super::{
-    api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Output},
+    api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Origin, Output},
     farewell::Parting,
+    identity::readable,
     stack::{Reply, RequestId, Stack},
 };
 use crate::{
@@ -35,9 +36,9 @@ use crate::{
         flow::{Flow, Transport},
         msg::{Method, Request},
         sdp::{LocalCrypto, OfferAnswer},
-        uri::{NameAddr, Uri},
     },
 };
+pub(super) use accept::Reception;
 pub(super) use refer::{Destination, Named, blind};
 pub(super) use timer::inspect as inspect_timer;
 
@@ -54,6 +55,9 @@ pub(super) struct Session {
     peer: String,
     peer_name: Option<String>,
     called: Option<String>,
+    origin: Origin,
+    /// We call without showing who we are.
+    anonymous: bool,
     media: Media,
     phase: Phase,
     reported: Option<CallInfo>,
@@ -113,6 +117,8 @@ impl Session {
             peer: String::new(),
             peer_name: None,
             called: None,
+            origin: Origin::default(),
+            anonymous: false,
             media: Media { negotiation, local: None, plan: None },
             phase,
             reported: None,
@@ -249,6 +255,7 @@ impl Session {
             peer: self.peer.clone(),
             peer_name: self.peer_name.clone(),
             called: self.called.clone(),
+            origin: self.origin.clone(),
             codec: self.media.plan.as_ref().map(|plan| plan.send.1),
             srtp: self.protection(),
         }
@@ -266,17 +273,5 @@ impl Session {
             self.media.plan = Some(plan.clone());
             stack.emit(Output::Media { call: self.id, plan });
         }
-    }
-}
-
-/// An address as people read it: the URI without parameters and password.
-fn readable(address: &NameAddr) -> String {
-    match &address.uri {
-        Uri::Sip(uri) => {
-            let plain =
-                crate::sip::uri::SipUri { password: None, params: Vec::new(), headers: Vec::new(), ..uri.clone() };
-            plain.to_string()
-        }
-        other @ (Uri::Tel { .. } | Uri::Other { .. }) => other.to_string(),
     }
 }

@@ -31,6 +31,9 @@ pub(super) struct RequestId(u64);
 pub(super) enum Owner {
     Registration,
     Call(CallId),
+    Subscription,
+    /// A MESSAGE of ours.
+    Message,
     /// A BYE of a call that is over for the agent.
     Farewell,
     /// A NOTIFY to who asked, outside any call, that one be made.

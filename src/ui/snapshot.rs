@@ -22,6 +22,11 @@ pub struct Snapshot {
     pub history: Vec<HistoryEntry>,
     pub audio: Audio,
     pub settings: Settings,
+    /// How calls are treated before they ring, where that can be chosen.
+    pub services: Option<Services>,
+    pub voicemail: Voicemail,
+    /// Can be dialled in whatever state.
+    pub emergency_numbers: Vec<String>,
     pub about: About,
     pub locale: Locale,
     /// The program cannot work, and why: nothing else is shown.
@@ -124,6 +129,8 @@ pub struct Call {
     pub peer_name: Option<String>,
     /// Which of our numbers or queues was called.
     pub called: Option<String>,
+    /// Who forwarded the call to us.
+    pub forwarded_by: Option<String>,
     /// Start of this state's clock: ringing since, connected since (hold does not restart it).
     pub since: Instant,
     pub muted: bool,
@@ -190,6 +197,8 @@ pub struct HistoryEntry {
     pub id: u64,
     pub peer: String,
     pub peer_name: Option<String>,
+    pub called: Option<String>,
+    pub forwarded_by: Option<String>,
     pub kind: HistoryKind,
     /// In the user's time zone and locale: "10:42", "Tue 09:15".
     pub when: String,
@@ -229,6 +238,34 @@ pub struct Settings {
     pub ringing_window: bool,
     /// Send digits by SIP INFO instead of RFC 4733 telephone-events.
     pub dtmf_via_info: bool,
+}
+
+/// Do not disturb, forwarding and the like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    pub do_not_disturb: bool,
+    /// Callers hear "not available" rather than "busy".
+    pub do_not_disturb_as_unreachable: bool,
+    /// Numbers as typed; empty: not forwarded.
+    pub forward_always: String,
+    pub forward_busy: String,
+    pub forward_no_answer: String,
+    pub forward_after_s: u64,
+    /// The phone system may ask for a call to be answered without ringing.
+    pub answer_on_request: bool,
+    pub withhold_identity: bool,
+    /// Dialled before a colleague's number to take over what rings there; empty where the phone system needs none.
+    pub pickup_prefix: String,
+}
+
+/// Voicemail of the account, as far as its phone system says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Voicemail {
+    pub waiting: bool,
+    pub new: u32,
+    pub old: u32,
+    /// What to dial to listen.
+    pub account: Option<String>,
 }
 
 /// How the user writes numbers and times.
@@ -359,6 +396,7 @@ pub enum Intent {
         ringer: bool,
     },
     Settings(Settings),
+    Services(Services),
     ClearHistory,
     Quit,
 }

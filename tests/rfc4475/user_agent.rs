@@ -11,7 +11,7 @@ use agent_manager::{
     },
     ua::{
         UserAgent,
-        api::{Account, Command, Output, Secret, Settings},
+        api::{Account, Command, Output, Secret, Services, Settings},
     },
 };
 use std::{
@@ -29,6 +29,7 @@ fn agent(now: Instant) -> UserAgent {
         user_agent: "Agent Manager".into(),
         auto_answer: None,
         max_calls: None,
+        services: Services::default(),
     };
     let mut agent = UserAgent::new(settings, Entropy::from_seed(4475));
     agent.set_local(Transport::Udp, LOCAL);
@@ -41,6 +42,7 @@ fn agent(now: Instant) -> UserAgent {
         transport: Transport::Udp,
         register: false,
         expires: Duration::from_secs(600),
+        emergency_numbers: Vec::new(),
     };
     agent.handle_command(now, Command::SetAccount(Box::new(account)));
     agent
@@ -82,7 +84,7 @@ fn each_request_has_its_answer() {
         ("transports", 200, None),
         ("intmeth", 501, Some("Allow")),
         ("esc02", 501, Some("Allow")),
-        ("mpart01", 405, Some("Allow")),
+        ("mpart01", 415, Some("Accept")),
         ("dblreq", 405, Some("Allow")),
         ("escnull", 405, Some("Allow")),
         // Faults that do not concern a user agent.

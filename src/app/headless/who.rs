@@ -8,7 +8,7 @@ use crate::{
         secrets::Secrets,
     },
     driver::{
-        account::EXPIRES,
+        account::{EXPIRES, emergency_numbers},
         api::{Command, Login, Proof, SipPasswords, TmsLogin, XmlLogin},
     },
     sip::{flow::Transport, uri::Uri},
@@ -71,6 +71,7 @@ pub fn first_command(options: &HeadlessOptions, given: Secrets, setup: &Setup) -
                 transport: options.transport.unwrap_or(Transport::Udp),
                 register: *register,
                 expires: EXPIRES,
+                emergency_numbers: emergency_numbers(),
             })));
         }
     };

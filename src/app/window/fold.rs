@@ -5,6 +5,7 @@ mod transfers;
 use super::{
     history::{Finished, Kind},
     locale::when,
+    services,
 };
 use crate::{
     driver::api::{Event, LoginState},
@@ -15,9 +16,12 @@ use crate::{
     },
     tms::wire,
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, RegistrationState},
-    ui::snapshot::{
-        Call, CallState, Encryption, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword,
-        Snapshot, Status,
+    ui::{
+        snapshot::{
+            Call, CallState, Encryption, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword,
+            Snapshot, Status, Voicemail,
+        },
+        text::t,
     },
 };
 use jiff::Zoned;
@@ -65,6 +69,19 @@ impl Fold {
         let mut outcome = Outcome::default();
         match event {
             Event::Ready { sip } => self.snapshot.about.sip_address = sip,
+            Event::Messages(messages) => {
+                self.snapshot.voicemail = Voicemail {
+                    waiting: messages.waiting,
+                    new: messages.new,
+                    old: messages.old,
+                    account: messages.account.as_deref().map(|a| short_address(a, self.domain.as_deref())),
+                };
+            }
+            Event::Message { from, from_name, text } => {
+                let from = from_name.unwrap_or_else(|| short_address(&from, self.domain.as_deref()));
+                outcome.notices.push(Notice { kind: NoticeKind::Info, text: format!("{from}: {text}") });
+            }
+            Event::Services(services) => self.snapshot.services = Some(services::shown(&services)),
             Event::Login(state) => self.login(at.now, state, &mut outcome),
             Event::Registrations(rows) => {
                 self.rows = rows;
@@ -112,14 +129,19 @@ impl Fold {
                 outcome.notices.push(Notice { kind: NoticeKind::Info, text });
             }
             Event::Error { command, message, .. } => {
+                // A phone system without voicemail has nothing to say of it.
+                if command == "subscribe" {
+                    return outcome;
+                }
                 if matches!(command, "select" | "sip_password") {
                     self.take_choice_back(at);
                 }
                 outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
             }
-            Event::Referred { .. }
+            Event::Token(_)
+            | Event::Referred { .. }
             | Event::TakesOver { .. }
-            | Event::Token(_)
+            | Event::Colleague { .. }
             | Event::Levels { .. }
             | Event::Dtmf { .. }
             | Event::Done { .. }
@@ -349,9 +371,13 @@ impl Fold {
             id: info.call,
             incoming: info.direction == CallDirection::In,
             state,
-            peer: short_address(&info.peer, self.domain.as_deref()),
-            peer_name: info.peer_name.clone().filter(|name| !name.trim().is_empty()),
-            called: info.called.as_ref().and_then(|called| self.called(called)),
+            peer: self.peer(info),
+            peer_name: match info.origin.anonymous {
+                true => Some(t().number_withheld.to_owned()),
+                false => info.peer_name.clone().filter(|name| !name.trim().is_empty()),
+            },
+            called: self.called(info),
+            forwarded_by: self.party(info.origin.forwarded_by.as_deref(), info.origin.forwarded_by_name.as_deref()),
             since: connected.or(old.map(|old| old.since)).unwrap_or(at.now),
             muted: old.is_some_and(|old| old.muted),
             codec: info.codec.map(Codec::label),
@@ -364,24 +390,46 @@ impl Fold {
                 self.connected.retain(|(id, _)| *id != info.call);
                 self.leaving.push((info.call, at.now + ENDED_SHOWN));
                 let duration_s = connected.map(|since| at.now.saturating_duration_since(since).as_secs());
-                let (peer, peer_name) = (shown.peer.clone(), shown.peer_name.clone());
-                let kind = kind(info.direction, *ended_by, connected.is_some());
-                Some(Finished { peer, peer_name, kind, at: at.wall.timestamp(), duration_s })
+                let shown = shown.clone();
+                let kind = match kind(info.direction, *ended_by, connected.is_some()) {
+                    // Turned away before it rang: nobody has rejected it.
+                    Kind::Incoming if old.is_none() => Kind::Missed,
+                    kind => kind,
+                };
+                let (peer, peer_name, called, forwarded_by) =
+                    (shown.peer, shown.peer_name, shown.called, shown.forwarded_by);
+                Some(Finished { peer, peer_name, called, forwarded_by, kind, at: at.wall.timestamp(), duration_s })
             }
             _ => None,
         };
         match self.snapshot.calls.iter_mut().find(|call| call.id == info.call) {
             Some(call) => *call = shown,
+            // One that was turned away before it rang is for the history only.
+            None if matches!(shown.state, CallState::Ended { .. }) => {}
             None => self.snapshot.calls.push(shown),
         }
         finished
     }
 
-    /// What was dialled, unless it is just the extension that we are.
-    fn called(&self, address: &str) -> Option<String> {
-        let called = short_address(address, self.domain.as_deref());
+    /// What to dial to call the other party; nothing where that is not to be known.
+    fn peer(&self, info: &CallInfo) -> String {
+        match info.origin.anonymous {
+            true => String::new(),
+            false => short_address(&info.peer, self.domain.as_deref()),
+        }
+    }
+
+    /// What was dialled, unless it is just the extension that we are, or who forwarded the call.
+    fn called(&self, info: &CallInfo) -> Option<String> {
+        let address = info.called.as_deref().filter(|called| info.origin.forwarded_by.as_deref() != Some(*called))?;
+        let number = short_address(address, self.domain.as_deref());
         let selected = self.registration_shown().and_then(|name| self.rows.iter().find(|row| row.name == name));
-        selected.is_none_or(|row| row.extension != called).then_some(called)
+        let other = selected.is_none_or(|row| row.extension != number);
+        other.then(|| info.origin.called_name.clone().unwrap_or(number))
+    }
+
+    fn party(&self, address: Option<&str>, name: Option<&str>) -> Option<String> {
+        name.map(str::to_owned).or_else(|| Some(short_address(address?, self.domain.as_deref())))
     }
 
     fn devices(&mut self, devices: DeviceList) {

@@ -24,6 +24,10 @@ pub struct Finished {
     pub peer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_by: Option<String>,
     pub kind: Kind,
     pub at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +104,8 @@ impl History {
             id: self.count - age,
             peer: call.peer.clone(),
             peer_name: call.peer_name.clone(),
+            called: call.called.clone(),
+            forwarded_by: call.forwarded_by.clone(),
             kind: match call.kind {
                 Kind::Incoming => HistoryKind::Incoming,
                 Kind::Outgoing => HistoryKind::Outgoing,
@@ -125,7 +131,15 @@ mod tests {
 
     fn call(peer: &str) -> Finished {
         let at = "2026-11-22T08:42:00Z".parse().expect("a time");
-        Finished { peer: peer.into(), peer_name: None, kind: Kind::Missed, at, duration_s: None }
+        Finished {
+            peer: peer.into(),
+            peer_name: None,
+            called: None,
+            forwarded_by: None,
+            kind: Kind::Missed,
+            at,
+            duration_s: None,
+        }
     }
 
     fn folder() -> (tempfile::TempDir, Arc<ConfigFolder>) {

@@ -1,9 +1,10 @@
 //! What a person asks for in the window, as commands to the driver. Pure.
 
+use super::services;
 use crate::{
     driver::api::{Command, Dtmf},
     media::engine::AudioChoice,
-    ua::api::TransferTo,
+    ua::api::{ServiceCommand, TransferTo},
     ui::snapshot::{Intent, Snapshot},
 };
 
@@ -19,7 +20,7 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
             vec![Command::Select { registration: registration.clone(), takeover: *takeover }]
         }
         Intent::GoOffline => vec![Command::Offline],
-        Intent::Dial { to } => vec![Command::Dial { to: to.clone() }],
+        Intent::Dial { to } => vec![Command::Dial { to: to.clone(), anonymous: false }],
         Intent::Answer { call } => vec![Command::Answer { call: *call }],
         Intent::Reject { call } => vec![Command::Reject { call: *call, code: REJECT }],
         Intent::Hangup { call } => vec![Command::Hangup { call: *call }],
@@ -45,6 +46,9 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         })],
         Intent::Meter { on } => vec![Command::Meter { on: *on }],
         Intent::TestTone { ringer } => vec![Command::TestTone { ringer: *ringer }],
+        Intent::Services(services) => {
+            vec![Command::Services(ServiceCommand::Set(Box::new(services::wanted(services))))]
+        }
         Intent::Quit => vec![Command::Quit],
         Intent::SipPassword { registration, password } => {
             vec![Command::SipPassword { registration: registration.clone(), password: password.clone() }]

@@ -18,6 +18,7 @@ mod keeper;
 mod locale;
 mod ring;
 mod run;
+mod services;
 mod session;
 mod shared;
 mod talks;

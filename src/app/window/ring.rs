@@ -157,6 +157,7 @@ mod tests {
             peer: "101".into(),
             peer_name: Some("Johan".into()),
             called: None,
+            forwarded_by: None,
             since: Instant::now(),
             muted: false,
             transfer: None,

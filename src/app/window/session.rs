@@ -35,7 +35,7 @@ use crate::{
         api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
     },
     media::{engine::AudioChoice, plan::SrtpPolicy},
-    ua::api::Secret,
+    ua::api::{Package, Secret},
     ui::{
         screen::ring::data::Pressed,
         snapshot::{Intent, Notice, NoticeKind, Status},
@@ -204,6 +204,8 @@ impl Running {
             _reception: reception.ok(),
         };
         running.show_history();
+        // Voicemail of whatever account comes online.
+        running.send(Command::Subscribe { package: Package::MessageSummary, to: String::new() });
         running.resume(args);
         Ok(running)
     }
@@ -401,6 +403,7 @@ fn softphone(settings: &Settings) -> Softphone {
         srtp: SrtpPolicy::default(),
         auto_answer: None,
         max_calls: None,
+        services: settings.services.clone(),
         impairment: None,
         ca_file: None,
         dns_server: None,

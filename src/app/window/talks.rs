@@ -85,7 +85,7 @@ impl Talks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::{CallDirection, EndedBy};
+    use crate::ua::api::{CallDirection, EndedBy, Origin};
 
     const END: CallState = CallState::Ended { ended_by: EndedBy::Remote, code: None, reason: String::new() };
 
@@ -98,6 +98,7 @@ mod tests {
             peer,
             peer_name: None,
             called: None,
+            origin: Origin::default(),
             codec: None,
             srtp: Default::default(),
         })
@@ -132,9 +133,9 @@ mod tests {
                 "dialled beside a conversation, and picked up before the first has been put on hold",
                 vec![
                     (Told(state(1, Connected)), &[][..]),
-                    (Ordered(Command::Dial { to: "x".into() }), &[]),
+                    (Ordered(Command::Dial { to: "x".into(), anonymous: false }), &[]),
                     (Told(dial_refused()), &[]),
-                    (Ordered(Command::Dial { to: "102".into() }), &[]),
+                    (Ordered(Command::Dial { to: "102".into(), anonymous: false }), &[]),
                     (Told(state(2, Dialing)), &[1]),
                     (Told(state(2, Early { media: false })), &[]),
                     (Told(state(2, Connected)), &[]),

@@ -32,7 +32,16 @@ impl Shell {
             Command::Select { registration, takeover } => self.session.select(&registration, takeover),
             Command::SipPassword { registration, password } => self.session.sip_password(&registration, password),
             Command::Offline => self.go_offline(now, name),
-            Command::Dial { to } => self.agent.handle_command(now, agent::Command::Dial { to }),
+            Command::Dial { to, anonymous } => self.agent.handle_command(now, agent::Command::Dial { to, anonymous }),
+            Command::Services(change) => self.agent.handle_command(now, agent::Command::Services(change)),
+            Command::Message { to, text } => self.agent.handle_command(now, agent::Command::Message { to, text }),
+            Command::Subscribe { package, to } => {
+                self.agent.handle_command(now, agent::Command::Subscribe { package, to });
+            }
+            Command::Unsubscribe { package, to } => {
+                self.agent.handle_command(now, agent::Command::Unsubscribe { package, to });
+            }
+            Command::PickUp { to } => self.agent.handle_command(now, agent::Command::PickUp { to }),
             Command::Answer { call } => self.agent.handle_command(now, agent::Command::Answer { call }),
             Command::Reject { call, code } => self.agent.handle_command(now, agent::Command::Reject { call, code }),
             Command::Hangup { call } => self.agent.handle_command(now, agent::Command::Hangup { call }),

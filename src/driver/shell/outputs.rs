@@ -3,7 +3,7 @@
 use super::{Phase, Shell};
 use crate::{
     driver::{account, api::Event, resolve::Found},
-    media::engine::EngineEvent,
+    media::engine::{EngineEvent, Notice, Severity},
     sip::{flow::Flow, target::Target},
     tms::{login::LoginState, session},
     ua::api::{self as agent, RegistrationState, ResolveId},
@@ -105,6 +105,11 @@ impl Shell {
                 self.tell(Event::Call(info));
                 self.conference_may_stand();
             }
+            agent::Event::Services(services) => self.tell(Event::Services(services)),
+            agent::Event::Messages(messages) => self.tell(Event::Messages(messages)),
+            agent::Event::Colleague { uri, state } => self.tell(Event::Colleague { uri, state }),
+            agent::Event::Message { from, from_name, text } => self.tell(Event::Message { from, from_name, text }),
+            agent::Event::Notice(text) => self.tell(Event::Notice(Notice { severity: Severity::Info, text })),
             agent::Event::Transfer { call, state } => self.tell(Event::Transfer { call, state }),
             agent::Event::Referred { call, by } => self.tell(Event::Referred { call, by }),
             agent::Event::TakesOver { call, old } => {

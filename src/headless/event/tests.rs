@@ -1,8 +1,11 @@
 use super::*;
-use crate::media::{
-    engine::Notice,
-    plan::{Codec, Srtp},
-    stats::{RxStats, TxStats},
+use crate::{
+    media::{
+        engine::Notice,
+        plan::{Codec, Srtp},
+        stats::{RxStats, TxStats},
+    },
+    ua::api::Origin,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -96,6 +99,7 @@ fn calls() {
         peer: "sip:101@acme".into(),
         peer_name: Some("Ann".into()),
         called: None,
+        origin: Origin::default(),
         codec: None,
         srtp: Default::default(),
     };
@@ -155,4 +159,22 @@ fn what_a_person_should_know_says_how_bad_it_is() {
         let wanted = json!({"event": "notice", "severity": word, "message": "The speaker works again."});
         assert_eq!(said(Event::Notice(notice)), wanted);
     }
+}
+
+#[test]
+fn voicemail_colleagues_and_messages() {
+    let messages = ua::Messages { waiting: true, new: 2, old: 5, account: None };
+    assert_eq!(said(Event::Messages(messages)), json!({"event": "messages", "waiting": true, "new": 2, "old": 5}));
+    for (state, word) in [
+        (ColleagueState::Free, "free"),
+        (ColleagueState::Ringing, "ringing"),
+        (ColleagueState::Busy, "busy"),
+        (ColleagueState::Away, "away"),
+        (ColleagueState::NotRegistered, "not_registered"),
+    ] {
+        let event = Event::Colleague { uri: "sip:101@acme".into(), state };
+        assert_eq!(said(event), json!({"event": "colleague", "uri": "sip:101@acme", "state": word}));
+    }
+    let message = Event::Message { from: "sip:101@acme".into(), from_name: None, text: "Hi".into() };
+    assert_eq!(said(message), json!({"event": "message", "from": "sip:101@acme", "text": "Hi"}));
 }

@@ -36,6 +36,7 @@ const RING: [Part; 9] = [
 const RINGBACK: [Part; 2] = [part([425.0, 0.0], 1_000, 0.12), pause(4_000)];
 const BUSY: [Part; 2] = [part([425.0, 0.0], 480, 0.12), pause(480)];
 const CALL_WAITING: [Part; 4] = [part([425.0, 0.0], 200, 0.1), pause(200), part([425.0, 0.0], 200, 0.1), pause(5_000)];
+const ANSWERED: [Part; 3] = [part([880.0, 0.0], 150, 0.2), pause(100), part([880.0, 0.0], 150, 0.2)];
 const TEST: [Part; 3] = [part([523.3, 0.0], 250, 0.2), part([659.3, 0.0], 250, 0.2), part([784.0, 1046.5], 600, 0.2)];
 
 /// Times through the cadence, `None` without end.
@@ -46,6 +47,7 @@ fn cadence(tone: Tone) -> (&'static [Part], Option<u32>) {
         Tone::CallWaiting => (&CALL_WAITING, None),
         // "For a few seconds".
         Tone::Busy => (&BUSY, Some(4)),
+        Tone::Answered => (&ANSWERED, Some(1)),
         Tone::Test { .. } => (&TEST, Some(1)),
     }
 }
@@ -113,6 +115,7 @@ mod tests {
             (Tone::CallWaiting, false),
             (Tone::Ringback, false),
             (Tone::Busy, true),
+            (Tone::Answered, true),
             (Tone::Test { ringer: false }, true),
         ] {
             let mut out = vec![0.0; SAMPLE_RATE as usize * 10];

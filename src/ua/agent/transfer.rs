@@ -1,7 +1,7 @@
 //! Transfers, as far as they concern more than one call: which call another is joined with, made for, or replaced by; and
 //! calls that somebody outside any call asks for.
 
-use super::{MAX_CALLS, UserAgent};
+use super::{UserAgent, admission::MAX_CALLS};
 use crate::{
     sip::{
         dialog::Dialog,
@@ -156,7 +156,7 @@ impl UserAgent {
         if let Referrer::Peer(by) = referrer {
             self.stack.emit(Output::Event(Event::Referred { call, by }));
         }
-        let mut session = Session::dial(&mut self.stack, call, account, referral.target, routes);
+        let mut session = Session::dial(&mut self.stack, call, account, (referral.target, routes), false);
         session.extra = referral.headers;
         self.sessions.insert(call, session);
         self.links.referred.insert(call, referrer);

@@ -65,7 +65,7 @@ impl Registration {
 }
 
 /// The configured proxy as a loose route (RFC 3261 §8.1.2).
-pub(super) fn outbound_route(account: &Account) -> Vec<NameAddr> {
+pub(in crate::ua) fn outbound_route(account: &Account) -> Vec<NameAddr> {
     let mut uri = account.outbound_proxy.clone();
     if let Some(Uri::Sip(proxy)) = &mut uri
         && !proxy.has_param("lr")

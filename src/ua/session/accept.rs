@@ -3,7 +3,6 @@
 use super::{
     CallDirection, End, Established, Phase, Session,
     modify::Unconfirmed,
-    readable,
     reliable::{self, RAck, Unacknowledged},
     timer::SessionTimer,
 };
@@ -14,12 +13,12 @@ use crate::{
         dialog::{Dialog, DialogError},
         endpoint::ServerTransactionId,
         flow::Flow,
-        msg::{Headers, Request, Response},
-        uri::{NameAddr, Uri},
+        msg::{Request, Response},
     },
     ua::{
-        api::{Account, CallId, EndedBy, Event, Output},
-        reason,
+        api::{Account, CallId, EndedBy, Event, Origin, Output},
+        identity, reason,
+        services::Redirect,
         stack::Stack,
     },
 };
@@ -36,6 +35,8 @@ pub(in crate::ua) struct Ringing {
     flow: Flow,
     /// Auto-answer.
     answer_at: Option<Instant>,
+    /// Where the call goes when nobody answers in time.
+    forward: Option<(Instant, Redirect)>,
     /// The caller's Expires, or longer than anybody lets it ring.
     give_up_at: Instant,
     /// Our 180, where the caller insists on confirming it.
@@ -49,7 +50,8 @@ const LONGEST_RINGING: Duration = Duration::from_secs(300);
 
 impl Ringing {
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.answer_at, Some(self.give_up_at), self.reliable_timeout()].into_iter().flatten().min()
+        let forward_at = self.forward.as_ref().map(|(at, _)| *at);
+        [self.answer_at, forward_at, Some(self.give_up_at), self.reliable_timeout()].into_iter().flatten().min()
     }
 
     pub fn reliable_timeout(&self) -> Option<Instant> {
@@ -62,6 +64,14 @@ impl Ringing {
     }
 }
 
+/// How a call is received, besides ringing.
+#[derive(Default)]
+pub(in crate::ua) struct Reception {
+    /// Our PBX wants it answered by itself after so long.
+    pub answer_after: Option<Duration>,
+    pub forward: Option<(Duration, Redirect)>,
+}
+
 impl Session {
     /// A call for us. `Err`: the dialog it would make lacks something (400).
     pub fn ring(
@@ -70,8 +80,9 @@ impl Session {
         id: CallId,
         account: Arc<Account>,
         invite: (ServerTransactionId, Request, Flow),
+        reception: Reception,
     ) -> Result<Self, DialogError> {
-        let mut session = Self::invited(now, stack, id, account, invite)?;
+        let mut session = Self::invited(now, stack, id, account, invite, reception)?;
         session.report(stack);
         if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answer_at == Some(now)) {
             session.answer(now, stack);
@@ -88,19 +99,19 @@ impl Session {
         id: CallId,
         account: Arc<Account>,
         (transaction, invite, flow): (ServerTransactionId, Request, Flow),
+        reception: Reception,
     ) -> Result<Self, DialogError> {
         let dialog = Dialog::uas(&invite, &stack.entropy.tag())?;
-        let answer_at = stack.settings.auto_answer.map(|after| now + after);
-        let caller = caller(&invite.headers, dialog.remote());
-        let called = called(&invite.headers, &account);
+        let answer_at = stack.settings.auto_answer.or(reception.answer_after).map(|after| now + after);
+        let identity = identity::of(&invite.headers, dialog.remote(), &account);
+        let forward = reception.forward.map(|(after, redirect)| (now + after, redirect));
         let expires = invite.headers.number("Expires").map(|s| Duration::from_secs(u64::from(s)));
         let give_up_at = now + expires.unwrap_or(LONGEST_RINGING).min(LONGEST_RINGING);
         let (reliable, agreed) = (None, None);
-        let ringing = Ringing { transaction, invite, dialog, flow, answer_at, give_up_at, reliable, agreed };
+        let ringing = Ringing { transaction, invite, dialog, flow, answer_at, forward, give_up_at, reliable, agreed };
         let mut session = Self::new(stack, id, account, CallDirection::In, Phase::Ringing(Box::new(ringing)));
-        session.peer = readable(&caller);
-        session.peer_name = caller.display.filter(|name| !name.trim().is_empty());
-        session.called = called;
+        (session.peer, session.peer_name, session.called) = (identity.peer, identity.peer_name, identity.called);
+        session.origin = Origin { answers_itself: reception.answer_after.is_some(), ..identity.origin };
         Ok(session)
     }
 
@@ -140,9 +151,11 @@ impl Session {
     /// Auto-answer is due, or nobody has answered in time (RFC 3261 §13.3.1).
     pub(super) fn ringing_timeout(&mut self, now: Instant, stack: &mut Stack) {
         self.unacknowledged(now, stack);
-        let Phase::Ringing(ringing) = &self.phase else { return };
+        let Phase::Ringing(ringing) = &mut self.phase else { return };
         if ringing.answer_at.is_some_and(|at| at <= now) {
             self.answer(now, stack);
+        } else if let Some((_, redirect)) = ringing.forward.take_if(|(at, _)| *at <= now) {
+            self.forward(now, stack, redirect);
         } else if ringing.give_up_at <= now {
             // Not our doing: a missed call.
             self.refuse(now, stack, 480, End::new(EndedBy::Remote, Some(480), "Nobody answered the call here."));
@@ -156,6 +169,15 @@ impl Session {
             stack.respond(now, ringing.transaction, response);
         }
         self.end(stack, end);
+    }
+
+    /// To somebody else, for nobody answers here: a missed call.
+    fn forward(&mut self, now: Instant, stack: &mut Stack, redirect: Redirect) {
+        let Phase::Ringing(ringing) = &self.phase else { return };
+        let (mut response, why) = (self.response(stack, ringing, 302), redirect.why.clone());
+        redirect.write(&mut response);
+        stack.respond(now, ringing.transaction, response);
+        self.end(stack, End::new(EndedBy::Remote, Some(302), why));
     }
 
     /// Answers: opens audio, then [`Session::accept`].
@@ -268,21 +290,4 @@ impl Session {
         let refused = Event::Refused { command, call: Some(self.id), message: message.to_owned() };
         stack.emit(Output::Event(refused));
     }
-}
-
-/// Who calls: what the network asserts (RFC 3325), else From.
-fn caller(headers: &Headers, from: &NameAddr) -> NameAddr {
-    let asserted = headers.name_addrs("P-Asserted-Identity").unwrap_or_default();
-    let mut caller = asserted.into_iter().next().unwrap_or_else(|| from.clone());
-    if caller.display.is_none() {
-        caller.display.clone_from(&from.display);
-    }
-    caller
-}
-
-/// The number or queue that was called, where it is not simply the account.
-fn called(headers: &Headers, account: &Account) -> Option<String> {
-    let to = headers.to().ok()?;
-    let user = |uri: &Uri| uri.as_sip().and_then(|u| u.user.clone());
-    (user(&to.uri) != user(&account.aor)).then(|| readable(&to))
 }

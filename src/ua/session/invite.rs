@@ -20,7 +20,7 @@ use crate::{
     },
     ua::{
         api::{Account, CallId, EndedBy, Output},
-        reason,
+        identity, reason,
         stack::{ContactOf, Owner, Reply, RequestId, Stack},
     },
 };
@@ -64,9 +64,15 @@ pub(in crate::ua) struct Inviting {
 }
 
 impl Session {
-    /// A call to `target` by way of `route_set`.
-    pub fn dial(stack: &mut Stack, id: CallId, account: Arc<Account>, target: Uri, route_set: Vec<NameAddr>) -> Self {
-        let mut from = NameAddr::new(account.aor.clone());
+    /// A call to `target` by way of `route_set`; `anonymous`: without showing who calls.
+    pub fn dial(
+        stack: &mut Stack,
+        id: CallId,
+        account: Arc<Account>,
+        (target, route_set): (Uri, Vec<NameAddr>),
+        anonymous: bool,
+    ) -> Self {
+        let mut from = if anonymous { identity::anonymous_from() } else { NameAddr::new(account.aor.clone()) };
         from.set_param("tag", Some(&stack.entropy.tag()));
         let attempt = Attempt {
             tried: vec![target.clone()],
@@ -79,10 +85,10 @@ impl Session {
             queue: VecDeque::new(),
             terms: Terms::default(),
         };
-        let peer = super::readable(&attempt.to);
+        let peer = identity::readable(&attempt.to);
         let phase = Phase::Calling(Box::new(Calling { attempt, flows: Vec::new() }));
         let mut session = Self::new(stack, id, account, CallDirection::Out, phase);
-        session.peer = peer;
+        (session.peer, session.anonymous) = (peer, anonymous);
         session.report(stack);
         session.find_way(stack);
         session
@@ -130,6 +136,9 @@ impl Session {
         let mut request = stack.request(Method::INVITE, attempt.target.clone(), &attempt.from, &attempt.to, call);
         for route in &attempt.route_set {
             request.headers.push("Route", route.to_string());
+        }
+        if self.anonymous {
+            identity::withhold(&mut request, &self.account);
         }
         request.headers.push("Allow", crate::ua::ALLOW);
         if attempt.terms.extensions {

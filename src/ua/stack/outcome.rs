@@ -108,9 +108,12 @@ impl Stack {
             let (owner, request, account) = (pending.owner, pending.request.clone(), pending.account.clone());
             return Some(match owner {
                 Owner::Abandoned => Incoming::Stray { id, account, invite: request, response },
-                Owner::Registration | Owner::Call(_) | Owner::Farewell | Owner::Referrer => {
-                    Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) }
-                }
+                Owner::Registration
+                | Owner::Call(_)
+                | Owner::Subscription
+                | Owner::Message
+                | Owner::Farewell
+                | Owner::Referrer => Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) },
             });
         }
         self.finish(id, Reply::Response(response, flow));

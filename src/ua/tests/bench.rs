@@ -49,6 +49,7 @@ pub fn settings() -> Settings {
         user_agent: "Agent Manager test".into(),
         auto_answer: None,
         max_calls: None,
+        services: crate::ua::api::Services::default(),
     }
 }
 
@@ -62,6 +63,7 @@ pub fn account(register: bool) -> Account {
         transport: Transport::Udp,
         register,
         expires: Duration::from_secs(600),
+        emergency_numbers: crate::ua::api::EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
     }
 }
 
@@ -106,7 +108,7 @@ impl Bench {
     }
 
     pub fn dial(&mut self, to: &str) {
-        self.command(Command::Dial { to: to.into() });
+        self.command(Command::Dial { to: to.into(), anonymous: false });
     }
 
     /// Does what the agent asks of its shell.

@@ -1,9 +1,11 @@
 //! The user agent against a scripted peer, in simulated time.
 
-mod bench;
+pub(in crate::ua) mod bench;
 mod calls;
+mod events;
 mod hostile;
 mod incoming;
+mod messages;
 mod modify;
 mod network;
 mod outgoing;
@@ -12,6 +14,7 @@ mod registration;
 mod reliable;
 mod retry;
 mod servers;
+mod services;
 mod simulation;
 mod timers;
 mod transfer;

@@ -345,7 +345,7 @@ fn what_cannot_be_changed_is_refused_and_the_call_goes_on() {
     let mut unknown = in_dialog(&ok, Method::INVITE, 4, SDP);
     unknown.headers.push("Require", "magic");
     assert_eq!(status(&mut bench, unknown, 420).headers.get("Unsupported"), Some("magic"));
-    let response = status(&mut bench, in_dialog(&ok, Method::MESSAGE, 5, ""), 405);
+    let response = status(&mut bench, in_dialog(&ok, Method::SUBSCRIBE, 5, ""), 405);
     assert_eq!(response.headers.get("Allow"), Some(crate::ua::ALLOW));
     status(&mut bench, in_dialog(&ok, Method::Extension("DANCE".into()), 6, ""), 501);
     status(&mut bench, in_dialog(&ok, Method::OPTIONS, 7, ""), 200);

@@ -185,7 +185,7 @@ impl Sim {
         let side = self.side(who);
         let call = side.calls.get(&number).filter(|seen| seen.ends.is_empty()).map(|seen| seen.id);
         let command = match (act, call) {
-            (Act::Dial, _) => Command::Dial { to: format!("sip:{number}@{peer}") },
+            (Act::Dial, _) => Command::Dial { to: format!("sip:{number}@{peer}"), anonymous: false },
             (_, None) => return,
             (Act::Answer, Some(call)) => Command::Answer { call },
             (Act::Reject, Some(call)) => Command::Reject { call, code: 603 },
@@ -222,6 +222,13 @@ impl Sim {
                 Output::Media { .. } => {}
                 Output::CloseMedia { .. } => side.open_media -= 1,
                 Output::Event(Event::Call(info)) => side.learn(&info),
+                Output::Event(
+                    Event::Services(_)
+                    | Event::Messages(_)
+                    | Event::Colleague { .. }
+                    | Event::Message { .. }
+                    | Event::Notice(_),
+                ) => {}
                 Output::Event(Event::Dtmf { .. }) => side.digits += 1,
                 Output::Event(_) => {}
             }

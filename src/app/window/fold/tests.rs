@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     driver::api::LoginState,
     media::{engine::Severity, plan::Codec, stats::RxStats},
-    ua::api::TransferState,
+    ua::api::{Origin, TransferState},
     ui::snapshot::{DialAsked, HistoryEntry, Transfer},
 };
 
@@ -54,6 +54,7 @@ impl Story {
             peer: "sip:101@acme.example".into(),
             peer_name: Some("Johan".into()),
             called: None,
+            origin: Origin::default(),
             codec: Some(Codec::Opus),
             srtp: Default::default(),
         }))

@@ -1,8 +1,13 @@
 //! The snapshot before anything has happened: what settings and arguments say.
 
 use crate::{
-    app::{logging, setup::Setup, window::locale::locale},
+    app::{
+        logging,
+        setup::Setup,
+        window::{locale::locale, services},
+    },
     config::{cli::WindowArgs, settings::SignedInBy},
+    ua::api::EMERGENCY_NUMBERS,
     ui::snapshot::{About, Audio, Settings, SignInForm, Snapshot, ThemeChoice},
 };
 
@@ -31,6 +36,8 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             ..SignInForm::default()
         },
         settings: Settings { theme, ringing_window: window.notifications, dtmf_via_info: window.dtmf_via_info },
+        services: Some(services::shown(&settings.services)),
+        emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
         audio: Audio {
             microphone: audio.microphone.clone(),
             speaker: audio.speaker.clone(),

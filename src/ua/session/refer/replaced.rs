@@ -44,7 +44,7 @@ impl Session {
         account: Arc<Account>,
         invite: (ServerTransactionId, Request, Flow),
     ) -> Result<Self, DialogError> {
-        let mut session = Self::invited(now, stack, id, account, invite)?;
+        let mut session = Self::invited(now, stack, id, account, invite, crate::ua::session::Reception::default())?;
         stack.emit(Output::Event(Event::TakesOver { call: id, old }));
         session.answer(now, stack);
         Ok(session)

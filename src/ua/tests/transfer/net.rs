@@ -106,7 +106,7 @@ impl Net {
     /// `from` calls `to`, who answers; the numbers of the call at either.
     pub fn talk(&mut self, from: usize, to: usize) -> (CallId, CallId) {
         let before: Vec<CallId> = self.parties[from].calls.keys().copied().collect();
-        self.command(from, Command::Dial { to: Self::aor(to) });
+        self.command(from, Command::Dial { to: Self::aor(to), anonymous: false });
         let ours = *self.parties[from].calls.keys().find(|call| !before.contains(call)).expect("a call");
         self.run_until(60, |net| net.ringing(to).is_some());
         let theirs = self.ringing(to).expect("it rings");

@@ -156,7 +156,7 @@ fn e9_an_attended_transfer_that_fails_leaves_both_calls() {
 fn what_cannot_be_transferred_is_refused_in_words() {
     let mut net = Net::perfect(3);
     let (call, _) = net.talk(A, B);
-    net.command(A, Command::Dial { to: Net::aor(C) });
+    net.command(A, Command::Dial { to: Net::aor(C), anonymous: false });
     net.run_until(5, |net| net.ringing(C).is_some());
     for (call, to, words) in [
         (call, TransferTo::Call(call), "itself"),

@@ -118,15 +118,23 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
 
 /// First and second line about the other party: name, then number and what was dialled.
 pub fn who(call: &Call) -> (String, Option<String>) {
-    let called = call.called.as_ref().map(|called| fill(t().called_for, &[called]));
     let (name, number) = match (&call.peer_name, call.peer.as_str()) {
         (Some(name), "") => (name.clone(), None),
         (Some(name), number) if name != number => (name.clone(), Some(number.to_owned())),
         (_, "") => (t().unknown_caller.to_owned(), None),
         (_, number) => (number.to_owned(), None),
     };
-    let line: Vec<String> = [number, called].into_iter().flatten().collect();
+    let line: Vec<String> =
+        [number, way(call.called.as_deref(), call.forwarded_by.as_deref())].into_iter().flatten().collect();
     (name, (!line.is_empty()).then(|| line.join(" · ")))
+}
+
+/// "for Sales, forwarded by Anna".
+pub fn way(called: Option<&str>, forwarded_by: Option<&str>) -> Option<String> {
+    let called = called.map(|called| fill(t().called_for, &[called]));
+    let forwarded = forwarded_by.map(|by| fill(t().forwarded_by, &[by]));
+    let way: Vec<String> = [called, forwarded].into_iter().flatten().collect();
+    (!way.is_empty()).then(|| way.join(", "))
 }
 
 fn state(state: &CallState) -> (String, Tone) {

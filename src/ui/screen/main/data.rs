@@ -1,6 +1,6 @@
 use crate::ui::{
-    screen::{Tone, sign_in::data::with_retry},
-    snapshot::{HistoryEntry, HistoryKind, RegistrationRow, SipPassword, Snapshot, Status},
+    screen::{Tone, calls::data::way, sign_in::data::with_retry},
+    snapshot::{HistoryEntry, HistoryKind, RegistrationRow, Services, SipPassword, Snapshot, Status, Voicemail},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -38,12 +38,18 @@ pub enum Help {
     Password {
         registration: String,
     },
+    /// Let calls ring again.
+    EndDoNotDisturb,
+    /// Go to where calls are forwarded.
+    Forwarding,
     None,
 }
 
 pub struct Main {
     pub status: StatusLine,
     pub advice: Option<Advice>,
+    /// Voicemail that waits, in words, and what to dial to hear it.
+    pub voicemail: Option<(String, Option<String>)>,
     /// Why nothing can be dialled, where that is so.
     pub cannot_dial: Option<&'static str>,
     pub recent: Vec<Recent>,
@@ -71,6 +77,9 @@ pub fn status_line(snapshot: &Snapshot) -> StatusLine {
         Status::TmsUnreachable { .. } => (t().tms_unreachable, Tone::Hold, None),
         Status::Initialized => (t().initialized, Tone::Accent, None),
         Status::Connecting { registration } => (t().connecting, Tone::Accent, Some(registration)),
+        Status::Online { registration, .. } if snapshot.services.as_ref().is_some_and(|s| s.do_not_disturb) => {
+            (t().do_not_disturb, Tone::Hold, Some(registration))
+        }
         Status::Online { registration, .. } => (t().online, Tone::Go, Some(registration)),
         Status::OnlineElsewhere { registration, .. } => (t().online_elsewhere, Tone::Hold, Some(registration)),
         Status::NotReachable { registration, .. } => (t().not_reachable, Tone::Stop, Some(registration)),
@@ -109,15 +118,47 @@ pub fn main(snapshot: &Snapshot, now: Instant) -> Main {
             let help = Help::Elsewhere { secondary, take_over };
             Some(Advice { text: reason.clone(), tone: Tone::Hold, help })
         }
-        Status::SignedOut | Status::SigningIn | Status::Connecting { .. } | Status::Online { .. } => None,
+        Status::Online { .. } => snapshot.services.as_ref().and_then(away),
+        Status::SignedOut | Status::SigningIn | Status::Connecting { .. } => None,
     };
     Main {
         status: status_line(snapshot),
         advice,
+        voicemail: voicemail(&snapshot.voicemail),
         cannot_dial: (!matches!(snapshot.status, Status::Online { .. })).then_some(t().dial_offline),
         recent: snapshot.history.iter().map(recent).collect(),
         next_change,
     }
+}
+
+fn voicemail(voicemail: &Voicemail) -> Option<(String, Option<String>)> {
+    let Voicemail { waiting: true, new, old, account } = voicemail else { return None };
+    let text = match (new, old) {
+        (0, 0) => t().voicemail.to_owned(),
+        (new, old) => fill(t().voicemail_new, &[&new.to_string(), &old.to_string()]),
+    };
+    Some((text, account.clone()))
+}
+
+/// Why no call rings here, where that is so.
+fn away(services: &Services) -> Option<Advice> {
+    let (text, help) = match services {
+        Services { forward_always, .. } if !forward_always.is_empty() => {
+            (fill(t().forwarding_on, &[forward_always]), Help::Forwarding)
+        }
+        Services { do_not_disturb: false, .. } => return None,
+        Services { do_not_disturb_as_unreachable: true, .. } => {
+            (t().do_not_disturb_unreachable.to_owned(), Help::EndDoNotDisturb)
+        }
+        _ => (t().do_not_disturb_on.to_owned(), Help::EndDoNotDisturb),
+    };
+    Some(Advice { text, tone: Tone::Hold, help })
+}
+
+/// Whether this can be dialled in whatever state.
+pub fn is_emergency(snapshot: &Snapshot, typed: &str) -> bool {
+    let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    snapshot.emergency_numbers.contains(&digits)
 }
 
 fn password(wanted: &SipPassword) -> Advice {
@@ -148,10 +189,9 @@ pub fn recent(entry: &HistoryEntry) -> Recent {
         (HistoryKind::Incoming, None) => t().rejected.to_owned(),
         (_, Some(seconds)) => crate::ui::format::clock(Duration::from_secs(seconds)),
     };
-    let detail = match &entry.peer_name {
-        Some(_) => format!("{} · {outcome}", entry.peer),
-        None => outcome,
-    };
+    let number = entry.peer_name.is_some().then(|| entry.peer.clone()).filter(|peer| !peer.is_empty());
+    let way = way(entry.called.as_deref(), entry.forwarded_by.as_deref());
+    let detail = [number, way, Some(outcome)].into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let name = format!("{}, {}, {}, {}", direction(entry.kind), title, detail, entry.when);
     Recent { id: entry.id, title, detail, when: entry.when.clone(), kind: entry.kind, peer: entry.peer.clone(), name }
 }

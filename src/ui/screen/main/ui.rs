@@ -1,12 +1,12 @@
-use super::data::{Advice, Help, Main, Recent, StatusLine, main};
+use super::data::{Advice, Help, Main, Recent, StatusLine, is_emergency, main};
 use crate::{
     secret::Secret,
     ui::{
         icon::{self, Icon},
         screen::{Cx, Page, Tone, calls, transfer},
-        snapshot::{HistoryKind, Intent},
+        snapshot::{HistoryKind, Intent, Services},
         text::{fill, t},
-        theme::{BODY, CONTROL, GRID, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
+        theme::{BODY, CONTROL, GRID, Hue, MARGIN, RADIUS, SMALL, Tokens, body, semibold},
         widget::{
             Button, Field, IconButton, Look, Row, banner, empty_state, focus_ring, keypad, paint_line, section, spacer,
             with_shortcut,
@@ -59,6 +59,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::
             if let Some(advice) = &shown.advice {
                 show_advice(ui, cx, advice, &mut local.sip_password);
             }
+            if let Some((text, account)) = &shown.voicemail {
+                voicemail(ui, cx, text, account.as_deref(), shown.cannot_dial.is_none());
+            }
             transfer::ui::asked(ui, cx);
             calls::ui::show(ui, cx, calls);
             dial(ui, cx, local, shown.cannot_dial);
@@ -75,10 +78,15 @@ fn header(ui: &mut Ui, cx: &mut Cx<'_>, status: &StatusLine) {
         ui.horizontal(|ui| {
             ui.set_min_height(48.0);
             ui.spacing_mut().item_spacing.x = GRID;
-            if status_button(ui, status, ui.available_width() - WHEEL - GRID) {
+            let services = cx.snapshot.services.clone().filter(|_| status.registration.is_some());
+            let buttons = if services.is_some() { 2.0 } else { 1.0 };
+            if status_button(ui, status, ui.available_width() - buttons * (WHEEL + GRID)) {
                 cx.go = Some(Page::Account);
             }
-            let look = Look::Plain(crate::ui::theme::Hue { text: tokens.text, ..tokens.neutral });
+            if let Some(services) = services {
+                do_not_disturb(ui, cx, services);
+            }
+            let look = Look::Plain(Hue { text: tokens.text, ..tokens.neutral });
             let wheel = IconButton::new(icon::SETTINGS, t().settings, look).size(WHEEL).shortcut("Ctrl+,");
             if ui.add(wheel).clicked() {
                 cx.go = Some(Page::Settings);
@@ -87,6 +95,28 @@ fn header(ui: &mut Ui, cx: &mut Cx<'_>, status: &StatusLine) {
     });
     let rect = shown.response.rect;
     ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, tokens.hairline));
+}
+
+fn voicemail(ui: &mut Ui, cx: &mut Cx<'_>, text: &str, account: Option<&str>, can_dial: bool) {
+    let accent = Tokens::of(ui).accent;
+    banner(ui, icon::INFO, accent, text, |ui| {
+        let Some(to) = account else { return };
+        if ui.add(Button::new(t().listen, Look::Filled(accent)).icon(icon::CALL).enabled(can_dial)).clicked() {
+            cx.ask(Intent::Dial { to: to.to_owned() });
+        }
+    });
+}
+
+/// A bell that is amber and struck through while no call rings here.
+fn do_not_disturb(ui: &mut Ui, cx: &mut Cx<'_>, services: Services) {
+    let tokens = Tokens::of(ui);
+    let (sign, name, look) = match services.do_not_disturb {
+        true => (icon::BELL_OFF, t().do_not_disturb_end, Look::Filled(tokens.hold)),
+        false => (icon::BELL, t().do_not_disturb, Look::Plain(Hue { text: tokens.text, ..tokens.neutral })),
+    };
+    if ui.add(IconButton::new(sign, name, look).size(WHEEL)).clicked() {
+        cx.ask(Intent::Services(Services { do_not_disturb: !services.do_not_disturb, ..services }));
+    }
 }
 
 /// The status in words; pressing it leads to *Select account*.
@@ -132,6 +162,18 @@ fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice, typed: &mut Secret
                 cx.go = Some(Page::Account);
             }
         }
+        Help::EndDoNotDisturb => {
+            if ui.add(Button::new(t().do_not_disturb_end, Look::Filled(tokens.hold))).clicked()
+                && let Some(services) = cx.snapshot.services.clone()
+            {
+                cx.ask(Intent::Services(Services { do_not_disturb: false, ..services }));
+            }
+        }
+        Help::Forwarding => {
+            if ui.add(Button::new(t().forwarding_change, Look::Filled(tokens.hold))).clicked() {
+                cx.go = Some(Page::Calls);
+            }
+        }
         Help::Password { registration } => password(ui, cx, registration, typed),
         Help::Elsewhere { secondary, take_over } => {
             let mut select = |registration: &str, takeover| {
@@ -172,6 +214,7 @@ fn password(ui: &mut Ui, cx: &mut Cx<'_>, registration: &str, typed: &mut Secret
 
 /// The one field: type, Enter dials; the keypad opens under it.
 fn dial(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, cannot: Option<&'static str>) {
+    let cannot = cannot.filter(|_| !is_emergency(cx.snapshot, &local.dial));
     let tokens = Tokens::of(ui);
     let id = Id::unique("dial");
     let margin = Margin { left: 16, right: 124, top: 12, bottom: 12 };

@@ -85,6 +85,7 @@ pub fn calls(ui: &mut Ui, cx: &mut Cx<'_>) {
         if changed != *settings {
             cx.ask(Intent::Settings(changed));
         }
+        super::services::show(ui, cx);
     });
 }
 
