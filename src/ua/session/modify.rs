@@ -356,7 +356,9 @@ impl Session {
             // Nothing but a refresh, which nobody asked for: again a few times; then the session timer has the last word.
             if hold == established.held {
                 established.failed_refreshes = established.failed_refreshes.saturating_add(1);
-                if established.failed_refreshes < MOST_REFRESHES {
+                // What the agent wants meanwhile is a refresh too, and does not wait.
+                let is_idle = established.want_hold == established.held;
+                if is_idle && established.failed_refreshes < MOST_REFRESHES {
                     established.want_refresh = true;
                     established.exchange = Exchange::Glare { until: now + AGAIN_AFTER };
                 }
