@@ -289,7 +289,7 @@ impl Registration {
                 self.registered_at = Some(flow);
                 stack.set_home(Some(flow));
                 self.bound_until = Some(now + expires);
-                self.prober.begin(now, stack, flow);
+                self.prober.begin(now, stack, flow, refresh_at);
                 self.proved(stack, Reachable { by: ProvedBy::Register, is_listed });
                 self.report(stack, RegistrationState::Online { expires });
                 self.clear_away(stack, answer::stale(request, response));

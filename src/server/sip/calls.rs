@@ -133,9 +133,7 @@ impl Calls {
         let (Ok(call_id), Ok(from), Ok(cseq)) = (headers.call_id(), headers.from(), headers.cseq()) else { return };
         let Some(tracked) = self.calls.get_mut(call_id) else { return };
         tracked.heard = now;
-        // What a request proposes may be refused: it can only make us wait longer.
-        let proposed = session_interval(headers);
-        tracked.refreshed_every = tracked.refreshed_every.map(|agreed| agreed.max(proposed.unwrap_or(agreed)));
+        tracked.refreshed_every = session_interval(headers).or(tracked.refreshed_every);
         let Some(sides) = tracked.sides.as_deref_mut() else { return };
         let Some(sender) = sides.iter().position(|side| side.dialog.remote().tag() == from.tag()) else { return };
         if request.method == Method::BYE {

@@ -2,7 +2,7 @@
 //! gives them, else any final answer to an OPTIONS (RFC 3261 §11).
 
 use super::{
-    Registration,
+    Phase, Registration,
     request::{domain, outbound_route},
 };
 use crate::{
@@ -33,12 +33,14 @@ pub(super) struct Prober {
 
 impl Prober {
     /// The flow may have changed with the grant; of another server nothing is known.
-    pub(super) fn begin(&mut self, now: Instant, stack: &mut Stack, flow: Flow) {
+    /// A refresh that comes first at `refresh_at` proves the same.
+    pub(super) fn begin(&mut self, now: Instant, stack: &mut Stack, flow: Flow, refresh_at: Instant) {
         if self.flow.replace(flow) != Some(flow) {
             (self.answers, self.pongs) = (false, false);
         }
         self.asked = None;
-        self.ask_at = (!self.pongs).then(|| now + EVERY + SPREAD.mul_f64(stack.entropy.unit()));
+        let at = now + EVERY + SPREAD.mul_f64(stack.entropy.unit());
+        self.ask_at = (!self.pongs && at < refresh_at).then_some(at);
     }
 
     pub(super) const fn stop(&mut self) {
@@ -93,11 +95,11 @@ impl Registration {
             Reply::Response(response, _) if response.is_provisional() => return true,
             // Whatever it says, it has heard us and we have heard it.
             Reply::Response(..) => {
-                let Some(flow) = self.flow() else {
+                let Phase::Online { flow, refresh_at, .. } = self.phase else {
                     self.prober.stop();
                     return true;
                 };
-                self.prober.begin(now, stack, flow);
+                self.prober.begin(now, stack, flow, refresh_at);
                 self.prober.answers = true;
                 self.proved(stack, Reachable { by: ProvedBy::Options, is_listed: self.is_listed });
             }

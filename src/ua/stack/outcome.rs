@@ -124,6 +124,8 @@ impl Stack {
         let id = *self.transactions.get(&transaction)?;
         match self.requests.get(&id) {
             Some(Pending { way: Way::Accepted { .. }, .. }) => return None,
+            // Some servers answer no OPTIONS and everything else.
+            Some(Pending { request, .. }) if request.method == Method::OPTIONS => {}
             Some(Pending { way: Way::Sent { flow, .. }, .. }) => self.dead.mark(now, *flow, None),
             Some(Pending { way: Way::Resolving, .. }) | None => {}
         }
