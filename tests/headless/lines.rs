@@ -27,7 +27,6 @@ fn wrong_arguments_give_2_and_a_sentence() {
         (String::new(), "--sip-account"),
         (format!("{account} --tms https://tms.example --username a"), "cannot be used with"),
         (format!("{account} --bogus"), "--bogus"),
-        (format!("{account} --transport tls"), "not supported yet"),
         (format!("{account} --srtp dtls"), "not supported yet"),
         (format!("{account} --log-level loud"), "--log-level"),
         (format!("{account} --bind nowhere"), "--bind"),

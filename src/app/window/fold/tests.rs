@@ -1,9 +1,12 @@
 use super::*;
 use crate::{
-    driver::api::LoginState,
-    media::{engine::Severity, plan::Codec, stats::RxStats},
-    ua::api::{Origin, TransferState},
-    ui::snapshot::{DialAsked, HistoryEntry, Transfer},
+    app::window::history::Kind,
+    media::{
+        plan::Codec,
+        stats::{CallStats, RxStats},
+    },
+    ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, Origin, TransferState},
+    ui::snapshot::{CallState, DialAsked, HistoryEntry, Transfer},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
