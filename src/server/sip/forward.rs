@@ -341,9 +341,23 @@ fn vouch(branch: &mut Request, realm: &str, caller: &Extension) {
     }
 }
 
-/// What was meant for us alone, and what a device may not say of itself (RFC 3325 §5).
+/// What was meant for us alone, and what phones believe of their own server: no device may say who it is (RFC 3325 §5), who
+/// forwarded a call, or that a call answers itself or gets through although nobody is to be disturbed.
 fn strip(branch: &mut Request) {
-    for name in ["P-Asserted-Identity", "P-Preferred-Identity", "Proxy-Authorization"] {
+    const OURS_ALONE: [&str; 11] = [
+        "Proxy-Authorization",
+        "P-Asserted-Identity",
+        "P-Preferred-Identity",
+        "Remote-Party-ID",
+        "Diversion",
+        "History-Info",
+        "Alert-Info",
+        "Call-Info",
+        "Answer-Mode",
+        "Priv-Answer-Mode",
+        "Priority",
+    ];
+    for name in OURS_ALONE {
         branch.headers.remove(name);
     }
 }
