@@ -212,9 +212,13 @@ impl Stack {
         request
     }
 
-    /// Gives a request the credentials that its server or proxies asked for before.
+    /// Gives a request the credentials that its server or proxies asked for before, where it goes to them: by a route of the
+    /// account's, or to its domain. Another server has not asked and gets none.
     pub fn authorize(&mut self, account: &Arc<Account>, request: &mut Request) {
-        self.auth(account).0.authorize(request);
+        let host = |uri: &Uri| uri.as_sip().map(|sip| sip.host.clone());
+        if request.headers.contains("Route") || host(&request.uri) == host(&account.aor) {
+            self.auth(account).0.authorize(request);
+        }
     }
 
     /// Takes in a 401 or 407 and gives `request` credentials; the caller gives it the next CSeq and sends it again.

@@ -1,13 +1,16 @@
 //! Both directions of one stream.
 
 use super::{incoming::Incoming, outgoing::Outgoing};
-use crate::media::plan::SrtpKeys;
+use crate::media::plan::{MasterKey, SrtpKeys};
 use std::fmt;
 
 /// Protects what we send, opens what we receive.
 pub struct SrtpSession {
     keys: SrtpKeys,
     outgoing: Outgoing,
+    /// Other keys of ours, one a suite, with how far each was used: a suite that comes again goes on where it was, since an
+    /// index used twice gives the key stream away.
+    earlier: Vec<(MasterKey, Outgoing)>,
     incoming: Incoming,
     /// The peer's key before the last exchange: what is on its way was protected with it.
     before: Option<Incoming>,
@@ -16,14 +19,17 @@ pub struct SrtpSession {
 impl SrtpSession {
     pub fn new(keys: SrtpKeys) -> Self {
         let (outgoing, incoming) = (Outgoing::new(&keys.send), Incoming::new(&keys.receive));
-        Self { keys, outgoing, incoming, before: None }
+        Self { keys, outgoing, earlier: Vec::new(), incoming, before: None }
     }
 
     /// What a new exchange of descriptions agreed on. A key that stays keeps its indices, so that no packet is taken twice and
     /// no key stream used twice; a new one begins at zero.
     pub fn set_keys(&mut self, keys: SrtpKeys) {
         if keys.send != self.keys.send {
-            self.outgoing = Outgoing::new(&keys.send);
+            let known = self.earlier.iter().position(|(key, _)| *key == keys.send);
+            let next = known.map_or_else(|| Outgoing::new(&keys.send), |at| self.earlier.swap_remove(at).1);
+            let last = std::mem::replace(&mut self.outgoing, next);
+            self.earlier.push((self.keys.send.clone(), last));
         }
         if keys.receive != self.keys.receive {
             self.before = Some(std::mem::replace(&mut self.incoming, Incoming::new(&keys.receive)));
@@ -133,6 +139,24 @@ mod tests {
             }
             assert_eq!(fnv(&all), rtcp, "{suite:?}, SRTCP");
         }
+    }
+
+    /// Suites that change and change back, within a call.
+    #[test]
+    fn a_key_that_comes_again_goes_on_where_it_was() {
+        let (a, b) = (CryptoSuite::AeadAes128Gcm, CryptoSuite::AesCm128HmacSha1_80);
+        let keys = |suite| SrtpKeys { send: key(suite, 1), receive: key(suite, 100) };
+        let mut ours = SrtpSession::new(keys(a));
+        let mut index = || {
+            let mut out = Vec::new();
+            ours.set_keys(keys(a));
+            ours.protect_control(&report(), &mut out).unwrap();
+            ours.set_keys(keys(b));
+            // RFC 7714 §9.3: the last word.
+            u32::from_be_bytes(*out.last_chunk().unwrap()) & !(1 << 31)
+        };
+        let first = index();
+        assert_eq!([index(), index()], [first + 1, first + 2]);
     }
 
     #[test]

@@ -73,13 +73,18 @@ impl UserAgent {
             return self.stack.respond(now, transaction, Response::to(&request, 480, None));
         };
         let account = registration.account().clone();
-        if !registration.is_from_home(flow) {
+        let from_home = registration.is_from_home(flow);
+        if !from_home {
             identity::distrust(&mut request.headers);
         }
         let called = registration.is_called(&request.uri, flow);
         let replaced = self.replaced_by(&request);
         let refusal = match &replaced {
             _ if !called => Some(Response::to(&request, 404, None)),
+            // RFC 3891 §3: only who may. Our server has asked its sender; a stranger may have overheard what it names.
+            _ if account.register && !from_home && request.headers.contains("Replaces") => {
+                Some(Response::to(&request, 403, None))
+            }
             Err(refusal) => Some(refusal.clone()),
             Ok(_) => {
                 // The call will have keys of its own.

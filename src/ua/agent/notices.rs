@@ -107,12 +107,13 @@ impl UserAgent {
 
     /// By the PBX's prefix, where there is one, else by INVITE with Replaces to the caller's phone (RFC 3891).
     pub(super) fn pick_up(&mut self, now: Instant, to: &str) {
-        if let Some(prefix) = &self.stack.settings.services.pickup_prefix {
-            let number = format!("{prefix}{to}");
-            return self.dial(now, &number, false);
-        }
         let Some(registration) = &self.registration else { return self.refuse("pick_up", OFFLINE.to_owned()) };
         let account = registration.account().clone();
+        if let Some(prefix) = &self.stack.settings.services.pickup_prefix {
+            let user = target::parse(to, &account.aor).ok().and_then(|uri| uri.as_sip()?.user.clone());
+            let number = format!("{prefix}{}", user.as_deref().unwrap_or(to));
+            return self.dial(now, &number, false);
+        }
         let pickup = target::parse(to, &account.aor).ok().and_then(|uri| self.subscriptions.pickup(&uri));
         let call = pickup.and_then(|Pickup { target, replaces }| Some((target.parse::<Uri>().ok()?, replaces)));
         let Some((target, replaces)) = call else {
@@ -120,8 +121,9 @@ impl UserAgent {
             return self.refuse("pick_up", message);
         };
         let routes = registration.route_set();
+        let anonymous = self.stack.settings.services.withhold_identity;
         self.last_call += 1;
-        let mut session = Session::dial(&mut self.stack, self.last_call, account, (target, routes), false);
+        let mut session = Session::dial(&mut self.stack, self.last_call, account, (target, routes), anonymous);
         session.extra = vec![("Require", "replaces".to_owned()), ("Replaces", replaces.to_string())];
         self.sessions.insert(self.last_call, session);
     }

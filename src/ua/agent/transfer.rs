@@ -12,6 +12,7 @@ use crate::{
     ua::{
         api::{Account, CallId, Event, Output, TransferTo},
         referral::{Notifier, Referral},
+        services,
         session::{self, Destination, Named, Session},
         stack::{Owner, Reply, RequestId, Stack},
         target,
@@ -144,6 +145,8 @@ impl UserAgent {
         let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
         let refusal = match &self.registration {
             None => Some(480),
+            // Nobody but the agent calls for help.
+            Some(registration) if services::is_emergency(&referral.target, registration.account()) => Some(603),
             Some(_) if self.sessions.len() >= max => Some(486),
             Some(_) => None,
         };
@@ -156,7 +159,8 @@ impl UserAgent {
         if let Referrer::Peer(by) = referrer {
             self.stack.emit(Output::Event(Event::Referred { call, by }));
         }
-        let mut session = Session::dial(&mut self.stack, call, account, (referral.target, routes), false);
+        let anonymous = self.stack.settings.services.withhold_identity;
+        let mut session = Session::dial(&mut self.stack, call, account, (referral.target, routes), anonymous);
         session.extra = referral.headers;
         self.sessions.insert(call, session);
         self.links.referred.insert(call, referrer);

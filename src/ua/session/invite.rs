@@ -152,9 +152,7 @@ impl Session {
             request.headers.push("Content-Type", "application/sdp");
             request.body = self.media.negotiation.offer(local, Direction::SendRecv);
         }
-        if is_at_home(&attempt, &self.account) {
-            stack.authorize(&self.account, &mut request);
-        }
+        stack.authorize(&self.account, &mut request);
         self.send_invite(now, stack, attempt, flows, request);
     }
 
@@ -294,12 +292,6 @@ impl Session {
             }
         }
     }
-}
-
-/// Whether credentials for the account's own servers may go along unasked.
-fn is_at_home(attempt: &Attempt, account: &Account) -> bool {
-    let host = |uri: &Uri| uri.as_sip().map(|u| u.host.clone());
-    !attempt.route_set.is_empty() || host(&attempt.target) == host(&account.aor)
 }
 
 /// Where a 3xx sends us, the most wanted first (RFC 3261 §8.1.3.4, §20.10).

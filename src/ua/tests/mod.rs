@@ -16,6 +16,7 @@ mod retry;
 mod servers;
 mod services;
 mod simulation;
+mod strangers;
 mod timers;
 mod transfer;
 

@@ -30,6 +30,8 @@ pub(super) struct Stream {
     pub(super) rtcp: RtcpSession,
     /// What is not encrypted is neither sent nor heard while it is there.
     pub(super) srtp: Option<SrtpSession>,
+    /// While a call is not protected, for a while: its keys may come again.
+    srtp_at_rest: Option<SrtpSession>,
     /// Room for a packet as it was before, or becomes by, encryption.
     pub(super) crypt: Vec<u8>,
     pub(super) impair: Option<Impair>,
@@ -57,6 +59,7 @@ impl Stream {
             receiver: Receiver::new(now, &plan),
             rtcp: RtcpSession::new(now, start.ssrc, cname, unit()),
             srtp: plan.srtp.clone().map(SrtpSession::new),
+            srtp_at_rest: None,
             crypt: Vec::new(),
             impair: impairment.map(Impair::new),
             next_stats: now + STATS_EVERY,
@@ -72,9 +75,14 @@ impl Stream {
         self.latch.signalled(plan.remote_rtp);
         self.sender.set_plan(&plan);
         self.receiver.set_plan(&plan);
-        match (&mut self.srtp, &plan.srtp) {
-            (Some(srtp), Some(keys)) => srtp.set_keys(keys.clone()),
-            (srtp, keys) => *srtp = keys.clone().map(SrtpSession::new),
+        let known = self.srtp.take().or_else(|| self.srtp_at_rest.take());
+        match (known, plan.srtp.clone()) {
+            (Some(mut srtp), Some(keys)) => {
+                srtp.set_keys(keys);
+                self.srtp = Some(srtp);
+            }
+            (known, None) => self.srtp_at_rest = known,
+            (None, Some(keys)) => self.srtp = Some(SrtpSession::new(keys)),
         }
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
