@@ -27,6 +27,8 @@ soak: build-packages test-packages nextest
 
 bench: build-packages window-packages test-packages
 	$(CARGO) bench --locked --bench softphone
+	$(CARGO) bench --locked --bench sip_messages
+	$(CARGO) bench --locked --bench signalling
 	$(CARGO) bench --locked --bench registrar
 	$(CARGO) bench --locked --bench portal
 

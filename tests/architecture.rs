@@ -194,12 +194,22 @@ fn use_trees_are_read() {
     assert_eq!(crate_paths(text), ["a::b", "a::c", "e", "g::H"]);
 }
 
-/// docs/security.md claims nothing that no test proves.
-#[test]
-fn the_security_list_names_tests_that_exist() {
+/// The tests that a table's last column names in `code`, a row each, and whether there are such tests.
+fn proofs(document: &str) -> Vec<(String, Vec<String>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(root.join("docs").join(document)).unwrap();
+    let is_test = |name: &&str| {
+        name.matches('_').count() > 1 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let names = |proof: &str| proof.split('`').skip(1).step_by(2).filter(is_test).map(str::to_owned).collect();
+    let rows = list.lines().filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'));
+    rows.filter_map(|row| Some((row.split('|').next()?.trim().to_owned(), names(row.rsplit('|').next()?)))).collect()
+}
+
+/// Those of `names` that are the name of no function.
+fn missing<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
     let mut text: String = sources().iter().map(|source| source.text.as_str()).collect();
-    let mut folders = vec![root.join("tests")];
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -210,13 +220,26 @@ fn the_security_list_names_tests_that_exist() {
             }
         }
     }
-    let list = fs::read_to_string(root.join("docs/security.md")).unwrap();
-    let proofs = list.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
-    let names: Vec<&str> = proofs
-        .flat_map(|proof| proof.split('`').skip(1).step_by(2))
-        .filter(|name| name.matches('_').count() > 1 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
-        .collect();
+    names.filter(|name| !text.contains(&format!("fn {name}("))).collect()
+}
+
+/// docs/security.md claims nothing that no test proves.
+#[test]
+fn the_security_list_names_tests_that_exist() {
+    let rows = proofs("security.md");
+    let names: Vec<_> = rows.iter().flat_map(|(_, names)| names).collect();
     assert!(names.len() > 60, "{}", names.len());
-    let missing: Vec<_> = names.iter().filter(|name| !text.contains(&format!("fn {name}("))).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(missing(names.into_iter()), Vec::<&String>::new());
+}
+
+/// Each complaint that signalling can be the cause of has a test that is named after it.
+#[test]
+fn the_list_of_complaints_names_tests_that_exist() {
+    let rows = proofs("complaints.md");
+    assert_eq!(missing(rows.iter().flat_map(|(_, names)| names)), Vec::<&String>::new());
+    for number in [2, 3, 4, 7, 8, 9, 10, 12, 14] {
+        let names = rows.iter().find(|(row, _)| *row == format!("E{number}")).map(|(_, names)| names);
+        let named = |names: &Vec<String>| names.iter().any(|name| name.starts_with(&format!("e{number}_")));
+        assert!(names.is_some_and(named), "E{number} has no test named e{number}_…");
+    }
 }

@@ -28,9 +28,11 @@ use std::{
     time::Instant,
 };
 
-/// Bound on live transactions: a flood of requests costs some kilobytes for each of them and no more; those beyond get 503
-/// with Retry-After.
+/// Bound on a proxy's live transactions: a flood of requests costs some kilobytes for each of them and no more; those beyond
+/// get 503 with Retry-After.
 const MAX_TRANSACTIONS: usize = 20_000;
+/// The same for a user agent, where what has been answered makes room first.
+const MAX_OF_USER_AGENT: usize = 4_096;
 
 /// Names a request we sent; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,7 +135,7 @@ impl Endpoint {
         Self {
             timers,
             role,
-            max_transactions: MAX_TRANSACTIONS,
+            max_transactions: if role == Role::UserAgent { MAX_OF_USER_AGENT } else { MAX_TRANSACTIONS },
             local: BTreeMap::new(),
             without_streams: VecDeque::new(),
             stateless_tag: entropy.tag(),

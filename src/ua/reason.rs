@@ -50,7 +50,7 @@ pub(super) fn call(code: u16, phrase: &str) -> String {
         603 => "The other side declined the call.",
         607 => "The other side does not want this call.",
         608 => "The call was rejected by a screening service.",
-        _ => "The call failed.",
+        _ => "The call failed for a reason that is not known here.",
     };
     with_phrase(known, code, phrase)
 }
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(call(486, "Busy Here"), "The other side is busy.");
         assert_eq!(call(486, ""), "The other side is busy.");
         assert_eq!(call(403, "No international calls."), "This call is not allowed. (No international calls)");
-        assert_eq!(call(499, "Whatever"), "The call failed. (Whatever)");
+        assert_eq!(call(499, "Whatever"), "The call failed for a reason that is not known here. (Whatever)");
         assert_eq!(registration(404, "Not Found"), "The server does not know this address. Check the account.");
     }
 

@@ -53,7 +53,7 @@ fn phone(dir: &Path, name: &str, dns: &str, more: &[&str]) -> Phone {
 }
 
 #[test]
-fn a_server_that_ends_in_a_call_is_left_for_the_next_and_the_call_goes_on() {
+fn e3_a_server_that_ends_in_a_call_is_left_for_the_next_and_the_call_goes_on() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let folders = ["one", "two"].map(|name| dir.path().join(name));
     let [one, two] = folders.each_ref().map(|folder| {
@@ -90,6 +90,72 @@ fn a_server_that_ends_in_a_call_is_left_for_the_next_and_the_call_goes_on() {
         assert!(!ended, "the call has not noticed");
     }
     for phone in [a, b, c] {
+        phone.quit();
+    }
+}
+
+/// A server that answers each question as `answer` makes it of the question (RFC 1035 §4.1), or not at all.
+fn odd_server(answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = socket.local_addr().expect("a bound socket has an address").to_string();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            if let Some(answer) = answer(&buffer[..length]) {
+                let _ = socket.send_to(&answer, from);
+            }
+        }
+    });
+    address
+}
+
+/// The question again with these flags and numbers, and the answers behind it.
+fn reply(question: &[u8], flags: u16, answers: &[&[u8]]) -> Option<Vec<u8>> {
+    let name = question.get(12..)?.iter().position(|byte| *byte == 0)?;
+    let end = 12 + name + 5;
+    let [high, low] = flags.to_be_bytes();
+    let mut reply = question.get(..end)?.to_vec();
+    reply[2..12].copy_from_slice(&[high, low, 0, 1, 0, answers.len() as u8, 0, 0, 0, 0]);
+    answers.iter().for_each(|answer| reply.extend_from_slice(answer));
+    Some(reply)
+}
+
+#[test]
+fn dns_that_fails_loops_or_is_slow_is_said_in_a_sentence() {
+    // The name that was asked for, as an alias of itself for a minute.
+    const ITSELF: &[u8] = &[0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 2, 0xc0, 12];
+    let servers = [
+        ("fails", odd_server(|question| reply(question, 0x8182, &[]))),
+        ("knows no such name", odd_server(|question| reply(question, 0x8183, &[]))),
+        ("refuses", odd_server(|question| reply(question, 0x8185, &[]))),
+        ("loops", odd_server(|question| reply(question, 0x8180, &[ITSELF]))),
+        ("is silent", odd_server(|_| None)),
+        ("answers nonsense", odd_server(|question| Some(question.iter().map(|byte| byte ^ 0x55).collect()))),
+    ];
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let phones: Vec<_> = servers
+        .iter()
+        .enumerate()
+        .map(|(n, (what, dns))| {
+            let (account, name) = (format!("sip:{n}@pbx.am.test"), format!("phone-{n}"));
+            let args = ["--sip-account", &account, "--dns-server", dns, "--bind", "127.0.0.1:0", "--audio", "null"];
+            (what, Phone::start(dir.path(), &name, &args, "secret", None))
+        })
+        .collect();
+    for (what, mut phone) in phones {
+        let failed = phone.wait_for(Duration::from_secs(20), json!({"event": "registration", "state": "failed"}));
+        let said = failed["reason"].as_str().unwrap_or_default();
+        assert!(said.contains("pbx.am.test") && said.contains(' '), "DNS {what}: {failed}");
+        assert!(failed["retry_in_s"].as_u64() > Some(0), "DNS {what}: {failed}");
+        // A call says the same.
+        phone.send(json!({"cmd": "dial", "to": "101"}));
+        let event = ["call", "error"];
+        let ended = poll_until(Duration::from_secs(20), || {
+            let told = phone.find(&json!({"event": event}))?;
+            let state = phone.find(&json!({"event": "call", "state": "ended"}));
+            if told["event"] == "error" { Some(told) } else { state }
+        });
+        assert!(ended.is_some(), "DNS {what}: the call never ends");
         phone.quit();
     }
 }

@@ -105,7 +105,7 @@ fn a_registrar_without_qop_is_no_wrong_password_later() {
 }
 
 #[test]
-fn a_call_muted_while_it_rings_is_muted() {
+fn e6_a_call_muted_while_it_rings_is_muted() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options::default());
     let (a_audio, a_out) = file_card(dir.path(), "a", 440.0);

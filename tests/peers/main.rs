@@ -8,8 +8,10 @@ mod support;
 
 mod baresip;
 mod dns;
+mod flood;
 mod kamailio;
 mod network;
+mod presence;
 mod scenarios;
 mod sipp;
 mod tls;

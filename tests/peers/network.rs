@@ -61,7 +61,7 @@ fn packets(phone: &mut Phone, call: &Value, least: u64) -> u64 {
 }
 
 #[test]
-fn a_call_moves_to_the_new_address_within_seconds() {
+fn e3_a_call_moves_to_the_new_address_within_seconds() {
     let Some(namespace) = Namespace::up() else {
         println!("skipped: this system forbids network namespaces");
         return;

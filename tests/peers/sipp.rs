@@ -66,7 +66,7 @@ fn call_out_500_times(phone: &mut Phone, dir: &Path) {
 }
 
 #[test]
-fn a_thousand_calls_out_leave_memory_where_it_was() {
+fn e12_a_thousand_calls_out_leave_memory_where_it_was() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (mut phone, _) = plain_phone(dir.path(), &["--codecs", "pcmu"]);
     call_out_500_times(&mut phone, dir.path());

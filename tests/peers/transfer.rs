@@ -86,7 +86,7 @@ fn e9_three_of_ours() {
 }
 
 #[test]
-fn baresip_is_transferred_and_is_the_target() {
+fn baresip_transfers_is_transferred_and_is_the_target() {
     let Some(veth) = Veth::up() else {
         eprintln!("skipped: no veth pair without root, and baresip's media refuses loopback");
         return;
@@ -95,7 +95,7 @@ fn baresip_is_transferred_and_is_the_target() {
     let kamailio = Kamailio::start(dir.path(), Options { also: Some(&veth.address), ..Options::default() });
     let registrar = format!("{}:{}", veth.address, kamailio.port);
     let options = BaresipOptions { registrar: Some(&registrar), ..BaresipOptions::new("pcmu", 700.0) };
-    let _baresip = Baresip::configure(dir.path(), &veth, options).spawn().ready();
+    let mut baresip = Baresip::configure(dir.path(), &veth, options).spawn().ready();
     let (mut a, _) = phone(dir.path(), "a", &kamailio, (&veth.address, 300.0));
     let (mut b, b_heard) = phone(dir.path(), "b", &kamailio, (&veth.address, 440.0));
     [&a, &b].into_iter().for_each(online);
@@ -114,7 +114,26 @@ fn baresip_is_transferred_and_is_the_target() {
     assert_eq!(at_b["peer"], "sip:bs@am.test");
     b.send(json!({"cmd": "hangup", "call": at_b["call"]}));
     b.wait(json!({"event": "call", "call": at_b["call"], "state": "ended"}));
-    // It knows no Replaces: rather than ring again, everybody keeps what he has.
+    // Transferred to a call that is up already: it knows no Replaces and calls as if there were none, yet nobody is lost.
+    let one = dial(&mut a, "sip:bs@am.test");
+    hold(&mut a, &one);
+    let two = dial(&mut a, "sip:b@am.test");
+    b.forget();
+    a.send(json!({"cmd": "transfer", "call": one, "with": two}));
+    a.wait(json!({"event": "transfer", "call": one, "state": "done"}));
+    let at_b = b.wait(json!({"event": "call", "state": "connected", "peer": "sip:bs@am.test"}));
+    b.send(json!({"cmd": "hangup", "call": at_b["call"]}));
+    b.wait(json!({"event": "call", "call": at_b["call"], "state": "ended"}));
+    // The transferor.
+    let one = dial(&mut a, "sip:bs@am.test");
+    b.forget();
+    baresip.command("transfer", "sip:b@am.test");
+    a.wait(json!({"event": "referred", "by": one}));
+    let at_b = b.wait(json!({"event": "call", "state": "connected", "peer": "sip:a@am.test"}));
+    a.wait(json!({"event": "call", "call": one, "state": "ended"}));
+    b.send(json!({"cmd": "hangup", "call": at_b["call"]}));
+    b.wait(json!({"event": "call", "call": at_b["call"], "state": "ended"}));
+    // As target it is asked for Replaces: rather than ring again, everybody keeps what he has.
     let one = dial(&mut a, "sip:b@am.test");
     hold(&mut a, &one);
     let two = dial(&mut a, "sip:bs@am.test");

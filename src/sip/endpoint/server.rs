@@ -14,6 +14,8 @@ use crate::sip::{
 };
 use std::{net::SocketAddr, time::Instant};
 
+/// How far it is looked for a transaction that can make room; a flood's are the first to be due.
+const LOOKED_AT: usize = 64;
 /// What a flooded endpoint asks its peers to wait, in seconds: T1's 64 rounds, after which transactions have ended.
 const RETRY_AFTER: &str = "32";
 
@@ -35,6 +37,18 @@ impl Machine {
         match self {
             Self::Invite(machine) => machine.deadline(),
             Self::NonInvite(machine) => machine.deadline(),
+        }
+    }
+
+    /// Answered and, where that matters, acknowledged: all that is left to do is to answer repetitions.
+    fn is_settled(&self) -> bool {
+        use server_invite::State::{Accepted, Completed, Confirmed, Proceeding, Terminated};
+        match self {
+            Self::Invite(machine) => match machine.state() {
+                Completed { .. } | Confirmed { .. } | Accepted { resend: None, .. } | Terminated => true,
+                Proceeding { .. } | Accepted { resend: Some(_), .. } => false,
+            },
+            Self::NonInvite(machine) => matches!(machine.state(), server_non_invite::State::Completed { .. }),
         }
     }
 
@@ -142,7 +156,7 @@ impl Endpoint {
         if merge_key.as_ref().is_some_and(|key| self.merge_keys.contains_key(key)) {
             return self.answer_statelessly(reply_flow, &request, 482);
         }
-        if self.transaction_count() >= self.max_transactions {
+        if self.transaction_count() >= self.max_transactions && !self.make_room() {
             return self.answer_statelessly(reply_flow, &request, 503);
         }
         let reliable = flow.transport.is_reliable();
@@ -170,6 +184,20 @@ impl Endpoint {
         self.servers.insert(id, server);
         self.settle_server(id);
         self.report(Event::Request { transaction: id, request, flow });
+    }
+
+    /// Forgets a transaction of a user agent whose answer has gone out, so that a flood keeps nobody else from being heard;
+    /// the same request once more would be a new one.
+    fn make_room(&mut self) -> bool {
+        let is_settled = |id: &ServerTransactionId| self.servers.get(id).is_some_and(|s| s.machine.is_settled());
+        let first = self.schedule.iter().take(LOOKED_AT).find_map(|&(at, id)| match id {
+            Id::Server(id) if is_settled(&id) => Some((at, id)),
+            Id::Server(_) | Id::Client(_) => None,
+        });
+        let Some((at, id)) = first.filter(|_| self.role == Role::UserAgent) else { return false };
+        self.forget_server(id);
+        self.reschedule(Id::Server(id), Some(at), None);
+        true
     }
 
     fn handle_ack(&mut self, now: Instant, flow: Flow, ack: Request, identity: &Identity) {

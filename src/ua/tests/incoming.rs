@@ -49,7 +49,7 @@ fn rejecting_sends_the_code() {
 }
 
 #[test]
-fn the_callers_cancel_says_what_became_of_the_call() {
+fn e7_the_callers_cancel_says_what_became_of_the_call() {
     for (reason, by, code, words) in [
         (None, EndedBy::Remote, 487, "The caller hung up."),
         (Some("Q.850;cause=16"), EndedBy::Remote, 487, "The caller hung up."),

@@ -2,7 +2,9 @@
 
 pub(in crate::ua) mod bench;
 mod calls;
+mod complaints;
 mod events;
+mod flood;
 mod hostile;
 mod incoming;
 mod messages;
@@ -10,6 +12,7 @@ mod modify;
 mod network;
 mod outgoing;
 mod outside;
+mod races;
 mod registration;
 mod reliable;
 mod retry;

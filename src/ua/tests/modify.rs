@@ -396,7 +396,7 @@ fn byes_may_cross() {
 }
 
 #[test]
-fn digits_go_by_info_in_order() {
+fn e10_digits_go_by_info_in_order() {
     let (mut bench, _) = out();
     bench.command(Command::DtmfInfo { call: 1, digits: "1#".into() });
     let first = bench.request(Method::INFO);

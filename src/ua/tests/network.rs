@@ -38,7 +38,7 @@ fn move_to(bench: &mut Bench, address: &str) {
 }
 
 #[test]
-fn a_change_of_address_is_told_to_the_registrar_and_to_the_peer() {
+fn e3_a_change_of_address_is_told_to_the_registrar_and_to_the_peer() {
     let mut bench = online(&[]);
     bench.connected_out();
     move_to(&mut bench, "192.0.2.7:5062");
@@ -64,7 +64,7 @@ fn a_change_of_address_is_told_to_the_registrar_and_to_the_peer() {
 }
 
 #[test]
-fn without_a_network_there_is_a_countdown_and_then_life_again() {
+fn e3_without_a_network_there_is_a_countdown_and_then_life_again() {
     let mut bench = online(&[]);
     let patience = Duration::from_secs(60);
     bench.command(Command::Network(NetworkChange::Lost { patience }));
@@ -97,7 +97,7 @@ fn a_failure_waits_no_longer_once_the_network_is_back() {
 }
 
 #[test]
-fn online_is_proved_by_what_the_server_gives() {
+fn e2_online_is_proved_by_what_the_server_gives() {
     let mut bench = online(&[]);
     assert_eq!(bench.proofs.pop().map(|proof| (proof.by, proof.is_listed)), Some((ProvedBy::Register, true)));
     bench.advance(Duration::from_secs(111));

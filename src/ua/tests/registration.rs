@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const CHALLENGE: &str = "Digest realm=\"acme\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"";
 
-fn registering() -> (Bench, Request) {
+pub(super) fn registering() -> (Bench, Request) {
     let mut bench = Bench::offline(settings());
     bench.command(Command::SetAccount(Box::new(account(true))));
     assert_eq!(bench.registration(), RegistrationState::Registering);
@@ -271,7 +271,7 @@ fn a_refresh_that_fails_is_reported() {
 }
 
 #[test]
-fn a_displaced_device_stops_at_once_and_un_registers_nothing() {
+fn e8_a_displaced_device_stops_at_once_and_un_registers_nothing() {
     let (mut bench, register) = registering();
     bench.reply(granted(&register, 120));
     bench.registration();

@@ -33,6 +33,9 @@ pub struct Options<'a> {
     pub tls: bool,
     /// Its port; 0 takes a free one.
     pub port: u16,
+    /// Is a presence agent too: tells of calls through it (RFC 4235), and of what is published (RFC 3903), for some seconds a
+    /// subscription.
+    pub presence: bool,
     /// Challenges as Debian's own configuration does: without a qop; nonces last a second.
     pub no_qop: bool,
 }
@@ -48,6 +51,14 @@ impl Kamailio {
         let tls_port = free_port();
         if options.tls {
             certificate(dir);
+        }
+        if options.presence {
+            // pua does not start without a database; two text files are one.
+            for table in ["version", "pua"] {
+                let copied =
+                    std::fs::copy(Path::new("/usr/share/kamailio/dbtext/kamailio").join(table), dir.join(table));
+                copied.expect("Debian's Kamailio brings its tables as text");
+            }
         }
         let config = dir.join("kamailio.cfg");
         std::fs::write(&config, configuration(dir, (port, tls_port), options))
@@ -118,8 +129,9 @@ fn certificate(dir: &Path) {
 }
 
 fn configuration(dir: &Path, (port, tls_port): (u16, u16), options: Options) -> String {
-    let more = if options.tls { " tls nathelper" } else { "" };
-    let modules = format!("tm sl rr pv maxfwd usrloc registrar textops siputils auth kex{more}")
+    let tls = if options.tls { " tls nathelper" } else { "" };
+    let watching = if options.presence { PRESENCE_MODULES } else { "" };
+    let modules = format!("tm sl rr pv maxfwd usrloc registrar textops siputils auth kex{tls}{watching}")
         .split(' ')
         .map(|m| format!("loadmodule \"{m}.so\"\n"))
         .collect::<String>();
@@ -148,6 +160,7 @@ fn configuration(dir: &Path, (port, tls_port): (u16, u16), options: Options) -> 
         ),
         false => (String::new(), String::new(), ""),
     };
+    let (agent, events, watch) = if options.presence { presence(dir, port) } else { Default::default() };
     let (qop, nonces) = if options.no_qop { ("0", "modparam(\"auth\",\"nonce_expire\",1)\n") } else { ("1", "") };
     format!(
         r#"#!KAMAILIO
@@ -160,7 +173,7 @@ listen=tcp:127.0.0.1:{port}
 {also}{listen_tls}{modules}
 modparam("usrloc","db_mode",0)
 modparam("registrar","max_contacts",10)
-{expires}{nonces}{tls}
+{expires}{nonces}{tls}{agent}
 request_route {{
   if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483","Too Many Hops"); exit; }}
   if (is_method("REGISTER")) {{
@@ -168,6 +181,7 @@ request_route {{
     if (!pv_auth_check("am.test","$var(pw)","0","0")) {{ auth_challenge("am.test","{qop}"); exit; }}
     {reach} save("location"); exit;
   }}
+  {events}
   if (has_totag()) {{
     if (loose_route()) {{ t_relay(); exit; }}
     if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
@@ -175,10 +189,46 @@ request_route {{
   }}
   if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
   {invite_auth}
+  {watch}
   if (is_method("INVITE|SUBSCRIBE")) record_route();
   if (!lookup("location")) {{ sl_send_reply("404","Not Found"); exit; }}
   t_relay();
 }}
 "#
     )
+}
+
+const PRESENCE_MODULES: &str =
+    " tmx presence presence_xml presence_mwi presence_dialoginfo db_text dialog pua pua_dialoginfo";
+
+/// Settings; what is done with SUBSCRIBE and PUBLISH; what is done with a call.
+fn presence(dir: &Path, port: u16) -> (String, &'static str, &'static str) {
+    let me = format!("sip:127.0.0.1:{port}");
+    let set = |module: &str, name: &str, value: &str| format!("modparam(\"{module}\",\"{name}\",{value})\n");
+    let text = |value: &str| format!("\"{value}\"");
+    let database = text(&format!("text://{}", dir.display()));
+    let settings = [
+        set("presence", "db_url", "\"\"")
+            + &set("presence", "subs_db_mode", "0")
+            + &set("presence", "publ_cache", "2")
+            + &set("presence", "server_address", &text(&me))
+            + &set("presence", "min_expires", "1")
+            + &set("presence", "max_expires", "4")
+            + &set("presence", "send_fast_notify", "1"),
+        set("presence_xml", "force_active", "1") + &set("presence_xml", "disable_winfo", "1"),
+        set("presence_dialoginfo", "force_single_dialog", "1") + &set("dialog", "dlg_flag", "4"),
+        set("pua", "db_mode", "0") + &set("pua", "db_url", &database) + &set("pua", "outbound_proxy", &text(&me)),
+        set("pua_dialoginfo", "include_callid", "1") + &set("pua_dialoginfo", "include_tags", "1"),
+    ];
+    let events = r#"if (is_method("SUBSCRIBE") && !has_totag()) {
+    $var(pw) = "pw" + $au;
+    if (!pv_auth_check("am.test","$var(pw)","0","0")) { auth_challenge("am.test","1"); exit; }
+  }
+  if (is_method("PUBLISH|SUBSCRIBE")) {
+    if (has_totag()) loose_route(); else if (is_method("SUBSCRIBE")) record_route();
+    if (!t_newtran()) { sl_reply_error(); exit; }
+    if (is_method("PUBLISH")) handle_publish(); else handle_subscribe();
+    t_release(); exit;
+  }"#;
+    (settings.concat(), events, r#"if (is_method("INVITE")) { setflag(4); dlg_manage(); }"#)
 }

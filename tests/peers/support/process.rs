@@ -7,6 +7,7 @@ use std::{
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -111,12 +112,14 @@ pub fn poll_until<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> O
     }
 }
 
-/// A UDP and TCP port on loopback that is free at this moment.
+/// A UDP and TCP port on loopback that is free at this moment; it and the next three are given once in a process, and lie
+/// below those that the kernel gives away by itself, so that nobody takes them before their use.
 pub fn free_port() -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
-        let port = udp.local_addr().expect("a bound socket has an address").port();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let n = std::process::id().wrapping_mul(61).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + (n % 5_000) as u16 * 4;
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }

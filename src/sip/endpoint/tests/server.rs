@@ -239,3 +239,30 @@ fn a_flood_gets_503() {
     bench.receive(flow, &incoming("INVITE", "UDP 192.0.2.1:5060;branch=z9hG4bK3", ";tag=t"));
     assert_eq!(bench.sent.len(), 990);
 }
+
+/// What has been answered makes room; what still rings, or waits for its ACK to a 2xx, does not.
+#[test]
+fn a_flood_keeps_nobody_else_from_being_heard() {
+    let mut bench = Bench::new();
+    bench.endpoint.max_transactions = 10;
+    let flow = udp("192.0.2.1:5060");
+    let receive = |bench: &mut Bench, method: &str, n: u32, code: Option<u16>| {
+        let via = format!("UDP 192.0.2.1:5060;branch=z9hG4bK{method}{n}");
+        bench.receive(flow, &incoming(method, &via, ";tag=t"));
+        let (id, request) = bench.requested();
+        code.into_iter().for_each(|code| bench.respond(id, &request, code));
+    };
+    receive(&mut bench, "INVITE", 0, None);
+    receive(&mut bench, "INVITE", 1, Some(200));
+    for n in 2..1000 {
+        receive(&mut bench, if n % 2 == 0 { "INVITE" } else { "OPTIONS" }, n, Some(486));
+    }
+    assert_eq!((bench.endpoint.transaction_count(), bench.events.len()), (10, 1000), "each was heard");
+    bench.sent.clear();
+    for n in [0, 1] {
+        receive(&mut bench, "INVITE", n, None);
+    }
+    assert_eq!((bench.events.len(), bench.take_sent()), (1000, vec![]), "these two are known still");
+    bench.run_to(100_000);
+    assert_eq!(bench.endpoint.transaction_count(), 1, "but for the one that rings, nothing stays");
+}

@@ -2,7 +2,7 @@
 
 mod asked;
 mod lossy;
-mod net;
+pub(super) mod net;
 mod replaced;
 mod scripted;
 mod three;

@@ -151,9 +151,16 @@ impl Net {
         self.run_until(seconds, |_| false);
     }
 
+    pub fn wait(&mut self, milliseconds: u64) {
+        self.run_to(self.now + Duration::from_millis(milliseconds), |_| false);
+    }
+
     /// Until `done`, or so many seconds have passed.
     pub fn run_until(&mut self, seconds: u64, done: impl Fn(&Self) -> bool) {
-        let end = self.now + Duration::from_secs(seconds);
+        self.run_to(self.now + Duration::from_secs(seconds), done);
+    }
+
+    fn run_to(&mut self, end: Instant, done: impl Fn(&Self) -> bool) {
         while !done(self) {
             let timers = self.parties.iter().filter(|party| !party.dead).filter_map(|party| party.agent.poll_timeout());
             let Some(next) = timers.chain(self.link.next()).min().filter(|at| *at <= end) else {
