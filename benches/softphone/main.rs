@@ -91,7 +91,8 @@ fn main() {
         rows.push(answer_time(&veth));
     }
     if wanted("cpu") {
-        rows.extend(["pcmu", "opus"].map(|codec| call_cpu(&veth, codec)));
+        let calls = [("pcmu", "off"), ("opus", "off"), ("opus", "on")];
+        rows.extend(calls.map(|(codec, processing)| call_cpu(&veth, codec, processing)));
     }
     if wanted("window") {
         rows.extend(window::measure(&pulse));
@@ -166,8 +167,8 @@ fn answer_time(veth: &Veth) -> Row {
     Row::beside("INVITE to 200, answering at once, median of 60", "ms", ours, baresip, "1.00 x")
 }
 
-/// Processor time of either side of the same call of 60 s, both speaking from files.
-fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
+/// Processor time of either side of the same call of 60 s, both speaking from files; ours with voice `processing` on or off.
+fn call_cpu(veth: &Veth, codec: &'static str, processing: &str) -> Row {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let input = dir.path().join("in.wav");
     tone::write(&input, 440.0, 20);
@@ -175,6 +176,7 @@ fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
     let port = free_port();
     let (account, bind) = (format!("sip:agent@{}", veth.address), format!("{}:{port}", veth.address));
     let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", &audio, "--codecs", codec];
+    let args = [&args[..], &["--voice-processing", processing]].concat();
     let mut phone = Phone::start(dir.path(), "phone", &args, "", None);
     phone.wait(json!({"event": "ready"}));
     let baresip = Baresip::start(dir.path(), veth, codec, 700.0);
@@ -187,8 +189,9 @@ fn call_cpu(veth: &Veth, codec: &'static str) -> Row {
     phone.send(json!({"cmd": "hangup", "call": call}));
     phone.wait(json!({"event": "call", "state": "ended"}));
     phone.quit();
-    let (what, goal) = match codec {
-        "pcmu" => ("processor time of a call of 60 s, PCMU", "0.5 s"),
+    let (what, goal) = match (codec, processing) {
+        ("pcmu", _) => ("processor time of a call of 60 s, PCMU", "0.5 s"),
+        (_, "on") => ("the same with voice processing (baresip: without)", "2.5 s"),
         _ => ("the same, Opus (baresip: stereo)", "1.4 s"),
     };
     Row::beside(what, "s", ours, theirs, goal)

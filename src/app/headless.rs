@@ -94,6 +94,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         bind: options.bind,
         transport: options.transport,
         audio: options.audio,
+        voice: options.voice,
         codecs: options.codecs,
         srtp: options.srtp,
         auto_answer: options.auto_answer,

@@ -7,6 +7,7 @@ use crate::{
     media::{
         engine::{AudioChoice, Impairment},
         plan::{Codec, SrtpPolicy},
+        voice::VoiceProcessing,
     },
     sip::flow::Transport,
     ua,
@@ -51,6 +52,7 @@ pub struct Softphone {
     pub bind: SocketAddr,
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
+    pub voice: VoiceProcessing,
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
     pub auto_answer: Option<Duration>,
@@ -68,6 +70,7 @@ impl Softphone {
             bind: self.bind,
             transport: self.transport,
             audio: self.audio,
+            voice: self.voice,
             impairment: self.impairment,
             ca_file: self.ca_file,
             dns_server: self.dns_server,

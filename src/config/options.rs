@@ -5,6 +5,7 @@ use crate::{
     media::{
         engine::{AudioChoice, Impairment},
         plan::{Codec, SrtpPolicy},
+        voice::VoiceProcessing,
     },
     sip::{
         flow::Transport,
@@ -23,6 +24,7 @@ pub struct HeadlessOptions {
     /// As asked for; `None`: UDP, or what the TMS says is best.
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
+    pub voice: VoiceProcessing,
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
     pub auto_answer: Option<Duration>,
@@ -83,12 +85,13 @@ impl HeadlessOptions {
     pub fn new(args: &HeadlessArgs) -> Result<Self, ConfigError> {
         refuse_what_is_not_built(args)?;
         let asked = args.transport.as_deref().map(transport).transpose()?;
-        let who = who(args)?;
+        let (who, audio) = (who(args)?, audio(&args.audio)?);
         Ok(Self {
             transport: agreed(asked, &who)?,
             who,
             bind: args.bind,
-            audio: audio(&args.audio)?,
+            voice: voice(args.voice_processing.as_deref(), &audio)?,
+            audio,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
             srtp: args.srtp.as_deref().map_or(Ok(SrtpPolicy::Optional), srtp)?,
             auto_answer: args.auto_answer.map(Duration::from_millis),
@@ -106,11 +109,6 @@ fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
         true => Err(ConfigError::NotSupported(what.to_owned())),
         false => Ok(()),
     };
-    match args.voice_processing.as_deref() {
-        None | Some("off") => {}
-        Some("on") => later(true, "--voice-processing on")?,
-        Some(_) => return Err(wrong("--voice-processing", "on or off is expected")),
-    }
     later(args.stun.is_some(), "--stun")?;
     later(args.turn.is_some(), "--turn")
 }
@@ -207,6 +205,17 @@ fn audio(text: &str) -> Result<AudioChoice, ConfigError> {
             }
             _ => Err(wrong("--audio", "device, null or file:IN.wav,OUT.wav is expected")),
         },
+    }
+}
+
+/// People are helped by it; what a program plays is to arrive as it is.
+fn voice(asked: Option<&str>, audio: &AudioChoice) -> Result<VoiceProcessing, ConfigError> {
+    match asked {
+        Some("on") => Ok(VoiceProcessing::ON),
+        Some("off") => Ok(VoiceProcessing::OFF),
+        None if matches!(audio, AudioChoice::Device { .. }) => Ok(VoiceProcessing::ON),
+        None => Ok(VoiceProcessing::OFF),
+        Some(_) => Err(wrong("--voice-processing", "on or off is expected")),
     }
 }
 
@@ -308,6 +317,20 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_is_processed_where_a_person_speaks_or_where_it_is_asked_for() {
+        let account = "agent-manager headless --sip-account sip:101@pbx.example";
+        for (more, expected) in [
+            ("", VoiceProcessing::ON),
+            ("--audio null", VoiceProcessing::OFF),
+            ("--audio file:a.wav,b.wav", VoiceProcessing::OFF),
+            ("--audio file:a.wav,b.wav --voice-processing on", VoiceProcessing::ON),
+            ("--voice-processing off", VoiceProcessing::OFF),
+        ] {
+            assert_eq!(options(&format!("{account} {more}")).expect(more).voice, expected, "{more}");
+        }
+    }
+
+    #[test]
     fn the_transport_that_everything_named_agrees_on() {
         use Transport::{Tcp, Tls, Udp};
         for (line, expected) in [
@@ -342,7 +365,7 @@ mod tests {
             ("--turn turn:a", "not supported yet: --turn"),
             ("--dns-server dns.example", "invalid value"),
             ("--tenant acme", "cannot be used with"),
-            ("--voice-processing on", "not supported yet: --voice-processing"),
+            ("--voice-processing loud", "on or off is expected"),
             ("--impair loss=101", "--impair: "),
             ("--impair wobble=1", "--impair: "),
             ("--outbound-proxy tel:1", "--outbound-proxy: "),

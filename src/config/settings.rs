@@ -4,7 +4,7 @@ use super::{
     ConfigError,
     folder::{ConfigFolder, Durable},
 };
-use crate::{ua::api::Services, ui::snapshot::ThemeChoice};
+use crate::{media::voice::VoiceProcessing, ua::api::Services, ui::snapshot::ThemeChoice};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "settings.json";
@@ -49,6 +49,7 @@ pub struct Audio {
     pub microphone: Option<String>,
     pub speaker: Option<String>,
     pub ringer: Option<String>,
+    pub voice: VoiceProcessing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,6 +35,7 @@ enum Settles {
     /// This question has been answered.
     DialAnswer(u32),
     Stats(CallId),
+    Exposure,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +117,7 @@ impl Pending {
             (Event::DialAskedOver { request }, Settles::DialAnswer(wanted)) => request == wanted,
             (Event::Done { command, call }, settles) => *command == self.command && *call == settles.call(),
             (Event::Stats { call, asked: true, .. }, Settles::Stats(wanted)) => call == wanted,
+            (Event::Exposure { asked: true, .. }, Settles::Exposure) => true,
             _ => false,
         }
     }
@@ -171,8 +173,10 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::Transfer { call, .. } => Settles::Transfer(*call),
         Command::AnswerDial { request, .. } => Settles::DialAnswer(*request),
         Command::Stats { call } => Settles::Stats(*call),
+        Command::Exposure => Settles::Exposure,
         Command::Conference { .. }
         | Command::Audio(_)
+        | Command::Voice(_)
         | Command::Meter { .. }
         | Command::TestTone { .. }
         | Command::Services(_)
@@ -208,6 +212,8 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::AnswerDial { .. } => "answer_dial",
         Command::Stats { .. } => "stats",
         Command::Audio(_) => "audio",
+        Command::Voice(_) => "voice_processing",
+        Command::Exposure => "exposure",
         Command::Meter { .. } => "meter",
         Command::TestTone { .. } => "test_tone",
         Command::Services(change) => change.name(),

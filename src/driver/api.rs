@@ -6,6 +6,7 @@ use crate::{
     media::{
         engine::{AudioChoice, DeviceList, DtmfVia, Notice},
         stats::CallStats,
+        voice::{Exposure, VoiceProcessing},
     },
     tms::wire,
     ua::api::{
@@ -111,6 +112,10 @@ pub enum Command {
         call: CallId,
     },
     Audio(AudioChoice),
+    /// What the microphone's sound goes through, from now on.
+    Voice(VoiceProcessing),
+    /// How much sound the ear got.
+    Exposure,
     Meter {
         on: bool,
     },
@@ -209,6 +214,15 @@ pub enum Event {
         stats: CallStats,
         asked: bool,
         last: bool,
+    },
+    /// Somebody talks while muted in this call.
+    TalksMuted {
+        call: CallId,
+    },
+    /// Answer to `Exposure` (`asked`), and by itself once a minute of sound.
+    Exposure {
+        exposure: Exposure,
+        asked: bool,
     },
     Levels {
         microphone: f32,

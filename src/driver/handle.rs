@@ -6,7 +6,10 @@ use super::{
     transport::Sockets,
 };
 use crate::{
-    media::engine::{AudioChoice, Impairment},
+    media::{
+        engine::{AudioChoice, Impairment},
+        voice::VoiceProcessing,
+    },
     sip::flow::Transport,
     ua::api::Settings,
 };
@@ -21,6 +24,7 @@ pub struct Options {
     /// As the user asked; `None`: UDP, or what the TMS says is best.
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
+    pub voice: VoiceProcessing,
     pub impairment: Option<Impairment>,
     /// Certificate authority (PEM) trusted besides the system's.
     pub ca_file: Option<PathBuf>,

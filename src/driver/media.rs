@@ -9,6 +9,7 @@ use crate::{
         plan::MediaPlan,
         record::Recorder,
         stats::CallStats,
+        voice::{Exposure, VoiceProcessing},
     },
     ua::api::{CallId, CallInfo, CallState},
 };
@@ -22,6 +23,8 @@ use tokio::sync::mpsc;
 pub(super) struct Media {
     engine: Option<MediaEngine>,
     audio: AudioChoice,
+    voice: VoiceProcessing,
+    exposure: Exposure,
     impairment: Option<Impairment>,
     bound: IpAddr,
     events: mpsc::Sender<EngineEvent>,
@@ -45,7 +48,7 @@ struct Live {
 
 impl Media {
     pub(super) fn new(
-        audio: AudioChoice,
+        (audio, voice): (AudioChoice, VoiceProcessing),
         impairment: Option<Impairment>,
         bound: IpAddr,
         events: mpsc::Sender<EngineEvent>,
@@ -53,6 +56,8 @@ impl Media {
         Self {
             engine: None,
             audio,
+            voice,
+            exposure: Exposure::default(),
             impairment,
             bound,
             events,
@@ -154,6 +159,11 @@ impl Media {
         Ok(held)
     }
 
+    /// The call could not be taken off hold; whether calls are not joined because of it.
+    pub(super) fn stays_held(&mut self, call: CallId) -> bool {
+        self.joining.take_if(|joining| joining.contains(&call)).is_some()
+    }
+
     /// Joins the calls that were wanted, once all of them talk; told once.
     pub(super) fn poll_conference(&mut self) -> Option<Result<(), String>> {
         let joining = self.joining.as_ref()?;
@@ -246,6 +256,16 @@ impl Media {
         Ok(())
     }
 
+    pub(super) fn process_voice(&mut self, voice: VoiceProcessing) {
+        self.voice = voice;
+        self.tell(EngineCommand::Voice(voice));
+    }
+
+    /// As the engine told it last.
+    pub(super) const fn exposure(&mut self) -> &mut Exposure {
+        &mut self.exposure
+    }
+
     /// # Errors
     /// A sentence.
     pub(super) fn meter(&mut self, on: bool) -> Result<(), String> {
@@ -307,6 +327,7 @@ impl Media {
                     }
                 });
                 let engine = started.map_err(|e| e.to_string())?;
+                engine.send(EngineCommand::Voice(self.voice));
                 if self.impairment.is_some() {
                     engine.send(EngineCommand::Impair(self.impairment));
                 }
@@ -329,3 +350,6 @@ pub(super) const fn in_media(via: Option<Dtmf>) -> Result<Option<DtmfVia>, ViaIn
 /// The digits go by SIP INFO.
 #[derive(Debug)]
 pub(super) struct ViaInfo;
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl Shell {
             session,
             transports,
             tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
-            media: Media::new(options.audio.clone(), options.impairment, bound.ip(), media_sender),
+            media: Media::new((options.audio.clone(), options.voice), options.impairment, bound.ip(), media_sender),
             dns: Dns::new(options.dns_server, &mut entropy),
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),

@@ -2,7 +2,7 @@
 
 use crate::{
     driver::api::{Command, Dtmf, Tagged},
-    media::engine::DtmfVia,
+    media::{engine::DtmfVia, voice::VoiceProcessing},
     ua::api::{ForwardWhen, Package, ServiceCommand, TransferTo},
 };
 use serde::Deserialize;
@@ -112,6 +112,17 @@ enum Line {
     Stats {
         call: u32,
     },
+    VoiceProcessing {
+        #[serde(default)]
+        on: Option<bool>,
+        #[serde(default)]
+        echo: Option<bool>,
+        #[serde(default)]
+        noise: Option<bool>,
+        #[serde(default)]
+        gain: Option<bool>,
+    },
+    Exposure,
     Quit,
 }
 
@@ -208,6 +219,14 @@ fn meaning(line: Line) -> Result<Command, String> {
             return Err("say either \"file\", a name that ends in .opus or .wav, or \"stop\": true".to_owned());
         }
         Line::Stats { call } => Command::Stats { call },
+        Line::VoiceProcessing { on, echo, noise, gain } => match (on, echo.and(noise).and(gain)) {
+            (None, None) => return Err("say \"on\", or each of \"echo\", \"noise\" and \"gain\"".to_owned()),
+            (on, _) => {
+                let or = |one: Option<bool>| one.or(on).unwrap_or_default();
+                Command::Voice(VoiceProcessing { echo: or(echo), noise: or(noise), gain: or(gain) })
+            }
+        },
+        Line::Exposure => Command::Exposure,
         Line::Quit => Command::Quit,
     })
 }
@@ -266,6 +285,15 @@ mod tests {
             (r#"{"cmd":"record","call":1,"file":"x.opus"}"#, r#"Record { call: 1, file: Some("x.opus") }"#),
             (r#"{"cmd":"record","call":1,"stop":true}"#, "Record { call: 1, file: None }"),
             (r#"{"cmd":"stats","call":1}"#, "Stats { call: 1 }"),
+            (
+                r#"{"cmd":"voice_processing","on":true,"gain":false}"#,
+                "Voice(VoiceProcessing { echo: true, noise: true, gain: false })",
+            ),
+            (
+                r#"{"cmd":"voice_processing","echo":true,"noise":false,"gain":false}"#,
+                "Voice(VoiceProcessing { echo: true, noise: false, gain: false })",
+            ),
+            (r#"{"cmd":"exposure"}"#, "Exposure"),
             (r#"{"cmd":"quit"}"#, "Quit"),
         ] {
             assert_eq!(format!("{:?}", parse(line).expect(line).what), expected, "{line}");
@@ -294,6 +322,7 @@ mod tests {
             (r#"{"cmd":"transfer","call":1,"to":"102","with":2}"#, Some("transfer"), "either"),
             (r#"{"cmd":"answer_dial","request":1}"#, Some("answer_dial"), "missing field `accept`"),
             (r#"{"cmd":"conference","calls":1}"#, Some("conference"), "invalid type"),
+            (r#"{"cmd":"voice_processing","echo":true}"#, Some("voice_processing"), "or each of"),
             (r#"{"cmd":"record","call":1}"#, Some("record"), "say either"),
             (r#"{"cmd":"record","call":1,"file":"x.wav","stop":true}"#, Some("record"), "say either"),
             (r#"{"cmd":"do_not_disturb"}"#, Some("do_not_disturb"), "missing field `on`"),

@@ -3,7 +3,7 @@
 use super::command::Rejected;
 use crate::{
     driver::api::{Event, LoginState, Tagged},
-    media::{engine::Severity, plan::Srtp, stats::CallStats},
+    media::{engine::Severity, plan::Srtp, stats::CallStats, voice},
     tms::wire,
     ua::api::{
         self as ua, CallDirection, CallInfo, CallState, ColleagueState, EndedBy, ProvedBy, Reachable,
@@ -40,6 +40,8 @@ enum What<'a> {
     Colleague { uri: &'a str, state: &'a str },
     Message(Message<'a>),
     Stats(Stats),
+    TalksMuted { call: u32 },
+    Exposure(Exposure),
     Ok(Ok<'a>),
     Notice { severity: &'a str, message: &'a str },
     Error(Error<'a>),
@@ -176,6 +178,17 @@ struct Stats {
     mos: Option<f64>,
 }
 
+/// What the ear got of the last day; an estimate.
+#[derive(Serialize)]
+struct Exposure {
+    level_dba: f64,
+    peak_dbc: f64,
+    /// Of what directive 2003/10/EC allows.
+    share: f64,
+    heard_s: u64,
+    assumes: &'static str,
+}
+
 #[derive(Serialize)]
 struct Rx {
     packets: u64,
@@ -263,6 +276,8 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         }
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
+        Event::TalksMuted { call } => What::TalksMuted { call: *call },
+        Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
         Event::Notice(notice) => What::Notice { severity: severity(notice.severity), message: &notice.text },
         Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
@@ -270,6 +285,7 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         Event::Token(_)
         | Event::Services(_)
         | Event::Stats { asked: false, .. }
+        | Event::Exposure { asked: false, .. }
         | Event::Muted { .. }
         | Event::Levels { .. }
         | Event::Devices(_)
@@ -426,6 +442,18 @@ fn figures(call: u32, stats: &CallStats) -> Stats {
         tx: Tx { packets: tx.packets, bytes: tx.bytes },
         rtt_ms: stats.rtt_ms.map(tenths),
         mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
+    }
+}
+
+impl From<&voice::Exposure> for Exposure {
+    fn from(exposure: &voice::Exposure) -> Self {
+        Self {
+            level_dba: tenths(exposure.level_db),
+            peak_dbc: tenths(exposure.peak_db),
+            share: (exposure.share() * 1000.0).round() / 1000.0,
+            heard_s: exposure.heard.as_secs(),
+            assumes: voice::ASSUMPTION,
+        }
     }
 }
 

@@ -5,11 +5,11 @@
 //!
 //!  RTP  ──► UDP socket ─► Impair ─► Latch ─► Receiver ───────────────────────────┐
 //!           (a pair                           │ RFC 4733 keys ─► EngineEvent     │ 10 ms blocks, 48 kHz
-//!            for each                         │ JitterBuffer ─► Decoder          │
-//!            session)                         │   conceal, recover, stretch      ▼
-//!                                             └ Resampler              sum of sessions ─► Card ─► ring ─► speaker callback
-//!                                                                      + Tone            │  ▲
-//!  RTP  ◄── UDP socket ◄─ Sender ◄─────────── microphone samples ◄───────────────────────┘  └─ ring ◄─ microphone callback
+//!            for each                         │ JitterBuffer ─► Decoder          ▼
+//!            session)                         │   conceal, recover, stretch   sum of sessions + Tone
+//!                                             └ Resampler                        └► Limiter ─┬─► Card ─► ring ─► speaker callback
+//!                                                                                   Exposure ◄┤
+//!  RTP  ◄── UDP socket ◄─ Sender ◄─ microphone samples ◄─ Processor (echo, noise, gain) ◄─────┴── Card ◄─ ring ◄─ microphone callback
 //!                          │ mute, in-band keys, or RFC 4733 instead
 //!                          └ Resampler, Encoder, one packet each 20 ms
 //!
@@ -28,7 +28,12 @@ mod ports;
 mod runner;
 mod session;
 
-use super::{plan::MediaPlan, record::Recorder, stats::CallStats};
+use super::{
+    plan::MediaPlan,
+    record::Recorder,
+    stats::CallStats,
+    voice::{Exposure, VoiceProcessing},
+};
 pub use session::SILENCE;
 
 use ports::PortPair;
@@ -124,6 +129,8 @@ pub enum EngineCommand {
         tone: Option<Tone>,
     },
     Audio(AudioChoice),
+    /// What the microphone's sound goes through from now on; at first nothing.
+    Voice(VoiceProcessing),
     /// Meters: report [`EngineEvent::Levels`] 15 times a second while on (also outside a call, opening the microphone).
     Meter {
         on: bool,
@@ -167,6 +174,12 @@ pub enum EngineEvent {
         session: SessionId,
         again: bool,
     },
+    /// Somebody talks into the microphone while the session is muted.
+    TalksMuted {
+        session: SessionId,
+    },
+    /// What the ear got of the last 24 hours; once a minute of sound, and when the last session closes.
+    Exposure(Exposure),
     /// All queued digits of one `Dtmf` command are sent.
     DtmfSent {
         session: SessionId,

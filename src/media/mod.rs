@@ -2,7 +2,7 @@
 //! it as a [`plan::MediaPlan`].
 //!
 //! Pure (clock, randomness and bytes are arguments): [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
-//! [`emodel`], [`impair`], [`srtp`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
+//! [`emodel`], [`impair`], [`srtp`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
 //! [`record`] and [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
 //! of [`BLOCK`] samples.
 
@@ -22,6 +22,7 @@ pub mod rtp;
 pub mod sender;
 pub mod srtp;
 pub mod stats;
+pub mod voice;
 
 /// The rate at which calls and devices meet, in Hz.
 pub const SAMPLE_RATE: u32 = 48_000;

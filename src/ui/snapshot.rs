@@ -227,8 +227,20 @@ pub struct Audio {
     /// Peaks 0.0–1.0 while the meters are on.
     pub microphone_level: f32,
     pub speaker_level: f32,
+    /// What is done to the microphone's sound.
+    pub voice: Voice,
+    /// How much sound the ear got today, in a sentence with what it assumes; once something was heard.
+    pub exposure: Option<String>,
     /// "No sound card was found; plug in a headset."
     pub problem: Option<String>,
+}
+
+/// Echo cancelling, noise suppression, one level for all voices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Voice {
+    pub echo: bool,
+    pub noise: bool,
+    pub gain: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -389,6 +401,7 @@ pub enum Intent {
         speaker: Option<String>,
         ringer: Option<String>,
     },
+    Voice(Voice),
     Meter {
         on: bool,
     },

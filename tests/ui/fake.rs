@@ -147,6 +147,8 @@ pub fn audio() -> Audio {
         ringer: Some("Built-in speakers".into()),
         microphone_level: 0.18,
         speaker_level: 0.0,
+        voice: Voice { echo: true, noise: true, gain: false },
+        exposure: None,
         problem: None,
     }
 }

@@ -6,10 +6,16 @@ mod transfers;
 use super::{history::Finished, locale::when, services};
 use crate::{
     driver::api::{Event, LoginState},
-    media::engine::{self as media, DeviceList, Severity},
+    media::{
+        engine::{self as media, DeviceList, Severity},
+        voice,
+    },
     tms::wire,
     ua::api::RegistrationState,
-    ui::snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status, Voicemail},
+    ui::{
+        snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status, Voicemail},
+        text::{fill, t},
+    },
 };
 use calls::{quality, short_address};
 use jiff::Zoned;
@@ -101,6 +107,14 @@ impl Fold {
                 self.snapshot.audio.speaker_level = speaker;
             }
             Event::Devices(devices) => self.devices(devices),
+            Event::TalksMuted { .. } => {
+                outcome.notices.push(Notice { kind: NoticeKind::Warning, text: t().talks_muted.to_owned() });
+            }
+            Event::Exposure { exposure, .. } => {
+                let level = format!("{:.0}", exposure.level_db);
+                let share = format!("{:.0}", 100.0 * exposure.share());
+                self.snapshot.audio.exposure = Some(fill(t().exposure, &[&level, &share, voice::ASSUMPTION]));
+            }
             Event::Notice(media::Notice { severity, text }) => {
                 let kind = match severity {
                     Severity::Info => NoticeKind::Info,
@@ -340,7 +354,7 @@ impl Fold {
     fn devices(&mut self, devices: DeviceList) {
         let audio = &mut self.snapshot.audio;
         let none = devices.microphones.is_empty() && devices.speakers.is_empty();
-        audio.problem = none.then(|| crate::ui::text::t().no_sound_card.to_owned());
+        audio.problem = none.then(|| t().no_sound_card.to_owned());
         (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
     }
 }

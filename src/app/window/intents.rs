@@ -3,9 +3,9 @@
 use super::services;
 use crate::{
     driver::api::{Command, Dtmf},
-    media::engine::AudioChoice,
+    media::{engine::AudioChoice, voice::VoiceProcessing},
     ua::api::{ServiceCommand, TransferTo},
-    ui::snapshot::{Intent, Snapshot},
+    ui::snapshot::{Intent, Snapshot, Voice},
 };
 
 /// Busy Here: other phones of the same number go on ringing (RFC 3261 §21.4.24).
@@ -44,6 +44,7 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
             speaker: speaker.clone(),
             ringer: ringer.clone(),
         })],
+        Intent::Voice(voice) => vec![Command::Voice(processing(*voice))],
         Intent::Meter { on } => vec![Command::Meter { on: *on }],
         Intent::TestTone { ringer } => vec![Command::TestTone { ringer: *ringer }],
         Intent::Services(services) => {
@@ -59,6 +60,18 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         | Intent::Settings(_)
         | Intent::ClearHistory => vec![],
     }
+}
+
+/// The engine's switches as the audio page has them.
+pub fn shown(voice: VoiceProcessing) -> Voice {
+    let VoiceProcessing { echo, noise, gain } = voice;
+    Voice { echo, noise, gain }
+}
+
+/// The switches of the audio page as the engine has them.
+pub fn processing(voice: Voice) -> VoiceProcessing {
+    let Voice { echo, noise, gain } = voice;
+    VoiceProcessing { echo, noise, gain }
 }
 
 #[cfg(test)]

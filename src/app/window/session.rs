@@ -332,6 +332,11 @@ impl Running {
                     Intent::ChooseAudio { microphone, speaker, ringer } => {
                         self.choose_audio(microphone.clone(), speaker.clone(), ringer.clone());
                     }
+                    Intent::Voice(voice) => {
+                        self.fold.snapshot.audio.voice = *voice;
+                        let written = self.memory.change(|all| all.audio.voice = intents::processing(*voice));
+                        self.tell(written);
+                    }
                     _ => {}
                 }
                 for command in commands(&other, &self.fold.snapshot) {
@@ -394,11 +399,12 @@ impl Running {
 }
 
 fn softphone(settings: &Settings) -> Softphone {
-    let Audio { microphone, speaker, ringer } = settings.audio.clone();
+    let Audio { microphone, speaker, ringer, voice } = settings.audio.clone();
     Softphone {
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         transport: None,
         audio: AudioChoice::Device { microphone, speaker, ringer },
+        voice,
         codecs: CODECS.to_vec(),
         srtp: SrtpPolicy::default(),
         auto_answer: None,

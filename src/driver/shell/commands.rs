@@ -72,6 +72,14 @@ impl Shell {
                 let result = self.media.audio(audio);
                 self.settle(name, None, result);
             }
+            Command::Voice(voice) => {
+                self.media.process_voice(voice);
+                self.settle(name, None, Ok(()));
+            }
+            Command::Exposure => {
+                let exposure = *self.media.exposure();
+                self.tell(Event::Exposure { exposure, asked: true });
+            }
             Command::Meter { on } => {
                 let result = self.media.meter(on);
                 self.settle(name, None, result);

@@ -122,7 +122,18 @@ impl Shell {
             agent::Event::DialAsked { request, from, to } => self.tell(Event::DialAsked { request, from, to }),
             agent::Event::DialAskedOver { request } => self.tell(Event::DialAskedOver { request }),
             agent::Event::Dtmf { call, digit } => self.tell(Event::Dtmf { call, digit }),
-            agent::Event::Refused { command, call, message } => self.fail(command, call, message),
+            agent::Event::Refused { command, call, message } => {
+                if command == "resume"
+                    && let Some(held) = call.filter(|call| self.media.stays_held(*call))
+                {
+                    self.fail(
+                        "conference",
+                        None,
+                        format!("Call {held} stays on hold, so the calls are not joined. {message}"),
+                    );
+                }
+                self.fail(command, call, message);
+            }
             agent::Event::Done { command, call } => self.tell(Event::Done { command, call }),
         }
     }
@@ -188,6 +199,11 @@ impl Shell {
             EngineEvent::Dtmf { session, digit } => self.tell(Event::Dtmf { call: session, digit }),
             EngineEvent::Stats { session, stats, last } => {
                 self.tell(Event::Stats { call: session, stats, asked: false, last });
+            }
+            EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
+            EngineEvent::Exposure(exposure) => {
+                *self.media.exposure() = exposure;
+                self.tell(Event::Exposure { exposure, asked: false });
             }
             EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
             EngineEvent::Devices(list) => self.tell(Event::Devices(list)),

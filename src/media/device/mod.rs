@@ -4,15 +4,18 @@ mod file;
 mod life;
 mod names;
 mod null;
+mod port;
 mod program;
 mod sound_card;
 mod sound_server;
 mod stream;
+mod watch;
 
 pub use file::{FileCard, Tape};
 pub use null::NullCard;
 pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
+pub use watch::{NoWatch, Watch};
 
 use super::{SAMPLE_RATE, engine::Notice};
 use std::time::{Duration, Instant};
@@ -35,6 +38,14 @@ pub trait Card: Send {
     /// Names of the microphone and the speaker that are open.
     fn in_use(&self) -> (Option<String>, Option<String>) {
         (None, None)
+    }
+
+    /// These devices are there now.
+    fn devices_seen(&mut self, _now: Instant, _microphones: &[String], _speakers: &[String]) {}
+
+    /// Whether a device that was chosen is missing, so that another one is used.
+    fn misses_device(&self) -> bool {
+        false
     }
 
     /// A call is connected.

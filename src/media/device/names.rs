@@ -15,7 +15,7 @@ pub enum Way {
 }
 
 /// What the default device is called while it is in use.
-const DEFAULT: &str = "System default";
+pub const DEFAULT: &str = "System default";
 
 /// A device to be opened.
 pub struct Found {

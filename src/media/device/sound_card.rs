@@ -3,27 +3,18 @@
 
 use super::{
     Card, STEP_BLOCKS, STEP_SAMPLES, StepClock,
-    life::Life,
-    stream::{self, Link, Opened},
+    port::{Notices, Port, State},
+    stream,
 };
-use crate::media::{
-    BLOCK, SAMPLE_RATE,
-    dsp::resample::Resampler,
-    engine::{Notice, Severity},
-};
+use crate::media::{BLOCK, SAMPLE_RATE, engine::Notice};
 use rtrb::{Consumer, Producer};
 use std::{
-    sync::{atomic::Ordering::Relaxed, mpsc::TryRecvError},
+    sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
 /// Between polls: short, because what is heard waits for the next one.
 const POLL: Duration = Duration::from_millis(5);
-/// A sound server that takes longer to open a stream does not answer.
-const OPENING: Duration = Duration::from_secs(5);
-/// Between attempts to open a device; after a first failure, which passes as often as not, soon and without a word.
-const RETRY: Duration = Duration::from_secs(1);
-const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Sound of the microphone that is worth sending; what gathered beyond is dropped.
 const MOST_HEARD: usize = SAMPLE_RATE as usize / 10;
 /// Sound kept ready for the speaker, beyond what it takes at once: grows when it was too little.
@@ -48,33 +39,6 @@ pub struct SoundCard {
     substituted: bool,
     scratch: Vec<f32>,
     notices: Notices,
-}
-
-/// A stream with what is needed to keep it alive.
-#[derive(Debug)]
-struct Port<End> {
-    what: &'static str,
-    name: Option<String>,
-    open: fn(Option<String>) -> Link<End>,
-    state: State<End>,
-    /// Since it last ran.
-    failures: u32,
-    /// Takes the stream's place.
-    clock: StepClock,
-}
-
-#[derive(Debug)]
-enum State<End> {
-    Opening { link: Link<End>, since: Instant },
-    Open { link: Link<End>, opened: Opened, resampler: Resampler, life: Life },
-    Failed { retry: Instant },
-}
-
-/// Says the same thing once.
-#[derive(Debug, Default)]
-struct Notices {
-    trouble: Option<String>,
-    pending: Option<Notice>,
 }
 
 impl SoundCard {
@@ -179,96 +143,19 @@ impl Card for SoundCard {
         (self.microphone.as_ref().and_then(Port::in_use), self.speaker.in_use())
     }
 
+    fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
+        if let Some(microphone) = &mut self.microphone {
+            microphone.devices_seen(now, microphones, &mut self.notices);
+        }
+        self.speaker.devices_seen(now, speakers, &mut self.notices);
+    }
+
+    fn misses_device(&self) -> bool {
+        self.microphone.as_ref().is_some_and(Port::misses_device) || self.speaker.misses_device()
+    }
+
     fn poll_notice(&mut self) -> Option<Notice> {
-        self.notices.pending.take()
-    }
-}
-
-impl<End> Port<End> {
-    fn new(now: Instant, what: &'static str, name: Option<String>, open: fn(Option<String>) -> Link<End>) -> Self {
-        let state = State::Opening { link: open(name.clone()), since: now };
-        Self { what, name, open, state, failures: 0, clock: StepClock::new(now) }
-    }
-
-    fn in_use(&self) -> Option<String> {
-        match &self.state {
-            State::Open { opened, .. } => Some(opened.name.clone()),
-            State::Opening { .. } | State::Failed { .. } => None,
-        }
-    }
-
-    /// Moves on: opening to open, dead to failed, failed to opening.
-    fn maintain(&mut self, now: Instant, notices: &mut Notices) {
-        let failed = State::Failed { retry: now + RETRY };
-        self.state = match std::mem::replace(&mut self.state, failed) {
-            State::Opening { link, since } => match link.opened.try_recv() {
-                Ok(Ok(opened)) => {
-                    notices.opened(self.what, self.name.as_deref(), &opened);
-                    let resampler = self.resampler(opened.rate);
-                    State::Open { link, opened, resampler, life: Life::new(now) }
-                }
-                Ok(Err(why)) => self.fail(now, &why, notices),
-                Err(TryRecvError::Empty) if now.saturating_duration_since(since) < OPENING => {
-                    State::Opening { link, since }
-                }
-                Err(_) => self.fail(now, "it does not answer", notices),
-            },
-            State::Open { link, opened, resampler, mut life } => {
-                life.observe(now, link.flow.callbacks.load(Relaxed), link.flow.errors.load(Relaxed));
-                if link.flow.failed.load(Relaxed) || life.is_dead(now) {
-                    self.fail(now, "it stopped working", notices)
-                } else {
-                    if life.runs() {
-                        self.failures = 0;
-                        notices.works(self.what);
-                    }
-                    State::Open { link, opened, resampler, life }
-                }
-            }
-            State::Failed { retry } if now >= retry => {
-                State::Opening { link: (self.open)(self.name.clone()), since: now }
-            }
-            state @ State::Failed { .. } => state,
-        };
-    }
-
-    fn fail(&mut self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures == 1 {
-            return State::Failed { retry: now + FIRST_RETRY };
-        }
-        notices.trouble(self.what, why);
-        State::Failed { retry: now + RETRY }
-    }
-
-    fn resampler(&self, rate: u32) -> Resampler {
-        if self.what == "microphone" { Resampler::new(rate, SAMPLE_RATE) } else { Resampler::new(SAMPLE_RATE, rate) }
-    }
-}
-
-impl Notices {
-    fn trouble(&mut self, what: &str, why: &str) {
-        if self.trouble.is_none() {
-            self.trouble = Some(what.to_owned());
-            let why = why.trim_end_matches('.');
-            self.pending = Some(Notice::warning(format!(
-                "The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again."
-            )));
-        }
-    }
-
-    fn works(&mut self, what: &str) {
-        if self.trouble.as_deref() == Some(what) {
-            self.trouble = None;
-            self.pending = Some(Notice { severity: Severity::Info, text: format!("The {what} works again.") });
-        }
-    }
-
-    fn opened(&mut self, what: &str, wanted: Option<&str>, opened: &Opened) {
-        if let (Some(wanted), true) = (wanted, opened.fallback) {
-            let text = format!("The {what} “{wanted}” is not there; using {} instead.", opened.name);
-            self.pending = Some(Notice::warning(text));
-        }
+        self.notices.take()
     }
 }
 

@@ -71,6 +71,14 @@ pub fn microphone(name: Option<String>) -> Link<Consumer<f32>> {
     link(ring, move |flow| open_microphone(name.as_deref(), heard, flow))
 }
 
+/// A link without a stream; the test plays the device.
+#[cfg(test)]
+pub fn simulated<End>(ring: End, opened: Result<Opened, String>) -> Link<End> {
+    let (tell, told) = mpsc::sync_channel(1);
+    tell.send(opened).expect("there is room");
+    Link { flow: Arc::default(), ring, opened: told, _stop: mpsc::sync_channel(1).0 }
+}
+
 fn link<End>(
     ring: End,
     open: impl FnOnce(Arc<Flow>) -> Result<(cpal::Stream, Opened), String> + Send + 'static,

@@ -1,10 +1,11 @@
 //! The engine's cards: the talk card that all sessions share, the ringer, the tones on both, and the meters.
 
-use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Tone};
+use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Notice, Tone};
 use crate::media::{
     BLOCK,
-    device::{Card, FileCard, NullCard, ProgramCard, SoundCard, Tape},
+    device::{Card, FileCard, NoWatch, NullCard, ProgramCard, SoundCard, Tape, Watch},
     dsp::{peak, tone::ToneSource},
+    voice::{Exposure, ExposureMeter, Limiter, Processor, VoiceProcessing},
 };
 use std::{
     sync::Arc,
@@ -15,8 +16,15 @@ use std::{
 const IDLE_STEP: Duration = Duration::from_millis(200);
 /// A sound card stays open this long after its last use: the next call may come at once, and opening takes time.
 const GRACE: Duration = Duration::from_secs(3);
+/// Where nothing tells that devices come and go, they are looked for so often while one is missed; and a sound server that is gone,
+/// so often while a card is open.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Devices come and go with many words.
+const SETTLED: Duration = Duration::from_millis(100);
 /// 15 a second.
 const LEVELS_EVERY: Duration = Duration::from_millis(66);
+/// Of sound.
+const EXPOSURE_EVERY: Duration = Duration::from_secs(60);
 
 /// What the sessions need of the talk card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +45,20 @@ pub struct Audio {
     ringer: Option<SoundCard>,
     tone: Option<ToneSource>,
     meter: Option<Meter>,
+    voice: VoiceProcessing,
+    /// While a session runs and something is to be done.
+    processor: Option<Box<Processor>>,
+    limiter: Limiter,
+    exposure: ExposureMeter,
+    /// As it was told last.
+    told: Exposure,
+    /// While a card is open.
+    watch: Option<Watch>,
+    /// There is nothing to watch devices with.
+    unwatched: bool,
+    /// When to look at the devices, and for the server.
+    look: Option<Instant>,
+    watch_again: Instant,
     /// Microphone, speaker and ringer open now.
     in_use: [Option<String>; 3],
 }
@@ -49,7 +71,7 @@ struct Meter {
 }
 
 impl Audio {
-    pub fn new(choice: AudioChoice) -> Result<Self, MediaError> {
+    pub fn new(now: Instant, choice: AudioChoice) -> Result<Self, MediaError> {
         let tape = open_tape(&choice)?;
         Ok(Self {
             choice,
@@ -59,6 +81,15 @@ impl Audio {
             ringer: None,
             tone: None,
             meter: None,
+            voice: VoiceProcessing::OFF,
+            processor: None,
+            limiter: Limiter::default(),
+            exposure: ExposureMeter::new(now),
+            told: Exposure::default(),
+            watch: None,
+            unwatched: false,
+            look: None,
+            watch_again: now,
             in_use: Default::default(),
         })
     }
@@ -76,6 +107,14 @@ impl Audio {
 
     pub fn set_tone(&mut self, tone: Option<Tone>) {
         self.tone = tone.map(ToneSource::new);
+    }
+
+    pub fn set_voice(&mut self, voice: VoiceProcessing) {
+        self.voice = voice;
+        match &mut self.processor {
+            Some(processor) if !voice.is_off() => processor.set(voice),
+            _ => self.processor = None,
+        }
     }
 
     pub fn set_meter(&mut self, now: Instant, on: bool) {
@@ -98,7 +137,7 @@ impl Audio {
             (Some(_), false) if self.has_devices() => Some(self.idle_since.map_or(now, |since| since + GRACE)),
             (_, false) => None,
         };
-        card.into_iter().chain(ringer).min()
+        card.into_iter().chain(ringer).chain(self.look).min()
     }
 
     /// Appends what the microphone heard. Returns how many blocks are to be given to [`Audio::play`].
@@ -110,8 +149,11 @@ impl Audio {
             let listen = demand > Demand::Nothing || self.meter.is_some();
             let card = self.prepare(now);
             card.listen(now, listen);
-            return card.poll(now, microphone);
+            let blocks = card.poll(now, microphone);
+            self.process(demand, microphone);
+            return blocks;
         }
+        self.processor = None;
         let runs_on = self.card.as_ref().is_some_and(|card| card.runs_on());
         if self.card.is_some() && self.has_devices() {
             let since = *self.idle_since.get_or_insert(now);
@@ -126,20 +168,66 @@ impl Audio {
         }
     }
 
-    /// Adds the tone and plays a block.
-    pub fn play(&mut self, mix: &mut [f32]) {
+    /// Adds the tone and plays a block, at `at`.
+    pub fn play(&mut self, at: Instant, mix: &mut [f32]) {
         if !self.rings()
             && let Some(tone) = &mut self.tone
             && !tone.mix(mix)
         {
             self.tone = None;
         }
-        mix.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+        self.limiter.process(mix);
+        if self.has_devices() {
+            self.exposure.hear(at, mix);
+        }
+        if let Some(processor) = &mut self.processor {
+            processor.played(mix);
+        }
         if let Some(card) = &mut self.card {
             card.play(mix);
         }
         if let Some(meter) = &mut self.meter {
             meter.speaker = meter.speaker.max(peak(mix));
+        }
+    }
+
+    /// Devices have come or gone.
+    pub fn devices_changed(&mut self, now: Instant) {
+        self.look.get_or_insert(now + SETTLED);
+    }
+
+    /// Whether the devices are to be looked at now; `tell` is called from another thread when some have come or gone.
+    pub fn watch_devices(&mut self, now: Instant, tell: impl FnOnce() -> Box<dyn Fn() + Send>) -> bool {
+        let is_open = self.card.is_some() || self.ringer.is_some();
+        if !self.has_devices() || !is_open {
+            (self.watch, self.look) = (None, None);
+            return false;
+        }
+        if self.watch.as_ref().is_some_and(Watch::has_ended) {
+            (self.watch, self.watch_again) = (None, now + LOOK_AGAIN);
+        }
+        if self.watch.is_none() && !self.unwatched && now >= self.watch_again {
+            self.watch_again = now + LOOK_AGAIN;
+            let started = Watch::start(tell());
+            self.unwatched = matches!(started, Err(NoWatch::Never));
+            self.watch = started.ok();
+            // What happened unwatched.
+            self.devices_changed(now);
+        }
+        let misses = |card: &dyn Card| card.misses_device();
+        let missed = self.card.as_deref().is_some_and(misses) || self.ringer.as_ref().is_some_and(|r| misses(r));
+        if self.watch.is_none() && missed {
+            self.look.get_or_insert(now + LOOK_AGAIN);
+        }
+        self.look.take_if(|look| *look <= now).is_some()
+    }
+
+    /// These devices are there.
+    pub fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
+        let ringer = self.ringer.as_mut().map(|ringer| ringer as &mut dyn Card);
+        let card = self.card.as_deref_mut().map(|card| card as &mut dyn Card);
+        for card in card.into_iter().chain(ringer) {
+            card.devices_seen(now, microphones, speakers);
         }
     }
 
@@ -155,9 +243,24 @@ impl Audio {
                 *meter = Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY };
             }
         }
+        if self.exposure.exposure().heard >= self.told.heard + EXPOSURE_EVERY {
+            self.tell_exposure(emit);
+        }
         let (microphone, speaker) = self.card.as_ref().map_or((None, None), |card| card.in_use());
         let in_use = [microphone, speaker, self.ringer.as_ref().and_then(|ringer| ringer.in_use().1)];
         std::mem::replace(&mut self.in_use, in_use) != self.in_use
+    }
+
+    /// What the ear got, where that has changed; and a word of warning when it has become too much.
+    pub fn tell_exposure(&mut self, emit: &dyn Fn(EngineEvent)) {
+        let before = std::mem::replace(&mut self.told, self.exposure.exposure());
+        if self.told == before {
+            return;
+        }
+        emit(EngineEvent::Exposure(self.told));
+        if let Some(text) = self.told.warning(&before) {
+            emit(EngineEvent::Notice(Notice::warning(text)));
+        }
     }
 
     /// The list for the window: what exists, and what is in use.
@@ -169,6 +272,16 @@ impl Audio {
     /// Whether there are devices to choose from.
     pub fn has_devices(&self) -> bool {
         matches!(self.choice, AudioChoice::Device { .. })
+    }
+
+    /// What the microphone heard, as the calls are to have it.
+    fn process(&mut self, demand: Demand, microphone: &mut Vec<f32>) {
+        if demand < Demand::Running || self.voice.is_off() {
+            self.processor = None;
+        } else {
+            let voice = self.voice;
+            self.processor.get_or_insert_with(|| Box::new(Processor::new(voice))).heard(microphone);
+        }
     }
 
     fn needs_card(&self, demand: Demand) -> bool {

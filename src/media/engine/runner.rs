@@ -6,7 +6,7 @@ use super::{
     conference::Conference,
     session::{Report, Session},
 };
-use crate::media::{BLOCK, device::list_devices, stats::CallStats};
+use crate::media::{BLOCK, device::list_devices, record::Writer, stats::CallStats};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     collections::BTreeMap,
@@ -19,12 +19,16 @@ pub const WAKE: Token = Token(usize::MAX);
 
 /// Orders that may wait; the engine never lets so many gather.
 const QUEUE: usize = 1_024;
+/// At the end, recordings get so long to be complete.
+const COMPLETION: Duration = Duration::from_millis(400);
 
 /// What the handle sends.
 pub enum Order {
     Open(SessionId, PortPair),
     Command(EngineCommand),
     Stats(SessionId, mpsc::SyncSender<Option<CallStats>>),
+    /// Devices have come or gone.
+    DevicesChanged,
     /// Microphones and speakers that exist.
     Devices(Vec<String>, Vec<String>),
     Stop,
@@ -55,6 +59,8 @@ pub struct Runner {
     sessions: BTreeMap<SessionId, Session>,
     conference: Conference,
     impairment: Option<Impairment>,
+    /// Recordings that are over and not complete on disk yet.
+    writers: Vec<Writer>,
     microphone: Vec<f32>,
     /// Sockets hold more than was read in one go.
     unread: bool,
@@ -62,7 +68,7 @@ pub struct Runner {
 
 impl Runner {
     pub fn new(choice: AudioChoice, emit: Emit) -> Result<(Self, Orders), MediaError> {
-        let audio = Audio::new(choice)?;
+        let audio = Audio::new(clock(), choice)?;
         let poll = Poll::new().map_err(MediaError::Thread)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
         let (queue, inbox) = mpsc::sync_channel(QUEUE);
@@ -76,29 +82,30 @@ impl Runner {
             sessions: BTreeMap::new(),
             conference: Conference::default(),
             impairment: None,
+            writers: Vec::new(),
             microphone: Vec::new(),
             unread: false,
         };
         Ok((runner, orders))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the engine's clock is read here and handed on")]
     pub fn run(mut self) {
         let mut events = Events::with_capacity(64);
         loop {
-            let timeout = self.timeout(Instant::now());
+            let timeout = self.timeout(clock());
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
                 tracing::error!("waiting for audio packets: {error}");
                 return;
             }
-            let now = Instant::now();
+            let now = clock();
             if !self.obey(now) {
                 return;
             }
             self.read(now, &events);
             self.step(now);
+            self.look_after_recordings();
         }
     }
 
@@ -130,13 +137,16 @@ impl Runner {
                 Order::Stats(id, answer) => {
                     let _ = answer.send(self.sessions.get(&id).and_then(|session| session.stats(false)));
                 }
+                Order::DevicesChanged => self.audio.devices_changed(now),
                 Order::Devices(microphones, speakers) => {
+                    self.audio.devices_seen(now, &microphones, &speakers);
                     (self.emit)(EngineEvent::Devices(self.audio.device_list(microphones, speakers)));
                 }
                 Order::Stop => {
                     for id in self.sessions.keys().copied().collect::<Vec<_>>() {
                         self.close(now, id);
                     }
+                    self.complete_recordings();
                     return false;
                 }
             }
@@ -185,7 +195,9 @@ impl Runner {
             EngineCommand::Mute { session, on } => with(session, &mut |session| session.mute(on)),
             EngineCommand::Conference { sessions } => self.conference.set(sessions, &mut self.sessions),
             EngineCommand::Record { session, mut recorder } => {
-                with(session, &mut |session| session.record(recorder.take()));
+                let mut over = None;
+                with(session, &mut |session| over = session.record(recorder.take()));
+                self.writers.extend(over);
             }
             EngineCommand::Dtmf { session, digits, via } => with(session, &mut |session| session.press(&digits, via)),
             EngineCommand::Close { session } => self.close(now, session),
@@ -194,6 +206,7 @@ impl Runner {
                 Ok(()) => self.ask_for_devices(),
                 Err(error) => (self.emit)(EngineEvent::Notice(Notice::warning(error.to_string()))),
             },
+            EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Meter { on } => {
                 self.audio.set_meter(now, on);
                 self.ask_for_devices();
@@ -206,10 +219,38 @@ impl Runner {
     }
 
     fn close(&mut self, now: Instant, id: SessionId) {
-        if let Some(stats) = self.sessions.remove(&id).and_then(|session| session.close(now)) {
-            (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
+        if let Some(mut session) = self.sessions.remove(&id) {
+            self.writers.extend(session.record(None));
+            if let Some(stats) = session.close(now) {
+                (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
+            }
         }
         self.conference.left(id, &mut self.sessions);
+        if self.sessions.is_empty() {
+            self.audio.tell_exposure(&self.emit);
+        }
+    }
+
+    /// Forgets the recordings that are complete; what went wrong with one is told.
+    fn look_after_recordings(&mut self) {
+        let emit = &self.emit;
+        self.writers.retain(|writer| match writer.wait(Duration::ZERO) {
+            None => true,
+            Some(notice) => {
+                notice.into_iter().for_each(|notice| emit(EngineEvent::Notice(notice)));
+                false
+            }
+        });
+    }
+
+    /// There is no later for them.
+    fn complete_recordings(&mut self) {
+        let until = clock() + COMPLETION;
+        for writer in self.writers.drain(..) {
+            if let Some(Some(notice)) = writer.wait(until.saturating_duration_since(clock())) {
+                (self.emit)(EngineEvent::Notice(notice));
+            }
+        }
     }
 
     /// The list comes as an order.
@@ -272,21 +313,36 @@ impl Runner {
             for session in self.sessions.values_mut() {
                 session.listen(at, &mut block, &mut mix);
             }
-            self.audio.play(&mut mix);
+            self.audio.play(at, &mut mix);
         }
         for (&id, session) in &mut self.sessions {
             session.housekeep(now, &mut |report| emit(event(id, report)));
         }
-        if self.audio.report(now, &self.microphone, emit) {
+        let changed = self.audio.report(now, &self.microphone, emit);
+        let orders = &self.orders;
+        let tell = || -> Box<dyn Fn() + Send> {
+            let orders = orders.clone();
+            Box::new(move || {
+                // Where the engine has ended meanwhile, nobody wants to know.
+                let _ = orders.send(Order::DevicesChanged);
+            })
+        };
+        if self.audio.watch_devices(now, tell) || changed {
             self.ask_for_devices();
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the engine's clock")]
+fn clock() -> Instant {
+    Instant::now()
 }
 
 fn event(session: SessionId, report: Report) -> EngineEvent {
     match report {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
+        Report::TalksMuted => EngineEvent::TalksMuted { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
         Report::Silent { again } => EngineEvent::Silent { session, again },

@@ -7,10 +7,11 @@ use crate::media::{
     SAMPLE_RATE,
     impair::Impair,
     plan::{Direction, MediaPlan},
-    record::Recorder,
+    record::{Recorder, Writer},
     rtp::MAX_PACKET,
     srtp::SrtpSession,
     stats::CallStats,
+    voice::TalkDetector,
 };
 use rand::Rng;
 use std::{
@@ -34,6 +35,8 @@ const MOST_PASSED_ON: usize = SAMPLE_RATE as usize / 10;
 pub struct Session {
     ports: PortPair,
     muted: bool,
+    /// While muted: whether somebody talks all the same.
+    talk: TalkDetector,
     /// In a conference: what was heard, for the others.
     heard: Option<Vec<f32>>,
     recorder: Option<Recorder>,
@@ -49,6 +52,7 @@ pub struct Session {
 pub enum Report {
     Key(char),
     KeysSent,
+    TalksMuted,
     Stats(CallStats),
     /// Nothing was heard for [`SILENCE`], or still nothing after [`ASK_AGAIN`].
     Silent {
@@ -59,7 +63,16 @@ pub enum Report {
 
 impl Session {
     pub fn new(ports: PortPair) -> Self {
-        Self { ports, muted: false, heard: None, recorder: None, said: Vec::new(), connected: false, stream: None }
+        Self {
+            ports,
+            muted: false,
+            talk: TalkDetector::default(),
+            heard: None,
+            recorder: None,
+            said: Vec::new(),
+            connected: false,
+            stream: None,
+        }
     }
 
     pub fn ports(&mut self) -> &mut PortPair {
@@ -77,7 +90,7 @@ impl Session {
     }
 
     pub fn mute(&mut self, on: bool) {
-        self.muted = on;
+        (self.muted, self.talk) = (on, TalkDetector::default());
     }
 
     /// Whether the call is one of a conference.
@@ -93,11 +106,9 @@ impl Session {
         taken
     }
 
-    /// Records from now on, or not any more.
-    pub fn record(&mut self, recorder: Option<Recorder>) {
-        if let Some(before) = std::mem::replace(&mut self.recorder, recorder) {
-            before.finish();
-        }
+    /// Records from now on, or not any more. Returns who completes the file there was.
+    pub fn record(&mut self, recorder: Option<Recorder>) -> Option<Writer> {
+        std::mem::replace(&mut self.recorder, recorder).map(Recorder::finish)
     }
 
     pub const fn connected(&mut self) {
@@ -163,6 +174,9 @@ impl Session {
         // Muted, silence keeps the stream and its path through NATs alive.
         if self.muted {
             self.said.fill(0.0);
+            if self.connected && stream.plan.direction == Direction::SendRecv && self.talk.hear(microphone) {
+                report(Report::TalksMuted);
+            }
         }
         if let Some(others) = others {
             self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
@@ -232,7 +246,6 @@ impl Session {
 
     /// Says goodbye to the peer (RFC 3550 §6.6). Returns the last figures.
     pub fn close(mut self, now: Instant) -> Option<CallStats> {
-        self.record(None);
         let stream = self.stream.as_mut()?;
         let sent = stream.sent(now);
         let datagram = stream.rtcp.bye(now, sent, stream.receiver.reception());

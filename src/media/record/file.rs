@@ -35,7 +35,12 @@ impl Recording {
             return Err("choose a name that ends in .opus or .wav".into());
         }
         // What was recorded before stays.
-        let file = File::options().write(true).create_new(true).open(path).map_err(|e| match e.kind() {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        // What people say to each other is nobody else's to read.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => "it exists already; choose another name".to_owned(),
             _ => format!("{e}; choose a file that can be written"),
         })?;

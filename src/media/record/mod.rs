@@ -1,5 +1,6 @@
 //! A call's recording: what we say on the left, what the other side says on the right, complete to within half a second
-//! whenever the machine stops. The file is written on a thread of its own, since disks wait and audio does not.
+//! whenever the machine stops, and the user's alone. The file is written on a thread of its own, since disks wait and audio does
+//! not; that thread outlives the call until the file is complete.
 
 mod file;
 mod ogg;
@@ -12,8 +13,8 @@ use file::Recording;
 use std::{
     fmt,
     path::Path,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread::JoinHandle,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    time::Duration,
 };
 
 /// Pieces that may wait for the disk: some ten seconds.
@@ -27,8 +28,13 @@ pub struct Recorder {
     theirs: Vec<f32>,
     /// `None` once the disk has failed.
     queue: Option<SyncSender<Vec<f32>>>,
+    writer: Writer,
+}
+
+/// The thread that writes, which ends soon after its queue.
+pub struct Writer {
+    /// Says why it failed, if it did; disconnected once it has ended.
     failure: Receiver<String>,
-    writer: JoinHandle<()>,
     name: String,
 }
 
@@ -42,7 +48,7 @@ impl Recorder {
         let recording = Recording::create(path).map_err(unusable)?;
         let (queue, pieces) = sync_channel(QUEUE);
         let (failed, failure) = sync_channel(1);
-        let writer = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("recording".into())
             .spawn(move || {
                 if let Err(why) = write(recording, &pieces) {
@@ -50,8 +56,8 @@ impl Recorder {
                 }
             })
             .map_err(MediaError::Thread)?;
-        let name = path.display().to_string();
-        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), failure, writer, name })
+        let writer = Writer { failure, name: path.display().to_string() };
+        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), writer })
     }
 
     /// What we sent.
@@ -68,18 +74,17 @@ impl Recorder {
 
     /// The recording has failed, in a sentence; once.
     pub fn poll_notice(&mut self) -> Option<Notice> {
-        let why = self.failure.try_recv().ok()?;
+        let why = self.writer.failure.try_recv().ok()?;
         self.queue = None;
-        let text = format!("The recording {} stopped ({why}); free some space and start another.", self.name);
-        Some(Notice::warning(text))
+        Some(self.writer.failed(&why))
     }
 
-    /// Completes the file.
-    pub fn finish(mut self) {
+    /// Hands the rest over; the file is complete once the writer has ended. Returns at once.
+    pub fn finish(mut self) -> Writer {
         self.pass_on(true);
         // The writer ends with its queue.
         self.queue = None;
-        let _ = self.writer.join();
+        self.writer
     }
 
     /// Hands over what both directions have; with `all`, what one of them has.
@@ -100,6 +105,22 @@ impl Recorder {
     }
 }
 
+impl Writer {
+    /// Waits so long for the file to be complete. `None`: it is not yet; else what there is to say of it.
+    pub fn wait(&self, patience: Duration) -> Option<Option<Notice>> {
+        match self.failure.recv_timeout(patience) {
+            Ok(why) => Some(Some(self.failed(&why))),
+            Err(RecvTimeoutError::Disconnected) => Some(None),
+            Err(RecvTimeoutError::Timeout) => None,
+        }
+    }
+
+    fn failed(&self, why: &str) -> Notice {
+        let text = format!("The recording {} stopped ({why}); free some space and start another.", self.name);
+        Notice::warning(text)
+    }
+}
+
 fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), String> {
     for piece in pieces {
         recording.write(&piece)?;
@@ -109,7 +130,7 @@ fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), St
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Recorder").field("name", &self.writer.name).finish_non_exhaustive()
     }
 }
 
@@ -133,7 +154,7 @@ mod tests {
             recorder.heard(&tone(1_000.0, n * BLOCK, BLOCK));
         }
         assert!(recorder.poll_notice().is_none());
-        recorder.finish();
+        assert_eq!(recorder.finish().wait(Duration::from_secs(30)), Some(None));
     }
 
     #[test]
@@ -194,5 +215,37 @@ mod tests {
             assert!(refused.contains(said), "{refused}");
         }
         assert_eq!(std::fs::read(dir.path().join("there.wav")).unwrap(), b"mine");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_was_said_is_nobody_else_s_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["call.wav", "call.opus"] {
+            record(&dir.path().join(name));
+            assert_eq!(dir.path().join(name).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_is_full_at_the_end_is_told_and_nobody_waits_for_a_slow_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("call.wav");
+        let (mut queue, mut failure) = (None, None);
+        let mut recorder = Recorder::create(&path).unwrap();
+        // A disk that takes nothing, in the place of the real one.
+        let (pieces, taken) = sync_channel::<Vec<f32>>(QUEUE);
+        let (fails, failed) = sync_channel(1);
+        queue.replace(std::mem::replace(&mut recorder.queue, Some(pieces)));
+        failure.replace(std::mem::replace(&mut recorder.writer.failure, failed));
+        recorder.heard(&tone(440.0, 0, SAMPLE_RATE as usize));
+        let writer = recorder.finish();
+        assert_eq!(writer.wait(Duration::ZERO), None, "it still writes");
+        assert_eq!(taken.iter().flatten().count(), 2 * SAMPLE_RATE as usize, "all was handed over");
+        fails.send("no space left on device".into()).unwrap();
+        let told = writer.wait(Duration::ZERO).flatten().expect("a sentence");
+        assert!(told.text.contains("no space left"), "{}", told.text);
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     app::{
         logging,
         setup::Setup,
-        window::{locale::locale, services},
+        window::{intents, locale::locale, services},
     },
     config::{cli::WindowArgs, settings::SignedInBy},
     ua::api::EMERGENCY_NUMBERS,
@@ -42,6 +42,7 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             microphone: audio.microphone.clone(),
             speaker: audio.speaker.clone(),
             ringer: audio.ringer.clone(),
+            voice: intents::shown(audio.voice),
             ..Audio::default()
         },
         about: About {

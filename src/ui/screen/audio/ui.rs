@@ -5,10 +5,10 @@ use crate::ui::{
         Cx, Page,
         settings::ui::{page, plain},
     },
-    snapshot::Intent,
+    snapshot::{Intent, Voice},
     text::t,
     theme::{Tokens, small},
-    widget::{Button, Look, banner, card, combo, meter},
+    widget::{Button, Look, banner, card, combo, meter, section, switch},
 };
 use egui::Ui;
 
@@ -20,7 +20,22 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         for role in [Role::Microphone, Role::Speaker, Role::Ringer] {
             card(ui, |ui| device(ui, cx, role));
         }
+        card(ui, |ui| voice(ui, cx));
     });
+}
+
+fn voice(ui: &mut Ui, cx: &mut Cx<'_>) {
+    section(ui, t().voice);
+    let now = cx.snapshot.audio.voice;
+    for (on, label, hint, flipped) in [
+        (now.echo, t().cancel_echo, t().cancel_echo_hint, Voice { echo: !now.echo, ..now }),
+        (now.noise, t().suppress_noise, t().suppress_noise_hint, Voice { noise: !now.noise, ..now }),
+        (now.gain, t().level_voice, t().level_voice_hint, Voice { gain: !now.gain, ..now }),
+    ] {
+        if switch(ui, on, label, hint) {
+            cx.ask(Intent::Voice(flipped));
+        }
+    }
 }
 
 fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
@@ -49,6 +64,9 @@ fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
             ui.add_space(4.0);
             if tone(ui, t().test_speaker) {
                 cx.ask(Intent::TestTone { ringer: false });
+            }
+            if let Some(exposure) = &audio.exposure {
+                ui.label(small(exposure).color(Tokens::of(ui).text_weak));
             }
         }
         Role::Ringer => {

@@ -1,0 +1,53 @@
+use super::*;
+use crate::ua::api::{CallDirection, Origin};
+use std::net::Ipv4Addr;
+
+fn info(call: CallId, state: CallState) -> CallInfo {
+    CallInfo {
+        call,
+        direction: CallDirection::Out,
+        state,
+        peer: format!("sip:{call}@acme"),
+        peer_name: None,
+        called: None,
+        origin: Origin::default(),
+        codec: None,
+        srtp: Default::default(),
+    }
+}
+
+/// Two answered calls, the second on hold.
+fn two_calls() -> Media {
+    let (events, _) = mpsc::channel(1);
+    let mut media = Media::new((AudioChoice::Null, VoiceProcessing::OFF), None, Ipv4Addr::LOCALHOST.into(), events);
+    media.follow(&info(1, CallState::Connected));
+    media.follow(&info(2, CallState::Connected));
+    media.follow(&info(2, CallState::Held));
+    media
+}
+
+#[test]
+fn a_conference_stands_fails_or_waits_and_is_always_answered() {
+    let mut media = two_calls();
+    assert_eq!(media.confer(&[1, 2]), Ok(vec![2]));
+    assert_eq!(media.poll_conference(), None, "it waits for the call on hold");
+    media.follow(&info(2, CallState::Connected));
+    assert_eq!(media.poll_conference(), Some(Ok(())));
+    assert_eq!(media.poll_conference(), None, "told once");
+
+    let mut media = two_calls();
+    media.confer(&[1, 2]).expect("both are answered");
+    assert!(!media.stays_held(3), "another call's refusal");
+    assert!(media.stays_held(2), "the other side does not want to be resumed");
+    media.follow(&info(2, CallState::Connected));
+    assert_eq!(media.poll_conference(), None, "answered already");
+
+    let mut media = two_calls();
+    media.confer(&[1, 2]).expect("both are answered");
+    media.follow(&info(
+        1,
+        CallState::Ended { ended_by: crate::ua::api::EndedBy::Remote, code: None, reason: String::new() },
+    ));
+    let why = media.poll_conference().and_then(Result::err).expect("a sentence");
+    assert!(why.contains("Call 1 ended"), "{why}");
+}

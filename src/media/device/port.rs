@@ -1,0 +1,174 @@
+//! One direction of a sound card: a stream that is opened, watched, given up and opened again, on the device that was chosen where
+//! that is there and on the default one where it is not.
+
+use super::{
+    StepClock,
+    life::Life,
+    names::DEFAULT,
+    stream::{Link, Opened},
+};
+use crate::media::{
+    SAMPLE_RATE,
+    dsp::resample::Resampler,
+    engine::{Notice, Severity},
+};
+use std::{
+    sync::{atomic::Ordering::Relaxed, mpsc::TryRecvError},
+    time::{Duration, Instant},
+};
+
+/// A sound server that takes longer to open a stream does not answer.
+const OPENING: Duration = Duration::from_secs(5);
+/// Between attempts to open a device; after a first failure, which passes as often as not, soon and without a word.
+const RETRY: Duration = Duration::from_millis(500);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// A stream with what is needed to keep it alive.
+#[derive(Debug)]
+pub struct Port<End> {
+    what: &'static str,
+    name: Option<String>,
+    open: fn(Option<String>) -> Link<End>,
+    pub state: State<End>,
+    /// Since it last ran.
+    failures: u32,
+    /// Takes the stream's place.
+    pub clock: StepClock,
+}
+
+/// Where a stream stands.
+#[derive(Debug)]
+pub enum State<End> {
+    Opening { link: Link<End>, since: Instant },
+    Open { link: Link<End>, opened: Opened, resampler: Resampler, life: Life },
+    Failed { retry: Instant },
+}
+
+/// Says the same thing once.
+#[derive(Debug, Default)]
+pub struct Notices {
+    trouble: Option<String>,
+    pending: Option<Notice>,
+}
+
+impl<End> Port<End> {
+    pub fn new(now: Instant, what: &'static str, name: Option<String>, open: fn(Option<String>) -> Link<End>) -> Self {
+        let state = State::Opening { link: open(name.clone()), since: now };
+        Self { what, name, open, state, failures: 0, clock: StepClock::new(now) }
+    }
+
+    pub fn in_use(&self) -> Option<String> {
+        match &self.state {
+            State::Open { opened, .. } => Some(opened.name.clone()),
+            State::Opening { .. } | State::Failed { .. } => None,
+        }
+    }
+
+    /// Moves on: opening to open, dead to failed, failed to opening.
+    pub fn maintain(&mut self, now: Instant, notices: &mut Notices) {
+        let failed = State::Failed { retry: now + RETRY };
+        self.state = match std::mem::replace(&mut self.state, failed) {
+            State::Opening { link, since } => match link.opened.try_recv() {
+                Ok(Ok(opened)) => {
+                    notices.opened(self.what, self.name.as_deref(), &opened);
+                    let resampler = self.resampler(opened.rate);
+                    State::Open { link, opened, resampler, life: Life::new(now) }
+                }
+                Ok(Err(why)) => self.fail(now, &why, notices),
+                Err(TryRecvError::Empty) if now.saturating_duration_since(since) < OPENING => {
+                    State::Opening { link, since }
+                }
+                Err(_) => self.fail(now, "it does not answer", notices),
+            },
+            State::Open { link, opened, resampler, mut life } => {
+                life.observe(now, link.flow.callbacks.load(Relaxed), link.flow.errors.load(Relaxed));
+                if link.flow.failed.load(Relaxed) || life.is_dead(now) {
+                    self.fail(now, "it stopped working", notices)
+                } else {
+                    if life.runs() {
+                        self.failures = 0;
+                        notices.works(self.what);
+                    }
+                    State::Open { link, opened, resampler, life }
+                }
+            }
+            State::Failed { retry } if now >= retry => {
+                State::Opening { link: (self.open)(self.name.clone()), since: now }
+            }
+            state @ State::Failed { .. } => state,
+        };
+    }
+
+    /// These devices are there. One that was missed is gone back to; that the sound server has moved the stream off one that is
+    /// gone is noticed.
+    pub fn devices_seen(&mut self, now: Instant, names: &[String], notices: &mut Notices) {
+        let State::Open { opened, .. } = &mut self.state else { return };
+        let Some(wanted) = &self.name else { return };
+        match (opened.fallback, names.contains(wanted)) {
+            (true, true) => {
+                notices.say(Severity::Info, format!("The {} “{wanted}” is back.", self.what));
+                self.state = State::Opening { link: (self.open)(self.name.clone()), since: now };
+            }
+            // Without any device there is no sound server, and the stream ends by itself.
+            (false, false) if !names.is_empty() => {
+                (opened.fallback, opened.name) = (true, DEFAULT.to_owned());
+                notices.opened(self.what, self.name.as_deref(), opened);
+            }
+            _ => {}
+        }
+    }
+
+    /// Another device is used than the one wanted.
+    pub fn misses_device(&self) -> bool {
+        matches!(&self.state, State::Open { opened, .. } if opened.fallback)
+    }
+
+    fn fail(&mut self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            return State::Failed { retry: now + FIRST_RETRY };
+        }
+        notices.trouble(self.what, why);
+        State::Failed { retry: now + RETRY }
+    }
+
+    fn resampler(&self, rate: u32) -> Resampler {
+        if self.what == "microphone" { Resampler::new(rate, SAMPLE_RATE) } else { Resampler::new(SAMPLE_RATE, rate) }
+    }
+}
+
+impl Notices {
+    pub fn take(&mut self) -> Option<Notice> {
+        self.pending.take()
+    }
+
+    fn say(&mut self, severity: Severity, text: String) {
+        self.pending = Some(Notice { severity, text });
+    }
+
+    fn trouble(&mut self, what: &str, why: &str) {
+        if self.trouble.is_none() {
+            self.trouble = Some(what.to_owned());
+            let why = why.trim_end_matches('.');
+            self.pending = Some(Notice::warning(format!(
+                "The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again."
+            )));
+        }
+    }
+
+    fn works(&mut self, what: &str) {
+        if self.trouble.as_deref() == Some(what) {
+            self.trouble = None;
+            self.pending = Some(Notice { severity: Severity::Info, text: format!("The {what} works again.") });
+        }
+    }
+
+    fn opened(&mut self, what: &str, wanted: Option<&str>, opened: &Opened) {
+        if let (Some(wanted), true) = (wanted, opened.fallback) {
+            let text = format!("The {what} “{wanted}” is not there; using {} instead.", opened.name);
+            self.pending = Some(Notice::warning(text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use super::*;
+use crate::media::{
+    BLOCK,
+    device::stream::simulated,
+    dsp::{peak, tone_share},
+};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::cell::RefCell;
+
+/// The devices of the test, which the streams of its thread open.
+#[derive(Default)]
+struct World {
+    names: Vec<&'static str>,
+    rate: u32,
+    /// Opened so far, by the name they got.
+    opened: Vec<String>,
+    /// The far ends of the rings, which is where the device is.
+    microphones: Vec<Producer<f32>>,
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = RefCell::default();
+}
+
+fn microphone(name: Option<String>) -> Link<Consumer<f32>> {
+    WORLD.with_borrow_mut(|world| {
+        let there = name.as_deref().filter(|name| world.names.contains(name));
+        let opened = match there {
+            _ if world.names.is_empty() => Err("there is no sound device".to_owned()),
+            Some(name) => Ok(Opened { name: name.to_owned(), fallback: false, rate: world.rate }),
+            None => Ok(Opened { name: DEFAULT.to_owned(), fallback: name.is_some(), rate: world.rate }),
+        };
+        world.opened.extend(opened.iter().map(|opened| opened.name.clone()));
+        let (device, ring) = RingBuffer::new(48_000);
+        world.microphones.push(device);
+        simulated(ring, opened)
+    })
+}
+
+struct Bench {
+    port: Port<Consumer<f32>>,
+    notices: Notices,
+    now: Instant,
+    said: Vec<String>,
+}
+
+impl Bench {
+    fn new(names: &[&'static str], wanted: Option<&str>) -> Self {
+        WORLD.set(World { names: names.to_vec(), rate: 48_000, ..World::default() });
+        let now = Instant::now();
+        let port = Port::new(now, "microphone", wanted.map(str::to_owned), microphone);
+        Self { port, notices: Notices::default(), now, said: Vec::new() }
+    }
+
+    /// Lets time pass in steps of 10 ms, in which the device calls back.
+    fn run(&mut self, ms: u64) {
+        for _ in 0..ms / 10 {
+            self.now += Duration::from_millis(10);
+            if let State::Open { link, .. } = &self.port.state {
+                link.flow.callbacks.fetch_add(1, Relaxed);
+            }
+            self.port.maintain(self.now, &mut self.notices);
+            self.said.extend(self.notices.take().map(|notice| notice.text));
+        }
+    }
+
+    /// The devices change, and the card is told.
+    fn plugged(&mut self, names: &[&'static str]) {
+        WORLD.with_borrow_mut(|world| world.names = names.to_vec());
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.port.devices_seen(self.now, &names, &mut self.notices);
+    }
+
+    fn said(&mut self) -> String {
+        std::mem::take(&mut self.said).join(" ")
+    }
+}
+
+#[test]
+fn a_headset_that_is_unplugged_is_replaced_and_gone_back_to() {
+    let mut bench = Bench::new(&["Headset", "Desk"], Some("Headset"));
+    bench.run(500);
+    assert_eq!((bench.port.in_use().as_deref(), bench.said().as_str()), (Some("Headset"), ""));
+    // Without a sound server the stream ends with the device.
+    WORLD.with_borrow_mut(|world| world.names = vec!["Desk"]);
+    if let State::Open { link, .. } = &bench.port.state {
+        link.flow.failed.store(true, Relaxed);
+    }
+    bench.run(1_000);
+    assert_eq!(bench.port.in_use().as_deref(), Some(DEFAULT), "within a second");
+    assert!(bench.port.misses_device() && bench.said().contains("“Headset” is not there"));
+    bench.plugged(&["Desk"]);
+    bench.run(100);
+    assert_eq!(bench.port.in_use().as_deref(), Some(DEFAULT), "it is still away");
+    bench.plugged(&["Desk", "Headset"]);
+    bench.run(100);
+    assert_eq!(bench.port.in_use().as_deref(), Some("Headset"));
+    assert!(!bench.port.misses_device() && bench.said().contains("“Headset” is back"));
+}
+
+#[test]
+fn a_stream_that_the_sound_server_moved_is_known_to_be_elsewhere() {
+    let mut bench = Bench::new(&["Headset", "Desk"], Some("Headset"));
+    bench.run(500);
+    bench.plugged(&["Desk"]);
+    bench.run(10);
+    assert_eq!(bench.port.in_use().as_deref(), Some(DEFAULT));
+    assert!(bench.said().contains("“Headset” is not there; using System default"));
+    bench.plugged(&["Headset", "Desk"]);
+    bench.run(100);
+    assert_eq!(bench.port.in_use().as_deref(), Some("Headset"));
+    let opened = WORLD.with_borrow(|world| world.opened.clone());
+    assert_eq!(opened, ["Headset", "Headset"]);
+}
+
+#[test]
+fn the_default_is_wanted_by_nobody_and_never_missed() {
+    let mut bench = Bench::new(&["Desk"], None);
+    bench.run(500);
+    bench.plugged(&["Headset"]);
+    bench.plugged(&[]);
+    assert!(!bench.port.misses_device());
+    assert_eq!(WORLD.with_borrow(|world| world.opened.len()), 1, "the sound server moves it itself");
+    assert_eq!(bench.said(), "");
+}
+
+#[test]
+fn a_dead_server_is_tried_until_it_is_back_and_told_once() {
+    let mut bench = Bench::new(&["Desk"], None);
+    bench.run(500);
+    WORLD.with_borrow_mut(|world| world.names.clear());
+    if let State::Open { link, .. } = &bench.port.state {
+        link.flow.failed.store(true, Relaxed);
+    }
+    bench.run(20_000);
+    assert_eq!(bench.said.len(), 1, "{:?}", bench.said);
+    assert!(bench.said().contains("there is no sound device"));
+    WORLD.with_borrow_mut(|world| world.names.push("Desk"));
+    bench.run(1_000);
+    assert!(bench.port.in_use().is_some() && bench.said().contains("works again"), "within a second of its return");
+}
+
+#[test]
+fn every_rate_of_a_card_is_heard_at_ours() {
+    for rate in [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000u32] {
+        let mut bench = Bench::new(&["Desk"], None);
+        WORLD.with_borrow_mut(|world| world.rate = rate);
+        bench.port = Port::new(bench.now, "microphone", None, microphone);
+        bench.run(20);
+        let mut device = WORLD.with_borrow_mut(|world| world.microphones.pop().expect("it is open"));
+        let State::Open { link, resampler, .. } = &mut bench.port.state else { panic!("{rate}: it is not open") };
+        let mut heard = Vec::new();
+        for n in 0..rate {
+            let tone = 0.5 * (f64::from(n) * 440.0 * std::f64::consts::TAU / f64::from(rate)).sin();
+            device.push(tone as f32).expect("there is room");
+            if n % (rate / 100) == rate / 100 - 1 {
+                let period: Vec<f32> = std::iter::from_fn(|| link.ring.pop().ok()).collect();
+                resampler.process(&period, &mut heard);
+            }
+        }
+        assert!(heard.len().abs_diff(SAMPLE_RATE as usize) < BLOCK, "{rate}: {}", heard.len());
+        let steady = &heard[4_800..];
+        assert!(tone_share(steady, 440.0, SAMPLE_RATE) > 0.99 && (0.48..0.52).contains(&peak(steady)), "{rate}");
+    }
+}
