@@ -52,6 +52,7 @@ const PURE: &[&str] = &[
     "media/srtp",
     "media/dsp",
     "media/voice",
+    "media/evidence",
     "tms/session",
     "tms/sessions",
     "tms/xml",

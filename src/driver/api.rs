@@ -5,6 +5,7 @@ pub use crate::tms::login::{Login, LoginState, Proof, SipPasswords, TmsLogin, Xm
 use crate::{
     media::{
         engine::{AudioChoice, DeviceList, DtmfVia, Notice},
+        evidence::{Span, Verdict},
         stats::CallStats,
         voice::{Exposure, VoiceProcessing},
     },
@@ -213,6 +214,13 @@ pub enum Event {
         call: CallId,
         stats: CallStats,
         asked: bool,
+        last: bool,
+    },
+    /// What is wrong with a call's sound, as soon as that changes; and once it has ended (`last`), with how it went.
+    Quality {
+        call: CallId,
+        verdict: Verdict,
+        timeline: Vec<Span>,
         last: bool,
     },
     /// Somebody talks while muted in this call.

@@ -6,6 +6,7 @@ use crate::{
         engine::{
             AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Notice, SILENCE, Severity, Tone,
         },
+        evidence::{Fault, Span, Timeline, Verdict, verdict},
         plan::MediaPlan,
         record::Recorder,
         stats::CallStats,
@@ -29,6 +30,8 @@ pub(super) struct Media {
     bound: IpAddr,
     events: mpsc::Sender<EngineEvent>,
     calls: BTreeMap<CallId, Live>,
+    /// How each call with audio sounds, and whose fault that was last.
+    timelines: BTreeMap<CallId, (Timeline, Fault)>,
     /// What was agreed last for each call with audio.
     plans: BTreeMap<CallId, MediaPlan>,
     /// Calls in which the agent is not to be heard, the engine knowing of them or not.
@@ -62,6 +65,7 @@ impl Media {
             bound,
             events,
             calls: BTreeMap::new(),
+            timelines: BTreeMap::new(),
             plans: BTreeMap::new(),
             muted: BTreeSet::new(),
             tone: None,
@@ -227,6 +231,18 @@ impl Media {
         };
         self.tell(EngineCommand::Dtmf { session: call, digits, via });
         Ok(())
+    }
+
+    /// Takes in a call's figures; the last ones with `last`. Returns what is to be said of its quality, and how it went.
+    pub(super) fn judge(&mut self, call: CallId, stats: &CallStats, last: bool) -> Option<(Verdict, Vec<Span>)> {
+        let (timeline, fault) = self.timelines.entry(call).or_insert((Timeline::default(), Fault::Nobody));
+        timeline.push(stats);
+        if last {
+            let (timeline, _) = self.timelines.remove(&call)?;
+            return Some((verdict(&timeline.evidence(true)), timeline.spans().to_vec()));
+        }
+        let now = verdict(&timeline.evidence(false));
+        (std::mem::replace(fault, now.fault) != now.fault).then(|| (now, timeline.spans().to_vec()))
     }
 
     /// # Errors

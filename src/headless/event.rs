@@ -3,7 +3,7 @@
 use super::command::Rejected;
 use crate::{
     driver::api::{Event, LoginState, Tagged},
-    media::{engine::Severity, plan::Srtp, stats::CallStats, voice},
+    media::{engine::Severity, evidence::Span, plan::Srtp, stats::CallStats, voice},
     tms::wire,
     ua::api::{
         self as ua, CallDirection, CallInfo, CallState, ColleagueState, EndedBy, ProvedBy, Reachable,
@@ -40,6 +40,7 @@ enum What<'a> {
     Colleague { uri: &'a str, state: &'a str },
     Message(Message<'a>),
     Stats(Stats),
+    Quality(Quality<'a>),
     TalksMuted { call: u32 },
     Exposure(Exposure),
     Ok(Ok<'a>),
@@ -178,6 +179,33 @@ struct Stats {
     mos: Option<f64>,
 }
 
+/// How a call sounded.
+#[derive(Serialize)]
+struct Quality<'a> {
+    call: u32,
+    fault: &'static str,
+    verdict: &'a str,
+    last: bool,
+    timeline: Vec<Piece>,
+}
+
+/// Of a call's timeline.
+#[derive(Serialize)]
+struct Piece {
+    seconds: u32,
+    packets: u64,
+    lost: u64,
+    concealed_ms: u64,
+    jitter_ms: f64,
+    buffer_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mos: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_loss: Option<f64>,
+}
+
 /// What the ear got of the last day; an estimate.
 #[derive(Serialize)]
 struct Exposure {
@@ -276,6 +304,13 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         }
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
+        Event::Quality { call, verdict, timeline, last } => What::Quality(Quality {
+            call: *call,
+            fault: verdict.fault.name(),
+            verdict: &verdict.words,
+            last: *last,
+            timeline: timeline.iter().map(piece).collect(),
+        }),
         Event::TalksMuted { call } => What::TalksMuted { call: *call },
         Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
@@ -442,6 +477,20 @@ fn figures(call: u32, stats: &CallStats) -> Stats {
         tx: Tx { packets: tx.packets, bytes: tx.bytes },
         rtt_ms: stats.rtt_ms.map(tenths),
         mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
+    }
+}
+
+fn piece(span: &Span) -> Piece {
+    Piece {
+        seconds: span.seconds,
+        packets: span.packets,
+        lost: span.lost,
+        concealed_ms: span.concealed_ms,
+        jitter_ms: tenths(span.jitter_ms),
+        buffer_ms: tenths(span.buffer_ms),
+        rtt_ms: span.rtt_ms.map(tenths),
+        mos: span.mos.map(|mos| (mos * 100.0).round() / 100.0),
+        remote_loss: span.remote_loss.map(|share| (share * 1000.0).round() / 1000.0),
     }
 }
 

@@ -2,7 +2,7 @@
 //! it as a [`plan::MediaPlan`].
 //!
 //! Pure (clock, randomness and bytes are arguments): [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
-//! [`emodel`], [`impair`], [`srtp`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
+//! [`emodel`], [`evidence`], [`impair`], [`srtp`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
 //! [`record`] and [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
 //! of [`BLOCK`] samples.
 
@@ -12,6 +12,7 @@ pub mod dsp;
 pub mod dtmf;
 pub mod emodel;
 pub mod engine;
+pub mod evidence;
 pub mod impair;
 pub mod jitter;
 pub mod plan;

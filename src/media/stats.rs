@@ -12,6 +12,19 @@ pub struct CallStats {
     pub mos: Option<f64>,
     /// What the peer reports it loses of our packets, 0.0–1.0, from its last RTCP report.
     pub remote_loss: Option<f64>,
+    pub here: HereStats,
+}
+
+/// What this end did to the sound, in milliseconds since the call's audio began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HereStats {
+    /// This computer was late for the sound.
+    pub stalled_ms: u64,
+    /// There was no microphone or no speaker.
+    pub absent_ms: u64,
+    /// The other side was to be heard, and the microphone heard something.
+    pub heard_ms: u64,
+    pub said_ms: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

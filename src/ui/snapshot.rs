@@ -189,6 +189,8 @@ pub struct Quality {
     pub loss_percent: f64,
     pub jitter_ms: f64,
     pub delay_ms: Option<f64>,
+    /// Whose fault it is and what helps, while something is wrong.
+    pub verdict: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -186,13 +186,14 @@ pub fn ringing() -> Call {
 }
 
 pub fn talking() -> Call {
-    let quality = Quality { mos: 4.36, loss_percent: 0.2, jitter_ms: 3.4, delay_ms: Some(48.0) };
+    let quality = Quality { mos: 4.36, loss_percent: 0.2, jitter_ms: 3.4, delay_ms: Some(48.0), verdict: None };
     let called = Some("Sales".into());
     Call { called, codec: Some("opus/48000".into()), quality: Some(quality), ..call(1, CallState::Connected, 207) }
 }
 
 pub fn poor() -> Call {
-    let quality = Quality { mos: 2.4, loss_percent: 9.5, jitter_ms: 61.0, delay_ms: Some(310.0) };
+    let verdict = Some("Sound got lost both ways, most likely on your own network: use a cable.".to_owned());
+    let quality = Quality { mos: 2.4, loss_percent: 9.5, jitter_ms: 61.0, delay_ms: Some(310.0), verdict };
     Call { quality: Some(quality), ..talking() }
 }
 

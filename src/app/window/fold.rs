@@ -8,12 +8,15 @@ use crate::{
     driver::api::{Event, LoginState},
     media::{
         engine::{self as media, DeviceList, Severity},
+        evidence::Fault,
         voice,
     },
     tms::wire,
     ua::api::RegistrationState,
     ui::{
-        snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status, Voicemail},
+        snapshot::{
+            Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword, Snapshot, Status, Voicemail,
+        },
         text::{fill, t},
     },
 };
@@ -99,7 +102,10 @@ impl Fold {
             }
             Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
             Event::Stats { call, stats, .. } => {
-                self.with_call(call, |shown| shown.quality = quality(&stats));
+                self.with_call(call, |shown| {
+                    let verdict = shown.quality.take().and_then(|before| before.verdict);
+                    shown.quality = quality(&stats).map(|quality| Quality { verdict, ..quality });
+                });
                 outcome.can_wait = true;
             }
             Event::Levels { microphone, speaker } if self.meters => {
@@ -107,6 +113,14 @@ impl Fold {
                 self.snapshot.audio.speaker_level = speaker;
             }
             Event::Devices(devices) => self.devices(devices),
+            Event::Quality { call, verdict, .. } => {
+                let words = (verdict.fault != Fault::Nobody).then_some(verdict.words);
+                self.with_call(call, |shown| {
+                    if let Some(quality) = &mut shown.quality {
+                        quality.verdict = words;
+                    }
+                });
+            }
             Event::TalksMuted { .. } => {
                 outcome.notices.push(Notice { kind: NoticeKind::Warning, text: t().talks_muted.to_owned() });
             }

@@ -10,7 +10,7 @@ use super::{
     fold::{Fold, Moment},
     handover::Reception,
     history::History,
-    intents::commands,
+    intents::{self, commands},
     keeper::{Answer, Keyring},
     locale::{until_midnight, zone},
     ring::RingingWindow,

@@ -198,6 +198,10 @@ impl Shell {
         match event {
             EngineEvent::Dtmf { session, digit } => self.tell(Event::Dtmf { call: session, digit }),
             EngineEvent::Stats { session, stats, last } => {
+                let judged = self.media.judge(session, &stats, last);
+                if let Some((verdict, timeline)) = judged {
+                    self.tell(Event::Quality { call: session, verdict, timeline, last });
+                }
                 self.tell(Event::Stats { call: session, stats, asked: false, last });
             }
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),

@@ -2,8 +2,10 @@ use super::*;
 use crate::{
     media::{
         engine::Notice,
+        evidence::{Fault, Span, Verdict},
         plan::{Codec, Srtp},
-        stats::{RxStats, TxStats},
+        stats::{HereStats, RxStats, TxStats},
+        voice::Exposure,
     },
     ua::api::Origin,
 };
@@ -132,6 +134,7 @@ fn figures_are_given_when_asked_for() {
         rtt_ms: None,
         mos: Some(4.2049),
         remote_loss: Some(0.1),
+        here: HereStats::default(),
     };
     let stats = |asked| Event::Stats { call: 1, stats: stats.clone(), asked, last: false };
     assert_eq!(
@@ -140,6 +143,23 @@ fn figures_are_given_when_asked_for() {
             "rx": {"packets": 10, "lost": 1, "late": 2, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0}})
     );
     assert_eq!(line(&Tagged { id: None, what: stats(false) }), None);
+}
+
+#[test]
+fn how_a_call_sounded_and_what_the_ear_got() {
+    let verdict = Verdict { fault: Fault::LocalNetwork, words: "Use a cable.".into() };
+    let second = Span { seconds: 1, packets: 48, lost: 2, jitter_ms: 7.06, mos: Some(4.123), ..Span::default() };
+    assert_eq!(
+        said(Event::Quality { call: 1, verdict, timeline: vec![second], last: true }),
+        json!({"event": "quality", "call": 1, "fault": "local_network", "verdict": "Use a cable.", "last": true,
+            "timeline": [{"seconds": 1, "packets": 48, "lost": 2, "concealed_ms": 0, "jitter_ms": 7.1, "buffer_ms": 0.0, "mos": 4.12}]})
+    );
+    assert_eq!(said(Event::TalksMuted { call: 2 }), json!({"event": "talks_muted", "call": 2}));
+    let exposure = Exposure { level_db: 77.04, peak_db: 95.0, heard: std::time::Duration::from_secs(90) };
+    let wanted = json!({"event": "exposure", "level_dba": 77.0, "peak_dbc": 95.0, "share": 0.101, "heard_s": 90,
+        "assumes": "assuming that usual speech reaches your ear with 75 dB(A)"});
+    assert_eq!(said(Event::Exposure { exposure, asked: true }), wanted);
+    assert_eq!(line(&Tagged { id: None, what: Event::Exposure { exposure, asked: false } }), None);
 }
 
 #[test]

@@ -48,6 +48,11 @@ pub trait Card: Send {
         false
     }
 
+    /// Whether the microphone or the speaker is missing now.
+    fn is_incomplete(&self) -> bool {
+        false
+    }
+
     /// A call is connected.
     fn connected(&mut self, _now: Instant) {}
 

@@ -154,6 +154,10 @@ impl Card for SoundCard {
         self.microphone.as_ref().is_some_and(Port::misses_device) || self.speaker.misses_device()
     }
 
+    fn is_incomplete(&self) -> bool {
+        self.no_speaker || self.microphone.is_some() && self.substituted
+    }
+
     fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.take()
     }

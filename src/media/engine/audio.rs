@@ -191,6 +191,11 @@ impl Audio {
         }
     }
 
+    /// Whether the microphone or the speaker is missing.
+    pub fn is_incomplete(&self) -> bool {
+        self.card.as_ref().is_some_and(|card| card.is_incomplete())
+    }
+
     /// Devices have come or gone.
     pub fn devices_changed(&mut self, now: Instant) {
         self.look.get_or_insert(now + SETTLED);

@@ -21,6 +21,8 @@ pub const WAKE: Token = Token(usize::MAX);
 const QUEUE: usize = 1_024;
 /// At the end, recordings get so long to be complete.
 const COMPLETION: Duration = Duration::from_millis(400);
+/// Later than this the thread's step is heard, or would be but for the reserve.
+const LATE: Duration = Duration::from_millis(40);
 
 /// What the handle sends.
 pub enum Order {
@@ -62,6 +64,8 @@ pub struct Runner {
     /// Recordings that are over and not complete on disk yet.
     writers: Vec<Writer>,
     microphone: Vec<f32>,
+    /// When sound was moved last.
+    stepped: Instant,
     /// Sockets hold more than was read in one go.
     unread: bool,
 }
@@ -84,6 +88,7 @@ impl Runner {
             impairment: None,
             writers: Vec::new(),
             microphone: Vec::new(),
+            stepped: clock(),
             unread: false,
         };
         Ok((runner, orders))
@@ -287,6 +292,18 @@ impl Runner {
         self.unread = unread;
     }
 
+    /// What this end does to the calls: a step that comes late, a device that is missing.
+    fn note_trouble(&mut self, now: Instant, due: Instant) {
+        let since = now.saturating_duration_since(std::mem::replace(&mut self.stepped, now));
+        let late = now.saturating_duration_since(due);
+        let stalled = if late > LATE { late } else { Duration::ZERO };
+        // The first step after a rest is not a second long.
+        let absent = if self.audio.is_incomplete() { since.min(LATE) } else { Duration::ZERO };
+        if !(stalled + absent).is_zero() {
+            self.sessions.values_mut().for_each(|session| session.suffered(stalled, absent));
+        }
+    }
+
     /// Moves sound, if it is time.
     fn step(&mut self, now: Instant) {
         let emit = &self.emit;
@@ -294,9 +311,9 @@ impl Runner {
             session.release(now, &mut |report| emit(event(id, report)));
         }
         let demand = self.demand();
-        if self.audio.poll_timeout(now, demand).is_none_or(|due| due > now) {
-            return;
-        }
+        let Some(due) = self.audio.poll_timeout(now, demand).filter(|due| *due <= now) else { return };
+        self.note_trouble(now, due);
+        let emit = &self.emit;
         self.microphone.clear();
         let blocks = self.audio.poll(now, demand, &mut self.microphone);
         if !self.microphone.is_empty() {

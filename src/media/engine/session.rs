@@ -4,7 +4,8 @@ mod stream;
 
 use super::{DtmfVia, Impairment, Notice, PortPair};
 use crate::media::{
-    SAMPLE_RATE,
+    BLOCK, SAMPLE_RATE,
+    dsp::power,
     impair::Impair,
     plan::{Direction, MediaPlan},
     record::{Recorder, Writer},
@@ -27,6 +28,9 @@ const STATS_EVERY: Duration = Duration::from_secs(1);
 pub const SILENCE: Duration = Duration::from_secs(10);
 /// How often a peer that stays silent is worth asking after.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Mean square below which there is silence: 60 dB below full scale.
+const SILENT: f32 = 1e-6;
 
 /// What was heard and not yet passed on to a conference; more would be delay.
 const MOST_PASSED_ON: usize = SAMPLE_RATE as usize / 10;
@@ -171,6 +175,7 @@ impl Session {
         let Some(stream) = &mut self.stream else { return };
         self.said.clear();
         self.said.extend_from_slice(microphone);
+        stream.here.said_ms += sound_ms(microphone);
         // Muted, silence keeps the stream and its path through NATs alive.
         if self.muted {
             self.said.fill(0.0);
@@ -204,6 +209,7 @@ impl Session {
         let Some(stream) = &mut self.stream else { return };
         if stream.plan.direction.receives() {
             stream.receiver.play(at, block);
+            stream.here.heard_ms += sound_ms(block);
             if let Some(recorder) = &mut self.recorder {
                 recorder.heard(block);
             }
@@ -212,6 +218,14 @@ impl Session {
                 heard.drain(..heard.len().saturating_sub(MOST_PASSED_ON));
             }
             mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
+        }
+    }
+
+    /// This computer was late for the sound, or had no device for it, for so long.
+    pub fn suffered(&mut self, stalled: Duration, absent: Duration) {
+        if let Some(stream) = &mut self.stream {
+            stream.here.stalled_ms += stalled.as_millis() as u64;
+            stream.here.absent_ms += absent.as_millis() as u64;
         }
     }
 
@@ -252,6 +266,11 @@ impl Session {
         stream.send_control(&self.ports, &datagram);
         self.stats(true)
     }
+}
+
+/// Milliseconds of these samples in which there is something to hear.
+fn sound_ms(samples: &[f32]) -> u64 {
+    10 * samples.chunks_exact(BLOCK).filter(|block| power(block) > SILENT).count() as u64
 }
 
 fn unit() -> f64 {

@@ -233,13 +233,11 @@ mod tests {
     fn a_disk_that_is_full_at_the_end_is_told_and_nobody_waits_for_a_slow_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("call.wav");
-        let (mut queue, mut failure) = (None, None);
         let mut recorder = Recorder::create(&path).unwrap();
         // A disk that takes nothing, in the place of the real one.
         let (pieces, taken) = sync_channel::<Vec<f32>>(QUEUE);
         let (fails, failed) = sync_channel(1);
-        queue.replace(std::mem::replace(&mut recorder.queue, Some(pieces)));
-        failure.replace(std::mem::replace(&mut recorder.writer.failure, failed));
+        let _real = (recorder.queue.replace(pieces), std::mem::replace(&mut recorder.writer.failure, failed));
         recorder.heard(&tone(440.0, 0, SAMPLE_RATE as usize));
         let writer = recorder.finish();
         assert_eq!(writer.wait(Duration::ZERO), None, "it still writes");

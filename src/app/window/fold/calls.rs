@@ -163,5 +163,6 @@ pub(super) fn quality(stats: &CallStats) -> Option<Quality> {
         loss_percent: tenths(loss),
         jitter_ms: stats.rx.jitter_ms.round(),
         delay_ms: stats.rtt_ms.map(|rtt| (rtt / 2.0 + stats.rx.buffer_ms).round()),
+        verdict: None,
     })
 }

@@ -11,7 +11,7 @@ use crate::media::{
     rtp::{self, Latch, Packet, Verdict},
     sender::{Sender, Start},
     srtp::SrtpSession,
-    stats::CallStats,
+    stats::{CallStats, HereStats},
 };
 use rand::Rng;
 use std::{
@@ -35,6 +35,7 @@ pub(super) struct Stream {
     /// Room for a packet as it was before, or becomes by, encryption.
     pub(super) crypt: Vec<u8>,
     pub(super) impair: Option<Impair>,
+    pub(super) here: HereStats,
     pub(super) next_stats: Instant,
     /// When the peer's silence is to be told, unless it is heard before; and whether it was told already.
     pub(super) silent_at: Instant,
@@ -62,6 +63,7 @@ impl Stream {
             srtp_at_rest: None,
             crypt: Vec::new(),
             impair: impairment.map(Impair::new),
+            here: HereStats::default(),
             next_stats: now + STATS_EVERY,
             silent_at: now + SILENCE,
             told_silent: false,
@@ -189,7 +191,8 @@ impl Stream {
                 rtt_ms.unwrap_or(0.0) / 2.0 + rx.buffer_ms + f64::from(self.sender.packet_ms()) + processing_ms(codec);
             emodel::mos(&Conditions { codec, delay_ms, loss: self.receiver.concealed_share(whole_call) })
         });
-        CallStats { rx, tx: self.sender.stats(), rtt_ms, mos, remote_loss: self.rtcp.remote_loss() }
+        let (tx, here) = (self.sender.stats(), self.here.clone());
+        CallStats { rx, tx, rtt_ms, mos, remote_loss: self.rtcp.remote_loss(), here }
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Sound {
     pub tone: Tone,
     /// Label and value of each figure.
     pub figures: Vec<(&'static str, String)>,
+    /// What is wrong and what helps.
+    pub verdict: Option<String>,
 }
 
 /// The cards, in the order the calls came, and when a clock changes next.
@@ -180,7 +182,7 @@ fn sound(quality: &Quality, codec: Option<&str>, locale: Locale) -> Sound {
     ];
     figures.extend(quality.delay_ms.map(|delay| (t().delay, ms(delay))));
     figures.extend(codec.map(|codec| (t().codec, codec.to_owned())));
-    Sound { bars, word, tone, figures }
+    Sound { bars, word, tone, figures, verdict: quality.verdict.clone() }
 }
 
 fn is_talking(state: &CallState) -> bool {

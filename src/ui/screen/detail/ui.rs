@@ -53,6 +53,9 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, cannot: Option<&'static s
             ui.label(small(sound.word).color(hue.text).family(semibold()));
         });
         facts(ui, &sound.figures);
+        if let Some(verdict) = &sound.verdict {
+            ui.label(small(verdict).color(hue.text));
+        }
     }
     if let Some(to) = &shown.call_back {
         let name = fill(t().call_back, &[&shown.name]);

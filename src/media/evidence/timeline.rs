@@ -1,0 +1,143 @@
+//! A call's figures over time, in a bounded room: when it is full, two neighbours become one.
+
+use super::Evidence;
+use crate::media::stats::CallStats;
+use std::collections::VecDeque;
+
+/// Pieces kept: ten minutes of seconds, or a day at two and a half minutes each.
+const MOST: usize = 600;
+/// What "now" means to a live verdict, in seconds.
+const LATELY: usize = 20;
+
+/// One piece of a call. Counts are of the piece, the rest its worst second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Span {
+    pub seconds: u32,
+    pub packets: u64,
+    pub lost: u64,
+    pub concealed_ms: u64,
+    pub jitter_ms: f64,
+    pub buffer_ms: f64,
+    pub rtt_ms: Option<f64>,
+    pub mos: Option<f64>,
+    pub remote_loss: Option<f64>,
+    /// Milliseconds in which this computer was late, and without a device.
+    pub stalled_ms: u64,
+    pub absent_ms: u64,
+    /// Milliseconds in which something was to be heard, and said into the microphone.
+    pub heard_ms: u64,
+    pub said_ms: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    before: CallStats,
+    spans: Vec<Span>,
+    /// Seconds of a full span.
+    length: u32,
+    lately: VecDeque<Span>,
+}
+
+impl Timeline {
+    /// The figures of another second.
+    pub fn push(&mut self, stats: &CallStats) {
+        let second = Span::between(&self.before, stats);
+        self.before = stats.clone();
+        self.lately.push_back(second);
+        if self.lately.len() > LATELY {
+            self.lately.pop_front();
+        }
+        self.length = self.length.max(1);
+        match self.spans.last_mut().filter(|last| last.seconds < self.length) {
+            Some(last) => *last = last.and(&second),
+            None => self.spans.push(second),
+        }
+        if self.spans.len() > MOST {
+            self.spans = self.spans.chunks(2).map(|pair| pair.iter().fold(Span::default(), |a, b| a.and(b))).collect();
+            self.length *= 2;
+        }
+    }
+
+    /// Pieces of equal length but for the last, oldest first.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// What there is to judge by: of the whole call, or of the last 20 seconds.
+    pub fn evidence(&self, whole_call: bool) -> Evidence {
+        if whole_call { Evidence::of(self.spans.iter()) } else { Evidence::of(self.lately.iter()) }
+    }
+}
+
+impl Span {
+    fn between(before: &CallStats, now: &CallStats) -> Self {
+        let (rx, old) = (&now.rx, &before.rx);
+        Self {
+            seconds: 1,
+            packets: rx.packets.saturating_sub(old.packets),
+            lost: rx.lost.saturating_sub(old.lost),
+            concealed_ms: rx.concealed_ms.saturating_sub(old.concealed_ms),
+            jitter_ms: rx.jitter_ms,
+            buffer_ms: rx.buffer_ms,
+            rtt_ms: now.rtt_ms,
+            mos: now.mos,
+            remote_loss: now.remote_loss,
+            stalled_ms: now.here.stalled_ms.saturating_sub(before.here.stalled_ms),
+            absent_ms: now.here.absent_ms.saturating_sub(before.here.absent_ms),
+            heard_ms: now.here.heard_ms.saturating_sub(before.here.heard_ms),
+            said_ms: now.here.said_ms.saturating_sub(before.here.said_ms),
+        }
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+        Self {
+            seconds: self.seconds + other.seconds,
+            packets: self.packets + other.packets,
+            lost: self.lost + other.lost,
+            concealed_ms: self.concealed_ms + other.concealed_ms,
+            jitter_ms: self.jitter_ms.max(other.jitter_ms),
+            buffer_ms: self.buffer_ms.max(other.buffer_ms),
+            rtt_ms: most(self.rtt_ms, other.rtt_ms),
+            mos: self.mos.into_iter().chain(other.mos).reduce(f64::min),
+            remote_loss: most(self.remote_loss, other.remote_loss),
+            stalled_ms: self.stalled_ms + other.stalled_ms,
+            absent_ms: self.absent_ms + other.absent_ms,
+            heard_ms: self.heard_ms + other.heard_ms,
+            said_ms: self.said_ms + other.said_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::stats::RxStats;
+
+    fn stats(second: u64) -> CallStats {
+        CallStats {
+            rx: RxStats { packets: 50 * second, lost: second, jitter_ms: 3.0, ..RxStats::default() },
+            mos: Some(4.3),
+            ..CallStats::default()
+        }
+    }
+
+    #[test]
+    fn a_day_fits_and_nothing_is_counted_twice() {
+        let mut timeline = Timeline::default();
+        for second in 1..=86_400 {
+            timeline.push(&stats(second));
+            assert!(timeline.spans().len() <= MOST);
+        }
+        let spans = timeline.spans();
+        assert!(spans.len() > MOST / 3, "{}", spans.len());
+        assert_eq!(spans.iter().map(|span| u64::from(span.seconds)).sum::<u64>(), 86_400);
+        assert_eq!(spans.iter().map(|span| span.packets).sum::<u64>(), 50 * 86_400);
+        let (length, last) = (spans[0].seconds, spans.len() - 1);
+        assert!(spans[..last].iter().all(|span| span.seconds == length) && spans[last].seconds <= length);
+        let lately = timeline.evidence(false);
+        assert_eq!((lately.seconds, lately.mos), (20, Some(4.3)));
+        assert!((lately.loss - 1.0 / 51.0).abs() < 1e-9);
+    }
+}
