@@ -9,6 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The sink for ringing.
+const BELL: [&str; 5] = [
+    "module-null-sink",
+    "sink_name=bell",
+    "rate=48000",
+    "channels=2",
+    "sink_properties='device.description=\"Loud bell\"'",
+];
+
 /// The server; ends with the value.
 pub struct Pulse {
     server: Child,
@@ -51,6 +60,28 @@ impl Pulse {
             ("PULSE_SOURCE", "microphone".into()),
             ("ALSA_CONFIG_PATH", config.display().to_string()),
         ]
+    }
+
+    /// Removes one of the sinks, as when a headset is unplugged.
+    pub fn unplug(&self, sink: &str) {
+        let modules = self.pactl(&["list", "short", "modules"]);
+        let of_sink = |line: &&str| line.contains("module-null-sink") && line.contains(&format!("sink_name={sink}"));
+        let line = modules.lines().find(of_sink).unwrap_or_else(|| panic!("no {sink} in\n{modules}"));
+        self.pactl(&["unload-module", line.split('\t').next().unwrap_or_default()]);
+    }
+
+    /// Adds the sink `bell` again.
+    pub fn plug_bell_in(&self) {
+        let [name, arguments @ ..] = BELL;
+        self.pactl(&[&["load-module", name][..], &arguments[..]].concat());
+    }
+
+    /// Runs the server's tool.
+    fn pactl(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("pactl");
+        let done = command.envs(self.environment()).args(arguments).output().expect("pactl runs");
+        assert!(done.status.success(), "pactl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
     /// Plays a WAV file to `sink` in the background.
@@ -120,6 +151,8 @@ impl Pulse {
             let mut command = Command::new("pactl");
             command.envs(self.environment()).arg("info").stdout(Stdio::null()).stderr(Stdio::null());
             if command.status().is_ok_and(|status| status.success()) {
+                // Where streams go whose sink is unplugged.
+                self.pactl(&["set-default-sink", "speaker"]);
                 return;
             }
             assert!(Instant::now() < deadline, "pulseaudio does not answer (packages pulseaudio, pulseaudio-utils)");
@@ -180,8 +213,7 @@ fn spawn(dir: &Path) -> Child {
     for module in [
         format!("module-native-protocol-unix auth-anonymous=1 socket={}", dir.join("native").display()),
         "module-null-sink sink_name=speaker rate=48000 channels=2".into(),
-        "module-null-sink sink_name=bell rate=48000 channels=2 sink_properties='device.description=\"Loud bell\"'"
-            .into(),
+        BELL.join(" "),
         "module-null-sink sink_name=mic rate=48000 channels=1".into(),
         "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
         "module-always-sink".into(),

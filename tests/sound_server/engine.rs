@@ -87,6 +87,38 @@ fn notice(event: EngineEvent) -> Option<String> {
     if let EngineEvent::Notice(notice) = event { Some(notice.text) } else { None }
 }
 
+/// The chosen speaker is unplugged and plugged in again during a call.
+fn follows_the_headset(server: &Pulse, pulses: &Path, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
+    let chosen = Some("Loud bell".to_owned());
+    engine.send(EngineCommand::Audio(AudioChoice::Device { microphone: None, speaker: chosen.clone(), ringer: None }));
+    let uses = |name: Option<&str>| {
+        wait(events, "the speaker in use", |event| match event {
+            EngineEvent::Devices(list) => (list.speaker.as_deref() == name).then_some(()),
+            _ => None,
+        });
+    };
+    uses(chosen.as_deref());
+    let mut player = server.play("mic", pulses);
+    let (bell, speaker) = (server.onsets("bell.monitor"), server.onsets("speaker.monitor"));
+    bell.onsets.recv_timeout(LONG).expect("the call is heard on the device chosen");
+    server.unplug("bell");
+    let unplugged = Instant::now();
+    let next = std::iter::from_fn(|| speaker.onsets.recv_timeout(LONG).ok()).find(|at| *at > unplugged);
+    let after = next.expect("the call is heard on another device").duration_since(unplugged);
+    uses(Some("System default"));
+    server.plug_bell_in();
+    let plugged = Instant::now();
+    uses(chosen.as_deref());
+    let bell = server.onsets("bell.monitor");
+    let back = bell.onsets.recv_timeout(LONG).expect("it is gone back to").duration_since(plugged);
+    println!("unplugged: heard elsewhere after {after:.2?}, and where it was {back:.2?} after it returned");
+    // A sound comes every 600 ms; the machine is shared.
+    assert!(after < Duration::from_secs(3), "{after:?}");
+    let _ = player.kill();
+    let _ = player.wait();
+    engine.send(EngineCommand::Audio(DEVICE));
+}
+
 /// Ringing plays on the ringer alone, without a call.
 fn rings_on_the_bell(server: &Pulse, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
     let (bell, speaker) = (server.onsets("bell.monitor"), server.onsets("speaker.monitor"));
@@ -119,7 +151,7 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     let pulses = dir.path().join("pulses.wav");
     write_pulses(&pulses);
 
-    let ((a, a_events), (b, _b_events)) = (engine(), engine());
+    let ((a, a_events), (b, b_events)) = (engine(), engine());
     let local = [127, 0, 0, 1].into();
     let (at_a, at_b) = (a.open(1, local).unwrap(), b.open(1, local).unwrap());
     for (engine, remote) in [(&a, at_b), (&b, at_a)] {
@@ -140,9 +172,12 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     let trouble = wait(&a_events, "the trouble", notice);
     assert!(trouble.contains("cannot be used"), "{trouble}");
     server.restart();
+    let restarted = Instant::now();
     wait(&a_events, "sound", |event| notice(event).filter(|notice| notice.contains("works again")));
+    println!("sound again {:.2?} after the sound server's return", restarted.elapsed());
     let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
+    follows_the_headset(&server, &pulses, &b, &b_events);
     let stats = a.stats(1).unwrap();
     assert!(stats.tx.packets > 500 && stats.rx.packets > 500, "packets went on: {stats:?}");
 

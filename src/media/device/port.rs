@@ -117,6 +117,11 @@ impl<End> Port<End> {
         }
     }
 
+    /// It has stopped working, and does not yet again.
+    pub const fn fails(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Another device is used than the one wanted.
     pub fn misses_device(&self) -> bool {
         matches!(&self.state, State::Open { opened, .. } if opened.fallback)

@@ -155,7 +155,7 @@ impl Card for SoundCard {
     }
 
     fn is_incomplete(&self) -> bool {
-        self.no_speaker || self.microphone.is_some() && self.substituted
+        self.speaker.fails() || self.microphone.as_ref().is_some_and(Port::fails)
     }
 
     fn poll_notice(&mut self) -> Option<Notice> {
