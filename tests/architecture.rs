@@ -15,8 +15,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stream", &["sip"]),
     ("media", &[]),
     ("ua", &["sip", "media::plan", "media::stats", "secret"]),
-    // `ua::api::Secret` and the randomness are shared; the TMS's client knows no calls.
-    ("tms", &["sip::entropy", "ua::api"]),
+    // Secrets and the randomness are shared; the TMS's client knows no calls.
+    ("tms", &["sip::entropy", "secret"]),
     ("config", &["sip", "media", "tms::wire", "ua::api", "ui::snapshot"]),
     ("driver", &["sip", "stream", "ua", "media", "tms", "config"]),
     ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),

@@ -4,7 +4,7 @@ use super::{
     login::{Proof, TmsLogin},
     url::TmsUrl,
 };
-use crate::ua::api::Secret;
+use crate::secret::Secret;
 
 /// A link's scheme, as the operating system is told of it.
 pub const SCHEME: &str = "agent-manager";

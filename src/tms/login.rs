@@ -1,7 +1,7 @@
 //! Ways to sign in to a TMS, and what becomes of signing in.
 
 use super::wire;
-use crate::ua::api::Secret;
+use crate::secret::Secret;
 use std::collections::BTreeMap;
 
 /// How to sign in to either kind of TMS.

@@ -6,7 +6,7 @@ use super::{
     session::{Event, Output, RequestId, Session, Stream},
     xml::XmlSession,
 };
-use crate::{sip::entropy::Entropy, ua::api::Secret};
+use crate::{secret::Secret, sip::entropy::Entropy};
 use jiff::Timestamp;
 use std::{collections::VecDeque, time::Instant};
 

@@ -9,7 +9,7 @@ use super::{
     url::TmsUrl,
     wire,
 };
-use crate::{sip::entropy::Entropy, ua::api::Secret};
+use crate::{secret::Secret, sip::entropy::Entropy};
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, VecDeque},

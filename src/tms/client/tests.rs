@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tms::session::Content;
-use crate::{tms::sse::ServerEvent, ua::api::Secret};
+use crate::{secret::Secret, tms::sse::ServerEvent};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
     io::{Read, Write},

@@ -4,12 +4,12 @@ use super::{
     Asking, Event, Login, LoginState, Output, Proof, Renewal, Selection, Session, SignedIn, State, StreamState,
 };
 use crate::{
+    secret::Secret,
     tms::{
         outcome::{self, Answer, ApiError, Failure},
         session::ApiRequest,
         wire::{self, problem},
     },
-    ua::api::Secret,
 };
 use jiff::Timestamp;
 use std::time::{Duration, Instant};

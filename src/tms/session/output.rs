@@ -2,13 +2,13 @@
 
 use super::{ApiRequest, RequestId};
 use crate::{
+    secret::Secret,
     tms::{
         login::LoginState,
         outcome::{Answer, Failure},
         sse::ServerEvent,
         wire,
     },
-    ua::api::Secret,
 };
 use std::time::Duration;
 

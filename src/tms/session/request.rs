@@ -2,8 +2,8 @@
 
 use super::{Login, Proof, TmsUrl, segment};
 use crate::{
+    secret::Secret,
     tms::wire::{CredentialRequest, LinkExchange, SignIn},
-    ua::api::Secret,
 };
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Where a session stands.
 
 use super::{Proof, TmsUrl, wire};
-use crate::ua::api::Secret;
+use crate::secret::Secret;
 use std::time::Instant;
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
+    secret::Secret,
     tms::{sse::ServerEvent, wire::problem},
-    ua::api::Secret,
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! Requests and answers of the XML API.
 
 use crate::{
+    secret::Secret,
     tms::{
         login::XmlLogin,
         outcome::{self, Answer, ApiError, Failure},
@@ -8,7 +9,6 @@ use crate::{
         url::TmsUrl,
         wire,
     },
-    ua::api::Secret,
 };
 use roxmltree::{Document, Node, ParsingOptions};
 
