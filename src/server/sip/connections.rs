@@ -4,7 +4,12 @@ use crate::{
     sip::flow::Flow,
     stream::{self, Ended, Heard, Patience, QUEUE},
 };
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::TcpStream,
     sync::mpsc,
@@ -60,10 +65,17 @@ struct Connection {
     proven: bool,
 }
 
+/// Who makes room first: who never said a word, then who was silent longest.
+type Silent = BTreeMap<Rank, Flow>;
+type Rank = (bool, u64);
+
 /// All connections. Dropping it closes them.
 pub struct Connections {
     limits: Limits,
     open: HashMap<Flow, Connection>,
+    silent: Silent,
+    /// The same of each address, so that a connection costs no look at all the others.
+    from: HashMap<IpAddr, Silent>,
     /// Counts connections and messages: names the former, orders the latter.
     ticks: u64,
     tasks: JoinSet<()>,
@@ -73,7 +85,8 @@ pub struct Connections {
 impl Connections {
     /// What they say goes to `incoming`.
     pub fn new(limits: Limits, incoming: mpsc::Sender<Incoming>) -> Self {
-        Self { limits, open: HashMap::new(), ticks: 0, tasks: JoinSet::new(), incoming }
+        let (open, silent, from) = (HashMap::new(), Silent::new(), HashMap::new());
+        Self { limits, open, silent, from, ticks: 0, tasks: JoinSet::new(), incoming }
     }
 
     /// A device connected; `tls` where a handshake is to come first. The connections that ended for it: another of its address,
@@ -82,12 +95,7 @@ impl Connections {
     pub fn add(&mut self, stream: TcpStream, flow: Flow, tls: Option<TlsAcceptor>) -> Vec<Flow> {
         while self.tasks.try_join_next().is_some() {}
         let mut ended: Vec<Flow> = self.drop_connection(flow).into_iter().collect();
-        let ip = flow.remote.ip();
-        if self.open.keys().filter(|open| open.remote.ip() == ip).count() >= self.limits.from_one {
-            ended.extend(self.evict(Some(ip)));
-        } else if self.open.len() >= self.limits.all {
-            ended.extend(self.evict(None));
-        }
+        ended.extend(self.make_room(flow.remote.ip()));
         stream::prepare(&stream);
         let (queue, queued) = mpsc::channel(QUEUE);
         self.ticks += 1;
@@ -106,7 +114,9 @@ impl Connections {
             tracing::debug!(%flow, %ended, "connection closed");
             let _ = incoming.send(Incoming::Closed(peer)).await;
         });
-        self.open.insert(flow, Connection { serial: peer.serial, queue, task, heard: self.ticks, proven: false });
+        let connection = Connection { serial: peer.serial, queue, task, heard: self.ticks, proven: false };
+        self.rank(flow, None, Some(connection.rank()));
+        self.open.insert(flow, connection);
         ended
     }
 
@@ -125,7 +135,10 @@ impl Connections {
         let Some(open) = self.open.get_mut(&peer.flow).filter(|open| open.serial == peer.serial) else {
             return false;
         };
+        let before = open.rank();
         (open.heard, open.proven) = (self.ticks, true);
+        let rank = open.rank();
+        self.rank(peer.flow, Some(before), Some(rank));
         true
     }
 
@@ -135,17 +148,39 @@ impl Connections {
         current && self.drop_connection(peer.flow).is_some()
     }
 
-    /// Ends the connection silent longest, of `ip` if one is given; those that never said a word first.
-    fn evict(&mut self, ip: Option<IpAddr>) -> Option<Flow> {
-        let candidates = self.open.iter().filter(|(flow, _)| ip.is_none_or(|ip| flow.remote.ip() == ip));
-        let (&flow, _) = candidates.min_by_key(|(_, open)| (open.proven, open.heard))?;
+    /// For one more from this address: ends the most silent one, of the address where that has its part.
+    fn make_room(&mut self, ip: IpAddr) -> Option<Flow> {
+        let own = self.from.get(&ip).filter(|own| own.len() >= self.limits.from_one);
+        let full = own.or((self.open.len() >= self.limits.all).then_some(&self.silent))?;
+        let (_, &flow) = full.first_key_value()?;
         tracing::warn!(%flow, "closed to make room for another connection");
         self.drop_connection(flow)
     }
 
     fn drop_connection(&mut self, flow: Flow) -> Option<Flow> {
-        self.open.remove(&flow)?.task.abort();
+        let connection = self.open.remove(&flow)?;
+        connection.task.abort();
+        self.rank(flow, Some(connection.rank()), None);
         Some(flow)
+    }
+
+    /// Moves a connection among the silent.
+    fn rank(&mut self, flow: Flow, before: Option<Rank>, now: Option<Rank>) {
+        let ip = flow.remote.ip();
+        let own = self.from.entry(ip).or_default();
+        for silent in [&mut self.silent, &mut *own] {
+            before.and_then(|rank| silent.remove(&rank));
+            silent.extend(now.map(|rank| (rank, flow)));
+        }
+        if own.is_empty() {
+            self.from.remove(&ip);
+        }
+    }
+}
+
+impl Connection {
+    fn rank(&self) -> Rank {
+        (self.proven, self.heard)
     }
 }
 

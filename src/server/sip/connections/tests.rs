@@ -43,6 +43,37 @@ fn a_full_table_closes_the_longest_silent_and_one_address_gets_a_part_of_it() {
         kept.push(near);
         assert_eq!(connections.add(far, flow(8, 1), None), [], "another address has its own part");
         assert_eq!(connections.open.len(), LIMITS.from_one + 1);
+        assert_eq!((connections.silent.len(), connections.from.len()), (LIMITS.from_one + 1, 2));
+        for connection in connections.open.keys().copied().collect::<Vec<_>>() {
+            connections.drop_connection(connection);
+        }
+        assert!(connections.silent.is_empty() && connections.from.is_empty(), "something of them is left");
+    });
+}
+
+#[test]
+fn a_full_table_closes_the_most_silent_of_all() {
+    on_runtime(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (sender, _incoming) = mpsc::channel(1);
+        let mut connections = Connections::new(LIMITS, sender);
+        let mut kept = Vec::new();
+        for host in 1..=LIMITS.all + 2 {
+            let (near, far) = connect(&listener).await;
+            kept.push(near);
+            let ended = connections.add(far, flow(host as u8, 1), None);
+            if host < LIMITS.all {
+                assert!(connections.heard(Peer { flow: flow(host as u8, 1), serial: connections.ticks }));
+            }
+            let expected = match host {
+                // The last one has said nothing yet, though others have been silent for longer.
+                h if h == LIMITS.all + 1 => vec![flow(LIMITS.all as u8, 1)],
+                h if h == LIMITS.all + 2 => vec![flow(LIMITS.all as u8 + 1, 1)],
+                _ => vec![],
+            };
+            assert_eq!(ended, expected, "{host}");
+        }
+        assert_eq!(connections.open.len(), LIMITS.all);
     });
 }
 
