@@ -3,9 +3,9 @@
 
 const pages = new DOMParser();
 
-/** Fetches one of our pages. `sheet` tells the server that a dialog asks: it names the next page rather than redirect. */
+/** Fetches one of our pages. `X-Sheet` tells the server that script asks: it names the next page rather than redirect. */
 async function fetchPage(url, options = {}) {
-  const headers = { Accept: "text/html", "X-Sheet": "1" };
+  const headers = { Accept: "text/html", "X-Sheet": "1", ...options.headers };
   const response = await fetch(url, { credentials: "same-origin", ...options, headers });
   const next = response.headers.get("X-Location");
   return { next, page: next ? null : pages.parseFromString(await response.text(), "text/html") };
@@ -159,7 +159,8 @@ function enhance(root) {
 // Live parts: the server says that something changed, or so many seconds have passed (data-every), and the parts of this page
 // are fetched anew.
 async function refresh() {
-  const { next, page } = await fetchPage(location.href).catch(() => ({}));
+  // Nobody need be there, so the server does not take it for use of the session.
+  const { next, page } = await fetchPage(location.href, { headers: { "X-Refresh": "1" } }).catch(() => ({}));
   // Signed out meanwhile, say.
   if (next) return location.assign(next);
   if (!page) return;

@@ -7,7 +7,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -19,8 +19,8 @@ use ring::{
 
 use super::{
     audit,
-    secrets::hex,
-    store::{Store, query},
+    secrets::{hex, unhex},
+    store::{Store, Tx, query},
 };
 
 /// What begins a sealed secret; base 32, in which they were stored readable before, has no colon.
@@ -28,8 +28,9 @@ const SEALED: &str = "v1:";
 const KEY_BYTES: usize = 32;
 
 /// The key, and what is derived from it.
+#[derive(Default)]
 pub struct Vault {
-    /// `None`: what is put in stays readable (PostgreSQL without `--secrets-key`).
+    /// `None`: nothing can be put in (PostgreSQL without `--secrets-key`).
     key: Option<[u8; KEY_BYTES]>,
 }
 
@@ -38,6 +39,8 @@ pub struct Vault {
 pub enum VaultError {
     #[error("the secrets key {path} cannot be read or made: {source}; check that its folder exists and can be written", path = path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("others on this machine can read the secrets key {path}: chmod 600 {path}", path = path.display())]
+    Exposed { path: PathBuf },
     #[error("the secrets key {path} must hold 64 hexadecimal digits and nothing else: put its backup back", path = path.display())]
     Malformed { path: PathBuf },
     #[error(
@@ -67,14 +70,14 @@ impl Vault {
     }
 
     /// The key in this file, which is made where the database has none yet; what was stored readable is encrypted then. Without
-    /// a file secrets stay readable.
+    /// a file nothing can be put in.
     ///
     /// # Errors
-    /// Where the file is no key, or not this database's.
+    /// Where the file is no key, or not this database's, or open to others.
     pub async fn open(store: &Store, file: Option<&Path>) -> Result<Self, VaultError> {
         let known = fingerprint(store).await?;
         let Some(path) = file else {
-            return if known.is_some() { Err(VaultError::NotGiven) } else { Ok(Self { key: None }) };
+            return if known.is_some() { Err(VaultError::NotGiven) } else { Ok(Self::default()) };
         };
         let key = match read(path)? {
             Some(key) => key,
@@ -82,20 +85,21 @@ impl Vault {
             None => make(path)?,
         };
         let vault = Self { key: Some(key) };
-        if !vault.is_of(store).await? {
-            return Err(VaultError::Another { path: path.to_owned() });
+        match vault.claim(store).await? {
+            true => Ok(vault),
+            false => Err(VaultError::Another { path: path.to_owned() }),
         }
-        // Once: what stands readable later was not put there by us.
-        if known.is_none() {
-            vault.seal_readable(store).await?;
-        }
-        Ok(vault)
     }
 
-    /// For the database. `context` says whose secret it is and must be the same when it is read: nobody can put one in another's
-    /// place.
-    pub fn seal(&self, context: &str, secret: &str) -> String {
-        let Some(key) = self.cipher() else { return secret.to_owned() };
+    /// Whether anything can be put in.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// For the database; `None` without a key, for nothing is stored readable. `context` says whose secret it is and must be the
+    /// same when it is read: nobody can put one in another's place.
+    pub fn seal(&self, context: &str, secret: &str) -> Option<String> {
+        let key = self.cipher()?;
         let mut nonce = [0; NONCE_LEN];
         rand::rng().fill_bytes(&mut nonce);
         let mut bytes = secret.as_bytes().to_vec();
@@ -105,7 +109,7 @@ impl Vault {
             &mut bytes,
         );
         sealed.expect("a secret is shorter than 64 GiB");
-        format!("{SEALED}{}{}", hex(&nonce), hex(&bytes))
+        Some(format!("{SEALED}{}{}", hex(&nonce), hex(&bytes)))
     }
 
     /// As it was sealed; `None` where it was damaged, moved, sealed with another key, or put there readable.
@@ -131,26 +135,32 @@ impl Vault {
         Some(LessSafeKey::new(key))
     }
 
-    /// Whether the key is the database's; it becomes so where the database has none.
-    async fn is_of(&self, store: &Store) -> Result<bool, sqlx::Error> {
+    /// Whether the key is the database's. Where that has none it becomes so, and what stands readable is sealed in the same
+    /// transaction: what does later was not put there by us.
+    async fn claim(&self, store: &Store) -> Result<bool, sqlx::Error> {
         let own = hex(&self.derive("fingerprint").unwrap_or_default()[..16]);
+        let mut tx = store.begin().await?;
         let claim = query("INSERT INTO secrets_key (id, fingerprint) VALUES (1, $1) ON CONFLICT DO NOTHING");
-        claim.bind(&own).execute(store).await?;
-        Ok(fingerprint(store).await? == Some(own))
+        let is_new = claim.bind(&own).execute(&mut tx).await? == 1;
+        let sealed = if is_new { self.seal_readable(&mut tx).await? } else { 0 };
+        tx.commit().await?;
+        if sealed > 0
+            && let Err(error) = store.wipe("second_factor").await
+        {
+            tracing::warn!(%error, "secrets that were readable before are encrypted, but the old text may be left in the file");
+        }
+        Ok(is_new || fingerprint(store).await? == Some(own))
     }
 
-    async fn seal_readable(&self, store: &Store) -> Result<(), sqlx::Error> {
-        let mut tx = store.begin().await?;
-        let rows = query("SELECT login_id, secret FROM second_factor").fetch_all(&mut tx).await?;
+    /// How many there were.
+    async fn seal_readable(&self, tx: &mut Tx) -> Result<usize, sqlx::Error> {
+        let rows = query("SELECT login_id, secret FROM second_factor").fetch_all(&mut *tx).await?;
         for row in &rows {
             let (login, secret): (i64, String) = (row.try_get("login_id")?, row.try_get("secret")?);
-            if !secret.starts_with(SEALED) {
-                let sealed = self.seal(&second_factor(login), &secret);
-                let put = query("UPDATE second_factor SET secret = $1 WHERE login_id = $2").bind(sealed).bind(login);
-                put.execute(&mut tx).await?;
-            }
+            let put = query("UPDATE second_factor SET secret = $1 WHERE login_id = $2");
+            put.bind(self.seal(&second_factor(login), &secret)).bind(login).execute(&mut *tx).await?;
         }
-        tx.commit().await
+        Ok(rows.len())
     }
 }
 
@@ -175,8 +185,13 @@ async fn fingerprint(store: &Store) -> Result<Option<String>, sqlx::Error> {
 }
 
 fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, VaultError> {
-    match fs::read_to_string(path) {
-        Ok(text) => {
+    let open = || {
+        let is_private = fs::metadata(path)?.permissions().mode() & 0o077 == 0;
+        Ok::<_, io::Error>((is_private, fs::read_to_string(path)?))
+    };
+    match open() {
+        Ok((false, _)) => Err(VaultError::Exposed { path: path.to_owned() }),
+        Ok((true, text)) => {
             let key = unhex(text.trim()).and_then(|bytes| bytes.try_into().ok());
             key.map(Some).ok_or_else(|| VaultError::Malformed { path: path.to_owned() })
         }
@@ -185,15 +200,21 @@ fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, VaultError> {
     }
 }
 
-/// A new key on disk, for this user alone.
+/// A new key on disk, for this user alone; whole or not there, whenever the power fails.
 fn make(path: &Path) -> Result<[u8; KEY_BYTES], VaultError> {
     let key = random();
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", std::process::id()));
+    let draft = PathBuf::from(draft);
     let write = || {
-        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         writeln!(file, "{}", hex(&key))?;
-        file.sync_all()
+        file.sync_all()?;
+        fs::hard_link(&draft, path)
     };
-    match write() {
+    let written = write();
+    let _ = fs::remove_file(&draft);
+    match written {
         Ok(()) => Ok(key),
         // Another process has just made one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -209,24 +230,19 @@ fn random() -> [u8; KEY_BYTES] {
     key
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
-    let (pairs, []) = digits.as_deref()?.as_chunks::<2>() else { return None };
-    Some(pairs.iter().map(|[high, low]| high << 4 | low).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::server::{http::testing::Harness, store};
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
 
     #[test]
     fn what_is_sealed_opens_for_its_owner_and_with_its_key_only() {
         let (vault, other) = (Vault::for_now(), Vault::for_now());
-        let sealed = vault.seal(&second_factor(1), "JBSWY3DPEHPK3PXP");
+        let seal = || vault.seal(&second_factor(1), "JBSWY3DPEHPK3PXP").expect("there is a key");
+        let sealed = seal();
         assert!(sealed.starts_with(SEALED) && !sealed.contains("JBSWY3DP"));
-        assert_ne!(sealed, vault.seal(&second_factor(1), "JBSWY3DPEHPK3PXP"), "the same nonce twice");
+        assert_ne!(sealed, seal(), "the same nonce twice");
         assert_eq!(vault.unseal(&second_factor(1), &sealed).as_deref(), Some("JBSWY3DPEHPK3PXP"));
         assert_eq!(vault.unseal(&second_factor(2), &sealed), None);
         assert_eq!(other.unseal(&second_factor(1), &sealed), None);
@@ -239,8 +255,8 @@ mod tests {
         for nonsense in ["v1:", "v1:00", "v1:zz", "v1:é"] {
             assert_eq!(vault.unseal(&second_factor(1), nonsense), None, "{nonsense}");
         }
-        let none = Vault { key: None };
-        assert_eq!(none.seal("x", "plain"), "plain");
+        let none = Vault::default();
+        assert!(none.seal("x", "plain").is_none(), "stored readable");
         assert_eq!((none.unseal("x", "plain").as_deref(), none.unseal("x", &sealed)), (Some("plain"), None));
         assert_eq!(format!("{vault:?}"), "Vault(…)");
     }
@@ -253,18 +269,34 @@ mod tests {
         assert_ne!(vault.derive("a"), other.derive("a"));
     }
 
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    /// As somebody puts a backup back.
+    fn put(path: &Path, text: &str) {
+        let _ = fs::remove_file(path);
+        fs::write(path, text).expect("writes");
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("it is ours");
+    }
+
     #[tokio::test]
     async fn a_key_is_made_once_and_another_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let (h, folder) = Harness::for_many().await;
         let path = folder.path().join("tms.db.key");
-        let h = Harness::new().await;
         let store = &h.app.store;
         query("INSERT INTO second_factor (login_id, secret) SELECT id, 'JBSWY3DPEHPK3PXP' FROM login WHERE operator")
             .execute(store)
             .await
             .expect("as the first versions stored it");
         let first = Vault::open(store, Some(&path)).await.expect("makes a key");
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(mode(&path), 0o600);
+        let others = fs::read_dir(folder.path()).expect("reads").flatten();
+        for file in others {
+            let bytes = fs::read(file.path()).expect("reads");
+            let readable = bytes.windows(16).any(|window| window == b"JBSWY3DPEHPK3PXP");
+            assert!(!readable, "left in {}", file.path().display());
+        }
         let row = query("SELECT login_id, secret FROM second_factor").fetch_one(store).await.expect("there");
         let (login, stored): (i64, String) =
             (row.try_get("login_id").expect("a number"), row.try_get("secret").expect("a text"));
@@ -280,19 +312,32 @@ mod tests {
             [(Some("nonsense"), "64 hexadecimal"), (Some(&*"ab".repeat(32)), "not the key"), (None, "missing")]
         {
             match text {
-                Some(text) => fs::write(&path, text).expect("writes"),
+                Some(text) => put(&path, text),
                 None => fs::remove_file(&path).expect("removes"),
             }
             let refused = said(Vault::open(store, Some(&path)).await);
             assert!(refused.contains(words), "{refused}");
         }
         assert!(!path.exists(), "no new key in place of a lost one");
-        fs::write(&path, key).expect("writes");
+        put(&path, &key);
         Vault::open(store, Some(&path)).await.expect("its backup");
+        for open in [0o640, 0o604, 0o660] {
+            fs::set_permissions(&path, Permissions::from_mode(open)).expect("it is ours");
+            let refused = said(Vault::open(store, Some(&path)).await);
+            assert!(refused.contains("chmod 600"), "{open:o}: {refused}");
+        }
 
         fs::remove_file(&path).expect("removes");
         forget(store, 1).await.expect("forgets");
         Vault::open(store, Some(&path)).await.expect("a new key");
+        assert_eq!(
+            fs::read_dir(folder.path())
+                .expect("reads")
+                .flatten()
+                .filter(|f| f.file_name().to_string_lossy().contains("key"))
+                .count(),
+            1
+        );
         assert!(query("SELECT 1 FROM second_factor").fetch_optional(store).await.expect("reads").is_none());
     }
 

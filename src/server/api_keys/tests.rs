@@ -169,7 +169,9 @@ async fn a_key_that_has_expired_is_not_offered_or_kept() {
         assert!(!page.has("Short (") && !page.has("Lasting XML ("), "{}", page.text());
     }
     let operator = h.operator().await;
-    let manager = sessions::Manager::of_token(&h.app, &operator, sessions::Carrier::Token).await.expect("signed in");
+    let manager =
+        sessions::Manager::of_token(&h.app, &operator, sessions::Carrier::Token, sessions::Presence::There).await;
+    let manager = manager.expect("signed in");
     let (peer, agent) = (Peer(([127, 0, 0, 1], 1).into()), NewAgent::default());
     let agent = NewAgent { name: Some("Nina".into()), username: Some("nina@acme.example".into()), ..agent };
     setup::begin(&h.app, &manager, peer, ("acme", "101"), agent).await.expect("set up");

@@ -96,6 +96,15 @@ impl Harness {
     }
 
     pub async fn on(database_url: &str) -> Self {
+        Self::with(database_url, Vault::for_now()).await
+    }
+
+    /// On PostgreSQL, without `--secrets-key`.
+    pub async fn without_key() -> Self {
+        Self::with(&store::testing::database().await, Vault::default()).await
+    }
+
+    async fn with(database_url: &str, vault: Vault) -> Self {
         let start = Timestamp::from_second(1_800_000_000).expect("in range");
         let (clock, hand) = Clock::manual(start);
         let store = Store::open(database_url).await.expect("the database opens");
@@ -136,7 +145,7 @@ impl Harness {
             notices,
             outbox,
             notebook,
-            vault: Vault::for_now(),
+            vault,
             reach,
             downloads: Some(downloads.path().to_owned()),
             stopping,
@@ -187,10 +196,15 @@ impl Harness {
         reply.string("token")
     }
 
+    /// Signs someone who manages in; the answer as it came.
+    pub async fn try_manager(&self, username: &str, password: &str) -> Reply {
+        let body = serde_json::json!({ "username": username, "password": password });
+        self.post("/v1/manage/session", body).send().await
+    }
+
     /// The bearer token of someone who manages.
     pub async fn manager(&self, username: &str, password: &str) -> String {
-        let body = serde_json::json!({ "username": username, "password": password });
-        let reply = self.post("/v1/manage/session", body).send().await;
+        let reply = self.try_manager(username, password).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
         reply.string("token")
     }

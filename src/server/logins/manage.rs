@@ -168,20 +168,7 @@ pub async fn update(
     let mut kept = Change::begin(app, manager, peer, &access.account).await?;
     let unknown = || ApiError::not_found(format_args!("The login {username}"));
     let mut member = queries::member(&mut kept.tx, access.account.id, username).await?.ok_or_else(unknown)?;
-    may_give(&access, member.role)?;
-    if member.login == manager.login && (change.enabled == Some(false) || change.role.is_some()) {
-        return Err(ApiError::conflict(
-            kind::CONFLICT,
-            "You cannot switch off your own login or change its role, for nobody could be left to undo it; ask another \
-             administrator.",
-        ));
-    }
-    if change.password.is_some() {
-        not_own(manager, &member)?;
-    }
-    if change.password.is_some() || change.name.is_some() || change.email.is_some() {
-        may_set_password(manager, &access, &member)?;
-    }
+    may_change(manager, &access, &member, &change)?;
     let before = member.state;
     if let Some(name) = &change.name {
         member.name = input::text("name", name)?;
@@ -212,6 +199,24 @@ pub async fn update(
     };
     kept.commit("alter login", &member.username).await?;
     Ok(shown(member))
+}
+
+fn may_change(manager: &Manager, access: &Access, member: &MemberRow, change: &LoginChange) -> Answer<()> {
+    may_give(access, member.role)?;
+    if member.login == manager.login && (change.enabled == Some(false) || change.role.is_some()) {
+        return Err(ApiError::conflict(
+            kind::CONFLICT,
+            "You cannot switch off your own login or change its role, for nobody could be left to undo it; ask another \
+             administrator.",
+        ));
+    }
+    if change.password.is_some() {
+        not_own(manager, member)?;
+    }
+    if change.password.is_some() || change.name.is_some() || change.email.is_some() {
+        may_set_password(manager, access, member)?;
+    }
+    Ok(())
 }
 
 /// Takes a login off the account: its sessions there end, and its extensions have no owner. One that is on no other account is

@@ -14,7 +14,7 @@ use crate::{
             page::{Listed, Page},
             problem::Answer,
         },
-        second_factor,
+        second_factor::{self, PasswordGiven},
         sessions::Manager,
     },
     tms::wire::Problem,
@@ -111,16 +111,18 @@ async fn remove(
 /// Remove a login's second factor
 ///
 /// For who has lost the authenticator and the recovery codes; the password alone signs in then.
-#[utoipa::path(delete, path = "/v1/accounts/{tenant}/logins/{username}/second-factor", tag = "manage",
-    security(("bearer" = [])), params(("tenant" = String, Path), ("username" = String, Path)),
+#[utoipa::path(post, path = "/v1/accounts/{tenant}/logins/{username}/second-factor/off", tag = "manage",
+    security(("bearer" = [])), params(("tenant" = String, Path), ("username" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header)), request_body = PasswordGiven,
     responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)))]
+        (status = 409, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 async fn remove_second_factor(
     State(app): State<Arc<App>>,
     manager: Manager,
     peer: Peer,
     Segments((tenant, username)): Segments<(String, String)>,
+    Input(given): Input<PasswordGiven>,
 ) -> Answer<StatusCode> {
-    second_factor::remove(&app, &manager, peer, &tenant, &username).await?;
+    second_factor::remove(&app, &manager, peer, (&tenant, &username), &given.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub use self::routes::routes;
+pub use self::routes::{PasswordGiven, routes};
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -72,7 +72,7 @@ pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
             let mut bytes = [0; 20];
             rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
             let secret = Secret::from(bytes.to_vec()).to_base32();
-            let sealed = app.vault.seal(&vault::second_factor(manager.login), &secret);
+            let sealed = app.vault.seal(&vault::second_factor(manager.login), &secret).ok_or_else(no_key)?;
             queries::offer(&app.store, manager.login, &sealed).await?;
             secret
         }
@@ -136,10 +136,7 @@ pub async fn turn_off(app: &App, manager: &Manager, peer: Peer, password: &str) 
 }
 
 /// Whoever removes somebody else's shows first that it is not a session left open.
-///
-/// # Errors
-/// With what is wrong about the password; after too many, when to return.
-pub async fn prove(app: &App, manager: &Manager, peer: Peer, password: &str) -> Answer<()> {
+async fn prove(app: &App, manager: &Manager, peer: Peer, password: &str) -> Answer<()> {
     let proved = sessions::authenticate(app, peer, &manager.username, password).await;
     proved.map(drop).map_err(|error| match error {
         // Not 401: the session goes on.
@@ -150,22 +147,35 @@ pub async fn prove(app: &App, manager: &Manager, peer: Peer, password: &str) -> 
     })
 }
 
-/// Removes somebody else's, who has lost the authenticator and the recovery codes.
+/// Removes somebody else's, who has lost the authenticator and the recovery codes; `password` is the caller's own.
 ///
 /// # Errors
-/// As [`logins::may_set_password`]; one's own is turned off with the password.
-pub async fn remove(app: &App, manager: &Manager, peer: Peer, tenant: &str, username: &str) -> Answer<()> {
+/// As [`logins::may_set_password`]; one's own is turned off in the profile; with what is wrong about the password.
+pub async fn remove(
+    app: &App,
+    manager: &Manager,
+    peer: Peer,
+    (tenant, username): (&str, &str),
+    password: &str,
+) -> Answer<()> {
     let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    let account = access.account.id;
+    let may = |member: Option<logins::MemberRow>| {
+        let member = member.ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))?;
+        logins::may_set_password(manager, &access, &member)?;
+        if member.login == manager.login {
+            return Err(ApiError::conflict(
+                kind::CONFLICT,
+                "Your own second factor is turned off in your profile, with your password.",
+            ));
+        }
+        Ok(member)
+    };
+    // Who may not anyway is not asked for a password; whether he still may is seen where it is written.
+    may(logins::member(&app.store.within(account), account, username).await?)?;
+    prove(app, manager, peer, password).await?;
     let mut change = Change::begin(app, manager, peer, &access.account).await?;
-    let unknown = || ApiError::not_found(format_args!("The login {username}"));
-    let member = logins::member(&mut change.tx, access.account.id, username).await?.ok_or_else(unknown)?;
-    logins::may_set_password(manager, &access, &member)?;
-    if member.login == manager.login {
-        return Err(ApiError::conflict(
-            kind::CONFLICT,
-            "Your own second factor is turned off in your profile, with your password.",
-        ));
-    }
+    let member = may(logins::member(&mut change.tx, account, username).await?)?;
     queries::turn_off(&mut change.tx, member.login).await?;
     change.concerns = Concerns::Nobody;
     change.commit("remove second factor", &member.username).await
@@ -274,6 +284,14 @@ fn broken() -> ApiError {
         kind::CONFLICT,
         "The stored secret of the second factor is damaged. An administrator of your account can remove it; an operator's, \
          whoever runs the TMS: tms admin remove-second-factor.",
+    )
+}
+
+fn no_key() -> ApiError {
+    ApiError::conflict(
+        kind::CONFLICT,
+        "Two-step sign-in cannot be turned on yet: this TMS has no key to keep its secrets with. Whoever runs it starts it with \
+         --secrets-key.",
     )
 }
 

@@ -41,10 +41,11 @@ struct CodeGiven {
     code: String,
 }
 
+/// Proof that it is not a session left open.
 #[derive(Deserialize, ToSchema)]
-struct PasswordGiven {
-    /// The password once more.
-    password: String,
+pub struct PasswordGiven {
+    /// The caller's own password once more.
+    pub password: String,
 }
 
 #[derive(Serialize, ToSchema)]

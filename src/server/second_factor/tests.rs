@@ -5,6 +5,7 @@ use totp_rs::{Builder, Secret};
 
 use crate::server::{
     http::testing::{GOOD, Harness},
+    store::query,
     web::testing::{Browser, Page},
 };
 
@@ -184,17 +185,39 @@ async fn a_program_turns_it_on_and_off() {
 async fn who_has_lost_everything_is_helped_by_those_above() {
     let h = Harness::new().await;
     turn_on(&h).await;
-    let path = format!("/v1/accounts/acme/logins/{}/second-factor", h.demo.admin.username);
+    let path = format!("/v1/accounts/acme/logins/{}/second-factor/off", h.demo.admin.username);
+    let remove = async |by: &str, password: &str| {
+        let removed = h.post(&path, json!({"password": password})).token(by).send().await;
+        removed.status.as_u16()
+    };
     let manager = h.member("acme", "manager@acme.example", "manager").await;
-    assert_eq!(h.delete(&path).token(&manager).send().await.status.as_u16(), 403, "by somebody below");
+    assert_eq!(remove(&manager, GOOD).await, 403, "by somebody below");
     let other = h.member("acme", "other@acme.example", "admin").await;
     let listed = h.get("/v1/accounts/acme/logins").token(&other).send().await;
     let with: Vec<_> = listed.json.as_array().expect("a list").iter().filter(|l| l["second_factor"] == true).collect();
     assert!(with.len() == 1 && with[0]["username"] == h.demo.admin.username, "{}", listed.text);
-    assert_eq!(h.delete(&path).token(&other).send().await.status.as_u16(), 204);
+    assert_eq!(remove(&other, "not it").await, 422, "by a session left open");
+    assert_eq!(h.post(&path, json!({})).token(&other).send().await.status.as_u16(), 422);
+    let refused = h.try_manager(&h.demo.admin.username, &h.demo.admin.password).await;
+    assert_eq!(refused.kind(), "urn:tms:problem:second-factor", "still on: {}", refused.text);
+    assert_eq!(remove(&other, GOOD).await, 204);
     let own = h.manager(&h.demo.admin.username, &h.demo.admin.password).await;
-    assert_eq!(h.delete(&path).token(&own).send().await.status.as_u16(), 409, "one's own, without the password");
+    assert_eq!(remove(&own, &h.demo.admin.password).await, 409, "one's own is turned off in the profile");
     let audit = h.get("/v1/accounts/acme/audit?search=factor").token(&other).send().await;
     let told: Vec<_> = audit.json.as_array().expect("a list").iter().map(|e| e["action"].clone()).collect();
     assert_eq!(told, ["remove second factor", "turn second factor on"]);
+}
+
+#[tokio::test]
+async fn nothing_is_turned_on_where_its_secret_would_stay_readable() {
+    let h = Harness::without_key().await;
+    let browser = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    let profile = browser.open("/profile").await;
+    assert!(profile.has("cannot be turned on yet") && !profile.html.contains("Turn on"), "{}", profile.text());
+    assert_eq!(browser.open("/profile/second-factor").await.status, 409);
+    let token = h.manager(&h.demo.admin.username, &h.demo.admin.password).await;
+    let refused = h.post("/v1/manage/second-factor", json!({})).token(&token).send().await;
+    assert!(refused.status == 409 && refused.string("detail").contains("--secrets-key"), "{}", refused.text);
+    let stored = query("SELECT 1 FROM second_factor").fetch_optional(&h.app.store).await.expect("reads");
+    assert!(stored.is_none());
 }

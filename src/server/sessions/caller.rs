@@ -68,6 +68,15 @@ pub struct Manager {
     pub carrier: Carrier,
 }
 
+/// Whether a request shows that its session's person is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Somebody has asked, so the session goes on.
+    There,
+    /// A page that was left open asks by itself, which lets an idle session end.
+    Unknown,
+}
+
 /// What carries the token of a managing session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -102,16 +111,16 @@ impl FromRequestParts<Arc<App>> for Manager {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
-        Self::of_token(app, must_have_token(parts)?, Carrier::Token).await
+        Self::of_token(app, must_have_token(parts)?, Carrier::Token, Presence::There).await
     }
 }
 
 impl Manager {
     /// Whoever this token was given to; one that was made for a browser's cookie is not taken as a bearer token, nor the other
     /// way round.
-    pub async fn of_token(app: &App, token: &str, carrier: Carrier) -> Answer<Self> {
+    pub async fn of_token(app: &App, token: &str, carrier: Carrier, presence: Presence) -> Answer<Self> {
         let now = app.clock.now_ms();
-        let manager = managing::manager(&app.store, &secrets::hash(token), now).await?;
+        let manager = managing::manager(&app.store, &secrets::hash(token), now, presence).await?;
         let manager = manager
             .filter(|m| m.carrier == carrier)
             .ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))?;

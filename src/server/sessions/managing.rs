@@ -1,7 +1,7 @@
 //! Queries about the sessions of people who manage.
 
 use super::{
-    caller::{Carrier, Manager},
+    caller::{Carrier, Manager, Presence},
     own::{OwnSession, SOFTPHONE},
 };
 use crate::server::{
@@ -14,8 +14,13 @@ pub const IDLE_MS: i64 = 2 * 3600 * 1000;
 /// A request within so long of the last one that was noted is not noted again.
 const NOTED_MS: i64 = 60 * 1000;
 
-/// The login of a managing session that is still good; notes that it was used.
-pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option<Manager>, sqlx::Error> {
+/// The login of a managing session that is still good; notes that it was used, where somebody is there.
+pub async fn manager(
+    store: &Store,
+    token_hash: &str,
+    now: i64,
+    presence: Presence,
+) -> Result<Option<Manager>, sqlx::Error> {
     let row = query(
         "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator
          FROM manage_session s JOIN login l ON l.id = s.login_id
@@ -27,6 +32,7 @@ pub async fn manager(store: &Store, token_hash: &str, now: i64) -> Result<Option
     .fetch_optional(store)
     .await?;
     if let Some(row) = &row
+        && presence == Presence::There
         && row.try_get::<i64>("used_at")? < now - NOTED_MS
     {
         let noted =

@@ -3,9 +3,12 @@
 //!
 //! A token is signed together with the dialog's Call-ID: nobody can make one, and one that was seen serves its call only.
 
-use crate::sip::{
-    entropy::Entropy,
-    flow::{Flow, Transport},
+use crate::{
+    server::secrets::{hex, unhex},
+    sip::{
+        entropy::Entropy,
+        flow::{Flow, Transport},
+    },
 };
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
@@ -36,7 +39,7 @@ impl FlowTokens {
     pub fn seal(&self, flow: Flow, call_id: &str) -> String {
         let mut bytes = self.sign(flow, call_id).to_vec();
         bytes.extend(encode(flow));
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
+        hex(&bytes)
     }
 
     /// The flow, if the token is ours and of this call.
@@ -88,12 +91,6 @@ fn decode(bytes: &[u8]) -> Option<Flow> {
         _ => return None,
     };
     Some(Flow { transport, remote: SocketAddr::new(ip, u16::from_be_bytes(*port)) })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
-    let (pairs, []) = digits.as_deref()?.as_chunks::<2>() else { return None };
-    Some(pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]

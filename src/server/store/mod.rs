@@ -19,7 +19,7 @@ use std::{
 };
 
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool,
+    AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -121,6 +121,20 @@ impl Store {
                 Writer::Postgres(tx)
             }
         }))
+    }
+
+    /// Leaves nothing of what this table's rows held before: neither database clears what is overwritten by itself.
+    pub async fn wipe(&self, table: &'static str) -> Result<(), sqlx::Error> {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                sqlx::query("VACUUM").execute(pool).await?;
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await?;
+            }
+            Pool::Postgres(pool) => {
+                sqlx::query(AssertSqlSafe(format!("VACUUM FULL {table}"))).execute(pool).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The PostgreSQL pool, for what only it can do (notifications between processes).

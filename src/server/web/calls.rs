@@ -127,6 +127,7 @@ fn talked(seconds: i64) -> String {
 mod tests {
     use super::talked;
     use crate::server::{http::testing::Harness, web::testing::Browser};
+    use axum::http::Method;
 
     #[test]
     fn seconds_are_told_as_a_clock() {
@@ -145,5 +146,22 @@ mod tests {
         assert!(none.has("No call fits this search"), "{}", none.text());
         let agent = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
         assert_eq!(agent.open("/accounts/acme/calls").await.status, 403);
+    }
+
+    #[tokio::test]
+    async fn a_page_left_open_lets_its_session_end() {
+        let h = Harness::new().await;
+        let (username, password) = (&h.demo.admin.username, &h.demo.admin.password);
+        for (header, lasts) in
+            [(("x-refresh", "1"), false), (("accept", "text/event-stream"), false), (("x-sheet", "1"), true)]
+        {
+            let browser = Browser::signed_in(&h, username, password).await;
+            for _ in 0..5 {
+                h.pass(30 * 60);
+                browser.request(Method::GET, "/accounts/acme/calls", None, &[header]).await;
+            }
+            let opened = browser.open("/accounts/acme/calls").await;
+            assert_eq!(opened.path == "/accounts/acme/calls", lasts, "{header:?}: {}", opened.path);
+        }
     }
 }

@@ -42,13 +42,14 @@ async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
 async fn shown(app: &App, signed: &Signed, refusal: Option<&Refusal>) -> Answer<Response> {
     let standing = second_factor::standing(app, signed.manager.login).await?;
     let sessions = own::sessions(app, &signed.manager).await?;
-    let body = body(&signed.manager.username, &standing, &sessions, &signed.form_token(), refusal);
+    let factor = two_steps(&standing, app.vault.has_key());
+    let body = body(&signed.manager.username, &factor, &sessions, &signed.form_token(), refusal);
     Ok(signed.page_with(parts::status(refusal), Section::Profile, Section::Profile.title(), &body))
 }
 
 fn body(
     username: &str,
-    standing: &Standing,
+    two_steps: &Markup,
     sessions: &[OwnSession],
     form_token: &str,
     refusal: Option<&Refusal>,
@@ -66,6 +67,14 @@ fn body(
                 div.row { button.main type="submit" { "Change password" } }
             }
         }
+        (two_steps)
+        (session_list(sessions, form_token))
+    }
+}
+
+/// What the rules would refuse is not offered.
+fn two_steps(standing: &Standing, has_key: bool) -> Markup {
+    html! {
         div.card.pad {
             div.row {
                 h2 { "Two-step sign-in" }
@@ -74,6 +83,10 @@ fn body(
             p { "After the password, this TMS asks for a code from an authenticator on your telephone. Agent Manager does not ask "
                 "for it; it has the API key." }
             @match standing {
+                Standing::Off if !has_key => p.small.weak {
+                    "It cannot be turned on yet: this TMS has no key to keep its secrets with. Whoever runs it starts it with "
+                    span.code { "--secrets-key" } "."
+                },
                 Standing::Off => div.row { a.button.main href="/profile/second-factor" { "Turn on" } },
                 Standing::On { recovery_codes_left } => {
                     p.small.weak { (recovery_codes_left) " recovery codes are left." }
@@ -84,7 +97,6 @@ fn body(
                 }
             }
         }
-        (session_list(sessions, form_token))
     }
 }
 

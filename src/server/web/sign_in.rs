@@ -36,7 +36,7 @@ pub struct SignIn {
 
 /// The start: whoever is signed in selects the account, everybody else signs in.
 pub async fn start(State(app): State<Arc<App>>, visitor: Visitor) -> Answer<Response> {
-    let signed_in = Manager::of_token(&app, &visitor.token, Carrier::Browser).await.is_ok();
+    let signed_in = Manager::of_token(&app, &visitor.token, Carrier::Browser, visitor.presence).await.is_ok();
     Ok(visitor.to(if signed_in { "/accounts" } else { "/sign-in" }, ""))
 }
 

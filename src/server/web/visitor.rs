@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use maud::Markup;
@@ -20,11 +20,13 @@ use crate::server::{
         problem::{Answer, ApiError},
     },
     secrets,
-    sessions::{Access, Carrier, Manager, Role, State, own::OwnMembership},
+    sessions::{Access, Carrier, Manager, Presence, Role, State, own::OwnMembership},
 };
 
 /// The script asks so for what it shows in a dialog; it is told the next page instead of sent there.
 static SHEET: HeaderName = HeaderName::from_static("x-sheet");
+/// The script asks so for what it refreshes by itself.
+static REFRESH: HeaderName = HeaderName::from_static("x-refresh");
 static NEXT: HeaderName = HeaderName::from_static("x-location");
 
 /// Anybody with a browser.
@@ -32,6 +34,7 @@ pub struct Visitor {
     pub app: Arc<App>,
     /// What the session's cookie holds; before sign-in a random value.
     pub token: String,
+    pub presence: Presence,
     /// The random value is new, so the answer sets it.
     fresh: bool,
     said: Option<String>,
@@ -53,10 +56,17 @@ impl FromRequestParts<Arc<App>> for Visitor {
             app: Arc::clone(app),
             fresh: token.is_none(),
             token: token.unwrap_or_else(|| secrets::random(32)),
+            presence: presence(&parts.headers),
             said: cookie::read(app, &parts.headers, cookie::SAID).and_then(|said| unescape(&said)),
             sheet: parts.headers.contains_key(&SHEET),
         })
     }
+}
+
+/// Nobody need be there where an open page listens for changes (a browser says so itself) or fetches them.
+fn presence(headers: &HeaderMap) -> Presence {
+    let listens = headers.get_all(header::ACCEPT).iter().any(|accept| accept == "text/event-stream");
+    if listens || headers.contains_key(&REFRESH) { Presence::Unknown } else { Presence::There }
 }
 
 impl FromRequestParts<Arc<App>> for Signed {
@@ -64,7 +74,7 @@ impl FromRequestParts<Arc<App>> for Signed {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let Ok(visitor) = Visitor::from_request_parts(parts, app).await;
-        let manager = Manager::of_token(app, &visitor.token, Carrier::Browser).await?;
+        let manager = Manager::of_token(app, &visitor.token, Carrier::Browser, visitor.presence).await?;
         Ok(Self { visitor, manager })
     }
 }

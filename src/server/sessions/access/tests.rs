@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Carrier, Manager},
+    super::{Carrier, Manager, Presence},
     Role,
 };
 use crate::server::{
@@ -43,7 +43,12 @@ fn table() -> Vec<(Method, &'static str, Value, [bool; 3])> {
         (Method::DELETE, "/v1/accounts/acme/logins/ada@acme.example", Value::Null, admins),
         (Method::GET, "/v1/accounts/acme/call-records", Value::Null, managers),
         (Method::PATCH, "/v1/accounts/acme/api-keys/1", json!({"expires_at": null}), admins),
-        (Method::DELETE, "/v1/accounts/acme/logins/agent@acme.example/second-factor", Value::Null, managers),
+        (
+            Method::POST,
+            "/v1/accounts/acme/logins/agent@acme.example/second-factor/off",
+            json!({"password": GOOD}),
+            managers,
+        ),
         (Method::GET, "/v1/accounts/acme/api-keys", Value::Null, managers),
         (Method::GET, "/v1/accounts/acme/api-keys/1/uses", Value::Null, managers),
         (Method::POST, "/v1/accounts/acme/api-keys", json!({"name": "K"}), admins),
@@ -92,7 +97,7 @@ async fn a_link_lets_nobody_rise() {
         let given = json!({"login": "owner@acme.example"});
         let given = h.patch("/v1/accounts/acme/extensions/101", given).token(&token).send().await;
         assert_eq!(given.status == 200, caller > agent, "{}", given.text);
-        let asks = Manager::of_token(&h.app, &token, Carrier::Token).await.expect("signed in");
+        let asks = Manager::of_token(&h.app, &token, Carrier::Token, Presence::There).await.expect("signed in");
         let peer = Peer(([127, 0, 0, 1], 1).into());
         let made = setup::begin(&h.app, &asks, peer, ("acme", "101"), NewAgent::default()).await;
         let sent = setup::invite(&h.app, &asks, peer, "acme", "owner@acme.example").await;
