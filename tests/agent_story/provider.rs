@@ -160,13 +160,18 @@ pub struct Kamailio {
 impl Kamailio {
     /// The database is migrated, and its role `kamailio` has its rights.
     pub fn start(folder: &Path, postgres: &Postgres, rtpengine: Option<&Rtpengine>) -> Self {
-        (0..3).find_map(|_| Self::try_start(folder, postgres, rtpengine)).expect("Kamailio starts and answers")
+        Self::start_as("0", folder, postgres, rtpengine)
     }
 
-    fn try_start(folder: &Path, postgres: &Postgres, rtpengine: Option<&Rtpengine>) -> Option<Self> {
+    /// One of several on the same database, each with a number of its own.
+    pub fn start_as(id: &str, folder: &Path, postgres: &Postgres, rtpengine: Option<&Rtpengine>) -> Self {
+        (0..3).find_map(|_| Self::try_start(id, folder, postgres, rtpengine)).expect("Kamailio starts and answers")
+    }
+
+    fn try_start(id: &str, folder: &Path, postgres: &Postgres, rtpengine: Option<&Rtpengine>) -> Option<Self> {
         let (sip, rpc) = (free_port(), free_port());
         let mut command = Command::new(binary("tms"));
-        command.args(["kamailio-config", "--workers", "2", "--requests-per-second", "0"]);
+        command.args(["kamailio-config", "--workers", "2", "--requests-per-second", "0", "--server-id", id]);
         command.args(["--sip", &format!("127.0.0.1:{sip}"), "--rpc", &format!("127.0.0.1:{rpc}")]);
         command.args(["--database-url", &postgres.url("kamailio")]);
         if let Some(rtpengine) = rtpengine {

@@ -1,7 +1,7 @@
 //! Registrations held, taken over and come back to; who rings and who cannot be dialled.
 
 use crate::tms::{Tms, row, select};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const PRIMARY: &str = "100-acme";
@@ -74,6 +74,7 @@ pub fn ring_inbound(tms: &Tms) {
     let connected = colleague.wait(json!({"event": "call", "state": "connected"}));
     colleague.send(json!({"cmd": "hangup", "call": connected["call"]}));
     agent.wait(json!({"event": "call", "state": "ended", "ended_by": "remote"}));
+    colleague.wait(json!({"event": "call", "call": connected["call"], "state": "ended"}));
 
     let refused = |colleague: &mut crate::phone::Phone, to: &str, code: u16, words: &str| {
         colleague.send(json!({"cmd": "dial", "to": to}));
@@ -117,4 +118,43 @@ pub fn comes_back(tms: &Tms) {
     assert_eq!(row(&mut other, SECONDARY)["in_use"]["this_device"], true, "it was left alone");
     agent.quit();
     other.quit();
+}
+
+#[test]
+fn a_call_is_begun_for_an_extension_and_its_device_dials() {
+    begun_by_the_tms(&Tms::start(true));
+}
+
+pub fn begun_by_the_tms(tms: &Tms) {
+    let mut agent = tms.agent("agent");
+    select(&mut agent, SECONDARY, false, "online");
+    let mut colleague = tms.colleague("udp");
+    let shown = tms.xml("GetFullSipStatus", &format!("<UserName>{SECONDARY}</UserName>"));
+    assert!(shown.contains("<Latency>"), "nobody measured: {shown}");
+    let begin = |agent: &crate::phone::Phone| {
+        let begun = tms.xml("Originate", "<Extension>100</Extension><Destination>101</Destination>");
+        let channel =
+            begun.split_once("<Channel>").and_then(|(_, rest)| Some(rest.split_once("</Channel>")?.0.to_owned()));
+        let ringing = agent.wait(json!({"event": "call", "direction": "in", "state": "ringing"}));
+        (channel.unwrap_or_else(|| panic!("{begun}")), ringing["call"].clone())
+    };
+
+    let (channel, call) = begin(&agent);
+    let live = tms.ask("GET", "/v1/accounts/acme/calls", &Value::Null);
+    assert_eq!((live.as_array().map(Vec::len), &live[0]["to"]), (Some(1), &json!("101")), "{live}");
+    assert!(tms.hang_up(&channel), "while it rings");
+    agent.wait(json!({"event": "call", "call": call, "state": "ended"}));
+
+    row(&mut agent, SECONDARY); // from here on it hears of another call
+    let (_, call) = begin(&agent);
+    agent.send(json!({"cmd": "answer", "call": call}));
+    let ringing = colleague.wait(json!({"event": "call", "direction": "in", "state": "ringing"}));
+    assert_eq!(ringing["peer"], "sip:100@acme");
+    colleague.send(json!({"cmd": "answer", "call": ringing["call"]}));
+    agent.wait(json!({"event": "call", "direction": "out", "state": "connected"}));
+    agent.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    colleague.send(json!({"cmd": "hangup", "call": ringing["call"]}));
+    agent.wait(json!({"event": "call", "direction": "out", "state": "ended"}));
+    agent.quit();
+    colleague.quit();
 }

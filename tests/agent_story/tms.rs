@@ -3,7 +3,7 @@
 use crate::{
     phone::Phone,
     process::{Process, binary},
-    provider::Provider,
+    provider::{Kamailio, Provider},
 };
 use serde_json::{Value, json};
 use std::{
@@ -55,7 +55,18 @@ impl Tms {
     ) -> Self {
         let demo = if quiet { "--demo-data=quiet" } else { "--demo-data" };
         let arguments = [&["--http", "127.0.0.1:0", "--database-url", database, demo], options].concat();
-        let (process, ready) = run(&arguments);
+        Self::signed_in(folder, run(&arguments), provider)
+    }
+
+    /// Another process on a provider's database, beside a Kamailio of its own.
+    pub fn beside(&self, kamailio: &Kamailio) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (database, rpc, proxy) = (self.provider().postgres.url("tms"), kamailio.rpc_url(), kamailio.proxy());
+        let arguments = ["--http", "127.0.0.1:0", "--database-url", &database, "--no-sip", "--kamailio", &rpc];
+        Self::signed_in(folder, run(&[&arguments[..], &["--sip-proxy", &proxy]].concat()), None)
+    }
+
+    fn signed_in(folder: tempfile::TempDir, (process, ready): (Process, Value), provider: Option<Provider>) -> Self {
         let mut tms = Self { folder, process: Some(process), ready, operator: String::new(), provider };
         let session =
             tms.ask("POST", "/v1/manage/session", &json!({"username": OPERATOR, "password": OPERATOR_PASSWORD}));
@@ -119,14 +130,18 @@ impl Tms {
         answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
     }
 
-    /// HangUpChannel of the XML API; its answer.
-    pub fn hang_up(&self, channel: &str) -> String {
+    /// An action of the XML API; its answer.
+    pub fn xml(&self, action: &str, fields: &str) -> String {
         let key = self.demo("api_key");
         let request = format!(
-            "<XML><Tenant><Name>acme</Name><Auth>{key}</Auth></Tenant><ActionName>HangUpChannel</ActionName>\
-             <Channel>{channel}</Channel></XML>"
+            "<XML><Tenant><Name>acme</Name><Auth>{key}</Auth></Tenant><ActionName>{action}</ActionName>{fields}</XML>"
         );
         self.post("/Euphoria.Api.aspx", "text/xml", "POST", &request)
+    }
+
+    /// Whether HangUpChannel has ended this call.
+    pub fn hang_up(&self, channel: &str) -> bool {
+        self.xml("HangUpChannel", &format!("<Channel>{channel}</Channel>")).contains("<Status>Success")
     }
 
     /// A softphone that signs in with this user name, password and key.

@@ -90,6 +90,7 @@ impl Configuration {
             line(format_args!("#!substdef \"!TLS_PRIVATE_KEY!{}!g\"", private_key.display()));
         }
         line(format_args!("listen=udp:{0}\nlisten=tcp:{0}\nlisten=tcp:{1}", self.sip, self.rpc));
+        line(format_args!("socket_workers=1\nlisten=udp:{}", self.rpc));
         text.extend(TEMPLATE);
         Ok(text)
     }
@@ -154,6 +155,7 @@ fn is_plain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::sip::SERVERS_WORD;
 
     fn configuration() -> Configuration {
         Configuration {
@@ -208,6 +210,17 @@ mod tests {
         for (configuration, word) in cases {
             let told = configuration.text().expect_err(word).to_string();
             assert!(told.contains(word) && !told.contains("secret"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_phones_believe_of_their_server_is_taken_off() {
+        let text = configuration().text().expect("a configuration");
+        let removed: String = text.lines().filter(|line| line.trim().starts_with("remove_hf")).collect();
+        let names = removed.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let names: Vec<_> = names.collect();
+        for name in SERVERS_WORD {
+            assert!(names.contains(&name), "{name}: {removed}");
         }
     }
 

@@ -4,12 +4,13 @@
 //! phones ── Kamailio ── kamailio_subscriber (view: who may register and call, and as whom)
 //!              │    └── kamailio_location (who holds what; its changes are notices), kamailio_refuse, kamailio_route,
 //!              │        kamailio_called
-//!              └── JSON-RPC on loopback ── tms (takeover, removal, calls)
+//!              └── JSON-RPC on loopback ── tms (takeover, removal, calls; by UDP there it begins some)
 //! ```
 //!
 //! [`Configuration`] writes its configuration from `template/`; [`KamailioRegistrar`] carries the HTTP side's orders out.
 //! What Kamailio asks the database and tells it stands in migrations/postgres/0004.
 
+mod caller;
 mod config;
 mod registrar;
 mod rpc;

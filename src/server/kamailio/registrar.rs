@@ -13,14 +13,17 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::rpc::{Dialog, Rpc, RpcError};
+use super::{
+    caller::{Begin, Caller},
+    rpc::{Dialog, Rpc, RpcError},
+};
 use crate::{
     server::{
         clock::{self, Clock},
         contacts::{Call, Contact, Order, TAKEOVER_HOLD},
         notices::{Notice, Notices},
     },
-    sip::uri::{Host, Uri},
+    sip::uri::{Host, SipUri, Uri},
 };
 
 const LOCATION: &str = "kamailio_location";
@@ -59,13 +62,15 @@ impl KamailioRegistrar {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut under_way = JoinSet::new();
         under_way.spawn(self.clone().follow_others());
+        let (caller, machine) = Caller::new(self.nodes.iter().map(Rpc::address).collect());
+        under_way.spawn(machine.run());
         while let Some(order) = orders.recv().await {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             while under_way.try_join_next().is_some() {}
-            let registrar = self.clone();
+            let (registrar, caller) = (self.clone(), caller.clone());
             under_way.spawn(async move {
                 // A reply that is dropped says "not known".
-                if let Err(error) = registrar.carry_out(order).await {
+                if let Err(error) = registrar.carry_out(order, &caller).await {
                     tracing::error!(%error, "an order to Kamailio was not carried out");
                 }
                 drop(place);
@@ -89,7 +94,7 @@ impl KamailioRegistrar {
         }
     }
 
-    async fn carry_out(&self, order: Order) -> Result<(), OrderError> {
+    async fn carry_out(&self, order: Order, caller: &Caller) -> Result<(), OrderError> {
         // Whoever asked may have gone.
         match order {
             Order::Held { realm, registrations, reply } => {
@@ -109,13 +114,20 @@ impl KamailioRegistrar {
                 let _ = reply.send(());
             }
             Order::Calls { realm, reply } => {
-                let _ = reply.send(self.calls(&realm).await?);
+                let _ = reply.send(caller.list(&realm, self.calls(&realm).await?).await);
             }
             Order::HangUp { realm, call, reply } => {
-                let _ = reply.send(self.hang_up(&realm, &call).await?);
+                let begun = caller.hang_up(&realm, &call).await;
+                let _ = reply.send(begun || self.hang_up(&realm, &call).await?);
             }
-            // Nobody answers: it is not done here.
-            Order::Originate { .. } => {}
+            Order::Originate { realm, mut extension, destination, reply } => {
+                let held = self.held(&realm, extension.registrations.clone()).await?;
+                extension.registrations.retain(|name| held.iter().any(|contact| contact.registration == *name));
+                let begin = Begin { realm, extension, destination, since: self.clock.now() };
+                if let Some(begun) = caller.begin(begin).await {
+                    let _ = reply.send(begun);
+                }
+            }
         }
         Ok(())
     }
@@ -239,27 +251,34 @@ fn contact(realm: &str, row: &PgRow) -> Result<Contact, sqlx::Error> {
     let uri: String = row.try_get("contact")?;
     let instance: Option<String> = row.try_get("instance")?;
     let expires: i64 = row.try_get("expires")?;
+    let at: Option<Uri> = received.as_deref().unwrap_or(&uri).parse().ok();
+    let at = at.as_ref().and_then(Uri::as_sip);
     Ok(Contact {
         realm: realm.to_owned(),
         registration: row.try_get("username")?,
         device: row.try_get("user_agent")?,
-        address: address(received.as_deref().unwrap_or(&uri)),
+        address: at.map_or(NOWHERE, address),
         since: clock::from_ms(row.try_get("since")?),
         expires_at: clock::from_ms(expires.saturating_mul(1000)),
         instance_id: instance.map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned()),
         session: row.try_get("session_id")?,
-        latency: None,
+        // As `route[ANSWERED_IN]` has measured it; what a device writes into its own address is not taken for that.
+        latency: at.filter(|_| received.is_some()).and_then(took),
     })
 }
 
-/// Of a SIP URI; one that names no address, which a device on the internet may write, is shown as none.
-fn address(uri: &str) -> SocketAddr {
-    let none = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    let Ok(Uri::Sip(uri)) = uri.parse::<Uri>() else { return none };
+/// An address that names none, as a device on the internet may write.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+fn address(uri: &SipUri) -> SocketAddr {
     match uri.host {
         Host::Ip(ip) => SocketAddr::new(ip, uri.port.unwrap_or(5060)),
-        Host::Name(_) => none,
+        Host::Name(_) => NOWHERE,
     }
+}
+
+fn took(received: &SipUri) -> Option<Duration> {
+    received.param("took")?.parse().ok().map(Duration::from_millis)
 }
 
 /// The call that it is, where it is one of the realm's and not over.
@@ -294,6 +313,21 @@ mod tests {
         let gone = sqlx::query("DELETE FROM kamailio_location WHERE username = $1 AND domain = $2");
         let gone = gone.bind(name).bind(realm).execute(&database).await.expect("deletes").rows_affected();
         Json(if gone > 0 { json!({"result": {}}) } else { json!({"error": {"message": "AOR not found"}}) })
+    }
+
+    #[test]
+    fn the_address_that_kamailio_saw_tells_how_long_its_device_took() {
+        for (received, at, ms) in [
+            ("sip:10.0.0.12:5070;transport=tcp;took=23", "10.0.0.12:5070", Some(23)),
+            ("sip:[2001:db8::1]:40000;took=0", "[2001:db8::1]:40000", Some(0)),
+            ("sip:10.0.0.12", "10.0.0.12:5060", None),
+            ("sip:10.0.0.12;took=-1", "10.0.0.12:5060", None),
+            ("sip:phone.example", "0.0.0.0:0", None),
+        ] {
+            let Ok(Uri::Sip(uri)) = received.parse() else { panic!("{received}") };
+            assert_eq!(address(&uri).to_string(), at, "{received}");
+            assert_eq!(took(&uri), ms.map(Duration::from_millis), "{received}");
+        }
     }
 
     /// Where the tests run on PostgreSQL: a process whose machine has no Kamailio, and one whose machine has the holder's.

@@ -1,6 +1,9 @@
 //! JSON-RPC to Kamailio's `jsonrpcs` module over HTTP on loopback.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Rpc {
     http: reqwest::Client,
     url: String,
+    address: SocketAddr,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +59,18 @@ impl Rpc {
     /// A sentence, where it is no such URL on loopback: whoever reaches it commands Kamailio.
     pub fn new(url: &str) -> Result<Self, String> {
         let parsed: Option<reqwest::Url> = url.parse().ok().filter(|url: &reqwest::Url| url.scheme() == "http");
-        let loopback = parsed.as_ref().and_then(|url| url.host_str()).is_some_and(is_loopback);
-        if !loopback {
-            return Err(format!(
-                "--kamailio {url} must read http://127.0.0.1:5066/rpc: Kamailio's JSON-RPC, on loopback"
-            ));
-        }
+        let address = parsed.as_ref().and_then(on_loopback).ok_or_else(|| {
+            format!("--kamailio {url} must read http://127.0.0.1:5066/rpc: Kamailio's JSON-RPC, on loopback")
+        })?;
         // Plain HTTP; the client wants to know all the same who would do TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
-        Ok(Self { http: http.map_err(|e| e.to_string())?, url: url.to_owned() })
+        Ok(Self { http: http.map_err(|e| e.to_string())?, url: url.to_owned(), address })
+    }
+
+    /// Where Kamailio listens for us, by UDP too.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Removes all contacts of an address of record; that there are none is no error.
@@ -126,8 +132,12 @@ impl Dialog {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+fn on_loopback(url: &reqwest::Url) -> Option<SocketAddr> {
+    let ip = match url.host_str()? {
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host => host.trim_matches(['[', ']']).parse().ok()?,
+    };
+    Some(SocketAddr::new(ip, url.port_or_known_default()?)).filter(|_| ip.is_loopback())
 }
 
 #[cfg(test)]

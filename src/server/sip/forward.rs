@@ -341,23 +341,24 @@ fn vouch(branch: &mut Request, realm: &str, caller: &Extension) {
     }
 }
 
-/// What was meant for us alone, and what phones believe of their own server: no device may say who it is (RFC 3325 §5), who
-/// forwarded a call, or that a call answers itself or gets through although nobody is to be disturbed.
+/// What phones believe of their own server: no device may say who it is (RFC 3325 §5), who forwarded a call, or that a call
+/// answers itself or gets through although nobody is to be disturbed.
+pub const SERVERS_WORD: [&str; 10] = [
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Remote-Party-ID",
+    "Diversion",
+    "History-Info",
+    "Alert-Info",
+    "Call-Info",
+    "Answer-Mode",
+    "Priv-Answer-Mode",
+    "Priority",
+];
+
+/// Leaves neither that nor what was meant for us alone.
 fn strip(branch: &mut Request) {
-    const OURS_ALONE: [&str; 11] = [
-        "Proxy-Authorization",
-        "P-Asserted-Identity",
-        "P-Preferred-Identity",
-        "Remote-Party-ID",
-        "Diversion",
-        "History-Info",
-        "Alert-Info",
-        "Call-Info",
-        "Answer-Mode",
-        "Priv-Answer-Mode",
-        "Priority",
-    ];
-    for name in OURS_ALONE {
+    for name in SERVERS_WORD.iter().chain(&["Proxy-Authorization"]) {
         branch.headers.remove(name);
     }
 }

@@ -34,7 +34,12 @@ mod server;
 #[cfg(test)]
 mod torture;
 
-pub use server::{SipServer, SipSettings, TlsListener};
+pub use self::{
+    forward::SERVERS_WORD,
+    originate::{Originations, Wanted},
+    reply::reply,
+    server::{SipServer, SipSettings, TlsListener, clock_now},
+};
 
 #[cfg(test)]
 mod tests;

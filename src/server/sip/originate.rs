@@ -22,11 +22,13 @@ use crate::{
     sip::{
         dialog::{Dialog, DialogId},
         endpoint::{ClientTransactionId, Endpoint},
+        entropy::Entropy,
         flow::Flow,
         msg::{Headers, Method, Request, Response},
         uri::{Host, NameAddr, SipUri, Uri},
     },
 };
+use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -97,6 +99,30 @@ struct Dialling {
     refer: ClientTransactionId,
 }
 
+impl Wanted {
+    /// # Errors
+    /// Why it cannot be begun, as a sentence.
+    pub fn new(
+        realm: &str,
+        group: &RingGroup,
+        destination: &str,
+        devices: Vec<(Flow, Uri, String)>,
+        since: Timestamp,
+        entropy: &mut Entropy,
+    ) -> Result<Self, String> {
+        let number = &group.extension.number;
+        if devices.is_empty() {
+            return Err(format!("No device of extension {number} is online, so none can ring."));
+        }
+        let host: Host = realm.parse().map_err(|_| format!("{realm} cannot stand in a SIP address."))?;
+        let address = |user: &str| Uri::Sip(SipUri::new(Some(user), host.clone(), None));
+        let from = group.registrations.first().unwrap_or(number).clone();
+        let call = Call { id: entropy.call_id(), from, to: destination.to_owned(), since, answered: false };
+        let (extension, destination) = (address(number), address(destination));
+        Ok(Self { realm: realm.to_owned(), call, devices, extension, destination, tag: entropy.tag() })
+    }
+}
+
 impl Pbx {
     /// Rings the extension's devices and has the one that answers dial. The channel of the call that rings.
     ///
@@ -110,35 +136,16 @@ impl Pbx {
         destination: &str,
     ) -> Result<String, String> {
         self.originations.admit(realm)?;
-        let number = &group.extension.number;
         let holder = |name: &String| self.location.holder(now, &Aor { realm: realm.to_owned(), name: name.clone() });
         let contacts = group.registrations.iter().filter_map(holder);
         let device = |held: &Contact| {
             let contact = NameAddr::new(Uri::Sip(self.own_uri("tms", held.binding.flow))).to_string();
             (held.binding.flow, held.binding.uri.clone(), contact)
         };
-        let devices: Vec<_> = contacts.map(device).collect();
-        if devices.is_empty() {
-            return Err(format!("No device of extension {number} is online, so none can ring."));
-        }
-        let host: Host = realm.parse().map_err(|_| format!("{realm} cannot stand in a SIP address."))?;
-        let address = |user: &str| Uri::Sip(SipUri::new(Some(user), host.clone(), None));
-        let id = self.entropy.call_id();
-        let call = Call {
-            id: id.clone(),
-            from: group.registrations.first().unwrap_or(number).clone(),
-            to: destination.to_owned(),
-            since: self.wall(now),
-            answered: false,
-        };
-        let wanted = Wanted {
-            realm: realm.to_owned(),
-            call,
-            devices,
-            extension: address(number),
-            destination: address(destination),
-            tag: self.entropy.tag(),
-        };
+        let devices = contacts.map(device).collect();
+        let since = self.wall(now);
+        let wanted = Wanted::new(realm, group, destination, devices, since, &mut self.entropy)?;
+        let id = wanted.call.id.clone();
         self.originations.begin(now, &mut self.endpoint, wanted);
         self.run(now);
         Ok(id)
@@ -253,6 +260,11 @@ impl Originations {
     /// When [`Originations::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.0.values().filter(|o| !matches!(o.phase, Phase::Over)).map(|o| o.gives_up).min()
+    }
+
+    /// Whether this call is one of them.
+    pub fn has(&self, call_id: &str) -> bool {
+        self.0.contains_key(call_id)
     }
 
     #[cfg(test)]

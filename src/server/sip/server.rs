@@ -333,9 +333,9 @@ impl SipServer {
     }
 }
 
-/// The shell is where the core's time comes from.
+/// The shells are where the cores' time comes from.
 #[expect(clippy::disallowed_methods, reason = "the server's one clock")]
-fn clock_now() -> Instant {
+pub fn clock_now() -> Instant {
     Instant::now()
 }
 

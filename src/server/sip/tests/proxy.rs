@@ -1,7 +1,7 @@
 //! Calls through the forking proxy, message by message.
 
 use super::{
-    super::pbx::Output,
+    super::{forward::SERVERS_WORD, pbx::Output},
     bench::{At, Bench, read},
 };
 use crate::sip::{
@@ -141,6 +141,25 @@ fn what_reaches_a_device_is_vouched_for() {
     let routes = over_tcp.headers.name_addrs("Record-Route").expect("routes");
     let transports: Vec<_> = routes.iter().map(|r| r.uri.as_sip().and_then(|u| u.param("transport"))).collect();
     assert_eq!(transports, [Some("tcp"), Some("udp")], "each side's own on its side");
+}
+
+#[test]
+fn what_phones_believe_of_their_server_is_not_taken_from_a_colleague() {
+    let mut bench = Bench::new();
+    let (desk, colleague) = (bench.desk(), bench.colleague());
+    bench.call(colleague, "sip:100@acme");
+    bench.heard_request(desk).expect("it rings");
+    let mut invite = bench.invite(colleague, "sip:100@acme");
+    for name in SERVERS_WORD {
+        invite.headers.push(name, "<sip:112@acme>;answer-after=0");
+        invite.headers.push(name, "emergency");
+    }
+    bench.send_authorized(colleague, invite);
+    let (_, heard) = bench.heard_request(desk).expect("it rings");
+    for name in SERVERS_WORD {
+        let own = (name == "P-Asserted-Identity").then_some("\"Chris Colleague\" <sip:101@acme>");
+        assert_eq!(heard.headers.get_all(name).collect::<Vec<_>>(), own.into_iter().collect::<Vec<_>>(), "{name}");
+    }
 }
 
 #[test]

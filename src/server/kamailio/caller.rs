@@ -1,0 +1,200 @@
+//! Begins calls for extensions ([`Originations`]) through the Kamailios on this machine: by UDP at the address of their JSON-RPC,
+//! where nobody else reaches them (`route[BEGIN]` in template/request.cfg).
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{
+    net::UdpSocket,
+    sync::{mpsc, oneshot},
+    time::sleep_until,
+};
+
+use crate::{
+    server::{
+        contacts::Call,
+        registry::RingGroup,
+        sip::{Originations, Wanted, clock_now, reply},
+    },
+    sip::{
+        endpoint::{Endpoint, Event, Output, Timers},
+        entropy::Entropy,
+        flow::{Flow, Transport},
+        uri::{Host, NameAddr, SipUri, Uri},
+        wire,
+    },
+};
+
+const QUEUED: usize = 64;
+const DATAGRAM: usize = 65_535;
+/// Where nothing else is due.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// Handle to the machine; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Caller(mpsc::Sender<Ask>);
+
+/// A call to be begun; the extension's registrations are those that somebody holds.
+#[derive(Debug)]
+pub struct Begin {
+    pub realm: String,
+    pub extension: RingGroup,
+    pub destination: String,
+    pub since: Timestamp,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Begin(Begin, oneshot::Sender<Result<String, String>>),
+    HangUp { realm: String, call: String, reply: oneshot::Sender<bool> },
+    List { realm: String, carried: Vec<Call>, reply: oneshot::Sender<Vec<Call>> },
+}
+
+impl Caller {
+    /// `nodes`: JSON-RPC of each Kamailio on this machine.
+    pub fn new(nodes: Vec<SocketAddr>) -> (Self, Machine) {
+        let (sender, asks) = mpsc::channel(QUEUED);
+        let mut entropy = Entropy::from_system();
+        let endpoint = Endpoint::for_proxy(Timers::default(), entropy.fork());
+        (Self(sender), Machine { nodes, asks, endpoint, originations: Originations::default(), entropy })
+    }
+
+    /// The channel, or why there is none; `None` where the machine does not run.
+    pub async fn begin(&self, begin: Begin) -> Option<Result<String, String>> {
+        self.ask(|reply| Ask::Begin(begin, reply)).await
+    }
+
+    /// Whether it was one that is being begun.
+    pub async fn hang_up(&self, realm: &str, call: &str) -> bool {
+        let (realm, call) = (realm.to_owned(), call.to_owned());
+        self.ask(|reply| Ask::HangUp { realm, call, reply }).await.unwrap_or(false)
+    }
+
+    /// Those that Kamailio carries without our own to devices, which are listed while they ring as what they are.
+    pub async fn list(&self, realm: &str, carried: Vec<Call>) -> Vec<Call> {
+        let (realm, all) = (realm.to_owned(), carried.clone());
+        self.ask(|reply| Ask::List { realm, carried, reply }).await.unwrap_or(all)
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(ask(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// The calls that are being begun, on their socket.
+pub struct Machine {
+    nodes: Vec<SocketAddr>,
+    asks: mpsc::Receiver<Ask>,
+    endpoint: Endpoint,
+    originations: Originations,
+    entropy: Entropy,
+}
+
+impl Machine {
+    /// Serves until nobody can ask any more.
+    pub async fn run(mut self) {
+        if let Err(error) = self.serve().await {
+            tracing::error!(%error, "no calls can be begun for extensions");
+        }
+    }
+
+    async fn serve(&mut self) -> io::Result<()> {
+        let Some(node) = self.nodes.first() else { return Ok(()) };
+        let socket = UdpSocket::bind(SocketAddr::new(node.ip(), 0)).await?;
+        let own = socket.local_addr()?;
+        self.endpoint.set_local(Transport::Udp, own);
+        let mut datagram = vec![0; DATAGRAM];
+        loop {
+            let timeouts = [self.endpoint.poll_timeout(), self.originations.poll_timeout()];
+            let due = timeouts.into_iter().flatten().min().unwrap_or_else(|| clock_now() + IDLE);
+            tokio::select! {
+                // An error is a Kamailio's that is down; its transactions time out.
+                received = socket.recv_from(&mut datagram) => if let Ok((length, remote)) = received {
+                    self.handle_datagram(remote, &datagram[..length]);
+                },
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.handle_ask(ask, own),
+                    None => return Ok(()),
+                },
+                () = sleep_until(due.into()) => {
+                    self.endpoint.handle_timeout(clock_now());
+                    self.originations.handle_timeout(clock_now(), &mut self.endpoint);
+                }
+            }
+            while let Some(output) = self.endpoint.poll_output() {
+                match output {
+                    Output::Transmit { flow, payload, client } => {
+                        if let (Err(error), Some(client)) = (socket.send_to(&payload, flow.remote).await, client) {
+                            self.endpoint.transport_failed(clock_now(), client, &error.to_string());
+                        }
+                    }
+                    Output::Event(event) => self.handle_event(event),
+                }
+            }
+        }
+    }
+
+    fn handle_datagram(&mut self, remote: SocketAddr, datagram: &[u8]) {
+        if let (true, Ok(message)) = (self.nodes.contains(&remote), wire::read(datagram)) {
+            self.endpoint.handle_message(clock_now(), Flow { transport: Transport::Udp, remote }, message);
+        }
+    }
+
+    /// Whoever asked may have gone.
+    fn handle_ask(&mut self, ask: Ask, own: SocketAddr) {
+        let now = clock_now();
+        match ask {
+            Ask::Begin(begin, reply) => {
+                let _ = reply.send(self.begin(&begin, own));
+            }
+            Ask::HangUp { realm, call, reply } => {
+                let _ = reply.send(self.originations.hang_up(now, &mut self.endpoint, &realm, &call));
+            }
+            Ask::List { realm, mut carried, reply } => {
+                carried.retain(|call| !self.originations.has(&call.id));
+                carried.extend(self.originations.of(&realm));
+                let _ = reply.send(carried);
+            }
+        }
+    }
+
+    fn begin(&mut self, begin: &Begin, own: SocketAddr) -> Result<String, String> {
+        let Begin { realm, extension, destination, since } = begin;
+        self.originations.admit(realm)?;
+        let contact = NameAddr::new(Uri::Sip(SipUri::new(Some("tms"), Host::Ip(own.ip()), Some(own.port()))));
+        let mut devices = Vec::new();
+        for name in &extension.registrations {
+            let device: Uri =
+                format!("sip:{name}@{realm}").parse().map_err(|_| format!("{name} cannot be dialled."))?;
+            // Which of them the contact is at is known to it alone; the others say so.
+            for &remote in &self.nodes {
+                let flow = Flow { transport: Transport::Udp, remote };
+                devices.push((flow, device.clone(), contact.to_string()));
+            }
+        }
+        let wanted = Wanted::new(realm, extension, destination, devices, *since, &mut self.entropy)?;
+        let id = wanted.call.id.clone();
+        self.originations.begin(clock_now(), &mut self.endpoint, wanted);
+        Ok(id)
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        let now = clock_now();
+        match event {
+            Event::Request { transaction, request, .. } => {
+                let answer = self.originations.handle_request(now, &mut self.endpoint, &request);
+                let unknown = || reply(&request, 481, "Call/Transaction Does Not Exist");
+                self.endpoint.respond(now, transaction, answer.unwrap_or_else(unknown));
+            }
+            Event::Response { transaction, response, .. } => {
+                self.originations.handle_response(now, &mut self.endpoint, transaction, &response);
+            }
+            Event::TimedOut { transaction } | Event::TransportFailed { transaction, .. } => {
+                self.originations.handle_failure(now, &mut self.endpoint, transaction);
+            }
+            Event::Ack { .. } | Event::Cancelled { .. } | Event::NoAck { .. } => {}
+        }
+    }
+}
