@@ -5,14 +5,15 @@ use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool, migrate::Migrator};
 
 use super::{
     audit,
-    http::testing::{GOOD, Harness},
+    http::testing::{GOOD, Harness, INSTANCE, OTHER_INSTANCE},
     passwords::Passwords,
     secrets::{self, ApiKey},
     store::{self, query},
 };
 
-/// The first version's schema alone, in an empty database, and what it stored.
-async fn first_version(url: &str, statements: &[String]) {
+/// The first version's schema alone, in an empty database, and what it stored. The newest version's number.
+async fn first_version(url: &str, statements: &[String]) -> i64 {
+    let newest = |migrator: &Migrator| migrator.iter().map(|m| m.version).max().expect("migrations");
     let only_the_first = |migrator: &Migrator| -> String {
         let first = migrator.iter().find(|m| m.version == 1).expect("the first migration");
         first.sql.as_str().to_owned()
@@ -38,6 +39,7 @@ async fn first_version(url: &str, statements: &[String]) {
             pool.execute(AssertSqlSafe(statement.clone())).await.expect(statement);
         }
         pool.close().await;
+        newest(&migrator)
     } else {
         let migrator = sqlx::migrate!("migrations/postgres");
         let pool = PgPool::connect(url).await.expect("opens");
@@ -51,7 +53,56 @@ async fn first_version(url: &str, statements: &[String]) {
             pool.execute(AssertSqlSafe(statement.clone())).await.expect(statement);
         }
         pool.close().await;
+        newest(&migrator)
     }
+}
+
+/// What the harness's clock shows, and when everything here expires.
+const NOW: i64 = 1_800_000_000_000;
+const LATE: i64 = 4_000_000_000_000;
+const CREDENTIAL: &str = "100-old-laptop~k3f9";
+const CODE: &str = "a code of the first version";
+
+/// What was open when the first version stopped: a session with its credential, one of somebody who manages, and a link.
+fn left_open() -> [String; 5] {
+    let hashes = ["softphone", "browser", CODE].map(secrets::hash);
+    [
+        "INSERT INTO registration (extension_id, account_id, edition, slot, name, label, ring_inbound, created_at)
+             VALUES (1, 1, 'enterprise', 1, '100-old-laptop', 'Laptop', TRUE, 1)"
+            .to_owned(),
+        format!(
+            "INSERT INTO session (token_hash, membership_id, api_key_id, instance_id, address, created_at, expires_at)
+                 VALUES ('{}', 1, 1, '{INSTANCE}', '10.0.0.12', {NOW}, {LATE})",
+            hashes[0]
+        ),
+        format!(
+            "INSERT INTO sip_credential
+                 (session_id, registration_id, username, ha1_md5, ha1_sha256, ha1_sha512_256, created_at)
+                 VALUES (1, 2, '{CREDENTIAL}', 'a', 'b', 'c', {NOW})"
+        ),
+        format!(
+            "INSERT INTO manage_session (token_hash, login_id, created_at, expires_at) VALUES ('{}', 2, {NOW}, {LATE})",
+            hashes[1]
+        ),
+        format!(
+            "INSERT INTO link (code_hash, extension_id, created_at, expires_at) VALUES ('{}', 1, {NOW}, {LATE})",
+            hashes[2]
+        ),
+    ]
+}
+
+async fn goes_on(h: &Harness) {
+    let store = &h.app.store;
+    assert_eq!(h.get("/v1/me").token("softphone").send().await.json["extensions"][0]["number"], "100");
+    assert_eq!(h.get("/v1/manage/sessions").token("browser").send().await.status.as_u16(), 200);
+    let known = h.registry().credentials("old.example", CREDENTIAL).await.expect("reads").expect("it is known");
+    assert_eq!(known.registration, "100-old-laptop");
+    if store.postgres().is_some() {
+        let seen = query("SELECT count(*) AS n FROM kamailio_subscriber WHERE username = $1").bind(CREDENTIAL);
+        assert_eq!(seen.scalar::<i64>(store).await.expect("counts"), 1, "Kamailio does not know it");
+    }
+    let exchanged = h.post("/v1/link", json!({"code": CODE, "instance_id": OTHER_INSTANCE})).send().await;
+    assert_eq!(exchanged.status.as_u16(), 201, "{}", exchanged.text);
 }
 
 #[tokio::test]
@@ -85,9 +136,11 @@ async fn the_first_versions_database_goes_on() {
              VALUES (1, 1, 'boss', '127.0.0.1', 'create extension', '100'), (2, NULL, 'boss', '::1', 'sign in to manage', 'boss')"
             .to_owned(),
     ];
-    first_version(&url, &statements).await;
+    let newest = first_version(&url, &[&statements[..], &left_open()].concat()).await;
 
     let h = Harness::on(&url).await;
+    let done = query("SELECT max(version) AS n FROM _sqlx_migrations WHERE success");
+    assert_eq!(done.scalar::<i64>(&h.app.store).await.expect("reads"), newest);
     let signed_in = h.try_sign_in("ann@old.example", GOOD, &key.key).await;
     assert_eq!(signed_in.status.as_u16(), 201, "{}", signed_in.text);
     let list = h.get("/v1/me/registrations").token(&signed_in.string("token")).send().await;
@@ -114,4 +167,5 @@ async fn the_first_versions_database_goes_on() {
     assert_eq!(linked, 0);
     let shown = h.get("/v1/accounts/old/audit").token(&boss).send().await;
     assert_eq!(shown.json[2]["action"], "create extension", "{}", shown.text);
+    goes_on(&h).await;
 }

@@ -30,8 +30,18 @@ impl Server {
 
     /// User name and password of the demonstration's agent.
     pub fn demo(&self) -> (&str, &str) {
-        let said = |field: &str| self.ready["demo"][field].as_str().expect("the demonstration's login");
-        (said("username"), said("password"))
+        (self.said("username"), self.said("password"))
+    }
+
+    /// Those of its administrator.
+    pub fn admin(&self) -> (&str, &str) {
+        (self.said("admin/username"), self.said("admin/password"))
+    }
+
+    /// What the ready line says of the demonstration.
+    pub fn said(&self, field: &str) -> &str {
+        let field = self.ready.pointer(&format!("/demo/{field}"));
+        field.and_then(serde_json::Value::as_str).expect("the ready line has it")
     }
 
     fn serving(more: &[&str]) -> Self {

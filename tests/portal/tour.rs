@@ -54,8 +54,31 @@ fn refused(server: &Server) {
     phone.quit();
 }
 
-/// Turns two-step sign-in on and comes in with it.
-async fn two_steps(browser: &Browser) {
+/// The demonstration's agent calls the echo; the calls' page while they talk and afterwards.
+async fn called(server: &Server, browser: &Browser) {
+    let (username, password) = server.demo();
+    let args = ["--tms", &server.http, "--username", username, "--registration", "100-acme-laptop"];
+    let args = [&args[..], &["--bind", "127.0.0.1:0", "--audio", "null"]].concat();
+    let mut phone = Phone::start(server.folder.path(), "agent", &args, password, Some(server.said("api_key")));
+    phone.wait(json!({"event": "registration", "state": "online"}));
+    phone.send(json!({"cmd": "dial", "to": "600"}));
+    let call = phone.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+    browser.open("/accounts/acme/calls").await;
+    browser.sees("Talking").await;
+    browser.looked("calls").await;
+    phone.send(json!({"cmd": "hangup", "call": call}));
+    phone.wait(json!({"event": "call", "state": "ended"}));
+    phone.quit();
+    browser.open("/accounts/acme/calls").await;
+    browser.sees("Nobody is on a call").await;
+    browser.looked("calls-past").await;
+}
+
+/// Turns two-step sign-in on, comes in with it, and has it removed by the operator.
+async fn two_steps(browser: &Browser, (username, password): (&str, &str)) {
+    browser.sign_out().await;
+    browser.sign_in(username, password).await;
+    browser.sees("Select account").await;
     browser.open("/profile").await;
     browser.press("Turn on").await;
     browser.looked("second-factor").await;
@@ -67,10 +90,12 @@ async fn two_steps(browser: &Browser) {
     browser.sees("Two-step sign-in is on").await;
     browser.looked("recovery-codes").await;
     let recovery = browser.text("ul.codes li").await;
-    browser.open("/profile").await;
-    browser.looked("profile-two-steps").await;
+    for (page, name) in [("", ""), ("/second-factor/codes", "-codes"), ("/second-factor/off", "-off")] {
+        browser.open(&format!("/profile{page}")).await;
+        browser.looked(&format!("profile-two-steps{name}")).await;
+    }
     browser.sign_out().await;
-    browser.sign_in(OPERATOR, OPERATOR_PASSWORD).await;
+    browser.sign_in(username, password).await;
     browser.sees("Two-step sign-in").await;
     browser.fill("code", "000000").await;
     browser.press("Sign in").await;
@@ -78,7 +103,19 @@ async fn two_steps(browser: &Browser) {
     browser.looked("sign-in-code").await;
     browser.fill("code", &recovery).await;
     browser.press("Sign in").await;
-    browser.sees("Accounts").await;
+    browser.sees("Select account").await;
+    browser.sign_out().await;
+    browser.sign_in(OPERATOR, OPERATOR_PASSWORD).await;
+    browser.sees("Add New Account").await;
+    browser.open(&format!("/accounts/acme/users/{username}/second-factor")).await;
+    browser.looked("remove-second-factor").await;
+    browser.fill("password", "wrong").await;
+    browser.press("Remove second factor").await;
+    browser.sees("this is not your password").await;
+    browser.looked("remove-second-factor-refused").await;
+    browser.fill("password", OPERATOR_PASSWORD).await;
+    browser.press("Remove second factor").await;
+    browser.sees("The second factor was removed").await;
 }
 
 fn walked(look: impl AsyncFn(&Server, &Browser)) {
@@ -152,6 +189,7 @@ fn what_forms_answer_is_good_in_every_look() {
         browser.press("Add API login").await;
         browser.value("secret").await;
         browser.looked("api-key-once").await;
-        two_steps(browser).await;
+        called(server, browser).await;
+        two_steps(browser, server.admin()).await;
     });
 }

@@ -1,8 +1,9 @@
-//! The server is killed at random moments under load: what it acknowledged is there afterwards, nothing is half done, and the
-//! audit is whole. Three times here; `make soak` does it 50 times.
+//! The server is killed at random moments under load: what it acknowledged is there afterwards, nothing is half done, the audit is
+//! whole, and a device that was registered is so again. Three times here; `make soak` does it 50 times.
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Server, run, url};
+use super::{Server, phone::Phone, process::poll_until, run, url};
 
 const PASSWORD: &str = "an operator's long password";
 const CLIENTS: usize = 4;
@@ -56,6 +57,34 @@ fn stored(server: &Server, bearer: &str) -> BTreeSet<String> {
     numbers
 }
 
+const REGISTRATIONS: &str = "/v1/accounts/load/extensions/100/registrations";
+/// As long as a registration lasts at the most until its device refreshes it.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// An account with a desk phone that is online.
+fn desk_phone(folder: &Path, server: &Server, bearer: &str) -> Phone {
+    let make = |path: &str, body: Value| {
+        let (status, made) = server.ask("POST", path, bearer, &body.to_string());
+        assert_eq!(status, 201, "{path}: {made}");
+        serde_json::from_str::<Value>(&made).expect("JSON")
+    };
+    let account = make("/v1/accounts", json!({"name": "Load", "tenant": "load", "edition": "enterprise"}));
+    make("/v1/accounts/load/extensions", json!({"number": "100", "name": "Desk"}));
+    let password = make(&format!("{REGISTRATIONS}/100-load/sip-password"), json!({}));
+    let account = format!("sip:100-load@{}", account["realm"].as_str().expect("a realm"));
+    let proxy = format!("sip:{};lr", server.ready["sip"].as_str().expect("an address"));
+    let args = ["--sip-account", &account, "--outbound-proxy", &proxy, "--bind", "127.0.0.1:0", "--audio", "null"];
+    let phone = Phone::start(folder, "desk", &args, password["password"].as_str().expect("a password"), None);
+    phone.wait(json!({"event": "registration", "state": "online"}));
+    phone
+}
+
+fn is_registered(server: &Server, bearer: &str) -> Option<()> {
+    let (_, list) = server.ask("GET", REGISTRATIONS, bearer, "");
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    (!list[0]["holder"].is_null()).then_some(())
+}
+
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
     let rounds: u64 = std::env::var("TMS_SOAK_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
@@ -65,17 +94,18 @@ fn what_was_acknowledged_survives_a_kill() {
     assert!(run(&["admin", "create"], &environment).status.success());
     let mut dice = Dice(1);
     let (next, mut acknowledged) = (AtomicU64::new(1000), BTreeSet::new());
+    let (mut sip, mut phone) = ("127.0.0.1:0".to_owned(), None);
     for round in 0..rounds {
-        let mut server = Server::start(folder.path(), &[]);
+        let mut server = Server::start_at(&sip, folder.path(), &[]);
+        sip = server.ready["sip"].as_str().expect("an address").to_owned();
         let sign_in = json!({"username": "admin", "password": PASSWORD}).to_string();
         let (status, session) = server.ask("POST", "/v1/manage/session", "", &sign_in);
         assert_eq!(status, 201, "{session}");
         let session: Value = serde_json::from_str(&session).expect("JSON");
         let bearer = format!("Authorization: Bearer {}\r\n", session["token"].as_str().expect("a token"));
-        if round == 0 {
-            let account = json!({"name": "Load", "tenant": "load", "edition": "enterprise"}).to_string();
-            assert_eq!(server.ask("POST", "/v1/accounts", &bearer, &account).0, 201);
-        }
+        phone.get_or_insert_with(|| desk_phone(folder.path(), &server, &bearer));
+        let back = poll_until(REFRESH, || is_registered(&server, &bearer));
+        assert!(back.is_some(), "round {round}: the desk phone is not registered again");
         let there = stored(&server, &bearer);
         let lost: Vec<_> = acknowledged.difference(&there).collect();
         assert!(lost.is_empty(), "round {round}: acknowledged and lost: {lost:?}");

@@ -4,6 +4,12 @@
 
 mod https;
 mod kill;
+#[path = "../peers/support/phone.rs"]
+#[allow(dead_code, reason = "shared with the tests against real peers")]
+mod phone;
+#[path = "../peers/support/process.rs"]
+#[allow(dead_code, reason = "shared with the tests against real peers")]
+mod process;
 mod schemathesis;
 
 use std::{
@@ -25,8 +31,13 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path, more: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", folder, more)
+    }
+
+    /// With SIP there.
+    fn start_at(sip: &str, folder: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(TMS)
-            .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--database-url", &url(folder)])
+            .args(["serve", "--http", "127.0.0.1:0", "--sip", sip, "--database-url", &url(folder)])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()

@@ -3,6 +3,7 @@
 mod at_once;
 mod input;
 mod tenants;
+mod trouble;
 
 use std::sync::{Arc, Mutex};
 
