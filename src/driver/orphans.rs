@@ -2,7 +2,11 @@
 
 use crate::sip::dialog::DialogRecord;
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 /// A file larger than that is not ours; calls at once are bounded far below.
 const LARGEST: u64 = 256 * 1024;
@@ -10,12 +14,17 @@ const LARGEST: u64 = 256 * 1024;
 /// No call lasts longer, and a registration that has not come back by then does not keep others from being written.
 const OLDEST: Duration = Duration::from_hours(8);
 
+/// Changes within this time are written down together: a busy phone does not wait for its disk at every call.
+const SOON: Duration = Duration::from_millis(500);
+
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     file: Option<PathBuf>,
     /// Of the program before this one.
     left: Option<Kept>,
     written: Vec<DialogRecord>,
+    /// When calls that have changed are to be noted.
+    due: Option<Instant>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,7 +40,7 @@ impl Orphans {
             |found: &fs::Metadata| found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < OLDEST));
         let good = |file: &&PathBuf| fs::metadata(file).is_ok_and(|found| found.len() <= LARGEST && is_young(&found));
         let left = file.as_ref().filter(good).and_then(|file| serde_json::from_slice(&fs::read(file).ok()?).ok());
-        Self { file, left, written: Vec::new() }
+        Self { file, left, written: Vec::new(), due: None }
     }
 
     /// What is to be ended, now that `registration` is online; once.
@@ -41,6 +50,20 @@ impl Orphans {
             tracing::warn!("the calls that were left standing are ended, but their file cannot be removed: {error}");
         }
         Some(left.dialogs).filter(|dialogs| !dialogs.is_empty())
+    }
+
+    /// A call has changed: they are to be noted soon.
+    pub(super) fn changed(&mut self, now: Instant) {
+        self.due.get_or_insert(now + SOON);
+    }
+
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether they are to be noted now, or, with `None`, because there is no later; once.
+    pub(super) fn is_due(&mut self, now: Option<Instant>) -> bool {
+        self.due.take_if(|due| now.is_none_or(|now| *due <= now)).is_some()
     }
 
     /// The calls of `registration` that are under way.
@@ -76,6 +99,19 @@ mod tests {
             r#"{{"call_id":"{call}","local":"<sip:a@x>;tag=1","remote":"<sip:b@x>;tag=2","target":"sip:b@10.0.0.1","routes":["<sip:10.0.0.2;lr>"],"cseq":3}}"#
         );
         serde_json::from_str(&text).expect("a record")
+    }
+
+    #[test]
+    fn changes_are_noted_together_and_the_last_one_at_the_end() {
+        let (mut orphans, now) = (Orphans::read(None), Instant::now());
+        assert!(!orphans.is_due(Some(now)) && !orphans.is_due(None));
+        orphans.changed(now);
+        orphans.changed(now + SOON / 2);
+        assert_eq!(orphans.poll_timeout(), Some(now + SOON));
+        assert!(!orphans.is_due(Some(now + SOON / 2)) && orphans.is_due(Some(now + SOON)));
+        assert_eq!(orphans.poll_timeout(), None);
+        orphans.changed(now);
+        assert!(orphans.is_due(None) && !orphans.is_due(None));
     }
 
     #[test]

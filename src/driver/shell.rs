@@ -169,6 +169,19 @@ impl Shell {
             self.drain(now);
             self.advance_shutdown(now);
         }
+        self.note_calls(None);
+    }
+
+    /// Writes down what a crash would leave standing, if something has changed and it is time; `None`: there is no later.
+    fn note_calls(&mut self, now: Option<Instant>) {
+        if !self.orphans.is_due(now) {
+            return;
+        }
+        let (name, dialogs) = (self.agent.account_name(), self.agent.dialogs());
+        // Without an account nobody could end them later.
+        if name.is_some() || dialogs.is_empty() {
+            self.orphans.note(&name.unwrap_or_default(), dialogs);
+        }
     }
 
     async fn next(&mut self, sources: &mut Sources) -> Input {
@@ -233,6 +246,7 @@ impl Shell {
     fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
         self.session.handle_timeout(now);
+        self.note_calls(Some(now));
         if self.look_at <= now {
             self.look_at = now + network::EVERY;
             self.look_at_network(now);
@@ -283,8 +297,14 @@ impl Shell {
         };
         // Who is offline has nothing to lose.
         let look_at = self.towards.filter(|_| self.agent.has_account()).map(|_| self.look_at);
-        let timers =
-            [self.agent.poll_timeout(), self.session.poll_timeout(), self.keep_alive.poll_timeout(), look_at, phase];
+        let timers = [
+            self.agent.poll_timeout(),
+            self.session.poll_timeout(),
+            self.keep_alive.poll_timeout(),
+            self.orphans.poll_timeout(),
+            look_at,
+            phase,
+        ];
         timers.into_iter().flatten().min()
     }
 

@@ -59,21 +59,23 @@ fn call_both_ways(transport: &str, codec: &str) {
 }
 
 #[test]
-fn udp_pcmu_both_ways() {
-    call_both_ways("udp", "pcmu");
+fn calls_both_ways() {
+    std::thread::scope(|scope| {
+        for (transport, codec) in [("udp", "pcmu"), ("tcp", "opus"), ("udp", "pcma")] {
+            scope.spawn(move || call_both_ways(transport, codec));
+        }
+    });
 }
 
+/// At once, since each waits most of its time.
 #[test]
-fn tcp_opus_both_ways() {
-    call_both_ways("tcp", "opus");
+fn refreshes_come_in_time_and_unnoticed() {
+    std::thread::scope(|scope| {
+        scope.spawn(registration_is_refreshed_before_it_expires);
+        a_registrar_without_qop_is_no_wrong_password_later();
+    });
 }
 
-#[test]
-fn udp_pcma_both_ways() {
-    call_both_ways("udp", "pcma");
-}
-
-#[test]
 fn registration_is_refreshed_before_it_expires() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options { max_expires: 4, ..Options::default() });
@@ -90,7 +92,6 @@ fn registration_is_refreshed_before_it_expires() {
     assert!(a.find(&json!({"event": "registration", "state": ["offline", "failed"]})).is_none());
 }
 
-#[test]
 fn a_registrar_without_qop_is_no_wrong_password_later() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let options = Options { max_expires: 4, no_qop: true, ..Options::default() };

@@ -99,9 +99,7 @@ impl Shell {
             agent::Event::Reachable { name, proof } => self.tell(Event::Reachable { name, proof }),
             agent::Event::Call(info) => {
                 self.media.follow(&info);
-                if let Some(name) = self.agent.account_name() {
-                    self.orphans.note(&name, self.agent.dialogs());
-                }
+                self.orphans.changed(now);
                 self.tell(Event::Call(info));
                 self.conference_may_stand();
             }
