@@ -28,10 +28,11 @@ use std::{
     time::Instant,
 };
 
-/// Bound on a proxy's live transactions: a flood of requests costs some kilobytes for each of them and no more; those beyond
-/// get 503 with Retry-After.
+/// Bound on a proxy's live transactions: a flood of requests costs some kilobytes for each of them and no more. Those beyond
+/// take the place of one that is answered and only waits for retransmissions; while there is none, they get 503 with
+/// Retry-After.
 const MAX_TRANSACTIONS: usize = 20_000;
-/// The same for a user agent, where what has been answered makes room first.
+/// The same for a user agent.
 const MAX_OF_USER_AGENT: usize = 4_096;
 
 /// Names a request we sent; never used twice.
@@ -112,6 +113,8 @@ pub struct Endpoint {
     client_keys: HashMap<String, ClientTransactionId>,
     servers: HashMap<ServerTransactionId, Server>,
     server_keys: HashMap<String, ServerTransactionId>,
+    /// Those of `servers` that only wait for retransmissions, in the order of their arrival.
+    settled: BTreeSet<ServerTransactionId>,
     /// By [`key::merged`]: requests outside a dialog, for RFC 3261 §8.2.2.2.
     merge_keys: HashMap<String, ServerTransactionId>,
     /// One entry for each transaction that waits for a time.
@@ -145,6 +148,7 @@ impl Endpoint {
             client_keys: HashMap::new(),
             servers: HashMap::new(),
             server_keys: HashMap::new(),
+            settled: BTreeSet::new(),
             merge_keys: HashMap::new(),
             schedule: BTreeSet::new(),
             outputs: VecDeque::new(),

@@ -7,6 +7,7 @@ use crate::{
     tms::Tms,
 };
 use std::{
+    io::Write,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -100,5 +101,52 @@ fn tenant_and_key_sign_in_and_the_sip_password_is_asked_for_once() {
     close(&desk, first);
     let again = window(&desk, &[]);
     hands.does(&[ONLINE]);
+    close(&desk, again);
+}
+
+/// The secrets' half of GNOME's keyring, unlocked, its files in the desk's folder.
+fn keyring(desk: &Desk) -> Process {
+    let mut command = desk.command("gnome-keyring-daemon");
+    command.args(["--foreground", "--unlock", "--components=secrets"]).stdin(Stdio::piped());
+    command.env("XDG_DATA_HOME", desk.folder.path().join("data"));
+    let mut daemon = Process(command.spawn().expect("gnome-keyring is installed"));
+    daemon.0.stdin.take().expect("stdin was piped").write_all(b"unlocks it").expect("it reads its password");
+    desk.wait_for("the keyring", |desk| {
+        let mut ask = desk.command("gdbus");
+        ask.args(["call", "--session", "--dest", "org.freedesktop.secrets", "--object-path", "/org/freedesktop/secrets"]);
+        ask.args(["--method", "org.freedesktop.Secret.Service.ReadAlias", "default"]).stdout(Stdio::piped());
+        let answer = ask.output().ok()?;
+        String::from_utf8_lossy(&answer.stdout).contains("/collection/").then_some(())
+    });
+    daemon
+}
+
+#[test]
+fn secrets_are_remembered_in_the_keyring_where_there_is_one_and_in_no_file() {
+    let desk = Desk::start();
+    let hands = Hands(&desk);
+    let _keyring = keyring(&desk);
+    let tms = Tms::start(true);
+    let first = window(&desk, &[]);
+    hands.does(&[
+        &["set", "Server", tms.url()],
+        &["set", "User name", tms.demo("username")],
+        &["set", "Password", tms.demo("password")],
+        &["set", "API key", tms.demo("api_key")],
+        &["click", "Apply"],
+        &["wait", "Initialized"],
+    ]);
+    close(&desk, first);
+    let folder = desk.folder.path();
+    assert!(folder.join("data/keyrings/login.keyring").exists(), "the keyring keeps something");
+    for file in std::fs::read_dir(folder.join("agent-manager")).expect("the settings' folder") {
+        let file = file.expect("an entry").path();
+        let content = std::fs::read(&file).unwrap_or_default();
+        let holds = |secret: &str| content.windows(secret.len()).any(|piece| piece == secret.as_bytes());
+        assert!(!holds(tms.demo("password")) && !holds(tms.demo("api_key")), "{} holds a secret", file.display());
+        assert_ne!(file.file_name(), Some("secrets.json".as_ref()), "the keyring is used instead");
+    }
+    let again = window(&desk, &[]);
+    hands.does(&[&["wait", "Initialized"]]);
     close(&desk, again);
 }

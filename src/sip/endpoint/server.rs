@@ -14,8 +14,6 @@ use crate::sip::{
 };
 use std::{net::SocketAddr, time::Instant};
 
-/// How far it is looked for a transaction that can make room; a flood's are the first to be due.
-const LOOKED_AT: usize = 64;
 /// What a flooded endpoint asks its peers to wait, in seconds: T1's 64 rounds, after which transactions have ended.
 const RETRY_AFTER: &str = "32";
 
@@ -156,7 +154,7 @@ impl Endpoint {
         if merge_key.as_ref().is_some_and(|key| self.merge_keys.contains_key(key)) {
             return self.answer_statelessly(reply_flow, &request, 482);
         }
-        if self.transaction_count() >= self.max_transactions && !self.make_room() {
+        if self.transaction_count() >= self.max_transactions && !self.forget_a_settled() {
             return self.answer_statelessly(reply_flow, &request, 503);
         }
         let reliable = flow.transport.is_reliable();
@@ -184,20 +182,6 @@ impl Endpoint {
         self.servers.insert(id, server);
         self.settle_server(id);
         self.report(Event::Request { transaction: id, request, flow });
-    }
-
-    /// Forgets a transaction of a user agent whose answer has gone out, so that a flood keeps nobody else from being heard;
-    /// the same request once more would be a new one.
-    fn make_room(&mut self) -> bool {
-        let is_settled = |id: &ServerTransactionId| self.servers.get(id).is_some_and(|s| s.machine.is_settled());
-        let first = self.schedule.iter().take(LOOKED_AT).find_map(|&(at, id)| match id {
-            Id::Server(id) if is_settled(&id) => Some((at, id)),
-            Id::Server(_) | Id::Client(_) => None,
-        });
-        let Some((at, id)) = first.filter(|_| self.role == Role::UserAgent) else { return false };
-        self.forget_server(id);
-        self.reschedule(Id::Server(id), Some(at), None);
-        true
     }
 
     fn handle_ack(&mut self, now: Instant, flow: Flow, ack: Request, identity: &Identity) {
@@ -271,15 +255,29 @@ impl Endpoint {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let to = server.machine.deadline();
         let from = std::mem::replace(&mut server.deadline, to);
+        if server.machine.is_settled() {
+            self.settled.insert(id);
+        }
         if server.machine.is_terminated() {
             self.forget_server(id);
         }
         self.reschedule(Id::Server(id), from, to);
     }
 
+    /// Makes room: the longest-standing of those that only wait for retransmissions goes before its time, so that a flood keeps
+    /// nobody else from being heard and a registrar serves thousands a second. The same request once more is a new one.
+    fn forget_a_settled(&mut self) -> bool {
+        let Some(id) = self.settled.pop_first() else { return false };
+        if let Some(server) = self.forget_server(id) {
+            self.reschedule(Id::Server(id), server.deadline, None);
+        }
+        true
+    }
+
     fn forget_server(&mut self, id: ServerTransactionId) -> Option<Server> {
         let server = self.servers.remove(&id)?;
         self.server_keys.remove(&server.key);
+        self.settled.remove(&id);
         if let Some(key) = &server.merge_key {
             self.merge_keys.remove(key);
         }

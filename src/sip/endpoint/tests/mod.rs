@@ -180,6 +180,7 @@ impl Bench {
 pub fn assert_empty(endpoint: &Endpoint) {
     assert_eq!(endpoint.transaction_count(), 0);
     assert!(endpoint.client_keys.is_empty() && endpoint.server_keys.is_empty() && endpoint.merge_keys.is_empty());
+    assert!(endpoint.settled.is_empty());
     assert_eq!(endpoint.poll_timeout(), None);
 }
 

@@ -266,3 +266,23 @@ fn a_flood_keeps_nobody_else_from_being_heard() {
     bench.run_to(100_000);
     assert_eq!(bench.endpoint.transaction_count(), 1, "but for the one that rings, nothing stays");
 }
+
+/// More requests than the bound within Timer J's 32 s: none is refused, and the last ones are still repeated.
+#[test]
+fn answered_requests_make_room_for_new_ones() {
+    let mut bench = Bench::new();
+    bench.endpoint.max_transactions = 10;
+    let flow = udp("192.0.2.1:5060");
+    let numbered = |n: usize| format!("UDP 192.0.2.1:5060;branch=z9hG4bK{n}");
+    for n in 0..1000 {
+        bench.receive(flow, &incoming("OPTIONS", &numbered(n), ";tag=t"));
+        let (id, options) = bench.requested();
+        bench.respond(id, &options, 200);
+    }
+    assert_eq!((bench.take_sent(), bench.endpoint.transaction_count()), (vec!["200 OPTIONS".to_owned(); 1000], 10));
+    bench.receive(flow, &incoming("OPTIONS", &numbered(999), ";tag=t"));
+    assert_eq!(bench.take_sent(), ["200 OPTIONS"]);
+    bench.take_events();
+    bench.run_to(40_000);
+    bench.assert_empty();
+}
