@@ -31,6 +31,11 @@ impl Desk {
         let mut xvfb = Command::new("Xvfb");
         xvfb.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"]);
         let (xvfb, number) = first_line(xvfb, "Xvfb");
+        // A keyring that is installed here is there only if the test starts one, not whenever somebody asks for it.
+        let services = folder.path().join("dbus-1/services");
+        std::fs::create_dir_all(&services).expect("a folder");
+        let none = "[D-BUS Service]\nName=org.freedesktop.secrets\nExec=/bin/false\n";
+        std::fs::write(services.join("org.freedesktop.secrets.service"), none).expect("the folder can be written");
         let mut dbus = Command::new("dbus-daemon");
         dbus.args(["--session", "--nofork", "--nopidfile", "--print-address=1"]);
         dbus.env("XDG_RUNTIME_DIR", folder.path());
@@ -97,6 +102,21 @@ impl Desk {
     pub fn xdotool(&self, arguments: &[&str]) -> String {
         let output = self.command("xdotool").args(arguments).stdout(Stdio::piped()).output().expect("xdotool runs");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Closes Agent Manager's window as its user does; the process ends well by itself.
+    pub fn close(&self, mut process: Process) {
+        let main = self.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
+        let ended = poll_until(Duration::from_secs(10), || {
+            let ended = process.0.try_wait().expect("waited for");
+            if ended.is_none() {
+                // A key pressed before the window has the keyboard goes nowhere.
+                self.xdotool(&["windowactivate", &main, "key", "alt+F4"]);
+            }
+            ended
+        });
+        let status = ended.expect("the window was closed and the program goes on");
+        assert!(status.success(), "{status}");
     }
 
     /// `atspi.py` with these arguments; what it printed.

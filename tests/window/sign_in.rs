@@ -1,11 +1,6 @@
 //! The other ways into the real window: a one-time link, in a new window and in one that runs; tenant and key.
 
-use crate::{
-    desk::Desk,
-    person::Hands,
-    process::{Process, poll_until},
-    tms::Tms,
-};
+use crate::{desk::Desk, person::Hands, process::Process, tms::Tms};
 use std::{
     io::Write,
     process::Stdio,
@@ -17,14 +12,6 @@ const ONLINE: &[&str] = &["wait", "Online, 100-acme-laptop, secondary"];
 
 fn window(desk: &Desk, arguments: &[&str]) -> Process {
     Process(desk.agent_manager().arg("--light").args(arguments).spawn().expect("the window starts"))
-}
-
-/// Closes the window as its user does; the process ends by itself.
-fn close(desk: &Desk, mut window: Process) {
-    let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
-    desk.xdotool(&["windowclose", &main]);
-    let ended = poll_until(Duration::from_secs(10), || window.0.try_wait().expect("waited for"));
-    assert!(ended.is_some(), "the window was closed and the program goes on");
 }
 
 /// What a click on a link does while a window runs: starts the program, which hands the link over and ends.
@@ -58,7 +45,7 @@ fn a_link_opens_the_window_online_and_further_ones_reach_the_window_that_runs() 
     ]);
     open(&desk, &tms.link(""));
     hands.does(&[&["wait", "Initialized"]]);
-    close(&desk, first);
+    desk.close(first);
 
     // Its session is found again at the next start.
     let again = window(&desk, &[]);
@@ -66,10 +53,10 @@ fn a_link_opens_the_window_online_and_further_ones_reach_the_window_that_runs() 
     let login = format!("/v1/accounts/acme/logins/{}", tms.demo("username"));
     tms.ask("PATCH", &login, &serde_json::json!({"enabled": false}));
     hands.does(&[&["wait", "This login was disabled*"], &["wait", "Apply"]]);
-    close(&desk, again);
+    desk.close(again);
     let form = window(&desk, &[&link]);
     hands.does(&[&["wait", "This link is unknown, was used already*"], &["wait", "Apply"]]);
-    close(&desk, form);
+    desk.close(form);
 }
 
 #[test]
@@ -98,10 +85,10 @@ fn tenant_and_key_sign_in_and_the_sip_password_is_asked_for_once() {
     ]);
     let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
     desk.picture(&main, "xml-online.png");
-    close(&desk, first);
+    desk.close(first);
     let again = window(&desk, &[]);
     hands.does(&[ONLINE]);
-    close(&desk, again);
+    desk.close(again);
 }
 
 /// The secrets' half of GNOME's keyring, unlocked, its files in the desk's folder.
@@ -113,7 +100,14 @@ fn keyring(desk: &Desk) -> Process {
     daemon.0.stdin.take().expect("stdin was piped").write_all(b"unlocks it").expect("it reads its password");
     desk.wait_for("the keyring", |desk| {
         let mut ask = desk.command("gdbus");
-        ask.args(["call", "--session", "--dest", "org.freedesktop.secrets", "--object-path", "/org/freedesktop/secrets"]);
+        ask.args([
+            "call",
+            "--session",
+            "--dest",
+            "org.freedesktop.secrets",
+            "--object-path",
+            "/org/freedesktop/secrets",
+        ]);
         ask.args(["--method", "org.freedesktop.Secret.Service.ReadAlias", "default"]).stdout(Stdio::piped());
         let answer = ask.output().ok()?;
         String::from_utf8_lossy(&answer.stdout).contains("/collection/").then_some(())
@@ -135,8 +129,11 @@ fn secrets_are_remembered_in_the_keyring_where_there_is_one_and_in_no_file() {
         &["set", "API key", tms.demo("api_key")],
         &["click", "Apply"],
         &["wait", "Initialized"],
+        &["click", "Select account"],
+        &["click", "100-acme-laptop, secondary*"],
+        ONLINE,
     ]);
-    close(&desk, first);
+    desk.close(first);
     let folder = desk.folder.path();
     assert!(folder.join("data/keyrings/login.keyring").exists(), "the keyring keeps something");
     for file in std::fs::read_dir(folder.join("agent-manager")).expect("the settings' folder") {
@@ -147,6 +144,6 @@ fn secrets_are_remembered_in_the_keyring_where_there_is_one_and_in_no_file() {
         assert_ne!(file.file_name(), Some("secrets.json".as_ref()), "the keyring is used instead");
     }
     let again = window(&desk, &[]);
-    hands.does(&[&["wait", "Initialized"]]);
-    close(&desk, again);
+    hands.does(&[ONLINE]);
+    desk.close(again);
 }

@@ -14,7 +14,7 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
     let desk = Desk::start();
     let sound = Pulse::start();
     let tms = Tms::start(desk.folder.path());
-    let mut agent_manager = window(&desk, &sound, &tms);
+    let agent_manager = window(&desk, &sound, &tms);
     let hands = Hands(&desk);
     hands.does(&[
         &["click", "Apply"],
@@ -58,9 +58,7 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
 
     // Closing hangs up, un-registers and signs out, and takes no longer than two seconds.
     hands.does(&[&["click", "Hold"], &["wait", "Resume"]]);
-    desk.xdotool(&["windowclose", &main]);
-    let ended = poll_until(Duration::from_secs(10), || agent_manager.0.try_wait().expect("waited for"));
-    assert!(ended.is_some(), "the window was closed and the program goes on");
+    desk.close(agent_manager);
 
     // Remembered: the next start signs in and comes online by itself, and then does nothing while nothing happens.
     let again =
