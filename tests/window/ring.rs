@@ -18,14 +18,14 @@ use x11rb::{
 };
 
 /// Another program: a window that wants the keyboard and counts the keys it gets.
-struct Other {
+pub struct Other {
     connection: RustConnection,
     root: u32,
     window: u32,
 }
 
 impl Other {
-    fn open(desk: &Desk) -> Self {
+    pub fn open(desk: &Desk) -> Self {
         let (connection, screen) = RustConnection::connect(Some(desk.display())).expect("the X server answers");
         let screen = connection.setup().roots[screen].clone();
         let window = connection.generate_id().expect("an id");
@@ -44,13 +44,13 @@ impl Other {
         other
     }
 
-    fn has_keyboard(&self) -> bool {
+    pub fn has_keyboard(&self) -> bool {
         let focus = self.connection.get_input_focus().expect("sent").reply().expect("the focus");
         focus.focus == self.window
     }
 
     /// Types a digit and waits until it arrives here.
-    fn gets_what_is_typed(&self, desk: &Desk) -> bool {
+    pub fn gets_what_is_typed(&self, desk: &Desk) -> bool {
         while self.connection.poll_for_event().expect("connected").is_some() {}
         desk.xdotool(&["key", "7"]);
         wait_for("the key", || match self.connection.poll_for_event().expect("connected") {

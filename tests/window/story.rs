@@ -6,6 +6,7 @@ use crate::{
     person::{Hands, Tms, cpu_ticks, window},
     process::{Process, poll_until},
     pulse::Pulse,
+    ring::Other,
 };
 use std::{path::Path, time::Duration};
 
@@ -55,6 +56,22 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
         hands.does(&[&["click", "Dismiss"]]);
     }
     keep(&desk.picture(&main, "window.png"));
+
+    // The window is open behind another program while a second call comes: the keyboard stays where it is.
+    hands.does(&[
+        &["click", "End"],
+        &["wait", "Call with*"],
+        &["set", "Number or SIP address", "601"],
+        &["click", "Call"],
+        &["wait", "Connected to*"],
+    ]);
+    let other = Other::open(&desk);
+    hands.does(&[&["wait", "Ringing for*"]]);
+    assert!(other.has_keyboard() && other.gets_what_is_typed(&desk), "a call took the keyboard");
+    hands.does(&[&["click", "Answer"], &["gone", "Ringing for*"]]);
+    assert!(other.has_keyboard() && other.gets_what_is_typed(&desk), "answering took the keyboard");
+    drop(other);
+    hands.does(&[&["wait", "Call me back, 601, Connected*"]]);
 
     // Closing hangs up, un-registers and signs out, and takes no longer than two seconds.
     hands.does(&[&["click", "Hold"], &["wait", "Resume"]]);
