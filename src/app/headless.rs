@@ -90,20 +90,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         setup.memory.resume_with(registration.to_owned());
     }
     let (sender, lines) = sync_channel(WAITING_LINES);
-    let phone = Softphone {
-        bind: options.bind,
-        transport: options.transport,
-        audio: options.audio,
-        voice: options.voice,
-        codecs: options.codecs,
-        srtp: options.srtp,
-        auto_answer: options.auto_answer,
-        max_calls: options.max_calls,
-        services: setup.memory.settings().services.clone(),
-        impairment: options.impairment,
-        ca_file: options.ca_file,
-        dns_server: options.dns_server,
-    };
+    let phone = softphone(options, &setup);
     let events = sender.clone();
     let (stopping, stopped) = sync_channel(1);
     let driver = Driver::start(
@@ -135,6 +122,23 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     let _ = stopped.recv();
     driver.join();
     Ok(ExitCode::from(code.recv_timeout(LAST_LINES).unwrap_or(FATAL)))
+}
+
+fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
+    Softphone {
+        bind: options.bind,
+        transport: options.transport,
+        audio: options.audio,
+        voice: options.voice,
+        codecs: options.codecs,
+        srtp: options.srtp,
+        auto_answer: options.auto_answer,
+        max_calls: options.max_calls,
+        services: setup.memory.settings().services.clone(),
+        impairment: options.impairment,
+        ca_file: options.ca_file,
+        dns_server: options.dns_server,
+    }
 }
 
 /// Until the end of input, which means `quit`.

@@ -198,7 +198,24 @@ impl Vault {
     /// # Errors
     /// A sentence; the person then types them.
     pub fn load(&self, login: &Login) -> Result<Option<Secrets>, ConfigError> {
-        open_store(&self.folder).load(&key(login))
+        self.load_as(&key(login))
+    }
+
+    /// Secrets remembered under this name.
+    ///
+    /// # Errors
+    /// A sentence; the person then types them.
+    pub fn load_as(&self, name: &str) -> Result<Option<Secrets>, ConfigError> {
+        open_store(&self.folder).load(name)
+    }
+
+    /// Keeps these secrets under this name, or with `None` none.
+    ///
+    /// # Errors
+    /// A sentence; nothing is kept.
+    pub fn keep_as(&self, name: &str, secrets: Option<&Secrets>) -> Result<(), ConfigError> {
+        let store = open_store(&self.folder);
+        secrets.map_or_else(|| store.forget(name), |secrets| store.save(name, secrets))
     }
 
     /// Keeps, or no longer keeps, the secrets of this login.

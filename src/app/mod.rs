@@ -6,6 +6,7 @@ pub mod desktop;
 pub mod headless;
 pub mod logging;
 pub mod memory;
+mod plain;
 pub mod ring;
 pub mod setup;
 pub mod window;

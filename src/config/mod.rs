@@ -5,6 +5,7 @@ pub mod cli;
 mod error;
 pub mod folder;
 pub mod options;
+pub mod plain;
 pub mod secrets;
 pub mod settings;
 

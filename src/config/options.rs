@@ -1,6 +1,6 @@
 //! Validated options of the headless softphone.
 
-use super::{ConfigError, cli::HeadlessArgs};
+use super::{ConfigError, cli::HeadlessArgs, plain};
 use crate::{
     media::{
         engine::{AudioChoice, Impairment},
@@ -9,7 +9,6 @@ use crate::{
     },
     sip::{
         flow::Transport,
-        target::Target,
         uri::{SipUri, Uri},
     },
     ua::api::Secret,
@@ -97,7 +96,7 @@ impl HeadlessOptions {
             auto_answer: args.auto_answer.map(Duration::from_millis),
             max_calls: args.max_calls,
             impairment: args.impair.as_deref().map(impairment).transpose()?,
-            ca_file: args.ca_file.clone().map(readable).transpose()?,
+            ca_file: args.ca_file.clone().map(|file| plain::readable("--ca-file", file)).transpose()?,
             dns_server: args.dns_server,
             secrets_stdin: args.secrets_stdin,
         })
@@ -118,11 +117,8 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
     if let Some(link) = &args.link {
         return Ok(Who::Link { link: link.clone(), registration });
     }
-    let outbound_proxy = match args.outbound_proxy.as_deref().map(str::parse) {
-        None => None,
-        Some(Ok(uri @ Uri::Sip(_))) => Some(sendable("--outbound-proxy", uri)?),
-        Some(_) => return Err(wrong("--outbound-proxy", "a SIP URI is expected, like sip:proxy.example;lr")),
-    };
+    let proxy = |typed: &String| plain::proxy("--outbound-proxy", typed, "sip:proxy.example;lr");
+    let outbound_proxy = args.outbound_proxy.as_ref().map(proxy).transpose()?;
     if let (Some(url), Some(tenant)) = (&args.tms, &args.tenant) {
         let (url, username, tenant) = (url.clone(), args.username.clone(), tenant.clone());
         let sip_server = outbound_proxy.map(|uri| uri.to_string());
@@ -135,55 +131,16 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
         return Ok(Who::Tms { url: url.clone(), username: args.username.clone(), registration });
     }
     let account = args.sip_account.as_deref().unwrap_or_default();
-    let aor = match account.parse() {
-        Ok(Uri::Sip(sip)) if sip.user.is_some() => {
-            sendable("--sip-account", Uri::Sip(sip.clone()))?;
-            Box::new(sip)
-        }
-        _ => return Err(wrong("--sip-account", "a SIP URI with a user is expected, like sip:101@pbx.example")),
-    };
+    let aor = plain::address("--sip-account", account, "sip:101@pbx.example")?;
     let auth_username = args.auth_user.clone().or_else(|| aor.user.clone()).unwrap_or_default();
     Ok(Who::Sip { aor, outbound_proxy, auth_username, register: !args.no_register })
 }
 
-/// Found out now rather than with the first request.
-fn readable(file: PathBuf) -> Result<PathBuf, ConfigError> {
-    match std::fs::File::open(&file).and_then(|file| file.metadata()) {
-        Ok(found) if found.is_file() => Ok(file),
-        Ok(_) => Err(wrong("--ca-file", &format!("{} is not a file", file.display()))),
-        Err(e) => Err(wrong("--ca-file", &format!("{} cannot be read: {e}", file.display()))),
-    }
-}
-
-/// A URI that requests can be sent to.
-fn sendable(option: &'static str, uri: Uri) -> Result<Uri, ConfigError> {
-    Target::of(&uri, Transport::Udp).map_err(|why| wrong(option, &why))?;
-    Ok(uri)
-}
-
-/// The transport that the option, the account and its proxy name. One that is better than another is never left for it.
 fn agreed(asked: Option<Transport>, who: &Who) -> Result<Option<Transport>, ConfigError> {
     let Who::Sip { aor, outbound_proxy, .. } = who else { return Ok(asked) };
-    let mut agreed = asked.map(|transport| ("--transport", transport));
     let aor = Uri::Sip((**aor).clone());
-    for (option, uri) in [("--outbound-proxy", outbound_proxy.as_ref()), ("--sip-account", Some(&aor))] {
-        let Some(named) = uri.and_then(named_transport) else { continue };
-        match agreed {
-            Some((by, other)) if other != named => {
-                let why =
-                    format!("it asks for {}, and {by} for {}; make them the same", named.uri_name(), other.uri_name());
-                return Err(wrong(option, &why));
-            }
-            _ => agreed = Some((option, named)),
-        }
-    }
-    Ok(agreed.map(|(_, transport)| transport))
-}
-
-/// What the URI itself insists on.
-fn named_transport(uri: &Uri) -> Option<Transport> {
-    let of = |default| Target::of(uri, default).ok().map(|target| target.transport);
-    of(Transport::Udp).filter(|named| of(Transport::Tls) == Some(*named))
+    let uris = [("--outbound-proxy", outbound_proxy.as_ref()), ("--sip-account", Some(&aor))];
+    plain::agreed(("--transport", asked), uris)
 }
 
 fn transport(text: &str) -> Result<Transport, ConfigError> {

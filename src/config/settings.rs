@@ -4,7 +4,11 @@ use super::{
     ConfigError,
     folder::{ConfigFolder, Durable},
 };
-use crate::{media::voice::VoiceProcessing, ua::api::Services, ui::snapshot::ThemeChoice};
+use crate::{
+    media::voice::VoiceProcessing,
+    ua::api::Services,
+    ui::snapshot::{SipAccount, ThemeChoice},
+};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "settings.json";
@@ -23,6 +27,10 @@ pub struct Settings {
     pub sip_server: Option<String>,
     /// Comes online by itself at the next start.
     pub last_registration: Option<String>,
+    /// The plain account typed last.
+    pub sip_account: SipAccount,
+    /// Whose lamps are shown.
+    pub colleagues: Vec<Colleague>,
     pub audio: Audio,
     /// Do not disturb, forwarding and the like.
     pub services: Services,
@@ -40,6 +48,15 @@ pub enum SignedInBy {
     Link,
     /// Tenant and key, at a TMS that has only the XML API.
     Xml,
+    /// A plain SIP account, at any phone system.
+    Sip,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Colleague {
+    pub name: String,
+    pub number: String,
 }
 
 /// Device names; `None` is the system's default.
@@ -58,13 +75,20 @@ pub struct Window {
     pub theme: ThemeChoice,
     pub notifications: bool,
     pub dtmf_via_info: bool,
+    pub may_record: bool,
     /// Keep password and API key in the keyring (or its file).
     pub remember_secrets: bool,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { theme: ThemeChoice::default(), notifications: true, dtmf_via_info: false, remember_secrets: false }
+        Self {
+            theme: ThemeChoice::default(),
+            notifications: true,
+            dtmf_via_info: false,
+            may_record: false,
+            remember_secrets: false,
+        }
     }
 }
 

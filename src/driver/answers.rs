@@ -183,7 +183,7 @@ fn settles(command: &Command) -> Option<Settles> {
         | Command::Message { .. }
         | Command::Subscribe { .. }
         | Command::Unsubscribe { .. } => Settles::Done(None),
-        Command::Quit => return None,
+        Command::Trace { .. } | Command::Quit => return None,
     })
 }
 
@@ -211,6 +211,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Transfer { .. } => "transfer",
         Command::AnswerDial { .. } => "answer_dial",
         Command::Stats { .. } => "stats",
+        Command::Trace { .. } => "trace",
         Command::Audio(_) => "audio",
         Command::Voice(_) => "voice_processing",
         Command::Exposure => "exposure",

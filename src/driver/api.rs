@@ -15,9 +15,8 @@ use crate::{
         ServiceCommand, Services, TransferState, TransferTo,
     },
 };
-use std::{net::IpAddr, time::Duration};
-
-use std::path::PathBuf;
+use jiff::Timestamp;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// A command with the caller's own mark, which every direct answer carries back.
 #[derive(Clone, Debug)]
@@ -111,6 +110,10 @@ pub enum Command {
     },
     Stats {
         call: CallId,
+    },
+    /// Tell the SIP messages of this call from now on, in place of another's; `None`: of none.
+    Trace {
+        call: Option<CallId>,
     },
     Audio(AudioChoice),
     /// What the microphone's sound goes through, from now on.
@@ -232,6 +235,11 @@ pub enum Event {
         exposure: Exposure,
         asked: bool,
     },
+    /// All that is kept of a call's messages, in their order; after [`Command::Trace`], and again with each further one.
+    Trace {
+        call: CallId,
+        messages: Vec<Traced>,
+    },
     Levels {
         microphone: f32,
         speaker: f32,
@@ -252,4 +260,15 @@ pub enum Event {
     Stopped {
         failure: Option<String>,
     },
+}
+
+/// A SIP message as a person may read it: without credentials, keys and digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    pub at: Timestamp,
+    /// By us, else received.
+    pub sent: bool,
+    /// Where to or from: `udp 192.0.2.10:5060`.
+    pub flow: String,
+    pub text: String,
 }

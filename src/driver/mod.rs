@@ -23,6 +23,7 @@ mod resolve;
 mod shell;
 mod tms;
 mod tones;
+mod trace;
 mod transport;
 
 pub use handle::{Commands, Driver, DriverError, Options};

@@ -11,6 +11,7 @@ use super::{
     orphans::Orphans,
     resolve::{Dns, Found},
     tms::{TmsInput, TmsShell},
+    trace::Trace,
     transport::{Received, Sockets, Transports},
 };
 use crate::{
@@ -36,6 +37,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 mod commands;
 mod outputs;
+mod traced;
 
 /// Answers of the TMS and the media engine waiting for the loop.
 const INPUTS: usize = 256;
@@ -96,6 +98,7 @@ pub(super) struct Shell {
     towards: Option<SocketAddr>,
     entropy: Entropy,
     answers: Answers,
+    trace: Trace,
     phase: Phase,
     events: Box<dyn FnMut(Tagged<Event>) + Send>,
 }
@@ -138,6 +141,7 @@ impl Shell {
             towards: None,
             entropy,
             answers: Answers::default(),
+            trace: Trace::default(),
             phase: Phase::Running,
             events,
             options,
@@ -217,7 +221,10 @@ impl Shell {
 
     fn handle_received(&mut self, now: Instant, received: Received) {
         match received {
-            Received::Message { flow, message } => self.agent.handle_message(now, flow, message),
+            Received::Message { flow, message } => {
+                self.received(flow, &message);
+                self.agent.handle_message(now, flow, message);
+            }
             Received::Pong(flow) => {
                 if self.keep_alive.handle_pong(flow) {
                     self.agent.handle_pong(now, flow);

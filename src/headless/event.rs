@@ -323,6 +323,7 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         | Event::Exposure { asked: false, .. }
         | Event::Muted { .. }
         | Event::Levels { .. }
+        | Event::Trace { .. }
         | Event::Devices(_)
         | Event::Stopped { failure: None } => return None,
     };

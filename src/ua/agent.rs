@@ -138,6 +138,11 @@ impl UserAgent {
         self.run(now);
     }
 
+    /// The Call-ID of a call that has not ended.
+    pub fn sip_call_id(&self, call: CallId) -> Option<&str> {
+        self.sessions.get(&call)?.call_id()
+    }
+
     pub const fn has_account(&self) -> bool {
         self.registration.is_some()
     }

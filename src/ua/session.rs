@@ -16,6 +16,7 @@ mod invite;
 mod modified;
 mod modify;
 mod moved;
+mod named;
 mod refer;
 mod reliable;
 mod retry;

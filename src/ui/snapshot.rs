@@ -1,5 +1,17 @@
 //! Everything the window shows, and everything it can ask for.
 
+mod account;
+mod call;
+mod colleague;
+mod intent;
+
+pub use account::{AudioEncryption, SipAccount, SipTransport};
+pub use call::{
+    Call, CallState, DialAsked, Encryption, HistoryEntry, HistoryKind, Quality, SipMessage, Trace, Transfer,
+};
+pub use colleague::{Colleague, Presence};
+pub use intent::Intent;
+
 use crate::secret::Secret;
 use std::time::Instant;
 
@@ -13,6 +25,12 @@ pub struct Snapshot {
     /// here; those that the program was started with do, ready to apply.
     pub sign_in: SignInForm,
     pub registrations: Vec<RegistrationRow>,
+    /// The plain account in use, in place of a login's registrations.
+    pub sip_account: Option<SipAccount>,
+    /// What has shown last that calls can arrive, while online.
+    pub proof: Option<Proof>,
+    /// There is no network; calls wait for it until then.
+    pub network_lost: Option<Instant>,
     /// A registration's SIP password is to be typed before it can come online.
     pub sip_password: Option<SipPassword>,
     pub calls: Vec<Call>,
@@ -25,6 +43,9 @@ pub struct Snapshot {
     /// How calls are treated before they ring, where that can be chosen.
     pub services: Option<Services>,
     pub voicemail: Voicemail,
+    pub colleagues: Vec<Colleague>,
+    /// The messages of the call whose details are open.
+    pub trace: Option<Trace>,
     /// Can be dialled in whatever state.
     pub emergency_numbers: Vec<String>,
     pub about: About,
@@ -69,6 +90,22 @@ pub enum Status {
     },
 }
 
+/// What has just shown that calls can arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub by: ProvedBy,
+    /// The registrar's last answer lists this device.
+    pub is_listed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvedBy {
+    /// The registrar granted the registration.
+    Register,
+    /// The server answered over the very way that calls come.
+    Answer,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
     pub user: String,
@@ -89,6 +126,9 @@ pub struct SignInForm {
     pub xml: bool,
     pub tenant: String,
     pub sip_server: String,
+    /// The last sign-in was a plain account's.
+    pub plain: bool,
+    pub sip_account: SipAccount,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,104 +158,6 @@ pub struct InUse {
     /// In the user's time zone and locale, ready to show: "08:02".
     pub since: String,
     pub this_device: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Call {
-    pub id: u32,
-    pub incoming: bool,
-    pub state: CallState,
-    pub peer: String,
-    pub peer_name: Option<String>,
-    /// Which of our numbers or queues was called.
-    pub called: Option<String>,
-    /// Who forwarded the call to us.
-    pub forwarded_by: Option<String>,
-    /// Start of this state's clock: ringing since, connected since (hold does not restart it).
-    pub since: Instant,
-    pub muted: bool,
-    pub codec: Option<String>,
-    pub encryption: Encryption,
-    pub quality: Option<Quality>,
-    pub transfer: Option<Transfer>,
-}
-
-/// A transfer that the person has asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Transfer {
-    /// `ringing`: at the target.
-    Trying { ringing: bool },
-    /// Sentences; shown until they are dismissed.
-    Failed { reason: String },
-}
-
-/// May `to` be called, as `from` asks?
-#[derive(Clone, Debug, PartialEq)]
-pub struct DialAsked {
-    pub request: u32,
-    pub from: String,
-    pub to: String,
-}
-
-/// Whether others on the way can listen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encryption {
-    #[default]
-    None,
-    /// Both ways, with keys that were sent where others may read them.
-    KeysInTheOpen,
-    /// Both ways, with keys that nobody saw on the way to our server.
-    KeysHidden,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum CallState {
-    Dialing,
-    Early,
-    Ringing,
-    Connected,
-    Held,
-    RemoteHeld,
-    /// Shown for a few seconds with the reason in words.
-    Ended {
-        reason: String,
-        failed: bool,
-    },
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Quality {
-    pub mos: f64,
-    pub loss_percent: f64,
-    pub jitter_ms: f64,
-    pub delay_ms: Option<f64>,
-    /// Whose fault it is and what helps, while something is wrong.
-    pub verdict: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct HistoryEntry {
-    /// Which one it is, while the program runs.
-    pub id: u64,
-    pub peer: String,
-    pub peer_name: Option<String>,
-    pub called: Option<String>,
-    pub forwarded_by: Option<String>,
-    pub kind: HistoryKind,
-    /// In the user's time zone and locale: "10:42", "Tue 09:15".
-    pub when: String,
-    /// `None` when never connected.
-    pub duration_s: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HistoryKind {
-    Incoming,
-    Outgoing,
-    Missed,
-    /// Rang here, taken on another device: not missed.
-    AnsweredElsewhere,
-    Failed,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -252,6 +194,8 @@ pub struct Settings {
     pub ringing_window: bool,
     /// Send digits by SIP INFO instead of RFC 4733 telephone-events.
     pub dtmf_via_info: bool,
+    /// Calls may be recorded.
+    pub may_record: bool,
 }
 
 /// Do not disturb, forwarding and the like.
@@ -321,97 +265,4 @@ pub enum NoticeKind {
     Info,
     Warning,
     Error,
-}
-
-/// What the person asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Intent {
-    /// Empty password and key mean "use the remembered ones".
-    Apply {
-        server: String,
-        username: String,
-        password: Secret,
-        api_key: Secret,
-        remember: bool,
-    },
-    /// For a server that has only the XML API. An empty key means "use the remembered one".
-    ApplyXml {
-        server: String,
-        tenant: String,
-        key: Secret,
-        sip_server: String,
-        remember: bool,
-    },
-    /// The answer to [`Snapshot::sip_password`].
-    SipPassword {
-        registration: String,
-        password: Secret,
-    },
-    /// Gives up a sign-in that is under way.
-    CancelSignIn,
-    SignOut,
-    RefreshRegistrations,
-    Select {
-        registration: String,
-        takeover: bool,
-    },
-    GoOffline,
-    Dial {
-        to: String,
-    },
-    /// Whoever is talked to goes on hold.
-    Answer {
-        call: u32,
-    },
-    Reject {
-        call: u32,
-    },
-    Hangup {
-        call: u32,
-    },
-    Hold {
-        call: u32,
-    },
-    Resume {
-        call: u32,
-    },
-    Mute {
-        call: u32,
-        on: bool,
-    },
-    Dtmf {
-        call: u32,
-        digits: String,
-    },
-    /// Sends the call's party to a number.
-    Transfer {
-        call: u32,
-        to: String,
-    },
-    /// Joins the parties of two calls.
-    TransferTo {
-        call: u32,
-        with: u32,
-    },
-    /// The answer to [`Snapshot::dial_asked`].
-    AnswerDial {
-        request: u32,
-        accept: bool,
-    },
-    ChooseAudio {
-        microphone: Option<String>,
-        speaker: Option<String>,
-        ringer: Option<String>,
-    },
-    Voice(Voice),
-    Meter {
-        on: bool,
-    },
-    TestTone {
-        ringer: bool,
-    },
-    Settings(Settings),
-    Services(Services),
-    ClearHistory,
-    Quit,
 }

@@ -4,10 +4,10 @@
 use super::{
     icon,
     screen::{
-        Cx, Page, about, account, audio,
+        Cx, Page, Subject, about, account, audio,
         calls::{
             self,
-            data::{InHand, announcement, in_hand},
+            data::{InHand, announcement, in_hand, to_join},
         },
         detail, main, settings, sign_in, transfer,
     },
@@ -42,6 +42,7 @@ pub struct Window {
     main: main::ui::Local,
     calls: calls::ui::Local,
     account: account::ui::Local,
+    detail: detail::ui::Local,
     notices: VecDeque<(Notice, Instant)>,
     /// For what a screen reader says: the calls as last shown, and the last sentence.
     heard: Vec<Call>,
@@ -50,6 +51,8 @@ pub struct Window {
     asked: Option<u32>,
     signed_in: bool,
     meters: bool,
+    /// The call whose messages were asked for.
+    traced: Option<u32>,
     /// Height of the calls' strip at the bottom: notices stand above it.
     strip: f32,
     title: String,
@@ -83,6 +86,7 @@ impl Window {
     /// Paints the window and returns what the person asked for.
     pub fn show(&mut self, ui: &mut Ui, snapshot: &Snapshot, now: Instant) -> Vec<Intent> {
         let mut cx = Cx::new(snapshot, now);
+        cx.wide = ui.available_width() >= WIDE;
         self.follow(ui, snapshot);
         let signed_in = is_signed_in(snapshot);
         let live = snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
@@ -91,7 +95,7 @@ impl Window {
         }
         self.strip = 0.0;
         let frame = Frame::new().fill(Tokens::of(ui).background);
-        CentralPanel::no_frame().frame(frame).show(ui, |ui| match (signed_in, ui.available_width() >= WIDE) {
+        CentralPanel::no_frame().frame(frame).show(ui, |ui| match (signed_in, cx.wide) {
             _ if snapshot.fatal.is_some() => fatal(ui, &mut cx),
             (false, _) => {
                 // A call outlives the session that it was made in.
@@ -104,6 +108,10 @@ impl Window {
         self.show_notices(ui, &mut cx);
         announce(ui, "announcements", &self.said, Live::Assertive);
         self.meters(&mut cx);
+        self.follow_trace(&mut cx);
+        if let Some(subject) = cx.details {
+            self.detail.open(subject);
+        }
         if let Some(page) = cx.go {
             self.page = page;
             self.main.focus_dial = page == Page::Main;
@@ -158,7 +166,7 @@ impl Window {
 
     fn compact(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         if self.page == Page::Main {
-            return main::ui::show(ui, cx, &mut self.main, &mut self.calls, false);
+            return main::ui::show(ui, cx, &mut self.main, &mut self.calls);
         }
         let live = cx.snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
         self.strip = strip(ui, cx, live);
@@ -167,9 +175,9 @@ impl Window {
 
     fn wide(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let column = Panel::left("column").exact_size(COLUMN).resizable(false).frame(Frame::new());
-        column.show(ui, |ui| main::ui::show(ui, cx, &mut self.main, &mut self.calls, true));
-        if self.page == Page::Main {
-            detail::ui::show(ui, cx, self.main.chosen);
+        column.show(ui, |ui| main::ui::show(ui, cx, &mut self.main, &mut self.calls));
+        if matches!(self.page, Page::Main | Page::Details) {
+            detail::ui::show(ui, cx, &mut self.detail, self.main.people.chosen);
         } else {
             self.settings(ui, cx);
         }
@@ -178,6 +186,7 @@ impl Window {
     fn settings(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         match self.page {
             Page::Main | Page::Settings => settings::ui::menu(ui, cx),
+            Page::Details => detail::ui::show_page(ui, cx, &mut self.detail),
             Page::Account => account::ui::show(ui, cx, &mut self.account),
             Page::Audio => audio::ui::show(ui, cx),
             Page::Calls => settings::ui::calls(ui, cx),
@@ -195,28 +204,19 @@ impl Window {
         {
             cx.ask(Intent::Answer { call: call.id });
         }
-        if let Some(call) = in_hand(calls, InHand::Talking) {
-            if pressed(Key::M) {
-                cx.ask(Intent::Mute { call: call.id, on: !call.muted });
-            }
-            if pressed(Key::H) {
-                let call_id = call.id;
-                let held = call.state == CallState::Held;
-                cx.ask(if held { Intent::Resume { call: call_id } } else { Intent::Hold { call: call_id } });
-            }
-            if pressed(Key::K) {
-                self.calls.toggle_keypad(call.id);
-            }
-            if pressed(Key::T) {
-                self.calls.toggle_transfer(call.id);
-            }
-        } else if pressed(Key::K) {
-            self.main.keypad = !self.main.keypad;
+        match in_hand(calls, InHand::Talking) {
+            Some(call) => self.call_shortcuts(cx, call, &pressed),
+            None if pressed(Key::K) => self.main.keypad = !self.main.keypad,
+            None => {}
         }
         if pressed(Key::E) {
-            let ending = in_hand(calls, InHand::Ending).map(|call| Intent::Hangup { call: call.id });
-            let ringing = in_hand(calls, InHand::Ringing).map(|call| Intent::Reject { call: call.id });
-            cx.intents.extend(ending.or(ringing));
+            let ending = in_hand(calls, InHand::Ending).map(|call| with_its_conference(calls, call));
+            let ringing = in_hand(calls, InHand::Ringing);
+            match (ending, ringing) {
+                (Some(all), _) => cx.intents.extend(all.map(|call| Intent::Hangup { call: call.id })),
+                (None, Some(call)) => cx.ask(Intent::Reject { call: call.id }),
+                (None, None) => {}
+            }
         }
         if pressed(Key::Comma) {
             cx.go = Some(Page::Settings);
@@ -230,15 +230,67 @@ impl Window {
         }
     }
 
+    /// Those of the call that is talked to, or waits; of all of its conference.
+    fn call_shortcuts(&mut self, cx: &mut Cx<'_>, call: &Call, pressed: &dyn Fn(Key) -> bool) {
+        let calls = &cx.snapshot.calls;
+        let held = call.state == CallState::Held;
+        let all = || with_its_conference(calls, call);
+        let mut wanted: Vec<Intent> = vec![];
+        if pressed(Key::M) {
+            wanted.extend(all().map(|one| Intent::Mute { call: one.id, on: !call.muted }));
+        }
+        if pressed(Key::H) {
+            match held {
+                // The others of a conference follow.
+                true => wanted.push(Intent::Resume { call: call.id }),
+                false => wanted.extend(all().map(|one| Intent::Hold { call: one.id })),
+            }
+        }
+        if pressed(Key::S)
+            && let Some(waiting) = calls.iter().find(|one| one.state == CallState::Held && one.id != call.id)
+        {
+            wanted.push(Intent::Resume { call: waiting.id });
+        }
+        if pressed(Key::J) && !to_join(calls).is_empty() {
+            wanted.push(Intent::Conference { calls: to_join(calls) });
+        }
+        let on = call.recorded_since.is_none();
+        if pressed(Key::R) && (cx.snapshot.settings.may_record || !on) {
+            wanted.extend(all().map(|one| Intent::Record { call: one.id, on }));
+        }
+        cx.intents.extend(wanted);
+        if pressed(Key::I) {
+            (cx.details, cx.go) = (Some(Subject::Call(call.id)), Some(Page::Details));
+        }
+        if pressed(Key::K) {
+            self.calls.toggle_keypad(call.id);
+        }
+        if pressed(Key::T) {
+            self.calls.toggle_transfer(call.id);
+        }
+    }
+
     fn escape(&mut self, cx: &mut Cx<'_>) {
         match self.page {
+            Page::Main if std::mem::take(&mut self.main.people.editing) => {}
             Page::Main if self.calls.transfer.open.take().is_some() || self.calls.keypad.take().is_some() => {}
             Page::Main => self.main.keypad = false,
             Page::Account if self.account.asking.take().is_some() => {}
-            Page::Settings => cx.go = Some(Page::Main),
+            Page::Settings | Page::Details => cx.go = Some(Page::Main),
             Page::Account | Page::Audio | Page::Calls | Page::Appearance | Page::Shortcuts | Page::About => {
                 cx.go = Some(Page::Settings);
             }
+        }
+    }
+
+    /// The messages of a call are told only while somebody looks at them.
+    fn follow_trace(&mut self, cx: &mut Cx<'_>) {
+        let page = cx.go.unwrap_or(self.page);
+        let is_seen = self.signed_in && (page == Page::Details || (cx.wide && page == Page::Main));
+        let wanted = self.detail.traced.take().filter(|_| is_seen);
+        if wanted != self.traced {
+            self.traced = wanted;
+            cx.ask(Intent::Trace { call: wanted });
         }
     }
 
@@ -285,6 +337,11 @@ impl Window {
             self.notices.remove(index);
         }
     }
+}
+
+/// The call, and whoever hears it and is heard by it.
+fn with_its_conference<'a>(calls: &'a [Call], call: &'a Call) -> impl Iterator<Item = &'a Call> {
+    calls.iter().filter(|one| one.id == call.id || (call.in_conference && one.in_conference))
 }
 
 /// The calls within reach while another page is open; how high that is.

@@ -128,6 +128,8 @@ pub fn history() -> Vec<HistoryEntry> {
         kind,
         when: when.into(),
         duration_s,
+        reason: None,
+        call: None,
     };
     vec![
         entry("+27 21 555 0142", Some("Maria Dlamini"), HistoryKind::Incoming, "10:42", Some(207)),
@@ -178,6 +180,9 @@ fn call(id: u32, state: CallState, seconds: u64) -> Call {
         codec: None,
         encryption: Encryption::None,
         quality: None,
+        in_conference: false,
+        recorded_since: None,
+        answered_by_itself: false,
     }
 }
 
@@ -233,4 +238,101 @@ pub fn elsewhere() -> Snapshot {
         reason: "100-acme is in use by Yealink T46S at 10.0.0.12.".into(),
     };
     Snapshot { status, registrations: registrations(false), ..online() }
+}
+
+/// One in each state.
+pub fn colleagues() -> Vec<Colleague> {
+    let one = |name: &str, number: &str, presence| Colleague { name: name.into(), number: number.into(), presence };
+    vec![
+        one("Anna Nkosi", "102", Presence::Free),
+        one("Ben Jacobs", "103", Presence::Busy),
+        one("Carmen de Villiers", "104", Presence::Ringing),
+        one("Dineo Molefe", "105", Presence::Away),
+        one("Ewan McAllister", "106", Presence::NotRegistered),
+        one("Farah Khan", "sip:farah@partner.example", Presence::Unknown),
+    ]
+}
+
+pub fn with_colleagues(calls: Vec<Call>) -> Snapshot {
+    Snapshot { colleagues: colleagues(), ..with_calls(calls) }
+}
+
+/// Two calls that are one.
+pub fn joined() -> Snapshot {
+    let other = Call { state: CallState::Connected, ..held() };
+    let calls = [talking(), other].map(|call| Call { in_conference: true, ..call });
+    with_calls(calls.to_vec())
+}
+
+pub fn recorded() -> Snapshot {
+    let settings = Settings { may_record: true, ..online().settings };
+    Snapshot { settings, ..with_calls(vec![Call { recorded_since: Some(ago(12)), ..talking() }]) }
+}
+
+pub fn sip_account() -> SipAccount {
+    SipAccount {
+        address: "101@pbx.example".into(),
+        outbound_proxy: "edge.example:5061".into(),
+        transport: SipTransport::Tls,
+        encryption: AudioEncryption::Required,
+        ..SipAccount::default()
+    }
+}
+
+/// The form for a plain account.
+pub fn sip_form() -> Snapshot {
+    let sign_in = SignInForm { plain: true, sip_account: sip_account(), ..SignInForm::default() };
+    Snapshot { sign_in, ..signed_out() }
+}
+
+/// A plain account, online.
+pub fn plain() -> Snapshot {
+    Snapshot {
+        status: Status::Online { registration: "101".into(), since: ago(4360), confirmed: ago(42) },
+        proof: Some(Proof { by: ProvedBy::Answer, is_listed: true }),
+        sip_account: Some(sip_account()),
+        registrations: vec![],
+        identity: None,
+        ..online()
+    }
+}
+
+/// Online, and nothing shows that calls arrive.
+pub fn unproved() -> Snapshot {
+    Snapshot {
+        status: Status::Online { registration: "100-acme-laptop".into(), since: ago(4360), confirmed: ago(1300) },
+        proof: Some(Proof { by: ProvedBy::Register, is_listed: false }),
+        registrations: registrations(false),
+        ..online()
+    }
+}
+
+/// The messages of a call that nobody took.
+pub fn trace(call: u32) -> Trace {
+    let message = |time: &str, sent, text: &str| SipMessage {
+        time: format!("10:42:{time}"),
+        sent,
+        flow: "UDP 192.0.2.10:5060".into(),
+        text: format!("{text}\r\nCall-ID: 8f21c7@10.0.0.31\r\nCSeq: 1 INVITE\r\n\r\n"),
+    };
+    let to = "sip:101@acme.example";
+    let messages = vec![
+        message("07.123", true, &format!("INVITE {to} SIP/2.0")),
+        message("07.141", false, "SIP/2.0 401 Unauthorized"),
+        message("07.143", true, &format!("ACK {to} SIP/2.0")),
+        message("07.144", true, &format!("INVITE {to} SIP/2.0\r\nAuthorization: …")),
+        message("07.162", false, "SIP/2.0 100 Trying"),
+        message("07.310", false, "SIP/2.0 180 Ringing"),
+        message("14.902", false, "SIP/2.0 486 Busy Here"),
+        message("14.905", true, &format!("ACK {to} SIP/2.0")),
+    ];
+    Trace { call, messages }
+}
+
+/// A call that failed, among the recent ones.
+pub fn failed() -> Snapshot {
+    let mut snapshot = online();
+    let entry = &mut snapshot.history[4];
+    (entry.reason, entry.call) = (Some("The other side is busy.".into()), Some(7));
+    Snapshot { trace: Some(trace(7)), ..snapshot }
 }

@@ -13,7 +13,9 @@ use agent_manager::ui::{
             ui::SIZE,
         },
     },
-    snapshot::{Audio, Call, DialAsked, Notice, NoticeKind, Snapshot, Status, Transfer},
+    snapshot::{
+        Audio, Call, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Services, Snapshot, Status, Transfer, Voicemail,
+    },
     theme,
 };
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults, kittest::Queryable};
@@ -51,6 +53,15 @@ fn sign_in() {
     let talking = || Snapshot { calls: vec![talking()], ..refused() };
     shots.both("sign_in.talking", || Setup::new(talking()));
     shots.both("sign_in.tenant", || Setup::new(tenant_form()));
+    shots.both("sign_in.sip", || Setup::new(sip_form()));
+    shots.both_after(
+        "sign_in.sip_empty",
+        || Setup::new(signed_out()),
+        |harness| {
+            harness.get_by_label("Use a SIP account").click();
+            harness.run();
+        },
+    );
     shots.both("sign_in.busy", || Setup::new(Snapshot { status: Status::SigningIn, ..demo_form() }));
 }
 
@@ -72,6 +83,73 @@ fn main_screen() {
         let text = "The headset was unplugged. Sound now comes from Built-in speakers.".to_owned();
         Setup::new(online()).notice(Notice { kind: NoticeKind::Warning, text })
     });
+}
+
+#[test]
+fn colleagues_and_lamps() {
+    let mut shots = Shots::default();
+    let open = |harness: &mut Harness<'_, Desk>| {
+        harness.get_by_label("Colleagues").click();
+        harness.run();
+    };
+    shots.both_after("people.lamps", || Setup::new(with_colleagues(vec![])), open);
+    shots.both_after("people.in_call", || Setup::new(with_colleagues(vec![talking()])), open);
+    shots.both_after("people.empty", || Setup::new(online()), open);
+    shots.both_after(
+        "people.edit",
+        || Setup::new(with_colleagues(vec![])),
+        |harness| {
+            open(harness);
+            harness.get_by_label("Edit colleagues").click();
+            harness.run();
+        },
+    );
+    shots.both_after(
+        "people.typed",
+        || Setup::new(with_colleagues(vec![])),
+        |harness| {
+            harness.get_by_label("Number or SIP address").type_text("e");
+            harness.run();
+        },
+    );
+    let services = || Some(Services { do_not_disturb: true, ..Services::default() });
+    let voicemail = || Voicemail { waiting: true, new: 3, old: 1, account: Some("*97".into()) };
+    let lamps = move || Snapshot { voicemail: voicemail(), services: services(), ..online() };
+    shots.both("main.lamps", move || Setup::new(lamps()));
+    let forwarding = || Some(Services { forward_always: "103".into(), ..Services::default() });
+    let forwarded =
+        move || Snapshot { services: forwarding(), voicemail: Voicemail { old: 2, ..voicemail() }, ..online() };
+    shots.both("main.forwarded", move || Setup::new(forwarded()));
+}
+
+#[test]
+fn details() {
+    let mut shots = Shots::default();
+    let open = |harness: &mut Harness<'_, Desk>| {
+        harness.get_by_label_contains("Outgoing, Chloë").click();
+        harness.run();
+        harness.get_by_label_contains("Details of").click();
+        harness.run();
+        harness.run();
+    };
+    shots.both_after("details.failed", || Setup::new(failed()).size([380.0, 760.0]), open);
+    shots.both_after(
+        "details.message",
+        || Setup::new(failed()).size([380.0, 900.0]),
+        |harness| {
+            open(harness);
+            harness.get_by_label("10:42:07.123, sent, INVITE sip:101@acme.example").click();
+            harness.run();
+        },
+    );
+    shots.both_after(
+        "wide.details",
+        || Setup::new(Snapshot { trace: Some(trace(1)), ..with_calls(vec![talking()]) }).wide(),
+        |harness| {
+            harness.get_by_label("Messages").click();
+            harness.run();
+        },
+    );
 }
 
 #[test]
@@ -101,6 +179,17 @@ fn calls() {
     shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
     shots.both("calls.held", || Setup::new(with_calls(vec![held()])));
     shots.both("calls.ended", || Setup::new(with_calls(vec![ended()])));
+    shots.both("calls.conference", || Setup::new(joined()));
+    shots.both("calls.recorded", || Setup::new(recorded()));
+    let by_itself = || Call { answered_by_itself: true, ..talking() };
+    shots.both("calls.answered_by_itself", || Setup::new(with_calls(vec![by_itself()])));
+    let forwarded = || Call { forwarded_by: Some("Anna Nkosi".into()), ..ringing() };
+    shots.both("calls.forwarded", || Setup::new(with_calls(vec![forwarded()])));
+    let lost = || Snapshot {
+        network_lost: Some(fake::now() + std::time::Duration::from_secs(27)),
+        ..with_calls(vec![talking()])
+    };
+    shots.both("calls.no_network", || Setup::new(lost()));
     shots.both("calls.strip", || Setup::new(with_calls(vec![talking(), second_ringing()])).page(Page::Audio));
 }
 
@@ -112,6 +201,7 @@ fn transfer() {
         harness.run();
     };
     shots.both_after("transfer.open", || Setup::new(with_calls(vec![talking()])), open);
+    shots.both_after("transfer.colleagues", || Setup::new(with_colleagues(vec![talking()])), open);
     shots.both_after("transfer.two", || Setup::new(with_calls(vec![talking(), held()])), open);
     let with = |transfer| Setup::new(with_calls(vec![Call { transfer: Some(transfer), ..talking() }]));
     shots.both("transfer.trying", || with(Transfer::Trying { ringing: true }));
@@ -133,7 +223,11 @@ fn wide() {
 fn select_account() {
     let mut shots = Shots::default();
     shots.both("account.free", || Setup::new(initialized()).page(Page::Account));
-    shots.both("account.online", || Setup::new(online()).page(Page::Account));
+    let proof = |by, is_listed| Some(Proof { by, is_listed });
+    let proved = move || Snapshot { proof: proof(ProvedBy::Answer, true), ..online() };
+    shots.both("account.online", move || Setup::new(proved()).page(Page::Account));
+    shots.both("account.unproved", || Setup::new(unproved()).page(Page::Account));
+    shots.both("account.plain", || Setup::new(plain()).page(Page::Account));
     shots.both("account.empty", || Setup::new(Snapshot { registrations: vec![], ..initialized() }).page(Page::Account));
     for (name, snapshot) in [("account.conflict", initialized()), ("account.stays", stays())] {
         shots.both_after(

@@ -11,6 +11,8 @@ mod calls;
 mod desk;
 mod fake;
 mod images;
+mod people;
+mod side_by_side;
 mod sign_in;
 mod transfer;
 mod values;

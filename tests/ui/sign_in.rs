@@ -8,7 +8,7 @@ use agent_manager::{
     secret::Secret,
     ui::{
         screen::Page,
-        snapshot::{Intent, SignInForm, Snapshot, Status},
+        snapshot::{Intent, SignInForm, SipAccount, Snapshot, Status},
     },
 };
 use egui::Key;
@@ -224,4 +224,49 @@ fn signing_out_leads_back_to_the_form() {
     harness.state_mut().snapshot = Snapshot { status: Status::SignedOut, ..demo_form() };
     harness.run();
     assert!(harness.query_by_label("Apply").is_some());
+}
+
+#[test]
+fn a_plain_account_needs_its_address_and_little_else() {
+    let mut harness = Setup::new(signed_out()).light();
+    harness.get_by_label("Use a SIP account").click();
+    harness.run();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), []);
+    assert!(harness.query_all_by_label_contains("Enter the SIP address of your account").next().is_some());
+    for (field, text) in [("SIP address", "101@pbx.example"), ("Password", "s3cret")] {
+        harness.get_by_label(field).focus();
+        harness.run();
+        harness.get_by_label(field).type_text(text);
+        harness.run();
+    }
+    harness.key_press(Key::Enter);
+    harness.run();
+    let account = SipAccount { address: "101@pbx.example".into(), ..SipAccount::default() };
+    let wanted = Intent::ApplySip { account: Box::new(account), password: secret("s3cret"), remember: true };
+    assert_eq!(asked(&mut harness), [wanted]);
+}
+
+#[test]
+fn what_was_typed_of_a_plain_account_is_there_again() {
+    let mut harness = Setup::new(sip_form()).size([380.0, 1400.0]).light();
+    assert_eq!(harness.get_by_label("Outbound proxy").value().as_deref(), Some("edge.example:5061"));
+    harness.get_by_label("Apply").click();
+    harness.run();
+    let account = Box::new(sip_account());
+    assert_eq!(asked(&mut harness), [Intent::ApplySip { account, password: Secret::default(), remember: true }]);
+}
+
+#[test]
+fn a_plain_account_is_changed_from_select_account() {
+    let mut harness = Setup::new(plain()).page(Page::Account).light();
+    for said in
+        ["101@pbx.example", "The server lists this computer", "The server answered 42 s ago, the way calls come"]
+    {
+        assert!(harness.query_by_label(said).is_some(), "{said}");
+    }
+    harness.get_by_label("Change the account").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::SignOut]);
 }

@@ -3,17 +3,19 @@
 use crate::fake::{self, *};
 use agent_manager::ui::{
     screen::{
+        Subject,
         about::data::facts,
         account::data::account,
         audio::data::{Role, choice},
-        calls::data::cards,
-        detail::data::detail,
+        calls::data::{cards, conference},
+        detail::data::{detail, of, rungs},
         main::data::main,
+        people::data::{meant, people, recents},
         settings::data::entries,
         sign_in::data::{Draft, sign_in},
         transfer::data::panel,
     },
-    snapshot::{Snapshot, Status},
+    snapshot::{Call, CallState, Snapshot, Status, Voicemail},
 };
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ fn sign_in_says_what_is_wrong() {
         refused(),
         Snapshot { status: unreachable, ..demo_form() },
         tenant_form(),
+        sip_form(),
     ]
     .iter()
     .map(|snapshot| {
@@ -52,10 +55,10 @@ fn main_screen_in_each_state() {
         [initialized(), online(), unreachable(), elsewhere(), stays(), sip_password(None), sip_password(wrong)]
             .iter()
             .map(|snapshot| main(snapshot, now()))
-            .map(|main| (main.status, main.advice, main.cannot_dial, main.next_change))
+            .map(|main| (main.status, main.advice, main.cannot_dial, main.unproved, main.next_change))
             .collect();
     check("main", shown);
-    check("recent", main(&online(), now()).recent);
+    check("recent", recents(&online(), ""));
 }
 
 #[test]
@@ -67,6 +70,47 @@ fn calls_in_each_state() {
 }
 
 #[test]
+fn colleagues_with_what_one_press_does() {
+    let shown = [
+        people(&with_colleagues(vec![]), ""),
+        people(&with_colleagues(vec![talking()]), "ben"),
+        people(&with_colleagues(vec![dialing()]), "104"),
+    ];
+    check("people", shown);
+    let typed = ["ann", "10", "echo", "+27", "no one", "anna@partner.example"];
+    check("meant", typed.map(|typed| (typed, meant(&with_colleagues(vec![]), typed))));
+}
+
+#[test]
+fn lamps_and_what_is_no_good_news() {
+    let voicemail = |waiting, new, old| Voicemail { waiting, new, old, account: Some("*97".into()) };
+    let lamps = [voicemail(true, 3, 1), voicemail(true, 0, 0), voicemail(false, 0, 2), voicemail(true, 120, 0)];
+    check("voicemail", lamps.map(|voicemail| main(&Snapshot { voicemail, ..online() }, now()).voicemail));
+    let lost = |calls| Snapshot { network_lost: Some(now() + Duration::from_millis(26_400)), ..with_calls(calls) };
+    let over = Snapshot { network_lost: Some(now()), ..with_calls(vec![talking()]) };
+    let told = |snapshot: &Snapshot| {
+        let shown = main(snapshot, now());
+        (shown.network, shown.unproved, shown.next_change)
+    };
+    check("network", [lost(vec![talking()]), lost(vec![]), over, unproved(), plain()].map(|snapshot| told(&snapshot)));
+}
+
+#[test]
+fn joined_calls_are_one() {
+    let held = joined().calls.into_iter().map(|call| Call { state: CallState::Held, muted: true, ..call });
+    let shown = [joined(), with_calls(held.collect()), with_calls(vec![talking(), fake::held()]), recorded()];
+    check("conference", shown.map(|snapshot| conference(&snapshot, now())));
+}
+
+#[test]
+fn what_is_behind_a_call() {
+    let snapshot = failed();
+    check("details", [Subject::Call(7), Subject::Past(4), Subject::Past(99)].map(|one| of(&snapshot, one, now())));
+    check("ladder", rungs(snapshot.trace.as_ref(), 7));
+    assert_eq!(rungs(snapshot.trace.as_ref(), 8), [], "another call's");
+}
+
+#[test]
 fn where_a_call_can_go() {
     let snapshot = with_calls(vec![talking(), held()]);
     check("transfer", ["", "6", "bo", "101", "nobody"].map(|typed| panel(&snapshot, talking().id, typed)));
@@ -74,7 +118,8 @@ fn where_a_call_can_go() {
 
 #[test]
 fn registrations_and_who_holds_them() {
-    check("account", [initialized(), online(), stays()].map(|snapshot| account(&snapshot, "", fake::now())));
+    let shown = [initialized(), online(), stays(), unproved(), plain()];
+    check("account", shown.map(|snapshot| account(&snapshot, "", fake::now())));
     let found =
         |search| account(&many(), search, now()).groups.into_iter().map(|group| group.title).collect::<Vec<_>>();
     assert_eq!(found(" 139-AC"), ["Extension 139"]);

@@ -1,19 +1,15 @@
 //! Who the headless softphone is: its first command, from the options and the secrets.
 
 use crate::{
-    app::{memory::Vault, setup::Setup},
+    app::{memory::Vault, plain, setup::Setup},
     config::{
         ConfigError,
         options::{HeadlessOptions, Who},
         secrets::Secrets,
     },
-    driver::{
-        account::{EXPIRES, emergency_numbers},
-        api::{Command, Login, Proof, SipPasswords, TmsLogin, XmlLogin},
-    },
-    sip::{flow::Transport, uri::Uri},
+    driver::api::{Command, Login, Proof, SipPasswords, TmsLogin, XmlLogin},
     tms::link::Link,
-    ua::api::{Account, Secret},
+    ua::api::Secret,
 };
 
 /// `given`: from the environment or standard input; where there are none, those kept for this login are used.
@@ -59,20 +55,9 @@ pub fn first_command(options: &HeadlessOptions, given: Secrets, setup: &Setup) -
             Err(why) => return Err(ConfigError::Option { option: "--link", why }),
         },
         Who::Sip { aor, outbound_proxy, auth_username, register } => {
-            // How to get there is no part of the name.
-            let mut aor = (**aor).clone();
-            aor.params.retain(|(name, _)| name != "transport");
-            return Ok(Command::UseAccount(Box::new(Account {
-                name: aor.user.clone().unwrap_or_default(),
-                aor: Uri::Sip(aor),
-                auth_username: auth_username.clone(),
-                password: given.password,
-                outbound_proxy: outbound_proxy.clone(),
-                transport: options.transport.unwrap_or(Transport::Udp),
-                register: *register,
-                expires: EXPIRES,
-                emergency_numbers: emergency_numbers(),
-            })));
+            let way = (outbound_proxy.clone(), options.transport);
+            let account = plain::account((**aor).clone(), way, auth_username.clone(), given.password, *register);
+            return Ok(Command::UseAccount(Box::new(account)));
         }
     };
     Ok(Command::SignIn(login))

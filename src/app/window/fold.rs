@@ -1,6 +1,8 @@
 //! Events of the driver folded into the snapshot that the window paints. Pure: time comes in as an argument.
 
 mod calls;
+mod details;
+mod people;
 mod transfers;
 
 use super::{history::Finished, locale::when, services};
@@ -22,7 +24,10 @@ use crate::{
 };
 use calls::{quality, short_address};
 use jiff::Zoned;
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 /// How long an ended call is shown with its reason.
 const ENDED_SHOWN: Duration = Duration::from_secs(6);
@@ -59,6 +64,9 @@ pub struct Fold {
     connected: Vec<(u32, Instant)>,
     leaving: Vec<(u32, Instant)>,
     meters: bool,
+    /// What was ordered and is not done yet: the file, or that recording stops.
+    wants_recording: Vec<(u32, Option<PathBuf>)>,
+    recordings: Vec<(u32, PathBuf)>,
 }
 
 impl Fold {
@@ -85,18 +93,27 @@ impl Fold {
                 self.show_rows(at);
             }
             Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
-            Event::Reachable { name, .. } => {
+            Event::Reachable { name, proof } => {
                 if let Status::Online { registration, confirmed, .. } = &mut self.snapshot.status
                     && *registration == name
                 {
                     *confirmed = at.now;
+                    self.snapshot.proof = Some(details::proof(proof));
                 }
             }
+            Event::Colleague { uri, state } => self.colleague(&uri, state),
+            Event::Trace { call, messages } => self.trace(at, call, messages),
+            Event::Done { command: "record", call: Some(call) } => outcome.notices.extend(self.recorded(at.now, call)),
             Event::SipPasswordWanted { registration } => {
                 self.take_choice_back(at);
                 self.snapshot.sip_password = Some(SipPassword { registration, problem: None });
             }
-            Event::Call(info) => outcome.finished = self.call(at, &info),
+            Event::Call(info) => {
+                outcome.finished = self.call(at, &info);
+                if outcome.finished.is_some() {
+                    outcome.notices.extend(self.recording_over(info.call));
+                }
+            }
             event @ (Event::Transfer { .. } | Event::DialAsked { .. } | Event::DialAskedOver { .. }) => {
                 self.transfers(event);
             }
@@ -136,18 +153,19 @@ impl Fold {
                 };
                 outcome.notices.push(Notice { kind, text });
             }
-            Event::Network { address: None, patience } => {
-                let text = format!("There is no network; calls wait {} s for it to come back.", patience.as_secs());
-                outcome.notices.push(Notice { kind: NoticeKind::Warning, text });
-            }
+            Event::Network { address: None, patience } => self.snapshot.network_lost = Some(at.now + patience),
             Event::Network { address: Some(address), .. } => {
+                self.snapshot.network_lost = None;
                 let text = format!("The network has changed; calls go on from {address}.");
                 outcome.notices.push(Notice { kind: NoticeKind::Info, text });
             }
-            Event::Error { command, message, .. } => {
+            Event::Error { command, message, call } => {
                 // A phone system without voicemail has nothing to say of it.
                 if command == "subscribe" {
                     return outcome;
+                }
+                if command == "record" {
+                    self.wants_recording.retain(|(wanted, _)| Some(*wanted) != call);
                 }
                 if matches!(command, "select" | "sip_password") {
                     self.take_choice_back(at);
@@ -157,7 +175,6 @@ impl Fold {
             Event::Token(_)
             | Event::Referred { .. }
             | Event::TakesOver { .. }
-            | Event::Colleague { .. }
             | Event::Levels { .. }
             | Event::Dtmf { .. }
             | Event::Done { .. }
@@ -211,6 +228,8 @@ impl Fold {
     fn login(&mut self, now: Instant, state: LoginState, outcome: &mut Outcome) {
         let registered = self.registration_shown().is_some();
         match state {
+            // A plain account needs no login.
+            LoginState::SignedOut if self.snapshot.sip_account.is_some() => {}
             LoginState::SignedOut => self.forget_login(Status::SignedOut),
             LoginState::SigningIn if self.snapshot.identity.is_none() => self.snapshot.status = Status::SigningIn,
             LoginState::SigningIn => {}
@@ -236,7 +255,7 @@ impl Fold {
 
     fn forget_login(&mut self, status: Status) {
         self.before_choice = None;
-        self.snapshot.status = status;
+        self.set_status(status);
         self.snapshot.identity = None;
         self.snapshot.sip_password = None;
         self.snapshot.registrations.clear();
@@ -328,8 +347,17 @@ impl Fold {
         outcome.refresh = self.snapshot.identity.is_some()
             && std::mem::discriminant(&status) != std::mem::discriminant(&self.snapshot.status)
             && !matches!(status, Status::Connecting { .. });
-        self.snapshot.status = status;
+        self.set_status(status);
         self.show_rows(at);
+    }
+
+    /// What was known of a server holds as long as we are online there.
+    fn set_status(&mut self, status: Status) {
+        if !matches!(status, Status::Online { .. }) {
+            self.snapshot.proof = None;
+            self.forget_presence();
+        }
+        self.snapshot.status = status;
     }
 
     /// A lasting SIP password that the registrar does not take is to be typed again.

@@ -32,6 +32,12 @@ pub struct Finished {
     pub at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<u64>,
+    /// How it ended, a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its number in this process.
+    #[serde(skip)]
+    pub call: Option<u32>,
 }
 
 /// [`HistoryKind`] on disk.
@@ -115,6 +121,8 @@ impl History {
             },
             when: when(call.at, now, locale),
             duration_s: call.duration_s,
+            reason: call.reason.clone(),
+            call: call.call,
         };
         (0..).zip(&self.entries).map(entry).collect()
     }
@@ -139,6 +147,8 @@ mod tests {
             kind: Kind::Missed,
             at,
             duration_s: None,
+            reason: None,
+            call: None,
         }
     }
 

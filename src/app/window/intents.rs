@@ -39,6 +39,9 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         Intent::AnswerDial { request, accept } => {
             vec![Command::AnswerDial { request: *request, accept: *accept }]
         }
+        Intent::Conference { calls } => vec![Command::Conference { calls: calls.clone() }],
+        Intent::PickUp { to } => vec![Command::PickUp { to: to.clone() }],
+        Intent::Trace { call } => vec![Command::Trace { call: *call }],
         Intent::ChooseAudio { microphone, speaker, ringer } => vec![Command::Audio(AudioChoice::Device {
             microphone: microphone.clone(),
             speaker: speaker.clone(),
@@ -56,6 +59,10 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         }
         Intent::Apply { .. }
         | Intent::ApplyXml { .. }
+        | Intent::ApplySip { .. }
+        | Intent::Record { .. }
+        | Intent::AddColleague { .. }
+        | Intent::RemoveColleague { .. }
         | Intent::CancelSignIn
         | Intent::Settings(_)
         | Intent::ClearHistory => vec![],

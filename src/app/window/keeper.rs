@@ -5,6 +5,7 @@ use crate::{
     app::memory::Vault,
     config::{ConfigError, secrets::Secrets},
     driver::api::Login,
+    ua::api::Secret,
 };
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -15,9 +16,25 @@ const WAITING: usize = 16;
 #[derive(Debug)]
 pub enum Question {
     /// Fills in what was left empty.
-    Load { serial: u32, login: Login },
+    Load {
+        serial: u32,
+        login: Login,
+    },
     /// What the TMS has accepted.
-    Keep { login: Login, remember: bool },
+    Keep {
+        login: Login,
+        remember: bool,
+    },
+    /// The same for a plain account, which has a password only.
+    LoadSip {
+        serial: u32,
+        name: String,
+    },
+    KeepSip {
+        name: String,
+        password: Secret,
+        remember: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -63,6 +80,11 @@ fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
         let answer = match question {
             Question::Load { serial, login } => Answer::Loaded { serial, kept: vault.load(&login) },
             Question::Keep { login, remember } => Answer::Kept { remember, done: vault.keep(&login, remember) },
+            Question::LoadSip { serial, name } => Answer::Loaded { serial, kept: vault.load_as(&name) },
+            Question::KeepSip { name, password, remember } => {
+                let secrets = Secrets { password, ..Secrets::default() };
+                Answer::Kept { remember, done: vault.keep_as(&name, remember.then_some(&secrets)) }
+            }
         };
         if input.send(Input::Keyring(answer)).is_err() {
             return;
@@ -73,10 +95,7 @@ fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        driver::api::{Proof, TmsLogin},
-        ua::api::Secret,
-    };
+    use crate::driver::api::{Proof, TmsLogin};
 
     #[test]
     fn a_keyring_that_waits_holds_up_nobody() {

@@ -164,6 +164,9 @@ mod tests {
             codec: None,
             encryption: Default::default(),
             quality: None,
+            in_conference: false,
+            recorded_since: None,
+            answered_by_itself: false,
         };
         let settings = Settings { ringing_window: true, ..Settings::default() };
         Snapshot { calls: vec![call], settings, ..Snapshot::default() }

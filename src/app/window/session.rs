@@ -3,7 +3,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "a shell: it reads the clocks")]
 
+mod desk;
+mod engine;
 mod opening;
+mod plain;
 mod sign_in;
 
 use super::{
@@ -18,32 +21,22 @@ use super::{
     talks::Talks,
 };
 use crate::{
-    app::{
-        logging,
-        memory::Memory,
-        setup::{CALLS_FILE, Setup, Softphone},
-    },
-    config::{
-        cli::WindowArgs,
-        folder::ConfigFolder,
-        options::CODECS,
-        secrets::Secrets,
-        settings::{Audio, Settings},
-    },
+    app::{logging, memory::Memory, setup::Setup},
+    config::{cli::WindowArgs, folder::ConfigFolder, secrets::Secrets},
     driver::{
         Driver,
         api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
     },
-    media::{engine::AudioChoice, plan::SrtpPolicy},
-    ua::api::{Package, Secret},
+    ua::api::Secret,
     ui::{
         screen::ring::data::Pressed,
         snapshot::{Intent, Notice, NoticeKind, Status},
     },
 };
+use engine::Starter;
 use jiff::{Timestamp, civil::Date};
+use plain::Waiting;
 use std::{
-    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -135,6 +128,7 @@ pub fn start(args: WindowArgs, shared: Arc<Shared>) -> Session {
 struct Running {
     shared: Arc<Shared>,
     memory: Memory,
+    starter: Starter,
     driver: Driver,
     history: History,
     fold: Fold,
@@ -148,6 +142,9 @@ struct Running {
     keyring: Keyring,
     /// To sign in once the keyring has given what is missing; the number tells an answer that came too late.
     incomplete: Option<(Login, bool)>,
+    /// The same for a plain account, which is kept once the registrar has accepted it.
+    incomplete_sip: Option<Waiting>,
+    unproved_sip: Option<Waiting>,
     serial: u32,
     stopped: bool,
     /// The day that times of day are told on.
@@ -169,17 +166,8 @@ impl Running {
         for text in setup.notices.into_iter().chain(damage).chain(deaf) {
             shared.notice(Notice { kind: NoticeKind::Warning, text });
         }
-        let events = input.clone();
-        let calls_file = setup.memory.folder().path().join(CALLS_FILE);
-        let options = softphone(setup.memory.settings()).options(setup.instance_id, calls_file);
-        let driver = Driver::start(options, None, move |event| {
-            // A level that is not shown is not missed; everything else waits its turn.
-            let lossy = matches!(event.what, Event::Levels { .. });
-            let input = Input::Event(event.what);
-            // A session that is gone needs no word of it any more.
-            let _ = if lossy { events.try_send(input).is_ok() } else { events.send(input).is_ok() };
-        })
-        .map_err(|why| why.to_string())?;
+        let starter = Starter::new(input.clone(), setup.instance_id);
+        let driver = starter.start(setup.memory.folder(), setup.memory.settings())?;
         let keyring = Keyring::start(input.clone()).map_err(|why| {
             format!("The system gives no thread to work on: {why}. Close other programs and start again.")
         })?;
@@ -188,6 +176,7 @@ impl Running {
         let mut running = Self {
             shared,
             memory,
+            starter,
             driver,
             history,
             fold,
@@ -198,14 +187,16 @@ impl Running {
             sip_password: None,
             keyring,
             incomplete: None,
+            incomplete_sip: None,
+            unproved_sip: None,
             serial: 0,
             stopped: false,
             today: moment().wall.date(),
             _reception: reception.ok(),
         };
         running.show_history();
-        // Voicemail of whatever account comes online.
-        running.send(Command::Subscribe { package: Package::MessageSummary, to: String::new() });
+        running.show_colleagues();
+        running.introduce();
         running.resume(args);
         Ok(running)
     }
@@ -268,6 +259,7 @@ impl Running {
             self.send(hold);
         }
         self.keep_what_was_accepted(&event);
+        self.keep_sip(&event);
         let by = self.memory.settings().signed_in_by;
         match self.memory.note_event(&event) {
             Ok(Some(command)) => self.command(command),
@@ -276,6 +268,7 @@ impl Running {
         }
         self.forget_token(by);
         let outcome = self.fold.handle_event(&moment(), event);
+        self.fold.join(self.talks.joined());
         for notice in outcome.notices {
             self.shared.notice(notice);
         }
@@ -301,13 +294,18 @@ impl Running {
                 let (url, passwords) = (server, SipPasswords::default());
                 self.apply_xml(XmlLogin { url, username: None, tenant, key, sip_server, passwords }, remember);
             }
+            Intent::ApplySip { account, password, remember } => self.apply_sip(*account, password, remember),
             Intent::CancelSignIn => self.cancel_sign_in(),
+            Intent::Record { call, on } => self.record(call, on),
+            Intent::AddColleague { name, number } => self.add_colleague(&name, &number),
+            Intent::RemoveColleague { number } => self.remove_colleague(&number),
             Intent::Settings(settings) => {
                 let kept = settings.clone();
                 let written = self.memory.change(|all| {
                     all.window.theme = kept.theme;
                     all.window.notifications = kept.ringing_window;
                     all.window.dtmf_via_info = kept.dtmf_via_info;
+                    all.window.may_record = kept.may_record;
                 });
                 self.tell(written);
                 self.fold.snapshot.settings = settings;
@@ -319,9 +317,8 @@ impl Running {
             }
             other => {
                 match &other {
-                    Intent::SignOut if self.incomplete.take().is_some() => {
-                        self.fold.snapshot.status = Status::SignedOut;
-                    }
+                    Intent::SignOut => self.leave(),
+                    Intent::Trace { .. } => self.fold.snapshot.trace = None,
                     Intent::SipPassword { registration, password } => {
                         self.sip_password = Some((registration.clone(), password.clone()));
                         self.fold.choose(&moment(), registration.clone());
@@ -365,6 +362,7 @@ impl Running {
         self.tell(noted);
         self.forget_token(by);
         self.send(command);
+        self.fold.join(self.talks.joined());
     }
 
     fn send(&self, what: Command) {
@@ -395,24 +393,6 @@ impl Running {
     fn show_history(&mut self) {
         let moment = moment();
         self.fold.snapshot.history = self.history.shown(&moment.wall, self.fold.snapshot.locale);
-    }
-}
-
-fn softphone(settings: &Settings) -> Softphone {
-    let Audio { microphone, speaker, ringer, voice } = settings.audio.clone();
-    Softphone {
-        bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        transport: None,
-        audio: AudioChoice::Device { microphone, speaker, ringer },
-        voice,
-        codecs: CODECS.to_vec(),
-        srtp: SrtpPolicy::default(),
-        auto_answer: None,
-        max_calls: None,
-        services: settings.services.clone(),
-        impairment: None,
-        ca_file: None,
-        dns_server: None,
     }
 }
 

@@ -1,11 +1,11 @@
 //! One conversation at a time: whoever is talked to goes on hold when another call is dialled, answered or resumed, and when
-//! the party of another call picks up. Pure.
+//! the party of another call picks up; those who are joined count as one. Pure.
 
 use crate::{
     driver::api::{Command, Event},
     ua::api::{CallId, CallInfo, CallState},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -16,17 +16,38 @@ enum Standing {
     Leaving,
 }
 
-/// Every call that has not ended.
 #[derive(Debug, Default)]
-pub struct Talks(BTreeMap<CallId, Standing>);
+pub struct Talks {
+    /// Every call that has not ended.
+    calls: BTreeMap<CallId, Standing>,
+    /// Those that hear each other, or are about to.
+    joined: BTreeSet<CallId>,
+}
 
 impl Talks {
     /// To be told of every command; what to send before it.
     pub fn handle_command(&mut self, command: &Command) -> Vec<Command> {
         match command {
-            Command::Answer { call } | Command::Resume { call } => self.hold_all_but(*call),
+            Command::Answer { call } => self.hold_all_but(*call),
+            Command::Resume { call } => {
+                let mut first = self.hold_all_but(*call);
+                // Whoever comes back to one of a conference comes back to all of it.
+                let is_away = |other: &CallId| self.calls.get(other) != Some(&Standing::Talking);
+                let others = self.joined.iter().filter(|other| *other != call && is_away(other));
+                first.extend(
+                    others.filter(|_| self.joined.contains(call)).map(|other| Command::Resume { call: *other }),
+                );
+                first
+            }
+            Command::Conference { calls } => {
+                self.joined = calls.iter().copied().collect();
+                match calls.first() {
+                    Some(call) => self.hold_all_but(*call),
+                    None => vec![],
+                }
+            }
             Command::Hold { call } => {
-                self.0.entry(*call).and_modify(|standing| *standing = Standing::Leaving);
+                self.calls.entry(*call).and_modify(|standing| *standing = Standing::Leaving);
                 vec![]
             }
             _ => vec![],
@@ -40,12 +61,16 @@ impl Talks {
             Event::Call(info) => self.call(info),
             // Its other party is about to end it, and has put us on hold itself.
             Event::Referred { by: old, .. } | Event::TakesOver { old, .. } => {
-                self.0.remove(old);
+                self.forget(*old);
+                vec![]
+            }
+            Event::Error { command: "conference", .. } => {
+                self.joined.clear();
                 vec![]
             }
             // Refused, or taken back.
             Event::Error { command: "hold", call: Some(call), .. } => {
-                if let Some(standing @ Standing::Leaving) = self.0.get_mut(call) {
+                if let Some(standing @ Standing::Leaving) = self.calls.get_mut(call) {
                     *standing = Standing::Talking;
                 }
                 vec![]
@@ -55,30 +80,46 @@ impl Talks {
     }
 
     fn call(&mut self, info: &CallInfo) -> Vec<Command> {
-        let before = self.0.get(&info.call).copied();
+        let before = self.calls.get(&info.call).copied();
         let now = match info.state {
             CallState::Ended { .. } => {
-                self.0.remove(&info.call);
+                self.forget(info.call);
                 return vec![];
             }
             CallState::Connected | CallState::RemoteHeld if before == Some(Standing::Leaving) => Standing::Leaving,
             CallState::Connected | CallState::RemoteHeld => Standing::Talking,
             CallState::Dialing | CallState::Early { .. } | CallState::Ringing | CallState::Held => Standing::Waiting,
         };
-        self.0.insert(info.call, now);
+        self.calls.insert(info.call, now);
         let is_dialled = before.is_none() && info.state == CallState::Dialing;
         let is_taken_up = now == Standing::Talking && before != Some(Standing::Talking);
         if is_dialled || is_taken_up { self.hold_all_but(info.call) } else { vec![] }
     }
 
     fn hold_all_but(&mut self, this: CallId) -> Vec<Command> {
-        let others = self.0.iter_mut().filter(|(call, standing)| **call != this && **standing == Standing::Talking);
+        let joined = &self.joined;
+        let is_with = |call: &CallId| *call == this || (joined.contains(call) && joined.contains(&this));
+        let others = self.calls.iter_mut().filter(|(call, standing)| !is_with(call) && **standing == Standing::Talking);
         others
             .map(|(call, standing)| {
                 *standing = Standing::Leaving;
                 Command::Hold { call: *call }
             })
             .collect()
+    }
+}
+
+impl Talks {
+    /// Those that hear each other: two or more, or nobody.
+    pub const fn joined(&self) -> &BTreeSet<CallId> {
+        &self.joined
+    }
+
+    fn forget(&mut self, call: CallId) {
+        self.calls.remove(&call);
+        if self.joined.remove(&call) && self.joined.len() < 2 {
+            self.joined.clear();
+        }
     }
 }
 
@@ -117,6 +158,8 @@ mod tests {
         };
         let call = |command: &Command| match command {
             Command::Hold { call } => *call,
+            // Taken off hold with the others of a conference.
+            Command::Resume { call } => 100 + *call,
             other => panic!("{other:?}"),
         };
         commands.iter().map(call).collect()
@@ -175,6 +218,35 @@ mod tests {
                     (Told(state(2, Dialing)), &[1]),
                     (Told(state(1, END)), &[]),
                     (Told(state(2, Connected)), &[]),
+                ],
+            ),
+            (
+                "two joined, put on hold for a third, and come back to",
+                vec![
+                    (Told(state(1, Held)), &[]),
+                    (Told(state(2, Connected)), &[]),
+                    (Ordered(Command::Conference { calls: vec![1, 2] }), &[]),
+                    (Told(state(1, Connected)), &[]),
+                    (Told(state(3, Ringing)), &[]),
+                    (Ordered(Command::Answer { call: 3 }), &[1, 2]),
+                    (Told(state(1, Held)), &[]),
+                    (Told(state(2, Held)), &[]),
+                    (Told(state(3, Connected)), &[]),
+                    (Ordered(Command::Resume { call: 2 }), &[3, 101]),
+                    (Told(state(2, Connected)), &[]),
+                    (Told(state(1, Connected)), &[]),
+                    (Told(state(1, END)), &[]),
+                    (Ordered(Command::Resume { call: 2 }), &[]),
+                ],
+            ),
+            (
+                "joined in vain",
+                vec![
+                    (Told(state(1, Held)), &[]),
+                    (Told(state(2, Connected)), &[]),
+                    (Ordered(Command::Conference { calls: vec![1, 2] }), &[]),
+                    (Told(Event::Error { command: "conference", call: None, message: "No.".into() }), &[]),
+                    (Told(state(1, Connected)), &[2]),
                 ],
             ),
             (

@@ -68,6 +68,10 @@ impl Shell {
                 Ok(stats) => self.tell(Event::Stats { call, stats, asked: true, last: false }),
                 Err(message) => self.fail(name, Some(call), message),
             },
+            Command::Trace { call } => {
+                self.trace.follow(call);
+                self.tell_trace();
+            }
             Command::Audio(audio) => {
                 let result = self.media.audio(audio);
                 self.settle(name, None, result);

@@ -53,6 +53,7 @@ impl Shell {
     }
 
     fn transmit(&mut self, now: Instant, flow: Flow, payload: Vec<u8>, token: Option<u64>) {
+        self.sent(flow, &payload);
         if let Err(reason) = self.transports.send(now, flow, payload, token) {
             tracing::info!("{flow}: {reason}");
             if let Some(token) = token {
@@ -98,6 +99,9 @@ impl Shell {
             }
             agent::Event::Reachable { name, proof } => self.tell(Event::Reachable { name, proof }),
             agent::Event::Call(info) => {
+                if let Some(call_id) = self.agent.sip_call_id(info.call) {
+                    self.trace.link(info.call, call_id);
+                }
                 self.media.follow(&info);
                 self.orphans.changed(now);
                 self.tell(Event::Call(info));

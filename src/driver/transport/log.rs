@@ -17,7 +17,7 @@ pub(super) fn received_over_stream(flow: Flow, message: &Message) {
 
 /// The message as text with the values of authentication headers left out, keys in SDP (RFC 4568 §9.1), and digits by INFO,
 /// which may be a card's.
-struct Redacted<'a>(&'a [u8]);
+pub(in crate::driver) struct Redacted<'a>(pub &'a [u8]);
 
 impl std::fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,7 +1,7 @@
 //! SIP sockets: one UDP socket, one TCP listener on the same port, and TCP and TLS connections by their flow. Moves messages and keep-alives; opens a connection where a flow has none; everything a peer can fill is bounded.
 
 mod connection;
-mod log;
+pub(super) mod log;
 mod tls;
 
 use crate::{

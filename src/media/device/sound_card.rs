@@ -44,10 +44,19 @@ pub struct SoundCard {
 impl SoundCard {
     /// Names as in the list of devices, `None` for the default.
     pub fn new(now: Instant, microphone: Option<String>, speaker: Option<String>) -> Self {
+        Self::playing(now, microphone, Port::new(now, "speaker", speaker, stream::speaker))
+    }
+
+    /// Plays only, and may be late with it.
+    pub fn bell(now: Instant, name: Option<String>) -> Self {
+        Self::playing(now, None, Port::new(now, "speaker", name, stream::bell))
+    }
+
+    fn playing(now: Instant, microphone: Option<String>, speaker: Port<Producer<f32>>) -> Self {
         Self {
             microphone: None,
             microphone_name: microphone,
-            speaker: Port::new(now, "speaker", speaker, stream::speaker),
+            speaker,
             reserve_ms: *RESERVE_MS.start(),
             starved: 0,
             no_speaker: false,

@@ -1,5 +1,6 @@
 //! The devices of a PulseAudio or PipeWire server. ALSA reaches the server but not each of its devices, so a stream is opened
 //! on the default one and moved to the one wanted, with the server's own tool `pactl`; without it there is the default alone.
+//! ALSA's plugin begins a stream anew after each lost buffer, on the default device again, so that it is moved again.
 
 use super::names::Way;
 use std::{
@@ -25,22 +26,57 @@ pub fn devices(way: Way) -> Vec<ServerDevice> {
     ask(&["list", what]).map_or_else(Vec::new, |text| parse_devices(&text))
 }
 
+/// A stream that was moved to its device.
+#[derive(Debug)]
+pub struct Placed {
+    way: Way,
+    device: String,
+    /// The plugin's connection to the server, which outlives the streams that it begins.
+    client: u32,
+    /// The stream that was moved last.
+    moved: u32,
+}
+
+impl Placed {
+    /// Moves the stream again where it was begun anew.
+    pub fn keep(&mut self) {
+        if let Some(new) = streams(self.way).into_iter().find(|stream| stream.client == self.client)
+            && new.number != self.moved
+        {
+            self.moved = new.number;
+            move_to(self.way, new.number, &self.device);
+        }
+    }
+}
+
 /// Opens a stream with `open` and moves it to the device `id`. A stream that cannot be moved stays on the default device.
-pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> T {
+pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> (T, Option<Placed>) {
     // A thread that panicked while it held this left nothing half done.
     let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let before = streams(way);
     let opened = open();
     // ALSA's plugin returns once the server has confirmed the stream, so that one is listed by now.
-    if let Some(new) = streams(way).into_iter().find(|stream| !before.contains(stream)) {
-        let moves = if way == Way::In { "move-source-output" } else { "move-sink-input" };
-        ask(&[moves, &new.to_string(), id]);
-    }
-    opened
+    let is_new = |stream: &Stream| !before.iter().any(|old| old.client == stream.client);
+    let placed = streams(way).into_iter().find(is_new).map(|Stream { number, client }| {
+        move_to(way, number, id);
+        Placed { way, device: id.to_owned(), client, moved: number }
+    });
+    (opened, placed)
 }
 
-/// This process's streams, by the server's numbers.
-fn streams(way: Way) -> Vec<u32> {
+fn move_to(way: Way, stream: u32, device: &str) {
+    let moves = if way == Way::In { "move-source-output" } else { "move-sink-input" };
+    ask(&[moves, &stream.to_string(), device]);
+}
+
+/// A stream of this process, by the server's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stream {
+    number: u32,
+    client: u32,
+}
+
+fn streams(way: Way) -> Vec<Stream> {
     let what = if way == Way::In { "source-outputs" } else { "sink-inputs" };
     ask(&["list", what]).map_or_else(Vec::new, |text| parse_streams(&text, std::process::id()))
 }
@@ -65,11 +101,15 @@ fn parse_devices(text: &str) -> Vec<ServerDevice> {
         .collect()
 }
 
-fn parse_streams(text: &str, process: u32) -> Vec<u32> {
+fn parse_streams(text: &str, process: u32) -> Vec<Stream> {
     let ours = format!("application.process.id = \"{process}\"");
     text.split("\n\n")
         .filter(|block| block.lines().any(|line| line.trim() == ours))
-        .filter_map(|block| block.trim_start().lines().next()?.split_once('#')?.1.trim().parse().ok())
+        .filter_map(|block| {
+            let number = block.trim_start().lines().next()?.split_once('#')?.1.trim().parse().ok()?;
+            let client = block.lines().find_map(|line| line.trim().strip_prefix("Client:"))?.trim().parse().ok()?;
+            Some(Stream { number, client })
+        })
         .collect()
 }
 
@@ -79,14 +119,14 @@ mod tests {
 
     const SOURCES: &str = "Source #0\n\tState: IDLE\n\tName: speaker.monitor\n\tDescription: Monitor of Speaker\n\tMonitor of Sink: speaker\n\
         \n\nSource #2\n\tState: RUNNING\n\tName: usb-headset\n\tDescription: Headset, USB\n\tMonitor of Sink: n/a\n";
-    const INPUTS: &str = "Sink Input #12\n\tDriver: x\n\tProperties:\n\t\tapplication.process.id = \"77\"\n\
+    const INPUTS: &str = "Sink Input #12\n\tDriver: x\n\tClient: 4\n\tProperties:\n\t\tapplication.process.id = \"77\"\n\
         \n\nSink Input #13\n\tProperties:\n\t\tapplication.process.id = \"778\"\n\n";
 
     #[test]
     fn reads_the_tool_s_lists() {
         let headset = ServerDevice { id: "usb-headset".into(), name: "Headset, USB".into() };
         assert_eq!(parse_devices(SOURCES), [headset]);
-        assert_eq!(parse_streams(INPUTS, 77), [12]);
+        assert_eq!(parse_streams(INPUTS, 77), [Stream { number: 12, client: 4 }]);
         assert!(parse_streams("", 77).is_empty());
     }
 }

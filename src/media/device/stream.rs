@@ -4,7 +4,7 @@
 
 use super::{
     names::{self, Found, Way},
-    sound_server,
+    sound_server::{self, Placed},
 };
 use cpal::{
     BufferSize, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
@@ -12,16 +12,30 @@ use cpal::{
     traits::{DeviceTrait, StreamTrait},
 };
 use rtrb::{Consumer, Producer, RingBuffer};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
-    mpsc,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        mpsc,
+    },
+    time::Duration,
 };
 
 /// Samples a ring holds: half a second at 96 kHz.
 const RING: usize = 48_000;
 /// Sample rates that are converted, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
+
+/// How often, and how many times after a lost buffer, a stream's place is looked after.
+const LOOK: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 4;
+
+/// A stream that plays or records, where the server has put it, and what is known of it.
+type Running = (cpal::Stream, Option<Placed>, Opened);
+
+/// Taken at a time, in milliseconds; a card keeps two of them.
+const TALKING: u32 = 10;
+const RINGING: u32 = 50;
 
 /// What the callbacks report; each field has one writer.
 #[derive(Debug, Default)]
@@ -30,6 +44,8 @@ pub struct Flow {
     pub failed: AtomicBool,
     /// Errors so far that may pass.
     pub errors: AtomicU32,
+    /// Buffers lost so far.
+    pub lost: AtomicU32,
     /// Callbacks so far: that they go on shows that the stream lives.
     pub callbacks: AtomicU32,
     /// Frames in the largest callback, which is not what was asked for.
@@ -62,7 +78,13 @@ pub struct Link<End> {
 /// Starts playing on the device of that name, else on the default one.
 pub fn speaker(name: Option<String>) -> Link<Producer<f32>> {
     let (ring, played) = RingBuffer::new(RING);
-    link(ring, move |flow| open_speaker(name.as_deref(), played, flow))
+    link(ring, move |flow| open_speaker(name.as_deref(), played, flow, TALKING))
+}
+
+/// The same for ringing, which nobody answers in the same breath: it may be late, and so seldom breaks off.
+pub fn bell(name: Option<String>) -> Link<Producer<f32>> {
+    let (ring, played) = RingBuffer::new(RING);
+    link(ring, move |flow| open_speaker(name.as_deref(), played, flow, RINGING))
 }
 
 /// Starts recording from the device of that name, else from the default one.
@@ -79,21 +101,17 @@ pub fn simulated<End>(ring: End, opened: Result<Opened, String>) -> Link<End> {
     Link { flow: Arc::default(), ring, opened: told, _stop: mpsc::sync_channel(1).0 }
 }
 
-fn link<End>(
-    ring: End,
-    open: impl FnOnce(Arc<Flow>) -> Result<(cpal::Stream, Opened), String> + Send + 'static,
-) -> Link<End> {
+fn link<End>(ring: End, open: impl FnOnce(Arc<Flow>) -> Result<Running, String> + Send + 'static) -> Link<End> {
     let flow = Arc::new(Flow::default());
     let (stop, stopped) = mpsc::sync_channel::<()>(1);
     let (tell, opened) = mpsc::sync_channel(1);
-    let for_thread = flow.clone();
+    let (for_thread, watched) = (flow.clone(), flow.clone());
     let body = move || {
         let _quiet = names::quiet();
         match open(for_thread) {
-            Ok((stream, details)) => {
+            Ok((stream, placed, details)) => {
                 let _ = tell.send(Ok(details));
-                // Until the engine drops its end.
-                let _ = stopped.recv();
+                wait(&stopped, &watched, placed);
                 drop(stream);
             }
             Err(why) => drop(tell.send(Err(why))),
@@ -104,20 +122,42 @@ fn link<End>(
     Link { flow, ring, opened, _stop: stop }
 }
 
-fn open_speaker(name: Option<&str>, ring: Consumer<f32>, flow: Arc<Flow>) -> Result<(cpal::Stream, Opened), String> {
+/// Until the engine drops its end. A stream that has lost something may have been begun anew, elsewhere than it was placed.
+fn wait(stopped: &mpsc::Receiver<()>, flow: &Flow, placed: Option<Placed>) {
+    let Some(mut placed) = placed else { return drop(stopped.recv()) };
+    let trouble = || flow.lost.load(Relaxed).wrapping_add(flow.errors.load(Relaxed));
+    let (mut seen, mut looks) = (0, 0);
+    while stopped.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let now = trouble();
+        if std::mem::replace(&mut seen, now) != now {
+            looks = LOOKS;
+        }
+        if looks > 0 {
+            looks -= 1;
+            placed.keep();
+        }
+    }
+}
+
+fn open_speaker(
+    name: Option<&str>,
+    ring: Consumer<f32>,
+    flow: Arc<Flow>,
+    at_a_time_ms: u32,
+) -> Result<Running, String> {
     let found = names::find(name, Way::Out)?;
     let default = found.device.default_output_config().map_err(|e| e.to_string())?;
-    open(found, Way::Out, low_latency(&default), |device, config| match default.sample_format() {
+    open(found, Way::Out, taking(at_a_time_ms, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => play::<i16>(device, config, ring, flow),
         SampleFormat::I32 => play::<i32>(device, config, ring, flow),
         _ => play::<f32>(device, config, ring, flow),
     })
 }
 
-fn open_microphone(name: Option<&str>, ring: Producer<f32>, flow: Arc<Flow>) -> Result<(cpal::Stream, Opened), String> {
+fn open_microphone(name: Option<&str>, ring: Producer<f32>, flow: Arc<Flow>) -> Result<Running, String> {
     let found = names::find(name, Way::In)?;
     let default = found.device.default_input_config().map_err(|e| e.to_string())?;
-    open(found, Way::In, low_latency(&default), |device, config| match default.sample_format() {
+    open(found, Way::In, taking(TALKING, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => record::<i16>(device, config, ring, flow),
         SampleFormat::I32 => record::<i32>(device, config, ring, flow),
         _ => record::<f32>(device, config, ring, flow),
@@ -130,22 +170,22 @@ fn open(
     way: Way,
     config: StreamConfig,
     build: impl FnOnce(&cpal::Device, StreamConfig) -> Result<cpal::Stream, cpal::Error>,
-) -> Result<(cpal::Stream, Opened), String> {
+) -> Result<Running, String> {
     if !RATES.contains(&config.sample_rate) {
         return Err(format!("it works at {} Hz, which no call can use", config.sample_rate));
     }
     let start = || build(&found.device, config).and_then(|stream| stream.play().map(|()| stream));
-    let stream = match &found.server_id {
+    let (stream, placed) = match &found.server_id {
         Some(id) => sound_server::open_on(way, id, start),
-        None => start(),
+        None => (start(), None),
     };
     let opened = Opened { name: found.name, fallback: found.fallback, rate: config.sample_rate };
-    Ok((stream.map_err(|e| e.to_string())?, opened))
+    Ok((stream.map_err(|e| e.to_string())?, placed, opened))
 }
 
-/// Asks for 10 ms at a time, or what the device can do next to it.
-fn low_latency(default: &SupportedStreamConfig) -> StreamConfig {
-    let wanted = default.sample_rate() / 100;
+/// Asks for so much at a time, or what the device can do next to it.
+fn taking(ms: u32, default: &SupportedStreamConfig) -> StreamConfig {
+    let wanted = default.sample_rate() / 1000 * ms;
     let frames = match *default.buffer_size() {
         SupportedBufferSize::Range { min, max } if min <= max => wanted.clamp(min, max),
         SupportedBufferSize::Range { .. } | SupportedBufferSize::Unknown => wanted,
@@ -205,7 +245,8 @@ where
 /// a lost buffer: whether that passes, time tells. Anything else is a failure.
 fn note(flow: &Flow, error: &cpal::Error) {
     match error.kind() {
-        cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied => {}
+        cpal::ErrorKind::RealtimeDenied => {}
+        cpal::ErrorKind::Xrun => drop(flow.lost.fetch_add(1, Relaxed)),
         cpal::ErrorKind::BackendError => drop(flow.errors.fetch_add(1, Relaxed)),
         _ => flow.failed.store(true, Relaxed),
     }

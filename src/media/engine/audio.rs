@@ -329,7 +329,7 @@ impl Audio {
             self.tone = None;
             return;
         };
-        let ringer = self.ringer.get_or_insert_with(|| SoundCard::new(now, None, name.clone()));
+        let ringer = self.ringer.get_or_insert_with(|| SoundCard::bell(now, name.clone()));
         for _ in 0..ringer.poll(now, &mut Vec::new()) {
             let mut block = [0.0; BLOCK];
             if let Some(tone) = &mut self.tone

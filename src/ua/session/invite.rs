@@ -33,7 +33,7 @@ const MAX_TARGETS: usize = 6;
 pub(super) struct Attempt {
     target: Uri,
     route_set: Vec<NameAddr>,
-    call_id: String,
+    pub call_id: String,
     from: NameAddr,
     to: NameAddr,
     cseq: u32,
@@ -44,7 +44,7 @@ pub(super) struct Attempt {
 }
 
 pub(in crate::ua) struct Calling {
-    attempt: Attempt,
+    pub(super) attempt: Attempt,
     /// Known after the lookup.
     flows: Vec<Flow>,
 }

@@ -6,6 +6,7 @@ pub mod audio;
 pub mod calls;
 pub mod detail;
 pub mod main;
+pub mod people;
 pub mod ring;
 pub mod settings;
 pub mod sign_in;
@@ -21,17 +22,21 @@ use std::time::{Duration, Instant};
 pub struct Cx<'a> {
     pub snapshot: &'a Snapshot,
     pub now: Instant,
+    /// There is room beside the main column.
+    pub wide: bool,
     /// What the person asked for, in order.
     pub intents: Vec<Intent>,
     /// Where to go next.
     pub go: Option<Page>,
+    /// What [`Page::Details`] is to be about.
+    pub details: Option<Subject>,
     /// When what is shown changes by itself: the soonest.
     pub tick: Option<Duration>,
 }
 
 impl<'a> Cx<'a> {
     pub fn new(snapshot: &'a Snapshot, now: Instant) -> Self {
-        Self { snapshot, now, intents: vec![], go: None, tick: None }
+        Self { snapshot, now, wide: false, intents: vec![], go: None, details: None, tick: None }
     }
 
     /// Paint again after `wait` at the latest.
@@ -49,6 +54,8 @@ impl<'a> Cx<'a> {
 pub enum Page {
     #[default]
     Main,
+    /// Of one call.
+    Details,
     Settings,
     Account,
     Audio,
@@ -56,6 +63,15 @@ pub enum Page {
     Appearance,
     Shortcuts,
     About,
+}
+
+/// What details are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A call that runs, or has just ended.
+    Call(u32),
+    /// A recent call.
+    Past(u64),
 }
 
 /// A meaning that becomes a colour in the theme.

@@ -19,6 +19,15 @@ pub fn chip(ui: &mut Ui, text: &str, hue: Hue) {
     ui.painter().galley(rect.center() - galley.size() / 2.0, galley, hue.text);
 }
 
+/// A number on the upper right corner of `of`, painted only: `of` says it in words.
+pub fn badge(ui: &Ui, of: egui::Rect, text: &str, hue: Hue) {
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::new(SMALL - 2.0, semibold()), hue.on_fill);
+    let size = vec2((galley.size().x + 2.0 * GRID).max(18.0), 18.0);
+    let rect = egui::Rect::from_center_size(pos2(of.right() - 10.0, of.top() + 9.0), size);
+    ui.painter().rect_filled(rect, 9, hue.fill);
+    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, hue.on_fill);
+}
+
 /// A round mark with a caller's initials, or `fallback` when there is no name.
 pub fn avatar(ui: &mut Ui, initials: Option<&str>, fallback: crate::ui::icon::Icon, hue: Hue, diameter: f32) {
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(diameter), Sense::hover());

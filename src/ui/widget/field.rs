@@ -108,6 +108,29 @@ pub fn combo(ui: &mut Ui, label: &str, none: &str, choices: &[String], chosen: O
     picked
 }
 
+/// A labelled list of a few choices, one of them chosen.
+pub fn choose<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    label: &str,
+    choices: &[T],
+    chosen: &mut T,
+    name: impl Fn(T) -> &'static str,
+) {
+    ui.spacing_mut().item_spacing.y = GRID;
+    let label_shown = field_name(ui, label);
+    let response = ComboBox::from_id_salt(label)
+        .width(ui.available_width())
+        .truncate()
+        .selected_text(body(name(*chosen)))
+        .icon(|ui, rect, _, _| icon::DOWN.paint(ui.painter(), rect.center(), 16.0, Tokens::of(ui).text_weak))
+        .show_ui(ui, |ui| {
+            for choice in choices {
+                ui.selectable_value(chosen, *choice, body(name(*choice)));
+            }
+        });
+    response.response.labelled_by(label_shown.id);
+}
+
 /// A switch with its words at the left and an explanation under them; returns whether it was flipped.
 pub fn switch(ui: &mut Ui, on: bool, label: &str, hint: &str) -> bool {
     let t = Tokens::of(ui);

@@ -8,9 +8,9 @@ mod list;
 mod notice;
 mod text;
 
-pub use badge::{avatar, chip, dot, meter, padlock, quality_bars};
+pub use badge::{avatar, badge, chip, dot, meter, padlock, quality_bars};
 pub use button::{Button, IconButton, Look, Tile, with_shortcut};
-pub use field::{Field, combo, field_name, switch};
+pub use field::{Field, choose, combo, field_name, switch};
 pub use keypad::keypad;
 pub use list::{Row, card, empty_state, section, spacer};
 pub use notice::{Live, announce, banner, dismissible};

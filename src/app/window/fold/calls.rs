@@ -50,9 +50,12 @@ impl Fold {
             encryption: encryption(info.srtp),
             quality: old.and_then(|old| old.quality.clone()),
             transfer: old.and_then(|old| old.transfer.clone()),
+            in_conference: old.is_some_and(|old| old.in_conference),
+            recorded_since: old.and_then(|old| old.recorded_since),
+            answered_by_itself: info.origin.answers_itself,
         };
         let finished = match &info.state {
-            UaState::Ended { ended_by, .. } => {
+            UaState::Ended { ended_by, reason, .. } => {
                 self.connected.retain(|(id, _)| *id != info.call);
                 self.leaving.push((info.call, at.now + ENDED_SHOWN));
                 let duration_s = connected.map(|since| at.now.saturating_duration_since(since).as_secs());
@@ -64,7 +67,9 @@ impl Fold {
                 };
                 let (peer, peer_name, called, forwarded_by) =
                     (shown.peer, shown.peer_name, shown.called, shown.forwarded_by);
-                Some(Finished { peer, peer_name, called, forwarded_by, kind, at: at.wall.timestamp(), duration_s })
+                let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
+                let (at, call) = (at.wall.timestamp(), Some(info.call));
+                Some(Finished { peer, peer_name, called, forwarded_by, kind, at, duration_s, reason, call })
             }
             _ => None,
         };

@@ -31,11 +31,18 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             username: args.username.clone().unwrap_or_else(|| kept(&settings.username, !xml)),
             secrets_remembered: window.remember_secrets && settings.signed_in_by != SignedInBy::Link && !typed_for_us,
             xml,
+            plain: settings.signed_in_by == SignedInBy::Sip && !typed_for_us,
+            sip_account: settings.sip_account.clone(),
             tenant: kept(&settings.username, xml),
             sip_server: kept(&settings.sip_server, xml),
             ..SignInForm::default()
         },
-        settings: Settings { theme, ringing_window: window.notifications, dtmf_via_info: window.dtmf_via_info },
+        settings: Settings {
+            theme,
+            ringing_window: window.notifications,
+            dtmf_via_info: window.dtmf_via_info,
+            may_record: window.may_record,
+        },
         services: Some(services::shown(&settings.services)),
         emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
         audio: Audio {

@@ -5,6 +5,7 @@ use super::{
     Running,
 };
 use crate::{
+    app::plain::Way,
     config::{cli::WindowArgs, secrets::Secrets, settings::SignedInBy},
     driver::api::{Command, Event, Login, LoginState, Proof, SipPasswords, TmsLogin, XmlLogin},
     tms::link::Link,
@@ -34,6 +35,10 @@ impl Running {
             (None, SignedInBy::Link) => {
                 self.complete(Login::Rest(TmsLogin { url: server, proof: Proof::Token(Secret::default()) }), true);
             }
+            (None, SignedInBy::Sip) => {
+                let account = self.memory.settings().sip_account.clone();
+                self.apply_sip(account, Secret::default(), true);
+            }
             (None, SignedInBy::Xml) => {
                 let sip_server = self.memory.settings().sip_server.clone();
                 let (key, passwords) = (Secret::default(), SipPasswords::default());
@@ -60,6 +65,10 @@ impl Running {
                     (form.server, form.xml) = (link.tms.as_str().to_owned(), false);
                 }
                 self.incomplete = None;
+                if let Err(text) = self.go(&Way::default()) {
+                    return self.shared.notice(Notice { kind: NoticeKind::Error, text });
+                }
+                self.leave_sip();
                 self.command(Command::SignIn(Login::Rest(link.login())));
             }
             Err(text) if signed_in => self.shared.notice(Notice { kind: NoticeKind::Error, text }),
@@ -69,16 +78,16 @@ impl Running {
 
     pub(super) fn apply(&mut self, server: &str, username: String, typed: Secrets, remember: bool) {
         let form = &mut self.fold.snapshot.sign_in;
-        form.secrets_remembered &= form.server == server && form.username == username && !form.xml;
-        (form.server, form.username, form.xml) = (server.to_owned(), username.clone(), false);
+        form.secrets_remembered &= form.server == server && form.username == username && !form.xml && !form.plain;
+        (form.server, form.username, form.xml, form.plain) = (server.to_owned(), username.clone(), false, false);
         let proof = Proof::Password { username, password: typed.password, api_key: typed.api_key };
         self.complete(Login::Rest(TmsLogin { url: server.trim().to_owned(), proof }), remember);
     }
 
     pub(super) fn apply_xml(&mut self, login: XmlLogin, remember: bool) {
         let form = &mut self.fold.snapshot.sign_in;
-        form.secrets_remembered &= form.server == login.url && form.tenant == login.tenant && form.xml;
-        (form.server, form.tenant, form.xml) = (login.url.clone(), login.tenant.clone(), true);
+        form.secrets_remembered &= form.server == login.url && form.tenant == login.tenant && form.xml && !form.plain;
+        (form.server, form.tenant, form.xml, form.plain) = (login.url.clone(), login.tenant.clone(), true, false);
         form.sip_server = login.sip_server.clone().unwrap_or_default();
         self.complete(Login::Xml(login), remember);
     }
@@ -105,11 +114,13 @@ impl Running {
     pub(super) fn keyring_says(&mut self, answer: Answer) {
         match answer {
             Answer::Loaded { serial, kept } if serial == self.serial => {
-                let Some((mut login, remember)) = self.incomplete.take() else { return };
                 let kept = kept.unwrap_or_else(|why| {
                     self.tell::<()>(Err(why));
                     None
                 });
+                let Some((mut login, remember)) = self.incomplete.take() else {
+                    return self.complete_sip(kept);
+                };
                 fill_in(&mut login, kept.unwrap_or_default());
                 match &login {
                     // A link's session that was not kept; there is nothing to show but the form.
@@ -134,6 +145,12 @@ impl Running {
     }
 
     fn sign_in(&mut self, login: Login, remember: bool) {
+        // The TMS says what the way is.
+        if let Err(reason) = self.go(&Way::default()) {
+            self.fold.snapshot.status = Status::Refused { reason };
+            return;
+        }
+        self.leave_sip();
         self.xml = None;
         self.signing_in = Some((login.clone(), remember));
         self.command(Command::SignIn(login));
@@ -142,6 +159,7 @@ impl Running {
     /// No sign-out: what is remembered stays for the next try.
     pub(super) fn cancel_sign_in(&mut self) {
         (self.incomplete, self.signing_in) = (None, None);
+        self.leave_sip();
         self.fold.snapshot.status = Status::SignedOut;
         self.send(Command::SignOut);
     }
@@ -171,6 +189,15 @@ impl Running {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Signing out is for whoever is signed in, or about to be.
+    pub(super) fn leave(&mut self) {
+        let was_waiting = self.incomplete.take().is_some() | self.incomplete_sip.is_some();
+        self.leave_sip();
+        if was_waiting {
+            self.fold.snapshot.status = Status::SignedOut;
         }
     }
 

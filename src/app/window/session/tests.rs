@@ -1,5 +1,8 @@
 use super::*;
-use crate::{config::cli::CommonArgs, ui::snapshot::ThemeChoice};
+use crate::{
+    config::{cli::CommonArgs, settings::SignedInBy},
+    ui::snapshot::{AudioEncryption, SipAccount, ThemeChoice},
+};
 use std::path::Path;
 
 fn arguments(config_dir: &Path) -> WindowArgs {
@@ -125,4 +128,56 @@ fn a_sign_in_that_is_given_up_leaves_what_is_remembered() {
     running.keyring_says(Answer::Loaded { serial: running.serial, kept: Ok(Some(Secrets::default())) });
     assert_eq!(running.fold.snapshot.status, Status::SignedOut, "the keyring's answer came too late");
     assert_eq!(*running.memory.settings(), before);
+}
+
+#[test]
+fn a_plain_account_is_checked_kept_and_has_its_own_way() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (mut running, inputs) = running(dir.path());
+    let typed = |address: &str| SipAccount { address: address.into(), register: false, ..SipAccount::default() };
+    running.apply_sip(typed("nobody"), Secret::default(), false);
+    let said = &running.fold.snapshot.status;
+    assert!(matches!(said, Status::Refused { reason } if reason.contains("SIP address")), "{said:?}");
+    assert_eq!(running.fold.snapshot.sip_account, None);
+
+    let account = SipAccount { encryption: AudioEncryption::Required, ..typed("101@127.0.0.1") };
+    running.apply_sip(account.clone(), Secret("p".into()), false);
+    assert_eq!(running.fold.snapshot.status, Status::Connecting { registration: "101".into() });
+    let settings = running.memory.settings();
+    assert_eq!((&settings.sip_account, settings.signed_in_by), (&account, SignedInBy::Sip));
+    // The driver with that way answers; an account that does not register is online at once.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !matches!(running.fold.snapshot.status, Status::Online { .. }) {
+        match inputs.recv_timeout(deadline.saturating_duration_since(Instant::now())).expect("it comes online") {
+            Input::Event(event) => drop(running.event(event)),
+            Input::Keyring(answer) => running.keyring_says(answer),
+            _ => {}
+        }
+    }
+    assert_eq!(running.memory.settings().last_registration.as_deref(), Some("101"), "and at the next start");
+    running.intent(Intent::SignOut);
+    assert_eq!(running.fold.snapshot.sip_account, None);
+    assert_eq!(running.memory.settings().last_registration, None);
+}
+
+#[test]
+fn colleagues_are_kept_and_bounded() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (mut running, _inputs) = running(dir.path());
+    let add = |running: &mut Running, name: &str, number: &str| {
+        running.intent(Intent::AddColleague { name: name.into(), number: number.into() });
+    };
+    add(&mut running, "", " 102 ");
+    add(&mut running, "Anna", "102");
+    let shown = |running: &Running| {
+        let colleagues = &running.fold.snapshot.colleagues;
+        colleagues.iter().map(|one| format!("{} {}", one.name, one.number)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&running), ["Anna 102"]);
+    for number in 200..400 {
+        add(&mut running, "x", &number.to_string());
+    }
+    assert_eq!((shown(&running).len(), running.shared.take_notices().len()), (100, 32));
+    running.intent(Intent::RemoveColleague { number: "102".into() });
+    assert_eq!(running.memory.settings().colleagues.len(), 99);
 }

@@ -1,10 +1,10 @@
+use super::proof::{Check, checks};
 use crate::ui::{
-    format::age,
     screen::{
         Tone,
-        main::data::{free_secondary, kind},
+        main::data::{free_secondary, kind, status_line},
     },
-    snapshot::{RegistrationRow, Snapshot, Status},
+    snapshot::{AudioEncryption, RegistrationRow, SipAccount, SipTransport, Snapshot, Status},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -15,10 +15,23 @@ pub struct Account {
     /// "Maria · acme".
     pub signed_in_as: Option<String>,
     pub groups: Vec<Group>,
+    /// In place of registrations.
+    pub plain: Option<Plain>,
     /// There are so many that one looks for them by name.
     pub searchable: bool,
     pub can_go_offline: bool,
     pub next_change: Option<Duration>,
+}
+
+/// A plain account in use.
+#[derive(Debug, PartialEq)]
+pub struct Plain {
+    pub address: String,
+    pub state: &'static str,
+    pub tone: Tone,
+    pub proof: Vec<Check>,
+    /// Label and value of what was typed.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 /// The registrations of one extension.
@@ -35,6 +48,8 @@ pub struct Row {
     pub label: String,
     pub holder: String,
     pub tone: Tone,
+    /// What shows that calls arrive, and what does not.
+    pub proof: Vec<Check>,
     pub rings: bool,
     pub selected: bool,
     /// Held by another device: choosing it asks first.
@@ -78,26 +93,21 @@ pub fn account(snapshot: &Snapshot, search: &str, now: Instant) -> Account {
     let can_go_offline = snapshot.registrations.iter().any(|row| row.selected);
     let rows = &snapshot.registrations;
     let extensions = rows.chunk_by(|a, b| a.extension == b.extension).count();
-    Account { signed_in_as, groups, searchable: extensions > FEW, can_go_offline, next_change }
+    let plain = snapshot.sip_account.as_ref().map(|account| plain(account, snapshot, now));
+    Account { signed_in_as, plain, groups, searchable: extensions > FEW, can_go_offline, next_change }
 }
 
 fn row(shown: &RegistrationRow, snapshot: &Snapshot, now: Instant) -> Row {
-    let online_here = match &snapshot.status {
-        Status::Online { registration, confirmed, .. } if *registration == shown.name => Some(*confirmed),
-        _ => None,
-    };
+    let online_here = matches!(&snapshot.status, Status::Online { registration, .. } if *registration == shown.name);
     let elsewhere = shown.in_use.as_ref().filter(|in_use| !in_use.this_device);
     let (holder, tone) = match (online_here, elsewhere) {
-        (Some(confirmed), _) => {
-            let proof = fill(t().confirmed, &[&age(now.saturating_duration_since(confirmed))]);
-            (format!("{} · {proof}", t().this_device), Tone::Go)
-        }
-        (None, Some(other)) => (fill(t().in_use_by, &[&other.device, &other.address, &other.since]), Tone::Hold),
-        (None, None) if shown.selected => (t().selected_not_online.to_owned(), Tone::Accent),
-        (None, None) if shown.in_use.is_some() => (t().this_device.to_owned(), Tone::Go),
-        (None, None) => (t().free.to_owned(), Tone::Neutral),
+        (true, _) => (t().this_device.to_owned(), Tone::Go),
+        (false, Some(other)) => (fill(t().in_use_by, &[&other.device, &other.address, &other.since]), Tone::Hold),
+        (false, None) if shown.selected => (t().selected_not_online.to_owned(), Tone::Accent),
+        (false, None) if shown.in_use.is_some() => (t().this_device.to_owned(), Tone::Go),
+        (false, None) => (t().free.to_owned(), Tone::Neutral),
     };
-    let conflict = elsewhere.filter(|_| online_here.is_none()).map(|other| {
+    let conflict = elsewhere.filter(|_| !online_here).map(|other| {
         let secondary = free_secondary(snapshot, &shown.name);
         Conflict {
             title: fill(t().conflict_title, &[&shown.name, &other.device]),
@@ -112,9 +122,47 @@ fn row(shown: &RegistrationRow, snapshot: &Snapshot, now: Instant) -> Row {
         label: shown.label.clone(),
         holder,
         tone,
+        proof: checks(snapshot, &shown.name, now),
         rings: shown.ring_inbound,
         selected: shown.selected,
         conflict,
+    }
+}
+
+fn plain(account: &SipAccount, snapshot: &Snapshot, now: Instant) -> Plain {
+    let status = status_line(snapshot);
+    let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let facts = [
+        (t().auth_user, filled(&account.username)),
+        (t().outbound_proxy, filled(&account.outbound_proxy)),
+        (t().transport, Some(transport_name(account.transport).to_owned())),
+        (t().ca_file, filled(&account.ca_file)),
+        (t().dns_server, filled(&account.dns_server)),
+        (t().audio_encryption, Some(encryption_name(account.encryption).to_owned())),
+    ];
+    Plain {
+        address: account.address.clone(),
+        state: status.word,
+        tone: status.tone,
+        proof: checks(snapshot, status.registration.as_deref().unwrap_or_default(), now),
+        facts: facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect(),
+    }
+}
+
+pub const fn transport_name(transport: SipTransport) -> &'static str {
+    match transport {
+        SipTransport::Automatic => t().transport_automatic,
+        SipTransport::Udp => t().transport_udp,
+        SipTransport::Tcp => t().transport_tcp,
+        SipTransport::Tls => t().transport_tls,
+    }
+}
+
+pub const fn encryption_name(encryption: AudioEncryption) -> &'static str {
+    match encryption {
+        AudioEncryption::Optional => t().encryption_optional,
+        AudioEncryption::Required => t().encryption_required,
+        AudioEncryption::Off => t().encryption_off,
     }
 }
 

@@ -1,11 +1,14 @@
-use super::data::{Conflict, Row, account};
+use super::{
+    data::{Conflict, Plain, Row, account},
+    proof::Check,
+};
 use crate::ui::{
     icon,
     screen::{Cx, Page, settings::ui::page},
     snapshot::Intent,
     text::{fill, t},
     theme::{GRID, MARGIN, RADIUS, RADIUS_CARD, Tokens, body, semibold, small, strong},
-    widget::{Button, Field, IconButton, Look, chip, empty_state, focus_ring, section, spacer, words},
+    widget::{Button, Field, IconButton, Look, card, chip, empty_state, focus_ring, line, section, spacer, words},
 };
 use egui::{Align, Frame, Label, Layout, Sense, Stroke, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
 
@@ -23,6 +26,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     let shown = account(cx.snapshot, &local.search, cx.now);
     cx.tick_in(shown.next_change);
     let refresh = |ui: &mut Ui, cx: &mut Cx<'_>| {
+        if cx.snapshot.sip_account.is_some() {
+            return;
+        }
         let look = Look::Plain(Tokens::of(ui).neutral);
         if ui.add(IconButton::new(icon::REFRESH, t().refresh, look)).clicked() {
             cx.ask(Intent::RefreshRegistrations);
@@ -31,6 +37,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     page(ui, cx, t().select_account, Page::Settings, refresh, |ui, cx| {
         if let Some(who) = &shown.signed_in_as {
             ui.label(body(fill(t().signed_in_as, &[who])).color(Tokens::of(ui).text_weak));
+        }
+        if let Some(account) = &shown.plain {
+            return plain_account(ui, cx, account);
         }
         if shown.searchable {
             ui.add(Field::new(t().find_extension, &mut local.search));
@@ -58,6 +67,38 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     });
 }
 
+/// A plain account: how it stands, what was typed, and the way to change it.
+fn plain_account(ui: &mut Ui, cx: &mut Cx<'_>, account: &Plain) {
+    let tokens = Tokens::of(ui);
+    card(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = GRID;
+        line(ui, strong(&account.address));
+        let ink = account.tone.hue(tokens);
+        let place = marked(ui, small(account.state).color(ink.text), true);
+        ui.painter().circle_filled(place, 5.0, ink.fill);
+        proof(ui, &account.proof, true);
+        spacer(ui, 1.0);
+        for (label, value) in &account.facts {
+            ui.label(small(*label).color(tokens.text_weak));
+            line(ui, body(value));
+        }
+    });
+    let change = Button::new(t().change_account, Look::Tinted(tokens.accent)).icon(icon::EDIT);
+    if ui.add(change.width(ui.available_width()).tip(t().change_account_tip)).clicked() {
+        cx.ask(Intent::SignOut);
+    }
+}
+
+/// What shows that calls arrive; what does not is told by sign and words. `named`: read by itself, not with what it is part of.
+fn proof(ui: &mut Ui, checks: &[Check], named: bool) {
+    let tokens = Tokens::of(ui);
+    for check in checks {
+        let (sign, hue) = if check.holds { (icon::CHECK, tokens.go) } else { (icon::WARNING, tokens.hold) };
+        let place = marked(ui, small(&check.text).color(hue.text), named);
+        sign.paint(ui.painter(), place, 16.0, hue.text);
+    }
+}
+
 /// A registration as a card that is one button; under it, where it is in use elsewhere, what to do about it.
 fn registration(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row) {
     let tokens = Tokens::of(ui);
@@ -77,7 +118,10 @@ fn registration(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, row: &Row) {
             },
         );
     let response = ui.interact(painted.response.rect, id, Sense::click());
-    let said = [row.registration.as_str(), row.kind.1, &row.label, &row.holder, rings(row)].join(", ");
+    let mut said = vec![row.registration.as_str(), row.kind.1, &row.label, &row.holder];
+    said.extend(row.proof.iter().map(|check| check.text.as_str()));
+    said.push(rings(row));
+    let said = said.join(", ");
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, row.selected, &said));
     focus_ring(ui, &response, RADIUS_CARD);
     if response.clicked() {
@@ -118,18 +162,19 @@ fn row_lines(ui: &mut Ui, row: &Row) {
         });
     });
     let ink = row.tone.hue(tokens);
-    let place = marked(ui, small(&row.holder).color(ink.text));
+    let place = marked(ui, small(&row.holder).color(ink.text), false);
     ui.painter().circle_filled(place, 5.0, ink.fill);
+    proof(ui, &row.proof, false);
     let sign = if row.rings { icon::BELL } else { icon::BELL_OFF };
-    let place = marked(ui, small(rings(row)).color(tokens.text_weak));
+    let place = marked(ui, small(rings(row)).color(tokens.text_weak), false);
     sign.paint(ui.painter(), place, 16.0, tokens.text_weak);
 }
 
 /// Text with room for a mark before its first line; returns the mark's centre.
-fn marked(ui: &mut Ui, text: egui::RichText) -> egui::Pos2 {
+fn marked(ui: &mut Ui, text: egui::RichText, named: bool) -> egui::Pos2 {
     ui.horizontal_top(|ui| {
         ui.add_space(6.0 * GRID);
-        let rect = words(ui, text, true);
+        let rect = if named { ui.add(Label::new(text).wrap()).rect } else { words(ui, text, true) };
         pos2(rect.left() - 16.0, rect.top() + 10.5)
     })
     .inner

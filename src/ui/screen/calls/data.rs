@@ -23,10 +23,16 @@ pub struct Card {
     /// Said in place of the state, when the microphone is off.
     pub muted: Option<String>,
     pub sound: Option<Sound>,
-    /// Shown as one row: on hold while another call is in hand.
     /// A lock, and what it means.
     pub lock: Option<Lock>,
+    /// How long it has been recorded.
+    pub recording: Option<String>,
+    /// Shown as one row: on hold while another call is in hand, or one of a conference.
     pub small: bool,
+    pub in_conference: bool,
+    /// Resuming it puts the call in hand on hold: what a press does, in words.
+    pub swap: Option<String>,
+    pub tools: Tools,
     /// What to dial to call this party again.
     pub peer: String,
 }
@@ -42,6 +48,30 @@ pub enum Controls {
     Talking { held: bool },
     /// Nothing but calling again.
     Ended,
+}
+
+/// What else can be done with a call, under its usual controls.
+#[derive(Debug, Default, PartialEq)]
+pub struct Tools {
+    /// Whether a press would begin recording, else end it; `None`: not allowed here.
+    pub record: Option<bool>,
+    /// The calls that could be joined, two or more.
+    pub join: Vec<u32>,
+}
+
+/// Calls in which everybody hears everybody.
+#[derive(Debug, PartialEq)]
+pub struct Conference {
+    pub calls: Vec<u32>,
+    /// "Maria Dlamini, Johan Botha".
+    pub names: String,
+    pub state: &'static str,
+    pub tone: Tone,
+    pub clock: String,
+    pub muted: bool,
+    /// We have left it; the others wait.
+    pub held: bool,
+    pub tools: Tools,
 }
 
 /// The sound is encrypted both ways.
@@ -82,7 +112,13 @@ pub fn cards(snapshot: &Snapshot, now: Instant) -> (Vec<Card>, Option<Duration>)
 }
 
 fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -> Card {
-    let (mut state, tone) = state(&call.state);
+    let (mut state, mut tone) = state(&call.state);
+    if call.answered_by_itself && call.state == CallState::Connected {
+        (state, tone) = (t().answered_by_itself.to_owned(), Tone::Hold);
+    }
+    if in_conference(call) {
+        t().in_conference.clone_into(&mut state);
+    }
     let progress = transfer::data::progress(call.transfer.as_ref()).filter(|_| is_live(&call.state));
     if let Some(progress) = progress {
         progress.clone_into(&mut state);
@@ -103,7 +139,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
     Card {
         call: call.id,
         initials: initials(&name),
-        name,
+        name: name.clone(),
         line,
         state,
         tone,
@@ -113,9 +149,55 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         muted,
         sound: call.quality.as_ref().map(|quality| sound(quality, call.codec.as_deref(), snapshot.locale)),
         lock: lock(call.encryption),
-        small: matches!(controls, Controls::Talking { held: true }) && someone_in_hand,
+        recording: call.recorded_since.map(|since| clock(now.saturating_duration_since(since))),
+        small: (matches!(controls, Controls::Talking { held: true }) && someone_in_hand) || in_conference(call),
+        in_conference: in_conference(call),
+        swap: (call.state == CallState::Held && others).then(|| fill(t().swap_tip, &[&name])),
+        tools: tools(call, snapshot),
         peer: call.peer.clone(),
     }
+}
+
+/// One of those that hear each other.
+fn in_conference(call: &Call) -> bool {
+    call.in_conference && is_live(&call.state)
+}
+
+fn tools(call: &Call, snapshot: &Snapshot) -> Tools {
+    if !is_live(&call.state) {
+        return Tools::default();
+    }
+    let may_record = snapshot.settings.may_record || call.recorded_since.is_some();
+    Tools { record: may_record.then_some(call.recorded_since.is_none()), join: to_join(&snapshot.calls) }
+}
+
+/// The calls that could be joined, where that would change anything.
+pub fn to_join(calls: &[Call]) -> Vec<u32> {
+    let live: Vec<&Call> = calls.iter().filter(|call| is_live(&call.state)).collect();
+    if live.len() < 2 || live.iter().all(|call| call.in_conference) {
+        return vec![];
+    }
+    live.iter().map(|call| call.id).collect()
+}
+
+pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
+    let members: Vec<&Call> = snapshot.calls.iter().filter(|call| in_conference(call)).collect();
+    let since = members.iter().map(|call| call.since).min().filter(|_| members.len() > 1)?;
+    let held = members.iter().all(|call| call.state == CallState::Held);
+    let names: Vec<String> = members.iter().map(|call| who(call).0).collect();
+    let (state, tone) = if held { (t().conference_held, Tone::Hold) } else { (t().connected, Tone::Go) };
+    let may_record = snapshot.settings.may_record || members.iter().any(|call| call.recorded_since.is_some());
+    let record = may_record.then(|| members.iter().all(|call| call.recorded_since.is_none()));
+    Some(Conference {
+        calls: members.iter().map(|call| call.id).collect(),
+        names: names.join(", "),
+        state,
+        tone,
+        clock: clock(now.saturating_duration_since(since)),
+        muted: members.iter().all(|call| call.muted),
+        held,
+        tools: Tools { record, join: to_join(&snapshot.calls) },
+    })
 }
 
 /// First and second line about the other party: name, then number and what was dialled.
@@ -126,8 +208,10 @@ pub fn who(call: &Call) -> (String, Option<String>) {
         (_, "") => (t().unknown_caller.to_owned(), None),
         (_, number) => (number.to_owned(), None),
     };
-    let line: Vec<String> =
-        [number, way(call.called.as_deref(), call.forwarded_by.as_deref())].into_iter().flatten().collect();
+    let way = way(call.called.as_deref(), call.forwarded_by.as_deref());
+    // Where there is not room for all, the way it came says more than the number does.
+    let line = if call.forwarded_by.is_some() { [way, number] } else { [number, way] };
+    let line: Vec<String> = line.into_iter().flatten().collect();
     (name, (!line.is_empty()).then(|| line.join(" · ")))
 }
 
@@ -217,8 +301,10 @@ pub fn in_hand(calls: &[Call], what: InHand) -> Option<&Call> {
 
 /// What a screen reader says about the calls between two snapshots.
 pub fn announcement(before: &[Call], after: &[Call]) -> Option<String> {
-    let said: Vec<String> =
+    let mut said: Vec<String> =
         after.iter().filter_map(|call| change(before.iter().find(|old| old.id == call.id), call)).collect();
+    // Both sides of a conference are joined at once.
+    said.dedup();
     (!said.is_empty()).then(|| said.join(" "))
 }
 
@@ -236,10 +322,19 @@ fn change(old: Option<&Call>, call: &Call) -> Option<String> {
             Some(Transfer::Trying { .. }) | None => {}
         }
     }
+    if let Some(old) = old.filter(|old| old.recorded_since.is_some() != call.recorded_since.is_some()) {
+        return Some(if old.recorded_since.is_none() { t().say_recording } else { t().say_recording_over }.to_owned());
+    }
+    if old.is_some_and(|old| !old.in_conference) && in_conference(call) {
+        return Some(t().say_joined.to_owned());
+    }
     if old.is_some_and(|old| old.state == call.state) {
         return None;
     }
     match &call.state {
+        CallState::Connected if call.answered_by_itself && old.is_none_or(|old| !is_live(&old.state)) => {
+            Some(fill(t().say_answered_by_itself, &[&name]))
+        }
         CallState::Ringing => Some(fill(t().say_ringing, &[&name])),
         CallState::Connected => Some(fill(t().say_connected, &[&name])),
         CallState::Held => Some(fill(t().say_held, &[&name])),

@@ -1,4 +1,6 @@
-//! Calls: a card each, with its controls, its clock and how it sounds.
+//! Calls: a card each, with its controls, its clock and how it sounds; joined ones as one.
 
 pub mod data;
+mod head;
+mod tools;
 pub mod ui;

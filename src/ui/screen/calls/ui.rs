@@ -1,7 +1,11 @@
-use super::data::{Card, Controls, Sound, cards};
+use super::{
+    data::{Card, Controls, cards, conference},
+    head::{Head, head},
+    tools,
+};
 use crate::ui::{
     icon,
-    screen::{Cx, transfer},
+    screen::{Cx, Page, Subject, transfer},
     snapshot::Intent,
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, RADIUS_MARK, SMALL, TALL, TITLE, Tokens, semibold, small},
@@ -54,6 +58,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     if gone(local.transfer.open) {
         local.transfer.open = None;
     }
+    if let Some(shown) = conference(cx.snapshot, cx.now) {
+        tools::conference(ui, cx, &shown, local);
+    }
     for one in &cards {
         ui.push_id(one.call, |ui| match one.small || one.controls == Controls::Ended {
             true => small_card(ui, cx, one, local),
@@ -64,7 +71,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
 
 fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
     card(ui, |ui| {
-        head(ui, one);
+        head(ui, &Head::of(one));
         spacer(ui, 1.0);
         let width = ui.available_width();
         match one.controls {
@@ -86,82 +93,14 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
         if !matches!(one.controls, Controls::Talking { .. }) {
             return;
         }
-        if local.keypad == Some(one.call) {
-            digits(ui, cx, one.call, local);
+        // Open panels take the tools' place: there is not room for all.
+        match () {
+            () if local.keypad == Some(one.call) => digits(ui, cx, one.call, local),
+            () if local.transfer.open == Some(one.call) => {}
+            () => tools::tools(ui, cx, &[one.call], &one.tools, Some(one.call)),
         }
         transfer::ui::show(ui, cx, one.call, &mut local.transfer);
     });
-}
-
-/// Who, which number, what state; at the right the clock and how it sounds.
-fn head(ui: &mut Ui, one: &Card) {
-    let tokens = Tokens::of(ui);
-    let hue = one.tone.hue(tokens);
-    let clock = one.clock.as_deref().unwrap_or_default();
-    // Three lines also where there are only two: a name may come with the answer.
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * 3.0), Sense::hover());
-    let said: Vec<&str> = [Some(one.name.as_str()), one.line.as_deref(), Some(&one.state), one.clock.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect();
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, said.join(", ")));
-
-    let face = Rect::from_min_size(rect.min, vec2(48.0, 48.0));
-    let mut place = ui.new_child(UiBuilder::new().max_rect(face));
-    match one.muted {
-        None => avatar(&mut place, one.initials.as_deref(), icon::CALL.filled(), hue, 48.0),
-        Some(_) => {
-            place.painter().circle_filled(face.center(), 24.0, tokens.hold.fill);
-            icon::MICROPHONE_OFF.paint(place.painter(), face.center(), 28.0, tokens.hold.on_fill);
-        }
-    }
-    let painter = ui.painter();
-    let right = (rect.right_top() + vec2(0.0, 13.0), Align2::RIGHT_CENTER);
-    let clock_rect = paint_line(painter, right, 120.0, clock, (TITLE, FontFamily::Proportional), tokens.text);
-    let left = face.right() + 3.0 * GRID;
-    let at = |row: f32| (pos2(left, rect.top() + row), Align2::LEFT_CENTER);
-    paint_line(painter, at(13.0), clock_rect.left() - 2.0 * GRID - left, &one.name, (TITLE, semibold()), tokens.text);
-    let mut row = 38.0;
-    if let Some(line) = &one.line {
-        paint_line(painter, at(row), rect.right() - left, line, (SMALL, FontFamily::Proportional), tokens.text_weak);
-        row += 21.0;
-    }
-    let place = Rect::from_x_y_ranges(left..=rect.right(), rect.top() + row - 10.0..=rect.top() + row + 10.0);
-    let layout = Layout::right_to_left(Align::Center);
-    let mut right = ui.new_child(UiBuilder::new().max_rect(place).layout(layout));
-    if let Some(sound) = &one.sound {
-        sound_mark(&mut right, sound, one.muted.is_none());
-    }
-    if let Some(lock) = one.lock {
-        let color = if lock.is_safe { tokens.go.text } else { tokens.text_weak };
-        padlock(&mut right, color, lock.name).on_hover_text(lock.tip);
-    }
-    let width = right.min_rect().left() - 2.0 * GRID - left;
-    match &one.muted {
-        None => drop(paint_line(ui.painter(), at(row), width, &one.state, (SMALL, semibold()), hue.text)),
-        Some(words) => muted_band(ui, Rect::from_min_size(place.min, vec2(width, place.height())), words),
-    }
-}
-
-fn sound_mark(ui: &mut Ui, sound: &Sound, in_words: bool) {
-    let hue = sound.tone.hue(Tokens::of(ui));
-    let name = format!("{}: {}", t().quality, sound.word);
-    let tip: Vec<String> = sound.figures.iter().map(|(label, value)| format!("{label}  {value}")).collect();
-    ui.spacing_mut().item_spacing.x = 1.5 * GRID;
-    if in_words {
-        words(ui, small(sound.word).color(hue.text), false);
-    }
-    quality_bars(ui, sound.bars, hue.text, &name).on_hover_text(tip.join("\n"));
-}
-
-/// Amber with the face and the tile, seen from two metres; in the state's place, so that nothing moves.
-fn muted_band(ui: &mut Ui, place: Rect, words: &str) {
-    let hue = Tokens::of(ui).hold;
-    let place = place.translate(vec2(0.0, 2.0));
-    ui.painter().rect_filled(place.expand2(vec2(0.0, 2.0)), RADIUS_MARK, hue.fill);
-    let layout = Layout::left_to_right(Align::Center);
-    let mut place = ui.new_child(UiBuilder::new().max_rect(place.shrink2(vec2(2.0 * GRID, 0.0))).layout(layout));
-    line(&mut place, small(words).family(semibold()).color(hue.on_fill));
 }
 
 fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
@@ -272,12 +211,23 @@ fn small_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
         if !one.peer.is_empty() && ui.add(again).clicked() {
             cx.ask(Intent::Dial { to: one.peer.clone() });
         }
+        let name = fill(t().details_of, &[&one.name]);
+        if ui.add(IconButton::new(icon::ABOUT, &name, Look::Tinted(tokens.neutral))).clicked() {
+            (cx.details, cx.go) = (Some(Subject::Call(call)), Some(Page::Details));
+        }
         return;
     }
     if ui.add(IconButton::new(icon::END, t().end, Look::Tinted(tokens.stop))).clicked() {
         cx.ask(Intent::Hangup { call });
     }
-    if ui.add(Button::new(t().resume, Look::Tinted(tokens.hold)).icon(icon::RESUME)).clicked() {
+    if one.in_conference {
+        return;
+    }
+    let (label, sign, tip) = match &one.swap {
+        Some(tip) => (t().swap, icon::SWAP, with_shortcut(tip, Some("Ctrl+S"))),
+        None => (t().resume, icon::RESUME, with_shortcut(t().resume, Some("Ctrl+H"))),
+    };
+    if ui.add(Button::new(label, Look::Tinted(tokens.hold)).icon(sign).tip(tip)).clicked() {
         cx.ask(Intent::Resume { call });
     }
 }

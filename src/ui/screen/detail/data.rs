@@ -1,16 +1,16 @@
 use crate::ui::{
     format::{clock, initials},
     screen::{
-        Tone,
+        Subject, Tone,
         calls::data::{Card, Controls, Sound, cards},
-        main::data::{direction, recent},
+        people::data::{direction, recent},
     },
-    snapshot::Snapshot,
-    text::t,
+    snapshot::{HistoryEntry, HistoryKind, Snapshot, Trace},
+    text::{fill, t},
 };
 use std::time::{Duration, Instant};
 
-/// What the right side is about.
+/// What the right side, or the page, is about.
 #[derive(Debug, PartialEq)]
 pub struct Detail {
     pub name: String,
@@ -21,51 +21,133 @@ pub struct Detail {
     /// Label and value.
     pub facts: Vec<(&'static str, String)>,
     pub sound: Option<Sound>,
+    /// Why it ended as it did, in a sentence.
+    pub outcome: Option<String>,
     /// What to dial to call this party, when no call is in hand.
     pub call_back: Option<String>,
+    /// Whose messages may be kept.
+    pub call: Option<u32>,
+}
+
+/// One message between this phone and the server.
+#[derive(Debug, PartialEq)]
+pub struct Rung {
+    pub time: String,
+    pub sent: bool,
+    /// Its first line, without what stands in every one.
+    pub label: String,
+    pub text: String,
+    /// For screen readers: all of it in one sentence.
+    pub said: String,
 }
 
 /// The call in hand, else the chosen recent call, else nothing.
 pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, now: Instant) -> Option<Detail> {
     let (cards, _) = cards(snapshot, now);
     let live = cards.into_iter().filter(|card| card.controls != Controls::Ended).min_by_key(|card| card.small);
-    live.map(|card| of_call(card, snapshot)).or_else(|| of_history(snapshot, chosen?))
+    live.map(|card| of_call(card, snapshot)).or_else(|| of(snapshot, Subject::Past(chosen?), now))
+}
+
+/// This very one. A call that is over goes on among the recent ones.
+pub fn of(snapshot: &Snapshot, subject: Subject, now: Instant) -> Option<Detail> {
+    let entry =
+        |fits: &dyn Fn(&HistoryEntry) -> bool| snapshot.history.iter().find(|entry| fits(entry)).map(of_history);
+    match subject {
+        Subject::Past(id) => entry(&|entry| entry.id == id),
+        Subject::Call(call) => {
+            let card = cards(snapshot, now).0.into_iter().find(|card| card.call == call);
+            card.map(|card| of_call(card, snapshot)).or_else(|| entry(&|entry| entry.call == Some(call)))
+        }
+    }
 }
 
 fn of_call(card: Card, snapshot: &Snapshot) -> Detail {
     let call = snapshot.calls.iter().find(|call| call.id == card.call);
     let called = call.and_then(|call| call.called.clone());
-    let facts = [(t().number, Some(card.peer).filter(|peer| !peer.is_empty())), (t().called, called)];
+    let forwarded = call.and_then(|call| call.forwarded_by.clone());
+    let is_over = card.controls == Controls::Ended;
+    let facts = [
+        (t().number, Some(card.peer.clone()).filter(|peer| !peer.is_empty())),
+        (t().called, called),
+        (t().forwarded_by_label, forwarded),
+    ];
     Detail {
         name: card.name,
         initials: card.initials,
-        state: card.state,
+        state: if is_over { t().ended.to_owned() } else { card.state.clone() },
         tone: card.tone,
         clock: card.clock,
-        facts: facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect(),
+        facts: present(facts),
         sound: card.sound,
-        call_back: None,
+        outcome: is_over.then_some(card.state),
+        call_back: Some(card.peer).filter(|peer| is_over && !peer.is_empty()),
+        call: Some(card.call),
     }
 }
 
-fn of_history(snapshot: &Snapshot, chosen: u64) -> Option<Detail> {
-    let entry = snapshot.history.iter().find(|entry| entry.id == chosen)?;
+fn of_history(entry: &HistoryEntry) -> Detail {
     let shown = recent(entry);
     let duration = entry.duration_s.map(|seconds| clock(Duration::from_secs(seconds)));
+    let number = Some(entry.peer.clone()).filter(|peer| !peer.is_empty());
     let facts = [
-        (t().number, Some(entry.peer.clone())),
+        (t().number, number.clone()),
+        (t().called, entry.called.clone()),
+        (t().forwarded_by_label, entry.forwarded_by.clone()),
         (t().kind, Some(direction(entry.kind).to_owned())),
         (t().time, Some(entry.when.clone())),
         (t().duration, duration),
     ];
-    Some(Detail {
+    Detail {
         initials: initials(&shown.title),
         name: shown.title,
         state: direction(entry.kind).to_owned(),
-        tone: Tone::Neutral,
+        tone: if matches!(entry.kind, HistoryKind::Failed) { Tone::Stop } else { Tone::Neutral },
         clock: None,
-        facts: facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect(),
+        facts: present(facts),
         sound: None,
-        call_back: Some(entry.peer.clone()),
-    })
+        outcome: entry.reason.clone(),
+        call_back: number,
+        call: entry.call,
+    }
+}
+
+fn present<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect()
+}
+
+/// The messages of this call, in their order.
+pub fn rungs(trace: Option<&Trace>, call: u32) -> Vec<Rung> {
+    let messages = trace.filter(|trace| trace.call == call).map(|trace| trace.messages.as_slice()).unwrap_or_default();
+    messages
+        .iter()
+        .map(|message| {
+            let first = message.text.lines().next().unwrap_or_default().trim();
+            let label = first.strip_prefix("SIP/2.0 ").or_else(|| first.strip_suffix(" SIP/2.0")).unwrap_or(first);
+            let way = if message.sent { t().sent } else { t().received };
+            Rung {
+                time: message.time.clone(),
+                sent: message.sent,
+                label: label.to_owned(),
+                text: message.text.trim_end().replace('\r', ""),
+                said: format!("{}, {way}, {label}", message.time),
+            }
+        })
+        .collect()
+}
+
+/// Whom this phone has talked to, where there is one only.
+pub fn server(trace: Option<&Trace>) -> Option<&str> {
+    let messages = &trace?.messages;
+    let first = messages.first()?.flow.as_str();
+    messages.iter().all(|message| message.flow == first).then_some(first)
+}
+
+/// All messages as text, for whoever helps.
+pub fn as_text(trace: &Trace) -> String {
+    let one = |message: &crate::ui::snapshot::SipMessage| {
+        let way = if message.sent { t().sent_to } else { t().received_from };
+        let head = fill(way, &[&message.time, &message.flow]);
+        format!("{head}\n{}\n", message.text.trim_end().replace('\r', ""))
+    };
+    trace.messages.iter().map(one).collect::<Vec<_>>().join("\n")
 }

@@ -1,22 +1,57 @@
-use super::data::{Detail, detail};
+use super::{
+    data::{Detail, detail, of},
+    ladder::messages,
+};
 use crate::ui::{
     icon,
-    screen::{Cx, main::data::main},
+    screen::{
+        Cx, Page, Subject, Tone,
+        main::data::main,
+        settings::ui::{page, plain},
+    },
     snapshot::Intent,
     text::{fill, t},
     theme::{GRID, MARGIN, TITLE, Tokens, body, semibold, small, title},
-    widget::{Button, Look, avatar, card, empty_state, line, quality_bars, section, spacer},
+    widget::{Button, Look, avatar, banner, card, empty_state, line, quality_bars, section, spacer},
 };
 use egui::{Align, Frame, Layout, Margin, RichText, ScrollArea, Ui};
+use std::collections::BTreeSet;
 
-pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, chosen: Option<u64>) {
-    let cannot = main(cx.snapshot, cx.now).cannot_dial;
+/// Widest a button gets.
+const WIDEST: f32 = 348.0;
+
+/// What the window remembers about details.
+#[derive(Default)]
+pub struct Local {
+    /// What the page is about.
+    subject: Option<Subject>,
+    /// The messages are shown.
+    pub(super) open: bool,
+    /// Those shown in full, by their number.
+    pub(super) expanded: BTreeSet<usize>,
+    /// Of which call, and how many were copied.
+    pub(super) copied: Option<(u32, usize)>,
+    /// Whose messages were looked at in this frame.
+    pub traced: Option<u32>,
+    /// Whose they were in the last one.
+    shown: Option<u32>,
+}
+
+impl Local {
+    /// The page is about this from now on.
+    pub fn open(&mut self, subject: Subject) {
+        (self.subject, self.open) = (Some(subject), true);
+    }
+}
+
+/// Beside the main column.
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, chosen: Option<u64>) {
     ScrollArea::vertical().id_salt("detail").auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(Margin::symmetric(32, 32)).show(ui, |ui| {
             ui.set_max_width(ui.available_width().min(560.0));
             ui.spacing_mut().item_spacing.y = 3.0 * GRID;
             match detail(cx.snapshot, chosen, cx.now) {
-                Some(shown) => thing(ui, cx, &shown, cannot),
+                Some(shown) => thing(ui, cx, &shown, local),
                 None => {
                     ui.add_space((ui.available_height() / 3.0 - 80.0).max(0.0));
                     empty_state(ui, icon::CALL, t().detail_empty, t().detail_empty_hint);
@@ -26,7 +61,22 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, chosen: Option<u64>) {
     });
 }
 
-fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, cannot: Option<&'static str>) {
+/// A page of its own, where there is no room beside.
+pub fn show_page(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
+    page(ui, cx, t().details, Page::Main, plain, |ui, cx| {
+        match local.subject.and_then(|subject| of(cx.snapshot, subject, cx.now)) {
+            Some(shown) => thing(ui, cx, &shown, local),
+            None => empty_state(ui, icon::CALL, t().detail_empty, t().detail_empty_hint),
+        }
+    });
+}
+
+fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
+    let cannot = main(cx.snapshot, cx.now).cannot_dial;
+    if local.shown != shown.call {
+        local.expanded.clear();
+        local.shown = shown.call;
+    }
     let tokens = Tokens::of(ui);
     let hue = shown.tone.hue(tokens);
     ui.horizontal(|ui| {
@@ -44,6 +94,10 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, cannot: Option<&'static s
             });
         });
     });
+    if let Some(outcome) = &shown.outcome {
+        let sign = if shown.tone == Tone::Stop { icon::ERROR } else { icon::INFO };
+        banner(ui, sign, hue, outcome, |_| ());
+    }
     facts(ui, &shown.facts);
     if let Some(sound) = &shown.sound {
         let hue = sound.tone.hue(tokens);
@@ -61,9 +115,14 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, cannot: Option<&'static s
         let name = fill(t().call_back, &[&shown.name]);
         let look = Look::Filled(tokens.go);
         let button = Button::new(&name, look).icon(icon::ANSWER).enabled(cannot.is_none());
+        // Names may be longer than the page is wide.
+        let button = button.width(ui.available_width().min(WIDEST));
         if ui.add(button.tip(cannot.unwrap_or(t().dial))).clicked() {
             cx.ask(Intent::Dial { to: to.clone() });
         }
+    }
+    if let Some(call) = shown.call {
+        messages(ui, cx, call, local);
     }
 }
 

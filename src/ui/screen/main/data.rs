@@ -1,6 +1,7 @@
 use crate::ui::{
-    screen::{Tone, calls::data::way, sign_in::data::with_retry},
-    snapshot::{HistoryEntry, HistoryKind, RegistrationRow, Services, SipPassword, Snapshot, Status, Voicemail},
+    format::age,
+    screen::{Tone, sign_in::data::with_retry},
+    snapshot::{CallState, RegistrationRow, Services, SipPassword, Snapshot, Status, Voicemail},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub enum Help {
     /// Go to *Select account*.
     SelectAccount,
     ChooseAnother,
+    /// Go to the plain account in use.
+    ChangeAccount,
     /// The registration is on another device: choose this secondary, or take over.
     Elsewhere {
         secondary: Option<String>,
@@ -48,26 +51,30 @@ pub enum Help {
 pub struct Main {
     pub status: StatusLine,
     pub advice: Option<Advice>,
-    /// Voicemail that waits, in words, and what to dial to hear it.
-    pub voicemail: Option<(String, Option<String>)>,
+    /// There is no network, and how long calls wait for it.
+    pub network: Option<String>,
+    /// Beside the registration, where it is no good news.
+    pub unproved: Option<String>,
+    pub voicemail: Option<Lamp>,
     /// Why nothing can be dialled, where that is so.
     pub cannot_dial: Option<&'static str>,
-    pub recent: Vec<Recent>,
     pub next_change: Option<Duration>,
 }
 
-/// One recent call.
+/// The lamp for voicemail, as soon as the phone system has said anything about it.
 #[derive(Debug, PartialEq)]
-pub struct Recent {
-    pub id: u64,
-    pub title: String,
-    pub detail: String,
-    pub when: String,
-    pub kind: HistoryKind,
-    pub peer: String,
-    /// For screen readers: all of it in one sentence.
+pub struct Lamp {
+    /// In words.
     pub name: String,
+    /// How many are new.
+    pub badge: Option<String>,
+    pub lit: bool,
+    /// What to dial to listen.
+    pub dial: Option<String>,
 }
+
+/// A proof that is older than a registrar usually leaves us alone is no good news.
+const STALE: Duration = Duration::from_secs(900);
 
 pub fn status_line(snapshot: &Snapshot) -> StatusLine {
     let (word, tone, registration) = match &snapshot.status {
@@ -80,12 +87,19 @@ pub fn status_line(snapshot: &Snapshot) -> StatusLine {
         Status::Online { registration, .. } if snapshot.services.as_ref().is_some_and(|s| s.do_not_disturb) => {
             (t().do_not_disturb, Tone::Hold, Some(registration))
         }
+        Status::Online { registration, .. } if is_forwarded(snapshot) => {
+            (t().forwarded, Tone::Hold, Some(registration))
+        }
         Status::Online { registration, .. } => (t().online, Tone::Go, Some(registration)),
         Status::OnlineElsewhere { registration, .. } => (t().online_elsewhere, Tone::Hold, Some(registration)),
         Status::NotReachable { registration, .. } => (t().not_reachable, Tone::Stop, Some(registration)),
     };
     let row = registration.and_then(|name| snapshot.registrations.iter().find(|row| &row.name == name));
     StatusLine { word, tone, registration: registration.cloned(), kind: row.map(kind) }
+}
+
+fn is_forwarded(snapshot: &Snapshot) -> bool {
+    snapshot.services.as_ref().is_some_and(|services| !services.forward_always.is_empty())
 }
 
 /// (P) or (S), and what a screen reader says for it.
@@ -110,7 +124,8 @@ pub fn main(snapshot: &Snapshot, now: Instant) -> Main {
             Some(Advice { text: retrying(reason, *retry_at), tone: Tone::Hold, help: Help::None })
         }
         Status::NotReachable { reason, retry_at, .. } => {
-            Some(Advice { text: retrying(reason, *retry_at), tone: Tone::Stop, help: Help::ChooseAnother })
+            let help = if snapshot.sip_account.is_some() { Help::ChangeAccount } else { Help::ChooseAnother };
+            Some(Advice { text: retrying(reason, *retry_at), tone: Tone::Stop, help })
         }
         Status::OnlineElsewhere { registration, reason } => {
             let secondary = free_secondary(snapshot, registration).map(|row| row.name.clone());
@@ -121,23 +136,61 @@ pub fn main(snapshot: &Snapshot, now: Instant) -> Main {
         Status::Online { .. } => snapshot.services.as_ref().and_then(away),
         Status::SignedOut | Status::SigningIn | Status::Connecting { .. } => None,
     };
+    let (network, waits) = network(snapshot, now);
+    let (unproved, ages) = unproved(snapshot, now);
     Main {
         status: status_line(snapshot),
         advice,
+        network,
+        unproved,
         voicemail: voicemail(&snapshot.voicemail),
         cannot_dial: (!matches!(snapshot.status, Status::Online { .. })).then_some(t().dial_offline),
-        recent: snapshot.history.iter().map(recent).collect(),
-        next_change,
+        next_change: [next_change, waits, ages].into_iter().flatten().min(),
     }
 }
 
-fn voicemail(voicemail: &Voicemail) -> Option<(String, Option<String>)> {
-    let Voicemail { waiting: true, new, old, account } = voicemail else { return None };
-    let text = match (new, old) {
-        (0, 0) => t().voicemail.to_owned(),
-        (new, old) => fill(t().voicemail_new, &[&new.to_string(), &old.to_string()]),
+/// That there is no network, and when those words change: a countdown while a call waits.
+fn network(snapshot: &Snapshot, now: Instant) -> (Option<String>, Option<Duration>) {
+    let Some(until) = snapshot.network_lost else { return (None, None) };
+    if !snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. })) {
+        return (Some(t().network_lost.to_owned()), None);
+    }
+    let left = until.saturating_duration_since(now);
+    if left.is_zero() {
+        return (Some(t().network_calls_end.to_owned()), None);
+    }
+    let seconds = left.as_secs_f64().ceil() as u64;
+    let text = fill(t().network_calls_wait, &[&seconds.to_string()]);
+    (Some(text), Some(left - Duration::from_secs(seconds - 1)))
+}
+
+/// How long nothing has shown that calls can arrive, where that is long; and when that changes.
+fn unproved(snapshot: &Snapshot, now: Instant) -> (Option<String>, Option<Duration>) {
+    let Status::Online { confirmed, .. } = &snapshot.status else { return (None, None) };
+    // Nobody proves what is not registered.
+    if snapshot.sip_account.as_ref().is_some_and(|account| !account.register) {
+        return (None, None);
+    }
+    let old = now.saturating_duration_since(*confirmed);
+    if old < STALE {
+        return (None, Some(STALE - old));
+    }
+    (Some(fill(t().unproved, &[&age(old)])), Some(Duration::from_secs(60)))
+}
+
+fn voicemail(voicemail: &Voicemail) -> Option<Lamp> {
+    let Voicemail { waiting, new, old, account } = voicemail;
+    if *voicemail == Voicemail::default() {
+        return None;
+    }
+    let words = match (waiting, new, old) {
+        (false, 0, 0) => t().voicemail_none.to_owned(),
+        (true, 0, 0) => t().voicemail.to_owned(),
+        (_, new, old) => fill(t().voicemail_new, &[&new.to_string(), &old.to_string()]),
     };
-    Some((text, account.clone()))
+    let name = if account.is_some() { fill(t().listen, &[&words]) } else { words };
+    let badge = (*new > 0).then(|| if *new > 99 { "99+".to_owned() } else { new.to_string() });
+    Some(Lamp { name, badge, lit: *waiting || *new > 0, dial: account.clone() })
 }
 
 /// Why no call rings here, where that is so.
@@ -178,29 +231,4 @@ pub fn free_secondary<'a>(snapshot: &'a Snapshot, registration: &str) -> Option<
         let free = row.in_use.as_ref().is_none_or(|in_use| in_use.this_device);
         row.name != registration && !row.primary && &row.extension == extension && free
     })
-}
-
-pub fn recent(entry: &HistoryEntry) -> Recent {
-    let title = entry.peer_name.clone().unwrap_or_else(|| entry.peer.clone());
-    let outcome = match (entry.kind, entry.duration_s) {
-        (HistoryKind::Missed, _) => t().missed.to_owned(),
-        (HistoryKind::AnsweredElsewhere, _) => t().answered_elsewhere.to_owned(),
-        (HistoryKind::Failed, _) | (HistoryKind::Outgoing, None) => t().not_connected.to_owned(),
-        (HistoryKind::Incoming, None) => t().rejected.to_owned(),
-        (_, Some(seconds)) => crate::ui::format::clock(Duration::from_secs(seconds)),
-    };
-    let number = entry.peer_name.is_some().then(|| entry.peer.clone()).filter(|peer| !peer.is_empty());
-    let way = way(entry.called.as_deref(), entry.forwarded_by.as_deref());
-    let detail = [number, way, Some(outcome)].into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    let name = format!("{}, {}, {}, {}", direction(entry.kind), title, detail, entry.when);
-    Recent { id: entry.id, title, detail, when: entry.when.clone(), kind: entry.kind, peer: entry.peer.clone(), name }
-}
-
-pub fn direction(kind: HistoryKind) -> &'static str {
-    match kind {
-        HistoryKind::Incoming => t().incoming,
-        HistoryKind::Outgoing | HistoryKind::Failed => t().outgoing,
-        HistoryKind::Missed => t().missed,
-        HistoryKind::AnsweredElsewhere => t().answered_elsewhere,
-    }
 }

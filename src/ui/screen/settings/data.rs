@@ -44,7 +44,7 @@ pub fn theme_name(theme: ThemeChoice) -> &'static str {
 }
 
 /// Every shortcut and what it does.
-pub fn shortcuts() -> [(&'static str, &'static str); 11] {
+pub fn shortcuts() -> [(&'static str, &'static str); 15] {
     [
         ("Ctrl+L", t().shortcut_dial),
         ("Ctrl+Enter", t().shortcut_answer),
@@ -52,6 +52,10 @@ pub fn shortcuts() -> [(&'static str, &'static str); 11] {
         ("Ctrl+H", t().shortcut_hold),
         ("Ctrl+K", t().shortcut_keypad),
         ("Ctrl+T", t().shortcut_transfer),
+        ("Ctrl+S", t().shortcut_swap),
+        ("Ctrl+J", t().shortcut_join),
+        ("Ctrl+R", t().shortcut_record),
+        ("Ctrl+I", t().shortcut_details),
         ("Ctrl+E", t().shortcut_end),
         ("Ctrl+,", t().shortcut_settings),
         ("Esc", t().shortcut_back),

@@ -62,7 +62,8 @@ pub fn menu(ui: &mut Ui, cx: &mut Cx<'_>) {
                 cx.go = Some(entry.page);
             }
         }
-        if cx.snapshot.identity.is_some() && ui.add(Row::new(icon::SIGN_OUT, t().sign_out)).clicked() {
+        let signed_in = cx.snapshot.identity.is_some() || cx.snapshot.sip_account.is_some();
+        if signed_in && ui.add(Row::new(icon::SIGN_OUT, t().sign_out)).clicked() {
             cx.ask(Intent::SignOut);
             cx.go = Some(Page::Main);
         }
@@ -80,6 +81,10 @@ pub fn calls(ui: &mut Ui, cx: &mut Cx<'_>) {
             spacer(ui, 3.0);
             if switch(ui, settings.dtmf_via_info, t().dtmf_via_info, t().dtmf_via_info_hint) {
                 changed.dtmf_via_info = !settings.dtmf_via_info;
+            }
+            spacer(ui, 3.0);
+            if switch(ui, settings.may_record, t().may_record, t().may_record_hint) {
+                changed.may_record = !settings.may_record;
             }
         });
         if changed != *settings {

@@ -1,11 +1,41 @@
 use crate::{
     secret::Secret,
     ui::{
-        snapshot::{Intent, SignInForm, Snapshot, Status},
+        snapshot::{Intent, SignInForm, SipAccount, Snapshot, Status},
         text::{fill, t},
     },
 };
 use std::time::{Duration, Instant};
+
+/// What one signs in with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    #[default]
+    Password,
+    /// Tenant and key, for a server that has only the XML API.
+    Tenant,
+    /// A plain account on any phone system.
+    Sip,
+}
+
+impl Mode {
+    const fn of(form: &SignInForm) -> Self {
+        match form {
+            SignInForm { plain: true, .. } => Self::Sip,
+            SignInForm { xml: true, .. } => Self::Tenant,
+            SignInForm { .. } => Self::Password,
+        }
+    }
+
+    /// What leads there.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => t().use_password,
+            Self::Tenant => t().use_tenant,
+            Self::Sip => t().use_sip,
+        }
+    }
+}
 
 /// What is typed but not applied yet. It stays in the window.
 #[derive(Clone, Default, PartialEq)]
@@ -15,10 +45,12 @@ pub struct Draft {
     pub password: Secret,
     pub api_key: Secret,
     pub remember: bool,
-    /// Tenant and key, for a server that has only the XML API.
-    pub xml: bool,
+    pub mode: Mode,
     pub tenant: String,
     pub sip_server: String,
+    pub sip: SipAccount,
+    /// The fields of a plain account that few need are shown.
+    pub more: bool,
     /// What the fields were last filled from.
     filled: Option<SignInForm>,
     /// A field that *Apply* found empty.
@@ -44,8 +76,12 @@ impl Draft {
         take(&mut self.api_key.0, &old.api_key.0, &form.api_key.0);
         take(&mut self.tenant, &old.tenant, &form.tenant);
         take(&mut self.sip_server, &old.sip_server, &form.sip_server);
-        if form.xml != old.xml {
-            self.xml = form.xml;
+        if form.sip_account != old.sip_account && form.sip_account != SipAccount::default() {
+            self.sip.clone_from(&form.sip_account);
+            self.more = SipAccount { address: String::new(), ..form.sip_account.clone() } != SipAccount::default();
+        }
+        if Mode::of(form) != Mode::of(&old) {
+            self.mode = Mode::of(form);
         }
     }
 
@@ -54,9 +90,9 @@ impl Draft {
         (self.password, self.api_key) = (Secret::default(), Secret::default());
     }
 
-    /// To the other kind of sign-in; what is typed stays.
-    pub fn switch(&mut self) {
-        self.xml = !self.xml;
+    /// To another kind of sign-in; what is typed stays.
+    pub const fn switch(&mut self, mode: Mode) {
+        self.mode = mode;
         self.missing = None;
     }
 
@@ -64,26 +100,32 @@ impl Draft {
     pub fn apply(&mut self) -> Option<Intent> {
         let remembered = self.remembered();
         let empty = |value: &str, optional: bool| value.trim().is_empty() && !optional;
-        self.missing = match () {
-            () if empty(&self.server, false) => Some(t().missing_server),
-            () if self.xml && empty(&self.tenant, false) => Some(t().missing_tenant),
-            () if self.xml && empty(&self.api_key.0, remembered) => Some(t().missing_key),
-            () if self.xml => None,
-            () if empty(&self.username, false) => Some(t().missing_username),
-            () if empty(&self.password.0, remembered) => Some(t().missing_password),
-            () if empty(&self.api_key.0, remembered) => Some(t().missing_api_key),
-            () => None,
+        self.missing = match self.mode {
+            Mode::Sip => empty(&self.sip.address, false).then_some(t().missing_sip_address),
+            _ if empty(&self.server, false) => Some(t().missing_server),
+            Mode::Tenant if empty(&self.tenant, false) => Some(t().missing_tenant),
+            Mode::Tenant if empty(&self.api_key.0, remembered) => Some(t().missing_key),
+            Mode::Tenant => None,
+            Mode::Password if empty(&self.username, false) => Some(t().missing_username),
+            Mode::Password if empty(&self.password.0, remembered) => Some(t().missing_password),
+            Mode::Password if empty(&self.api_key.0, remembered) => Some(t().missing_api_key),
+            Mode::Password => None,
         };
         let (server, api_key) = (self.server.trim().to_owned(), Secret(self.api_key.0.trim().to_owned()));
-        self.missing.is_none().then(|| match self.xml {
-            true => Intent::ApplyXml {
+        self.missing.is_none().then(|| match self.mode {
+            Mode::Sip => Intent::ApplySip {
+                account: Box::new(self.sip.clone()),
+                password: self.password.clone(),
+                remember: self.remember,
+            },
+            Mode::Tenant => Intent::ApplyXml {
                 server,
                 tenant: self.tenant.trim().to_owned(),
                 key: api_key,
                 sip_server: self.sip_server.trim().to_owned(),
                 remember: self.remember,
             },
-            false => Intent::Apply {
+            Mode::Password => Intent::Apply {
                 server,
                 username: self.username.trim().to_owned(),
                 password: self.password.clone(),
@@ -95,11 +137,14 @@ impl Draft {
 
     /// The secrets of this very login are remembered.
     fn remembered(&self) -> bool {
-        let who = |xml, username: &str, tenant: &str| if xml { tenant.trim() } else { username.trim() }.to_owned();
         self.filled.as_ref().is_some_and(|form| {
-            let same = form.xml == self.xml && form.server.trim() == self.server.trim();
-            let same_who = who(form.xml, &form.username, &form.tenant) == who(self.xml, &self.username, &self.tenant);
-            form.secrets_remembered && same && same_who
+            let (typed, kept) = match self.mode {
+                Mode::Password => ([&self.server, &self.username], [&form.server, &form.username]),
+                Mode::Tenant => ([&self.server, &self.tenant], [&form.server, &form.tenant]),
+                Mode::Sip => ([&self.sip.address; 2], [&form.sip_account.address; 2]),
+            };
+            let same = typed.iter().zip(kept).all(|(typed, kept)| typed.trim() == kept.trim());
+            form.secrets_remembered && Mode::of(form) == self.mode && same
         })
     }
 }
@@ -111,8 +156,8 @@ pub struct SignIn {
     pub apply: &'static str,
     /// In the empty password and key fields, where both are remembered.
     pub secret_hint: &'static str,
-    /// Leads to the other kind of sign-in.
-    pub switch: &'static str,
+    /// The other kinds of sign-in.
+    pub others: [Mode; 2],
     pub problem: Option<String>,
     pub next_change: Option<Duration>,
 }
@@ -133,7 +178,11 @@ pub fn sign_in(snapshot: &Snapshot, draft: &Draft, now: Instant) -> SignIn {
         busy,
         apply: if busy { t().applying } else { t().apply },
         secret_hint: if draft.remembered() { t().remembered_hint } else { "" },
-        switch: if draft.xml { t().use_password } else { t().use_tenant },
+        others: match draft.mode {
+            Mode::Password => [Mode::Tenant, Mode::Sip],
+            Mode::Tenant => [Mode::Password, Mode::Sip],
+            Mode::Sip => [Mode::Password, Mode::Tenant],
+        },
         problem,
         next_change,
     }

@@ -1,4 +1,7 @@
-use super::data::{Draft, sign_in};
+use super::{
+    data::{Draft, Mode, SignIn, sign_in},
+    sip,
+};
 use crate::ui::{
     icon,
     screen::Cx,
@@ -25,7 +28,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
             ui.add_space(side);
             ui.vertical(|ui| {
                 ui.set_width(ui.available_width().min(WIDTH));
-                head(ui, shown.problem.as_deref());
+                head(ui, shown.problem.as_deref(), draft.mode);
                 let entered = fields(ui, draft, shown.busy, shown.secret_hint);
                 spacer(ui, 1.0);
                 let look = Look::Filled(Tokens::of(ui).accent);
@@ -35,15 +38,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
                     cx.intents.extend(draft.apply());
                     ui.ctx().request_repaint();
                 }
-                let label = if shown.busy { t().cancel } else { shown.switch };
-                let other = Button::new(label, Look::Plain(Tokens::of(ui).neutral));
-                if ui.add(other.width(ui.available_width())).clicked() {
-                    match shown.busy {
-                        true => cx.ask(Intent::CancelSignIn),
-                        false => draft.switch(),
-                    }
-                    ui.ctx().request_repaint();
-                }
+                others(ui, cx, draft, &shown);
                 let said = if shown.busy { t().applying } else { shown.problem.as_deref().unwrap_or_default() };
                 announce(ui, "sign-in", said, Live::Assertive);
                 spacer(ui, 4.0);
@@ -52,8 +47,30 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft) {
     });
 }
 
+/// The way back from a sign-in that is under way, else the other kinds of sign-in.
+fn others(ui: &mut Ui, cx: &mut Cx<'_>, draft: &mut Draft, shown: &SignIn) {
+    let press = |ui: &mut Ui, label: &str| {
+        let other = Button::new(label, Look::Plain(Tokens::of(ui).neutral));
+        ui.add(other.width(ui.available_width())).clicked()
+    };
+    if shown.busy {
+        if press(ui, t().cancel) {
+            cx.ask(Intent::CancelSignIn);
+            ui.ctx().request_repaint();
+        }
+        return;
+    }
+    ui.spacing_mut().item_spacing.y = 0.0;
+    for mode in shown.others {
+        if press(ui, mode.name()) {
+            draft.switch(mode);
+            ui.ctx().request_repaint();
+        }
+    }
+}
+
 /// The program's name, or, where something is wrong, what: above the fields, where no window is too low to show it whole.
-fn head(ui: &mut Ui, problem: Option<&str>) {
+fn head(ui: &mut Ui, problem: Option<&str>, mode: Mode) {
     let weak = Tokens::of(ui).text_weak;
     if let Some(problem) = problem {
         ui.horizontal(|ui| {
@@ -69,7 +86,8 @@ fn head(ui: &mut Ui, problem: Option<&str>) {
         logo(ui, 52.0);
         ui.spacing_mut().item_spacing.y = 0.0;
         ui.label(title(t().app));
-        ui.label(body(t().sign_in_subtitle).color(weak));
+        let subtitle = if mode == Mode::Sip { t().sip_subtitle } else { t().sign_in_subtitle };
+        ui.label(body(subtitle).color(weak));
     });
     spacer(ui, 2.0);
 }
@@ -88,18 +106,27 @@ fn fields(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bool
     let server = Field::new(t().server, &mut draft.server).hint(t().server_hint);
     let api_key =
         Field::new(t().api_key, &mut draft.api_key.0).hint(secret_hint).secret(t().show_api_key, t().hide_api_key);
-    let form = if draft.xml {
-        let sip_server = Field::new(t().sip_server, &mut draft.sip_server).hint(t().sip_server_hint);
-        [server, Field::new(t().tenant, &mut draft.tenant), api_key, sip_server]
-    } else {
-        let password = Field::new(t().password, &mut draft.password.0);
-        let password = password.hint(secret_hint).secret(t().show_password, t().hide_password);
-        [server, Field::new(t().username, &mut draft.username), password, api_key]
+    let password = Field::new(t().password, &mut draft.password.0);
+    let password = password.hint(secret_hint).secret(t().show_password, t().hide_password);
+    let form = match draft.mode {
+        Mode::Password => {
+            vec![server, Field::new(t().username, &mut draft.username), password, api_key]
+        }
+        Mode::Tenant => {
+            let sip_server = Field::new(t().sip_server, &mut draft.sip_server).hint(t().sip_server_hint);
+            vec![server, Field::new(t().tenant, &mut draft.tenant), api_key, sip_server]
+        }
+        Mode::Sip => {
+            vec![Field::new(t().sip_address, &mut draft.sip.address).hint(t().sip_address_hint), password]
+        }
     };
     let mut entered = false;
     for field in form {
         let response = ui.add(field.enabled(!busy));
         entered |= response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    }
+    if draft.mode == Mode::Sip {
+        entered |= sip::more(ui, draft, busy);
     }
     ui.add_enabled_ui(!busy, |ui| ui.checkbox(&mut draft.remember, body(t().remember)));
     entered

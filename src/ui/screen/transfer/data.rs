@@ -1,5 +1,6 @@
 use crate::ui::{
-    screen::calls::data::who,
+    icon::Icon,
+    screen::{Tone, calls::data::who, people::data::people},
     snapshot::{CallState, Snapshot, Transfer},
     text::{fill, t},
 };
@@ -7,7 +8,7 @@ use crate::ui::{
 /// Where a call can be transferred to.
 #[derive(Debug, PartialEq)]
 pub struct Panel {
-    /// What fits what has been typed: people called lately, then extensions.
+    /// What fits what has been typed: colleagues with their lamps, people called lately, extensions.
     pub suggestions: Vec<Suggestion>,
     /// Other calls, whose parties can be joined with this one's.
     pub others: Vec<Other>,
@@ -18,6 +19,7 @@ pub struct Suggestion {
     pub title: String,
     pub detail: Option<String>,
     pub to: String,
+    pub lamp: Option<(Icon, Tone)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -29,27 +31,31 @@ pub struct Other {
 }
 
 /// Rows under the field.
-const MOST: usize = 4;
+const MOST: usize = 12;
 
 pub fn panel(snapshot: &Snapshot, call: u32, typed: &str) -> Panel {
     let typed = typed.trim().to_lowercase();
     let mut suggestions: Vec<Suggestion> = Vec::new();
     let talked_to = |to: &str| snapshot.calls.iter().any(|one| one.peer == to);
-    let mut suggest = |title: &str, detail: Option<&str>, to: &str| {
+    let mut suggest = |title: &str, detail: Option<&str>, to: &str, lamp: Option<(Icon, Tone)>| {
         let fits = typed.is_empty() || title.to_lowercase().contains(&typed) || digits(to).contains(&typed);
         // What stands in the field already needs no row, and who is in a call has a button or is sent himself.
         let is_new = to.to_lowercase() != typed && !talked_to(to) && !suggestions.iter().any(|s| s.to == to);
         if fits && is_new && !to.is_empty() && suggestions.len() < MOST {
-            suggestions.push(Suggestion { title: title.into(), detail: detail.map(str::to_owned), to: to.into() });
+            let (title, detail) = (title.to_owned(), detail.map(str::to_owned));
+            suggestions.push(Suggestion { title, detail, to: to.into(), lamp });
         }
     };
+    for person in people(snapshot, "") {
+        suggest(&person.name, Some(&person.detail), &person.number, Some(person.lamp));
+    }
     for entry in &snapshot.history {
         let detail = entry.peer_name.is_some().then_some(entry.peer.as_str());
-        suggest(entry.peer_name.as_deref().unwrap_or(&entry.peer), detail, &entry.peer);
+        suggest(entry.peer_name.as_deref().unwrap_or(&entry.peer), detail, &entry.peer, None);
     }
     let own = snapshot.registrations.iter().find(|row| row.selected).map(|row| row.extension.as_str());
     for row in snapshot.registrations.iter().filter(|row| Some(row.extension.as_str()) != own) {
-        suggest(&fill(t().extension, &[&row.extension]), None, &row.extension);
+        suggest(&fill(t().extension, &[&row.extension]), None, &row.extension, None);
     }
     Panel { suggestions, others: others(snapshot, call) }
 }

@@ -4,10 +4,13 @@ use crate::ui::{
     screen::Cx,
     snapshot::{Intent, Transfer},
     text::{fill, t},
-    theme::{GRID, Tokens},
+    theme::{CONTROL, GRID, MARGIN, Tokens},
     widget::{Button, Field, Look, Row, banner, dismissible},
 };
-use egui::{Key, Ui};
+use egui::{Key, ScrollArea, Ui};
+
+/// Lowest the list gets: a row, and that there are more.
+const SMALLEST: f32 = 76.0;
 
 /// What the window remembers about transferring.
 #[derive(Default)]
@@ -73,16 +76,24 @@ fn choose(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, local: &mut Local) {
     }
     let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     let to = local.to.trim().to_owned();
-    for one in &suggestions {
-        let row = Row::new(icon::CALL, &one.title)
-            .detail(one.detail.as_deref())
-            .name(fill(t().transfer_to_call, &[&one.title]));
-        if ui.push_id(&one.to, |ui| ui.add(row)).inner.clicked() {
-            // Ready to be sent there, not sent: one press on a list never moves anybody.
-            local.to.clone_from(&one.to);
-            local.focus = true;
+    // Between the field and the button, which stays in view, the rest scrolls.
+    let below = CONTROL + MARGIN + 4.0 * GRID;
+    let room = (ui.clip_rect().bottom() - ui.cursor().top() - below).max(SMALLEST);
+    ScrollArea::vertical().id_salt("suggestions").max_height(room).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = GRID;
+        for one in &suggestions {
+            let name = fill(t().transfer_to_call, &[&one.title]);
+            let row = match one.lamp {
+                Some((sign, tone)) => Row::new(sign, &one.title).icon_color(tone.hue(tokens).text),
+                None => Row::new(icon::CALL, &one.title),
+            };
+            if ui.push_id(&one.to, |ui| ui.add(row.detail(one.detail.as_deref()).name(name))).inner.clicked() {
+                // Ready to be sent there, not sent: one press on a list never moves anybody.
+                local.to.clone_from(&one.to);
+                local.focus = true;
+            }
         }
-    }
+    });
     let look = if others.is_empty() { Look::Filled(tokens.accent) } else { Look::Tinted(tokens.accent) };
     let send = Button::new(t().transfer_now, look).icon(icon::TRANSFER).enabled(!to.is_empty()).name(t().transfer_this);
     if (ui.add(send.width(ui.available_width())).clicked() || entered) && !to.is_empty() {

@@ -1,0 +1,151 @@
+//! What else is known of the registration and of calls: proofs, messages, recordings, who is joined with whom.
+
+use super::{Fold, Moment};
+use crate::{
+    driver::api::Traced,
+    ua::api::{self as ua, Reachable},
+    ui::{
+        snapshot::{Notice, NoticeKind, Proof, ProvedBy, SipAccount, SipMessage, Status, Trace},
+        text::{fill, t},
+    },
+};
+use std::{collections::BTreeSet, path::PathBuf, time::Instant};
+
+pub(super) const fn proof(proof: Reachable) -> Proof {
+    let by = match proof.by {
+        ua::ProvedBy::Register => ProvedBy::Register,
+        ua::ProvedBy::Pong | ua::ProvedBy::Options => ProvedBy::Answer,
+    };
+    Proof { by, is_listed: proof.is_listed }
+}
+
+impl Fold {
+    /// A plain account takes the place of whatever was there; it is called `name` and lives at `domain`.
+    pub fn use_plain(&mut self, at: &Moment, account: SipAccount, name: String, domain: Option<String>) {
+        self.forget_login(Status::Connecting { registration: name });
+        self.snapshot.sip_account = Some(account);
+        self.domain = domain;
+        self.show_rows(at);
+    }
+
+    pub(super) fn trace(&mut self, at: &Moment, call: u32, messages: Vec<Traced>) {
+        let zone = at.wall.time_zone();
+        let shown = |message: Traced| SipMessage {
+            time: message.at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f").to_string(),
+            sent: message.sent,
+            flow: message.flow,
+            text: message.text,
+        };
+        self.snapshot.trace = Some(Trace { call, messages: messages.into_iter().map(shown).collect() });
+    }
+
+    /// Who hears whom.
+    pub fn join(&mut self, joined: &BTreeSet<u32>) {
+        for call in &mut self.snapshot.calls {
+            call.in_conference = joined.contains(&call.id);
+        }
+    }
+
+    /// Recording a call, or stopping that, has been ordered.
+    pub fn will_record(&mut self, call: u32, file: Option<PathBuf>) {
+        self.wants_recording.retain(|(wanted, _)| *wanted != call);
+        self.wants_recording.push((call, file));
+    }
+
+    /// What was ordered is done.
+    pub(super) fn recorded(&mut self, now: Instant, call: u32) -> Option<Notice> {
+        let at = self.wants_recording.iter().position(|(wanted, _)| *wanted == call)?;
+        let (_, file) = self.wants_recording.swap_remove(at);
+        self.with_call(call, |shown| shown.recorded_since = file.is_some().then_some(now));
+        match file {
+            Some(file) => {
+                self.recordings.push((call, file));
+                None
+            }
+            None => self.recording_over(call),
+        }
+    }
+
+    /// Where to find what was recorded.
+    pub(super) fn recording_over(&mut self, call: u32) -> Option<Notice> {
+        self.wants_recording.retain(|(wanted, _)| *wanted != call);
+        let at = self.recordings.iter().position(|(recorded, _)| *recorded == call)?;
+        let (_, file) = self.recordings.swap_remove(at);
+        let text = fill(t().recording_kept, &[&file.display().to_string()]);
+        Some(Notice { kind: NoticeKind::Info, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{driver::api::Event, ui::snapshot::CallState};
+    use jiff::Zoned;
+
+    fn moment() -> Moment {
+        let wall: Zoned = "2026-11-22T10:50[Africa/Johannesburg]".parse().expect("a zoned time");
+        Moment { now: Instant::now(), wall }
+    }
+
+    fn with_a_call() -> Fold {
+        let mut fold = Fold::default();
+        let call = crate::ui::snapshot::Call {
+            id: 1,
+            incoming: true,
+            state: CallState::Connected,
+            peer: "101".into(),
+            peer_name: None,
+            called: None,
+            forwarded_by: None,
+            since: moment().now,
+            muted: false,
+            codec: None,
+            encryption: Default::default(),
+            quality: None,
+            transfer: None,
+            in_conference: false,
+            recorded_since: None,
+            answered_by_itself: false,
+        };
+        fold.snapshot.calls.push(call);
+        fold
+    }
+
+    #[test]
+    fn a_recording_is_seen_while_it_runs_and_told_where_it_is() {
+        let (mut fold, at) = (with_a_call(), moment());
+        let done = || Event::Done { command: "record", call: Some(1) };
+        let recorded = |fold: &Fold| fold.snapshot.calls[0].recorded_since;
+        fold.will_record(1, Some("/r/a.opus".into()));
+        assert_eq!(recorded(&fold), None, "ordered, not done");
+        assert_eq!(fold.handle_event(&at, done()).notices, []);
+        assert_eq!(recorded(&fold), Some(at.now));
+        fold.will_record(1, None);
+        let told = fold.handle_event(&at, done()).notices;
+        assert_eq!(told[0].text, "The recording is in /r/a.opus.");
+        assert_eq!(recorded(&fold), None);
+        fold.will_record(1, Some("/r/b.opus".into()));
+        let refused = Event::Error { command: "record", call: Some(1), message: "The disk is full.".into() };
+        fold.handle_event(&at, refused);
+        assert_eq!((recorded(&fold), fold.recording_over(1)), (None, None));
+    }
+
+    #[test]
+    fn messages_are_told_in_the_users_time() {
+        let mut fold = with_a_call();
+        let (at, text) = ("2026-11-22T08:42:07.1239Z".parse().expect("a time"), "INVITE sip:a SIP/2.0".to_owned());
+        let message = Traced { at, sent: true, flow: "UDP 192.0.2.10:5060".into(), text };
+        fold.handle_event(&moment(), Event::Trace { call: 1, messages: vec![message] });
+        let trace = fold.snapshot.trace.expect("shown");
+        assert_eq!((trace.call, trace.messages[0].time.as_str()), (1, "10:42:07.123"));
+    }
+
+    #[test]
+    fn a_plain_account_takes_the_place_of_a_login_and_is_not_ended_by_its_end() {
+        let (mut fold, at) = (Fold::default(), moment());
+        fold.use_plain(&at, SipAccount::default(), "101".into(), Some("pbx.example".into()));
+        fold.handle_event(&at, Event::Login(crate::driver::api::LoginState::SignedOut));
+        assert_eq!(fold.snapshot.status, Status::Connecting { registration: "101".into() });
+        assert!(fold.snapshot.sip_account.is_some());
+    }
+}

@@ -1,0 +1,69 @@
+//! A plain SIP account on any phone system, as typed.
+
+use serde::{Deserialize, Serialize};
+
+/// What is typed; nothing secret. Empty fields mean "as usual".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SipAccount {
+    /// `101@pbx.example`, with or without `sip:`.
+    pub address: String,
+    /// For signing in, where it differs from the address's.
+    pub username: String,
+    pub outbound_proxy: String,
+    pub transport: SipTransport,
+    /// Certificate authority (PEM) to trust besides the system's.
+    pub ca_file: String,
+    /// `192.0.2.53` or `192.0.2.53:53`.
+    pub dns_server: String,
+    pub encryption: AudioEncryption,
+    /// Else calls are made and taken without a registrar.
+    pub register: bool,
+}
+
+impl Default for SipAccount {
+    fn default() -> Self {
+        Self {
+            address: String::new(),
+            username: String::new(),
+            outbound_proxy: String::new(),
+            transport: SipTransport::default(),
+            ca_file: String::new(),
+            dns_server: String::new(),
+            encryption: AudioEncryption::default(),
+            register: true,
+        }
+    }
+}
+
+/// How SIP is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SipTransport {
+    /// What address or proxy say, else UDP or what the server's DNS says is best.
+    #[default]
+    Automatic,
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl SipTransport {
+    pub const ALL: [Self; 4] = [Self::Automatic, Self::Udp, Self::Tcp, Self::Tls];
+}
+
+/// Whether calls are encrypted (SRTP).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioEncryption {
+    /// Wherever the other side takes it.
+    #[default]
+    Optional,
+    /// Calls without it do not come about.
+    Required,
+    Off,
+}
+
+impl AudioEncryption {
+    pub const ALL: [Self; 3] = [Self::Optional, Self::Required, Self::Off];
+}

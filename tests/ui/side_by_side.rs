@@ -1,0 +1,145 @@
+//! Several calls at once: swapping, joining, recording; and what is behind a call.
+
+use crate::{
+    desk::{Setup, asked, press},
+    fake::*,
+};
+use agent_manager::ui::{
+    screen::Page,
+    snapshot::{Call, CallState, Intent, Settings, Snapshot},
+};
+use egui::Key;
+use egui_kittest::kittest::Queryable;
+use std::time::Duration;
+
+#[test]
+fn one_press_or_key_swaps() {
+    let calls = || with_calls(vec![talking(), held()]);
+    let mut harness = Setup::new(calls()).light();
+    harness.get_by_label("Swap").click();
+    harness.run();
+    press(&mut harness, Key::S);
+    assert_eq!(asked(&mut harness), vec![Intent::Resume { call: held().id }; 2]);
+    let mut harness = Setup::new(with_calls(vec![talking()])).light();
+    press(&mut harness, Key::S);
+    assert_eq!(asked(&mut harness), []);
+}
+
+#[test]
+fn calls_are_joined_and_then_handled_as_one() {
+    let both = || vec![talking().id, held().id];
+    let mut harness = Setup::new(with_calls(vec![talking(), held()])).light();
+    harness.get_by_label("Join").click();
+    harness.run();
+    press(&mut harness, Key::J);
+    assert_eq!(asked(&mut harness), vec![Intent::Conference { calls: both() }; 2]);
+
+    let mut harness = Setup::new(joined()).light();
+    assert!(harness.query_by_label_contains("Conference, Maria Dlamini, Johan Botha, Connected").is_some());
+    assert!(harness.query_by_label("Join").is_none(), "they are joined");
+    let each = |intent: fn(u32) -> Intent| both().into_iter().map(intent).collect::<Vec<_>>();
+    for (label, key, wanted) in [
+        ("Mute", Key::M, each(|call| Intent::Mute { call, on: true })),
+        ("Hold", Key::H, each(|call| Intent::Hold { call })),
+        ("End conference", Key::E, each(|call| Intent::Hangup { call })),
+    ] {
+        harness.get_by_label(label).click();
+        harness.run();
+        assert_eq!(asked(&mut harness), wanted, "{label}");
+        press(&mut harness, key);
+        assert_eq!(asked(&mut harness), wanted, "{label} by key");
+    }
+    assert_eq!(harness.get_all_by_label("End").count(), 2, "and each can be let go");
+
+    let away = joined().calls.into_iter().map(|call| Call { state: CallState::Held, ..call }).collect();
+    let mut harness = Setup::new(with_calls(away)).light();
+    harness.get_by_label("Resume").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Resume { call: talking().id }], "the others follow");
+}
+
+#[test]
+fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
+    let mut harness = Setup::new(with_calls(vec![talking()])).light();
+    assert!(harness.query_by_label("Record").is_none());
+    press(&mut harness, Key::R);
+    assert_eq!(asked(&mut harness), []);
+    let settings = Settings { may_record: true, ..online().settings };
+    let mut harness = Setup::new(Snapshot { settings, ..with_calls(vec![talking()]) }).light();
+    harness.get_by_label("Record").click();
+    harness.run();
+    press(&mut harness, Key::R);
+    assert_eq!(asked(&mut harness), vec![Intent::Record { call: 1, on: true }; 2]);
+    let mut harness = Setup::new(recorded()).light();
+    assert!(harness.query_by_label_contains("Recording 00:12").is_some());
+    harness.get_by_label("Stop recording").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Record { call: 1, on: false }]);
+}
+
+#[test]
+fn the_messages_of_a_call_are_told_while_somebody_looks() {
+    let snapshot = Snapshot { trace: Some(trace(1)), ..with_calls(vec![talking()]) };
+    let mut harness = Setup::new(snapshot).size([380.0, 1400.0]).light();
+    press(&mut harness, Key::I);
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Trace { call: Some(1) }]);
+    harness.get_by_label("10:42:14.902, received, 486 Busy Here").click();
+    harness.run();
+    assert!(harness.query_by_label_contains("CSeq: 1 INVITE").is_some(), "all of it");
+    harness.get_by_label("Copy all").click();
+    harness.step();
+    let commands = harness.output().platform_output.commands.clone();
+    let copied = commands.iter().find_map(|command| match command {
+        egui::OutputCommand::CopyText(text) => Some(text.clone()),
+        _ => None,
+    });
+    let copied = copied.expect("copied");
+    assert!(copied.contains("10:42:07.123 sent to UDP 192.0.2.10:5060\nINVITE sip:101@acme.example"), "{copied}");
+    harness.run();
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Trace { call: None }]);
+}
+
+#[test]
+fn why_a_call_failed_is_told_in_words_after_it_is_gone() {
+    let mut harness = Setup::new(failed()).light();
+    harness.get_by_label_contains("Outgoing, Chloë").click();
+    harness.run();
+    harness.get_by_label_contains("Details of Chloë").click();
+    harness.run();
+    assert!(harness.query_by_label("The other side is busy.").is_some());
+    assert!(harness.query_by_label("10:42:14.902, received, 486 Busy Here").is_some());
+}
+
+#[test]
+fn without_a_network_a_countdown_runs_while_calls_wait() {
+    let lost = |calls| Snapshot { network_lost: Some(now() + Duration::from_millis(26_400)), ..with_calls(calls) };
+    let harness = Setup::new(lost(vec![talking()])).light();
+    assert!(harness.query_by_label("There is no network. Calls wait 27 s for it to come back.").is_some());
+    let harness = Setup::new(lost(vec![])).light();
+    assert!(harness.query_by_label("There is no network.").is_some());
+}
+
+#[test]
+fn who_can_hear_us_without_our_doing_is_said_and_announced() {
+    let mut harness = Setup::new(online()).light();
+    harness.state_mut().snapshot.calls = vec![Call { answered_by_itself: true, ..talking() }];
+    harness.run();
+    assert!(harness.query_by_label("Maria Dlamini was answered by itself: they hear you.").is_some());
+    assert!(harness.query_by_label_contains("Answered by itself, 03:27").is_some());
+}
+
+#[test]
+fn whatever_is_listed_the_button_that_transfers_is_in_view() {
+    for calls in [vec![talking()], vec![talking(), held()]] {
+        let mut harness = Setup::new(with_colleagues(calls)).page(Page::Main).light();
+        harness.get_by_label("Transfer").click();
+        harness.run();
+        let button = harness.get_by_label("Transfer the call").rect();
+        assert!(button.bottom() <= 640.0 - 12.0, "{button}");
+        let field = harness.get_by_label("Transfer to").rect();
+        assert!(button.top() - field.bottom() > 60.0, "and there is room for the list: {field} {button}");
+    }
+}
