@@ -124,7 +124,10 @@ fn link<End>(ring: End, open: impl FnOnce(Arc<Flow>) -> Result<Running, String> 
 
 /// Until the engine drops its end. A stream that has lost something may have been begun anew, elsewhere than it was placed.
 fn wait(stopped: &mpsc::Receiver<()>, flow: &Flow, placed: Option<Placed>) {
-    let Some(mut placed) = placed else { return drop(stopped.recv()) };
+    let Some(mut placed) = placed else {
+        let _ = stopped.recv();
+        return;
+    };
     let trouble = || flow.lost.load(Relaxed).wrapping_add(flow.errors.load(Relaxed));
     let (mut seen, mut looks) = (0, 0);
     while stopped.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
