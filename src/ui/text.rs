@@ -149,6 +149,7 @@ texts! {
     recent_empty_hint: "Calls you make and take will be listed here.",
     clear_recent: "Clear recent calls",
     call_back: "Call {} back",
+    call_again: "Call back",
     missed: "Missed",
     rejected: "Rejected",
     answered_elsewhere: "Answered elsewhere",

@@ -27,10 +27,19 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
         &["wait", "Take over"],
         &["click", "Use the secondary"],
         &["wait", "Online, 100-acme-laptop, secondary"],
-        &["set", "Number or SIP address", "600"],
-        &["click", "Call"],
+        &["click", "Colleagues"],
+        &["click", "Add a colleague"],
+        &["set", "Name", "Echo"],
+        &["set", "Number", "600"],
+        &["click", "Add a colleague"],
+        &["click", "Done"],
+        &["click", "Call Echo"],
         &["wait", "Connected to*"],
         &["wait", "Sound quality: *"],
+        // What was said for it stands behind the call.
+        &["click", "Details"],
+        &["wait", "Copy all"],
+        &["click", "Back"],
     ]);
     let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
     desk.picture(&main, "echo.png");

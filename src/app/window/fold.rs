@@ -255,6 +255,7 @@ impl Fold {
 
     fn forget_login(&mut self, status: Status) {
         self.before_choice = None;
+        self.snapshot.network_lost = None;
         self.set_status(status);
         self.snapshot.identity = None;
         self.snapshot.sip_password = None;

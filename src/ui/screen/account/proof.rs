@@ -43,8 +43,9 @@ pub fn checks(snapshot: &Snapshot, registration: &str, now: Instant) -> Vec<Chec
     }
     // The TMS keeps who holds each; its list may be about to come.
     let row = snapshot.registrations.iter().find(|row| row.name == registration);
-    checks.extend(row.map(|row| {
-        let holds = row.in_use.as_ref().is_some_and(|holder| holder.this_device);
+    let sees = row.map(|row| row.in_use.as_ref().is_some_and(|holder| holder.this_device));
+    // One that has only the XML API does not tell devices apart.
+    checks.extend(sees.filter(|sees| *sees || !snapshot.sign_in.xml).map(|holds| {
         let text = if holds { t().proof_tms } else { t().proof_not_tms };
         Check { text: text.to_owned(), holds }
     }));

@@ -17,9 +17,6 @@ use crate::ui::{
 use egui::{Align, Frame, Layout, Margin, RichText, ScrollArea, Ui};
 use std::collections::BTreeSet;
 
-/// Widest a button gets.
-const WIDEST: f32 = 348.0;
-
 /// What the window remembers about details.
 #[derive(Default)]
 pub struct Local {
@@ -114,9 +111,7 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
     if let Some(to) = &shown.call_back {
         let name = fill(t().call_back, &[&shown.name]);
         let look = Look::Filled(tokens.go);
-        let button = Button::new(&name, look).icon(icon::ANSWER).enabled(cannot.is_none());
-        // Names may be longer than the page is wide.
-        let button = button.width(ui.available_width().min(WIDEST));
+        let button = Button::new(t().call_again, look).icon(icon::ANSWER).enabled(cannot.is_none()).name(&name);
         if ui.add(button.tip(cannot.unwrap_or(t().dial))).clicked() {
             cx.ask(Intent::Dial { to: to.clone() });
         }
