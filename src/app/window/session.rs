@@ -30,7 +30,7 @@ use crate::{
     ua::api::Secret,
     ui::{
         screen::ring::data::Pressed,
-        snapshot::{Intent, Notice, NoticeKind, Status},
+        snapshot::{Intent, Notice, NoticeKind},
     },
 };
 use engine::Starter;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     config::{cli::CommonArgs, settings::SignedInBy},
-    ui::snapshot::{AudioEncryption, SipAccount, ThemeChoice},
+    ui::snapshot::{AudioEncryption, SipAccount, Status, ThemeChoice},
 };
 use std::path::Path;
 

@@ -8,15 +8,10 @@ use crate::ui::{
     screen::{Cx, Page, Subject, transfer},
     snapshot::Intent,
     text::{fill, t},
-    theme::{BODY, CONTROL, GRID, RADIUS_MARK, SMALL, TALL, TITLE, Tokens, semibold, small},
-    widget::{
-        Button, IconButton, Look, Tile, avatar, card, keypad, line, padlock, paint_line, quality_bars, spacer,
-        with_shortcut, words,
-    },
+    theme::{BODY, CONTROL, GRID, SMALL, TALL, Tokens, semibold, small},
+    widget::{Button, IconButton, Look, Tile, card, keypad, line, paint_line, spacer, with_shortcut},
 };
-use egui::{
-    Align, Align2, Event, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2,
-};
+use egui::{Align, Align2, Event, FontFamily, Layout, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
 
 /// What the window remembers about calls.
 #[derive(Default)]
