@@ -76,7 +76,6 @@ pub const JOIN: Icon = Icon::new('\u{ed3e}');
 pub const ADD_PERSON: Icon = Icon::new('\u{e4d0}');
 pub const EDIT: Icon = Icon::new('\u{e3ae}');
 pub const PICK_UP: Icon = Icon::new('\u{e3be}').filled();
-pub const FORWARDED: Icon = Icon::new('\u{e026}');
 pub const NO_NETWORK: Icon = Icon::new('\u{e4f2}');
 pub const UP: Icon = Icon::new('\u{e13c}');
 // Lamps: each state has a shape of its own.
