@@ -127,13 +127,19 @@ impl Calls {
         tracked.sides = sides(invite, response, tracked.begun.flow, flow).map(Box::new);
     }
 
+    /// The session was changed or refreshed: its timer is what the 2xx says, or there is none any more (RFC 4028 §7.2).
+    pub fn agreed(&mut self, call_id: &str, response: &Response) {
+        if let Some(tracked) = self.calls.get_mut(call_id) {
+            tracked.refreshed_every = session_interval(&response.headers);
+        }
+    }
+
     /// A request within the call went by.
     pub fn passed(&mut self, now: Instant, request: &Request) {
         let headers = &request.headers;
         let (Ok(call_id), Ok(from), Ok(cseq)) = (headers.call_id(), headers.from(), headers.cseq()) else { return };
         let Some(tracked) = self.calls.get_mut(call_id) else { return };
         tracked.heard = now;
-        tracked.refreshed_every = session_interval(headers).or(tracked.refreshed_every);
         let Some(sides) = tracked.sides.as_deref_mut() else { return };
         let Some(sender) = sides.iter().position(|side| side.dialog.remote().tag() == from.tag()) else { return };
         if request.method == Method::BYE {

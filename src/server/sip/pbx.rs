@@ -324,7 +324,9 @@ impl Pbx {
     fn note(&mut self, now: Instant, progress: Progress, flow: Option<Flow>) {
         let Progress::Final { method, call_id, in_dialog, code, answer } = progress else { return };
         let at = self.wall(now);
-        if let (Some(answer), Some(flow)) = (answer, flow) {
+        if let (true, Some(answer)) = (in_dialog, &answer) {
+            self.calls.agreed(&call_id, &answer.1);
+        } else if let (Some(answer), Some(flow)) = (answer, flow) {
             let callee = self.location.registered_at(flow);
             self.calls.answered((now, at), &call_id, (&answer.0, &answer.1), (flow, callee));
         } else if method == Method::BYE || (method == Method::INVITE && !in_dialog && code >= 300) {

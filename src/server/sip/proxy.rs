@@ -51,7 +51,7 @@ pub enum Progress {
         /// The request had a To tag: it changes or ends a call that there is.
         in_dialog: bool,
         code: u16,
-        /// The INVITE that began the call, as it came in, and the answer to it.
+        /// The INVITE or UPDATE that began or changed a session, as it came in, and the 2xx to it.
         answer: Option<Box<(Request, Response)>>,
     },
 }
@@ -209,13 +209,13 @@ impl Proxy {
 
 fn final_of(request: &Request, response: &Response) -> Progress {
     let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
-    let begins = request.method == Method::INVITE && !in_dialog && response.is_success();
+    let agreed = matches!(request.method, Method::INVITE | Method::UPDATE) && response.is_success();
     Progress::Final {
         method: request.method.clone(),
         call_id: request.headers.call_id().unwrap_or_default().to_owned(),
         in_dialog,
         code: response.code(),
-        answer: begins.then(|| Box::new((request.clone(), response.clone()))),
+        answer: agreed.then(|| Box::new((request.clone(), response.clone()))),
     }
 }
 

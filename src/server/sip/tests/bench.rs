@@ -245,7 +245,7 @@ impl Bench {
         self.settle();
     }
 
-    /// The phone answers a request it heard; `edit` adds what the answer needs.
+    /// The phone answers a request it heard, and takes the session timer that is offered.
     pub fn answer(&mut self, at: At, server: ServerTransactionId, request: &Request, code: u16) -> Response {
         let phone = &mut self.phones[at];
         let tag = format!("tag-{}", phone.name);
@@ -254,6 +254,9 @@ impl Bench {
             response.headers.push("Record-Route", route);
         }
         response.headers.push("Contact", phone.contact());
+        if let Some(timer) = request.headers.get("Session-Expires").filter(|_| code == 200) {
+            response.headers.push("Session-Expires", timer);
+        }
         phone.endpoint.respond(self.now, server, response.clone());
         self.settle();
         response

@@ -67,6 +67,17 @@ fn a_session_timer_that_runs_out_ends_the_call() {
 }
 
 #[test]
+fn a_session_whose_timer_was_given_up_goes_on() {
+    let (mut bench, phones, mut dialog) = talking();
+    let mut refresh = dialog.request(Method::UPDATE);
+    refresh.headers.push("Session-Expires", "90;refresher=uac");
+    passes(&mut bench, phones, refresh);
+    passes(&mut bench, phones, dialog.request(Method::UPDATE));
+    bench.advance(Duration::from_secs(300));
+    assert_eq!((bench.pbx.calls("acme").len(), over(&bench)), (1, vec![]));
+}
+
+#[test]
 fn a_call_of_half_a_day_in_silence_is_over() {
     let (mut bench, phones, _) = talking();
     for _ in 0..(12 * 60 + 2) / 5 {
