@@ -4,6 +4,7 @@ pub use crate::tms::login::{Login, LoginState, Proof, SipPasswords, TmsLogin, Xm
 
 use crate::{
     media::{
+        check::Step,
         engine::{AudioChoice, DeviceList, DtmfVia, Notice},
         evidence::{Span, Verdict},
         stats::CallStats,
@@ -120,6 +121,8 @@ pub enum Command {
     Voice(VoiceProcessing),
     /// How much sound the ear got.
     Exposure,
+    /// The check before the shift; [`Event::Check`] follows.
+    Check,
     Meter {
         on: bool,
     },
@@ -240,6 +243,8 @@ pub enum Event {
         call: CallId,
         messages: Vec<Traced>,
     },
+    /// How far the check before the shift is, and what it has found.
+    Check(Step),
     Levels {
         microphone: f32,
         speaker: f32,

@@ -277,6 +277,19 @@ impl Media {
         self.tell(EngineCommand::Voice(voice));
     }
 
+    /// # Errors
+    /// A sentence.
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        if !self.calls.is_empty() {
+            return Err("The check is for before the shift; end your calls first.".into());
+        }
+        if !matches!(self.audio, AudioChoice::Device { .. }) {
+            return Err("There is no sound card to check; start with --audio device.".into());
+        }
+        self.engine()?.send(EngineCommand::Check);
+        Ok(())
+    }
+
     /// As the engine told it last.
     pub(super) const fn exposure(&mut self) -> &mut Exposure {
         &mut self.exposure

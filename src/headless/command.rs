@@ -123,6 +123,7 @@ enum Line {
         gain: Option<bool>,
     },
     Exposure,
+    Check,
     Quit,
 }
 
@@ -227,6 +228,7 @@ fn meaning(line: Line) -> Result<Command, String> {
             }
         },
         Line::Exposure => Command::Exposure,
+        Line::Check => Command::Check,
         Line::Quit => Command::Quit,
     })
 }
@@ -294,6 +296,7 @@ mod tests {
                 "Voice(VoiceProcessing { echo: true, noise: false, gain: false })",
             ),
             (r#"{"cmd":"exposure"}"#, "Exposure"),
+            (r#"{"cmd":"check"}"#, "Check"),
             (r#"{"cmd":"quit"}"#, "Quit"),
         ] {
             assert_eq!(format!("{:?}", parse(line).expect(line).what), expected, "{line}");

@@ -3,7 +3,7 @@
 use super::command::Rejected;
 use crate::{
     driver::api::{Event, LoginState, Tagged},
-    media::{engine::Severity, evidence::Span, plan::Srtp, stats::CallStats, voice},
+    media::{check::Step, engine::Severity, evidence::Span, plan::Srtp, stats::CallStats, voice},
     tms::wire,
     ua::api::{
         self as ua, CallDirection, CallInfo, CallState, ColleagueState, EndedBy, ProvedBy, Reachable,
@@ -43,6 +43,7 @@ enum What<'a> {
     Quality(Quality<'a>),
     TalksMuted { call: u32 },
     Exposure(Exposure),
+    Check(Check<'a>),
     Ok(Ok<'a>),
     Notice { severity: &'a str, message: &'a str },
     Error(Error<'a>),
@@ -217,6 +218,21 @@ struct Exposure {
     assumes: &'static str,
 }
 
+/// Of the check before the shift.
+#[derive(Default, Serialize)]
+struct Check<'a> {
+    state: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding<'a>>,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    what: &'a str,
+    good: bool,
+    message: &'a str,
+}
+
 #[derive(Serialize)]
 struct Rx {
     packets: u64,
@@ -313,6 +329,7 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         }),
         Event::TalksMuted { call } => What::TalksMuted { call: *call },
         Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
+        Event::Check(step) => What::Check(check(step)),
         Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
         Event::Notice(notice) => What::Notice { severity: severity(notice.severity), message: &notice.text },
         Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
@@ -478,6 +495,19 @@ fn figures(call: u32, stats: &CallStats) -> Stats {
         tx: Tx { packets: tx.packets, bytes: tx.bytes },
         rtt_ms: stats.rtt_ms.map(tenths),
         mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
+    }
+}
+
+fn check(step: &Step) -> Check<'_> {
+    let at = |state| Check { state, ..Check::default() };
+    match step {
+        Step::Speak => at("speak"),
+        Step::Headset => at("headset"),
+        Step::Ringer => at("ringer"),
+        Step::Done(findings) => {
+            let told = findings.iter().map(|f| Finding { what: f.what, good: f.good, message: &f.words });
+            Check { findings: told.collect(), ..at("done") }
+        }
     }
 }
 

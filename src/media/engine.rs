@@ -29,6 +29,7 @@ mod runner;
 mod session;
 
 use super::{
+    check,
     plan::MediaPlan,
     record::Recorder,
     stats::CallStats,
@@ -135,6 +136,8 @@ pub enum EngineCommand {
     Meter {
         on: bool,
     },
+    /// Begin the check before the shift; a session ends it.
+    Check,
     /// Damage incoming RTP, repeatably: see the headless contract.
     Impair(Option<Impairment>),
 }
@@ -160,6 +163,8 @@ pub enum EngineEvent {
         stats: CallStats,
         last: bool,
     },
+    /// How far the check before the shift is.
+    Check(check::Step),
     /// Peaks since the last, 0.0–1.0.
     Levels {
         microphone: f32,

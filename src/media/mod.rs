@@ -1,11 +1,12 @@
 //! Audio: RTP and RTCP, jitter buffer, codecs, devices, and the engine that joins them. It knows no SIP: a call reaches
 //! it as a [`plan::MediaPlan`].
 //!
-//! Pure (clock, randomness and bytes are arguments): [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
+//! Pure (clock, randomness and bytes are arguments): [`check`], [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
 //! [`emodel`], [`evidence`], [`impair`], [`srtp`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
 //! [`record`] and [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
 //! of [`BLOCK`] samples.
 
+pub mod check;
 pub mod codec;
 pub mod device;
 pub mod dsp;

@@ -69,6 +69,17 @@ pub struct OpusParams {
     pub dtx: bool,
     /// `cbr=1`.
     pub cbr: bool,
+    /// Packets may carry copies of earlier ones.
+    pub redundancy: Option<Redundancy>,
+}
+
+/// Redundant audio (RFC 2198): the payload types agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redundancy {
+    /// The peer's choice.
+    pub send_payload_type: u8,
+    /// Ours.
+    pub receive_payload_type: u8,
 }
 
 /// telephone-event (RFC 4733): the payload types and the clock rate agreed on.
@@ -106,6 +117,6 @@ pub struct MediaPlan {
 
 impl Default for OpusParams {
     fn default() -> Self {
-        Self { max_average_bitrate: None, max_playback_rate: None, fec: true, dtx: false, cbr: false }
+        Self { max_average_bitrate: None, max_playback_rate: None, fec: true, dtx: false, cbr: false, redundancy: None }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     dtmf::EventReceiver,
     jitter::{Insert, JitterBuffer, Kind},
     plan::{Codec, MediaPlan},
-    rtp::{Packet, Reception, Update},
+    rtp::{Packet, Reception, Update, redundancy::Redundant},
     stats::RxStats,
 };
 use playout::Playout;
@@ -20,6 +20,8 @@ const NEW_SOURCE: u8 = 2;
 pub struct Receiver {
     payload_types: Vec<(u8, Codec)>,
     event_type: Option<u8>,
+    /// Of packets that carry copies of earlier ones (RFC 2198).
+    redundant_type: Option<u8>,
     epoch: Instant,
     stream: Option<Stream>,
     /// SSRC that may take over, and how many packets it sent in a row.
@@ -52,6 +54,7 @@ impl Receiver {
         Self {
             payload_types: plan.receive.clone(),
             event_type: plan.telephone_event.map(|event| event.receive_payload_type),
+            redundant_type: plan.opus.redundancy.map(|agreed| agreed.receive_payload_type),
             epoch: now,
             stream: None,
             rival: (0, 0),
@@ -65,15 +68,26 @@ impl Receiver {
     pub fn set_plan(&mut self, plan: &MediaPlan) {
         self.payload_types = plan.receive.clone();
         self.event_type = plan.telephone_event.map(|event| event.receive_payload_type);
+        self.redundant_type = plan.opus.redundancy.map(|agreed| agreed.receive_payload_type);
     }
 
     /// Whether this payload type was agreed on.
     pub fn knows(&self, payload_type: u8) -> bool {
-        self.codec(payload_type).is_some() || self.event_type == Some(payload_type)
+        self.codec(payload_type).is_some() || [self.event_type, self.redundant_type].contains(&Some(payload_type))
     }
 
     /// Takes in a packet. Returns a key that the peer has just pressed.
     pub fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>) -> Option<char> {
+        let redundant = match self.redundant_type == Some(packet.payload_type) {
+            true => Some(Redundant::parse(packet.payload)?),
+            false => None,
+        };
+        let inner = redundant.map(|redundant| redundant.primary);
+        let packet = &inner.map_or(*packet, |inner| Packet {
+            payload_type: inner.payload_type,
+            payload: inner.payload,
+            ..*packet
+        });
         let codec = self.codec(packet.payload_type);
         if !self.accept_source(packet, codec) {
             return None;
@@ -96,6 +110,14 @@ impl Receiver {
             let media_ms = timestamp as f64 * 1000.0 / f64::from(stream.clock_rate);
             let waited_ms = f64::from(stream.buffer.waiting()) * 1000.0 / f64::from(stream.clock_rate);
             self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms);
+        }
+        for (back, copy) in redundant.iter().flat_map(Redundant::copies) {
+            // Of another codec it would have another clock; what came itself is known already.
+            if copy.payload_type == packet.payload_type && u64::from(back) <= sequence {
+                let at = timestamp - i64::from(copy.offset);
+                stream.buffer.insert(sequence - u64::from(back), at, kind, copy.payload);
+                self.playout.copies_come();
+            }
         }
         match stream.buffer.insert(sequence, timestamp, kind, packet.payload) {
             Insert::Late if codec.is_some() => self.totals.late += 1,

@@ -5,10 +5,16 @@ use super::{
     codec::{Encoder, LossHint},
     dtmf::{KeySender, Sending},
     engine::DtmfVia,
-    plan::{Codec, Direction, MediaPlan, OpusParams},
-    rtp::{MAX_PACKET, Packet},
+    plan::{Codec, Direction, MediaPlan, OpusParams, Redundancy},
+    rtp::{
+        MAX_PACKET, Packet,
+        redundancy::{self, Block},
+    },
     stats::TxStats,
 };
+
+/// Payloads that go together; more would not fit any network in one piece.
+const MOST_WITH_COPY: usize = 1_200;
 
 /// Where a sender's sequence numbers, timestamps and SSRC start; random (RFC 3550 §5.1).
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +46,9 @@ pub struct Sender {
     /// Samples that fill no packet yet.
     pending: Vec<f32>,
     payload: Vec<u8>,
+    /// The packet before, with its timestamp, while copies are agreed on; and room for a packet that carries it.
+    copy: Option<(u32, Vec<u8>)>,
+    redundant: Vec<u8>,
     stats: TxStats,
 }
 
@@ -61,6 +70,8 @@ impl Sender {
             losses: Losses::default(),
             pending: Vec::new(),
             payload: Vec::new(),
+            copy: None,
+            redundant: Vec::new(),
             stats: TxStats::default(),
         }
     }
@@ -69,6 +80,7 @@ impl Sender {
     pub fn set_plan(&mut self, plan: &MediaPlan) {
         if plan.send.1 != self.codec || plan.send.1 == Codec::Opus && plan.opus != self.opus {
             (self.encoder, self.opus) = (Encoder::new(plan.send.1, &plan.opus), plan.opus);
+            self.copy = None;
         }
         self.talkspurt |= !self.direction.sends();
         (self.payload_type, self.codec) = plan.send;
@@ -145,6 +157,8 @@ impl Sender {
                 self.transmit(payload_type, marker, timestamp, &payload.write(), transmit);
                 // Audio begins anew after a key.
                 self.talkspurt = true;
+                // What comes next is not next to the audio before.
+                self.copy = None;
                 return;
             }
             (Sending::Tone, _) => self.keys.tone(audio),
@@ -156,9 +170,37 @@ impl Sender {
             self.talkspurt = true;
         } else {
             let marker = std::mem::take(&mut self.talkspurt);
-            self.transmit(self.payload_type, marker, timestamp, &payload, transmit);
+            match self.opus.redundancy.filter(|_| self.codec == Codec::Opus) {
+                None => self.transmit(self.payload_type, marker, timestamp, &payload, transmit),
+                Some(agreed) => self.with_copy((agreed, marker, timestamp), &payload, transmit),
+            }
         }
         self.payload = payload;
+    }
+
+    /// While packets get lost each carries a copy of the one before.
+    fn with_copy(
+        &mut self,
+        (agreed, marker, timestamp): (Redundancy, bool, u32),
+        payload: &[u8],
+        transmit: &mut impl FnMut(&[u8]),
+    ) {
+        let (before, mut copy) = self.copy.take().unwrap_or_default();
+        if self.losses.is_wary() {
+            let payload_type = self.payload_type;
+            let mut packet = std::mem::take(&mut self.redundant);
+            let offset = timestamp.wrapping_sub(before);
+            let fits = !copy.is_empty() && copy.len() + payload.len() <= MOST_WITH_COPY;
+            let earlier = fits.then_some(Block { payload_type, offset, payload: &copy });
+            redundancy::write(Block { payload_type, offset: 0, payload }, earlier, &mut packet);
+            self.transmit(agreed.send_payload_type, marker, timestamp, &packet, transmit);
+            self.redundant = packet;
+        } else {
+            self.transmit(self.payload_type, marker, timestamp, payload, transmit);
+        }
+        copy.clear();
+        copy.extend_from_slice(payload);
+        self.copy = Some((timestamp, copy));
     }
 
     fn transmit(
@@ -193,9 +235,13 @@ impl Losses {
     /// Less is chance.
     const SEEN: f64 = 0.005;
 
+    const fn is_wary(&self) -> bool {
+        self.wary > 0
+    }
+
     fn report(&mut self, share: f64) -> LossHint {
         self.wary = if share > Self::SEEN { Self::SPELL } else { self.wary.saturating_sub(1) };
-        if self.wary > 0 { LossHint::Lossy } else { LossHint::Clean }
+        if self.is_wary() { LossHint::Lossy } else { LossHint::Clean }
     }
 }
 

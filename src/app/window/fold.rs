@@ -178,6 +178,7 @@ impl Fold {
             | Event::Levels { .. }
             | Event::Dtmf { .. }
             | Event::Done { .. }
+            | Event::Check(_)
             | Event::Stopped { .. } => {}
         }
         outcome

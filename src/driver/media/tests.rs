@@ -27,6 +27,18 @@ fn two_calls() -> Media {
 }
 
 #[test]
+fn the_check_is_for_a_sound_card_without_calls() {
+    for (calls, expected) in [(true, "end your calls first"), (false, "no sound card")] {
+        let mut media = two_calls();
+        if !calls {
+            media.calls.clear();
+        }
+        let refused = media.check().expect_err("a sentence");
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
 fn a_conference_stands_fails_or_waits_and_is_always_answered() {
     let mut media = two_calls();
     assert_eq!(media.confer(&[1, 2]), Ok(vec![2]));

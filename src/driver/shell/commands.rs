@@ -80,6 +80,10 @@ impl Shell {
                 self.media.process_voice(voice);
                 self.settle(name, None, Ok(()));
             }
+            Command::Check => {
+                let result = self.media.check();
+                self.settle(name, None, result);
+            }
             Command::Exposure => {
                 let exposure = *self.media.exposure();
                 self.tell(Event::Exposure { exposure, asked: true });

@@ -211,6 +211,7 @@ impl Shell {
                 *self.media.exposure() = exposure;
                 self.tell(Event::Exposure { exposure, asked: false });
             }
+            EngineEvent::Check(step) => self.tell(Event::Check(step)),
             EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
             EngineEvent::Devices(list) => self.tell(Event::Devices(list)),
             EngineEvent::Notice(notice) => self.tell(Event::Notice(notice)),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     media::{
+        check::{Finding, Step},
         engine::Notice,
         evidence::{Fault, Span, Verdict},
         plan::{Codec, Srtp},
@@ -155,6 +156,12 @@ fn how_a_call_sounded_and_what_the_ear_got() {
             "timeline": [{"seconds": 1, "packets": 48, "lost": 2, "concealed_ms": 0, "jitter_ms": 7.1, "buffer_ms": 0.0, "mos": 4.12}]})
     );
     assert_eq!(said(Event::TalksMuted { call: 2 }), json!({"event": "talks_muted", "call": 2}));
+    let finding = Finding { what: "echo", good: true, words: "None.".into() };
+    assert_eq!(
+        said(Event::Check(Step::Done(vec![finding]))),
+        json!({"event": "check", "state": "done", "findings": [{"what": "echo", "good": true, "message": "None."}]})
+    );
+    assert_eq!(said(Event::Check(Step::Speak)), json!({"event": "check", "state": "speak"}));
     let exposure = Exposure { level_db: 77.04, peak_db: 95.0, heard: std::time::Duration::from_secs(90) };
     let wanted = json!({"event": "exposure", "level_dba": 77.0, "peak_dbc": 95.0, "share": 0.101, "heard_s": 90,
         "assumes": "assuming that usual speech reaches your ear with 75 dB(A)"});

@@ -1,5 +1,6 @@
 //! Where sound comes from and goes to: sound cards, files, or nothing, behind one trait.
 
+pub mod callback;
 mod file;
 mod life;
 mod names;
@@ -15,6 +16,7 @@ pub use file::{FileCard, Tape};
 pub use null::NullCard;
 pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
+pub use stream::Flow;
 pub use watch::{NoWatch, Watch};
 
 use super::{SAMPLE_RATE, engine::Notice};

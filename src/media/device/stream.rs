@@ -1,14 +1,13 @@
 //! One direction of a sound card through cpal. A stream lives on a thread of its own that can be abandoned: when a sound
-//! server dies, closing a stream may never return. The callbacks only move samples between the card and a ring; they don't
-//! lock, allocate, log or read a clock.
+//! server dies, closing a stream may never return.
 
 use super::{
+    callback::{Feeder, Taker},
     names::{self, Found, Way},
     sound_server::{self, Placed},
 };
 use cpal::{
-    BufferSize, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
-    SupportedStreamConfig,
+    BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
     traits::{DeviceTrait, StreamTrait},
 };
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -199,25 +198,12 @@ fn taking(ms: u32, default: &SupportedStreamConfig) -> StreamConfig {
 fn play<T: SizedSample + FromSample<f32>>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut ring: Consumer<f32>,
+    ring: Consumer<f32>,
     flow: Arc<Flow>,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let channels = usize::from(config.channels).max(1);
     let failed = flow.clone();
-    let mut fed = false;
-    let callback = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
-        let frames = data.len() / channels;
-        flow.period.fetch_max(frames as u32, Relaxed);
-        flow.callbacks.fetch_add(1, Relaxed);
-        let available = ring.slots().min(frames);
-        fed |= available > 0;
-        if fed && available < frames {
-            flow.starved.fetch_add(1, Relaxed);
-        }
-        for frame in data.chunks_mut(channels) {
-            frame.fill(T::from_sample(ring.pop().unwrap_or(0.0)));
-        }
-    };
+    let mut feeder = Feeder::new(ring, flow, config.channels);
+    let callback = move |data: &mut [T], _: &cpal::OutputCallbackInfo| feeder.fill(data);
     // When the sound server dies this is called without pause.
     device.build_output_stream(config, callback, move |error| note(&failed, &error), None)
 }
@@ -225,22 +211,15 @@ fn play<T: SizedSample + FromSample<f32>>(
 fn record<T: SizedSample>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut ring: Producer<f32>,
+    ring: Producer<f32>,
     flow: Arc<Flow>,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     f32: FromSample<T>,
 {
-    let channels = usize::from(config.channels).max(1);
     let failed = flow.clone();
-    let callback = move |data: &[T], _: &cpal::InputCallbackInfo| {
-        flow.period.fetch_max((data.len() / channels) as u32, Relaxed);
-        flow.callbacks.fetch_add(1, Relaxed);
-        for frame in data.chunks(channels) {
-            // A full ring means that nobody listens.
-            let _ = ring.push(f32::from_sample(frame[0]));
-        }
-    };
+    let mut taker = Taker::new(ring, flow, config.channels);
+    let callback = move |data: &[T], _: &cpal::InputCallbackInfo| taker.take(data);
     device.build_input_stream(config, callback, move |error| note(&failed, &error), None)
 }
 

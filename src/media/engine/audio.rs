@@ -3,6 +3,7 @@
 use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Notice, Tone};
 use crate::media::{
     BLOCK,
+    check::{ShiftCheck, Step},
     device::{Card, FileCard, NoWatch, NullCard, ProgramCard, SoundCard, Tape, Watch},
     dsp::{peak, tone::ToneSource},
     voice::{Exposure, ExposureMeter, Limiter, Processor, VoiceProcessing},
@@ -45,6 +46,9 @@ pub struct Audio {
     ringer: Option<SoundCard>,
     tone: Option<ToneSource>,
     meter: Option<Meter>,
+    /// The check before the shift, and what it has to say.
+    check: Option<ShiftCheck>,
+    checked: Option<Step>,
     voice: VoiceProcessing,
     /// While a session runs and something is to be done.
     processor: Option<Box<Processor>>,
@@ -81,6 +85,8 @@ impl Audio {
             ringer: None,
             tone: None,
             meter: None,
+            check: None,
+            checked: None,
             voice: VoiceProcessing::OFF,
             processor: None,
             limiter: Limiter::default(),
@@ -117,6 +123,10 @@ impl Audio {
         }
     }
 
+    pub fn check(&mut self) {
+        self.check = Some(ShiftCheck::default());
+    }
+
     pub fn set_meter(&mut self, now: Instant, on: bool) {
         self.meter = on.then_some(Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY });
     }
@@ -146,11 +156,14 @@ impl Audio {
         let needed = self.needs_card(demand);
         if needed {
             self.idle_since = None;
-            let listen = demand > Demand::Nothing || self.meter.is_some();
+            let listen = demand > Demand::Nothing || self.meter.is_some() || self.check.is_some();
             let card = self.prepare(now);
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
             self.process(demand, microphone);
+            // A call is more important.
+            self.check.take_if(|_| demand > Demand::Nothing);
+            self.checked = self.check.as_mut().and_then(|check| check.hear(microphone)).or(self.checked.take());
             return blocks;
         }
         self.processor = None;
@@ -175,6 +188,9 @@ impl Audio {
             && !tone.mix(mix)
         {
             self.tone = None;
+        }
+        if let Some(check) = &mut self.check {
+            check.play(mix);
         }
         self.limiter.process(mix);
         if self.has_devices() {
@@ -241,6 +257,14 @@ impl Audio {
         let card = self.card.as_mut().and_then(|card| card.poll_notice());
         let ringer = self.ringer.as_mut().and_then(SoundCard::poll_notice);
         card.into_iter().chain(ringer).for_each(|notice| emit(EngineEvent::Notice(notice)));
+        if let Some(step) = self.checked.take() {
+            match step {
+                Step::Ringer => self.set_tone(Some(Tone::Test { ringer: true })),
+                Step::Done(_) => self.check = None,
+                Step::Speak | Step::Headset => {}
+            }
+            emit(EngineEvent::Check(step));
+        }
         if let Some(meter) = &mut self.meter {
             meter.microphone = meter.microphone.max(peak(microphone));
             if now >= meter.due {
@@ -248,7 +272,7 @@ impl Audio {
                 *meter = Meter { microphone: 0.0, speaker: 0.0, due: now + LEVELS_EVERY };
             }
         }
-        if self.exposure.exposure().heard >= self.told.heard + EXPOSURE_EVERY {
+        if self.exposure.exposure().heard.abs_diff(self.told.heard) >= EXPOSURE_EVERY {
             self.tell_exposure(emit);
         }
         let (microphone, speaker) = self.card.as_ref().map_or((None, None), |card| card.in_use());
@@ -294,7 +318,7 @@ impl Audio {
         match demand {
             Demand::Running => true,
             Demand::Soon if self.has_devices() => true,
-            Demand::Soon | Demand::Nothing => tone || self.meter.is_some(),
+            Demand::Soon | Demand::Nothing => tone || self.meter.is_some() || self.check.is_some(),
         }
     }
 

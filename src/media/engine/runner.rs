@@ -212,6 +212,7 @@ impl Runner {
                 Err(error) => (self.emit)(EngineEvent::Notice(Notice::warning(error.to_string()))),
             },
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
+            EngineCommand::Check => self.audio.check(),
             EngineCommand::Meter { on } => {
                 self.audio.set_meter(now, on);
                 self.ask_for_devices();

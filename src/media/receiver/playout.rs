@@ -4,6 +4,7 @@ use crate::media::{
     BLOCK, SAMPLE_RATE,
     codec::Decoder,
     dsp::{
+        comfort::Comfort,
         resample::Resampler,
         stretch::{Change, needed, stretch},
     },
@@ -24,6 +25,8 @@ const SPURT_MS: f64 = 500.0;
 const LOSS_SEEN: f64 = 0.005;
 /// Of G.711 only from here on, since what is late on a jittery network is lost too.
 const MUCH_LOSS_SEEN: f64 = 0.03;
+/// Concealment has faded out after so long, in milliseconds (ITU-T G.711 Appendix I).
+const LONG_GAP_MS: f64 = 60.0;
 /// Share of a new block in the figures "lately": about 8 s.
 const LATELY: f64 = 1.0 / 800.0;
 
@@ -33,11 +36,14 @@ pub struct Playout {
     phase: Phase,
     voice: Option<Voice>,
     estimator: DelayEstimator,
+    comfort: Comfort,
     /// Delay of what is played, smoothed.
     delay_ms: f64,
     /// Blocks until the length may be changed again.
     rest: u32,
     lost_lately: f64,
+    /// Packets carry copies of those before.
+    copies: bool,
     concealed_lately: f64,
     /// At the codec's rate, in microseconds.
     played_us: u64,
@@ -80,6 +86,11 @@ impl Playout {
         }
     }
 
+    /// A copy of an earlier packet came.
+    pub const fn copies_come(&mut self) {
+        self.copies = true;
+    }
+
     /// The stream begins anew.
     pub fn restart(&mut self) {
         self.phase = Phase::Starting;
@@ -120,6 +131,8 @@ impl Playout {
         if let Some(voice) = &mut self.voice {
             voice.take(block);
         }
+        let waited_ms = f64::from(buffer.waiting()) * 1000.0 / f64::from(clock_rate);
+        self.comfort.process(block, waited_ms > LONG_GAP_MS);
         dropped
     }
 
@@ -155,7 +168,13 @@ impl Playout {
             Some(Codec::Pcmu | Codec::Pcma) => MUCH_LOSS_SEEN,
             Some(Codec::G722) | None => 1.0,
         };
-        self.estimator.target_ms() + if self.lost_lately > helps_from { 20.0 } else { 0.0 }
+        let waits = match (self.lost_lately > helps_from, self.copies) {
+            (false, _) => 0.0,
+            (true, false) => 20.0,
+            // The copy of a packet tells, by its own in-band copy, of the one before, too.
+            (true, true) => 40.0,
+        };
+        self.estimator.target_ms() + waits
     }
 
     fn queued(&self) -> usize {

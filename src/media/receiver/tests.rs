@@ -5,8 +5,9 @@ use crate::media::{
     BLOCK, SAMPLE_RATE,
     codec::Encoder,
     dsp::{power, steady_tone_share},
-    plan::{Direction, OpusParams},
+    plan::{Direction, OpusParams, Redundancy},
     rtp::MAX_PACKET,
+    sender::{Sender, Start},
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -205,6 +206,49 @@ fn a_standstill_of_the_network_is_caught_up_with() {
         receiver.play(epoch + Duration::from_millis(ms), &mut block);
     }
     assert!(receiver.stats().buffer_ms < 40.0, "{:?}", receiver.stats());
+}
+
+/// Twenty seconds of Opus from our own sender over a network that loses every fifth packet. Returns the concealed share and the delay.
+fn lossy_call(redundancy: Option<Redundancy>) -> (f64, f64) {
+    let opus = OpusParams { redundancy, ..OpusParams::default() };
+    let plan = MediaPlan { send: (96, Codec::Opus), receive: vec![(96, Codec::Opus)], opus, ..plan(Codec::Opus) };
+    let mut sender = Sender::new(Start { ssrc: 7, sequence: 1_000, timestamp: 5_000 }, &plan);
+    let epoch = Instant::now();
+    let mut receiver = Receiver::new(epoch, &plan);
+    let mut random = StdRng::seed_from_u64(11);
+    for frame in 0..1_000u64 {
+        if frame % 250 == 0 {
+            // RTCP every five seconds.
+            sender.peer_loses(0.2);
+        }
+        let now = epoch + Duration::from_millis(20 * frame);
+        let spoken: Vec<f32> = (0..960).map(|n| voice((frame * 960) as usize + n)).collect();
+        sender.speak(&spoken, |datagram| {
+            if random.next_u32() % 5 > 0 {
+                let packet = Packet::parse(datagram).expect("ours");
+                assert!(receiver.knows(packet.payload_type));
+                receiver.handle_packet(now, &packet);
+            }
+        });
+        for half in 0..2 {
+            receiver.play(now + Duration::from_millis(5 + 10 * half), &mut [0.0; BLOCK]);
+        }
+    }
+    let stats = receiver.stats();
+    assert!((150..250).contains(&stats.lost), "copies are no packets: {stats:?}");
+    (receiver.concealed_share(true), stats.buffer_ms)
+}
+
+#[test]
+fn copies_of_earlier_packets_fill_what_is_lost() {
+    let (without, delay) = lossy_call(None);
+    let agreed = Redundancy { send_payload_type: 98, receive_payload_type: 98 };
+    let (with, delay_with) = lossy_call(Some(agreed));
+    println!(
+        "concealed of 20 % lost: {without:.4} without copies in {delay:.0} ms, {with:.4} with them in {delay_with:.0} ms"
+    );
+    assert!(with < 0.04 && with < without / 3.0, "{with} {without}");
+    assert!(delay_with < 70.0, "{delay_with}");
 }
 
 #[derive(Clone, Debug)]

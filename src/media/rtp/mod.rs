@@ -1,6 +1,7 @@
 //! RTP (RFC 3550): packets, what their sequence numbers and times tell, and where they may come from.
 
 mod latch;
+pub mod redundancy;
 mod sequence;
 
 pub use latch::{Latch, Verdict};

@@ -15,7 +15,11 @@ pub(super) struct Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Audio(Codec),
-    TelephoneEvent { clock_rate: u32 },
+    TelephoneEvent {
+        clock_rate: u32,
+    },
+    /// Opus with copies of earlier packets (RFC 2198).
+    Redundancy,
 }
 
 /// The payload types we know, in the order of the m= line, each once.
@@ -56,8 +60,21 @@ impl Format {
             Encoding::Audio(Codec::G722 | Codec::Pcmu | Codec::Pcma) => None,
             // RFC 4733 §2.5.1.1: the sixteen DTMF events.
             Encoding::TelephoneEvent { .. } => Some("0-15".to_owned()),
+            // Names the payload type of Opus: see `Format::redundancy`.
+            Encoding::Redundancy => None,
         };
         Self { payload_type, encoding, parameters }
+    }
+
+    /// As we write it where Opus has the payload type `opus` (RFC 2198 §4).
+    pub fn redundancy(payload_type: u8, opus: u8) -> Self {
+        Self { payload_type, encoding: Encoding::Redundancy, parameters: Some(format!("{opus}/{opus}")) }
+    }
+
+    /// Whether it carries nothing but the payload type `opus`.
+    pub fn is_redundancy_of(&self, opus: u8) -> bool {
+        let all_opus = |types: &str| types.split('/').all(|number| number.trim().parse() == Ok(opus));
+        self.encoding == Encoding::Redundancy && self.parameters.as_deref().is_some_and(all_opus)
     }
 
     pub fn write(&self, attributes: &mut Vec<Attribute>) {
@@ -70,8 +87,14 @@ impl Format {
 
     /// RFC 7587 §6.1. Values out of range are as if absent.
     pub fn opus_params(&self) -> OpusParams {
-        let mut params =
-            OpusParams { max_average_bitrate: None, max_playback_rate: None, fec: false, dtx: false, cbr: false };
+        let mut params = OpusParams {
+            max_average_bitrate: None,
+            max_playback_rate: None,
+            fec: false,
+            dtx: false,
+            cbr: false,
+            redundancy: None,
+        };
         for parameter in self.parameters.as_deref().unwrap_or_default().split(';') {
             let Some((name, value)) = parameter.split_once('=') else { continue };
             let value = value.trim();
@@ -96,6 +119,7 @@ impl Encoding {
             Self::Audio(Codec::Opus) => "opus/48000/2".to_owned(),
             Self::Audio(codec) => codec.label(),
             Self::TelephoneEvent { clock_rate } => format!("telephone-event/{clock_rate}"),
+            Self::Redundancy => "red/48000/2".to_owned(),
         }
     }
 
@@ -108,6 +132,7 @@ impl Encoding {
             Self::Audio(Codec::Opus) => 96,
             Self::TelephoneEvent { clock_rate: 48_000 } => 97,
             Self::TelephoneEvent { .. } => 101,
+            Self::Redundancy => 98,
         }
     }
 }
@@ -138,6 +163,7 @@ fn encoding(rtpmap: &str) -> Option<Encoding> {
         ("g722", 8_000, 1) => Some(Encoding::Audio(Codec::G722)),
         ("pcmu", 8_000, 1) => Some(Encoding::Audio(Codec::Pcmu)),
         ("pcma", 8_000, 1) => Some(Encoding::Audio(Codec::Pcma)),
+        ("red", 48_000, 1 | 2) => Some(Encoding::Redundancy),
         ("telephone-event", 8_000 | 48_000, _) => Some(Encoding::TelephoneEvent { clock_rate }),
         _ => None,
     }
@@ -159,6 +185,8 @@ mod tests {
             ("PCMU/8000/2", None),
             ("telephone-event/48000", Some(Encoding::TelephoneEvent { clock_rate: 48_000 })),
             ("telephone-event/16000", None),
+            ("red/48000/2", Some(Encoding::Redundancy)),
+            ("red/8000", None),
             ("G722/8000", Some(Encoding::Audio(Codec::G722))),
             ("G722/16000", None),
             ("PCMU", None),
@@ -175,8 +203,14 @@ mod tests {
             Format { payload_type: 96, encoding: Encoding::Audio(Codec::Opus), parameters: Some(parameters.into()) }
                 .opus_params()
         };
-        let plain =
-            OpusParams { max_average_bitrate: None, max_playback_rate: None, fec: false, dtx: false, cbr: false };
+        let plain = OpusParams {
+            max_average_bitrate: None,
+            max_playback_rate: None,
+            fec: false,
+            dtx: false,
+            cbr: false,
+            redundancy: None,
+        };
         assert_eq!(read(""), plain);
         assert_eq!(read("useinbandfec=1; usedtx=1;cbr=1"), OpusParams { fec: true, dtx: true, cbr: true, ..plain });
         assert_eq!(

@@ -6,7 +6,7 @@ use super::{
     format::{Encoding, Format, attribute},
     remote::{self, RemoteAudio, is_audio},
 };
-use crate::media::plan::{Codec, Direction, MediaPlan, OpusParams, SrtpKeys, TelephoneEvent};
+use crate::media::plan::{Codec, Direction, MediaPlan, OpusParams, Redundancy, SrtpKeys, TelephoneEvent};
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 use std::net::SocketAddr;
 
@@ -72,7 +72,12 @@ impl OfferAnswer {
             encodings.push(Encoding::TelephoneEvent { clock_rate: 48_000 });
         }
         encodings.push(Encoding::TelephoneEvent { clock_rate: 8_000 });
-        let formats: Vec<_> = encodings.into_iter().map(|e| self.number(e)).collect();
+        let mut formats: Vec<_> = encodings.into_iter().map(|e| self.number(e)).collect();
+        if let Some(opus) = formats.iter().find(|f| f.encoding == Encoding::Audio(Codec::Opus)).map(|f| f.payload_type)
+        {
+            let number = self.number(Encoding::Redundancy).payload_type;
+            formats.push(Format::redundancy(number, opus));
+        }
         let body = self.write(
             local,
             None,
@@ -156,7 +161,7 @@ impl OfferAnswer {
         let is_free = |n: &u8| self.numbers.iter().all(|other| other.payload_type != *n);
         let usual = encoding.usual_payload_type();
         let payload_type =
-            std::iter::once(usual).chain(96..=127).find(is_free).expect("six encodings cannot use up 32 numbers");
+            std::iter::once(usual).chain(96..=127).find(is_free).expect("seven encodings cannot use up 32 numbers");
         let format = Format::ours(payload_type, encoding);
         self.numbers.push(format.clone());
         format
@@ -205,7 +210,15 @@ pub fn check_offer(offer: &[u8], codecs: &[Codec], crypto: &LocalCrypto) -> Resu
 fn answered_formats(audio: &RemoteAudio, codecs: &[Codec]) -> Vec<Format> {
     let chosen = audio.formats.iter().find(|f| is_audio(f, codecs));
     let event = chosen.and_then(|f| telephone_event(&audio.formats, f.encoding));
-    chosen.into_iter().chain(event).map(|f| Format::ours(f.payload_type, f.encoding)).collect()
+    let copies = chosen.and_then(|f| redundancy(&audio.formats, f)).zip(chosen);
+    let copies = copies.map(|(red, opus)| Format::redundancy(red.payload_type, opus.payload_type));
+    chosen.into_iter().chain(event).map(|f| Format::ours(f.payload_type, f.encoding)).chain(copies).collect()
+}
+
+/// Copies of earlier packets beside Opus (RFC 2198).
+fn redundancy<'a>(formats: &'a [Format], beside: &Format) -> Option<&'a Format> {
+    let is_opus = beside.encoding == Encoding::Audio(Codec::Opus);
+    formats.iter().find(|f| is_opus && f.is_redundancy_of(beside.payload_type))
 }
 
 /// RFC 4733 §2.1 wants the clock of the audio it accompanies; many peers offer 8000 only.
@@ -213,6 +226,7 @@ fn telephone_event(formats: &[Format], beside: Encoding) -> Option<&Format> {
     let clock_rate = match beside {
         Encoding::Audio(codec) => codec.clock_rate(),
         Encoding::TelephoneEvent { clock_rate } => clock_rate,
+        Encoding::Redundancy => 48_000,
     };
     let at = |rate| formats.iter().find(move |f| f.encoding == Encoding::TelephoneEvent { clock_rate: rate });
     at(clock_rate).or_else(|| at(8_000))
@@ -227,7 +241,7 @@ fn plan(
     let number = |encoding: Encoding| ours.iter().find(|f| f.encoding == encoding).map(|f| f.payload_type);
     let mut common = audio.formats.iter().filter_map(|theirs| match theirs.encoding {
         Encoding::Audio(codec) => Some((theirs, codec, number(theirs.encoding)?)),
-        Encoding::TelephoneEvent { .. } => None,
+        Encoding::TelephoneEvent { .. } | Encoding::Redundancy => None,
     });
     let (first, codec, receive) = common.next().ok_or(SdpError::NoCommonCodec)?;
     let event = telephone_event(&audio.formats, first.encoding).and_then(|theirs| match theirs.encoding {
@@ -236,7 +250,11 @@ fn plan(
             receive_payload_type: number(theirs.encoding)?,
             clock_rate,
         }),
-        Encoding::Audio(_) => None,
+        Encoding::Audio(_) | Encoding::Redundancy => None,
+    });
+    let copies = redundancy(&audio.formats, first).and_then(|theirs| {
+        let receive_payload_type = number(Encoding::Redundancy)?;
+        Some(Redundancy { send_payload_type: theirs.payload_type, receive_payload_type })
     });
     let opus = audio.formats.iter().find(|f| f.encoding == Encoding::Audio(Codec::Opus));
     Ok(MediaPlan {
@@ -247,7 +265,7 @@ fn plan(
         send: (first.payload_type, codec),
         receive: std::iter::once((receive, codec)).chain(common.map(|(_, codec, number)| (number, codec))).collect(),
         telephone_event: event,
-        opus: opus.map_or_else(OpusParams::default, Format::opus_params),
+        opus: OpusParams { redundancy: copies, ..opus.map_or_else(OpusParams::default, Format::opus_params) },
         srtp,
         ptime_ms: audio.ptime_ms,
     })

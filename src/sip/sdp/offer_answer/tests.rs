@@ -44,15 +44,41 @@ const TE_48: &str = "a=rtpmap:110 telephone-event/48000";
 fn the_offer_names_every_codec_in_order() {
     let body = text(ours(&ALL).offer(local(), Direction::SendRecv));
     let expected = "v=0\r\no=- 21 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-        m=audio 4000 RTP/AVP 96 0 8 97 101\r\n\
+        m=audio 4000 RTP/AVP 96 0 8 97 101 98\r\n\
         a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
         a=rtpmap:97 telephone-event/48000\r\na=fmtp:97 0-15\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
+        a=rtpmap:98 red/48000/2\r\na=fmtp:98 96/96\r\n\
         a=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n";
     assert_eq!(body, expected);
     let body = text(ours(&[Codec::Pcma]).offer("[2001:db8::1]:4000".parse().unwrap(), Direction::SendOnly));
     assert!(body.contains("c=IN IP6 2001:db8::1\r\n"), "{body}");
     assert!(body.contains("m=audio 4000 RTP/AVP 8 101\r\n"), "{body}");
     assert!(body.contains("a=sendonly\r\n"), "{body}");
+}
+
+#[test]
+fn copies_are_agreed_on_between_two_that_know_them() {
+    let (mut caller, mut callee) = (ours(&ALL), ours(&ALL));
+    let offer = caller.offer(local(), Direction::SendRecv);
+    let (answer, theirs) = callee.answer(&offer, local(), Direction::SendRecv).expect("alike");
+    assert!(text(answer.clone()).contains("a=rtpmap:98 red/48000/2\r\na=fmtp:98 96/96\r\n"));
+    let plan = caller.accept_answer(&answer).expect("alike");
+    let agreed = Some(Redundancy { send_payload_type: 98, receive_payload_type: 98 });
+    assert_eq!((plan.opus.redundancy, theirs.opus.redundancy), (agreed, agreed));
+    let red = "a=rtpmap:63 red/48000/2";
+    for (formats, lines, expected) in [
+        ("111 63", vec![OPUS, red, "a=fmtp:63 111/111"], Some(63)),
+        ("111 63", vec![OPUS, red, "a=fmtp:63 111/111/111"], Some(63)),
+        ("111 63", vec![OPUS, red, "a=fmtp:63 111/0"], None),
+        ("111 63", vec![OPUS, red], None),
+        ("0 111 63", vec![OPUS, red, "a=fmtp:63 111/111"], None),
+        ("111", vec![OPUS], None),
+    ] {
+        let mut ours = ours(&ALL);
+        let (answer, plan) = ours.answer(&sdp(formats, &lines), local(), Direction::SendRecv).expect(formats);
+        assert_eq!(plan.opus.redundancy.map(|agreed| agreed.send_payload_type), expected, "{lines:?}");
+        assert_eq!(text(answer).contains("red/48000"), expected.is_some(), "{lines:?}");
+    }
 }
 
 /// Offer by the peer, our codecs, what is agreed: codec with its payload type, telephone-event, or the error.
@@ -202,7 +228,7 @@ fn further_lines_are_refused_in_their_place_and_stay() {
     let m_lines = |t: &str| t.lines().filter(|l| l.starts_with("m=")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(m_lines(&answer), ["m=audio 4000 RTP/AVP 0", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"]);
     let offer = text(session.offer(local(), Direction::SendOnly));
-    let expected = ["m=audio 4000 RTP/AVP 0 96 8 97 101", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"];
+    let expected = ["m=audio 4000 RTP/AVP 0 96 8 97 101 98", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"];
     assert_eq!(m_lines(&offer), expected);
 }
 

@@ -1,0 +1,211 @@
+//! The check before the shift: whether one is heard, hears, and sends no echo. Nine seconds: the agent speaks, then a tone plays
+//! into the headset while the microphone listens for it, then the ringer rings. Pure; its clock is the samples.
+
+use super::{
+    BLOCK, SAMPLE_RATE,
+    dsp::{peak, power, tone::ToneSource, tone_share},
+    engine::Tone,
+};
+
+/// Blocks of speaking, of the tone into the headset, and of the ringer's.
+const SPEAK: u32 = 400;
+const HEADSET: u32 = 250;
+const RINGER: u32 = 250;
+/// What the first part of the test tone sounds like.
+const TONE_HZ: [f64; 3] = [523.3, 659.3, 784.0];
+/// Mean squares: no sound at all, a voice that is too soft (-45 dB), a room that is too loud (-45 dB).
+const NO_SOUND: f32 = 1e-10;
+const SOFT: f32 = 3.2e-5;
+const NOISY: f32 = 3.2e-5;
+const CLIPPED: f32 = 0.99;
+/// A tone that comes back with less than a thousandth of its power (-30 dB) disturbs nobody.
+const ECHO: f32 = 1e-3;
+
+/// What plays now, or has been found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// The agent is to speak.
+    Speak,
+    /// A tone plays into the headset, or on the ringer.
+    Headset,
+    Ringer,
+    Done(Vec<Finding>),
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// `microphone`, `room` or `echo`.
+    pub what: &'static str,
+    pub good: bool,
+    /// A sentence; what helps, where something is wrong.
+    pub words: String,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct ShiftCheck {
+    /// Blocks heard so far.
+    heard: u32,
+    tone: Option<ToneSource>,
+    loudest: f32,
+    /// Mean squares of the loudest and of the quietest block spoken.
+    voice: f32,
+    room: f32,
+    /// The tone's mean square in the headset, and its largest in the microphone.
+    played: f32,
+    returned: f32,
+    /// A tenth of a second of the microphone, to look for the tone in.
+    window: Vec<f32>,
+    told: Option<Step>,
+}
+
+impl Default for ShiftCheck {
+    fn default() -> Self {
+        Self {
+            heard: 0,
+            tone: None,
+            loudest: 0.0,
+            voice: 0.0,
+            room: f32::MAX,
+            played: 0.0,
+            returned: 0.0,
+            window: Vec::with_capacity(SAMPLE_RATE as usize / 10),
+            told: None,
+        }
+    }
+}
+
+impl ShiftCheck {
+    /// What the microphone heard. Returns what has begun.
+    pub fn hear(&mut self, samples: &[f32]) -> Option<Step> {
+        for block in samples.chunks_exact(BLOCK) {
+            self.heard += 1;
+            match self.heard {
+                0..=SPEAK => self.listen(block),
+                n if n <= SPEAK + HEADSET => self.listen_for_tone(block),
+                _ => {}
+            }
+        }
+        let now = match self.heard {
+            0..SPEAK => Step::Speak,
+            n if n < SPEAK + HEADSET => Step::Headset,
+            n if n < SPEAK + HEADSET + RINGER => Step::Ringer,
+            _ => Step::Done(self.findings()),
+        };
+        if self.told.as_ref() == Some(&now) {
+            return None;
+        }
+        self.tone = (now == Step::Headset).then(|| ToneSource::new(Tone::Test { ringer: false }));
+        self.told = Some(now.clone());
+        Some(now)
+    }
+
+    /// Adds what is to be heard in the headset.
+    pub fn play(&mut self, mix: &mut [f32]) {
+        if let Some(tone) = &mut self.tone {
+            let sounds = tone.mix(mix);
+            self.played = self.played.max(power(mix));
+            if !sounds {
+                self.tone = None;
+            }
+        }
+    }
+
+    fn listen(&mut self, block: &[f32]) {
+        // A device's first moments are of its own.
+        if self.heard > 20 {
+            let power = power(block);
+            self.loudest = self.loudest.max(peak(block));
+            (self.voice, self.room) = (self.voice.max(power), self.room.min(power));
+        }
+    }
+
+    fn listen_for_tone(&mut self, block: &[f32]) {
+        self.window.extend_from_slice(block);
+        if self.window.len() < SAMPLE_RATE as usize / 10 {
+            return;
+        }
+        let share = TONE_HZ.iter().map(|hz| tone_share(&self.window, *hz, SAMPLE_RATE)).fold(0.0, f64::max);
+        // Somebody's voice has some of any tone.
+        if share > 0.5 {
+            self.returned = self.returned.max(power(&self.window) * share as f32);
+        }
+        self.window.clear();
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let found = |what, good, words: &str| Finding { what, good, words: words.to_owned() };
+        let microphone = match self.voice {
+            voice if voice < NO_SOUND => found(
+                "microphone",
+                false,
+                "The microphone gives no sound: check the headset's mute switch and which microphone is chosen.",
+            ),
+            _ if self.loudest > CLIPPED => {
+                found("microphone", false, "Your voice is too loud for the microphone: move it away or turn it down.")
+            }
+            voice if voice < SOFT => {
+                found("microphone", false, "Your voice is very soft: bring the microphone closer or turn it up.")
+            }
+            _ => found("microphone", true, "Your voice is heard well."),
+        };
+        let room = match self.room < NOISY {
+            true => found("room", true, "The room is quiet enough."),
+            false => found("room", false, "The room is loud: suppress noise, or bring the microphone closer."),
+        };
+        let echo = match self.returned > self.played * ECHO {
+            false => found("echo", true, "What you hear does not get into the microphone."),
+            true => found(
+                "echo",
+                false,
+                "What you hear gets into the microphone: use a headset, turn it down, or leave echo cancelling on.",
+            ),
+        };
+        vec![microphone, room, echo]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    /// Runs the check with a voice, a room and an echo of these levels. Returns its steps and what it found bad.
+    fn run(voice: f32, noise: f32, echo: f32) -> (Vec<Step>, Vec<&'static str>) {
+        let mut random = StdRng::seed_from_u64(1);
+        let (mut check, mut steps, mut played) = (ShiftCheck::default(), Vec::new(), vec![0.0; BLOCK]);
+        for n in 0..SPEAK + HEADSET + RINGER {
+            let speaks = n < SPEAK && n % 60 < 30;
+            let heard: Vec<f32> = (0..BLOCK)
+                .map(|at| {
+                    let said = if speaks { voice * ((n as usize * BLOCK + at) as f32 * 0.02).sin() } else { 0.0 };
+                    (said + noise * random.random_range(-1.0..1.0f32) + echo * played[at]).clamp(-1.0, 1.0)
+                })
+                .collect();
+            steps.extend(check.hear(&heard));
+            played.fill(0.0);
+            check.play(&mut played);
+        }
+        let Some(Step::Done(findings)) = steps.pop() else { panic!("it has an end: {steps:?}") };
+        assert!(findings.iter().all(|finding| finding.words.ends_with('.')));
+        (steps, findings.into_iter().filter(|finding| !finding.good).map(|finding| finding.what).collect())
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_and_nothing_else() {
+        for (voice, noise, echo, bad) in [
+            (0.2, 0.001, 0.0, vec![]),
+            (0.2, 0.001, 0.01, vec![]),
+            (0.2, 0.001, 0.3, vec!["echo"]),
+            (0.0, 0.0, 0.0, vec!["microphone"]),
+            (0.003, 0.0005, 0.0, vec!["microphone"]),
+            (1.5, 0.001, 0.0, vec!["microphone"]),
+            (0.2, 0.05, 0.0, vec!["room"]),
+        ] {
+            let (steps, found) = run(voice, noise, echo);
+            assert_eq!(steps, [Step::Speak, Step::Headset, Step::Ringer]);
+            assert_eq!(found, bad, "voice {voice}, noise {noise}, echo {echo}");
+        }
+    }
+}
