@@ -1,5 +1,6 @@
 //! PCMU and PCMA (ITU-T G.711, RFC 3551 §4.5.14).
 
+use super::shaping::NoiseShaper;
 use crate::media::{SAMPLE_RATE, dsp::conceal::Concealer, dsp::resample::Resampler, plan::Codec};
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 
@@ -8,6 +9,8 @@ const RATE: u32 = 8_000;
 #[derive(Debug)]
 pub struct G711Encoder {
     law: fn(i16) -> u8,
+    inverse: fn(u8) -> i16,
+    shaper: NoiseShaper,
     down: Resampler,
     narrow: Vec<f32>,
 }
@@ -15,14 +18,22 @@ pub struct G711Encoder {
 impl G711Encoder {
     /// `codec`: PCMA, else PCMU.
     pub fn new(codec: Codec) -> Self {
-        let law = if codec == Codec::Pcma { encode_alaw } else { encode_ulaw };
-        Self { law, down: Resampler::new(SAMPLE_RATE, RATE), narrow: Vec::new() }
+        let (law, inverse): (fn(i16) -> u8, fn(u8) -> i16) = match codec {
+            Codec::Pcma => (encode_alaw, decode_alaw),
+            _ => (encode_ulaw, decode_ulaw),
+        };
+        let down = Resampler::new(SAMPLE_RATE, RATE);
+        Self { law, inverse, shaper: NoiseShaper::default(), down, narrow: Vec::new() }
     }
 
     pub fn encode(&mut self, samples: &[f32], payload: &mut Vec<u8>) {
         self.narrow.clear();
         self.down.process(samples, &mut self.narrow);
-        payload.extend(self.narrow.iter().map(|&sample| (self.law)((sample * 32_767.0) as i16)));
+        let quantise = |sample: f32| {
+            let code = (self.law)((sample * 32_768.0).round() as i16);
+            (code, f32::from((self.inverse)(code)) / 32_768.0)
+        };
+        self.shaper.shape(&self.narrow, quantise, payload);
     }
 }
 

@@ -4,6 +4,7 @@
 mod g711;
 mod g722;
 mod opus;
+mod shaping;
 
 use crate::media::plan::{Codec, OpusParams};
 use g711::{G711Decoder, G711Encoder};

@@ -120,7 +120,7 @@ fn a_caller_without_an_offer_gets_ours() {
         bench.state(&CallState::Ringing);
         bench.command(Command::Answer { call: 1 });
         let ok = bench.response(200);
-        assert!(String::from_utf8_lossy(&ok.body).contains("m=audio 4000 RTP/AVP 96 0 8 97 101\r\n"));
+        assert!(String::from_utf8_lossy(&ok.body).contains("m=audio 4000 RTP/AVP 96 0 8 97 101 98\r\n"));
         bench.state(&CallState::Connected);
         assert!(bench.plans.is_empty());
         bench.deliver(Message::Request(in_dialog(&ok, Method::ACK, 1, body)));
