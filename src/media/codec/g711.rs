@@ -18,10 +18,9 @@ pub struct G711Encoder {
 impl G711Encoder {
     /// `codec`: PCMA, else PCMU.
     pub fn new(codec: Codec) -> Self {
-        let (law, inverse): (fn(i16) -> u8, fn(u8) -> i16) = match codec {
-            Codec::Pcma => (encode_alaw, decode_alaw),
-            _ => (encode_ulaw, decode_ulaw),
-        };
+        let is_alaw = codec == Codec::Pcma;
+        let law = if is_alaw { encode_alaw } else { encode_ulaw };
+        let inverse = if is_alaw { decode_alaw } else { decode_ulaw };
         let down = Resampler::new(SAMPLE_RATE, RATE);
         Self { law, inverse, shaper: NoiseShaper::default(), down, narrow: Vec::new() }
     }
