@@ -7,7 +7,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo build test soak quality bench build-packages window-packages test-packages nextest
+.PHONY: demo build test soak quality bench build-packages window-packages test-packages nextest schemathesis
 
 demo: build
 	$(TARGET)/release/tms demo
@@ -15,7 +15,7 @@ demo: build
 build: build-packages window-packages
 	$(CARGO) build --release --locked --bins
 
-test: build-packages window-packages test-packages nextest
+test: build-packages window-packages test-packages nextest schemathesis
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	.ci/with-postgres $(CARGO) nextest run --locked --no-fail-fast --lib server::
@@ -48,3 +48,11 @@ test-packages:
 # Two cores build cargo-nextest in a few minutes; it is there already on most developers' machines.
 nextest:
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-nextest
+
+# Makes requests of every kind from the REST API's document.
+SCHEMATHESIS = schemathesis-$(shell cat tests/tms_serve/schemathesis.version)
+schemathesis:
+	@test -x $(TARGET)/$(SCHEMATHESIS)/bin/schemathesis || { \
+	  echo "Installing $(SCHEMATHESIS) from PyPI into $(TARGET)/$(SCHEMATHESIS)"; \
+	  python3 -m venv $(TARGET)/$(SCHEMATHESIS) && \
+	  $(TARGET)/$(SCHEMATHESIS)/bin/pip install -q --disable-pip-version-check $(subst -,==,$(SCHEMATHESIS)); }

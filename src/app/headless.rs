@@ -11,25 +11,22 @@ use crate::{
         api::{Command, Event, LoginState, Tagged},
     },
     headless::{command, event},
+    media::engine::Notice,
     ua::api::{ProvedBy, Reachable, RegistrationState, Secret},
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::ExitCode,
-    sync::mpsc::{SyncSender, TrySendError, sync_channel},
+    sync::{Arc, mpsc::sync_channel},
     time::Duration,
 };
+use waiting::Waiting;
 
+mod waiting;
 mod who;
 
-/// Events waiting for standard output; when nobody reads it, later ones are lost rather than calls held up. Their places are
-/// all in memory from the start: a megabyte at 4096.
-const WAITING_LINES: usize = 256;
 /// How long the last lines may take to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// A full queue is tried so often and so long apart: five seconds in all.
-const READER_TURNS: u32 = 500;
-const READER_TURN: Duration = Duration::from_millis(10);
 /// Longer lines are no commands.
 const LONGEST_LINE: u64 = 64 * 1024;
 
@@ -42,6 +39,8 @@ const LOGIN_REFUSED: u8 = 3;
 enum Said {
     Event(Tagged<Event>),
     Rejected(command::Rejected),
+    /// So many events, because nobody read.
+    Lost(u64),
     /// Nothing; but what was ordered is to be remembered.
     Ordered(Command),
 }
@@ -84,34 +83,31 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     };
     let first = who::first_command(&options, secrets, &setup).map_err(StartError::Arguments)?;
     if let Err(e) = setup.memory.note_command(&first) {
-        tracing::warn!("{e}");
+        setup.notices.push(e.to_string());
     }
     if let Some(registration) = options.who.registration() {
         setup.memory.resume_with(registration.to_owned());
     }
-    let (sender, lines) = sync_channel(WAITING_LINES);
+    let lines = Arc::new(Waiting::default());
     let phone = softphone(options, &setup);
-    let events = sender.clone();
+    let events = Arc::clone(&lines);
     let (stopping, stopped) = sync_channel(1);
     let driver = Driver::start(
         phone.options(setup.instance_id.clone(), setup.memory.folder().path().join(CALLS_FILE)),
         Some(first),
         move |event| {
             let is_last = matches!(event.what, Event::Stopped { .. });
-            // Calls must not wait for a reader of standard output.
-            if events.try_send(Said::Event(event)).is_err() {
-                tracing::warn!("an event is lost: nobody reads standard output");
-            }
+            events.tell(event);
             if is_last {
                 let _ = stopping.try_send(());
             }
         },
     )?;
-    let commands = driver.commands();
+    let (commands, answers) = (driver.commands(), Arc::clone(&lines));
     // Not waited for: it may stand in a read of standard input for ever.
     std::thread::Builder::new()
         .name("commands".into())
-        .spawn(move || read_commands(input, &commands, &sender))
+        .spawn(move || read_commands(input, &commands, &answers))
         .map_err(DriverError::Thread)?;
     let (commands, (done, code)) = (driver.commands(), sync_channel(1));
     // Not waited for without end either: nobody may read standard output.
@@ -142,7 +138,7 @@ fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
 }
 
 /// Until the end of input, which means `quit`.
-fn read_commands(mut input: impl BufRead, commands: &Commands, lines: &SyncSender<Said>) {
+fn read_commands(mut input: impl BufRead, commands: &Commands, lines: &Waiting) {
     while let Ok(Some(line)) = read_line(&mut input) {
         if line.trim().is_empty() {
             continue;
@@ -153,26 +149,13 @@ fn read_commands(mut input: impl BufRead, commands: &Commands, lines: &SyncSende
                 if commands.send_waiting(command).is_err() {
                     return;
                 }
-                say(lines, ordered);
+                lines.say(ordered);
             }
-            Err(rejected) => say(lines, Said::Rejected(rejected)),
+            Err(rejected) => lines.say(Said::Rejected(rejected)),
         }
     }
     // The driver may have stopped already.
     let _ = commands.send_waiting(Tagged { id: None, what: Command::Quit });
-}
-
-/// Waits for a reader of standard output that is slow, but not for one that does not read at all: the end of input is to be
-/// heard all the same.
-fn say(lines: &SyncSender<Said>, mut said: Said) {
-    for _ in 0..READER_TURNS {
-        match lines.try_send(said) {
-            Err(TrySendError::Full(back)) => said = back,
-            Ok(()) | Err(TrySendError::Disconnected(_)) => return,
-        }
-        std::thread::park_timeout(READER_TURN);
-    }
-    tracing::warn!("an answer is lost: nobody reads standard output");
 }
 
 /// One line; what is longer than any command is skipped to its end and given back cut, which no parser takes for a command.
@@ -235,7 +218,7 @@ impl Before {
 }
 
 /// Until the driver has stopped; what to exit with.
-fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, setup: &mut Setup) -> u8 {
+fn write_lines(lines: &Waiting, commands: &Commands, setup: &mut Setup) -> u8 {
     let mut code = 0;
     let mut before = Before::default();
     let mut output = std::io::stdout().lock();
@@ -243,59 +226,78 @@ fn write_lines(lines: &std::sync::mpsc::Receiver<Said>, commands: &Commands, set
         // A driver that takes no commands any more is stopping anyway; one that is busy soon takes this one.
         let _ = commands.send_waiting(Tagged { id: None, what: Command::Quit });
     };
-    while let Ok(said) = lines.recv() {
-        let (line, event) = match said {
+    let mut write = |line: String| {
+        if let Err(e) = writeln!(output, "{line}").and_then(|()| output.flush()) {
+            tracing::warn!("standard output is closed ({e}), so this is the end");
+            quit();
+        }
+    };
+    loop {
+        let event = match lines.next() {
             Said::Event(event) if before.has_said(&event) => continue,
-            Said::Event(event) => (event::line_with(&event, before.proof), Some(event.what)),
-            Said::Rejected(rejected) => (Some(event::rejected(&rejected)), None),
+            Said::Event(event) => {
+                event::line_with(&event, before.proof).map(&mut write);
+                event.what
+            }
+            Said::Rejected(rejected) => {
+                write(event::rejected(&rejected));
+                continue;
+            }
+            Said::Lost(count) => {
+                write(warning(format!("{count} events were lost, because nobody read standard output.")));
+                continue;
+            }
             Said::Ordered(command) => {
                 if let Err(e) = setup.memory.note_command(&command) {
-                    tracing::warn!("{e}");
+                    write(warning(e.to_string()));
                 }
                 continue;
             }
         };
-        if let Some(line) = line
-            && let Err(e) = writeln!(output, "{line}").and_then(|()| output.flush())
-        {
-            tracing::warn!("standard output is closed ({e}), so this is the end");
-            quit();
-        }
         match event {
-            Some(Event::Stopped { failure }) => {
+            Event::Stopped { failure } => {
                 if let Some(failure) = failure {
                     tracing::error!("{failure}");
                     code = FATAL;
                 }
-                break;
+                return code;
             }
-            Some(Event::Login(LoginState::Refused { .. })) if !before.initialized => {
+            Event::Ready { .. } => setup.notices.drain(..).map(warning).for_each(&mut write),
+            Event::Login(LoginState::Refused { .. }) if !before.initialized => {
                 code = LOGIN_REFUSED;
                 quit();
             }
-            Some(Event::Token(token)) => keep_session(setup, token),
-            Some(event) => match setup.memory.note_event(&event) {
+            Event::Token(token) => {
+                if let Err(e) = keep_session(setup, token) {
+                    write(warning(e.to_string()));
+                }
+            }
+            event => match setup.memory.note_event(&event) {
                 Ok(Some(what)) => {
                     if let Err(e) = commands.send(Tagged { id: None, what }) {
                         tracing::warn!("{e}");
                     }
                 }
                 Ok(None) => {}
-                Err(e) => tracing::warn!("{e}"),
+                Err(e) => write(warning(e.to_string())),
             },
-            None => {}
         }
     }
-    code
+}
+
+/// The line of a notice.
+fn warning(text: String) -> String {
+    event::line(&Tagged { id: None, what: Event::Notice(Notice::warning(text)) }).unwrap_or_default()
 }
 
 /// A link's code is used up: the next start needs the token of the session that it has opened.
-fn keep_session(setup: &mut Setup, token: Secret) {
-    let login = setup.memory.note_token(token);
-    let kept = login.and_then(|login| setup.memory.vault().keep(&login, true));
-    if let Err(e) = kept.and_then(|()| setup.memory.note_kept(true)) {
-        tracing::warn!("{e}");
-    }
+///
+/// # Errors
+/// A sentence; the next start will not know.
+fn keep_session(setup: &mut Setup, token: Secret) -> Result<(), ConfigError> {
+    let login = setup.memory.note_token(token)?;
+    setup.memory.vault().keep(&login, true)?;
+    setup.memory.note_kept(true)
 }
 
 #[cfg(test)]

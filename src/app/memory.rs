@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct Memory {
     folder: Arc<ConfigFolder>,
     settings: Settings,
+    /// The last writing failed, so the next one is due whatever changes.
+    unsaved: bool,
     session: Session,
     /// A link's TMS and registration: it may yet prove used up, and then nothing has changed.
     link: Option<(String, Option<String>)>,
@@ -38,7 +40,7 @@ enum Session {
 
 impl Memory {
     pub fn new(folder: ConfigFolder, settings: Settings) -> Self {
-        Self { folder: Arc::new(folder), settings, session: Session::None, link: None }
+        Self { folder: Arc::new(folder), settings, unsaved: false, session: Session::None, link: None }
     }
 
     pub const fn settings(&self) -> &Settings {
@@ -49,14 +51,20 @@ impl Memory {
         &self.folder
     }
 
-    /// Changes the settings and writes them where that changed anything.
+    /// Changes the settings and writes them where that changed anything, or where they could not be written before.
     ///
     /// # Errors
-    /// A sentence; the change holds until the end of the process.
+    /// A sentence, once for each change; it holds until the end of the process, and the next call tries to write it again.
     pub fn change(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), ConfigError> {
         let before = self.settings.clone();
         change(&mut self.settings);
-        if self.settings == before { Ok(()) } else { self.settings.save(&self.folder) }
+        let changed = self.settings != before;
+        if !changed && !self.unsaved {
+            return Ok(());
+        }
+        let saved = self.settings.save(&self.folder);
+        self.unsaved = saved.is_err();
+        if changed { saved } else { Ok(()) }
     }
 
     /// To be told of every command that a person gives.
@@ -411,16 +419,24 @@ mod tests {
         assert!(!dir.path().join("settings.json").exists());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn a_disk_that_takes_nothing_is_told_once_and_stops_nothing() {
+    fn what_a_full_disk_has_not_taken_is_told_once_and_written_when_there_is_space() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let mut memory = memory(&dir);
-        // A folder in the new file's place makes every write fail, root or not.
-        std::fs::create_dir(dir.path().join("settings.json.new")).expect("obstacle");
-        let said = memory.note_command(&sign_in("a@b")).expect_err("blocked").to_string();
-        assert!(said.contains("settings.json"), "{said}");
-        memory.note_command(&sign_in("a@b")).expect("nothing changed, nothing written");
+        let new = dir.path().join("settings.json.new");
+        std::os::unix::fs::symlink("/dev/full", &new).expect("a full disk");
+        let said = memory.note_command(&sign_in("a@b")).expect_err("full").to_string();
+        assert!(said.contains("settings.json") && said.ends_with("free some space and try again"), "{said}");
+        std::os::unix::fs::symlink("/dev/full", &new).expect("still full");
+        memory.note_command(&sign_in("a@b")).expect("told already");
+        assert!(!dir.path().join("settings.json").exists());
         assert_eq!(memory.settings().username.as_deref(), Some("a@b"));
+        let _ = std::fs::remove_file(&new);
+        memory.note_command(&sign_in("a@b")).expect("there is space");
+        drop(memory);
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        assert_eq!(Settings::load(&folder).0.username.as_deref(), Some("a@b"));
     }
 
     #[test]

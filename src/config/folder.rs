@@ -187,9 +187,19 @@ mod tests {
         assert_eq!(folder.read("a", 2).expect_err("too large").kind(), io::ErrorKind::InvalidData);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_says_so() {
-        let full = ConfigError::file("write", "/x/settings.json", io::ErrorKind::StorageFull.into());
-        assert!(full.to_string().ends_with("free some space and try again"), "{full}");
+    fn a_full_disk_says_so_and_leaves_the_old_file() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let folder = ConfigFolder::open(Some(dir.path())).expect("free");
+        folder.write("a", b"old", Durable::Yes).expect("written");
+        for durable in [Durable::Yes, Durable::No] {
+            std::os::unix::fs::symlink("/dev/full", dir.path().join("a.new")).expect("a full disk");
+            let said = folder.write("a", b"new", durable).expect_err("full").to_string();
+            assert!(said.ends_with("free some space and try again"), "{said}");
+            assert_eq!(folder.read("a", 10).expect("readable").as_deref(), Some(&b"old"[..]));
+        }
+        folder.write("a", b"new", Durable::Yes).expect("there is space again");
+        assert_eq!(folder.read("a", 10).expect("readable").as_deref(), Some(&b"new"[..]));
     }
 }

@@ -39,7 +39,13 @@ impl Orphans {
         let is_young =
             |found: &fs::Metadata| found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < OLDEST));
         let good = |file: &&PathBuf| fs::metadata(file).is_ok_and(|found| found.len() <= LARGEST && is_young(&found));
-        let left = file.as_ref().filter(good).and_then(|file| serde_json::from_slice(&fs::read(file).ok()?).ok());
+        let left = file.as_ref().filter(good).and_then(|file| {
+            let damaged = |why: &dyn std::fmt::Display| {
+                tracing::warn!("{} cannot be read, so the calls in it stay as they are: {why}", file.display());
+            };
+            let bytes = fs::read(file).inspect_err(|e| damaged(e)).ok()?;
+            serde_json::from_slice(&bytes).inspect_err(|e| damaged(e)).ok()
+        });
         Self { file, left, written: Vec::new(), due: None }
     }
 

@@ -199,7 +199,8 @@ pub struct Notice {
 }
 
 impl Notice {
-    pub(super) fn warning(text: String) -> Self {
+    /// Something is wrong; what and the way out.
+    pub fn warning(text: String) -> Self {
         Self { severity: Severity::Warning, text }
     }
 }

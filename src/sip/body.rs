@@ -1,4 +1,4 @@
-//! Message bodies of one part and of many (RFC 5621, RFC 2046 §5.1): where the session description is.
+//! Message bodies of one part and of many (RFC 5621, RFC 2046 §5.1): where the session description or the text is.
 
 use super::{lex, msg::Headers};
 
@@ -20,6 +20,29 @@ const MAX_DEPTH: u32 = 3;
 /// # Errors
 /// What is there is not understood and has to be.
 pub fn session_description<'a>(headers: &Headers, body: &'a [u8]) -> Result<Option<&'a [u8]>, Unsupported> {
+    // RFC 3261 §20.15 asks for a type; a description is known by its first line.
+    find(headers, body, |kind, body| match essence(kind).as_str() {
+        "" => body.starts_with(b"v="),
+        essence => essence == "application/sdp",
+    })
+}
+
+/// The plain text of a message that can be read as UTF-8, wherever it stands; the same as for a description holds.
+///
+/// # Errors
+/// What is there is not understood and has to be.
+pub fn plain_text<'a>(headers: &Headers, body: &'a [u8]) -> Result<Option<&'a [u8]>, Unsupported> {
+    // Without a type it is plain text (RFC 2046 §4.1, §5.1).
+    find(headers, body, |kind, _| {
+        let charset = parameter(kind, "charset").unwrap_or_default().to_ascii_lowercase();
+        matches!(essence(kind).as_str(), "" | "text/plain") && matches!(charset.as_str(), "" | "utf-8" | "us-ascii")
+    })
+}
+
+/// Whether a Content-Type and what follows it are what is looked for.
+type Wanted = fn(&str, &[u8]) -> bool;
+
+fn find<'a>(headers: &Headers, body: &'a [u8], wanted: Wanted) -> Result<Option<&'a [u8]>, Unsupported> {
     let field = |name| headers.get(name).map(str::to_owned);
     let part = Part {
         kind: field("Content-Type"),
@@ -27,7 +50,7 @@ pub fn session_description<'a>(headers: &Headers, body: &'a [u8]) -> Result<Opti
         is_coded: headers.get("Content-Encoding").is_some_and(|e| !e.trim().eq_ignore_ascii_case("identity")),
         body,
     };
-    if body.is_empty() { Ok(None) } else { part.session_description(0) }
+    if body.is_empty() { Ok(None) } else { part.find(wanted, 0) }
 }
 
 struct Part<'a> {
@@ -39,27 +62,24 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn session_description(&self, depth: u32) -> Result<Option<&'a [u8]>, Unsupported> {
+    fn find(&self, wanted: Wanted, depth: u32) -> Result<Option<&'a [u8]>, Unsupported> {
         let kind = self.kind.as_deref().unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
+        match essence(kind).as_str() {
             _ if self.is_coded => self.strange(depth),
-            "application/sdp" => Ok(Some(self.body)),
-            // RFC 3261 §20.15 asks for a type; a description is known by its first line.
-            "" if self.body.starts_with(b"v=") => Ok(Some(self.body)),
+            _ if wanted(kind, self.body) => Ok(Some(self.body)),
             "multipart/alternative" => self.parts(kind, depth)?.try_fold(None, |found, part| {
                 // The richest comes last; what is not understood is passed over (RFC 5621 §8.2).
-                Ok(part.session_description(depth + 1).unwrap_or(None).or(found))
+                Ok(part.find(wanted, depth + 1).unwrap_or(None).or(found))
             }),
-            _ if essence.starts_with("multipart/") => self.parts(kind, depth)?.try_fold(None, |found, part| {
-                let this = part.session_description(depth + 1)?;
+            essence if essence.starts_with("multipart/") => self.parts(kind, depth)?.try_fold(None, |found, part| {
+                let this = part.find(wanted, depth + 1)?;
                 Ok(found.or(this))
             }),
             _ => self.strange(depth),
         }
     }
 
-    /// Neither a description nor made of parts. As the whole body it has to be understood unless it says otherwise, beside
+    /// Neither what is looked for nor made of parts. As the whole body it has to be understood unless it says otherwise, beside
     /// others only if it says so.
     fn strange(&self, depth: u32) -> Result<Option<&'a [u8]>, Unsupported> {
         let disposition = self.disposition.as_deref().unwrap_or_default();
@@ -76,6 +96,11 @@ impl<'a> Part<'a> {
         let boundary = parameter(kind, "boundary").filter(|b| !b.is_empty() && depth < MAX_DEPTH).ok_or(Unsupported)?;
         Ok(cut(self.body, &boundary).into_iter().map(read))
     }
+}
+
+/// The type without its parameters, in lower case.
+fn essence(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// A parameter of a Content-Type or Content-Disposition.
@@ -211,6 +236,27 @@ mod tests {
         assert_eq!(find(&[sdp, ("Content-Encoding", "identity")], SDP), Ok(Some(SDP.into())));
         assert_eq!(find(&[sdp, ("Content-Encoding", "gzip")], SDP), Err(Unsupported));
         assert_eq!(find(&[text, ("Content-Disposition", "render;handling=optional")], "x"), Ok(None));
+    }
+
+    #[test]
+    fn plain_text_is_found_the_same_way() {
+        let text = &part("Content-Type: text/plain\r\nContent-Transfer-Encoding: binary", "Hello");
+        let (untyped, html) = (&part("", "Hello"), &part("Content-Type: text/html", "<p>Hello"));
+        let foreign = &part("Content-Type: text/plain;charset=utf-16", "Hello");
+        let signature = &part("Content-Type: application/octet-stream", "\x01\u{fffd}");
+        let (mixed_type, either) = ("multipart/mixed;boundary=\"b 1\"", "multipart/alternative;boundary=\"b 1\"");
+        for (kind, body, expected) in [
+            (mixed_type, mixed(&[text, signature]), Some("Hello")),
+            (mixed_type, mixed(&[signature, text]), Some("Hello")),
+            (either, mixed(&[text, html]), Some("Hello")),
+            (mixed_type, mixed(&[&untyped[2..]]), Some("Hello")),
+            (mixed_type, mixed(&[html, foreign]), None),
+        ] {
+            let mut headers = Headers::new();
+            headers.push("Content-Type", kind);
+            let found = plain_text(&headers, body.as_bytes());
+            assert_eq!(found, Ok(expected.map(str::as_bytes)), "{kind}\n{body}");
+        }
     }
 
     proptest! {

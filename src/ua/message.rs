@@ -8,6 +8,7 @@ use super::{
     target,
 };
 use crate::sip::{
+    body::{Unsupported, plain_text},
     msg::{Method, Request, Response},
     uri::NameAddr,
     wire,
@@ -113,28 +114,26 @@ fn not_sent(response: &Response) -> String {
 
 /// Takes in a message for us. The answer, and what it said.
 pub(super) fn receive(request: &Request, account: &Account) -> (Response, Option<Event>) {
-    let kind = request.headers.get("Content-Type").unwrap_or("text/plain").to_ascii_lowercase();
-    let mut params = kind.split(';').map(str::trim);
-    let plain = params.next() == Some("text/plain");
-    let readable = params
-        .filter_map(|p| p.strip_prefix("charset="))
-        .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "us-ascii"));
-    let encoding = request.headers.get("Content-Encoding").unwrap_or("identity");
-    if !plain || !readable || !encoding.eq_ignore_ascii_case("identity") {
-        let mut response = Response::to(request, 415, None);
-        response.headers.push("Accept", "text/plain");
-        response.headers.push("Accept-Encoding", "identity");
-        return (response, None);
-    }
+    let text = match plain_text(&request.headers, &request.body) {
+        Ok(Some(text)) => text,
+        Ok(None) if request.body.is_empty() => &[],
+        Ok(None) | Err(Unsupported) => {
+            let mut response = Response::to(request, 415, None);
+            response.headers.push("Accept", "text/plain");
+            response.headers.push("Accept-Encoding", "identity");
+            return (response, None);
+        }
+    };
     if request.body.len() > LONGEST {
         return (Response::to(request, 513, None), None);
     }
-    let (Ok(text), Ok(from)) = (std::str::from_utf8(&request.body), request.headers.from()) else {
+    let (Ok(text), Ok(from)) = (std::str::from_utf8(text), request.headers.from()) else {
         return (Response::to(request, 400, None), None);
     };
+    let has_text = !text.is_empty();
     let identity = identity::of(&request.headers, &from, account);
     let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     let said = Event::Message { from: identity.peer, from_name: identity.peer_name, text };
     // RFC 3428 §7: a 200 says that it has reached the person.
-    (Response::to(request, 200, None), (!request.body.is_empty()).then_some(said))
+    (Response::to(request, 200, None), has_text.then_some(said))
 }

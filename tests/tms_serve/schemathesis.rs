@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::Server;
 
-/// The version that is known to run here; it is installed into a folder beside the build.
-const VERSION: &str = "4.32.5";
+/// The version that is known to run here; `make test` installs it into a folder beside the build.
+const VERSION: &str = include_str!("schemathesis.version").trim_ascii();
 
 /// What the paths are about, so that requests get past "does not exist".
 const PLACES: &str = r#"
@@ -30,6 +30,7 @@ fn program() -> PathBuf {
     let folder = target.join(format!("schemathesis-{VERSION}"));
     let program = folder.join("bin/schemathesis");
     if !program.exists() {
+        eprintln!("Installing schemathesis {VERSION} from PyPI into {}", folder.display());
         let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status().expect("python3 runs");
         assert!(made.success(), "no virtual environment could be made: Debian's python3-venv is needed");
         let pip = folder.join("bin/pip");

@@ -248,4 +248,29 @@ mod tests {
         let nowhere = dir.path().join("missing/out.wav");
         assert!(matches!(Tape::open(&input, &nowhere), Err(MediaError::File { path, .. }) if path == nowhere));
     }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_once_and_the_microphone_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, output) = (dir.path().join("in.wav"), dir.path().join("out.wav"));
+        tone_file(&input, 48_000, 1, SampleFormat::Int, 16);
+        let mut tape = Tape::open(&input, &output).unwrap();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        // The header stays in the buffer, as it does while a disk fills up.
+        let spec = tape.output.spec();
+        tape.output = WavWriter::new(BufWriter::with_capacity(1 << 16, full), spec).unwrap();
+        let start = Instant::now();
+        let mut card = FileCard::new(start, tape);
+        card.connected(start);
+        let mut heard = Vec::new();
+        for n in 1..=200 {
+            let blocks = card.poll(start + Duration::from_millis(10 * n), &mut heard);
+            (0..blocks).for_each(|_| card.play(&[0.25; BLOCK]));
+        }
+        let told = card.poll_notice().expect("a sentence").text;
+        assert!(told.contains("out.wav") && told.contains("No space left"), "{told}");
+        assert!(told.ends_with("free some space and start again."), "{told}");
+        assert!(card.poll_notice().is_none(), "once");
+        assert!(heard.len() >= 95_000 && tone_share(&heard, 440.0, 48_000) > 0.99, "{}", heard.len());
+    }
 }

@@ -5,7 +5,7 @@ use crate::media::{
     BLOCK, SAMPLE_RATE,
     codec::Encoder,
     dsp::{power, steady_tone_share},
-    plan::{Direction, OpusParams, Redundancy},
+    plan::{Direction, OpusParams, Redundancy, TelephoneEvent},
     rtp::MAX_PACKET,
     sender::{Sender, Start},
 };
@@ -265,7 +265,7 @@ fn step() -> impl Strategy<Value = Step> {
     let sequence = prop_oneof![3 => 0u16..60, 1 => any::<u16>()];
     let timestamp = prop_oneof![3 => 0u32..60, 1 => any::<u32>()];
     let payload = prop_oneof![Just(vec![0x55; 160]), prop::collection::vec(any::<u8>(), 0..200)];
-    (0u8..60, sequence, timestamp, 0u8..3, 0u32..2, payload).prop_map(
+    (0u8..60, sequence, timestamp, 0u8..4, 0u32..2, payload).prop_map(
         |(advance_ms, sequence, timestamp, payload_type, ssrc, payload)| {
             let timestamp = if timestamp < 60 { timestamp * 160 } else { timestamp };
             Step { advance_ms, sequence, timestamp, payload_type, ssrc, payload }
@@ -279,7 +279,9 @@ proptest! {
     fn any_packets_leave_it_sane(steps in prop::collection::vec(step(), 1..120)) {
         let epoch = Instant::now();
         let receive = vec![(0, Codec::Pcmu), (1, Codec::Opus)];
-        let mut receiver = Receiver::new(epoch, &MediaPlan { receive, ..plan(Codec::Pcmu) });
+        let events = TelephoneEvent { send_payload_type: 2, receive_payload_type: 2, clock_rate: 8_000 };
+        let plan = MediaPlan { receive, telephone_event: Some(events), ..plan(Codec::Pcmu) };
+        let mut receiver = Receiver::new(epoch, &plan);
         let mut now = epoch;
         for step in &steps {
             now += Duration::from_millis(u64::from(step.advance_ms));

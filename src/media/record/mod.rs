@@ -45,7 +45,10 @@ impl Recorder {
     /// Why there can be no such file.
     pub fn create(path: &Path) -> Result<Self, MediaError> {
         let unusable = |why: String| MediaError::File { path: path.to_owned(), why };
-        let recording = Recording::create(path).map_err(unusable)?;
+        Self::start(Recording::create(path).map_err(unusable)?, path)
+    }
+
+    fn start(recording: Recording, path: &Path) -> Result<Self, MediaError> {
         let (queue, pieces) = sync_channel(QUEUE);
         let (failed, failure) = sync_channel(1);
         std::thread::Builder::new()
@@ -226,6 +229,36 @@ mod tests {
             record(&dir.path().join(name));
             assert_eq!(dir.path().join(name).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{name}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_fills_up_in_mid_call_is_told_once() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: SAMPLE_RATE,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        // The header stays in the buffer, as it does while a disk fills up.
+        let writer = hound::WavWriter::new(std::io::BufWriter::with_capacity(1 << 16, full), spec).unwrap();
+        let recording = Recording::Wav { writer, since_complete: 0 };
+        let mut recorder = Recorder::start(recording, Path::new("call.wav")).unwrap();
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        let told = loop {
+            recorder.heard(&tone(440.0, 0, BLOCK));
+            if let Some(notice) = recorder.poll_notice() {
+                break notice.text;
+            }
+            assert!(std::time::Instant::now() < end, "nothing is said");
+            std::thread::yield_now();
+        };
+        assert!(told.contains("call.wav") && told.contains("No space left"), "{told}");
+        assert!(told.ends_with("free some space and start another."), "{told}");
+        recorder.heard(&tone(440.0, 0, BLOCK));
+        assert!(recorder.poll_notice().is_none(), "once");
+        assert_eq!(recorder.finish().wait(Duration::from_secs(30)), Some(None));
     }
 
     #[cfg(target_os = "linux")]

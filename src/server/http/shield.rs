@@ -80,7 +80,11 @@ fn without_code(path: &str) -> &str {
 }
 
 pub async fn in_time(request: Request, next: Next) -> Response {
-    tokio::time::timeout(LONGEST, next.run(request)).await.unwrap_or_else(|_| {
+    within(LONGEST, request, next).await
+}
+
+async fn within(longest: Duration, request: Request, next: Next) -> Response {
+    tokio::time::timeout(longest, next.run(request)).await.unwrap_or_else(|_| {
         ApiError::refused(
             StatusCode::REQUEST_TIMEOUT,
             kind::SLOW,
@@ -89,4 +93,35 @@ pub async fn in_time(request: Request, next: Next) -> Response {
         )
         .into_response()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{
+        Router,
+        body::{Body, Bytes, to_bytes},
+        middleware,
+        routing::post,
+    };
+    use std::convert::Infallible;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up_in_words() {
+        let routes = Router::new()
+            .route("/", post(|body: Bytes| async move { body }))
+            .layer(middleware::from_fn(|request, next| within(Duration::from_millis(50), request, next)));
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+        for (body, status, said) in [
+            (Body::from("whole"), StatusCode::OK, "whole"),
+            (endless, StatusCode::REQUEST_TIMEOUT, "longer than 30 seconds and was given up; try again."),
+        ] {
+            let request = Request::post("/").body(body).expect("a request");
+            let response = routes.clone().oneshot(request).await.expect("infallible");
+            assert_eq!(response.status(), status);
+            let text = to_bytes(response.into_body(), 10_000).await.expect("readable");
+            assert!(String::from_utf8_lossy(&text).contains(said), "{text:?}");
+        }
+    }
 }

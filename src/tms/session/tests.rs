@@ -148,27 +148,44 @@ fn refusals_are_the_tms_s_own_words() {
     );
 }
 
+/// Whatever keeps the TMS from answering, and what is said of it.
 #[test]
 fn a_tms_that_is_down_is_tried_again_more_and_more_slowly() {
-    let mut bench = Bench::new();
-    bench.session.sign_in(Bench::login());
-    let mut delays = Vec::new();
-    for _ in 0..8 {
-        let seen = bench.answer("/v1/sessions", UNREACHABLE);
-        let [Event::Login(LoginState::Unreachable { reason, retry_in_s: Some(_) })] = &seen.events[..] else {
-            panic!("{seen:?}")
-        };
-        assert!(reason.contains("Nothing answers"));
-        let delay = bench.session.poll_timeout().expect("tried again") - bench.now;
-        delays.push(delay.as_secs_f64());
-        bench.pass(delay);
+    let page = |status| {
+        Ok(Answer { status, content_type: "text/html".into(), body: "<html>Sign in to the network</html>".into() })
+    };
+    for (result, said) in [
+        (UNREACHABLE, "Nothing answers"),
+        (Err(Failure::TimedOut), "takes too long to answer"),
+        (Err(Failure::NoAddress), "cannot be found"),
+        (
+            Err(Failure::Certificate("its certificate has expired".into())),
+            "its certificate has expired. Ask your IT staff",
+        ),
+        (Err(Failure::TooLarge), "answers with more than a TMS would"),
+        (Err(Failure::Other("reset".into())), "failed (reset)"),
+        (page(200), "answers with a web page"),
+        (page(502), "is in trouble (HTTP 502)"),
+        (no(503, "urn:x", "We are moving house until noon."), "until noon"),
+    ] {
+        let mut bench = Bench::new();
+        bench.session.sign_in(Bench::login());
+        let mut delays = Vec::new();
+        for _ in 0..8 {
+            let seen = bench.answer("/v1/sessions", result.clone());
+            let [Event::Login(LoginState::Unreachable { reason, retry_in_s: Some(_) })] = &seen.events[..] else {
+                panic!("{said}: {seen:?}")
+            };
+            assert!(reason.contains(said) && reason.ends_with('.'), "{reason}");
+            let delay = bench.session.poll_timeout().expect("tried again") - bench.now;
+            delays.push(delay.as_secs_f64());
+            bench.pass(delay);
+        }
+        let full = [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0];
+        assert!(delays.iter().zip(full).all(|(d, full)| (d / full - 1.0).abs() <= 0.25), "{said}: {delays:?}");
+        bench.answer("/v1/sessions", session("t1"));
+        assert!(bench.session.is_signed_in(), "{said}");
     }
-    assert!(
-        delays.iter().zip([2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]).all(|(d, full)| (d / full - 1.0).abs() <= 0.25),
-        "{delays:?}"
-    );
-    bench.answer("/v1/sessions", session("t1"));
-    assert!(bench.session.is_signed_in());
 }
 
 #[test]

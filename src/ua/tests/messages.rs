@@ -67,6 +67,8 @@ fn messages_for_us_are_plain_text_of_some_length() {
         (Some("text/plain"), "Hello\n\u{7}there", 200),
         (Some("Text/Plain; charset=\"UTF-8\""), "Hello\nthere", 200),
         (None, "Hello\nthere", 200),
+        (Some("multipart/mixed;boundary=b"), "--b\r\nContent-Type: text/plain\r\n\r\nHello\nthere\r\n--b--", 200),
+        (Some("multipart/mixed;boundary=b"), "--b\r\nContent-Type: text/html\r\n\r\n<b>Hello</b>\r\n--b--", 415),
         (Some("text/html"), "<b>Hello</b>", 415),
         (Some("text/plain;charset=utf-16"), "x", 415),
         (Some("application/im-iscomposing+xml"), "<isComposing/>", 415),

@@ -181,3 +181,14 @@ fn colleagues_are_kept_and_bounded() {
     running.intent(Intent::RemoveColleague { number: "102".into() });
     assert_eq!(running.memory.settings().colleagues.len(), 99);
 }
+
+#[test]
+fn a_settings_file_that_was_cut_short_is_said_so() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    std::fs::write(dir.path().join("settings.json"), r#"{"server":"https://tms.exa"#).expect("written");
+    let (input, _inputs) = sync_channel(INPUTS);
+    let shared = Arc::new(Shared::default());
+    let _running = Running::start(&arguments(dir.path()), input, Arc::clone(&shared)).expect("it starts all the same");
+    let said = shared.take_notices();
+    assert!(said.iter().any(|n| n.kind == NoticeKind::Warning && n.text.contains("settings.json.bad")), "{said:?}");
+}

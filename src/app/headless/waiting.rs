@@ -1,0 +1,139 @@
+//! What waits to be written to standard output. Calls must not wait for a reader that stalls: beyond a few hundred lines events
+//! are lost, and how many is said in their place; what settles a command, ends a call or has to be remembered is not.
+
+use super::Said;
+use crate::{
+    driver::api::{Event, Tagged},
+    ua::api::CallState,
+};
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Lines that wait for a reader.
+const LINES: usize = 256;
+/// The same with those that must not be lost; a process whose reader never comes must not grow.
+const MOST: usize = 4_096;
+/// How long an answer to a command waits for room.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+pub(super) struct Waiting {
+    queue: Mutex<VecDeque<Said>>,
+    more: Condvar,
+    room: Condvar,
+}
+
+impl Waiting {
+    /// Returns at once.
+    pub fn tell(&self, event: Tagged<Event>) {
+        let mut queue = self.lock();
+        let limit = if must_arrive(&event) { MOST } else { LINES };
+        if queue.len() < limit {
+            queue.push_back(Said::Event(event));
+        } else if let Some(Said::Lost(count)) = queue.back_mut() {
+            *count += 1;
+        } else {
+            tracing::warn!("events are lost: nobody reads standard output");
+            queue.push_back(Said::Lost(1));
+        }
+        self.more.notify_one();
+    }
+
+    /// Waits for a reader that is slow, but not for one that does not read at all: the end of input is to be heard all the same.
+    pub fn say(&self, said: Said) {
+        let full = |queue: &mut VecDeque<Said>| queue.len() >= LINES;
+        let waited = self.room.wait_timeout_while(self.lock(), PATIENCE, full);
+        let (mut queue, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            tracing::warn!("an answer is lost: nobody reads standard output");
+        } else {
+            queue.push_back(said);
+            self.more.notify_one();
+        }
+    }
+
+    /// Waits for the next.
+    pub fn next(&self) -> Said {
+        let mut queue = self.lock();
+        loop {
+            if let Some(said) = queue.pop_front() {
+                self.room.notify_one();
+                return said;
+            }
+            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Said>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn must_arrive(event: &Tagged<Event>) -> bool {
+    event.id.is_some()
+        || match &event.what {
+            Event::Call(info) => matches!(info.state, CallState::Ended { .. }),
+            Event::Stopped { .. } | Event::Login(_) | Event::Token(_) | Event::Services(_) => true,
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        media::plan::Srtp,
+        ua::api::{CallDirection, CallInfo, EndedBy, Origin},
+    };
+
+    fn digit() -> Tagged<Event> {
+        Tagged { id: None, what: Event::Dtmf { call: 1, digit: '1' } }
+    }
+
+    fn ended(call: u32) -> Tagged<Event> {
+        let info = CallInfo {
+            call,
+            direction: CallDirection::Out,
+            state: CallState::Ended { code: None, reason: "Over.".into(), ended_by: EndedBy::Remote },
+            peer: "sip:b@x".into(),
+            peer_name: None,
+            called: None,
+            origin: Origin::default(),
+            codec: None,
+            srtp: Srtp::Off,
+        };
+        Tagged { id: None, what: Event::Call(info) }
+    }
+
+    #[test]
+    fn a_reader_that_stalls_learns_how_much_it_missed_and_of_every_call_s_end() {
+        let waiting = Waiting::default();
+        for _ in 0..LINES + 7 {
+            waiting.tell(digit());
+        }
+        (0..50).for_each(|call| waiting.tell(ended(call)));
+        waiting.tell(digit());
+        waiting.tell(Tagged { id: Some("x".into()), ..digit() });
+        for _ in 0..LINES {
+            assert!(matches!(waiting.next(), Said::Event(Tagged { what: Event::Dtmf { .. }, .. })));
+        }
+        assert!(matches!(waiting.next(), Said::Lost(7)));
+        for call in 0..50 {
+            let Said::Event(Tagged { what: Event::Call(info), .. }) = waiting.next() else { panic!("call {call}") };
+            assert_eq!(info.call, call);
+        }
+        assert!(matches!(waiting.next(), Said::Lost(1)));
+        assert!(matches!(waiting.next(), Said::Event(Tagged { id: Some(_), .. })));
+        assert!(waiting.lock().is_empty());
+    }
+
+    #[test]
+    fn without_a_reader_it_does_not_grow_for_ever() {
+        let waiting = Waiting::default();
+        (0..3 * MOST as u32).for_each(|call| waiting.tell(ended(call)));
+        assert_eq!(waiting.lock().len(), MOST + 1);
+    }
+}
