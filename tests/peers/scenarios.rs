@@ -142,6 +142,7 @@ impl Scenario {
         let command = match verb {
             "-" => return Ok(()),
             "reject" => json!({"cmd": verb, "call": call, "code": number, "id": self.name}),
+            "transfer" => json!({"cmd": verb, "call": call, "to": "sip:elsewhere@127.0.0.1", "id": self.name}),
             _ => json!({"cmd": verb, "call": call, "id": self.name}),
         };
         lock(phone).send(command);
@@ -198,10 +199,17 @@ fn every_scenario_goes_as_it_says() {
     }
 }
 
+/// What has no scenario, and why.
+const ELSEWHERE: &str = "What takes a registrar or a third party is proved with them: transfers of every kind between phones of ours, and \
+    with baresip\n(tests/peers/transfer.rs, src/ua/tests/transfer), presence, colleagues' calls and voicemail with Kamailio \
+    (tests/peers/presence.rs),\nservers that fail (tests/peers/dns.rs), addresses that change (tests/peers/network.rs). What \
+    only our own servers are believed\n(identities, forwarding, orders to answer), services and click to dial are in src/ua/tests, \
+    in simulated time, and so are races,\nsession timers that run for hours, and floods.";
+
 fn table(scenarios: &[Scenario]) -> String {
     let mut text = format!(
         "# Scenarios\n\nWhat the softphone does when sipp plays the other side, as `make test` proves it: {} scenarios, one file each \
-         in\ntests/peers/sipp, all in one run. This table is made from their heads (tests/peers/scenarios.rs says how).\n\n\
+         in\ntests/peers/sipp, all in one run. This table is made from their heads (tests/peers/scenarios.rs says how).\n\n{ELSEWHERE}\n\n\
          | scenario | what it proves | source | the softphone is |\n|---|---|---|---|\n",
         scenarios.len()
     );
