@@ -62,9 +62,19 @@ pub enum Ended {
     ByUs,
 }
 
+/// Asks routers for the class that telephone systems give their signalling (CS3, DSCP 24), where the system lets us.
+pub fn mark(socket: &socket2::SockRef<'_>, is_ipv6: bool) {
+    const CLASS: u32 = 24 << 2;
+    let set = if is_ipv6 { socket.set_tclass_v6(CLASS) } else { socket.set_tos_v4(CLASS) };
+    if let Err(error) = set {
+        tracing::debug!(%error, "signalling goes out unmarked");
+    }
+}
+
 /// Small messages in both directions, each waited for: none is held back to fill a packet, and a peer that is gone is noticed.
 pub fn prepare(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
+    mark(&socket, stream.local_addr().is_ok_and(|address| address.is_ipv6()));
     let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     let set = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
     #[cfg(any(target_os = "linux", target_os = "android"))]

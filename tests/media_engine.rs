@@ -14,7 +14,7 @@ use agent_manager::media::{
     },
     dsp::steady_tone_share,
     engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine},
-    plan::{Codec, CryptoSuite, Direction, MasterKey, MediaPlan, OpusParams, SrtpKeys, TelephoneEvent},
+    plan::{Codec, CryptoSuite, Direction, KeyExchange, MasterKey, MediaPlan, OpusParams, SrtpKeys, TelephoneEvent},
     record::Recorder,
     stats::CallStats,
     voice::{ExposureMeter, Limiter},
@@ -120,6 +120,7 @@ fn plan(codec: Codec, remote: SocketAddr) -> MediaPlan {
         telephone_event: Some(TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate }),
         opus: OpusParams::default(),
         srtp: None,
+        ice: None,
         ptime_ms: 20,
     }
 }
@@ -283,7 +284,7 @@ fn encrypted_audio_is_heard_through_a_new_key_and_nothing_else_is() {
         MasterKey::new(suite, (first..).take(suite.key_length() + suite.salt_length()).collect()).unwrap()
     };
     let secret = |address: SocketAddr, send: &MasterKey, receive: &MasterKey| MediaPlan {
-        srtp: Some(SrtpKeys { send: send.clone(), receive: receive.clone() }),
+        srtp: Some(KeyExchange::Sdes(SrtpKeys { send: send.clone(), receive: receive.clone() })),
         ..plan(Codec::Pcmu, address)
     };
     let (ours, theirs) = (key(CryptoSuite::AesCm128HmacSha1_80, 1), key(CryptoSuite::AesCm128HmacSha1_80, 50));

@@ -134,6 +134,7 @@ fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
         impairment: options.impairment,
         ca_file: options.ca_file,
         dns_server: options.dns_server,
+        stun: options.stun,
     }
 }
 

@@ -61,6 +61,7 @@ pub struct Softphone {
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
+    pub stun: Option<String>,
 }
 
 impl Softphone {
@@ -74,6 +75,7 @@ impl Softphone {
             impairment: self.impairment,
             ca_file: self.ca_file,
             dns_server: self.dns_server,
+            stun: self.stun,
             calls_file: Some(calls_file),
             agent: ua::api::Settings {
                 codecs: self.codecs,

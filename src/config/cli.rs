@@ -100,7 +100,7 @@ pub struct HeadlessArgs {
     /// Order of preference.
     #[arg(long, value_name = "LIST")]
     pub codecs: Option<String>,
-    /// Encryption of audio: off, optional (default), sdes (required).
+    /// Encryption of audio: off, optional (default), sdes or dtls (required).
     #[arg(long, value_name = "MODE")]
     pub srtp: Option<String>,
     /// Certificate authority (PEM) to trust besides the system's.
@@ -109,6 +109,7 @@ pub struct HeadlessArgs {
     /// Ask this DNS server rather than the system's.
     #[arg(long, value_name = "ADDR:PORT")]
     pub dns_server: Option<SocketAddr>,
+    /// STUN server for calls through a NAT; ICE is offered, too.
     #[arg(long, value_name = "HOST:PORT")]
     pub stun: Option<String>,
     #[arg(long, value_name = "URI")]

@@ -31,6 +31,8 @@ pub struct HeadlessOptions {
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
+    /// `HOST:PORT` of a STUN server.
+    pub stun: Option<String>,
     pub secrets_stdin: bool,
 }
 
@@ -98,6 +100,7 @@ impl HeadlessOptions {
             impairment: args.impair.as_deref().map(impairment).transpose()?,
             ca_file: args.ca_file.clone().map(|file| plain::readable("--ca-file", file)).transpose()?,
             dns_server: args.dns_server,
+            stun: args.stun.as_deref().map(stun).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
     }
@@ -108,7 +111,6 @@ fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
         true => Err(ConfigError::NotSupported(what.to_owned())),
         false => Ok(()),
     };
-    later(args.stun.is_some(), "--stun")?;
     later(args.turn.is_some(), "--turn")
 }
 
@@ -198,9 +200,22 @@ fn srtp(text: &str) -> Result<SrtpPolicy, ConfigError> {
         "off" => Ok(SrtpPolicy::Off),
         "optional" => Ok(SrtpPolicy::Optional),
         "sdes" => Ok(SrtpPolicy::Sdes),
-        "dtls" => Err(ConfigError::NotSupported("--srtp dtls; use sdes, or optional".into())),
+        "dtls" => Ok(SrtpPolicy::Dtls),
         _ => Err(wrong("--srtp", "off, optional, sdes or dtls is expected")),
     }
+}
+
+/// With the port that STUN has where none is given (RFC 8489 §18.6).
+fn stun(text: &str) -> Result<String, ConfigError> {
+    let text = text.strip_prefix("stun:").unwrap_or(text);
+    let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !is_address(text) => (host.to_owned(), port.parse().ok()),
+        _ if is_address(text) => (format!("[{text}]"), Some(3478)),
+        _ => (text.to_owned(), Some(3478u16)),
+    };
+    let port = port.filter(|port| *port != 0 && !host.is_empty());
+    port.map(|port| format!("{host}:{port}")).ok_or_else(|| wrong("--stun", "HOST or HOST:PORT is expected"))
 }
 
 fn impairment(text: &str) -> Result<Impairment, ConfigError> {
@@ -314,11 +329,11 @@ mod tests {
             ),
             ("--transport tls --outbound-proxy sip:p.example;transport=tcp", "--outbound-proxy: it asks for tcp"),
             ("--transport sctp", "--transport: udp, tcp or tls"),
-            ("--srtp dtls", "not supported yet: --srtp dtls"),
             ("--srtp maybe", "--srtp: off"),
             ("--codecs mp3", "--codecs: \"mp3\" is not one of"),
             ("--audio file:a.wav", "--audio: device"),
-            ("--stun a:1", "not supported yet: --stun"),
+            ("--stun stun.example:", "--stun: HOST or HOST:PORT"),
+            ("--stun :3478", "--stun: HOST or HOST:PORT"),
             ("--turn turn:a", "not supported yet: --turn"),
             ("--dns-server dns.example", "invalid value"),
             ("--tenant acme", "cannot be used with"),

@@ -32,6 +32,8 @@ pub struct Options {
     pub calls_file: Option<PathBuf>,
     /// In place of the system's resolver.
     pub dns_server: Option<SocketAddr>,
+    /// `HOST:PORT` of a STUN server, which says how our audio ports are seen from outside.
+    pub stun: Option<String>,
     pub agent: Settings,
 }
 

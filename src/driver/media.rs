@@ -9,6 +9,7 @@ use crate::{
         evidence::{Fault, Span, Timeline, Verdict, verdict},
         plan::MediaPlan,
         record::Recorder,
+        security::DtlsIdentity,
         stats::CallStats,
         voice::{Exposure, VoiceProcessing},
     },
@@ -27,6 +28,7 @@ pub(super) struct Media {
     voice: VoiceProcessing,
     exposure: Exposure,
     impairment: Option<Impairment>,
+    identity: Option<DtlsIdentity>,
     bound: IpAddr,
     events: mpsc::Sender<EngineEvent>,
     calls: BTreeMap<CallId, Live>,
@@ -52,7 +54,7 @@ struct Live {
 impl Media {
     pub(super) fn new(
         (audio, voice): (AudioChoice, VoiceProcessing),
-        impairment: Option<Impairment>,
+        (impairment, identity): (Option<Impairment>, Option<DtlsIdentity>),
         bound: IpAddr,
         events: mpsc::Sender<EngineEvent>,
     ) -> Self {
@@ -62,6 +64,7 @@ impl Media {
             voice,
             exposure: Exposure::default(),
             impairment,
+            identity,
             bound,
             events,
             calls: BTreeMap::new(),
@@ -84,6 +87,11 @@ impl Media {
             engine.send(EngineCommand::Mute { session: call, on: true });
         }
         Ok(opened)
+    }
+
+    /// Asks a STUN server about a call's port; [`EngineEvent::Seen`] comes in any case.
+    pub(super) fn ask_server(&self, call: CallId, server: SocketAddr) {
+        self.tell(EngineCommand::AskServer { session: call, server });
     }
 
     pub(super) fn plan(&mut self, call: CallId, plan: MediaPlan) {
@@ -359,6 +367,9 @@ impl Media {
                 engine.send(EngineCommand::Voice(self.voice));
                 if self.impairment.is_some() {
                     engine.send(EngineCommand::Impair(self.impairment));
+                }
+                if let Some(identity) = &self.identity {
+                    engine.send(EngineCommand::Identity(identity.clone()));
                 }
                 engine
             }

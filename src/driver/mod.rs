@@ -19,6 +19,7 @@ mod local;
 mod media;
 mod network;
 mod orphans;
+mod reach;
 mod resolve;
 mod shell;
 mod tms;

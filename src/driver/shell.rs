@@ -9,13 +9,14 @@ use super::{
     media::Media,
     network::{self, Change, Watch},
     orphans::Orphans,
+    reach::Reach,
     resolve::{Dns, Found},
     tms::{TmsInput, TmsShell},
     trace::Trace,
     transport::{Received, Sockets, Transports},
 };
 use crate::{
-    media::engine::EngineEvent,
+    media::{engine::EngineEvent, plan::SrtpPolicy, security::DtlsIdentity},
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -53,6 +54,8 @@ enum Input {
     Resolved(ResolveId, Result<Found, String>),
     Tms(TmsInput),
     Media(EngineEvent),
+    /// The STUN server was found there.
+    Stun(SocketAddr),
     /// The system asks us to end.
     Signal,
     Timer,
@@ -89,6 +92,7 @@ pub(super) struct Shell {
     tms: TmsShell,
     media: Media,
     dns: Dns,
+    reach: Reach,
     look_ups: JoinSet<(ResolveId, Result<Found, String>)>,
     keep_alive: KeepAlive,
     watch: Watch,
@@ -123,7 +127,14 @@ impl Shell {
         let (bound, transports, signals) =
             opened.map_err(|e| format!("The SIP sockets cannot be used ({e}); start Agent Manager again."))?;
         let mut entropy = Entropy::from_system();
-        let agent = UserAgent::new(options.agent.clone(), entropy.fork());
+        let mut agent = UserAgent::new(options.agent.clone(), entropy.fork());
+        if options.stun.is_some() {
+            agent.offer_ice();
+        }
+        let identity = identity(options.agent.srtp);
+        if let Some(identity) = &identity {
+            agent.set_certificate(identity.fingerprint());
+        }
         let session = Sessions::new(&options.agent.instance_id, entropy.fork());
         let mut shell = Self {
             bound,
@@ -131,8 +142,14 @@ impl Shell {
             session,
             transports,
             tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
-            media: Media::new((options.audio.clone(), options.voice), options.impairment, bound.ip(), media_sender),
+            media: Media::new(
+                (options.audio.clone(), options.voice),
+                (options.impairment, identity),
+                bound.ip(),
+                media_sender,
+            ),
             dns: Dns::new(options.dns_server, &mut entropy),
+            reach: Reach::new(options.stun.clone()),
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             watch: Watch::default(),
@@ -153,6 +170,7 @@ impl Shell {
     }
 
     fn start(&mut self, first: Option<Command>) {
+        self.reach.look_up();
         // Bound to every address, the right one is known once the peer is.
         let address = local::shown(self.bound);
         self.set_local(address);
@@ -195,6 +213,7 @@ impl Shell {
             received = self.transports.next() => Input::Network(received),
             command = sources.commands.recv(), if self.phase == Phase::Running => Input::Command(command),
             Some(Ok((id, result))) = self.look_ups.join_next() => Input::Resolved(id, result),
+            Some(server) = self.reach.next() => Input::Stun(server),
             Some(input) = sources.tms.recv() => Input::Tms(input),
             Some(event) = sources.media.recv() => Input::Media(event),
             () = sources.signals.recv() => Input::Signal,
@@ -214,6 +233,7 @@ impl Shell {
                     self.session.handle_stream(now, what);
                 }
             }
+            Input::Stun(server) => self.reach.found(server),
             Input::Media(event) => self.handle_media(now, event),
             Input::Timer => self.handle_timeout(now),
         }
@@ -287,6 +307,7 @@ impl Shell {
         };
         if let Some(ip) = address {
             self.dns.forget();
+            self.reach.look_up();
             self.set_local((ip, self.bound.port()).into());
             // They began at an address that is gone, or at one whose peers have long forgotten them.
             for (flow, lost) in self.transports.close_all() {
@@ -379,6 +400,12 @@ impl Shell {
     fn fail(&mut self, command: &'static str, call: Option<u32>, message: String) {
         self.tell(Event::Error { command, call, message });
     }
+}
+
+/// The certificate of this run for handshakes of encrypted calls. Without one there are other ways of encrypting.
+fn identity(policy: SrtpPolicy) -> Option<DtlsIdentity> {
+    let wanted = (policy != SrtpPolicy::Off).then(DtlsIdentity::generate)?;
+    wanted.inspect_err(|error| tracing::warn!("{error}")).ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the shell reads the clock")]

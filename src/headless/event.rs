@@ -455,6 +455,7 @@ fn call(info: &CallInfo) -> Call<'_> {
         srtp: info.codec.map(|_| match info.srtp {
             Srtp::Off => "off",
             Srtp::Sdes { .. } => "sdes",
+            Srtp::Dtls { .. } => "dtls",
         }),
         code,
         reason,

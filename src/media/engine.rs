@@ -17,7 +17,7 @@
 //! ```
 //!
 //! In a conference each Sender also gets what the other sessions' Receivers made. A Recorder hears both halves of a session.
-//! With SRTP, packets are opened before the Latch and sealed behind the Sender.
+//! With SRTP, a Shield opens packets before the Latch and seals them behind the Sender; it runs DTLS over the same socket.
 //!
 //! The thread sleeps until a packet, an order or the card's next step; it sleeps without end while there is no session, tone
 //! or meter. The card's clock drives both halves: samples heard fill packets, samples wanted empty the jitter buffers.
@@ -32,6 +32,7 @@ use super::{
     check,
     plan::MediaPlan,
     record::Recorder,
+    security::DtlsIdentity,
     stats::CallStats,
     voice::{Exposure, VoiceProcessing},
 };
@@ -132,6 +133,13 @@ pub enum EngineCommand {
     Audio(AudioChoice),
     /// What the microphone's sound goes through from now on; at first nothing.
     Voice(VoiceProcessing),
+    /// Ask a STUN server how it sees the session's RTP port: [`EngineEvent::Seen`] comes within half a second.
+    AskServer {
+        session: SessionId,
+        server: SocketAddr,
+    },
+    /// The certificate for handshakes of calls that begin from now on.
+    Identity(DtlsIdentity),
     /// Meters: report [`EngineEvent::Levels`] 15 times a second while on (also outside a call, opening the microphone).
     Meter {
         on: bool,
@@ -185,6 +193,16 @@ pub enum EngineEvent {
     },
     /// What the ear got of the last 24 hours; once a minute of sound, and when the last session closes.
     Exposure(Exposure),
+    /// How the STUN server sees the session's RTP port, if it said so.
+    Seen {
+        session: SessionId,
+        address: Option<SocketAddr>,
+    },
+    /// The handshake for the keys of a session's plan is done, or has failed: a sentence.
+    Secured {
+        session: SessionId,
+        result: Result<(), String>,
+    },
     /// All queued digits of one `Dtmf` command are sent.
     DtmfSent {
         session: SessionId,

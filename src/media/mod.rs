@@ -2,7 +2,7 @@
 //! it as a [`plan::MediaPlan`].
 //!
 //! Pure (clock, randomness and bytes are arguments): [`check`], [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
-//! [`emodel`], [`evidence`], [`impair`], [`srtp`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
+//! [`emodel`], [`evidence`], [`impair`], [`srtp`], [`security`], [`ice`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
 //! [`record`] and [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
 //! of [`BLOCK`] samples.
 
@@ -14,6 +14,7 @@ pub mod dtmf;
 pub mod emodel;
 pub mod engine;
 pub mod evidence;
+pub mod ice;
 pub mod impair;
 pub mod jitter;
 pub mod plan;
@@ -21,6 +22,7 @@ pub mod receiver;
 pub mod record;
 pub mod rtcp;
 pub mod rtp;
+pub mod security;
 pub mod sender;
 pub mod srtp;
 pub mod stats;

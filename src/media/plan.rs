@@ -1,8 +1,10 @@
 //! What offer/answer agreed on, in plain words: the only thing the user agent and the media engine share.
 
+mod ice;
 mod security;
 
-pub use security::{CryptoSuite, MasterKey, Srtp, SrtpKeys, SrtpPolicy};
+pub use ice::{IceCredentials, IcePlan};
+pub use security::{CryptoSuite, DtlsPlan, Fingerprint, KeyExchange, MasterKey, Srtp, SrtpKeys, SrtpPolicy};
 use std::net::SocketAddr;
 
 /// Codecs by their RTP names (RFC 3551, RFC 7587).
@@ -109,8 +111,10 @@ pub struct MediaPlan {
     pub telephone_event: Option<TelephoneEvent>,
     /// What our encoder must respect when `send` is Opus.
     pub opus: OpusParams,
-    /// Keys of SRTP; without them nothing is encrypted.
-    pub srtp: Option<SrtpKeys>,
+    /// Where the keys of SRTP come from; without any nothing is encrypted.
+    pub srtp: Option<KeyExchange>,
+    /// Ways to be checked; without any the addresses above are all there is.
+    pub ice: Option<Box<IcePlan>>,
     /// Milliseconds of audio a packet we send holds (`a=ptime` of the peer, default 20; one of 10, 20, 40, 60).
     pub ptime_ms: u32,
 }

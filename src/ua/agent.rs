@@ -15,12 +15,15 @@ use super::{
     session::Session,
     stack::{Incoming, Owner, Reply, RequestId, Stack},
 };
-use crate::sip::{
-    dialog::DialogId,
-    endpoint::{ServerTransactionId, Timers},
-    entropy::Entropy,
-    flow::{Flow, Transport},
-    msg::{Message, Method, Request, Response},
+use crate::{
+    media::plan::Fingerprint,
+    sip::{
+        dialog::DialogId,
+        endpoint::{ServerTransactionId, Timers},
+        entropy::Entropy,
+        flow::{Flow, Transport},
+        msg::{Message, Method, Request, Response},
+    },
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 use transfer::Links;
@@ -82,6 +85,23 @@ impl UserAgent {
     /// Our address on that transport, for Via and Contact.
     pub fn set_local(&mut self, transport: Transport, address: SocketAddr) {
         self.stack.set_local(transport, address);
+    }
+
+    /// The media engine's certificate: handshakes for keys are offered and taken from now on.
+    pub fn set_certificate(&mut self, fingerprint: Fingerprint) {
+        self.stack.certificate = Some(fingerprint);
+    }
+
+    /// ICE is offered from now on.
+    pub const fn offer_ice(&mut self) {
+        self.stack.offers_ice = true;
+    }
+
+    /// A STUN server sees a call's RTP port at this address; told before [`UserAgent::handle_media_opened`].
+    pub fn handle_media_seen(&mut self, call: CallId, address: SocketAddr) {
+        if let Some(session) = self.sessions.get_mut(&call) {
+            session.handle_media_seen(address);
+        }
     }
 
     /// An order from the agent.
@@ -165,6 +185,15 @@ impl UserAgent {
             Some(session) => session.handle_media_opened(now, &mut self.stack, result),
             None if opened => self.stack.emit(Output::CloseMedia { call }),
             None => {}
+        }
+        self.settle(now, call);
+        self.run(now);
+    }
+
+    /// The handshake of a call's media is done, or has failed: a sentence.
+    pub fn handle_keys_agreed(&mut self, now: Instant, call: CallId, result: Result<(), String>) {
+        if let Some(session) = self.sessions.get_mut(&call) {
+            session.handle_keys_agreed(now, &mut self.stack, result);
         }
         self.settle(now, call);
         self.run(now);

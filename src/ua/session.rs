@@ -20,6 +20,7 @@ mod named;
 mod refer;
 mod reliable;
 mod retry;
+mod secured;
 mod timer;
 mod update;
 
@@ -30,13 +31,13 @@ use super::{
     stack::{Reply, RequestId, Stack},
 };
 use crate::{
-    media::plan::{MediaPlan, Srtp},
+    media::plan::MediaPlan,
     sip::{
         dialog::{DialogId, DialogRecord},
         endpoint::ServerTransactionId,
-        flow::{Flow, Transport},
+        flow::Flow,
         msg::{Method, Request},
-        sdp::{LocalCrypto, OfferAnswer},
+        sdp::OfferAnswer,
     },
 };
 pub(super) use accept::Reception;
@@ -86,6 +87,10 @@ struct Media {
     /// Our RTP address, once open.
     local: Option<SocketAddr>,
     plan: Option<MediaPlan>,
+    /// How a STUN server sees it.
+    seen_as: Option<SocketAddr>,
+    /// The plan's handshake is done.
+    keyed: bool,
 }
 
 /// How a call ended.
@@ -109,8 +114,8 @@ impl Session {
     fn new(stack: &mut Stack, id: CallId, account: Arc<Account>, direction: CallDirection, phase: Phase) -> Self {
         let codecs = stack.settings.codecs.clone();
         let session_id = stack.entropy.u64();
-        let crypto = LocalCrypto::new(stack.settings.srtp, &mut stack.entropy);
-        let negotiation = OfferAnswer::new(&codecs, session_id, crypto);
+        let crypto = stack.crypto(stack.settings.srtp);
+        let negotiation = OfferAnswer::new(&codecs, session_id, crypto).with_ice(stack.ice());
         Self {
             id,
             account,
@@ -120,7 +125,7 @@ impl Session {
             called: None,
             origin: Origin::default(),
             anonymous: false,
-            media: Media { negotiation, local: None, plan: None },
+            media: Media { negotiation, local: None, seen_as: None, plan: None, keyed: false },
             phase,
             reported: None,
             parting: None,
@@ -197,6 +202,12 @@ impl Session {
         }
     }
 
+    /// A STUN server sees our RTP port at this address.
+    pub fn handle_media_seen(&mut self, address: SocketAddr) {
+        self.media.negotiation.set_reflexive(address);
+        self.media.seen_as = Some(address);
+    }
+
     pub fn handle_media_opened(&mut self, now: Instant, stack: &mut Stack, result: Result<SocketAddr, String>) {
         if let Ok(local) = &result {
             self.media.local = Some(*local);
@@ -259,20 +270,6 @@ impl Session {
             origin: self.origin.clone(),
             codec: self.media.plan.as_ref().map(|plan| plan.send.1),
             srtp: self.protection(),
-        }
-    }
-
-    fn protection(&self) -> Srtp {
-        match self.media.plan.as_ref().is_some_and(|plan| plan.srtp.is_some()) {
-            true => Srtp::Sdes { in_the_open: self.account.transport != Transport::Tls },
-            false => Srtp::Off,
-        }
-    }
-
-    fn agree(&mut self, stack: &mut Stack, plan: MediaPlan) {
-        if self.media.plan.as_ref() != Some(&plan) {
-            self.media.plan = Some(plan.clone());
-            stack.emit(Output::Media { call: self.id, plan });
         }
     }
 }

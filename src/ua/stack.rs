@@ -6,13 +6,17 @@ mod way;
 
 use self::{dead::DeadServers, way::is_good_enough};
 use super::api::{Account, CallId, Output, ResolveId, Settings};
-use crate::sip::{
-    auth::{AuthError, ClientAuth, Credentials},
-    endpoint::{self, Endpoint, ServerTransactionId, Timers},
-    entropy::Entropy,
-    flow::{Flow, Transport},
-    msg::{Headers, Message, Method, Request, Response},
-    uri::{NameAddr, Uri},
+use crate::{
+    media::plan::{Fingerprint, SrtpPolicy},
+    sip::{
+        auth::{AuthError, ClientAuth, Credentials},
+        endpoint::{self, Endpoint, ServerTransactionId, Timers},
+        entropy::Entropy,
+        flow::{Flow, Transport},
+        msg::{Headers, Message, Method, Request, Response},
+        sdp::{LocalCrypto, LocalIce},
+        uri::{NameAddr, Uri},
+    },
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -103,6 +107,10 @@ pub(super) struct Stack {
     pub entropy: Entropy,
     pub settings: Settings,
     pub timers: Timers,
+    /// Of the media engine's certificate.
+    pub certificate: Option<Fingerprint>,
+    /// ICE is offered; it is answered in any case.
+    pub offers_ice: bool,
     /// By transport, and whether it is IPv6.
     local: BTreeMap<(Transport, bool), SocketAddr>,
     dead: DeadServers,
@@ -169,6 +177,8 @@ impl Stack {
             entropy,
             settings,
             timers,
+            certificate: None,
+            offers_ice: false,
             local: BTreeMap::new(),
             dead: DeadServers::default(),
             home: None,
@@ -190,6 +200,16 @@ impl Stack {
             self.seen_as.remove(&way);
         }
         self.endpoint.set_local(transport, address);
+    }
+
+    /// What a new call offers and takes of encryption.
+    pub fn crypto(&mut self, policy: SrtpPolicy) -> LocalCrypto {
+        LocalCrypto::new(policy, self.certificate.clone(), &mut self.entropy)
+    }
+
+    /// What a new call offers and takes of ways through NATs.
+    pub fn ice(&mut self) -> LocalIce {
+        LocalIce::new(self.offers_ice, &mut self.entropy)
     }
 
     pub fn emit(&mut self, output: Output) {

@@ -210,6 +210,8 @@ texts! {
     encrypted_tip: "The sound is encrypted, and its keys were sent encrypted to the server.",
     encrypted_openly: "Encrypted, keys sent openly",
     encrypted_openly_tip: "The sound is encrypted, but its keys were sent unencrypted: whoever can read the call set-up can listen. An account over TLS hides them.",
+    encrypted_unproven: "Encrypted, with whom is not certain",
+    encrypted_unproven_tip: "The sound is encrypted, but the call set-up was not: whoever can change it on the way can listen. An account over TLS prevents that.",
     percent: "{} %",
     milliseconds: "{} ms",
     sent_digits: "Sent: {}",

@@ -27,7 +27,7 @@ fn wrong_arguments_give_2_and_a_sentence() {
         (String::new(), "--sip-account"),
         (format!("{account} --tms https://tms.example --username a"), "cannot be used with"),
         (format!("{account} --bogus"), "--bogus"),
-        (format!("{account} --srtp dtls"), "not supported yet"),
+        (format!("{account} --srtp zrtp"), "off, optional, sdes or dtls"),
         (format!("{account} --log-level loud"), "--log-level"),
         (format!("{account} --bind nowhere"), "--bind"),
         ("--tms https://tms.example --username a".into(), "AGENT_MANAGER_PASSWORD"),

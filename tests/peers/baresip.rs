@@ -16,8 +16,8 @@ enum Caller {
     Baresip,
 }
 
-/// `srtp`: our policy; unless it is `off`, baresip insists on SDES.
-fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str) {
+/// `srtp`: our policy; `theirs`: what baresip insists on, and what protects the call then.
+fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str, theirs: Option<(&str, &str)>) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (input, output) = (dir.path().join("in.wav"), dir.path().join("out.wav"));
     tone::write(&input, 440.0, 20);
@@ -28,8 +28,7 @@ fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str) {
     let args = [&args[..], &["--srtp", srtp]].concat();
     let mut phone = Phone::start(dir.path(), "phone", &args, "", None);
     phone.wait(json!({"event": "ready"}));
-    let sdes = srtp != "off";
-    let options = BaresipOptions { sdes, ..BaresipOptions::new(codec, 700.0) };
+    let options = BaresipOptions { encryption: theirs.map(|(name, _)| name), ..BaresipOptions::new(codec, 700.0) };
     let mut baresip = Baresip::configure(dir.path(), veth, options).spawn().ready();
 
     match caller {
@@ -41,8 +40,14 @@ fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str) {
     let connected = phone.wait(json!({"event": "call", "state": "connected"}));
     baresip.event("CALL_ESTABLISHED", Duration::from_secs(5));
     assert!(connected["codec"].as_str().is_some_and(|c| c.to_lowercase().starts_with(codec)), "{connected}");
-    assert_eq!(connected["srtp"], if sdes { "sdes" } else { "off" }, "{connected}");
     let id = connected["call"].clone();
+    match theirs {
+        // Told again once the handshake is done, unless it was before.
+        Some((_, "dtls")) if connected["srtp"] == "off" => {
+            phone.wait(json!({"event": "call", "call": id, "state": "connected", "srtp": "dtls"}));
+        }
+        theirs => assert_eq!(connected["srtp"], theirs.map_or("off", |(_, protected)| protected), "{connected}"),
+    }
     phone.stats_until(&id, |s| s["rx"]["packets"].as_u64() >= Some(200) && s["tx"]["packets"].as_u64() >= Some(200));
     if caller == Caller::We {
         phone.send(json!({"cmd": "hangup", "call": id}));
@@ -58,18 +63,24 @@ fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str) {
     assert!(here > 0.5 && there > 0.5, "{codec}: we heard {here:.2}, baresip {there:.2} of the other's tone");
 }
 
-/// The same in every codec and with SDES, at once.
+/// The same in every codec, with SDES and with a handshake, for which it shows an RSA certificate, at once.
 fn calls(caller: Caller) {
     let Some(veth) = Veth::up() else {
         eprintln!("skipped: no veth pair without root, and baresip's media refuses loopback");
         return;
     };
+    let (sdes, dtls) = (Some(("srtp-mand", "sdes")), Some(("dtls_srtp", "dtls")));
     // Who asks for it insists on it.
-    let encrypted = if caller == Caller::We { ("g722", "sdes") } else { ("opus", "optional") };
+    let encrypted = match caller {
+        Caller::We => [("g722", "sdes", sdes), ("pcmu", "dtls", dtls)],
+        Caller::Baresip => [("opus", "optional", sdes), ("pcmu", "optional", dtls)],
+    };
     std::thread::scope(|scope| {
-        for (codec, srtp) in [("pcmu", "off"), ("g722", "off"), ("opus", "off"), encrypted] {
+        for (codec, srtp, theirs) in
+            ["pcmu", "g722", "opus"].map(|codec| (codec, "off", None)).into_iter().chain(encrypted)
+        {
             let veth = &veth;
-            scope.spawn(move || call(veth, codec, caller, srtp));
+            scope.spawn(move || call(veth, codec, caller, srtp, theirs));
         }
     });
 }

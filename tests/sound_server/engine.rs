@@ -43,6 +43,7 @@ fn plan(remote: SocketAddr) -> MediaPlan {
         telephone_event: None,
         opus: OpusParams::default(),
         srtp: None,
+        ice: None,
         ptime_ms: 20,
     }
 }

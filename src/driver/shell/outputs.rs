@@ -39,7 +39,11 @@ impl Shell {
             },
             agent::Output::OpenMedia { call, remote } => {
                 let opened = self.media.open(call, remote);
-                self.agent.handle_media_opened(now, call, opened);
+                let server = opened.as_ref().ok().and_then(|port| self.reach.ask(call, *port));
+                match server {
+                    Some(server) => self.media.ask_server(call, server),
+                    None => self.agent.handle_media_opened(now, call, opened),
+                }
             }
             agent::Output::Media { call, plan } => self.media.plan(call, plan),
             agent::Output::CloseMedia { call } => self.media.close(call),
@@ -224,6 +228,15 @@ impl Shell {
                     self.agent.handle_command(now, agent::Command::Probe { call: session });
                 }
             }
+            EngineEvent::Seen { session, address } => {
+                if let Some(port) = self.reach.answered(session) {
+                    if let Some(address) = address {
+                        self.agent.handle_media_seen(session, address);
+                    }
+                    self.agent.handle_media_opened(now, session, Ok(port));
+                }
+            }
+            EngineEvent::Secured { session, result } => self.agent.handle_keys_agreed(now, session, result),
             EngineEvent::DtmfSent { session } => self.tell(Event::Done { command: "dtmf", call: Some(session) }),
         }
     }

@@ -99,6 +99,7 @@ fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     if kind == Type::STREAM {
         socket.set_reuse_address(true)?;
     }
+    stream::mark(&(&socket).into(), address.is_ipv6());
     socket.bind(&address.into())?;
     if kind == Type::STREAM {
         socket.listen(128)?;

@@ -143,3 +143,9 @@ async fn nonsense_on_a_connection_ends_it() {
     assert!(matches!(next(&mut a).await, Received::Closed { .. }));
     assert!(a.connections.is_empty());
 }
+
+#[test]
+fn signalling_asks_routers_for_its_class() {
+    let sockets = Sockets::bind(LOOPBACK.into()).expect("a port");
+    assert_eq!(socket2::SockRef::from(&sockets.bound.udp).tos_v4().expect("a socket has one"), 24 << 2);
+}

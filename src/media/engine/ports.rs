@@ -13,6 +13,8 @@ const FROM: u16 = 16_384;
 const TO: u16 = 32_766;
 /// Pairs tried before giving up.
 const TRIES: u16 = 500;
+/// DSCP 46, in its octet.
+const EXPEDITED_FORWARDING: u32 = 46 << 2;
 
 /// An even port for RTP and the one above for RTCP (RFC 3550 §11), bound and non-blocking.
 #[derive(Debug)]
@@ -33,8 +35,8 @@ impl PortPair {
                 .and_then(|rtp| Ok((rtp, UdpSocket::bind(SocketAddr::new(ip, address.port() + 1))?)));
             match pair {
                 Ok((rtp, rtcp)) => {
-                    mark(&rtp);
-                    mark(&rtcp);
+                    mark(&rtp, ip.is_ipv6());
+                    mark(&rtcp, ip.is_ipv6());
                     return Ok(Self { address, rtp, rtcp });
                 }
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {}
@@ -46,10 +48,9 @@ impl PortPair {
 }
 
 /// Asks routers for expedited forwarding (RFC 4594 §4.1), where the system lets us.
-fn mark(socket: &UdpSocket) {
-    const EXPEDITED_FORWARDING: u32 = 46 << 2;
+fn mark(socket: &UdpSocket, is_ipv6: bool) {
     let socket = socket2::SockRef::from(socket);
-    let _ = socket.set_tos_v4(EXPEDITED_FORWARDING).or_else(|_| socket.set_tclass_v6(EXPEDITED_FORWARDING));
+    let _ = if is_ipv6 { socket.set_tclass_v6(EXPEDITED_FORWARDING) } else { socket.set_tos_v4(EXPEDITED_FORWARDING) };
 }
 
 #[cfg(test)]
@@ -66,6 +67,18 @@ mod tests {
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), 20);
+    }
+
+    #[test]
+    fn audio_asks_routers_for_expedited_forwarding() {
+        let pair = PortPair::bind(IpAddr::from([127, 0, 0, 1])).unwrap();
+        for socket in [&pair.rtp, &pair.rtcp] {
+            assert_eq!(socket2::SockRef::from(socket).tos_v4().unwrap(), EXPEDITED_FORWARDING);
+        }
+        // Where there is no IPv6, there is nothing to mark.
+        if let Ok(pair) = PortPair::bind(std::net::Ipv6Addr::LOCALHOST.into()) {
+            assert_eq!(socket2::SockRef::from(&pair.rtp).tclass_v6().unwrap(), EXPEDITED_FORWARDING);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     conference::Conference,
     session::{Report, Session},
 };
-use crate::media::{BLOCK, device::list_devices, record::Writer, stats::CallStats};
+use crate::media::{BLOCK, device::list_devices, record::Writer, security::DtlsIdentity, stats::CallStats};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     collections::BTreeMap,
@@ -63,6 +63,7 @@ pub struct Runner {
     impairment: Option<Impairment>,
     /// Recordings that are over and not complete on disk yet.
     writers: Vec<Writer>,
+    identity: Option<DtlsIdentity>,
     microphone: Vec<f32>,
     /// When sound was moved last.
     stepped: Instant,
@@ -87,6 +88,7 @@ impl Runner {
             conference: Conference::default(),
             impairment: None,
             writers: Vec::new(),
+            identity: None,
             microphone: Vec::new(),
             stepped: clock(),
             unread: false,
@@ -114,12 +116,13 @@ impl Runner {
         }
     }
 
-    fn timeout(&self, now: Instant) -> Option<Duration> {
+    fn timeout(&mut self, now: Instant) -> Option<Duration> {
         if self.unread {
             return Some(Duration::ZERO);
         }
-        let sessions = self.sessions.values().filter_map(Session::poll_timeout);
-        let next = sessions.chain(self.audio.poll_timeout(now, self.demand())).min();
+        let demand = self.demand();
+        let sessions = self.sessions.values_mut().filter_map(Session::poll_timeout);
+        let next = sessions.chain(self.audio.poll_timeout(now, demand)).min();
         next.map(|at| at.saturating_duration_since(now))
     }
 
@@ -190,11 +193,11 @@ impl Runner {
         };
         match command {
             EngineCommand::Plan { session, plan } => {
-                let impairment = self.impairment;
-                with(session, &mut |session| session.set_plan(now, plan.clone(), impairment));
+                let (impairment, identity) = (self.impairment, self.identity.as_ref());
+                with(session, &mut |session| session.set_plan(now, plan.clone(), impairment, identity));
             }
             EngineCommand::Connected { session } => {
-                with(session, &mut Session::connected);
+                with(session, &mut |session| session.connected(now));
                 self.audio.connected(now);
             }
             EngineCommand::Mute { session, on } => with(session, &mut |session| session.mute(on)),
@@ -213,6 +216,10 @@ impl Runner {
             },
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Check => self.audio.check(),
+            EngineCommand::AskServer { session, server } => {
+                with(session, &mut |session| session.ask_server(now, server));
+            }
+            EngineCommand::Identity(identity) => self.identity = Some(identity),
             EngineCommand::Meter { on } => {
                 self.audio.set_meter(now, on);
                 self.ask_for_devices();
@@ -363,6 +370,8 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::TalksMuted => EngineEvent::TalksMuted { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
+        Report::Seen(address) => EngineEvent::Seen { session, address },
+        Report::Secured(result) => EngineEvent::Secured { session, result },
         Report::Silent { again } => EngineEvent::Silent { session, again },
     }
 }

@@ -1,25 +1,29 @@
 //! One call's media: its sockets, and once there is a plan, what runs over them.
 
+#[cfg(test)]
+mod properties;
 mod stream;
 
 use super::{DtmfVia, Impairment, Notice, PortPair};
 use crate::media::{
     BLOCK, SAMPLE_RATE,
     dsp::power,
+    ice::Reflexive,
     impair::Impair,
     plan::{Direction, MediaPlan},
     record::{Recorder, Writer},
     rtp::MAX_PACKET,
-    srtp::SrtpSession,
+    security::{DtlsIdentity, Kind},
     stats::CallStats,
     voice::TalkDetector,
 };
 use rand::Rng;
 use std::{
     io::ErrorKind,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
-use stream::{Stream, through};
+use stream::Stream;
 
 /// Datagrams read from a socket before the others get their turn.
 const BURST: usize = 64;
@@ -49,6 +53,11 @@ pub struct Session {
     /// The call is answered: from now on the peer has something to say.
     connected: bool,
     stream: Option<Box<Stream>>,
+    /// The last datagram of a handshake that came before the plan, and from where: whoever answers begins at once, while the
+    /// answer is on its way.
+    early: Option<(SocketAddr, Vec<u8>)>,
+    /// How a STUN server sees the RTP port.
+    question: Option<Reflexive>,
 }
 
 /// What a session has to say.
@@ -63,6 +72,10 @@ pub enum Report {
         again: bool,
     },
     Notice(Notice),
+    /// What became of the handshake for the keys.
+    Secured(Result<(), String>),
+    /// How a STUN server sees the RTP port, if it said so.
+    Seen(Option<SocketAddr>),
 }
 
 impl Session {
@@ -76,6 +89,8 @@ impl Session {
             said: Vec::new(),
             connected: false,
             stream: None,
+            early: None,
+            question: None,
         }
     }
 
@@ -83,12 +98,25 @@ impl Session {
         &mut self.ports
     }
 
-    /// Starts or changes the stream.
-    pub fn set_plan(&mut self, now: Instant, plan: MediaPlan, impairment: Option<Impairment>) {
+    /// Starts or changes the stream. `identity`: for its handshakes.
+    pub fn set_plan(
+        &mut self,
+        now: Instant,
+        plan: MediaPlan,
+        impairment: Option<Impairment>,
+        identity: Option<&DtlsIdentity>,
+    ) {
         match &mut self.stream {
-            Some(stream) => stream.set_plan(plan),
+            Some(stream) => stream.set_plan(now, plan),
             None => {
-                self.stream = Some(Box::new(Stream::new(now, plan, impairment)));
+                let mut stream = Box::new(Stream::new(now, plan, impairment, (identity.cloned(), self.ports.address)));
+                if self.connected {
+                    stream.shield.answered(now);
+                }
+                if let Some((source, datagram)) = self.early.take() {
+                    stream.shield.handle_datagram(now, source, &datagram);
+                }
+                self.stream = Some(stream);
             }
         }
     }
@@ -115,8 +143,11 @@ impl Session {
         std::mem::replace(&mut self.recorder, recorder).map(Recorder::finish)
     }
 
-    pub const fn connected(&mut self) {
+    pub fn connected(&mut self, now: Instant) {
         self.connected = true;
+        if let Some(stream) = &mut self.stream {
+            stream.shield.answered(now);
+        }
     }
 
     pub fn press(&mut self, digits: &str, via: DtmfVia) {
@@ -145,8 +176,16 @@ impl Session {
             match socket.recv_from(&mut buffer) {
                 Ok((length, source)) => {
                     heard = true;
+                    let datagram = &buffer[..length];
+                    if let Some(question) = self.question.as_mut().filter(|_| Kind::of(datagram) == Kind::Stun)
+                        && question.handle_datagram(source, datagram)
+                    {
+                        continue;
+                    }
                     if let Some(stream) = &mut self.stream {
                         stream.incoming(now, source, &buffer[..length], control, report);
+                    } else if !control && Kind::of(&buffer[..length]) == Kind::Dtls {
+                        self.early = Some((source, buffer[..length].to_vec()));
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -158,16 +197,43 @@ impl Session {
         heard
     }
 
-    /// Releases packets held back by an impairment.
+    /// Asks a STUN server how it sees the RTP port: [`Report::Seen`] comes in any case.
+    pub fn ask_server(&mut self, now: Instant, server: SocketAddr) {
+        let mut transaction = [0; 12];
+        rand::rng().fill_bytes(&mut transaction);
+        self.question = Some(Reflexive::new(now, server, transaction));
+    }
+
+    fn ask(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
+        let Some(question) = &mut self.question else { return };
+        question.handle_timeout(now);
+        while let Some((datagram, server)) = question.poll_transmit() {
+            let _ = self.ports.rtp.send_to(&datagram, server);
+        }
+        if let Some(seen) = question.poll_answer() {
+            report(Report::Seen(seen));
+        }
+    }
+
+    /// Releases packets held back by an impairment, and goes on with a handshake.
     pub fn release(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
+        self.ask(now, report);
         let Some(stream) = &mut self.stream else { return };
         while let Some((release, source, datagram)) = stream.impair.as_mut().and_then(|impair| impair.pop(now)) {
             stream.audio(release, source, &datagram, report);
         }
+        let rtp = &self.ports.rtp;
+        let outcome = stream.go_on(now, |datagram, target| {
+            let _ = rtp.send_to(datagram, target);
+        });
+        if let Some(outcome) = outcome {
+            report(Report::Secured(outcome.map(drop)));
+        }
     }
 
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.stream.as_ref()?.impair.as_ref()?.poll_timeout()
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        let stream = self.stream.as_mut().and_then(|stream| stream.poll_timeout());
+        stream.into_iter().chain(self.question.as_ref().and_then(Reflexive::poll_timeout)).min()
     }
 
     /// Sends what the microphone heard, unless muted, and what the `others` of a conference say.
@@ -186,10 +252,10 @@ impl Session {
         if let Some(others) = others {
             self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
         }
-        let (target, socket) = (stream.latch.target(), &self.ports.rtp);
-        let (srtp, sealed) = (&mut stream.srtp, &mut stream.crypt);
+        let (target, socket) = (stream.target(), &self.ports.rtp);
+        let (shield, sealed) = (&mut stream.shield, &mut stream.crypt);
         stream.sender.speak(&self.said, |datagram| {
-            let Some(datagram) = through(srtp, SrtpSession::protect, datagram, sealed) else { return };
+            let (Some(datagram), Some(target)) = (shield.protect(datagram, sealed), target) else { return };
             // Audio that cannot be sent now is not worth keeping.
             let _ = socket.send_to(datagram, target);
         });
@@ -238,6 +304,9 @@ impl Session {
                 stream.send_control(&self.ports, &datagram);
             }
         }
+        if let Some(target) = stream.keep_alive(now) {
+            let _ = self.ports.rtp.send_to(&[], target);
+        }
         if now >= stream.next_stats {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(stream.stats(false)));
@@ -281,7 +350,7 @@ fn unit() -> f64 {
 mod tests {
     use super::*;
     use crate::media::plan::{Codec, OpusParams};
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::Ipv4Addr;
 
     fn plan(direction: Direction) -> MediaPlan {
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
@@ -295,7 +364,31 @@ mod tests {
             telephone_event: None,
             opus: OpusParams::default(),
             srtp: None,
+            ice: None,
             ptime_ms: 20,
+        }
+    }
+
+    #[test]
+    fn a_nat_is_kept_open_where_nothing_else_does() {
+        for (direction, rtcp_mux, expected) in [
+            (Direction::Inactive, false, 2),
+            (Direction::RecvOnly, false, 2),
+            (Direction::Inactive, true, 0),
+            (Direction::SendRecv, false, 0),
+        ] {
+            let peer = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+            peer.set_nonblocking(true).expect("it can be");
+            let remote_rtp = peer.local_addr().expect("an address");
+            let start = Instant::now();
+            let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+            session.set_plan(start, MediaPlan { remote_rtp, rtcp_mux, ..plan(direction) }, None, None);
+            for second in 0..40 {
+                session.housekeep(start + Duration::from_secs(second), &mut |_| {});
+            }
+            let mut buffer = [0; MAX_PACKET];
+            let empty = std::iter::from_fn(|| peer.recv(&mut buffer).ok()).filter(|length| *length == 0).count();
+            assert_eq!(empty, expected, "{direction:?} {rtcp_mux}");
         }
     }
 
@@ -304,11 +397,11 @@ mod tests {
         for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
             let start = Instant::now();
             let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
-            session.set_plan(start, plan(direction), None);
+            session.set_plan(start, plan(direction), None, None);
             let mut told = Vec::new();
             for second in 0..=80 {
                 if second == 5 {
-                    session.connected();
+                    session.connected(start + Duration::from_secs(second));
                 }
                 session.housekeep(start + Duration::from_secs(second), &mut |report| {
                     if let Report::Silent { again } = report {

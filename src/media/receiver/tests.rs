@@ -51,6 +51,7 @@ fn plan(codec: Codec) -> MediaPlan {
         telephone_event: None,
         opus: OpusParams::default(),
         srtp: None,
+        ice: None,
         ptime_ms: 20,
     }
 }

@@ -62,6 +62,11 @@ impl Latch {
         }
     }
 
+    /// Somebody at this address has proved to be the peer.
+    pub fn proven(&mut self, now: Instant, source: SocketAddr) {
+        (self.state, self.candidate) = (State::Latched { source, heard: now }, None);
+    }
+
     /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once; another one
     /// after three packets in sequence, and only while nobody is latched or the latched source has fallen silent. Until
     /// someone is latched everything is heard, so that a call through a NAT loses no syllable.
@@ -96,6 +101,53 @@ impl Latch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod properties {
+        use super::*;
+        use proptest::{prelude::*, test_runner::RngSeed};
+
+        fn config() -> ProptestConfig {
+            let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+            let cases = 500u32.saturating_mul(times);
+            ProptestConfig {
+                cases,
+                rng_seed: RngSeed::Fixed(4961),
+                failure_persistence: None,
+                ..ProptestConfig::default()
+            }
+        }
+
+        proptest! {
+            #![proptest_config(config())]
+
+            /// Whatever strangers send, in sequence or not, with the peer's source or another, and whenever: while the peer's
+            /// packets come, they are all heard, nobody else's is, and ours go to the peer.
+            #[test]
+            fn a_stranger_s_packets_never_replace_the_peer_s(
+                injected in prop::collection::vec((0..400u64, 0..4u8, 0..3u32, any::<u16>(), 1..9u16), 0..60),
+                // Also where the peer is not where it was said to be.
+                behind_nat: bool,
+            ) {
+                let start = Instant::now();
+                let (signalled, nat) = (address("192.0.2.1:4000"), address("203.0.113.7:31000"));
+                let peer = if behind_nat { nat } else { signalled };
+                let mut latch = Latch::new(signalled);
+                for n in 0..400u64 {
+                    let now = start + Duration::from_millis(20 * n);
+                    prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
+                    let is_latched = latch.target() == peer && n > u64::from(PROBATION);
+                    for (_, who, ssrc, sequence, run) in injected.iter().filter(|(at, ..)| *at == n && is_latched) {
+                        let stranger = SocketAddr::from(([198, 51, 100, *who], 6_666));
+                        for step in 0..*run {
+                            let verdict = latch.judge(now, stranger, 6 + ssrc, sequence.wrapping_add(step));
+                            prop_assert_eq!(verdict, Verdict::Drop);
+                            prop_assert_eq!(latch.target(), peer);
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()

@@ -1,4 +1,4 @@
-//! SRTP and SRTCP (RFC 3711; AEAD by RFC 7714): what is agreed on is a [`SrtpKeys`](super::plan::SrtpKeys), which makes a
+//! SRTP and SRTCP (RFC 3711; AEAD by RFC 7714): [`SrtpKeys`](super::plan::SrtpKeys) make a
 //! [`SrtpSession`]. Pure. AES, HMAC-SHA-1 and GCM come from crates; key derivation, packet indices and replay protection are
 //! here.
 

@@ -84,7 +84,11 @@ impl Transform {
             Self::Gcm { key, salt } => {
                 let (header, text) = packet.split_at_mut(clear);
                 let tag = key
-                    .seal_in_place_separate_tag(nonce(salt, id, trailer), Aad::from(associated(header, trailer)), text)
+                    .seal_in_place_separate_tag(
+                        nonce(salt, id, trailer),
+                        Aad::from(Associated::new(header, trailer)),
+                        text,
+                    )
                     .expect("a datagram is shorter than GCM's limit");
                 packet.extend(tag.as_ref());
                 if let Trailer::Index(word) = trailer {
@@ -113,7 +117,7 @@ impl Transform {
                 let Some(end) = packet.len().checked_sub(word).filter(|end| *end >= clear) else { return false };
                 packet.truncate(end);
                 let (header, text) = packet.split_at_mut(clear);
-                let aad = Aad::from(associated(header, trailer));
+                let aad = Aad::from(Associated::new(header, trailer));
                 let Ok(plain) = key.open_in_place(nonce(salt, id, trailer), aad, text) else { return false };
                 let length = clear + plain.len();
                 packet.truncate(length);
@@ -151,11 +155,32 @@ fn authenticator(mac: &Hmac<Sha1>, packet: &[u8], trailer: Trailer) -> Hmac<Sha1
     mac
 }
 
-/// RFC 7714 §8.2, §9.2: the header, and of RTCP the index word too.
-fn associated(header: &[u8], trailer: Trailer) -> Vec<u8> {
-    match trailer {
-        Trailer::Rollover(_) => header.to_vec(),
-        Trailer::Index(word) => [header, &word.to_be_bytes()].concat(),
+/// What GCM authenticates besides the text (RFC 7714 §8.2, §9.2): the header, and of RTCP the index word too.
+enum Associated<'a> {
+    Rtp(&'a [u8]),
+    Rtcp([u8; 12]),
+}
+
+impl<'a> Associated<'a> {
+    fn new(header: &'a [u8], trailer: Trailer) -> Self {
+        match trailer {
+            Trailer::Rollover(_) => Self::Rtp(header),
+            Trailer::Index(word) => {
+                let mut both = [0; 12];
+                both[..8].copy_from_slice(header);
+                both[8..].copy_from_slice(&word.to_be_bytes());
+                Self::Rtcp(both)
+            }
+        }
+    }
+}
+
+impl AsRef<[u8]> for Associated<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Rtp(header) => header,
+            Self::Rtcp(both) => both,
+        }
     }
 }
 

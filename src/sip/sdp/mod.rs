@@ -4,19 +4,24 @@
 //! was agreed as a [`MediaPlan`](crate::media::plan::MediaPlan); nothing else leaves this module.
 //!
 //! - [`format`]: payload types, their encodings and format parameters.
-//! - [`crypto`]: keys for SRTP (RFC 4568).
+//! - [`security`]: what is offered and taken of encryption; [`crypto`]: its keys (RFC 4568), [`fingerprint`]: its handshake (RFC 5763).
+//! - [`ice`]: ways through NATs (RFC 8839).
 //! - [`remote`]: what the peer's description says about its audio.
 //! - [`offer_answer`]: the state that must survive between exchanges: version, payload numbers, refused m= lines.
 
 mod crypto;
+mod fingerprint;
 mod format;
+mod ice;
 mod offer_answer;
 #[cfg(test)]
 mod properties;
 mod remote;
+mod security;
 
-pub use crypto::LocalCrypto;
+pub use ice::LocalIce;
 pub use offer_answer::{OfferAnswer, check_offer};
+pub use security::LocalCrypto;
 
 /// Why a description cannot be used; each reads as the end of a sentence to a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +32,6 @@ pub enum SdpError {
     NoAudio,
     #[error("the peer accepts only encrypted audio, and encryption is switched off here")]
     EncryptedOnly,
-    #[error("the peer wants its audio encrypted by DTLS-SRTP, which is not supported yet; let it offer SDES")]
-    Dtls,
     #[error("the peer takes unencrypted audio only, and encryption is required here")]
     PlainOnly,
     #[error("there is no encryption of audio that both sides know")]
@@ -48,7 +51,7 @@ impl SdpError {
     pub const fn warning_code(&self) -> u16 {
         match self {
             Self::NoAudio => 304,
-            Self::EncryptedOnly | Self::Dtls | Self::PlainOnly => 302,
+            Self::EncryptedOnly | Self::PlainOnly => 302,
             Self::NoCommonCrypto => 306,
             Self::NoCommonCodec => 305,
             Self::Address(_) => 301,

@@ -1,12 +1,11 @@
 //! One session's side of the negotiation (RFC 3264).
 
 use super::{
-    LocalCrypto, SdpError,
-    crypto::Crypto,
+    LocalCrypto, LocalIce, SdpError,
     format::{Encoding, Format, attribute},
     remote::{self, RemoteAudio, is_audio},
 };
-use crate::media::plan::{Codec, Direction, MediaPlan, OpusParams, Redundancy, SrtpKeys, TelephoneEvent};
+use crate::media::plan::{Codec, Direction, IcePlan, KeyExchange, MediaPlan, OpusParams, Redundancy, TelephoneEvent};
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 use std::net::SocketAddr;
 
@@ -16,6 +15,7 @@ pub struct OfferAnswer {
     /// Order of preference.
     codecs: Vec<Codec>,
     crypto: LocalCrypto,
+    ice: Option<LocalIce>,
     /// `o=`: never changes, so that the version counts (RFC 3264 §8).
     session_id: u64,
     /// The description we sent last; its successor has the next version unless it is the same.
@@ -53,6 +53,7 @@ impl OfferAnswer {
         Self {
             codecs: codecs.to_vec(),
             crypto,
+            ice: None,
             // Some peers read it as a signed 64-bit number.
             session_id: session_id >> 1,
             sent: None,
@@ -62,11 +63,31 @@ impl OfferAnswer {
         }
     }
 
+    /// Takes part in checks of the ways, too.
+    #[must_use]
+    pub fn with_ice(self, ice: LocalIce) -> Self {
+        Self { ice: Some(ice), ..self }
+    }
+
+    /// A STUN server sees our RTP port at this address.
+    pub fn set_reflexive(&mut self, address: SocketAddr) {
+        if let Some(ice) = &mut self.ice {
+            ice.set_reflexive(address);
+        }
+    }
+
     /// An offer of all our codecs on `local` (RTP; RTCP is the port above, or the same where the answer agrees).
     pub fn offer(&mut self, local: SocketAddr, direction: Direction) -> Vec<u8> {
-        if !self.lines.iter().any(|l| matches!(l, Line::Audio { .. })) {
-            self.lines.push(Line::Audio { proto: self.crypto.protocol().to_owned() });
-        }
+        let known = self.lines.iter().find_map(|line| match line {
+            Line::Audio { proto } => Some(proto.clone()),
+            Line::Refused { .. } => None,
+        });
+        let proto = known.unwrap_or_else(|| {
+            let proto = self.crypto.protocol().to_owned();
+            self.lines.push(Line::Audio { proto: proto.clone() });
+            proto
+        });
+        let security = self.crypto.offer(&proto);
         let mut encodings: Vec<_> = self.codecs.iter().copied().map(Encoding::Audio).collect();
         if self.codecs.contains(&Codec::Opus) {
             encodings.push(Encoding::TelephoneEvent { clock_rate: 48_000 });
@@ -78,11 +99,9 @@ impl OfferAnswer {
             let number = self.number(Encoding::Redundancy).payload_type;
             formats.push(Format::redundancy(number, opus));
         }
-        let body = self.write(
-            local,
-            None,
-            Written { direction, formats: &formats, rtcp_mux: true, crypto: &self.crypto.offer() },
-        );
+        let ice = self.ice.as_ref().map(|ice| ice.offer(local)).unwrap_or_default();
+        let written = Written { direction, formats: &formats, rtcp_mux: true, security: &security, ice: &ice };
+        let body = self.write(local, None, written);
         self.offered = Some(Offered { direction, formats });
         body
     }
@@ -90,6 +109,10 @@ impl OfferAnswer {
     /// What an answer to our offer would mean, without accepting it: early media, where several forks may answer and the
     /// 2xx decides (RFC 3261 §13.2.1).
     pub fn preview(&self, answer: &[u8]) -> Result<MediaPlan, SdpError> {
+        self.read_answer(answer).map(|(plan, _)| plan)
+    }
+
+    fn read_answer(&self, answer: &[u8]) -> Result<(MediaPlan, RemoteAudio), SdpError> {
         let offered = self.offered.as_ref().ok_or(SdpError::NoOffer)?;
         let session = remote::parse(answer)?;
         let line = self.lines.iter().position(|l| matches!(l, Line::Audio { .. })).ok_or(SdpError::NoOffer)?;
@@ -98,15 +121,20 @@ impl OfferAnswer {
             return Err(SdpError::Refused);
         }
         let audio = remote::read_audio(&session, media)?;
-        let keys = self.crypto.settle(audio.crypto.as_deref(), audio.secure)?;
-        plan(&audio, &offered.formats, offered.direction, keys)
+        let keys = self.crypto.settle(&audio.security)?;
+        let ice = self.ice.as_ref().and_then(|ice| ice.plan(audio.ice.as_ref(), true));
+        let plan = plan(&audio, &offered.formats, offered.direction, (keys, ice))?;
+        Ok((plan, audio))
     }
 
     /// The answer to our offer.
     pub fn accept_answer(&mut self, answer: &[u8]) -> Result<MediaPlan, SdpError> {
-        let plan = self.preview(answer)?;
+        let (plan, audio) = self.read_answer(answer)?;
         self.offered = None;
-        self.keep_first(plan.send.1);
+        if let Some(ice) = &mut self.ice {
+            ice.answered_by(audio.ice.as_ref());
+        }
+        self.keep(&plan);
         Ok(plan)
     }
 
@@ -134,23 +162,30 @@ impl OfferAnswer {
         let session = remote::parse(offer)?;
         let (index, audio) = remote::choose_audio(&session, &self.codecs, &self.crypto)?;
         let formats = answered_formats(&audio, &self.codecs);
-        let (crypto, keys) = self.crypto.choose(audio.crypto.as_deref(), audio.secure)?.unzip();
-        let plan = plan(&audio, &formats, wanted, keys)?;
+        let (security, keys) = self.crypto.choose(&audio.security)?.unzip();
+        let (mut ice_lines, mut ice_plan) = (Vec::new(), None);
+        if let Some(ice) = &mut self.ice {
+            ice.offered_by(audio.ice.as_ref());
+            (ice_lines, ice_plan) = (ice.answer(local, audio.ice.as_ref()), ice.plan(audio.ice.as_ref(), false));
+        }
+        let plan = plan(&audio, &formats, wanted, (keys, ice_plan))?;
         self.lines = session.medias.iter().enumerate().map(|(i, media)| line(media, i == index)).collect();
         for format in &formats {
             self.numbers.retain(|n| n.encoding != format.encoding && n.payload_type != format.payload_type);
             self.numbers.push(format.clone());
         }
-        let (direction, crypto) = (plan.direction, crypto.as_slice());
-        let written = Written { direction, formats: &formats, rtcp_mux: audio.rtcp_mux, crypto };
+        let (direction, security) = (plan.direction, security.unwrap_or_default());
+        let written =
+            Written { direction, formats: &formats, rtcp_mux: audio.rtcp_mux, security: &security, ice: &ice_lines };
         let body = self.write(local, Some(&session.times), written);
-        self.keep_first(plan.send.1);
+        self.keep(&plan);
         Ok((body, plan))
     }
 
-    /// What is in use is offered first from now on, so that a hold does not change the codec.
-    fn keep_first(&mut self, codec: Codec) {
-        self.codecs.sort_by_key(|c| *c != codec);
+    /// What is in use is offered first from now on, so that a hold changes neither codec nor keys.
+    fn keep(&mut self, plan: &MediaPlan) {
+        self.codecs.sort_by_key(|codec| *codec != plan.send.1);
+        self.crypto.agreed(plan.srtp.as_ref());
     }
 
     /// Our payload type for an encoding: the one used before, the usual one, or a free dynamic one.
@@ -168,6 +203,7 @@ impl OfferAnswer {
     }
 
     fn write(&mut self, local: SocketAddr, times: Option<&[Time]>, audio: Written<'_>) -> Vec<u8> {
+        let local = self.ice.as_ref().map_or(local, |ice| ice.default(local));
         let version = self.sent.as_ref().map_or(1, |s| s.origin.sess_version);
         let mut session = Session::new(Origin::with_ip_addr(self.session_id, version, local.ip()), "-");
         session.connection = Some(Connection::from_ip_addr(local.ip()));
@@ -197,7 +233,9 @@ struct Written<'a> {
     direction: Direction,
     formats: &'a [Format],
     rtcp_mux: bool,
-    crypto: &'a [Crypto],
+    /// Keys, or the certificate's fingerprint and who begins.
+    security: &'a [Attribute],
+    ice: &'a [Attribute],
 }
 
 /// Where an offer wants audio; `Err` when it cannot be answered.
@@ -236,7 +274,7 @@ fn plan(
     audio: &RemoteAudio,
     ours: &[Format],
     wanted: Direction,
-    srtp: Option<SrtpKeys>,
+    (srtp, ice): (Option<KeyExchange>, Option<Box<IcePlan>>),
 ) -> Result<MediaPlan, SdpError> {
     let number = |encoding: Encoding| ours.iter().find(|f| f.encoding == encoding).map(|f| f.payload_type);
     let mut common = audio.formats.iter().filter_map(|theirs| match theirs.encoding {
@@ -267,6 +305,7 @@ fn plan(
         telephone_event: event,
         opus: OpusParams { redundancy: copies, ..opus.map_or_else(OpusParams::default, Format::opus_params) },
         srtp,
+        ice,
         ptime_ms: audio.ptime_ms,
     })
 }
@@ -295,7 +334,8 @@ fn audio_line(proto: &str, port: u16, audio: &Written<'_>) -> Media {
     for format in audio.formats {
         format.write(&mut media.attributes);
     }
-    media.attributes.extend(audio.crypto.iter().map(Crypto::write));
+    media.attributes.extend_from_slice(audio.security);
+    media.attributes.extend_from_slice(audio.ice);
     media.attributes.push(attribute("ptime", "20"));
     media.attributes.push(Attribute::new(match audio.direction {
         Direction::SendRecv => "sendrecv",

@@ -2,7 +2,7 @@
 
 use super::{LocalCrypto, OfferAnswer, SdpError, remote};
 use crate::{
-    media::plan::{Codec, Direction, SrtpPolicy},
+    media::plan::{Codec, Direction, Fingerprint, SrtpPolicy},
     sip::entropy::Entropy,
 };
 use proptest::{
@@ -20,7 +20,10 @@ static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     files.into_iter().map(|file| fs::read(file).unwrap()).collect()
 });
 
-const LINES: [&str; 18] = [
+const LINES: [&str; 21] = [
+    "a=fingerprint:sha-256 00:11\r\n",
+    "a=setup:active\r\n",
+    "m=audio 4000 UDP/TLS/RTP/SAVP 0\r\n",
     "a=sendonly\r\n",
     "a=inactive\r\n",
     "a=rtcp-mux\r\n",
@@ -70,7 +73,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn ours() -> OfferAnswer {
-    let crypto = LocalCrypto::new(SrtpPolicy::Optional, &mut Entropy::from_seed(1));
+    let crypto = LocalCrypto::new(SrtpPolicy::Optional, Some(Fingerprint::of(b"ours")), &mut Entropy::from_seed(1));
     OfferAnswer::new(&[Codec::Opus, Codec::Pcmu, Codec::Pcma], 1, crypto)
 }
 

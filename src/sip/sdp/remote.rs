@@ -2,8 +2,9 @@
 
 use super::{
     LocalCrypto, SdpError,
-    crypto::{self, Crypto},
     format::{self, Encoding, Format},
+    ice::{self, RemoteIce},
+    security::{Profile, RemoteSecurity},
 };
 use crate::media::plan::{Codec, Direction};
 use sdp_types::{Attribute, Connection, Media, Session};
@@ -19,10 +20,9 @@ pub(super) struct RemoteAudio {
     /// As the peer sees it; hold by a null address is folded in.
     pub direction: Direction,
     pub formats: Vec<Format>,
-    /// The transport is SRTP's.
-    pub secure: bool,
-    /// Keys that we can use; `None` where none is given.
-    pub crypto: Option<Vec<Crypto>>,
+    pub security: RemoteSecurity,
+    /// Only together with RTCP on one port, so that there is one way to find.
+    pub ice: Option<RemoteIce>,
     /// One of 10, 20, 40, 60.
     pub ptime_ms: u32,
 }
@@ -51,7 +51,7 @@ pub(super) fn choose_audio(
         }
         match read_audio(session, media) {
             Ok(audio) if !audio.formats.iter().any(|f| is_audio(f, codecs)) => why = SdpError::NoCommonCodec,
-            Ok(audio) => match ours.choose(audio.crypto.as_deref(), audio.secure) {
+            Ok(audio) => match ours.choose(&audio.security) {
                 Ok(_) => return Ok((index, audio)),
                 Err(error) => why = error,
             },
@@ -62,25 +62,20 @@ pub(super) fn choose_audio(
 }
 
 pub(super) fn read_audio(session: &Session, media: &Media) -> Result<RemoteAudio, SdpError> {
-    // The feedback profile (RFC 4585) asks nothing of a peer that uses none of its messages.
-    let secure = match media.proto.to_ascii_uppercase().as_str() {
-        "RTP/AVP" | "RTP/AVPF" => false,
-        "RTP/SAVP" | "RTP/SAVPF" => true,
-        proto if proto.contains("TLS/RTP/SAVP") => return Err(SdpError::Dtls),
-        _ => return Err(SdpError::NoAudio),
-    };
+    let profile = Profile::read(&media.proto).ok_or(SdpError::NoAudio)?;
     let connection = media.connections.first().or(session.connection.as_ref());
     let ip = address(connection, &session.origin.unicast_address)?;
     let rtp = SocketAddr::new(ip, media.port);
     let direction = direction(&media.attributes).or_else(|| self::direction(&session.attributes)).unwrap_or_default();
+    let rtcp_mux = find(&media.attributes, "rtcp-mux").is_some();
     Ok(RemoteAudio {
         rtp,
         rtcp: rtcp_address(media, rtp),
-        rtcp_mux: find(&media.attributes, "rtcp-mux").is_some(),
+        rtcp_mux,
+        ice: ice::read(session, media, rtp).filter(|_| rtcp_mux),
         direction: if ip.is_unspecified() { without_receiving(direction) } else { direction },
         formats: format::read(media),
-        secure,
-        crypto: crypto::read(media),
+        security: RemoteSecurity::read(profile, session, media),
         ptime_ms: packet_time(media),
     })
 }

@@ -7,7 +7,6 @@ use crate::{
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::{Request, Response},
-        sdp::LocalCrypto,
     },
     ua::{
         api::{Account, CallDirection, CallInfo, CallState, EndedBy, Event, Output, ServiceCommand},
@@ -88,7 +87,7 @@ impl UserAgent {
             Err(refusal) => Some(refusal.clone()),
             Ok(_) => {
                 // The call will have keys of its own.
-                let crypto = LocalCrypto::new(self.stack.settings.srtp, &mut self.stack.entropy);
+                let crypto = self.stack.crypto(self.stack.settings.srtp);
                 outside::inspect_offer(&request, &self.stack.settings.codecs, &crypto)
             }
         };

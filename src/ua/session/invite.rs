@@ -15,7 +15,7 @@ use crate::{
         dialog::Forks,
         flow::Flow,
         msg::{Contact, Method, Request, Response},
-        sdp::{LocalCrypto, OfferAnswer},
+        sdp::OfferAnswer,
         uri::{NameAddr, Uri},
     },
     ua::{
@@ -268,8 +268,11 @@ impl Session {
             (Offer::Plain, SrtpPolicy::Optional) => SrtpPolicy::Off,
             (_, policy) => policy,
         };
-        let (session_id, crypto) = (stack.entropy.u64(), LocalCrypto::new(srtp, &mut stack.entropy));
-        self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto);
+        let (session_id, crypto) = (stack.entropy.u64(), stack.crypto(srtp));
+        self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto).with_ice(stack.ice());
+        if let Some(address) = self.media.seen_as {
+            self.media.negotiation.set_reflexive(address);
+        }
         self.phase = Phase::Calling(Box::new(Calling { attempt, flows }));
         self.invite(now, stack);
     }

@@ -16,6 +16,7 @@ mod races;
 mod registration;
 mod reliable;
 mod retry;
+mod secured;
 mod servers;
 mod services;
 mod simulation;

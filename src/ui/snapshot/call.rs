@@ -52,6 +52,8 @@ pub enum Encryption {
     None,
     /// Both ways, with keys that were sent where others may read them.
     KeysInTheOpen,
+    /// Both ways, with keys from a handshake that was announced where others may change what was said.
+    HandshakeInTheOpen,
     /// Both ways, with keys that nobody saw on the way to our server.
     KeysHidden,
 }

@@ -61,15 +61,15 @@ pub struct BaresipOptions<'a> {
     pub hz: f64,
     /// `host:port` where user `bs` registers in the domain `am.test`.
     pub registrar: Option<&'a str>,
-    /// SDES, and nothing unencrypted (its `mediaenc=srtp-mand`).
-    pub sdes: bool,
+    /// Its `mediaenc`, `srtp-mand` or `dtls_srtp`: nothing unencrypted.
+    pub encryption: Option<&'a str>,
     /// Through ALSA's default device instead of files.
     pub sound_card: bool,
 }
 
 impl<'a> BaresipOptions<'a> {
     pub fn new(codec: &'a str, hz: f64) -> Self {
-        Self { codec, hz, registrar: None, sdes: false, sound_card: false }
+        Self { codec, hz, registrar: None, encryption: None, sound_card: false }
     }
 }
 
@@ -197,7 +197,12 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
         // Files only: with a module for sound cards loaded it would look for one to play to, and drop the call.
         false => (format!("audio_player none,\naudio_source aufile,{}", play.display()), "aufile.so"),
     };
-    let (encryption, srtp) = if options.sdes { (";mediaenc=srtp-mand", "module srtp.so\n") } else { ("", "") };
+    let encryption = options.encryption.map(|name| format!(";mediaenc={name}")).unwrap_or_default();
+    let srtp = match options.encryption {
+        Some("dtls_srtp") => "module srtp.so\nmodule dtls_srtp.so\n",
+        Some(_) => "module srtp.so\n",
+        None => "",
+    };
     let config = format!(
         "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
          {audio}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\

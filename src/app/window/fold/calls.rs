@@ -154,7 +154,8 @@ const fn encryption(srtp: Srtp) -> Encryption {
     match srtp {
         Srtp::Off => Encryption::None,
         Srtp::Sdes { in_the_open: true } => Encryption::KeysInTheOpen,
-        Srtp::Sdes { in_the_open: false } => Encryption::KeysHidden,
+        Srtp::Dtls { in_the_open: true } => Encryption::HandshakeInTheOpen,
+        Srtp::Sdes { in_the_open: false } | Srtp::Dtls { in_the_open: false } => Encryption::KeysHidden,
     }
 }
 

@@ -4,13 +4,14 @@ use super::{Report, SILENCE, STATS_EVERY, unit};
 use crate::media::{
     emodel::{self, Conditions},
     engine::{Impairment, PortPair},
+    ice::{Ice, IceEvent},
     impair::Impair,
-    plan::{Codec, MediaPlan},
+    plan::{Codec, KeyExchange, MediaPlan},
     receiver::Receiver,
     rtcp::{RtcpSession, Sent},
     rtp::{self, Latch, Packet, Verdict},
+    security::{DtlsIdentity, Kind, Outcome, Shield},
     sender::{Sender, Start},
-    srtp::SrtpSession,
     stats::{CallStats, HereStats},
 };
 use rand::Rng;
@@ -19,6 +20,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// How long a NAT may be left without a packet of ours (RFC 6263 §4.2).
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Seconds between 1900, where NTP counts from, and 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
@@ -28,10 +31,15 @@ pub(super) struct Stream {
     pub(super) sender: Sender,
     pub(super) receiver: Receiver,
     pub(super) rtcp: RtcpSession,
-    /// What is not encrypted is neither sent nor heard while it is there.
-    pub(super) srtp: Option<SrtpSession>,
-    /// While a call is not protected, for a while: its keys may come again.
-    srtp_at_rest: Option<SrtpSession>,
+    pub(super) shield: Shield,
+    ice: Option<Ice>,
+    /// The way that the checks have shown.
+    way: Option<SocketAddr>,
+    /// The peer no longer agrees to be sent to.
+    unwanted: bool,
+    /// Our address, as bound.
+    local: SocketAddr,
+    keep_alive_at: Instant,
     /// Room for a packet as it was before, or becomes by, encryption.
     pub(super) crypt: Vec<u8>,
     pub(super) impair: Option<Impair>,
@@ -47,20 +55,31 @@ pub(super) struct Stream {
 
 impl Stream {
     #[expect(clippy::disallowed_methods, reason = "RTCP's sender reports carry the time of day")]
-    pub(super) fn new(now: Instant, plan: MediaPlan, impairment: Option<Impairment>) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        plan: MediaPlan,
+        impairment: Option<Impairment>,
+        (identity, local): (Option<DtlsIdentity>, SocketAddr),
+    ) -> Self {
         let mut random = rand::rng();
         // Below 2^15, so that a receiver that missed the beginning does not take a wrap for none (RFC 3711 §3.3.1).
         let sequence = random.next_u32() as u16 >> 1;
         let start = Start { ssrc: random.next_u32(), sequence, timestamp: random.next_u32() };
         let cname = format!("{:016x}{:08x}", random.next_u64(), random.next_u32());
+        let mut shield = Shield::new(identity);
+        shield.set_plan(now, plan.srtp.as_ref(), plan.remote_rtp);
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             latch: Latch::new(plan.remote_rtp),
             sender: Sender::new(start, &plan),
             receiver: Receiver::new(now, &plan),
             rtcp: RtcpSession::new(now, start.ssrc, cname, unit()),
-            srtp: plan.srtp.clone().map(SrtpSession::new),
-            srtp_at_rest: None,
+            shield,
+            ice: plan.ice.clone().map(|plan| Ice::new(now, local, *plan)),
+            way: None,
+            unwanted: false,
+            local,
+            keep_alive_at: now + KEEP_ALIVE,
             crypt: Vec::new(),
             impair: impairment.map(Impair::new),
             here: HereStats::default(),
@@ -73,19 +92,16 @@ impl Stream {
         }
     }
 
-    pub(super) fn set_plan(&mut self, plan: MediaPlan) {
+    pub(super) fn set_plan(&mut self, now: Instant, plan: MediaPlan) {
         self.latch.signalled(plan.remote_rtp);
         self.sender.set_plan(&plan);
         self.receiver.set_plan(&plan);
-        let known = self.srtp.take().or_else(|| self.srtp_at_rest.take());
-        match (known, plan.srtp.clone()) {
-            (Some(mut srtp), Some(keys)) => {
-                srtp.set_keys(keys);
-                self.srtp = Some(srtp);
-            }
-            (known, None) => self.srtp_at_rest = known,
-            (None, Some(keys)) => self.srtp = Some(SrtpSession::new(keys)),
+        let goes_on = self.ice.as_mut().zip(plan.ice.as_ref()).is_some_and(|(ice, plan)| ice.set_plan(plan));
+        if !goes_on {
+            self.ice = plan.ice.clone().map(|plan| Ice::new(now, self.local, *plan));
+            (self.way, self.unwanted) = (None, false);
         }
+        self.shield.set_plan(now, plan.srtp.as_ref(), self.way.unwrap_or(plan.remote_rtp));
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
         }
@@ -100,7 +116,13 @@ impl Stream {
         control: bool,
         report: &mut impl FnMut(Report),
     ) {
-        if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
+        if !control && Kind::of(datagram) == Kind::Dtls {
+            self.shield.handle_datagram(now, source, datagram);
+        } else if !control && Kind::of(datagram) == Kind::Stun {
+            if let Some(ice) = &mut self.ice {
+                ice.handle_datagram(now, source, datagram);
+            }
+        } else if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
             self.control(now, datagram);
         } else if let Some(impair) = &mut self.impair {
             impair.push(now, source, datagram);
@@ -111,9 +133,7 @@ impl Stream {
 
     pub(super) fn control(&mut self, now: Instant, datagram: &[u8]) {
         let ntp = self.ntp(now);
-        let Some(datagram) = through(&mut self.srtp, SrtpSession::open_control, datagram, &mut self.crypt) else {
-            return;
-        };
+        let Some(datagram) = self.shield.open_control(datagram, &mut self.crypt) else { return };
         self.rtcp.handle(now, ntp, datagram);
         let is_report = rtp::is_rtcp(datagram);
         if let Some(loss) = self.rtcp.remote_loss() {
@@ -126,7 +146,7 @@ impl Stream {
 
     pub(super) fn audio(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], report: &mut impl FnMut(Report)) {
         let mut opened = std::mem::take(&mut self.crypt);
-        if let Some(plain) = through(&mut self.srtp, SrtpSession::open, datagram, &mut opened) {
+        if let Some(plain) = self.shield.open(datagram, &mut opened) {
             self.plain_audio(now, source, plain, report);
         }
         self.crypt = opened;
@@ -154,16 +174,68 @@ impl Stream {
         }
     }
 
+    /// Goes on with checks and handshake; `send` sends from the RTP port.
+    pub(super) fn go_on(&mut self, now: Instant, mut send: impl FnMut(&[u8], SocketAddr)) -> Option<Outcome> {
+        if let Some(ice) = &mut self.ice {
+            ice.handle_timeout(now);
+            while let Some((datagram, target)) = ice.poll_transmit() {
+                send(&datagram, target);
+            }
+            while let Some(event) = ice.poll_event() {
+                self.unwanted = event == IceEvent::Lost;
+                if let IceEvent::Way(peer) = event {
+                    self.way = Some(peer);
+                    self.latch.proven(now, peer);
+                    self.shield.moved(peer);
+                }
+            }
+        }
+        self.shield.handle_timeout(now);
+        while let Some((datagram, target)) = self.shield.poll_transmit() {
+            send(&datagram, target);
+        }
+        let outcome = self.shield.poll_outcome();
+        if let (Some(Ok(peer)), None) = (&outcome, self.way) {
+            self.latch.proven(now, *peer);
+        }
+        outcome
+    }
+
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
+        let impaired = self.impair.as_ref().and_then(Impair::poll_timeout);
+        let checks = self.ice.as_mut().and_then(Ice::poll_timeout);
+        impaired.into_iter().chain(self.shield.poll_timeout()).chain(checks).min()
+    }
+
+    /// Where an empty datagram is to go, so that NATs keep the way of a call on hold open (RFC 6263 §4.1): where neither our
+    /// audio, nor RTCP on the same port, nor checks do that.
+    pub(super) fn keep_alive(&mut self, now: Instant) -> Option<SocketAddr> {
+        if now < self.keep_alive_at {
+            return None;
+        }
+        self.keep_alive_at = now + KEEP_ALIVE;
+        let is_quiet = !self.plan.direction.sends() && !self.plan.rtcp_mux && self.ice.is_none();
+        self.target().filter(|_| is_quiet)
+    }
+
+    /// Where audio goes; nowhere while the peer does not agree to it.
+    pub(super) fn target(&self) -> Option<SocketAddr> {
+        (!self.unwanted).then(|| self.latch.target())
+    }
+
     pub(super) fn heard(&mut self, now: Instant) {
         (self.silent_at, self.told_silent) = (now + SILENCE, false);
     }
 
     /// RTCP goes to the signalled address, or beside RTP's when that turned out to come from elsewhere (a NAT).
     pub(super) fn send_control(&mut self, ports: &PortPair, datagram: &[u8]) {
-        let Some(datagram) = through(&mut self.srtp, SrtpSession::protect_control, datagram, &mut self.crypt) else {
+        // A port of its own would have a handshake of its own (RFC 5764 §4.1), which nobody we know needs: without RTCP there is
+        // sound all the same.
+        if !self.plan.rtcp_mux && matches!(self.plan.srtp, Some(KeyExchange::Dtls(_))) {
             return;
-        };
-        let target = self.latch.target();
+        }
+        let Some(target) = self.target() else { return };
+        let Some(datagram) = self.shield.protect_control(datagram, &mut self.crypt) else { return };
         let _ = match (self.plan.rtcp_mux, target == self.plan.remote_rtp) {
             (true, _) => ports.rtp.send_to(datagram, target),
             (false, true) => ports.rtcp.send_to(datagram, self.plan.remote_rtcp),
@@ -193,19 +265,6 @@ impl Stream {
         });
         let (tx, here) = (self.sender.stats(), self.here.clone());
         CallStats { rx, tx, rtt_ms, mos, remote_loss: self.rtcp.remote_loss(), here }
-    }
-}
-
-/// The datagram encrypted or decrypted in `room`, itself where nothing is encrypted, `None` where it must be dropped.
-pub(super) fn through<'a>(
-    srtp: &mut Option<SrtpSession>,
-    act: impl Fn(&mut SrtpSession, &[u8], &mut Vec<u8>) -> Option<()>,
-    datagram: &'a [u8],
-    room: &'a mut Vec<u8>,
-) -> Option<&'a [u8]> {
-    match srtp {
-        None => Some(datagram),
-        Some(srtp) => act(srtp, datagram, room).map(|()| room.as_slice()),
     }
 }
 

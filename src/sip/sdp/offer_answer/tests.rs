@@ -1,6 +1,8 @@
+mod secured;
+
 use super::*;
 use crate::{
-    media::plan::{CryptoSuite, SrtpPolicy},
+    media::plan::{CryptoSuite, SrtpKeys, SrtpPolicy},
     sip::entropy::Entropy,
 };
 
@@ -12,7 +14,7 @@ fn ours(codecs: &[Codec]) -> OfferAnswer {
 }
 
 fn with(codecs: &[Codec], policy: SrtpPolicy) -> OfferAnswer {
-    OfferAnswer::new(codecs, 42, LocalCrypto::new(policy, &mut Entropy::from_seed(4568)))
+    OfferAnswer::new(codecs, 42, LocalCrypto::new(policy, None, &mut Entropy::from_seed(4568)))
 }
 
 fn local() -> SocketAddr {
@@ -123,7 +125,7 @@ fn offers_that_cannot_be_taken_say_why() {
     let with_address = |address: &str| text(sdp("0", &[])).replace("c=IN IP4 198.51.100.7", address).into_bytes();
     for (offer, expected) in [
         (with_proto("RTP/SAVP"), SdpError::EncryptedOnly),
-        (with_proto("UDP/TLS/RTP/SAVPF"), SdpError::Dtls),
+        (with_proto("UDP/TLS/RTP/SAVPF"), SdpError::EncryptedOnly),
         (with_proto("udptl"), SdpError::NoAudio),
         (with_address("c=IN IP4 224.2.1.1/127"), SdpError::Address("224.2.1.1/127".into())),
         (with_address("c=IN IP4 media.example.com"), SdpError::Address("media.example.com".into())),
@@ -284,17 +286,17 @@ fn the_policies_meet() {
     ] {
         let (mut a, mut b) = (with(&ALL, caller), with(&ALL, callee));
         // Of the same seed, they would have the same keys.
-        b.crypto = LocalCrypto::new(callee, &mut Entropy::from_seed(1));
+        b.crypto = LocalCrypto::new(callee, None, &mut Entropy::from_seed(1));
         let offer = a.offer(local(), Direction::SendRecv);
         let answered = b.answer(&offer, local(), Direction::SendRecv);
         assert_eq!(answered.as_ref().map(|(_, plan)| plan.srtp.is_some()).map_err(Clone::clone), expected);
         let Ok((answer, theirs)) = answered else { continue };
         let ours = a.accept_answer(&answer).unwrap();
-        let keys = |plan: &MediaPlan| plan.srtp.clone().map(|keys| (keys.send, keys.receive));
+        let keys = |plan: &MediaPlan| sdes(plan).map(|keys| (keys.send, keys.receive));
         assert_eq!(keys(&ours), keys(&theirs).map(|(send, receive)| (receive, send)), "{caller:?} {callee:?}");
         let proto = if caller == Sdes { "RTP/SAVP" } else { "RTP/AVP" };
         assert!(text(answer).contains(&format!("m=audio 4000 {proto} 96")));
-        assert_eq!(ours.srtp.map(|keys| keys.send.suite()), expected.unwrap().then_some(CryptoSuite::AeadAes256Gcm));
+        assert_eq!(sdes(&ours).map(|keys| keys.send.suite()), expected.unwrap().then_some(CryptoSuite::AeadAes256Gcm));
     }
 }
 
@@ -303,12 +305,15 @@ fn keys_stay_through_hold_and_the_peer_s_new_ones_are_taken() {
     let line = |key: char| format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{}", key.to_string().repeat(40));
     let mut session = with(&ALL, SrtpPolicy::Optional);
     session.offer(local(), Direction::SendRecv);
-    let first = session.accept_answer(&sdp("0", &[&line('A')])).unwrap().srtp.unwrap();
-    session.offer(local(), Direction::SendOnly);
-    let held = session.accept_answer(&sdp("0", &[&line('A'), "a=recvonly"])).unwrap().srtp.unwrap();
+    let first = sdes(&session.accept_answer(&sdp("0", &[&line('A')])).unwrap()).unwrap();
+    // The suite in use comes first.
+    let again = text(session.offer(local(), Direction::SendOnly));
+    assert!(again.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 ") && again.contains("a=crypto:2 AEAD_AES_256_GCM "));
+    let answer = sdp("0", &[&line('A').replace("crypto:2", "crypto:1"), "a=recvonly"]);
+    let held = sdes(&session.accept_answer(&answer).unwrap()).unwrap();
     assert_eq!(first, held);
     let (_, plan) = session.answer(&sdp("0", &[&line('B')]), local(), Direction::SendRecv).unwrap();
-    let again = plan.srtp.unwrap();
+    let again = sdes(&plan).unwrap();
     assert_eq!(first.send, again.send);
     assert_ne!(first.receive, again.receive);
 }
@@ -346,10 +351,17 @@ fn an_answer_s_key_must_fit_the_offer() {
     }
 }
 
+fn sdes(plan: &MediaPlan) -> Option<SrtpKeys> {
+    match &plan.srtp {
+        Some(KeyExchange::Sdes(keys)) => Some(keys.clone()),
+        Some(KeyExchange::Dtls(_)) | None => None,
+    }
+}
+
 #[test]
 fn other_secure_transports_are_named() {
     for (proto, policy, expected) in [
-        ("UDP/TLS/RTP/SAVPF", SrtpPolicy::Optional, SdpError::Dtls),
+        ("UDP/TLS/RTP/SAVPF", SrtpPolicy::Optional, SdpError::NoCommonCrypto),
         ("RTP/SAVP", SrtpPolicy::Optional, SdpError::NoCommonCrypto),
         ("RTP/SAVPF", SrtpPolicy::Off, SdpError::EncryptedOnly),
         ("udptl", SrtpPolicy::Off, SdpError::NoAudio),

@@ -246,6 +246,9 @@ fn lock(encryption: Encryption) -> Option<Lock> {
         Encryption::KeysInTheOpen => {
             Some(Lock { name: t().encrypted_openly, tip: t().encrypted_openly_tip, is_safe: false })
         }
+        Encryption::HandshakeInTheOpen => {
+            Some(Lock { name: t().encrypted_unproven, tip: t().encrypted_unproven_tip, is_safe: false })
+        }
         Encryption::KeysHidden => Some(Lock { name: t().encrypted, tip: t().encrypted_tip, is_safe: true }),
     }
 }

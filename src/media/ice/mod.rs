@@ -1,0 +1,117 @@
+//! Ways through NATs (RFC 8445): which of the peer's addresses are reached is found out by checks over the media socket, and the
+//! best is used as long as the peer agrees to be sent to (RFC 7675). The machine is the crate `is`; here is what it may be fed. No
+//! sockets, no clock.
+
+mod reflexive;
+#[cfg(test)]
+mod tests;
+
+pub use reflexive::Reflexive;
+
+use super::plan::{IceCredentials, IcePlan};
+use is::{
+    Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol,
+    stun::{StunMessage, StunPacket},
+};
+use std::{net::SocketAddr, time::Instant};
+
+/// Pairs of addresses that are checked at once.
+const MOST_PAIRS: usize = 40;
+
+/// The checks of one session.
+pub struct Ice {
+    agent: IceAgent,
+    local: SocketAddr,
+    plan: IcePlan,
+}
+
+/// What the checks have shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IceEvent {
+    /// This is the way from now on.
+    Way(SocketAddr),
+    /// The peer no longer agrees to be sent to (RFC 7675 §5.1), or has become unreachable; another way may be found.
+    Lost,
+}
+
+impl Ice {
+    /// `local`: the socket's address.
+    pub fn new(now: Instant, local: SocketAddr, plan: IcePlan) -> Self {
+        let mut agent = IceAgent::new(credentials(&plan.local));
+        agent.set_max_candidate_pairs(MOST_PAIRS);
+        agent.set_controlling(plan.controlling);
+        agent.set_remote_credentials(credentials(&plan.remote));
+        if let Ok(host) = Candidate::host(local, Protocol::Udp) {
+            agent.add_local_candidate(host);
+        }
+        let mut ice = Self { agent, local, plan };
+        ice.add(&ice.plan.candidates.clone());
+        ice.agent.handle_timeout(now);
+        ice
+    }
+
+    /// A new plan; `false`: it begins anew, with another machine.
+    pub fn set_plan(&mut self, plan: &IcePlan) -> bool {
+        let is_same = (&self.plan.local, &self.plan.remote) == (&plan.local, &plan.remote);
+        if is_same && self.plan.candidates != plan.candidates {
+            self.add(&plan.candidates);
+            self.plan.candidates.clone_from(&plan.candidates);
+        }
+        is_same
+    }
+
+    /// A STUN message; whoever does not know the passwords is not heard.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        let Ok(message) = StunMessage::parse(datagram) else { return };
+        // What the machine takes for granted of checks and their answers (RFC 8445 §7.1, RFC 8489 §7.3.3).
+        let is_whole = if message.is_binding_request() {
+            message.prio().is_some() && message.split_username().is_some()
+        } else if message.is_successful_binding_response() {
+            message.mapped_address().is_some()
+        } else {
+            message.is_failed_binding_response()
+        };
+        if is_whole {
+            let packet = StunPacket { proto: Protocol::Udp, source, destination: self.local, message };
+            self.agent.handle_packet(now, packet);
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.agent.handle_timeout(now);
+        }
+    }
+
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.agent.poll_timeout()
+    }
+
+    /// The next check or answer, and where it goes.
+    pub fn poll_transmit(&mut self) -> Option<(Vec<u8>, SocketAddr)> {
+        self.agent.poll_transmit().map(|transmit| (transmit.contents.into(), transmit.destination))
+    }
+
+    pub fn poll_event(&mut self) -> Option<IceEvent> {
+        while let Some(event) = self.agent.poll_event() {
+            match event {
+                IceAgentEvent::NominatedSend { destination, .. } => return Some(IceEvent::Way(destination)),
+                IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                    return Some(IceEvent::Lost);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, candidates: &[String]) {
+        for candidate in candidates.iter().filter_map(|text| Candidate::from_sdp_string(text).ok()) {
+            self.agent.add_remote_candidate(candidate);
+        }
+    }
+}
+
+fn credentials(side: &IceCredentials) -> IceCreds {
+    IceCreds { ufrag: side.ufrag.clone(), pass: side.password.clone() }
+}

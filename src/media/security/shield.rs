@@ -1,0 +1,276 @@
+//! What stands between a session's sockets and its audio.
+
+use super::{Association, DtlsIdentity, HandshakeError};
+use crate::media::{
+    plan::{DtlsPlan, KeyExchange},
+    srtp::SrtpSession,
+};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// A handshake that is not done so long after the call was answered never will be.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+/// Handshakes with the signalled address that may come to nothing.
+const MOST_TRIES: u8 = 3;
+/// A handshake with another address than the signalled one that says nothing for so long gives way to a third.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Seals what is sent, opens what is received, and lets nothing pass before there are keys where there must be some.
+#[derive(Default)]
+pub struct Shield {
+    identity: Option<DtlsIdentity>,
+    keys: Keys,
+    /// While a call is protected in another way, or not at all: its keys may come again.
+    at_rest: Option<Box<SrtpSession>>,
+    /// The call was answered: a handshake has to come to an end.
+    answered: bool,
+    outcome: Option<Outcome>,
+}
+
+/// What became of a handshake: the address it was with, or a sentence.
+pub type Outcome = Result<SocketAddr, String>;
+
+#[derive(Default)]
+enum Keys {
+    /// Nothing is encrypted.
+    #[default]
+    None,
+    Sdes(Box<SrtpSession>),
+    Dtls(Box<Handshake>),
+}
+
+struct Handshake {
+    plan: DtlsPlan,
+    /// `None` once it was given up.
+    association: Option<Association>,
+    srtp: Option<SrtpSession>,
+    signalled: SocketAddr,
+    /// Whom it is with, once somebody has begun, and when it was heard last.
+    peer: Option<(SocketAddr, Instant)>,
+    tries: u8,
+    give_up_at: Option<Instant>,
+}
+
+impl Shield {
+    /// `identity`: without it a plan that asks for a handshake fails.
+    pub fn new(identity: Option<DtlsIdentity>) -> Self {
+        Self { identity, ..Self::default() }
+    }
+
+    /// What was agreed on now; `signalled`: where the peer's audio is. A handshake that stays the same is not repeated.
+    pub fn set_plan(&mut self, now: Instant, keys: Option<&KeyExchange>, signalled: SocketAddr) {
+        if let (Keys::Dtls(handshake), Some(KeyExchange::Dtls(plan))) = (&mut self.keys, keys)
+            && handshake.plan == *plan
+        {
+            handshake.signalled = signalled;
+            return;
+        }
+        let known = match std::mem::take(&mut self.keys) {
+            Keys::Sdes(srtp) => Some(srtp),
+            Keys::Dtls(_) | Keys::None => self.at_rest.take(),
+        };
+        match keys {
+            Some(KeyExchange::Sdes(keys)) => {
+                self.keys = Keys::Sdes(match known {
+                    Some(mut srtp) => {
+                        srtp.set_keys(keys.clone());
+                        srtp
+                    }
+                    None => Box::new(SrtpSession::new(keys.clone())),
+                });
+            }
+            Some(KeyExchange::Dtls(plan)) => {
+                self.at_rest = known;
+                let give_up_at = self.answered.then_some(now + PATIENCE);
+                let mut handshake = Handshake::new(plan.clone(), signalled, give_up_at);
+                handshake.begin(now, self.identity.as_ref());
+                self.keys = Keys::Dtls(Box::new(handshake));
+            }
+            None => self.at_rest = known,
+        }
+    }
+
+    /// The peer is reached at this address from now on.
+    pub fn moved(&mut self, address: SocketAddr) {
+        if let Keys::Dtls(handshake) = &mut self.keys {
+            handshake.signalled = address;
+            if handshake.plan.active && handshake.srtp.is_none() {
+                handshake.peer = None;
+            }
+        }
+    }
+
+    /// The call is answered.
+    pub fn answered(&mut self, now: Instant) {
+        self.answered = true;
+        if let Keys::Dtls(handshake) = &mut self.keys
+            && handshake.srtp.is_none()
+        {
+            handshake.give_up_at = Some(now + PATIENCE);
+            if handshake.association.is_none() {
+                handshake.begin(now, self.identity.as_ref());
+            }
+        }
+    }
+
+    /// A datagram of the handshake.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        let Keys::Dtls(handshake) = &mut self.keys else { return };
+        if !handshake.admits(now, source, datagram, self.identity.as_ref()) {
+            return;
+        }
+        let Some(association) = &mut handshake.association else { return };
+        match association.handle_datagram(now, datagram) {
+            Ok(Some(keys)) => {
+                handshake.srtp = Some(SrtpSession::new(keys));
+                handshake.give_up_at = None;
+                self.outcome = Some(Ok(source));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                // Somebody else's handshake that comes to nothing is not the peer's.
+                let is_final = source == handshake.signalled && handshake.has_failed(error);
+                if is_final {
+                    self.fail(&error.to_string());
+                } else {
+                    handshake.begin(now, self.identity.as_ref());
+                }
+            }
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let Keys::Dtls(handshake) = &mut self.keys else { return };
+        if handshake.give_up_at.is_some_and(|at| at <= now) {
+            return self.fail("it does not take part in the handshake that was agreed on");
+        }
+        if let Some(association) = &mut handshake.association
+            && association.handle_timeout(now).is_err()
+        {
+            handshake.begin(now, self.identity.as_ref());
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.keys {
+            Keys::Dtls(handshake) => {
+                let again = handshake.association.as_ref().and_then(Association::poll_timeout);
+                again.into_iter().chain(handshake.give_up_at).min()
+            }
+            Keys::Sdes(_) | Keys::None => None,
+        }
+    }
+
+    /// The next datagram of the handshake, and where it goes.
+    pub fn poll_transmit(&mut self) -> Option<(Vec<u8>, SocketAddr)> {
+        let Keys::Dtls(handshake) = &mut self.keys else { return None };
+        let target = handshake.peer.map_or(handshake.signalled, |(peer, _)| peer);
+        handshake.association.as_mut()?.poll_transmit().map(|datagram| (datagram, target))
+    }
+
+    /// What became of the handshake, told once.
+    pub const fn poll_outcome(&mut self) -> Option<Outcome> {
+        self.outcome.take()
+    }
+
+    /// RTP to send, as it goes out; `None` where it must not.
+    pub fn protect<'a>(&mut self, datagram: &'a [u8], room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        self.through(SrtpSession::protect, datagram, room)
+    }
+
+    /// RTCP to send.
+    pub fn protect_control<'a>(&mut self, datagram: &'a [u8], room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        self.through(SrtpSession::protect_control, datagram, room)
+    }
+
+    /// RTP received; `None` where it is forged, damaged, repeated, or came before the keys.
+    pub fn open<'a>(&mut self, datagram: &'a [u8], room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        self.through(SrtpSession::open, datagram, room)
+    }
+
+    /// RTCP received.
+    pub fn open_control<'a>(&mut self, datagram: &'a [u8], room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        self.through(SrtpSession::open_control, datagram, room)
+    }
+
+    fn through<'a>(
+        &mut self,
+        act: impl Fn(&mut SrtpSession, &[u8], &mut Vec<u8>) -> Option<()>,
+        datagram: &'a [u8],
+        room: &'a mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        let srtp = match &mut self.keys {
+            Keys::None => return Some(datagram),
+            Keys::Sdes(srtp) => srtp.as_mut(),
+            Keys::Dtls(handshake) => handshake.srtp.as_mut()?,
+        };
+        act(srtp, datagram, room).map(|()| room.as_slice())
+    }
+
+    /// Before the call is answered nothing is said: there is another try then.
+    fn fail(&mut self, why: &str) {
+        if let Keys::Dtls(handshake) = &mut self.keys {
+            (handshake.association, handshake.give_up_at) = (None, None);
+        }
+        if self.answered {
+            self.outcome = Some(Err(format!(
+                "The other side could not be heard or spoken to in secret: {why}. Call again; if it happens again, tell your IT staff."
+            )));
+        }
+    }
+}
+
+impl Handshake {
+    const fn new(plan: DtlsPlan, signalled: SocketAddr, give_up_at: Option<Instant>) -> Self {
+        Self { plan, association: None, srtp: None, signalled, peer: None, tries: 0, give_up_at }
+    }
+
+    /// From the beginning.
+    fn begin(&mut self, now: Instant, identity: Option<&DtlsIdentity>) {
+        self.peer = None;
+        // Without one, patience ends in a sentence.
+        self.association = identity.and_then(|identity| Association::new(now, identity, self.plan.clone()).ok());
+    }
+
+    /// Whether the datagram may be the peer's. The signalled address is believed before all others; behind a NAT it comes from
+    /// elsewhere, which shows by its beginning a handshake.
+    fn admits(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], identity: Option<&DtlsIdentity>) -> bool {
+        let Some((peer, heard)) = &mut self.peer else {
+            let begins = if self.plan.active { source == self.signalled } else { is_client_hello(datagram) };
+            if begins {
+                self.peer = Some((source, now));
+            }
+            return begins;
+        };
+        if *peer == source {
+            *heard = now;
+            return true;
+        }
+        let is_idle = now.saturating_duration_since(*heard) >= IDLE;
+        let succeeds = !self.plan.active
+            && self.srtp.is_none()
+            && is_client_hello(datagram)
+            && (source == self.signalled || *peer != self.signalled && is_idle);
+        if succeeds {
+            self.begin(now, identity);
+            self.peer = Some((source, now));
+        }
+        succeeds
+    }
+
+    /// Notes a failure at the signalled address; `true`: no other try.
+    fn has_failed(&mut self, error: HandshakeError) -> bool {
+        self.tries += 1;
+        error == HandshakeError::WrongCertificate || self.tries >= MOST_TRIES
+    }
+}
+
+/// RFC 6347 §4.3.1, §4.2.2: a record of the handshake that begins with a ClientHello.
+fn is_client_hello(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&22) && datagram.get(13) == Some(&1)
+}
+
+#[cfg(test)]
+mod tests;

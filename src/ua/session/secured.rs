@@ -1,0 +1,49 @@
+//! How a call's audio is protected. Keys that a handshake beside the audio makes (RFC 5763) count once it has taken place; where
+//! it fails, the call ends: nobody would hear anything.
+
+use super::{End, Phase, Session};
+use crate::{
+    media::plan::{KeyExchange, MediaPlan, Srtp},
+    sip::flow::Transport,
+    ua::{
+        api::{EndedBy, Output},
+        stack::Stack,
+    },
+};
+use std::time::Instant;
+
+impl Session {
+    /// The handshake of the plan that holds is done, or has failed: a sentence.
+    pub fn handle_keys_agreed(&mut self, now: Instant, stack: &mut Stack, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.media.keyed = true;
+                self.report(stack);
+            }
+            Err(why) => match self.phase {
+                Phase::Inviting(_) | Phase::Established(_) => {
+                    self.close(now, stack, End::new(EndedBy::Network, None, why));
+                }
+                Phase::Calling(_) | Phase::Ringing(_) | Phase::Answering(_) | Phase::Ended => {}
+            },
+        }
+    }
+
+    pub(super) fn protection(&self) -> Srtp {
+        let in_the_open = self.account.transport != Transport::Tls;
+        match self.media.plan.as_ref().and_then(|plan| plan.srtp.as_ref()) {
+            Some(KeyExchange::Sdes(_)) => Srtp::Sdes { in_the_open },
+            Some(KeyExchange::Dtls(_)) if self.media.keyed => Srtp::Dtls { in_the_open },
+            Some(KeyExchange::Dtls(_)) | None => Srtp::Off,
+        }
+    }
+
+    pub(super) fn agree(&mut self, stack: &mut Stack, plan: MediaPlan) {
+        if self.media.plan.as_ref() != Some(&plan) {
+            // The media engine keeps a handshake as long as nothing about it changes.
+            self.media.keyed &= self.media.plan.as_ref().is_some_and(|before| before.srtp == plan.srtp);
+            self.media.plan = Some(plan.clone());
+            stack.emit(Output::Media { call: self.id, plan });
+        }
+    }
+}
