@@ -23,12 +23,13 @@ pub(super) fn ip_towards(bound: IpAddr, remote: SocketAddr) -> io::Result<IpAddr
     Ok(socket.local_addr()?.ip())
 }
 
-/// What to show as our address before any peer is known: the default route's (RFC 5737's 192.0.2.1 is nobody's), else as
-/// bound.
+/// An address that is nobody's (RFC 5737), at the end of the default route.
+pub(super) const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+
+/// What to show as our address before any peer is known: the default route's, else as bound.
 pub(super) fn shown(bound: SocketAddr) -> SocketAddr {
-    let nobody = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
     match bound {
-        SocketAddr::V4(_) => ip_towards(bound.ip(), nobody).map_or(bound, |ip| (ip, bound.port()).into()),
+        SocketAddr::V4(_) => ip_towards(bound.ip(), NOBODY).map_or(bound, |ip| (ip, bound.port()).into()),
         SocketAddr::V6(_) => bound,
     }
 }

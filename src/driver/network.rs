@@ -31,7 +31,7 @@ struct Seen {
     wall: Timestamp,
     server: SocketAddr,
     /// Our address towards it, the last there was.
-    local: IpAddr,
+    local: Option<IpAddr>,
     lost_at: Option<Instant>,
 }
 
@@ -47,10 +47,17 @@ impl Watch {
         server: SocketAddr,
         local: Option<IpAddr>,
     ) -> Option<Change> {
-        let Some(seen) = self.0.as_mut().filter(|seen| seen.server == server) else {
-            self.0 = local.map(|local| Seen { at: now, wall, server, local, lost_at: None });
+        let first = Seen { at: now, wall, server, local, lost_at: local.is_none().then_some(now) };
+        let Some(seen) = &mut self.0 else {
+            self.0 = Some(first);
             return None;
         };
+        // Another server may be seen from elsewhere, which is no change; but whoever has lost the network waits for it to lead
+        // anywhere again, whichever server the next look-up names.
+        if std::mem::replace(&mut seen.server, server) != server && seen.lost_at.is_none() {
+            *seen = first;
+            return None;
+        }
         let passed = now.saturating_duration_since(seen.at);
         let slept = wall.duration_since(seen.wall).unsigned_abs() > passed + STEP && wall > seen.wall;
         (seen.at, seen.wall) = (now, wall);
@@ -61,8 +68,8 @@ impl Watch {
                 Some(Change::Lost)
             }
             Some(local) => {
-                let (was_lost, moved) = (seen.lost_at.take().is_some(), seen.local != local);
-                seen.local = local;
+                let (was_lost, moved) = (seen.lost_at.take().is_some(), seen.local != Some(local));
+                seen.local = Some(local);
                 match (moved, was_lost || slept) {
                     (true, _) => Some(Change::Moved(local)),
                     (false, true) => Some(Change::Back(local)),
@@ -91,7 +98,7 @@ mod tests {
         // Seconds on the clock that stops in sleep, seconds on the calendar, our address, what is told.
         for (clock, calendar, local, told) in [
             (0, 0, None, None),
-            (1, 1, Some(lan), None),
+            (1, 1, Some(lan), Some(Change::Moved(lan))),
             (2, 2, Some(lan), None),
             (3, 3, Some(vpn), Some(Change::Moved(vpn))),
             (4, 4, Some(vpn), None),
@@ -112,9 +119,23 @@ mod tests {
         }
         let lost_at = start + Duration::from_secs(14);
         assert!(watch.is_patient(lost_at) && !watch.is_patient(lost_at + PATIENCE));
-        // Towards another server another address is no change.
-        let other = SocketAddr::from(([127, 0, 0, 1], 5060));
-        assert_eq!(watch.observe(lost_at, noon, other, Some([127, 0, 0, 1].into())), None);
-        assert!(!watch.is_patient(lost_at));
+        // A look-up meanwhile names another server, which cannot be reached either; that the network is back is noticed.
+        let other = |n| SocketAddr::from(([10, 0, 0, n], 5060));
+        let at = |s| (lost_at + Duration::from_secs(s), noon + Duration::from_secs(9000 + s));
+        for (s, server, local, told) in [
+            (1, other(2), None, None),
+            (2, other(2), None, None),
+            (3, other(2), Some(lan), Some(Change::Back(lan))),
+            // Towards another server another address is no change.
+            (4, SocketAddr::from(([127, 0, 0, 1], 5060)), Some([127, 0, 0, 1].into()), None),
+            (5, other(2), Some(lan), None),
+            (6, other(3), None, None),
+            (7, other(4), None, None),
+            (8, other(4), Some(lan), Some(Change::Moved(lan))),
+        ] {
+            let (now, wall) = at(s);
+            assert_eq!(watch.observe(now, wall, server, local), told, "{s}");
+        }
+        assert!(!watch.is_patient(at(8).0));
     }
 }

@@ -1,6 +1,7 @@
 //! The user agent: commands and messages in, each to the machine it concerns; outputs and time out.
 
 mod admission;
+mod asked;
 mod notices;
 mod transfer;
 mod upkeep;
@@ -9,6 +10,7 @@ use super::{
     api::{Account, CallId, Command, Event, Output, ResolveId, Settings},
     events::Subscriptions,
     farewell::Farewells,
+    identity,
     message::Outbox,
     outside,
     registration::Registration,
@@ -314,7 +316,7 @@ impl UserAgent {
         while let Some(incoming) = self.stack.poll_incoming(now) {
             match incoming {
                 Incoming::Request { transaction, request, flow } => self.request(now, transaction, request, flow),
-                Incoming::Ack { request } => self.ack(now, &request),
+                Incoming::Ack { request, flow } => self.ack(now, &request, flow),
                 Incoming::Cancelled { transaction, cancel } => {
                     self.with_owner(now, transaction, |session, stack| session.handle_cancelled(now, stack, &cancel));
                 }
@@ -372,9 +374,14 @@ impl UserAgent {
         }
     }
 
-    fn request(&mut self, now: Instant, transaction: ServerTransactionId, request: Request, flow: Flow) {
-        if let Some(refusal) = outside::inspect(&request) {
+    fn request(&mut self, now: Instant, transaction: ServerTransactionId, mut request: Request, flow: Flow) {
+        let account = self.account_of(&request);
+        let in_the_open = || account.and_then(|account| outside::in_the_open(account, &request, flow));
+        if let Some(refusal) = outside::inspect(&request).or_else(in_the_open) {
             return self.stack.respond(now, transaction, refusal);
+        }
+        if !self.registration.as_ref().is_some_and(|registration| registration.is_from_home(flow)) {
+            identity::distrust(&mut request.headers);
         }
         let Some(request) = self.message_or_notify(now, transaction, request, flow) else { return };
         match DialogId::of_request(&request) {
@@ -389,6 +396,12 @@ impl UserAgent {
                 self.stack.respond(now, transaction, response);
             }
         }
+    }
+
+    /// Whose call a request belongs to, or is to begin.
+    fn account_of(&self, request: &Request) -> Option<&Account> {
+        let call = DialogId::of_request(request).and_then(|id| self.sessions.values().find(|s| s.is_in_dialog(&id)));
+        call.map(Session::account).or_else(|| self.registration.as_ref().map(Registration::account)).map(|a| &**a)
     }
 
     fn dialog_request(
@@ -408,11 +421,11 @@ impl UserAgent {
         }
     }
 
-    fn ack(&mut self, now: Instant, request: &Request) {
+    fn ack(&mut self, now: Instant, request: &Request, flow: Flow) {
         let Some(id) = DialogId::of_request(request) else { return };
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(&id)) {
             let call = *call;
-            session.handle_ack(now, &mut self.stack, request);
+            session.handle_ack(now, &mut self.stack, (request, flow));
             self.settle(now, call);
         } else {
             self.farewells.handle_ack(now, &mut self.stack, &id);

@@ -44,6 +44,11 @@ impl Account {
         let line = |a: &Self| (a.name.clone(), a.aor.clone(), a.register);
         line(self) == line(other)
     }
+
+    /// Whether besides it takes the same way, so that what runs with its servers goes on.
+    pub fn goes_on_with(&self, other: &Self) -> bool {
+        self.is_renewed_by(other) && (self.transport, &self.outbound_proxy) == (other.transport, &other.outbound_proxy)
+    }
 }
 
 /// What holds for all accounts and calls.

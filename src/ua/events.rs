@@ -117,11 +117,20 @@ impl Subscriptions {
         self.colleagues.forget(package, &target);
     }
 
-    /// Follows the account: another one begins everything anew once it is online.
+    /// Follows the account: another one begins everything anew once it is online; the same one with other credentials goes on.
     pub fn follow(&mut self, now: Instant, stack: &mut Stack, registration: Option<&Registration>) {
         let online = registration.filter(|r| r.flow().is_some() || !r.account().register);
-        let same = |a: &Arc<Account>| registration.is_some_and(|r| Arc::ptr_eq(a, r.account()));
-        if self.account.as_ref().is_some_and(same) || (self.account.is_none() && online.is_none()) {
+        if let (Some(ours), Some(registration)) = (&mut self.account, registration) {
+            let account = registration.account();
+            if ours.goes_on_with(account) {
+                if !Arc::ptr_eq(ours, account) {
+                    self.running.iter_mut().for_each(|subscription| subscription.go_on_with(account.clone()));
+                    ours.clone_from(account);
+                }
+                return;
+            }
+        }
+        if self.account.is_none() && online.is_none() {
             return;
         }
         for subscription in self.running.drain(..) {
@@ -183,7 +192,7 @@ impl Subscriptions {
         let code = outcome.as_ref().map_or_else(|code| *code, |_| 200);
         stack.respond(now, transaction, Response::to(notify, code, None));
         if let Ok(outcome) = outcome {
-            self.learn(stack, at, notify);
+            self.learn(now, stack, at, notify);
             self.settle(stack, at, outcome);
         }
         true
@@ -215,7 +224,7 @@ impl Subscriptions {
         self.colleagues.pickup(to)
     }
 
-    fn learn(&mut self, stack: &mut Stack, at: usize, notify: &Request) {
+    fn learn(&mut self, now: Instant, stack: &mut Stack, at: usize, notify: &Request) {
         if notify.body.is_empty() {
             return;
         }
@@ -224,8 +233,9 @@ impl Subscriptions {
             Package::MessageSummary => self.summary(stack, &notify.body),
             Package::Presence => self.colleagues.presence(stack, &target, &notify.body),
             Package::Dialog => {
-                if self.colleagues.dialogs(stack, &target, &notify.body) == dialog_info::Applied::Gap {
-                    self.running[at].renew(stack);
+                let applied = self.colleagues.dialogs(stack, &target, &notify.body, false);
+                if applied == dialog_info::Applied::Gap && !self.running[at].renew(now, stack) {
+                    self.colleagues.dialogs(stack, &target, &notify.body, true);
                 }
             }
         }

@@ -59,6 +59,17 @@ pub(super) fn of(headers: &Headers, from: &NameAddr, account: &Account) -> Ident
     }
 }
 
+/// Who the peer of a call turns out to be, by a request within it: as our servers assert (RFC 3325), else by its From (RFC 4916
+/// §4.3) where that is another than `known`.
+pub(super) fn turned_out(headers: &Headers, known: &NameAddr) -> Option<(String, Option<String>)> {
+    let asserted = asserted(headers).or_else(|| remote_party(headers));
+    // A name that is only left out stays.
+    let renamed = |from: &NameAddr| from.display.is_some() && from.display != known.display;
+    let from = || headers.from().ok().filter(|from| from.uri != known.uri || renamed(from));
+    let who = asserted.or_else(from)?;
+    Some((readable(&who), name(&who)))
+}
+
 /// RFC 3325 §9.1: SIP and tel may stand side by side. An identity that its owner wants kept (§9.3) is not shown, even where a
 /// server passes it on.
 fn asserted(headers: &Headers) -> Option<NameAddr> {
@@ -138,6 +149,19 @@ fn history(headers: &Headers) -> Option<(NameAddr, NameAddr)> {
     Some((plain(latest), plain(entries.first()?)))
 }
 
+/// Takes over from a 3xx how the call has been forwarded: what it says anew, before what is known. For the INVITE that follows it.
+pub(super) fn carry_on(history: &mut Vec<(&'static str, String)>, response: &Headers) {
+    let earlier = std::mem::take(history);
+    for name in ["History-Info", "Diversion"] {
+        let told = response.name_addrs(name).unwrap_or_default().into_iter().map(|entry| (name, entry.to_string()));
+        for entry in told.chain(earlier.iter().filter(|known| known.0 == name).cloned()) {
+            if history.len() < MOST_DIVERSIONS && !history.contains(&entry) {
+                history.push(entry);
+            }
+        }
+    }
+}
+
 /// Without the URI's headers, which say why the call went on and belong to nobody's address; `Privacy=history` among them
 /// becomes a parameter for [`is_private`].
 fn plain(entry: &NameAddr) -> NameAddr {
@@ -183,10 +207,14 @@ pub(super) fn anonymous_from() -> NameAddr {
     NameAddr { display: Some("Anonymous".to_owned()), ..NameAddr::new(Uri::Sip(uri)) }
 }
 
-/// Asks the servers to keep our identity from the other side, and tells it to them (RFC 3325 §9.2, §9.3).
+/// Asks the servers to keep our identity from the other side, and tells it to them, if the request goes to one of ours (RFC 3325
+/// §9.2, §9.3).
 pub(super) fn withhold(request: &mut Request, account: &Account) {
+    let host = |uri: &Uri| uri.as_sip().map(|sip| sip.host.clone());
     request.headers.push("Privacy", "id");
-    request.headers.push("P-Preferred-Identity", NameAddr::new(account.aor.clone()).to_string());
+    if request.headers.contains("Route") || host(&request.uri) == host(&account.aor) {
+        request.headers.push("P-Preferred-Identity", NameAddr::new(account.aor.clone()).to_string());
+    }
 }
 
 #[cfg(test)]

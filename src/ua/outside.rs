@@ -1,9 +1,10 @@
 //! Answers that need no call: OPTIONS, what we do not take, and what cannot be understood (RFC 3261 §8.2, §11.2).
 
-use super::ALLOW;
+use super::{ALLOW, api::Account};
 use crate::media::plan::Codec;
 use crate::sip::{
     body::session_description,
+    flow::{Flow, Transport},
     msg::{Method, Request, Response},
     sdp::{LocalCrypto, SdpError, check_offer},
     uri::Uri,
@@ -27,6 +28,14 @@ pub(super) fn inspect(request: &Request) -> Option<Response> {
         return Some(response);
     }
     None
+}
+
+/// Who asked for TLS takes nothing that came in the open, where others may have read or written it (RFC 3261 §26.2.2).
+/// OPTIONS tells nothing of us; an ACK is not answered, and CANCEL does not come here.
+pub(super) fn in_the_open(account: &Account, request: &Request, flow: Flow) -> Option<Response> {
+    let is_open = account.transport == Transport::Tls && flow.transport != Transport::Tls;
+    (is_open && request.method != Method::OPTIONS)
+        .then(|| Response { reason: "Taken over TLS only".to_owned(), ..Response::to(request, 403, None) })
 }
 
 /// Whether an INVITE's body can be taken (RFC 3261 §8.2.3, §13.3.1).

@@ -69,6 +69,7 @@ impl Referral {
 pub(super) struct Notifier {
     /// Event: `refer`, with the REFER's number from the second in a dialog on (RFC 3515 §2.4.6).
     event: String,
+    contact: ContactOf,
     /// The question whether to call at all is not answered yet.
     pub is_pending: bool,
     wanted: u16,
@@ -81,10 +82,10 @@ const EXPIRES: u32 = 600;
 
 impl Notifier {
     /// Of a REFER, whose sender hears at once that it is being tried.
-    pub fn new(refer: &Request, is_first: bool) -> Self {
+    pub fn new(refer: &Request, is_first: bool, contact: ContactOf) -> Self {
         let id = refer.headers.cseq().ok().filter(|_| !is_first);
         let event = id.map_or_else(|| "refer".to_owned(), |cseq| format!("refer;id={}", cseq.number));
-        Self { event, is_pending: false, wanted: 100, told: None, sending: None }
+        Self { event, contact, is_pending: false, wanted: 100, told: None, sending: None }
     }
 
     /// The status of the call as it is now; what follows a final one does not count.
@@ -165,7 +166,7 @@ impl Notifier {
     }
 
     fn send(&mut self, stack: &mut Stack, request: Request, (dialog, account, owner): (&Dialog, &Arc<Account>, Owner)) {
-        let contact = ContactOf { params: String::new() };
-        self.sending = Some(stack.send((account, request), dialog.next_hop(), owner, Some(contact)));
+        let contact = Some(self.contact.clone());
+        self.sending = Some(stack.send((account, request), dialog.next_hop(), owner, contact));
     }
 }

@@ -15,7 +15,7 @@ use crate::sip::{
     flow::Flow,
     msg::{Request, Response},
     target::Target,
-    uri::{NameAddr, Uri},
+    uri::{Host, NameAddr, Uri},
 };
 use answer::Granted;
 use outbound::Outbound;
@@ -146,6 +146,16 @@ impl Registration {
         [self.registered_at, proxy].contains(&Some(flow))
     }
 
+    /// Whether a request to this address goes to a server of ours, which knows who may call where: to the domain of our address of
+    /// record, to our proxies, or to where we are registered.
+    pub fn is_at_home(&self, uri: &Uri) -> bool {
+        let Some(host) = uri.as_sip().map(|uri| &uri.host) else { return false };
+        let routes = self.route_set();
+        let known = routes.iter().map(|route| &route.uri).chain([&self.account.aor]);
+        known.filter_map(Uri::as_sip).any(|ours| ours.host == *host)
+            || self.registered_at.is_some_and(|flow| *host == Host::Ip(flow.remote.ip()))
+    }
+
     /// Whether a call to this Request-URI is for us: for our user, or sent by our registrar, which knows why. Without a
     /// registrar any is.
     pub fn is_called(&self, uri: &Uri, flow: Flow) -> bool {
@@ -155,7 +165,7 @@ impl Registration {
 
     /// Un-registers; reported as offline at once, since nothing that comes later changes it.
     pub fn leave(&mut self, now: Instant, stack: &mut Stack) {
-        stack.set_home(None);
+        stack.set_home(None, false);
         self.report(stack, RegistrationState::Offline);
         let is_bound = self.bound_until.is_some_and(|until| now < until);
         self.phase = match self.phase {
@@ -287,7 +297,7 @@ impl Registration {
                 let refresh_at = now + expires.mul_f64(fraction).max(Duration::from_secs(1));
                 self.phase = Phase::Online { since: now, refresh_at, flow };
                 self.registered_at = Some(flow);
-                stack.set_home(Some(flow));
+                stack.set_home(Some(flow), self.keeps_flow().is_some());
                 self.bound_until = Some(now + expires);
                 self.prober.begin(now, stack, flow, refresh_at);
                 self.proved(stack, Reachable { by: ProvedBy::Register, is_listed });

@@ -19,6 +19,7 @@ mod moved;
 mod named;
 mod refer;
 mod reliable;
+mod request;
 mod retry;
 mod secured;
 mod timer;
@@ -91,6 +92,10 @@ struct Media {
     seen_as: Option<SocketAddr>,
     /// The plan's handshake is done.
     keyed: bool,
+    /// A description, and with it keys, has gone or come unprotected.
+    in_the_open: bool,
+    /// Our address has changed since it was told.
+    is_outdated: bool,
 }
 
 /// How a call ended.
@@ -114,7 +119,7 @@ impl Session {
     fn new(stack: &mut Stack, id: CallId, account: Arc<Account>, direction: CallDirection, phase: Phase) -> Self {
         let codecs = stack.settings.codecs.clone();
         let session_id = stack.entropy.u64();
-        let crypto = stack.crypto(stack.settings.srtp);
+        let crypto = stack.crypto(&account, stack.settings.srtp);
         let negotiation = OfferAnswer::new(&codecs, session_id, crypto).with_ice(stack.ice());
         Self {
             id,
@@ -125,7 +130,15 @@ impl Session {
             called: None,
             origin: Origin::default(),
             anonymous: false,
-            media: Media { negotiation, local: None, seen_as: None, plan: None, keyed: false },
+            media: Media {
+                negotiation,
+                local: None,
+                seen_as: None,
+                plan: None,
+                keyed: false,
+                in_the_open: false,
+                is_outdated: false,
+            },
             phase,
             reported: None,
             parting: None,
@@ -197,7 +210,7 @@ impl Session {
 
     pub fn handle_resolved(&mut self, now: Instant, stack: &mut Stack, flows: Result<Vec<Flow>, String>) {
         match self.phase {
-            Phase::Established(_) => self.way_from_here(stack, flows),
+            Phase::Established(_) | Phase::Inviting(_) => self.way_from_here(stack, flows),
             _ => self.way_found(now, stack, flows),
         }
     }
@@ -215,12 +228,16 @@ impl Session {
         match self.phase {
             Phase::Calling(_) => self.audio_opened(now, stack, result),
             Phase::Ringing(_) | Phase::Answering(_) => self.opened(now, stack, result),
-            Phase::Established(_) => self.audio_moved(stack, result),
-            Phase::Inviting(_) | Phase::Ended => {}
+            Phase::Established(_) | Phase::Inviting(_) => self.audio_moved(stack, result),
+            Phase::Ended => {}
         }
     }
 
     pub fn handle_reply(&mut self, now: Instant, stack: &mut Stack, id: RequestId, request: Request, reply: Reply) {
+        if let Reply::Response(response, flow) = &reply {
+            self.described(&response.body, *flow);
+            self.described(&request.body, *flow);
+        }
         match self.phase {
             Phase::Inviting(_) => self.invite_reply(now, stack, id, request, reply),
             Phase::Established(_) if request.method == Method::REFER || request.method == Method::NOTIFY => {

@@ -67,6 +67,7 @@ pub(super) enum Incoming {
     },
     Ack {
         request: Request,
+        flow: Flow,
     },
     Cancelled {
         transaction: ServerTransactionId,
@@ -96,10 +97,12 @@ pub(super) enum Incoming {
 }
 
 /// The Contact of a request, filled in when its transport is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ContactOf {
     /// Header parameters, written out: `;expires=0`.
     pub params: String,
+    /// Without saying who we are.
+    pub anonymous: bool,
 }
 
 pub(super) struct Stack {
@@ -115,6 +118,8 @@ pub(super) struct Stack {
     local: BTreeMap<(Transport, bool), SocketAddr>,
     dead: DeadServers,
     home: Option<Flow>,
+    /// And its registrar keeps it (RFC 5626).
+    keeps_flow: bool,
     /// How our registrar sees us, where that is another address than our own; by transport, and whether it is IPv6.
     seen_as: BTreeMap<(Transport, bool), SocketAddr>,
     outputs: VecDeque<Output>,
@@ -182,6 +187,7 @@ impl Stack {
             local: BTreeMap::new(),
             dead: DeadServers::default(),
             home: None,
+            keeps_flow: false,
             seen_as: BTreeMap::new(),
             outputs: VecDeque::new(),
             incoming: VecDeque::new(),
@@ -203,8 +209,9 @@ impl Stack {
     }
 
     /// What a new call offers and takes of encryption.
-    pub fn crypto(&mut self, policy: SrtpPolicy) -> LocalCrypto {
-        LocalCrypto::new(policy, self.certificate.clone(), &mut self.entropy)
+    pub fn crypto(&mut self, account: &Account, policy: SrtpPolicy) -> LocalCrypto {
+        let crypto = LocalCrypto::new(policy, self.certificate.clone(), &mut self.entropy);
+        if account.transport == Transport::Udp { crypto.brief() } else { crypto }
     }
 
     /// What a new call offers and takes of ways through NATs.
@@ -331,9 +338,14 @@ impl Stack {
         self.requests.get(&id).is_some_and(|pending| pending.request.method == Method::REGISTER)
     }
 
-    /// The flow that we are registered over.
-    pub const fn set_home(&mut self, flow: Option<Flow>) {
-        self.home = flow;
+    /// The flow that we are registered over; `kept`: by the registrar (RFC 5626).
+    pub const fn set_home(&mut self, flow: Option<Flow>, kept: bool) {
+        (self.home, self.keeps_flow) = (flow, kept);
+    }
+
+    /// Whether what came this way is our own server's word; an account without a registrar has nobody else's either.
+    pub fn is_home(&self, account: &Account, flow: Flow) -> bool {
+        !account.register || self.home == Some(flow)
     }
 
     /// The call gave its INVITE up: CANCEL it; should a 2xx come all the same, it is confirmed and ended.

@@ -5,7 +5,7 @@ use crate::{
     driver::{
         answers,
         api::{Command, Dtmf, Event, Login, Proof, Tagged, TmsLogin},
-        media::{ViaInfo, in_media},
+        media::{Media, ViaInfo, in_media},
     },
     ua::api::{self as agent, CallId},
 };
@@ -47,18 +47,9 @@ impl Shell {
             Command::Hangup { call } => self.agent.handle_command(now, agent::Command::Hangup { call }),
             Command::Hold { call } => self.agent.handle_command(now, agent::Command::Hold { call }),
             Command::Resume { call } => self.agent.handle_command(now, agent::Command::Resume { call }),
-            Command::Mute { call, on } => {
-                let result = self.media.mute(call, on);
-                if result.is_ok() {
-                    self.tell(Event::Muted { call, on });
-                }
-                self.settle(name, Some(call), result);
-            }
+            Command::Mute { call, on } => self.mute(name, call, on),
             Command::Conference { calls } => self.confer(now, name, &calls),
-            Command::Record { call, file } => {
-                let result = self.media.record(call, file.as_deref());
-                self.settle(name, Some(call), result);
-            }
+            Command::Record { call, file } => self.order(name, Some(call), |media| media.record(call, file.as_deref())),
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),
             Command::AnswerDial { request, accept } => {
@@ -72,10 +63,7 @@ impl Shell {
                 self.trace.follow(call);
                 self.tell_trace();
             }
-            Command::Audio(audio) => {
-                let result = self.media.audio(audio);
-                self.settle(name, None, result);
-            }
+            Command::Audio(audio) => self.order(name, None, |media| media.audio(audio)),
             Command::Voice(voice) => {
                 self.media.process_voice(voice);
                 self.settle(name, None, Ok(()));
@@ -88,14 +76,8 @@ impl Shell {
                 let exposure = *self.media.exposure();
                 self.tell(Event::Exposure { exposure, asked: true });
             }
-            Command::Meter { on } => {
-                let result = self.media.meter(on);
-                self.settle(name, None, result);
-            }
-            Command::TestTone { ringer } => {
-                let result = self.media.test_tone(ringer);
-                self.settle(name, None, result);
-            }
+            Command::Meter { on } => self.order(name, None, |media| media.meter(on)),
+            Command::TestTone { ringer } => self.order(name, None, |media| media.test_tone(ringer)),
             Command::Quit => self.quit(now),
         }
     }
@@ -149,6 +131,19 @@ impl Shell {
                 }
             }
         }
+    }
+
+    fn mute(&mut self, name: &'static str, call: CallId, on: bool) {
+        let result = self.media.mute(call, on);
+        if result.is_ok() {
+            self.tell(Event::Muted { call, on });
+        }
+        self.settle(name, Some(call), result);
+    }
+
+    fn order(&mut self, name: &'static str, call: Option<CallId>, act: impl FnOnce(&mut Media) -> Result<(), String>) {
+        let result = act(&mut self.media);
+        self.settle(name, call, result);
     }
 
     fn settle(&mut self, command: &'static str, call: Option<CallId>, result: Result<(), String>) {

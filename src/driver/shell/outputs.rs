@@ -2,7 +2,7 @@
 
 use super::{Phase, Shell};
 use crate::{
-    driver::{account, api::Event, resolve::Found},
+    driver::{account, api::Event, local, resolve::Found},
     media::engine::{EngineEvent, Notice, Severity},
     sip::{flow::Flow, target::Target},
     tms::{login::LoginState, session},
@@ -68,6 +68,9 @@ impl Shell {
 
     /// Before the user agent sends anywhere, it learns how it is seen from there, and TLS whose certificate to ask for.
     pub(super) fn resolved(&mut self, now: Instant, id: ResolveId, result: Result<Found, String>) {
+        // What cannot be reached, or not even be looked up, is watched too: it may be for want of a network.
+        let first = result.as_ref().map_or(Some(local::NOBODY), |found| found.flows.first().map(|flow| flow.remote));
+        self.towards = if result.is_ok() { first.or(self.towards) } else { self.towards.or(first) };
         let result = result.and_then(|Found { host, mut flows }| {
             let mut refused = None;
             // The last one first: what is known of us in the end is how the first one sees us.
@@ -78,7 +81,6 @@ impl Shell {
                 usable.map_err(|why| refused = Some(why)).is_ok()
             });
             flows.reverse();
-            self.towards = flows.first().map(|flow| flow.remote).or(self.towards);
             if let (true, Some(why)) = (flows.is_empty(), refused) { Err(why) } else { Ok(flows) }
         });
         self.agent.handle_resolved(now, id, result);

@@ -1,10 +1,13 @@
 //! TLS towards SIP servers (RFC 3261 §26.3.1): whom we trust, under which name each address was asked for, and why a
-//! handshake failed in words. The name that is checked is the one in the URI, never what the DNS made of it (RFC 5922 §7.1).
+//! handshake failed in words. The name that is checked is the one in the URI, never what the DNS made of it (RFC 5922 §7.1), and
+//! a wildcard stands for no name (§7.2).
+
+mod verifier;
 
 use crate::sip::uri::Host;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
-    client::verify_server_name,
+    client::{WebPkiServerVerifier, verify_server_name},
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
     server::ParsedCertificate,
@@ -17,8 +20,9 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::OnceCell};
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use verifier::SipVerifier;
 
 /// An address stays with its name so long after it was last asked for: longer than a request goes from address to address.
 const KEPT: Duration = Duration::from_secs(600);
@@ -28,16 +32,21 @@ const MAX_NAMES: usize = 256;
 /// What it takes to open a connection.
 #[derive(Clone)]
 pub(super) struct Way {
-    connector: TlsConnector,
+    trust: Arc<Trust>,
     name: ServerName<'static>,
+}
+
+/// Whom we trust: read at the first connection, so that who has no use for it pays nothing, and in a thread that may wait for
+/// the disk.
+struct Trust {
+    /// Certificate authorities (PEM) trusted besides the system's.
+    ca_file: Option<PathBuf>,
+    connector: OnceCell<TlsConnector>,
 }
 
 /// See the module.
 pub(super) struct Tls {
-    /// Certificate authorities (PEM) trusted besides the system's.
-    ca_file: Option<PathBuf>,
-    /// Read at the first connection, so that who has no use for it pays nothing.
-    connector: Option<TlsConnector>,
+    trust: Arc<Trust>,
     names: HashMap<SocketAddr, Asked>,
 }
 
@@ -48,7 +57,7 @@ struct Asked {
 
 impl Tls {
     pub(super) fn new(ca_file: Option<PathBuf>) -> Self {
-        Self { ca_file, connector: None, names: HashMap::new() }
+        Self { trust: Arc::new(Trust { ca_file, connector: OnceCell::new() }), names: HashMap::new() }
     }
 
     /// `remote` was found for `host`. `shown`: the certificate of the connection that leads there already.
@@ -82,14 +91,10 @@ impl Tls {
     }
 
     /// # Errors
-    /// A clause: certificates cannot be read, or nobody asked for this address.
-    pub(super) fn way(&mut self, remote: SocketAddr) -> Result<Way, String> {
-        let connector = match &self.connector {
-            Some(connector) => connector.clone(),
-            None => self.connector.insert(connector(self.ca_file.as_ref())?).clone(),
-        };
+    /// A clause: nobody asked for this address.
+    pub(super) fn way(&self, remote: SocketAddr) -> Result<Way, String> {
         let asked = self.names.get(&remote).ok_or_else(|| format!("no server name is known for {remote}"))?;
-        Ok(Way { connector, name: asked.name.clone() })
+        Ok(Way { trust: self.trust.clone(), name: asked.name.clone() })
     }
 
     fn make_room(&mut self) {
@@ -117,9 +122,22 @@ impl Way {
         stream: TcpStream,
     ) -> Result<(TlsStream<TcpStream>, Option<CertificateDer<'static>>), String> {
         let name = self.name.to_str().into_owned();
-        let stream = self.connector.connect(self.name, stream).await.map_err(|e| failure(&name, &e))?;
+        let connector = self.trust.connector().await?;
+        let stream = connector.connect(self.name, stream).await.map_err(|e| failure(&name, &e))?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first().cloned());
         Ok((stream, certificate))
+    }
+}
+
+impl Trust {
+    /// # Errors
+    /// A clause: certificates cannot be read; the next connection tries again.
+    async fn connector(&self) -> Result<&TlsConnector, String> {
+        let read = || async {
+            let ca_file = self.ca_file.clone();
+            tokio::task::spawn_blocking(move || connector(ca_file.as_ref())).await.map_err(|e| e.to_string())?
+        };
+        self.connector.get_or_try_init(read).await
     }
 }
 
@@ -134,6 +152,7 @@ fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
 
 fn is_for(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
     ParsedCertificate::try_from(certificate).is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+        && verifier::has_name(certificate, name)
 }
 
 fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
@@ -155,10 +174,13 @@ fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
         );
     }
     // TLS 1.2 and 1.3, nothing older.
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let web = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(SipVerifier(web.map_err(|e| e.to_string())?)))
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -192,7 +214,11 @@ fn certificate(name: &str, why: &CertificateError) -> String {
         }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
             let names: Vec<_> = presented.iter().map(|shown| dns_name(shown)).collect();
-            format!("the server is not {name}: its certificate is for {}; use the name it is for", names.join(", "))
+            let way_out = match names.iter().any(|name| name.starts_with("*.")) {
+                true => "in SIP a star stands for no name, so its administrator must have this one named in it",
+                false => "use the name it is for",
+            };
+            format!("the server is not {name}: its certificate is for {}; {way_out}", names.join(", "))
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("the server's certificate is not for {name}; use the name it is for")

@@ -14,6 +14,8 @@ use std::fmt;
 
 /// What we offer: the best, and what everybody has. Each line makes the request longer; all suites are answered.
 const OFFERED: [CryptoSuite; 2] = [CryptoSuite::AeadAes256Gcm, CryptoSuite::AesCm128HmacSha1_80];
+/// Where a request is to fit into a datagram (RFC 3261 §18.1.1), and the keys go in the open anyway.
+const OFFERED_BRIEFLY: [CryptoSuite; 1] = [CryptoSuite::AesCm128HmacSha1_80];
 
 /// What an m= line demands (RFC 3551, RFC 3711, RFC 5764 §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ impl RemoteSecurity {
 pub struct LocalCrypto {
     policy: SrtpPolicy,
     keys: Vec<MasterKey>,
+    offered: &'static [CryptoSuite],
     fingerprint: Option<Fingerprint>,
     in_use: Option<InUse>,
 }
@@ -81,7 +84,13 @@ impl LocalCrypto {
             MasterKey::new(suite, material[..length].to_vec()).expect("the length is the suite's")
         };
         let keys = if policy == SrtpPolicy::Off { Vec::new() } else { CryptoSuite::ALL.map(random).to_vec() };
-        Self { policy, keys, fingerprint: fingerprint.filter(|_| policy != SrtpPolicy::Off), in_use: None }
+        let fingerprint = fingerprint.filter(|_| policy != SrtpPolicy::Off);
+        Self { policy, keys, offered: &OFFERED, fingerprint, in_use: None }
+    }
+
+    /// Its offers are short.
+    pub fn brief(self) -> Self {
+        Self { offered: &OFFERED_BRIEFLY, ..self }
     }
 
     /// The transport of a line that we begin.
@@ -172,7 +181,7 @@ impl LocalCrypto {
             Profile::Secure => self.handshake().is_none(),
             Profile::Handshake => false,
         };
-        let suites = used.into_iter().chain(OFFERED.into_iter().filter(|suite| Some(*suite) != used));
+        let suites = used.into_iter().chain(self.offered.iter().copied().filter(|suite| Some(*suite) != used));
         let keys = suites.filter(|_| wanted).filter_map(|suite| self.key(suite));
         keys.zip(1..).map(|(key, tag)| Crypto { tag, key: key.clone() }).collect()
     }

@@ -67,15 +67,12 @@ impl UserAgent {
     }
 
     /// An INVITE outside any dialog.
-    pub(super) fn invited(&mut self, now: Instant, transaction: ServerTransactionId, mut request: Request, flow: Flow) {
+    pub(super) fn invited(&mut self, now: Instant, transaction: ServerTransactionId, request: Request, flow: Flow) {
         let Some(registration) = &self.registration else {
             return self.stack.respond(now, transaction, Response::to(&request, 480, None));
         };
         let account = registration.account().clone();
         let from_home = registration.is_from_home(flow);
-        if !from_home {
-            identity::distrust(&mut request.headers);
-        }
         let called = registration.is_called(&request.uri, flow);
         let replaced = self.replaced_by(&request);
         let refusal = match &replaced {
@@ -87,7 +84,7 @@ impl UserAgent {
             Err(refusal) => Some(refusal.clone()),
             Ok(_) => {
                 // The call will have keys of its own.
-                let crypto = self.stack.crypto(self.stack.settings.srtp);
+                let crypto = self.stack.crypto(&account, self.stack.settings.srtp);
                 outside::inspect_offer(&request, &self.stack.settings.codecs, &crypto)
             }
         };
@@ -110,7 +107,7 @@ impl UserAgent {
         let answer_after = asked.filter(|_| services.answer_on_request && occupied == Occupied::No);
         let call = self.last_call + 1;
         let unreadable = Response::to(&request, 400, None);
-        let reception = Reception { answer_after, forward };
+        let reception = Reception { answer_after, forward, hold: false };
         match Session::ring(now, &mut self.stack, call, account, (transaction, request, flow), reception) {
             Ok(session) => {
                 self.last_call = call;

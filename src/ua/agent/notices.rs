@@ -12,7 +12,7 @@ use crate::{
     ua::{
         api::{Event, Output, Package},
         events::{Pickup, Unasked},
-        identity, message,
+        message,
         session::Session,
         target,
     },
@@ -29,14 +29,11 @@ impl UserAgent {
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,
-        mut request: Request,
+        request: Request,
         flow: Flow,
     ) -> Option<Request> {
         let from_home = self.registration.as_ref().is_some_and(|r| r.is_from_home(flow));
         if request.method == Method::MESSAGE {
-            if !from_home {
-                identity::distrust(&mut request.headers);
-            }
             let response = self.message(&request, flow);
             self.stack.respond(now, transaction, response);
             return None;

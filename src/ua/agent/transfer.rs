@@ -1,28 +1,23 @@
-//! Transfers, as far as they concern more than one call: which call another is joined with, made for, or replaced by; and
-//! calls that somebody outside any call asks for.
+//! Transfers, as far as they concern more than one call: which call another is joined with, made for, or replaced by. What the
+//! agent is asked before: see [`super::asked`].
 
-use super::{UserAgent, admission::MAX_CALLS};
+use super::{UserAgent, admission::MAX_CALLS, asked::Asked};
 use crate::{
     sip::{
-        dialog::Dialog,
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::{Request, Response},
     },
     ua::{
         api::{Account, CallId, Event, Output, TransferTo},
-        referral::{Notifier, Referral},
+        referral::Referral,
         services,
         session::{self, Destination, Named, Session},
-        stack::{Owner, Reply, RequestId, Stack},
+        stack::{Owner, Stack},
         target,
     },
 };
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// What ties calls together.
 #[derive(Default)]
@@ -32,35 +27,18 @@ pub(super) struct Links {
     /// Calls that are to take the place of others.
     replacing: BTreeMap<CallId, CallId>,
     /// The question to the agent, or its sender still being told what came of it.
-    asked: Vec<Asked>,
-    last_asked: u32,
+    pub asked: Vec<Asked>,
+    pub last_asked: u32,
 }
 
 /// Who sent us to make a call.
 #[derive(Clone, Copy)]
-enum Referrer {
+pub(super) enum Referrer {
     /// The peer of this call.
     Peer(CallId),
-    /// The sender of [`Asked::request`].
+    /// The sender of [`Asked::request`](super::asked::Asked).
     Outside(u32),
 }
-
-/// A REFER outside any call.
-struct Asked {
-    /// Its name towards the front end.
-    request: u32,
-    referral: Referral,
-    account: Arc<Account>,
-    /// Its sender listens here; `None` where it does not want to.
-    subscription: Option<(Dialog, Notifier)>,
-    /// Open until then.
-    until: Option<Instant>,
-}
-
-/// How long a question stays open.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// Senders that are told at a time; only one question is open.
-const MAX_ASKED: usize = 8;
 
 impl Links {
     /// What keeps them alive, for the leak tests.
@@ -107,8 +85,8 @@ impl UserAgent {
         session.pursue_transfer(&mut self.stack);
         let (joined, referral) = (session.take_joined(), session.take_referral());
         let (progress, ended) = (session.status_code(), session.is_ended());
-        if let Some(referral) = referral.filter(|_| !ended) {
-            self.call_referred(referral, Referrer::Peer(call));
+        if let Some((referral, flow)) = referral.filter(|_| !ended) {
+            self.referred(now, call, referral, flow);
         }
         if let Some(referrer) = self.links.referred.get(&call).copied() {
             self.tell(referrer, progress);
@@ -140,18 +118,39 @@ impl UserAgent {
         }
     }
 
-    /// Makes a call that somebody else has asked for.
-    fn call_referred(&mut self, referral: Referral, referrer: Referrer) {
+    /// The peer of `call` transfers us by a REFER that came by `flow`: at once where our server has let it through and leads to
+    /// it, for it knows who may send whom where; else once the agent has agreed.
+    fn referred(&mut self, now: Instant, call: CallId, referral: Referral, flow: Flow) {
+        let asks = self.registration.as_ref().is_some_and(|registration| {
+            registration.account().register
+                && !(registration.is_from_home(flow) && registration.is_at_home(&referral.target))
+        });
+        match self.cannot_call(&referral) {
+            Some(code) => self.tell(Referrer::Peer(call), code),
+            None if asks => self.ask_for(now, call, referral),
+            None => {
+                self.tell(Referrer::Peer(call), 100);
+                self.call_referred(referral, Referrer::Peer(call));
+            }
+        }
+    }
+
+    /// Why a call that somebody else has asked for is not made.
+    pub(super) fn cannot_call(&self, referral: &Referral) -> Option<u16> {
         let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
-        let refusal = match &self.registration {
+        match &self.registration {
             None => Some(480),
             // Nobody but the agent calls for help.
             Some(registration) if services::is_emergency(&referral.target, registration.account()) => Some(603),
             Some(_) if self.sessions.len() >= max => Some(486),
             Some(_) => None,
-        };
-        let (Some(registration), None) = (&self.registration, refusal) else {
-            return self.tell(referrer, refusal.unwrap_or(480));
+        }
+    }
+
+    /// Makes a call that somebody else has asked for.
+    pub(super) fn call_referred(&mut self, referral: Referral, referrer: Referrer) {
+        let (Some(registration), None) = (&self.registration, self.cannot_call(&referral)) else {
+            return self.tell(referrer, self.cannot_call(&referral).unwrap_or(480));
         };
         let (account, routes) = (registration.account().clone(), registration.route_set());
         self.last_call += 1;
@@ -159,14 +158,15 @@ impl UserAgent {
         if let Referrer::Peer(by) = referrer {
             self.stack.emit(Output::Event(Event::Referred { call, by }));
         }
-        let anonymous = self.stack.settings.services.withhold_identity;
+        let by = if let Referrer::Peer(by) = referrer { self.sessions.get(&by) } else { None };
+        let anonymous = self.stack.settings.services.withhold_identity || by.is_some_and(Session::is_anonymous);
         let mut session = Session::dial(&mut self.stack, call, account, (referral.target, routes), anonymous);
         session.extra = referral.headers;
         self.sessions.insert(call, session);
         self.links.referred.insert(call, referrer);
     }
 
-    fn tell(&mut self, referrer: Referrer, code: u16) {
+    pub(super) fn tell(&mut self, referrer: Referrer, code: u16) {
         match referrer {
             Referrer::Peer(call) => {
                 if let Some(session) = self.sessions.get_mut(&call) {
@@ -213,7 +213,9 @@ impl UserAgent {
     ) {
         let call = self.last_call + 1;
         let unreadable = Response::to(&invite, 400, None);
-        match Session::take_over(now, &mut self.stack, (call, old), account, (transaction, invite, flow)) {
+        // Who was on hold is it still.
+        let hold = self.sessions.get(&old).is_some_and(Session::wants_hold);
+        match Session::take_over(now, &mut self.stack, (call, old), account, (transaction, invite, flow), hold) {
             Ok(session) => {
                 self.last_call = call;
                 self.sessions.insert(call, session);
@@ -223,105 +225,5 @@ impl UserAgent {
                 self.stack.respond(now, transaction, Response { reason: error.to_string(), ..unreadable });
             }
         }
-    }
-
-    /// REFER outside any call: taken, and the agent is asked (RFC 3515 §2.4.2).
-    pub(super) fn asked_to_dial(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransactionId,
-        request: &Request,
-        flow: Flow,
-    ) {
-        match self.ask(now, request, flow) {
-            Ok(response) | Err(response) => self.stack.respond(now, transaction, response),
-        }
-        self.advance_asked();
-    }
-
-    fn ask(&mut self, now: Instant, request: &Request, flow: Flow) -> Result<Response, Response> {
-        let refuse = |code| Response::to(request, code, None);
-        let registration = self.registration.as_ref().ok_or_else(|| refuse(480))?;
-        let account = registration.account().clone();
-        // Not from just anybody: a question that pops up is a nuisance.
-        if account.register && !registration.is_from_home(flow) {
-            return Err(refuse(403));
-        }
-        if self.links.asked.len() >= MAX_ASKED || self.links.asked.iter().any(|asked| asked.until.is_some()) {
-            return Err(refuse(486));
-        }
-        let referral = Referral::of(request, &account)?;
-        let tag = self.stack.entropy.tag();
-        let contact = self.stack.contact_uri(&account, flow);
-        let dialog = Dialog::uas(request, &tag)
-            .map_err(|error| Response { reason: error.to_string(), ..Response::to(request, 400, None) })?;
-        let mut response = referral.accepted(request, &contact, Some(&tag));
-        for route in request.headers.get_all("Record-Route") {
-            response.headers.push("Record-Route", route);
-        }
-        self.links.last_asked += 1;
-        let request_id = self.links.last_asked;
-        let (from, to) = (dialog.remote().uri.to_string(), referral.target.to_string());
-        let subscription = referral.subscribes.then(|| {
-            let mut notifier = Notifier::new(request, true);
-            notifier.is_pending = true;
-            (dialog, notifier)
-        });
-        let until = Some(now + ANSWER_WITHIN);
-        self.links.asked.push(Asked { request: request_id, referral, account, subscription, until });
-        self.stack.emit(Output::Event(Event::DialAsked { request: request_id, from, to }));
-        Ok(response)
-    }
-
-    /// The agent's answer.
-    pub(super) fn answer_dial_asked(&mut self, request: u32, accept: bool) {
-        let Some(asked) = self.links.asked.iter_mut().find(|a| a.request == request && a.until.is_some()) else {
-            let message = "That question is no longer open.".to_owned();
-            return self.stack.emit(Output::Event(Event::Refused { command: "answer_dial", call: None, message }));
-        };
-        asked.until = None;
-        let referral = asked.referral.clone();
-        if let Some((_, notifier)) = &mut asked.subscription {
-            notifier.is_pending = false;
-        }
-        self.stack.emit(Output::Event(Event::DialAskedOver { request }));
-        match accept {
-            true => self.call_referred(referral, Referrer::Outside(request)),
-            false => self.tell(Referrer::Outside(request), 603),
-        }
-        self.advance_asked();
-    }
-
-    /// Nobody has answered the question.
-    pub(super) fn asked_timeout(&mut self, now: Instant) {
-        let due: Vec<u32> =
-            self.links.asked.iter().filter(|a| a.until.is_some_and(|at| at <= now)).map(|a| a.request).collect();
-        for request in due {
-            self.answer_dial_asked(request, false);
-        }
-    }
-
-    pub(super) fn referrer_reply(&mut self, id: RequestId, request: Request, reply: &Reply) {
-        for asked in &mut self.links.asked {
-            let Some((dialog, notifier)) = &mut asked.subscription else { continue };
-            let way = (dialog, &asked.account, Owner::Referrer);
-            if notifier.handle_reply(&mut self.stack, way, (id, request.clone()), reply) {
-                break;
-            }
-        }
-        self.advance_asked();
-    }
-
-    /// Sends what is due, and forgets who has heard it all.
-    fn advance_asked(&mut self) {
-        for asked in &mut self.links.asked {
-            if let Some((dialog, notifier)) = &mut asked.subscription {
-                notifier.advance(&mut self.stack, dialog, &asked.account, Owner::Referrer);
-            }
-        }
-        self.links.asked.retain(|asked| {
-            let told = asked.subscription.as_ref().is_none_or(|(_, notifier)| notifier.is_silent());
-            asked.until.is_some() || !told
-        });
     }
 }

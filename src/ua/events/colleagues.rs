@@ -41,8 +41,11 @@ impl Colleagues {
         self.0.retain(|one| one.dialogs.is_some() || one.presence.is_some());
     }
 
-    pub fn dialogs(&mut self, stack: &mut Stack, target: &Uri, body: &[u8]) -> Applied {
-        let applied = self.of(target).dialogs.get_or_insert_default().apply(body);
+    pub fn dialogs(&mut self, stack: &mut Stack, target: &Uri, body: &[u8], over_gaps: bool) -> Applied {
+        let one = self.of(target);
+        let applied = one.dialogs.get_or_insert_default().apply(body, over_gaps);
+        // What could not be used says nothing, least of all that the line is free.
+        one.dialogs.take_if(|dialogs| !dialogs.is_known());
         self.tell(stack, target);
         applied
     }

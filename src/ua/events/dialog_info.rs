@@ -61,7 +61,8 @@ pub(in crate::ua) struct Pickup {
 }
 
 impl Dialogs {
-    pub fn apply(&mut self, body: &[u8]) -> Applied {
+    /// `over_gaps`: the whole state has been asked for in vain; half of it is better than none.
+    pub fn apply(&mut self, body: &[u8], over_gaps: bool) -> Applied {
         let Some(document) = xml::text(body) else { return Applied::No };
         let Some(document) = xml::parse(document) else { return Applied::No };
         let root = document.root_element();
@@ -73,8 +74,8 @@ impl Dialogs {
         match self.version {
             // A document that was overtaken. Some servers count from 0 again, or not at all.
             Some(last) if !full && version <= last => return Applied::No,
-            Some(last) if !full && last.checked_add(1) != Some(version) => return Applied::Gap,
-            None if !full && version > 0 => return Applied::Gap,
+            Some(last) if !full && !over_gaps && last.checked_add(1) != Some(version) => return Applied::Gap,
+            None if !full && !over_gaps && version > 0 => return Applied::Gap,
             _ => {}
         }
         self.version = Some(version);
@@ -88,6 +89,11 @@ impl Dialogs {
             }
         }
         Applied::Yes
+    }
+
+    /// Whether anything has been told.
+    pub const fn is_known(&self) -> bool {
+        self.version.is_some()
     }
 
     pub fn line(&self) -> Line {
@@ -162,7 +168,7 @@ mod tests {
             (dialog("1", "recipient", "terminated"), Line::Idle),
         ] {
             let mut known = Dialogs::default();
-            assert_eq!(known.apply(document(0, "full", &dialogs).as_bytes()), Applied::Yes);
+            assert_eq!(known.apply(document(0, "full", &dialogs).as_bytes(), false), Applied::Yes);
             assert_eq!(known.line(), line, "{dialogs}");
         }
     }
@@ -171,7 +177,7 @@ mod tests {
     fn changes_follow_one_another_and_a_gap_is_noticed() {
         let mut known = Dialogs::default();
         let early = dialog("1", "recipient", "early");
-        assert_eq!(known.apply(document(3, "full", &early).as_bytes()), Applied::Yes);
+        assert_eq!(known.apply(document(3, "full", &early).as_bytes(), false), Applied::Yes);
         let expected = Pickup {
             target: "sip:alice@192.0.2.7".into(),
             replaces: Replaces {
@@ -183,14 +189,17 @@ mod tests {
         };
         assert_eq!(known.pickup(), Some(expected));
         let confirmed = dialog("1", "recipient", "confirmed");
-        assert_eq!(known.apply(document(4, "partial", &confirmed).as_bytes()), Applied::Yes);
+        assert_eq!(known.apply(document(4, "partial", &confirmed).as_bytes(), false), Applied::Yes);
         assert_eq!((known.line(), known.pickup()), (Line::Busy, None));
-        assert_eq!(known.apply(document(4, "partial", &early).as_bytes()), Applied::No, "again");
-        assert_eq!(known.apply(document(6, "partial", "").as_bytes()), Applied::Gap);
-        assert_eq!(known.apply(document(6, "full", "").as_bytes()), Applied::Yes);
+        assert_eq!(known.apply(document(4, "partial", &early).as_bytes(), false), Applied::No, "again");
+        assert_eq!(known.apply(document(6, "partial", "").as_bytes(), false), Applied::Gap);
+        let mut patient = Dialogs::default();
+        assert_eq!(patient.apply(document(6, "partial", &early).as_bytes(), true), Applied::Yes, "asked for in vain");
+        assert_eq!(patient.line(), Line::Ringing);
+        assert_eq!(known.apply(document(6, "full", "").as_bytes(), false), Applied::Yes);
         assert_eq!(known.line(), Line::Idle);
         let over = dialog("9", "recipient", "terminated");
-        assert_eq!(known.apply(document(7, "partial", &over).as_bytes()), Applied::Yes);
+        assert_eq!(known.apply(document(7, "partial", &over).as_bytes(), false), Applied::Yes);
         assert_eq!(known.line(), Line::Idle);
     }
 
@@ -202,9 +211,9 @@ mod tests {
         let deep = format!("{}{}", "<a>".repeat(20_000), "</a>".repeat(20_000));
         let wide = document(1, "full", &"<a/>".repeat(20_000));
         for body in ["", "rubbish", "<presence/>", &entity, &deep, &wide, &document(1, "full", &many)] {
-            known.apply(body.as_bytes());
+            known.apply(body.as_bytes(), false);
             assert!(known.known.len() <= MOST);
         }
-        assert_eq!(known.apply(&[0xff, 0xfe]), Applied::No);
+        assert_eq!(known.apply(&[0xff, 0xfe], false), Applied::No);
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Subscription {
     detours: u8,
     failures: u32,
     started: Instant,
+    /// When the whole state was last asked for.
+    renewed: Option<Instant>,
     /// A NOTIFY has come: a fork's are refused from then on (RFC 6665 §4.1.2.4).
     notified: bool,
 }
@@ -98,6 +100,7 @@ impl Subscription {
             detours: 0,
             failures: 0,
             started: now,
+            renewed: None,
             notified: false,
         };
         this.restart(now, stack);
@@ -145,8 +148,7 @@ impl Subscription {
     fn send(&self, stack: &mut Stack, request: Request) -> RequestId {
         let first = self.routes.first().map_or(&self.target, |route| &route.uri);
         let hop = self.dialog.as_ref().map_or(first, Dialog::next_hop).clone();
-        let contact = ContactOf { params: String::new() };
-        stack.send((&self.account, request), &hop, Owner::Subscription, Some(contact))
+        stack.send((&self.account, request), &hop, Owner::Subscription, Some(ContactOf::default()))
     }
 
     /// Says good-bye to the notifier; nothing is heard of it any more.
@@ -177,11 +179,21 @@ impl Subscription {
         }
     }
 
-    /// Asks for the whole state anew.
-    pub fn renew(&mut self, stack: &mut Stack) {
+    /// Asks for the whole state anew; `false`: it was asked lately, and the notifier sends no whole one.
+    pub fn renew(&mut self, now: Instant, stack: &mut Stack) -> bool {
+        if self.renewed.is_some_and(|at| now < at + BASE) {
+            return false;
+        }
         if let Phase::Active { expires_at, .. } = self.phase {
+            self.renewed = Some(now);
             self.refresh(stack, expires_at);
         }
+        true
+    }
+
+    /// The same account has other credentials.
+    pub fn go_on_with(&mut self, account: Arc<Account>) {
+        self.account = account;
     }
 
     fn refresh(&mut self, stack: &mut Stack, expires_at: Instant) {

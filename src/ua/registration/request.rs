@@ -54,7 +54,7 @@ impl Registration {
     pub(super) fn transmit(&self, stack: &mut Stack, request: Request, expires: u64) -> RequestId {
         let reg_id = if self.outbound == Outbound::Refused { "" } else { ";reg-id=1" };
         let params = format!(";+sip.instance=\"<{}>\"{reg_id};expires={expires}", stack.settings.instance_id);
-        self.post(stack, request, Some(ContactOf { params }))
+        self.post(stack, request, Some(ContactOf { params, anonymous: false }))
     }
 
     pub(super) fn post(&self, stack: &mut Stack, request: Request, contact: Option<ContactOf>) -> RequestId {

@@ -2,7 +2,7 @@
 
 use super::{
     CallDirection, End, Established, Phase, Session,
-    modify::Unconfirmed,
+    modify::{Unconfirmed, direction},
     reliable::{self, RAck, Unacknowledged},
     timer::SessionTimer,
 };
@@ -12,7 +12,7 @@ use crate::{
         body::session_description,
         dialog::{Dialog, DialogError},
         endpoint::ServerTransactionId,
-        flow::Flow,
+        flow::{Flow, Transport},
         msg::{Request, Response},
     },
     ua::{
@@ -43,6 +43,7 @@ pub(in crate::ua) struct Ringing {
     pub(super) reliable: Option<Unacknowledged>,
     /// What its PRACK has agreed on; heard once the agent has answered.
     pub(super) agreed: Option<MediaPlan>,
+    hold: bool,
 }
 
 /// Longest ringing: a caller that vanished without CANCEL must not ring for ever.
@@ -70,6 +71,8 @@ pub(in crate::ua) struct Reception {
     /// Our PBX wants it answered by itself after so long.
     pub answer_after: Option<Duration>,
     pub forward: Option<(Duration, Redirect)>,
+    /// Answered, the caller is on hold at once.
+    pub hold: bool,
 }
 
 impl Session {
@@ -107,9 +110,12 @@ impl Session {
         let forward = reception.forward.map(|(after, redirect)| (now + after, redirect));
         let expires = invite.headers.number("Expires").map(|s| Duration::from_secs(u64::from(s)));
         let give_up_at = now + expires.unwrap_or(LONGEST_RINGING).min(LONGEST_RINGING);
-        let (reliable, agreed) = (None, None);
-        let ringing = Ringing { transaction, invite, dialog, flow, answer_at, forward, give_up_at, reliable, agreed };
+        let (reliable, agreed, hold) = (None, None, reception.hold);
+        let ringing =
+            Ringing { transaction, invite, dialog, flow, answer_at, forward, give_up_at, reliable, agreed, hold };
         let mut session = Self::new(stack, id, account, CallDirection::In, Phase::Ringing(Box::new(ringing)));
+        // Whatever it says, our own description will go this way.
+        session.media.in_the_open = flow.transport != Transport::Tls;
         (session.peer, session.peer_name, session.called) = (identity.peer, identity.peer_name, identity.called);
         session.origin = Origin { answers_itself: reception.answer_after.is_some(), ..identity.origin };
         Ok(session)
@@ -234,14 +240,14 @@ impl Session {
         if ringing.reliable.as_ref().is_some_and(|reliable| reliable.has_offer) {
             return;
         }
+        let direction = direction(ringing.hold);
         let answer = match (&ringing.agreed, ringing.offer()) {
             (Some(plan), _) => Ok((None, Some(plan.clone()))),
-            (None, Some(offer)) => self
-                .media
-                .negotiation
-                .answer(offer, local, Direction::SendRecv)
-                .map(|(body, plan)| (Some(body), Some(plan))),
-            (None, None) => Ok((Some(self.media.negotiation.offer(local, Direction::SendRecv)), None)),
+            (None, Some(offer)) => {
+                let answer = self.media.negotiation.answer(offer, local, direction);
+                answer.map(|(body, plan)| (Some(body), Some(plan)))
+            }
+            (None, None) => Ok((Some(self.media.negotiation.offer(local, direction)), None)),
         };
         let (body, plan) = match answer {
             Ok(answer) => answer,
@@ -259,23 +265,26 @@ impl Session {
         }
         stack.respond(now, ringing.transaction, response);
         let Phase::Answering(ringing) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
-        let Ringing { transaction, mut dialog, invite, reliable, .. } = *ringing;
+        let Ringing { transaction, mut dialog, invite, reliable, hold, .. } = *ringing;
         dialog.confirm();
         let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
-        let unconfirmed = Unconfirmed { transaction, cseq, is_initial: true, hold: false };
+        let unconfirmed = Unconfirmed { transaction, cseq, is_initial: true, hold };
         let mut established = Established::new(dialog, Some(unconfirmed), timer, &invite.headers);
         established.unacknowledged = reliable.map(|reliable| reliable.rack);
+        established.want_hold = hold;
+        established.held = hold && plan.is_some();
         self.phase = Phase::Established(Box::new(established));
         if let Some(plan) = plan {
             self.agree(stack, plan);
         }
         self.report(stack);
+        self.catch_up(stack);
     }
 
     pub(super) fn response(&self, stack: &Stack, ringing: &Ringing, code: u16) -> Response {
         let mut response = Response::to(&ringing.invite, code, Some(&ringing.dialog.id().local_tag));
         if code < 300 {
-            let contact = stack.contact_uri(&self.account, ringing.flow);
+            let contact = stack.contact_uri(&self.account, ringing.flow, self.anonymous);
             response.headers.push("Contact", format!("<{contact}>"));
             response.headers.push("Allow", crate::ua::ALLOW);
             response.headers.push("Supported", crate::ua::SUPPORTED);

@@ -5,6 +5,7 @@ use super::{
     End, Established, Phase, Session,
     reliable::{RAck, rseq},
     timer::SessionTimer,
+    update::allows_update,
 };
 use crate::{
     media::plan::{Direction, MediaPlan},
@@ -29,6 +30,9 @@ pub(super) struct Early {
     pub plan: MediaPlan,
     /// Settled by a response that had its PRACK: whatever a 2xx says besides changes nothing (RFC 3261 §13.2.1).
     pub is_settled: bool,
+    pub allows_update: bool,
+    /// Our UPDATE under way.
+    pub update: Option<RequestId>,
 }
 
 /// What an answer agrees on, and our description for the ACK where it held the offer.
@@ -61,7 +65,15 @@ impl Session {
         }
         let answer = self.early_media(stack, dialog.as_ref(), response, rseq.is_some());
         if let (Some(rseq), Some(dialog), Ok(cseq)) = (rseq, &dialog, request.headers.cseq()) {
-            self.acknowledge(stack, dialog, RAck { rseq, cseq: cseq.number }, answer);
+            let body = answer.as_ref().ok().cloned().flatten();
+            self.acknowledge(stack, dialog, RAck { rseq, cseq: cseq.number }, body);
+            // What a PRACK has settled no 2xx can mend (RFC 3262 §5, RFC 6337 §3.1.1); another fork may.
+            if let Err(error) = answer
+                && matches!(&self.phase, Phase::Inviting(inviting) if inviting.forks.iter().count() == 1)
+            {
+                let reason = format!("The other side wants to talk in a way that is not understood here: {error}.");
+                return self.close(now, stack, End::new(EndedBy::Local, Some(488), reason));
+            }
         }
         if let Phase::Inviting(inviting) = &mut self.phase {
             inviting.give_up_at = self.media.plan.is_none().then(|| now + RINGS_UNHEARD);
@@ -70,14 +82,17 @@ impl Session {
     }
 
     /// Hears what the latest fork sends. Returns our answer, where the response holds an offer that wants one.
+    ///
+    /// # Errors
+    /// It cannot be used; where the response is not reliable, that may be made up for by the 2xx.
     fn early_media(
         &mut self,
         stack: &mut Stack,
         dialog: Option<&DialogId>,
         response: &Response,
         is_reliable: bool,
-    ) -> Option<Vec<u8>> {
-        let Phase::Inviting(inviting) = &mut self.phase else { return None };
+    ) -> Result<Option<Vec<u8>>, SdpError> {
+        let Phase::Inviting(inviting) = &mut self.phase else { return Ok(None) };
         let known = dialog.and_then(|dialog| inviting.early.iter().position(|early| early.dialog == *dialog));
         let mut answer = None;
         if let Some(sdp) = session_description(&response.headers, &response.body).unwrap_or(None)
@@ -96,19 +111,21 @@ impl Session {
                 (Ok((plan, body)), Some(dialog)) => {
                     answer = body;
                     inviting.early.retain(|early| early.dialog != *dialog);
-                    inviting.early.push(Early { dialog: dialog.clone(), negotiation, plan, is_settled: is_reliable });
+                    let (is_settled, allows_update) = (is_reliable, allows_update(&response.headers));
+                    let dialog = dialog.clone();
+                    inviting.early.push(Early { dialog, negotiation, plan, is_settled, allows_update, update: None });
                 }
                 (Ok((plan, _)), None) => {
                     self.agree(stack, plan);
-                    return None;
+                    return Ok(None);
                 }
-                (Err(_), _) => {}
+                (Err(error), _) => return Err(error),
             }
         }
         if let Some(plan) = inviting.early.last().map(|early| early.plan.clone()) {
             self.agree(stack, plan);
         }
-        answer
+        Ok(answer)
     }
 
     pub(super) fn rings_unheard(&mut self, now: Instant, stack: &mut Stack) {
@@ -144,6 +161,7 @@ impl Session {
                 self.phase = Phase::Established(Box::new(established));
                 self.agree(stack, plan);
                 self.report(stack);
+                self.catch_up(stack);
             }
             Err(error) => {
                 let account = self.account.clone();
@@ -175,7 +193,9 @@ impl Session {
         let early = early.map(|at| inviting.early.swap_remove(at));
         let sdp = session_description(&response.headers, &response.body).unwrap_or(None);
         match (early, sdp) {
-            (Some(early), sdp) if early.is_settled || sdp.is_none() => {
+            (Some(mut early), sdp) if early.is_settled || sdp.is_none() => {
+                // An UPDATE that is not answered yet makes no difference any more.
+                early.negotiation.offer_failed();
                 self.media.negotiation = early.negotiation;
                 Ok((early.plan, None))
             }

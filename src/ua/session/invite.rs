@@ -40,6 +40,8 @@ pub(super) struct Attempt {
     /// Where 3xx responses sent us, tried one after the other (RFC 3261 §8.1.3.4).
     queue: VecDeque<Uri>,
     tried: Vec<Uri>,
+    /// Who has sent us on there, as the 3xx responses say (RFC 5806 §5, RFC 7044 §7.2.1).
+    history: Vec<(&'static str, String)>,
     pub terms: Terms,
 }
 
@@ -83,6 +85,7 @@ impl Session {
             from,
             cseq: 0,
             queue: VecDeque::new(),
+            history: Vec::new(),
             terms: Terms::default(),
         };
         let peer = identity::readable(&attempt.to);
@@ -145,7 +148,7 @@ impl Session {
             request.headers.push("Supported", crate::ua::SUPPORTED);
             timer::propose(&mut request.headers, attempt.terms.interval, attempt.terms.min_se);
         }
-        for (name, value) in &self.extra {
+        for (name, value) in attempt.history.iter().chain(&self.extra) {
             request.headers.push(name, value.as_str());
         }
         if attempt.terms.offer != Offer::Late {
@@ -171,7 +174,7 @@ impl Session {
     }
 
     pub(super) fn contact(&self) -> ContactOf {
-        ContactOf { params: String::new() }
+        ContactOf { anonymous: self.anonymous, ..ContactOf::default() }
     }
 
     pub(super) fn invite_reply(
@@ -186,11 +189,19 @@ impl Session {
         if request.method == Method::PRACK {
             return self.prack_reply(stack, request, &reply);
         }
+        if request.method == Method::UPDATE {
+            return self.early_update_reply(stack, id, request, &reply);
+        }
         if inviting.request != id {
             return;
         }
         let response = match reply {
-            Reply::Response(response, _) => response,
+            Reply::Response(mut response, flow) => {
+                if !stack.is_home(&self.account, flow) {
+                    identity::distrust(&mut response.headers);
+                }
+                response
+            }
             Reply::TimedOut => {
                 let reason = "The call was not answered by any server.";
                 return self.target_failed(stack, End::new(EndedBy::Network, Some(408), reason));
@@ -218,6 +229,7 @@ impl Session {
     fn redirected(&mut self, stack: &mut Stack, response: &Response) {
         let Phase::Inviting(inviting) = &mut self.phase else { return };
         let attempt = &mut inviting.attempt;
+        identity::carry_on(&mut attempt.history, &response.headers);
         for uri in targets(response) {
             let is_new = uri.as_sip().is_some() && !attempt.tried.iter().any(|t| t.equivalent(&uri));
             if is_new && attempt.tried.len() < MAX_TARGETS {
@@ -268,7 +280,7 @@ impl Session {
             (Offer::Plain, SrtpPolicy::Optional) => SrtpPolicy::Off,
             (_, policy) => policy,
         };
-        let (session_id, crypto) = (stack.entropy.u64(), stack.crypto(srtp));
+        let (session_id, crypto) = (stack.entropy.u64(), stack.crypto(&self.account, srtp));
         self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto).with_ice(stack.ice());
         if let Some(address) = self.media.seen_as {
             self.media.negotiation.set_reflexive(address);

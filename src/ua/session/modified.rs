@@ -4,7 +4,7 @@ use super::{
     End, Phase, Session,
     modify::{Exchange, Unconfirmed},
     timer::{self, SessionTimer},
-    update::allows_update,
+    update::{Peer, allows_update},
 };
 use crate::{
     sip::{
@@ -28,6 +28,7 @@ impl Session {
         now: Instant,
         stack: &mut Stack,
         (transaction, request, flow): (ServerTransactionId, &Request, Flow),
+        peer: Option<Peer>,
     ) {
         let (Phase::Established(established), Some(local)) = (&mut self.phase, self.media.local) else {
             // Before the first INVITE is answered: RFC 3261 §14.2.
@@ -61,7 +62,7 @@ impl Session {
             Ok(answer) => answer,
             Err(error) => return stack.respond(now, transaction, outside::not_acceptable(request, &error)),
         };
-        let mut response = target_refreshed(stack, &self.account, request, flow);
+        let mut response = target_refreshed(stack, (&self.account, self.anonymous), request, flow);
         established.timer = SessionTimer::answer(now, &request.headers, &mut response.headers);
         established.allows_update = allows_update(&request.headers);
         response.headers.push("Content-Type", "application/sdp");
@@ -77,11 +78,13 @@ impl Session {
         if let Some(plan) = plan {
             self.agree(stack, plan);
         }
+        self.renamed(peer);
         self.report(stack);
     }
 
     /// The ACK of our 2xx (RFC 3261 §13.3.1.4), with the answer where the 2xx held our offer.
-    pub fn handle_ack(&mut self, now: Instant, stack: &mut Stack, ack: &Request) {
+    pub fn handle_ack(&mut self, now: Instant, stack: &mut Stack, (ack, flow): (&Request, Flow)) {
+        self.described(&ack.body, flow);
         let Phase::Established(established) = &mut self.phase else { return };
         let Some(unconfirmed) = established.unconfirmed() else { return };
         if ack.headers.cseq().map(|cseq| cseq.number) != Ok(unconfirmed.cseq) {
@@ -117,9 +120,14 @@ impl Session {
 }
 
 /// 200 to a request that has told a new target and hears ours (RFC 3261 §12.2.2, RFC 3311 §5.2).
-pub(super) fn target_refreshed(stack: &Stack, account: &Account, request: &Request, flow: Flow) -> Response {
+pub(super) fn target_refreshed(
+    stack: &Stack,
+    (account, anonymous): (&Account, bool),
+    request: &Request,
+    flow: Flow,
+) -> Response {
     let mut response = Response::to(request, 200, None);
-    response.headers.push("Contact", format!("<{}>", stack.contact_uri(account, flow)));
+    response.headers.push("Contact", format!("<{}>", stack.contact_uri(account, flow, anonymous)));
     response.headers.push("Allow", crate::ua::ALLOW);
     response.headers.push("Supported", crate::ua::SUPPORTED);
     response

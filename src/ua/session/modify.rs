@@ -13,9 +13,8 @@ use crate::{
     sip::{
         auth::AuthError,
         body::session_description,
-        dialog::{Dialog, DialogError, DialogId},
+        dialog::Dialog,
         endpoint::ServerTransactionId,
-        flow::Flow,
         msg::{Headers, Method, Request, Response},
     },
     ua::{
@@ -36,13 +35,17 @@ pub(in crate::ua) struct Established {
     pub(super) want_hold: bool,
     /// What was agreed last.
     pub(super) held: bool,
+    /// A transfer wants it, not the agent, who is told nothing of it but its outcome.
+    is_for_transfer: bool,
     pub digits: Digits,
     /// When the call has to be confirmed.
     pub(super) timer: Option<SessionTimer>,
     /// A refresh is due that takes a re-INVITE.
-    want_refresh: bool,
+    pub(super) want_refresh: bool,
     /// Refreshes that failed, one after the other.
-    failed_refreshes: u8,
+    pub(super) failed_refreshes: u8,
+    /// Our address has changed, and the peer has not confirmed it: what is not answered may have gone the old way.
+    pub(super) is_moving: bool,
     /// Our UPDATE under way.
     pub(super) update: Option<RequestId>,
     /// Whether the peer takes UPDATE.
@@ -92,10 +95,12 @@ impl Established {
             exchange: unconfirmed.map_or(Exchange::Idle, Exchange::Answered),
             want_hold: false,
             held: false,
+            is_for_transfer: false,
             digits: Digits::default(),
             timer,
             want_refresh: false,
             failed_refreshes: 0,
+            is_moving: false,
             update: None,
             allows_update: allows_update(peer),
             unacknowledged: None,
@@ -152,8 +157,13 @@ impl Established {
     }
 
     pub(super) const fn wanted_direction(&self) -> Direction {
-        if self.want_hold { Direction::SendOnly } else { Direction::SendRecv }
+        direction(self.want_hold)
     }
+}
+
+/// RFC 3264 §8.4: who is on hold is still sent to.
+pub(super) const fn direction(hold: bool) -> Direction {
+    if hold { Direction::SendOnly } else { Direction::SendRecv }
 }
 
 impl Session {
@@ -167,9 +177,19 @@ impl Session {
             let already = if hold { "The call is on hold already." } else { "The call is not on hold." };
             return self.refuse_command(stack, command, already);
         }
-        established.want_hold = hold;
+        self.want_hold(stack, hold, false);
+    }
+
+    /// The same without a word of it to the agent.
+    pub(super) fn hold_for_transfer(&mut self, stack: &mut Stack, hold: bool) {
+        self.want_hold(stack, hold, true);
+    }
+
+    fn want_hold(&mut self, stack: &mut Stack, hold: bool, is_for_transfer: bool) {
+        let Phase::Established(established) = &mut self.phase else { return };
+        (established.want_hold, established.is_for_transfer) = (hold, is_for_transfer);
         // The opposite waited for its turn and is not needed any more.
-        if hold == established.heading() {
+        if hold == established.heading() && !is_for_transfer {
             self.took_back(stack, hold);
         }
         self.negotiate(stack);
@@ -237,9 +257,13 @@ impl Session {
         request: Request,
         reply: Reply,
     ) {
+        if self.moves_again(now, id, &reply) {
+            return;
+        }
         let Phase::Established(established) = &mut self.phase else { return };
         // Sent before the call was answered, it decides nothing any more.
-        if request.method == Method::PRACK {
+        let is_early_update = request.method == Method::UPDATE && established.update != Some(id);
+        if request.method == Method::PRACK || is_early_update {
             return;
         }
         // RFC 3261 §12.2.1.2: the dialog is gone.
@@ -309,7 +333,7 @@ impl Session {
         }
         established.exchange = Exchange::Idle;
         established.held = hold;
-        established.failed_refreshes = 0;
+        (established.failed_refreshes, established.is_moving) = (0, false);
         established.refreshed(now, &response.headers);
         let answer = session_description(&response.headers, &response.body).unwrap_or(None).unwrap_or_default();
         match self.media.negotiation.accept_answer(answer) {
@@ -365,13 +389,19 @@ impl Session {
                 return self.negotiate(stack);
             }
             let opposite = if hold { "resume" } else { "hold" };
-            if established.want_hold == established.held {
+            let is_quiet = established.is_for_transfer;
+            if established.want_hold == established.held && !is_quiet {
                 stack.emit(Output::Event(Event::Done { command: opposite, call: Some(self.id) }));
             }
             established.want_hold = established.held;
+            if is_quiet {
+                return self.negotiate(stack);
+            }
         }
         let (command, what) = if hold { ("hold", "put on hold") } else { ("resume", "resumed") };
         self.refuse_command(stack, command, &format!("The call could not be {what}: {why}"));
+        // A refresh may have waited for it.
+        self.negotiate(stack);
     }
 
     /// Tries again later. RFC 3261 §14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms,
@@ -390,49 +420,6 @@ impl Session {
         // Not at the pace of the network, whatever the peer says.
         let wait = asked.map_or(Duration::from_millis(wait), |asked| asked.max(Duration::from_secs(1)));
         established.exchange = Exchange::Glare { until: now + wait };
-    }
-
-    /// A request within the dialog.
-    pub fn handle_request(
-        &mut self,
-        now: Instant,
-        stack: &mut Stack,
-        (transaction, request, flow): (ServerTransactionId, &Request, Flow),
-    ) {
-        let dialog = match &mut self.phase {
-            Phase::Ringing(ringing) | Phase::Answering(ringing) => Some(&mut ringing.dialog),
-            Phase::Established(established) => Some(&mut established.dialog),
-            Phase::Inviting(inviting) => DialogId::of_request(request).and_then(|id| inviting.forks.get_mut(&id)),
-            Phase::Calling(_) | Phase::Ended => None,
-        };
-        let Some(dialog) = dialog else {
-            return stack.respond(now, transaction, Response::to(request, 481, None));
-        };
-        let known_as = dialog.remote().clone();
-        if let Err(error) = dialog.handle_request(request) {
-            let code = match error {
-                DialogError::OutOfOrder { .. } => 500,
-                DialogError::Header(_) => 400,
-            };
-            let mut response = Response::to(request, code, None);
-            response.reason = error.to_string();
-            return stack.respond(now, transaction, response);
-        }
-        if *dialog.remote() != known_as {
-            self.renamed(stack, request);
-        }
-        match &request.method {
-            method if *method == Method::PRACK => self.handle_prack(now, stack, transaction, request),
-            method if *method == Method::UPDATE => self.updated(now, stack, (transaction, request, flow)),
-            method if *method == Method::INFO => self.handle_info(now, stack, transaction, request),
-            _ if matches!(self.phase, Phase::Inviting(_)) => self.early_request(now, stack, transaction, request),
-            method if *method == Method::BYE => self.handle_bye(now, stack, transaction, request),
-            method if *method == Method::INVITE => self.reinvited(now, stack, (transaction, request, flow)),
-            method if *method == Method::REFER || *method == Method::NOTIFY => {
-                self.handle_referring(now, stack, (transaction, request, flow));
-            }
-            _ => stack.respond(now, transaction, crate::ua::outside::answer(request)),
-        }
     }
 }
 

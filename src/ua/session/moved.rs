@@ -1,18 +1,51 @@
-//! Our address has changed in a call: audio ports there, and a re-INVITE that tells the peer (RFC 3261 §14.1, RFC 3264 §8).
+//! Our address has changed in a call: audio ports there, and a re-INVITE that tells the peer (RFC 3261 §14.1, RFC 3264 §8); in an
+//! early dialog that takes one an UPDATE (RFC 3311 §5.1).
 
-use super::{Phase, Session};
+use super::{Phase, Session, modify::Exchange, update::AGAIN_AFTER};
 use crate::{
-    sip::flow::Flow,
-    ua::{api::Output, stack::Stack},
+    media::plan::Direction,
+    sip::{
+        body::session_description,
+        flow::Flow,
+        msg::{Method, Request},
+    },
+    ua::{
+        api::Output,
+        stack::{Owner, Reply, RequestId, Stack},
+    },
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
+
+/// Silences in answer to our new address before the call counts as lost: two minutes over UDP.
+const MOST_MOVES: u8 = 3;
 
 impl Session {
-    /// A call that is not answered yet is told nothing: it was offered the address that is gone, and ends by its timers, or is
-    /// answered and moves then.
+    /// A call that is not answered yet moves in its early dialogs where it can, and once it is answered in any case: that was
+    /// offered the address that is gone.
     pub fn moved(&mut self, stack: &mut Stack) {
-        if let Phase::Established(established) = &self.phase {
-            stack.resolve(self.id, established.dialog.next_hop(), self.account.transport);
+        let hop = match &mut self.phase {
+            Phase::Established(established) => {
+                (established.is_moving, established.failed_refreshes) = (true, 0);
+                established.dialog.next_hop().clone()
+            }
+            Phase::Inviting(inviting) => {
+                self.media.is_outdated = true;
+                let Some(dialog) = inviting.forks.iter().last() else { return };
+                dialog.next_hop().clone()
+            }
+            Phase::Calling(_) | Phase::Ringing(_) | Phase::Answering(_) => {
+                self.media.is_outdated = self.media.local.is_some();
+                return;
+            }
+            Phase::Ended => return,
+        };
+        stack.resolve(self.id, &hop, self.account.transport);
+    }
+
+    /// It has been answered.
+    pub(super) fn catch_up(&mut self, stack: &mut Stack) {
+        if std::mem::take(&mut self.media.is_outdated) {
+            self.moved(stack);
         }
     }
 
@@ -25,8 +58,86 @@ impl Session {
     }
 
     pub(super) fn audio_moved(&mut self, stack: &mut Stack, opened: Result<SocketAddr, String>) {
-        if opened.is_ok() {
-            self.refresh_by_reinvite(stack);
+        match self.phase {
+            _ if opened.is_err() => {}
+            Phase::Inviting(_) => self.update_early(stack),
+            _ => self.refresh_by_reinvite(stack),
         }
+    }
+
+    /// Whether a re-INVITE that was not answered is sent once more: our address has just changed, and it or its answer may have
+    /// gone the old way.
+    pub(super) fn moves_again(&mut self, now: Instant, id: RequestId, reply: &Reply) -> bool {
+        let is_silence = match reply {
+            Reply::TimedOut | Reply::Unreachable(_) => true,
+            Reply::Response(response, _) => response.code() == 408,
+        };
+        let Phase::Established(established) = &mut self.phase else { return false };
+        let is_ours = established.is_moving && established.offered() == Some(id);
+        if !is_silence || !is_ours || established.failed_refreshes >= MOST_MOVES {
+            return false;
+        }
+        self.media.negotiation.offer_failed();
+        established.failed_refreshes += 1;
+        established.want_refresh = true;
+        established.exchange = Exchange::Glare { until: now + AGAIN_AFTER };
+        true
+    }
+
+    /// Tells those who may be told (RFC 3311 §5.1: whose PRACK has settled the first offer) where we are.
+    fn update_early(&mut self, stack: &mut Stack) {
+        let contact = self.contact();
+        let (Phase::Inviting(inviting), Some(local)) = (&mut self.phase, self.media.local) else { return };
+        for early in &mut inviting.early {
+            let Some(dialog) = inviting.forks.get_mut(&early.dialog) else { continue };
+            if !early.is_settled || !early.allows_update || early.negotiation.is_offering() {
+                continue;
+            }
+            let mut request = dialog.request(Method::UPDATE);
+            request.headers.push("Allow", crate::ua::ALLOW);
+            request.headers.push("Supported", crate::ua::SUPPORTED);
+            request.headers.push("Content-Type", "application/sdp");
+            request.body = early.negotiation.offer(local, Direction::SendRecv);
+            let hop = dialog.next_hop().clone();
+            early.update =
+                Some(stack.send((&self.account, request), &hop, Owner::Call(self.id), Some(contact.clone())));
+        }
+    }
+
+    /// What became of that UPDATE; where it failed, the answered call tells the peer.
+    pub(super) fn early_update_reply(&mut self, stack: &mut Stack, id: RequestId, mut request: Request, reply: &Reply) {
+        let contact = self.contact();
+        let Phase::Inviting(inviting) = &mut self.phase else { return };
+        let Some(early) = inviting.early.iter_mut().find(|early| early.update == Some(id)) else { return };
+        let Some(dialog) = inviting.forks.get_mut(&early.dialog) else { return };
+        let response = match reply {
+            Reply::Response(response, _) if response.is_provisional() => return,
+            Reply::Response(response, _) => Some(response),
+            Reply::TimedOut | Reply::Unreachable(_) => None,
+        };
+        early.update = None;
+        match response {
+            Some(response) if response.is_success() => {
+                let answer = session_description(&response.headers, &response.body).unwrap_or(None).unwrap_or_default();
+                if let Ok(plan) = early.negotiation.accept_answer(answer) {
+                    early.plan = plan;
+                }
+            }
+            Some(response)
+                if matches!(response.code(), 401 | 407)
+                    && stack.answer_challenge(&self.account, &mut request, response).is_ok() =>
+            {
+                dialog.renew(&mut request);
+                let hop = dialog.next_hop().clone();
+                early.update = Some(stack.send((&self.account, request), &hop, Owner::Call(self.id), Some(contact)));
+                return;
+            }
+            Some(_) | None => {}
+        }
+        early.negotiation.offer_failed();
+        if let Some(plan) = inviting.early.last().map(|early| early.plan.clone()) {
+            self.agree(stack, plan);
+        }
+        self.report(stack);
     }
 }

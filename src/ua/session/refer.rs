@@ -7,7 +7,7 @@ mod transferor;
 pub(in crate::ua) use replaced::Named;
 pub(in crate::ua) use transferor::{Destination, blind};
 
-use super::{End, Phase, Session};
+use super::{End, Phase, Reception, Session};
 use crate::{
     sip::{
         endpoint::ServerTransactionId,
@@ -28,10 +28,12 @@ use transferor::Transfer;
 pub(in crate::ua) struct Refer {
     /// The agent is transferring the peer.
     transfer: Option<Transfer>,
+    /// A REFER of ours has been accepted whose NOTIFYs need no number, and the last of them has not come.
+    may_be_unnamed: bool,
     /// The other call that a transfer, now done, has joined with this one.
     joined_with: Option<CallId>,
     /// The peer transfers us: accepted, to be called next.
-    referral: Option<Referral>,
+    referral: Option<(Referral, Flow)>,
     /// Tells the peer what becomes of that call.
     notifier: Option<Notifier>,
     /// The call that the peer has sent us to make has not been answered or failed yet.

@@ -4,7 +4,7 @@
 use super::{End, Phase, Session};
 use crate::{
     media::plan::{KeyExchange, MediaPlan, Srtp},
-    sip::flow::Transport,
+    sip::flow::{Flow, Transport},
     ua::{
         api::{EndedBy, Output},
         stack::Stack,
@@ -30,12 +30,17 @@ impl Session {
     }
 
     pub(super) fn protection(&self) -> Srtp {
-        let in_the_open = self.account.transport != Transport::Tls;
+        let in_the_open = self.media.in_the_open;
         match self.media.plan.as_ref().and_then(|plan| plan.srtp.as_ref()) {
             Some(KeyExchange::Sdes(_)) => Srtp::Sdes { in_the_open },
             Some(KeyExchange::Dtls(_)) if self.media.keyed => Srtp::Dtls { in_the_open },
             Some(KeyExchange::Dtls(_)) | None => Srtp::Off,
         }
+    }
+
+    /// A message with this body took that way.
+    pub(super) const fn described(&mut self, body: &[u8], flow: Flow) {
+        self.media.in_the_open |= !body.is_empty() && !matches!(flow.transport, Transport::Tls);
     }
 
     pub(super) fn agree(&mut self, stack: &mut Stack, plan: MediaPlan) {

@@ -32,6 +32,9 @@ pub(super) fn allows_update(headers: &Headers) -> bool {
     headers.tokens("Allow").iter().any(|method| method == "UPDATE")
 }
 
+/// Who the peer turns out to be: address and name as people read them.
+pub(super) type Peer = (String, Option<String>);
+
 /// Why an offer in an UPDATE cannot be answered (RFC 3311 §5.2).
 enum Refusal {
     /// Our own offer is not answered yet: 491.
@@ -135,6 +138,7 @@ impl Session {
         now: Instant,
         stack: &mut Stack,
         (transaction, request, flow): (ServerTransactionId, &Request, Flow),
+        peer: Option<Peer>,
     ) {
         if let Some(refusal) = timer::inspect(request) {
             return stack.respond(now, transaction, refusal);
@@ -154,11 +158,15 @@ impl Session {
             Ok(None) => None,
             Err(_) => return stack.respond(now, transaction, outside::unsupported_body(request)),
         };
-        let mut response = target_refreshed(stack, &self.account, request, flow);
+        let mut response = target_refreshed(stack, (&self.account, self.anonymous), request, flow);
         if let Phase::Established(established) = &mut self.phase {
             established.timer = SessionTimer::answer(now, &request.headers, &mut response.headers);
         }
-        let Some((body, plan)) = answer else { return stack.respond(now, transaction, response) };
+        self.renamed(peer);
+        let Some((body, plan)) = answer else {
+            stack.respond(now, transaction, response);
+            return self.report(stack);
+        };
         response.headers.push("Content-Type", "application/sdp");
         response.body = body;
         stack.respond(now, transaction, response);
@@ -182,7 +190,7 @@ impl Session {
             Phase::Inviting(inviting) => {
                 let fork = DialogId::of_request(request);
                 let early = inviting.early.iter_mut().find(|e| e.is_settled && Some(&e.dialog) == fork.as_ref());
-                let early = early.ok_or(Refusal::Pending)?;
+                let early = early.filter(|early| !early.negotiation.is_offering()).ok_or(Refusal::Pending)?;
                 let answer = early.negotiation.answer(offer, local, Direction::SendRecv).map_err(Refusal::Sdp)?;
                 early.plan.clone_from(&answer.1);
                 Ok(answer)
@@ -198,12 +206,10 @@ impl Session {
         }
     }
 
-    /// The peer has another name from now on (RFC 4916 §4.3): put through, or found.
-    pub(super) fn renamed(&mut self, stack: &mut Stack, request: &Request) {
-        if let Ok(from) = request.headers.from() {
-            self.peer = super::readable(&from);
-            self.peer_name = from.display.filter(|name| !name.trim().is_empty());
-            self.report(stack);
+    /// The peer has another name from now on (RFC 4916 §4.3): put through, or found. Only what was taken says so.
+    pub(super) fn renamed(&mut self, peer: Option<Peer>) {
+        if let Some((peer, name)) = peer {
+            (self.peer, self.peer_name) = (peer, name);
         }
     }
 }

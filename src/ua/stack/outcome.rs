@@ -38,7 +38,7 @@ impl Stack {
         use endpoint::Event;
         match event {
             Event::Request { transaction, request, flow } => Some(Incoming::Request { transaction, request, flow }),
-            Event::Ack { request, .. } => Some(Incoming::Ack { request }),
+            Event::Ack { request, flow } => Some(Incoming::Ack { request, flow }),
             Event::Cancelled { transaction, cancel } => Some(Incoming::Cancelled { transaction, cancel }),
             Event::NoAck { transaction } => Some(Incoming::NoAck { transaction }),
             Event::Response { transaction, response, flow } => self.handle_response(now, transaction, response, flow),
@@ -71,25 +71,8 @@ impl Stack {
         }
         let give_up = self.timers.give_up();
         let pending = self.requests.get_mut(&id)?;
-        if let Way::Accepted { confirmed, .. } = &mut pending.way {
-            let remote_tag = remote_tag(&response);
-            match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
-                Some(Confirmed { ack: Some((ack, way)), .. }) => {
-                    self.endpoint.send_ack(now, *way, ack.clone());
-                    // It comes again: perhaps the Contact or the route leads past the peer, and it would hang up after 32 s.
-                    if *way != flow {
-                        self.endpoint.send_ack(now, flow, ack.clone());
-                    }
-                }
-                Some(Confirmed { ack: None, .. }) => {}
-                None if confirmed.len() < MAX_FORKS => {
-                    confirmed.push(Confirmed { remote_tag, came: flow, ack: None });
-                    let (account, invite) = (pending.account.clone(), pending.request.clone());
-                    return Some(Incoming::Stray { id, account, invite, response });
-                }
-                None => {}
-            }
-            return None;
+        if let Way::Accepted { .. } = &pending.way {
+            return self.accepted_again(now, id, response, flow);
         }
         if response.is_provisional() {
             if let Way::Sent { others, impatient_at, .. } = &mut pending.way {
@@ -118,6 +101,29 @@ impl Stack {
         }
         self.finish(id, Reply::Response(response, flow));
         None
+    }
+
+    /// Another 2xx to an INVITE that has had one: the same fork's once more, or another fork's.
+    fn accepted_again(&mut self, now: Instant, id: RequestId, response: Response, flow: Flow) -> Option<Incoming> {
+        let pending = self.requests.get_mut(&id)?;
+        let Way::Accepted { confirmed, .. } = &mut pending.way else { return None };
+        let remote_tag = remote_tag(&response);
+        match confirmed.iter().find(|c| c.remote_tag == remote_tag) {
+            Some(Confirmed { ack: Some((ack, way)), .. }) => {
+                self.endpoint.send_ack(now, *way, ack.clone());
+                // It comes again: perhaps the Contact or the route leads past the peer, and it would hang up after 32 s.
+                if *way != flow {
+                    self.endpoint.send_ack(now, flow, ack.clone());
+                }
+                None
+            }
+            None if confirmed.len() < MAX_FORKS => {
+                confirmed.push(Confirmed { remote_tag, came: flow, ack: None });
+                let (account, invite) = (pending.account.clone(), pending.request.clone());
+                Some(Incoming::Stray { id, account, invite, response })
+            }
+            Some(Confirmed { ack: None, .. }) | None => None,
+        }
     }
 
     fn handle_failure(&mut self, now: Instant, transaction: ClientTransactionId, reply: Reply) -> Option<Incoming> {

@@ -4,7 +4,7 @@ use super::{Reply, RequestId, Stack, Way};
 use crate::{
     sip::{
         flow::{Flow, Transport},
-        msg::Request,
+        msg::{Method, Request},
         uri::{Host, SipUri, Uri},
     },
     ua::api::Account,
@@ -32,8 +32,21 @@ impl Stack {
         seen.is_some() && seen != known
     }
 
-    /// Our address in a Contact: `sip:user@host:port;transport=tcp`, for a `sips:` account `sips:user@host:port`.
-    pub fn contact_uri(&self, account: &Account, flow: Flow) -> Uri {
+    /// Our address in a Contact: `sip:user@host:port;transport=tcp`, for a `sips:` account `sips:user@host:port`; `anonymous`: without
+    /// the user (RFC 3323 §4.1). Where the registrar keeps the flow, `ob` asks for the same within the dialog (RFC 5626 §4.3).
+    pub fn contact_uri(&self, account: &Account, flow: Flow, anonymous: bool) -> Uri {
+        let mut uri = self.address_uri(account, flow);
+        if anonymous {
+            uri.user = Some("anonymous".to_owned());
+        }
+        if self.home == Some(flow) && self.keeps_flow {
+            uri.set_param("ob", None);
+        }
+        Uri::Sip(uri)
+    }
+
+    /// Our address as a registrar is told it.
+    fn address_uri(&self, account: &Account, flow: Flow) -> SipUri {
         let (aor, transport) = (account.aor.as_sip(), flow.transport);
         let local = |is_ipv6| self.local.get(&(transport, is_ipv6));
         let seen = self.seen_as.get(&(transport, flow.remote.is_ipv6()));
@@ -49,7 +62,7 @@ impl Stack {
         if transport != Transport::Udp && !uri.secure {
             uri.set_param("transport", Some(transport.uri_name()));
         }
-        Uri::Sip(uri)
+        uri
     }
 
     pub(super) fn transmit(&mut self, now: Instant, id: RequestId, mut flows: VecDeque<Flow>) {
@@ -63,7 +76,10 @@ impl Stack {
         };
         let Some(pending) = self.requests.get(&id) else { return };
         let contact = pending.contact.as_ref().map(|c| {
-            let mut uri = self.contact_uri(&pending.account, flow);
+            let mut uri = match pending.request.method == Method::REGISTER {
+                true => Uri::Sip(self.address_uri(&pending.account, flow)),
+                false => self.contact_uri(&pending.account, flow, c.anonymous),
+            };
             // RFC 3261 §8.1.1.8: a sips: request has a sips: Contact.
             if let (Uri::Sip(SipUri { secure: true, .. }), Uri::Sip(contact)) = (&pending.request.uri, &mut uri) {
                 contact.secure = true;

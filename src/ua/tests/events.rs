@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::{
     sip::msg::{Message, Method, Request},
-    ua::api::{ColleagueState, Command, Event, Messages, Package, RegistrationState},
+    ua::api::{Account, ColleagueState, Command, Event, Messages, Package, RegistrationState},
 };
 use std::time::Duration;
 
@@ -326,4 +326,51 @@ fn the_list_is_bounded() {
     }
     let refused = bench.events.iter().filter(|e| matches!(e, Event::Refused { .. })).count();
     assert_eq!(refused, 300 - 256);
+}
+
+#[test]
+fn the_same_account_with_other_credentials_keeps_what_it_is_told() {
+    let (mut bench, subscribe) = subscribing(Package::MessageSummary, "");
+    bench.grant(&subscribe, 200);
+    bench.notified(notify(&subscribe, "n", 1, ACTIVE, SUMMARY), 200);
+    assert_eq!(bench.told(), two_new());
+    let renewed = Account { password: crate::ua::api::Secret("other".into()), ..account(false) };
+    bench.command(Command::SetAccount(Box::new(renewed.clone())));
+    bench.silent();
+    // Its refresh proves itself by the new ones.
+    bench.events.clear();
+    bench.wait();
+    let refresh = bench.request(Method::SUBSCRIBE);
+    assert_eq!(refresh.headers.get("Call-ID"), subscribe.headers.get("Call-ID"));
+    let mut challenge = answer(&refresh, 401, "n", "");
+    challenge.headers.push("WWW-Authenticate", "Digest realm=\"acme\", nonce=\"n1\"");
+    bench.sent.clear();
+    bench.reply(challenge);
+    let again = bench.request(Method::SUBSCRIBE);
+    assert!(again.headers.contains("Authorization"));
+    bench.grant(&again, 200);
+    bench.notified(notify(&subscribe, "n", 2, ACTIVE, SUMMARY), 200);
+    assert!(bench.events.is_empty(), "nothing new: {:?}", bench.events);
+    // By another way everything begins anew.
+    let moved = Account { outbound_proxy: Some("sip:192.0.2.9:5070".parse().unwrap()), ..renewed };
+    bench.command(Command::SetAccount(Box::new(moved)));
+    assert_eq!(bench.request(Method::SUBSCRIBE).headers.get("Expires"), Some("0"));
+    assert_ne!(bench.request(Method::SUBSCRIBE).headers.get("Call-ID"), subscribe.headers.get("Call-ID"));
+}
+
+/// One that only ever sends changes is asked for the whole once, not at each of them.
+#[test]
+fn a_gap_is_asked_about_once_and_then_made_the_best_of() {
+    let (mut bench, subscribe) = subscribing(Package::Dialog, "101");
+    bench.grant(&subscribe, 200);
+    let partial = |version, state: &str| dialog_info(version, state).replace("\"full\"", "\"partial\"");
+    bench.notified(notify(&subscribe, "n", 1, ACTIVE, &partial(5, "early")), 200);
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+    let whole = bench.request(Method::SUBSCRIBE);
+    bench.grant(&whole, 200);
+    for (cseq, state, colleague) in [(2, "early", ColleagueState::Ringing), (3, "confirmed", ColleagueState::Busy)] {
+        bench.notified(notify(&subscribe, "n", cseq, ACTIVE, &partial(5 + 2 * cseq, state)), 200);
+        bench.silent();
+        assert_eq!(bench.told(), Event::Colleague { uri: "sip:101@acme".into(), state: colleague });
+    }
 }

@@ -186,3 +186,119 @@ fn behind_a_translator_the_contact_is_what_the_registrar_sees() {
         assert!(register.headers.get("Contact").unwrap().contains("192.0.2.7:5062"));
     }
 }
+
+/// The agent has put the peer on hold: from the new address it is on hold still, however often that has to be said.
+#[test]
+fn a_move_keeps_the_hold_and_is_told_again_until_it_is_heard() {
+    let mut bench = online(&[]);
+    bench.connected_out();
+    bench.command(Command::Hold { call: 1 });
+    let hold = bench.request(Method::INVITE);
+    let held = SDP.replace("sendrecv", "recvonly");
+    bench.reply(answer(&hold, 200, "peer", &held));
+    bench.request(Method::ACK);
+    bench.state(&CallState::Held);
+    move_to(&mut bench, "192.0.2.7:5062");
+    let register = bench.request(Method::REGISTER);
+    bench.reply(granted(&register, &[]));
+    bench.events.clear();
+    // Without its retransmissions.
+    let next = |bench: &mut Bench| {
+        let invite = bench.request(Method::INVITE);
+        bench.sent.clear();
+        let body = String::from_utf8_lossy(&invite.body).into_owned();
+        assert!(body.contains("a=sendonly") && body.contains("192.0.2.7"), "{body}");
+        invite
+    };
+    let first = next(&mut bench);
+    bench.reply(answer(&first, 491, "peer", ""));
+    bench.request(Method::ACK);
+    bench.advance(Duration::from_secs(4));
+    let second = next(&mut bench);
+    // The way there is not open yet.
+    bench.reply(answer(&second, 408, "proxy", ""));
+    bench.request(Method::ACK);
+    bench.advance(Duration::from_secs(4));
+    next(&mut bench);
+    bench.advance(Duration::from_secs(32));
+    bench.sent.clear();
+    bench.advance(Duration::from_secs(4));
+    let fourth = next(&mut bench);
+    bench.reply(answer(&fourth, 200, "peer", &held));
+    bench.request(Method::ACK);
+    assert!(bench.events.is_empty(), "it was on hold all the time: {:?}", bench.events);
+    // Once it has been heard, silence is the end again.
+    bench.command(Command::Resume { call: 1 });
+    let resume = bench.request(Method::INVITE);
+    bench.reply(answer(&resume, 408, "proxy", ""));
+    assert!(matches!(bench.call().state, CallState::Ended { code: Some(408), .. }));
+}
+
+#[test]
+fn a_peer_that_stays_silent_after_a_move_is_gone_in_the_end() {
+    let mut bench = online(&[]);
+    bench.connected_out();
+    move_to(&mut bench, "192.0.2.7:5062");
+    let register = bench.request(Method::REGISTER);
+    bench.reply(granted(&register, &[]));
+    bench.events.clear();
+    bench.advance(Duration::from_secs(4 * 32 + 3 * 4 - 1));
+    assert!(!bench.events.iter().any(|event| matches!(event, crate::ua::api::Event::Call(_))), "{:?}", bench.events);
+    bench.advance(Duration::from_secs(2));
+    assert!(bench.events.iter().any(|event| matches!(event, crate::ua::api::Event::Call(_))), "{:?}", bench.events);
+}
+
+/// RFC 3311 §5.1: an early dialog whose first offer is settled may move by UPDATE; another once it is answered.
+#[test]
+fn a_call_that_rings_moves_as_soon_as_it_may() {
+    for settled in [true, false] {
+        let mut bench = online(&[]);
+        bench.dial("101");
+        let invite = bench.request(Method::INVITE);
+        let mut progress = answer(&invite, 183, "peer", SDP);
+        progress.headers.push("Allow", "INVITE, UPDATE, PRACK");
+        if settled {
+            progress.headers.push("Require", "100rel");
+            progress.headers.push("RSeq", "1");
+        }
+        bench.reply(progress);
+        if settled {
+            let prack = bench.request(Method::PRACK);
+            bench.reply(answer(&prack, 200, "peer", ""));
+        }
+        bench.events.clear();
+        bench.plans.clear();
+        move_to(&mut bench, "192.0.2.7:5062");
+        let register = bench.request(Method::REGISTER);
+        bench.reply(granted(&register, &[]));
+        if settled {
+            let update = bench.request(Method::UPDATE);
+            assert!(update.headers.get("Contact").unwrap().contains("192.0.2.7"));
+            assert!(String::from_utf8_lossy(&update.body).contains("192.0.2.7"));
+            bench.reply(answer(&update, 200, "peer", &SDP.replace("5000", "5004")));
+            assert_eq!(bench.plans.pop_front().map(|plan| plan.remote_rtp.port()), Some(5004));
+        }
+        bench.silent();
+        bench.reply(answer(&invite, 200, "peer", if settled { "" } else { SDP }));
+        bench.request(Method::ACK);
+        let reinvite = bench.request(Method::INVITE);
+        assert!(String::from_utf8_lossy(&reinvite.body).contains("192.0.2.7"));
+        bench.reply(answer(&reinvite, 200, "peer", SDP));
+        bench.request(Method::ACK);
+        bench.silent();
+    }
+}
+
+/// RFC 5626 §4.3: who is reached over a flow that the registrar keeps asks for it in its calls too, and not when it registers.
+#[test]
+fn calls_ask_for_the_flow_that_the_registrar_keeps() {
+    for (more, kept) in [(&[("Require", "outbound")][..], true), (&[], false)] {
+        let mut bench = online(more);
+        let has_ob = |request: &Request| request.headers.get("Contact").unwrap().contains(";ob>");
+        bench.dial("101");
+        let invite = bench.request(Method::INVITE);
+        assert_eq!(has_ob(&invite), kept, "{more:?}");
+        bench.command(Command::Network(NetworkChange::Back));
+        assert!(!has_ob(&bench.request(Method::REGISTER)));
+    }
+}

@@ -242,3 +242,42 @@ fn pracks_for_nothing_are_481() {
     bench.deliver(Message::Request(outside(Method::PRACK, "sip:100-acme@192.0.2.1:5062")));
     bench.response(481);
 }
+
+/// It is confirmed, or it would come again and again, and then there is nothing more to be said (RFC 3262 §5).
+#[test]
+fn a_reliable_description_that_cannot_be_used_ends_the_call_in_a_sentence() {
+    let unusable = SDP.replace("RTP/AVP 0", "RTP/AVP 18");
+    for late in [false, true] {
+        let (mut bench, mut invite) = dialled();
+        if late {
+            // Everything that we offer is refused, so that the other side makes the offer.
+            for _ in 0..2 {
+                bench.reply(answer(&invite, 488, "x", ""));
+                bench.request(Method::ACK);
+                invite = bench.request(Method::INVITE);
+            }
+            assert!(invite.body.is_empty());
+        }
+        bench.reply(reliable(&invite, 183, "a", 1, &unusable));
+        // Its way is looked up first.
+        bench.request(Method::CANCEL);
+        let prack = bench.request(Method::PRACK);
+        assert!(prack.body.is_empty());
+        let CallState::Ended { ended_by: EndedBy::Local, code: Some(488), reason } = bench.call().state else {
+            panic!("it has ended")
+        };
+        assert!(reason.starts_with("The other side wants to talk in a way that is not understood here: "), "{reason}");
+        bench.reply(answer(&prack, 200, "a", ""));
+        bench.settle();
+    }
+    // Another fork may do better.
+    let (mut bench, invite) = dialled();
+    bench.reply(answer(&invite, 180, "b", ""));
+    bench.state(&CallState::Early { media: false });
+    bench.reply(reliable(&invite, 183, "a", 1, &unusable));
+    bench.request(Method::PRACK);
+    bench.silent();
+    bench.reply(answer(&invite, 200, "b", SDP));
+    bench.request(Method::ACK);
+    bench.state(&CallState::Connected);
+}

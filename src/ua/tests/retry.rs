@@ -260,3 +260,32 @@ fn a_description_among_other_parts_is_found() {
     bench.request(Method::ACK);
     bench.state(&CallState::Connected);
 }
+
+/// What servers say of the way so far goes along to where they send us; what strangers say does not.
+#[test]
+fn a_redirection_takes_its_history_along() {
+    let (mut bench, invite) = dialled();
+    let redirect = |invite: &Request, to: &str, diversions: &[&str]| {
+        let mut response = answer(invite, 302, "peer", "");
+        response.headers.push("Contact", to);
+        diversions.iter().for_each(|diversion| response.headers.push("Diversion", *diversion));
+        response
+    };
+    let diversions = |invite: &Request| invite.headers.get_all("Diversion").map(str::to_owned).collect::<Vec<_>>();
+    assert!(diversions(&invite).is_empty());
+    let anna = "<sip:101@acme>;reason=user-busy;counter=1";
+    bench.reply(redirect(&invite, "<sip:102@192.0.2.9>", &[anna]));
+    bench.request(Method::ACK);
+    let second = bench.request(Method::INVITE);
+    assert_eq!(diversions(&second), [anna]);
+    // One that repeats what it was told, and one that says its own only.
+    let berta = "<sip:102@acme>;reason=no-answer";
+    bench.reply(redirect(&second, "<sip:103@192.0.2.9>", &[berta, anna]));
+    bench.request(Method::ACK);
+    let third = bench.request(Method::INVITE);
+    assert_eq!(diversions(&third), [berta, anna]);
+    let carla = "<sip:103@acme>;reason=unconditional";
+    bench.reply(redirect(&third, "<sip:104@192.0.2.9>", &[carla]));
+    bench.request(Method::ACK);
+    assert_eq!(diversions(&bench.request(Method::INVITE)), [carla, berta, anna]);
+}

@@ -116,7 +116,15 @@ fn calls_are_forwarded_and_never_in_a_circle() {
                 assert_eq!(header(&response, "Diversion")[0], diversion, "{case}");
                 assert!(matches!(bench.call().state, CallState::Ended { code: Some(302), .. }), "{case}");
             }
-            None => assert!(header(&response, "Diversion").is_empty(), "{case}"),
+            None => {
+                assert!(header(&response, "Diversion").is_empty() && contacts.iter().all(|c| c.contains("192.0.2.1")));
+                let state = bench.events.pop_back();
+                let expected = match code {
+                    180 => CallState::Ringing,
+                    _ => ended(EndedBy::Local, Some(code), "Do not disturb was on."),
+                };
+                assert!(matches!(&state, Some(Event::Call(info)) if info.state == expected), "{case}: {state:?}");
+            }
         }
     }
 }

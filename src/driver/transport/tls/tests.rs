@@ -140,7 +140,12 @@ async fn a_server_that_cannot_prove_its_name_hears_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     certificates(
         folder.path(),
-        &[("good", "DNS:pbx.test", 2), ("old", "DNS:pbx.test", -1), ("other", "DNS:sip.other.test", 2)],
+        &[
+            ("good", "DNS:pbx.test", 2),
+            ("old", "DNS:pbx.test", -1),
+            ("other", "DNS:sip.other.test", 2),
+            ("star", "DNS:*.test,DNS:test", 2),
+        ],
     );
     let ca = || Some(folder.path().join("ca.pem"));
     for (file, host, ca, said) in [
@@ -148,6 +153,7 @@ async fn a_server_that_cannot_prove_its_name_hears_nothing() {
         ("other", "pbx.test", ca(), "not pbx.test: its certificate is for sip.other.test"),
         ("good", "127.0.0.1", ca(), "not 127.0.0.1: its certificate is for pbx.test"),
         ("own", "pbx.test", ca(), "self-signed"),
+        ("star", "pbx.test", ca(), "its certificate is for *.test, test; in SIP a star stands for no name"),
         ("good", "pbx.test", None, "--ca-file"),
     ] {
         let (flow, heard) = server(folder.path(), file).await;
@@ -176,7 +182,9 @@ async fn what_is_no_tls_or_no_authority_is_said() {
         "{received:?}"
     );
     drop(answering);
-    let mut tls = Tls::new(Some(folder.path().join("ca.key")));
-    tls.expect(Instant::now(), flow.remote, &"pbx.test".parse().expect("a host"), None).expect("the first");
-    assert!(tls.way(flow.remote).is_err_and(|why| why.contains("ca.key cannot be used: it holds no certificate")));
+    let other = Listener::bind("127.0.0.1:0").await.expect("a port");
+    let flow = Flow { transport: Transport::Tls, remote: other.local_addr().expect("bound") };
+    let (_transports, received) = send(flow, "pbx.test", Some(folder.path().join("ca.key"))).await;
+    let Received::Closed { reason, .. } = received else { panic!("{received:?}") };
+    assert!(reason.contains("ca.key cannot be used: it holds no certificate"), "{reason}");
 }

@@ -1,6 +1,6 @@
 //! A call that another one takes the place of: INVITE with Replaces (RFC 3891).
 
-use super::{End, Phase, Session};
+use super::{End, Phase, Reception, Session};
 use crate::{
     sip::{
         dialog::DialogError,
@@ -36,18 +36,25 @@ impl Session {
         }
     }
 
-    /// A call `id` that takes the place of `old`: answered at once, without ringing (RFC 3891 §3).
+    /// A call `id` that takes the place of `old`: answered at once, without ringing (RFC 3891 §3), and on hold where that was.
     pub fn take_over(
         now: Instant,
         stack: &mut Stack,
         (id, old): (CallId, CallId),
         account: Arc<Account>,
         invite: (ServerTransactionId, Request, Flow),
+        hold: bool,
     ) -> Result<Self, DialogError> {
-        let mut session = Self::invited(now, stack, id, account, invite, crate::ua::session::Reception::default())?;
+        let reception = Reception { hold, ..Reception::default() };
+        let mut session = Self::invited(now, stack, id, account, invite, reception)?;
         stack.emit(Output::Event(Event::TakesOver { call: id, old }));
         session.answer(now, stack);
         Ok(session)
+    }
+
+    /// Whether the agent has put it on hold, or is about to.
+    pub fn wants_hold(&self) -> bool {
+        matches!(&self.phase, Phase::Established(established) if established.wants_hold())
     }
 
     /// Another call has taken the place of this one.
@@ -61,11 +68,21 @@ impl Session {
         self.close(now, stack, End::new(EndedBy::Local, None, "The call was transferred."));
     }
 
+    /// Whether the peer is not told who we are.
+    pub const fn is_anonymous(&self) -> bool {
+        self.anonymous
+    }
+
     pub const fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
-    /// The peer as people read it.
+    /// The peer's address as people read it.
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// The peer's name, or else address.
     pub fn peer_shown(&self) -> &str {
         self.peer_name.as_deref().unwrap_or(&self.peer)
     }

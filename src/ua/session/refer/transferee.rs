@@ -30,24 +30,33 @@ impl Session {
             Ok(referral) => referral,
             Err(refusal) => return stack.respond(now, transaction, refusal),
         };
-        let contact = stack.contact_uri(&self.account, flow);
+        let contact = stack.contact_uri(&self.account, flow, self.anonymous);
         stack.respond(now, transaction, referral.accepted(request, &contact, None));
-        self.refer.notifier = referral.subscribes.then(|| Notifier::new(request, self.refer.accepted == 0));
+        let contact = self.contact();
+        self.refer.notifier = referral.subscribes.then(|| Notifier::new(request, self.refer.accepted == 0, contact));
         self.refer.accepted = self.refer.accepted.saturating_add(1);
-        self.refer.referral = Some(referral);
+        self.refer.referral = Some((referral, flow));
         self.refer.is_calling = true;
-        self.notify(stack);
     }
 
-    /// A call that the peer has sent us to make, once.
-    pub fn take_referral(&mut self) -> Option<Referral> {
+    /// A call that the peer has sent us to make, once, and how its REFER came; who takes it tells the peer at once.
+    pub const fn take_referral(&mut self) -> Option<(Referral, Flow)> {
         self.refer.referral.take()
+    }
+
+    /// The agent is asked first (RFC 3515 §2.4.7: pending).
+    pub fn referral_is_asked(&mut self, stack: &mut Stack) {
+        if let Some(notifier) = &mut self.refer.notifier {
+            notifier.is_pending = true;
+        }
+        self.notify(stack);
     }
 
     /// Tells the peer how the call fares that it has sent us to make.
     pub fn tell_referrer(&mut self, stack: &mut Stack, code: u16) {
         self.refer.is_calling &= code < 200;
         if let Some(notifier) = &mut self.refer.notifier {
+            notifier.is_pending = false;
             notifier.set(code);
             self.notify(stack);
         }

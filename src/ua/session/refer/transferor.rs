@@ -53,9 +53,25 @@ enum Step {
     /// Until the call is on hold, or cannot be.
     Holding,
     /// REFER sent. `number`: its CSeq, by which NOTIFYs may name it.
-    Asking { request: RequestId, number: u32 },
+    Asking { request: RequestId, number: ReferNumber },
     /// REFER accepted: the peer tells what becomes of it, until `until` at the latest.
-    Watching { number: u32, until: Instant },
+    Watching { number: ReferNumber, until: Instant },
+}
+
+/// By what the NOTIFYs of a REFER are known (RFC 3515 §2.4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ReferNumber {
+    /// Its CSeq.
+    cseq: u32,
+    /// NOTIFYs of an earlier one, which need not name it, may still come: this one's do.
+    must_be_named: bool,
+}
+
+impl ReferNumber {
+    /// `id`: as a NOTIFY's Event has it.
+    fn is_meant_by(self, id: Option<&str>) -> bool {
+        id.map_or(!self.must_be_named, |id| id == self.cseq.to_string())
+    }
 }
 
 /// RFC 6665 §4.1.2.4, Timer N: a subscription begins with a NOTIFY by then.
@@ -71,7 +87,7 @@ impl Transfer {
         }
     }
 
-    const fn number(&self) -> Option<u32> {
+    const fn number(&self) -> Option<ReferNumber> {
         match self.step {
             Step::Asking { number, .. } | Step::Watching { number, .. } => Some(number),
             Step::Holding => None,
@@ -93,7 +109,7 @@ impl Session {
         self.refer.transfer = Some(Transfer { destination, held, step, heard: false, told: None, failure: None });
         self.tell_transfer(stack, TransferState::Trying { code: None });
         if held {
-            self.set_hold(stack, true);
+            self.hold_for_transfer(stack, true);
         }
         self.pursue_transfer(stack);
     }
@@ -161,14 +177,18 @@ impl Session {
         (transfer.heard, transfer.told) = (false, None);
         let mut refer = established.dialog.request(Method::REFER);
         refer.headers.push("Refer-To", target.to_string());
-        refer.headers.push("Referred-By", NameAddr::new(self.account.aor.clone()).to_string());
+        // RFC 3892 §2.1: it may be left out, and who calls without being known leaves it out.
+        if !self.anonymous {
+            refer.headers.push("Referred-By", NameAddr::new(self.account.aor.clone()).to_string());
+        }
         self.ask(stack, refer);
     }
 
     fn ask(&mut self, stack: &mut Stack, refer: Request) {
         let contact = self.contact();
         let (Phase::Established(established), Some(transfer)) = (&self.phase, &mut self.refer.transfer) else { return };
-        let number = refer.headers.cseq().map_or(0, |cseq| cseq.number);
+        let cseq = refer.headers.cseq().map_or(0, |cseq| cseq.number);
+        let number = ReferNumber { cseq, must_be_named: self.refer.may_be_unnamed };
         let hop = established.dialog.next_hop();
         let request = stack.send((&self.account, refer), hop, Owner::Call(self.id), Some(contact));
         transfer.step = Step::Asking { request, number };
@@ -204,6 +224,7 @@ impl Session {
         match response.code() {
             100..200 => {}
             200..300 if response.headers.refer_sub() => {
+                self.refer.may_be_unnamed |= !number.must_be_named;
                 let wait = if transfer.heard { Duration::from_secs(u64::from(LONGEST)) } else { FIRST_NOTIFY };
                 transfer.step = Step::Watching { number, until: now + wait };
             }
@@ -246,7 +267,10 @@ impl Session {
             response.headers.push("Allow-Events", "refer");
             return stack.respond(now, transaction, response);
         }
-        let is_ours = |number: u32| event.id().is_none_or(|id| id == number.to_string());
+        if state.state == Substate::Terminated && event.id().is_none() {
+            self.refer.may_be_unnamed = false;
+        }
+        let is_ours = |number: ReferNumber| number.is_meant_by(event.id());
         let Some(transfer) = self.refer.transfer.as_mut().filter(|t| t.number().is_some_and(is_ours)) else {
             return stack.respond(now, transaction, Response::to(request, 481, None));
         };
@@ -302,7 +326,7 @@ impl Session {
         let reason = format!("The transfer did not succeed. {why} {back}");
         self.tell_transfer(stack, TransferState::Failed { code, reason });
         if resumes {
-            self.set_hold(stack, false);
+            self.hold_for_transfer(stack, false);
         }
     }
 
@@ -318,8 +342,9 @@ impl Session {
     pub(super) fn transfer_cut_short(&mut self, stack: &mut Stack, by: EndedBy) {
         let Some(transfer) = self.refer.transfer.take() else { return };
         let state = match transfer.step {
-            // An agent who does not wait for it, or a PBX that takes the call over and has no more to say.
-            Step::Watching { .. } if by == EndedBy::Local || (by == EndedBy::Remote && !transfer.heard) => {
+            // An agent who does not wait for it, or a peer that has taken the order, is on its way, and has no more to say:
+            // nothing speaks against its success, and whom it did not find it would have told (RFC 5589 §6.1).
+            Step::Watching { .. } if matches!(by, EndedBy::Local | EndedBy::Remote) => {
                 TransferState::Done { code: None }
             }
             Step::Holding | Step::Asking { .. } | Step::Watching { .. } => {

@@ -35,6 +35,7 @@ fn nobody_is_lost_over_a_bad_link() {
             }
         }
         net.run_for(120);
+        // Nobody's call is lost: a link like that delays what is said and keeps nothing from being said in the end.
         match net.outcome(A) {
             Some(TransferState::Done { .. }) => {
                 done += 1;
@@ -48,9 +49,7 @@ fn nobody_is_lost_over_a_bad_link() {
                     "{context}"
                 );
             }
-            other => {
-                assert!(other.is_some() || net.parties[A].calls.is_empty(), "{context}: {:?}", net.parties[A].transfers)
-            }
+            other => panic!("{context}: {other:?}, {:?}", net.parties[A].transfers),
         }
         net.settle(&context);
     }

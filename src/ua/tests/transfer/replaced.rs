@@ -121,3 +121,34 @@ fn a_takeover_without_audio_leaves_the_call_as_it_was() {
     assert_eq!(calls, [2], "the new one has ended, the old one goes on");
     bench.silent();
 }
+
+#[test]
+fn who_was_on_hold_is_it_still_when_somebody_else_takes_over() {
+    for late in [false, true] {
+        let mut bench = Bench::ready(settings());
+        let ok = bench.connected_in();
+        bench.command(Command::Hold { call: 1 });
+        let hold = bench.request(Method::INVITE);
+        bench.reply(answer(&hold, 200, "alice", &SDP.replace("sendrecv", "recvonly")));
+        bench.request(Method::ACK);
+        bench.state(&CallState::Held);
+        let mut invite = of_incoming(&ok, "");
+        if late {
+            invite.body.clear();
+            invite.headers.remove("Content-Type");
+        }
+        bench.deliver(Message::Request(invite.clone()));
+        let taken = bench.response(200);
+        assert!(String::from_utf8_lossy(&taken.body).contains("a=sendonly"), "the same direction");
+        assert_eq!(bench.events.pop_front(), Some(Event::TakesOver { call: 2, old: 1 }));
+        if late {
+            let mut ack = in_dialog(&taken, Method::ACK, 1, &SDP.replace("sendrecv", "recvonly"));
+            for name in ["From", "Call-ID"] {
+                ack.headers.set(name, invite.headers.get(name).unwrap());
+            }
+            bench.deliver(Message::Request(ack));
+            bench.events.retain(|event| matches!(event, Event::Call(info) if info.state == CallState::Held));
+        }
+        bench.state(&CallState::Held);
+    }
+}

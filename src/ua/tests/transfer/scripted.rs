@@ -155,13 +155,20 @@ fn a_pbx_that_takes_the_call_over_without_a_word_has_done_it() {
     assert_eq!(state(&mut bench), TransferState::Done { code: None });
     assert!(matches!(bench.call().state, CallState::Ended { ended_by: EndedBy::Remote, .. }));
     bench.settle();
-    // One that has begun to tell, and hangs up instead of going on, has not.
-    let (mut bench, ack, refer) = referring();
-    bench.reply(answer(&refer, 202, "peer", ""));
-    status(&mut bench, notify(&ack, 1, "refer", "active", &sipfrag(180)), 200);
-    state(&mut bench);
-    status(&mut bench, from_callee(&ack, Method::BYE, 2, "peer", ""), 200);
-    failed(&mut bench);
+    // Nor does one that has begun to tell say by its BYE that the target could not be had.
+    for code in [100, 180] {
+        let (mut bench, ack, refer) = referring();
+        bench.reply(answer(&refer, 202, "peer", ""));
+        status(&mut bench, notify(&ack, 1, "refer", "active", &sipfrag(code)), 200);
+        assert_eq!(state(&mut bench), TransferState::Trying { code: Some(code) });
+        status(&mut bench, from_callee(&ack, Method::BYE, 2, "peer", ""), 200);
+        assert_eq!(state(&mut bench), TransferState::Done { code: None });
+        assert!(matches!(bench.call().state, CallState::Ended { ended_by: EndedBy::Remote, .. }));
+    }
+    // Before it has taken the order it has done nothing.
+    let (mut bench, ack, _) = referring();
+    status(&mut bench, from_callee(&ack, Method::BYE, 1, "peer", ""), 200);
+    assert!(failed(&mut bench).1.contains("ended before"));
     // Without a subscription there is nothing to wait for.
     let (mut bench, _, refer) = referring();
     let mut accepted = answer(&refer, 202, "peer", "");
@@ -194,7 +201,7 @@ fn a_hold_that_is_refused_does_not_keep_a_transfer_from_going_on() {
     let hold = bench.request(Method::INVITE);
     bench.reply(answer(&hold, 488, "peer", ""));
     bench.request(Method::ACK);
-    assert_eq!(bench.refused().0, "hold");
+    assert!(bench.events.is_empty(), "nobody has ordered a hold: {:?}", bench.events);
     let refer = bench.request(Method::REFER);
     bench.reply(answer(&refer, 603, "peer", ""));
     let (_, reason) = failed(&mut bench);
@@ -316,8 +323,72 @@ fn nobody_can_be_sent_to_more_calls_than_there_may_be() {
     let ok = bench.connected_in();
     bench.deliver(Message::Request(refer(&ok, 2, "<sip:102@192.0.2.9>")));
     bench.response(202);
-    let trying = bench.request(Method::NOTIFY);
-    bench.reply(answer(&trying, 200, "alice", ""));
     assert_eq!(bench.request(Method::NOTIFY).body, b"SIP/2.0 486 Busy Here\r\n");
     bench.silent();
+}
+
+/// RFC 3515 §2.4.6: what does not say which transfer it is about is about the first, as long as that one may still tell.
+#[test]
+fn news_of_an_earlier_transfer_is_not_taken_for_the_later_ones() {
+    let again = |bench: &mut Bench| {
+        comes_back(bench);
+        bench.command(Command::Transfer { call: 1, to: TransferTo::Address("103".into()) });
+        state(bench);
+        let hold = bench.request(Method::INVITE);
+        bench.reply(answer(&hold, 200, "peer", RECVONLY));
+        bench.request(Method::ACK);
+        bench.state(&CallState::Held);
+        let refer = bench.request(Method::REFER);
+        bench.reply(answer(&refer, 202, "peer", ""));
+        refer.headers.cseq().unwrap().number
+    };
+    // The first falls silent, and tells of its end only when the second is under way.
+    let (mut bench, ack, refer) = referring();
+    bench.reply(answer(&refer, 202, "peer", ""));
+    bench.advance(Duration::from_secs(32));
+    failed(&mut bench);
+    let second = again(&mut bench);
+    status(&mut bench, notify(&ack, 1, "refer", "terminated", &sipfrag(486)), 481);
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+    status(&mut bench, notify(&ack, 2, &format!("refer;id={second}"), "terminated", &sipfrag(200)), 200);
+    assert_eq!(state(&mut bench), TransferState::Done { code: Some(200) });
+    // It has told: what comes without a number is about the second.
+    let (mut bench, ack, refer) = referring();
+    bench.reply(answer(&refer, 202, "peer", ""));
+    status(&mut bench, notify(&ack, 1, "refer", "terminated", &sipfrag(486)), 200);
+    failed(&mut bench);
+    again(&mut bench);
+    status(&mut bench, notify(&ack, 2, "refer", "terminated", &sipfrag(200)), 200);
+    assert_eq!(state(&mut bench), TransferState::Done { code: Some(200) });
+}
+
+#[test]
+fn who_calls_without_being_known_is_not_named_by_a_transfer_either() {
+    let mut bench = Bench::ready(settings());
+    bench.command(Command::Dial { to: "101".into(), anonymous: true });
+    let invite = bench.request(Method::INVITE);
+    let hidden = |request: &Request| {
+        let contact = request.headers.get("Contact").unwrap();
+        assert!(contact.starts_with("<sip:anonymous@192.0.2.1:5062"), "{contact}");
+        assert!(!request.headers.get("From").unwrap().contains("100-acme"));
+    };
+    hidden(&invite);
+    bench.state(&CallState::Dialing);
+    bench.reply(answer(&invite, 200, "peer", SDP));
+    let ack = bench.request(Method::ACK);
+    bench.state(&CallState::Connected);
+    // In the answer to the peer's re-INVITE as well.
+    bench.deliver(Message::Request(from_callee(&ack, Method::INVITE, 1, "peer", SDP)));
+    let ok = bench.response(200);
+    assert!(ok.headers.get("Contact").unwrap().starts_with("<sip:anonymous@"));
+    bench.deliver(Message::Request(from_callee(&ack, Method::ACK, 1, "peer", "")));
+    bench.command(Command::Transfer { call: 1, to: TransferTo::Address("102".into()) });
+    state(&mut bench);
+    let hold = bench.request(Method::INVITE);
+    hidden(&hold);
+    bench.reply(answer(&hold, 200, "peer", RECVONLY));
+    bench.request(Method::ACK);
+    let refer = bench.request(Method::REFER);
+    hidden(&refer);
+    assert_eq!(refer.headers.get("Referred-By"), None);
 }
