@@ -187,6 +187,7 @@ impl Party {
             | Event::Services(_)
             | Event::Messages(_)
             | Event::Colleague { .. }
+            | Event::Subscription { .. }
             | Event::Message { .. }
             | Event::Notice(_)
             | Event::Dtmf { .. }

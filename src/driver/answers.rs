@@ -1,7 +1,7 @@
 //! Which event answers which command: a command's mark travels with the event that settles it.
 
 use super::api::{Command, Event, LoginState, Tagged};
-use crate::ua::api::{CallDirection, CallId, CallState, RegistrationState, TransferState};
+use crate::ua::api::{CallDirection, CallId, CallState, Package, RegistrationState, TransferState};
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -32,6 +32,8 @@ enum Settles {
     Done(Option<CallId>),
     /// The transfer of this call is done or has failed.
     Transfer(CallId),
+    /// What became of this wish to be told.
+    Subscription(Package, String),
     /// This question has been answered.
     DialAnswer(u32),
     Stats(CallId),
@@ -66,6 +68,13 @@ impl Answers {
         voided
     }
 
+    /// The mark of the wish that this is about.
+    pub(super) fn subscribed(&mut self, package: Package, to: &str) -> Option<Value> {
+        let wish = Settles::Subscription(package, to.to_owned());
+        let position = self.0.iter().position(|pending| pending.settles == wish)?;
+        self.0.remove(position).map(|pending| pending.id)
+    }
+
     /// What was wanted of a call that has ended, each as an error of its own.
     #[must_use]
     pub(super) fn ended(&mut self, call: CallId) -> Vec<Tagged<Event>> {
@@ -95,6 +104,8 @@ impl Answers {
 impl Pending {
     fn is_settled_by(&self, event: &Event) -> bool {
         match (event, &self.settles) {
+            // Which of several it is about only its subscription says.
+            (_, Settles::Subscription(..)) => false,
             (Event::Error { command, call, .. }, settles) => {
                 *command == self.command && settles.call().is_none_or(|c| call.is_none_or(|e| c == e))
             }
@@ -182,8 +193,8 @@ fn settles(command: &Command) -> Option<Settles> {
         | Command::TestTone { .. }
         | Command::Services(_)
         | Command::Message { .. }
-        | Command::Subscribe { .. }
         | Command::Unsubscribe { .. } => Settles::Done(None),
+        Command::Subscribe { package, to } => Settles::Subscription(*package, to.clone()),
         Command::Trace { .. } | Command::Quit => return None,
     })
 }
@@ -297,6 +308,20 @@ mod tests {
             assert_eq!(answers.claim(&settles), Some("x".into()), "{command:?}");
             assert_eq!(answers.claim(&settles), None, "once");
         }
+    }
+
+    #[test]
+    fn of_several_wishes_each_has_its_own_answer() {
+        let mut answers = Answers::default();
+        for to in ["101", "102"] {
+            let wish = Command::Subscribe { package: Package::Dialog, to: to.into() };
+            assert!(answers.expect(Some(to.into()), &wish).is_empty());
+        }
+        assert_eq!(answers.claim(&error("subscribe", None)), None);
+        assert_eq!(answers.subscribed(Package::Presence, "102"), None);
+        assert_eq!(answers.subscribed(Package::Dialog, "102"), Some("102".into()));
+        assert_eq!(answers.subscribed(Package::Dialog, "102"), None, "once");
+        assert_eq!(answers.subscribed(Package::Dialog, "101"), Some("101".into()));
     }
 
     fn marks(voided: Vec<Tagged<Event>>) -> Vec<(Option<Value>, &'static str)> {

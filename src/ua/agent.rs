@@ -375,8 +375,12 @@ impl UserAgent {
     }
 
     fn request(&mut self, now: Instant, transaction: ServerTransactionId, mut request: Request, flow: Flow) {
-        let account = self.account_of(&request);
-        let in_the_open = || account.and_then(|account| outside::in_the_open(account, &request, flow));
+        // Within a call it is the call's account that counts.
+        let in_the_open = || {
+            let registration =
+                self.registration.as_ref().filter(|_| !request.headers.to().is_ok_and(|to| to.tag().is_some()));
+            registration.and_then(|registration| outside::in_the_open(registration.account(), &request, flow))
+        };
         if let Some(refusal) = outside::inspect(&request).or_else(in_the_open) {
             return self.stack.respond(now, transaction, refusal);
         }
@@ -398,12 +402,6 @@ impl UserAgent {
         }
     }
 
-    /// Whose call a request belongs to, or is to begin.
-    fn account_of(&self, request: &Request) -> Option<&Account> {
-        let call = DialogId::of_request(request).and_then(|id| self.sessions.values().find(|s| s.is_in_dialog(&id)));
-        call.map(Session::account).or_else(|| self.registration.as_ref().map(Registration::account)).map(|a| &**a)
-    }
-
     fn dialog_request(
         &mut self,
         now: Instant,
@@ -414,6 +412,9 @@ impl UserAgent {
     ) {
         if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(id)) {
             let call = *call;
+            if let Some(refusal) = outside::in_the_open(session.account(), request, flow) {
+                return self.stack.respond(now, transaction, refusal);
+            }
             session.handle_request(now, &mut self.stack, (transaction, request, flow));
             self.settle(now, call);
         } else if !self.farewells.handle_request(now, &mut self.stack, id, (transaction, request)) {

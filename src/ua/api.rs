@@ -83,7 +83,8 @@ pub enum Command {
     Dial { to: String, anonymous: bool },
     /// Send a text message (RFC 3428): [`Event::Done`] once it is delivered.
     Message { to: String, text: String },
-    /// Be told of `to` from now on, with whatever account is online; an empty `to` is the account itself.
+    /// Be told of `to` from now on, with whatever account is online; an empty `to` is the account itself:
+    /// [`Event::Subscription`].
     Subscribe { package: Package, to: String },
     /// No longer.
     Unsubscribe { package: Package, to: String },
@@ -189,6 +190,9 @@ pub enum Event {
     Messages(Messages),
     /// A colleague who is watched has changed.
     Colleague { uri: String, state: ColleagueState },
+    /// What became of [`Command::Subscribe`]: taken by the server (or kept for when there is one), or, with a sentence, not. After
+    /// it was taken it may be refused later.
+    Subscription { package: Package, to: String, refusal: Option<String> },
     /// A text message has come.
     Message { from: String, from_name: Option<String>, text: String },
     /// Something a person should know; a sentence.

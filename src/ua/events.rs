@@ -43,6 +43,15 @@ pub(super) struct Subscriptions {
     messages: Option<Messages>,
 }
 
+/// What became of a wish.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// It waits for an account, or has been fulfilled before.
+    IsKept,
+    /// The server has been asked; its answer is told.
+    IsAsked,
+}
+
 /// What a NOTIFY outside of any subscription asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unasked {
@@ -90,9 +99,10 @@ impl Subscriptions {
         stack: &mut Stack,
         registration: Option<&Registration>,
         (package, to): (Package, String),
-    ) -> Result<(), String> {
+    ) -> Result<Wanted, String> {
         if self.wanted.iter().any(|(p, t)| *p == package && *t == to) {
-            return Ok(());
+            let is_asking = |s: &Subscription| s.package == package && s.to == to && !s.is_told;
+            return Ok(if self.running.iter().any(is_asking) { Wanted::IsAsked } else { Wanted::IsKept });
         }
         if self.wanted.len() >= MOST {
             return Err(format!("No more than {MOST} colleagues and lamps can be watched; remove one first."));
@@ -103,8 +113,9 @@ impl Subscriptions {
         self.wanted.push((package, to.clone()));
         if let (Some(registration), Some(account)) = (registration, self.account.clone()) {
             self.begin(now, stack, &account, registration.route_set(), (package, &to));
+            return Ok(Wanted::IsAsked);
         }
-        Ok(())
+        Ok(Wanted::IsKept)
     }
 
     /// The wish is taken back.
@@ -112,7 +123,9 @@ impl Subscriptions {
         self.wanted.retain(|(p, t)| !(*p == package && t == to));
         let Some(target) = self.account.as_ref().and_then(|account| target_of(account, to).ok()) else { return };
         if let Some(at) = self.running.iter().position(|s| s.package == package && s.target == target) {
-            self.running.swap_remove(at).leave(stack);
+            let mut subscription = self.running.swap_remove(at);
+            subscription.tell(stack, Some("It was taken back before the server had answered."));
+            subscription.leave(stack);
         }
         self.colleagues.forget(package, &target);
     }
@@ -133,7 +146,9 @@ impl Subscriptions {
         if self.account.is_none() && online.is_none() {
             return;
         }
-        for subscription in self.running.drain(..) {
+        for mut subscription in self.running.drain(..) {
+            // It waits for the next account.
+            subscription.tell(stack, None);
             subscription.leave(stack);
         }
         (self.account, self.messages) = (None, None);
@@ -157,10 +172,10 @@ impl Subscriptions {
     ) {
         match target_of(account, to) {
             Ok(target) => {
-                let subscription = Subscription::start(now, stack, account.clone(), routes, (package, target));
-                self.running.push(subscription);
+                let wish = (package, to.to_owned(), target);
+                self.running.push(Subscription::start(now, stack, account.clone(), routes, wish));
             }
-            Err(message) => refuse(stack, message),
+            Err(message) => refuse(stack, package, to, message),
         }
     }
 
@@ -252,12 +267,22 @@ impl Subscriptions {
     fn settle(&mut self, stack: &mut Stack, at: usize, outcome: Outcome) {
         let (package, target) = (self.running[at].package, self.running[at].target.clone());
         match outcome {
-            Outcome::Nothing | Outcome::Accepted => {}
-            Outcome::Unreachable if package != Package::MessageSummary => {
-                self.colleagues.unreachable(stack, &target);
+            Outcome::Nothing => {}
+            Outcome::Accepted => self.running[at].tell(stack, None),
+            Outcome::Unreachable => {
+                self.running[at].tell(stack, None);
+                if package != Package::MessageSummary {
+                    self.colleagues.unreachable(stack, &target);
+                }
             }
-            Outcome::Unreachable => {}
-            Outcome::Refused(message) => refuse(stack, message),
+            Outcome::Later => {
+                let later = "The server did not take it; it is asked again from time to time.";
+                self.running[at].tell(stack, Some(later));
+            }
+            Outcome::Refused(message) => {
+                self.running[at].is_told = true;
+                refuse(stack, package, &self.running[at].to, message);
+            }
         }
         if self.running[at].is_over() {
             self.running.swap_remove(at);
@@ -270,6 +295,6 @@ fn target_of(account: &Account, to: &str) -> Result<Uri, String> {
     if to.is_empty() { Ok(account.aor.clone()) } else { target::parse(to, &account.aor) }
 }
 
-fn refuse(stack: &mut Stack, message: String) {
-    stack.emit(Output::Event(Event::Refused { command: "subscribe", call: None, message }));
+fn refuse(stack: &mut Stack, package: Package, to: &str, message: String) {
+    stack.emit(Output::Event(Event::Subscription { package, to: to.to_owned(), refusal: Some(message) }));
 }

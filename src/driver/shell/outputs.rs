@@ -116,6 +116,13 @@ impl Shell {
             agent::Event::Services(services) => self.tell(Event::Services(services)),
             agent::Event::Messages(messages) => self.tell(Event::Messages(messages)),
             agent::Event::Colleague { uri, state } => self.tell(Event::Colleague { uri, state }),
+            agent::Event::Subscription { package, to, refusal } => {
+                let (command, call) = ("subscribe", None);
+                let id = self.answers.subscribed(package, &to);
+                let done = Event::Done { command, call };
+                let what = refusal.map_or(done, |message| Event::Error { command, call, message });
+                (self.events)(crate::driver::api::Tagged { id, what });
+            }
             agent::Event::Message { from, from_name, text } => self.tell(Event::Message { from, from_name, text }),
             agent::Event::Notice(text) => self.tell(Event::Notice(Notice { severity: Severity::Info, text })),
             agent::Event::Transfer { call, state } => self.tell(Event::Transfer { call, state }),

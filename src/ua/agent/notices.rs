@@ -11,7 +11,7 @@ use crate::{
     },
     ua::{
         api::{Event, Output, Package},
-        events::{Pickup, Unasked},
+        events::{Pickup, Unasked, Wanted},
         message,
         session::Session,
         target,
@@ -91,10 +91,13 @@ impl UserAgent {
     }
 
     pub(super) fn subscribe(&mut self, now: Instant, package: Package, to: String) {
-        match self.subscriptions.want(now, &mut self.stack, self.registration.as_ref(), (package, to)) {
-            Ok(()) => self.stack.emit(Output::Event(Event::Done { command: "subscribe", call: None })),
-            Err(message) => self.refuse("subscribe", message),
-        }
+        let wanted = self.subscriptions.want(now, &mut self.stack, self.registration.as_ref(), (package, to.clone()));
+        let refusal = match wanted {
+            Ok(Wanted::IsAsked) => return,
+            Ok(Wanted::IsKept) => None,
+            Err(message) => Some(message),
+        };
+        self.stack.emit(Output::Event(Event::Subscription { package, to, refusal }));
     }
 
     pub(super) fn unsubscribe(&mut self, package: Package, to: &str) {

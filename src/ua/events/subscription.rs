@@ -8,7 +8,7 @@ use crate::{
         uri::{NameAddr, Uri},
     },
     ua::{
-        api::Account,
+        api::{Account, Event, Output},
         reason,
         stack::{ContactOf, Owner, Reply, RequestId, Stack},
     },
@@ -30,7 +30,11 @@ const MAX_DETOURS: u8 = 5;
 
 pub(super) struct Subscription {
     pub package: Package,
+    /// Whom, as the wish has it, and as it is asked for.
+    pub to: String,
     pub target: Uri,
+    /// Who wished for it has heard what became of it.
+    pub is_told: bool,
     account: Arc<Account>,
     routes: Vec<NameAddr>,
     call_id: String,
@@ -74,6 +78,8 @@ pub(super) enum Outcome {
     Accepted,
     /// Nobody is there to be watched, for now (480) or at all.
     Unreachable,
+    /// Not now; asked again by itself.
+    Later,
     /// For good; a sentence with the way out.
     Refused(String),
 }
@@ -84,11 +90,13 @@ impl Subscription {
         stack: &mut Stack,
         account: Arc<Account>,
         routes: Vec<NameAddr>,
-        (package, target): (Package, Uri),
+        (package, to, target): (Package, String, Uri),
     ) -> Self {
         let mut this = Self {
             package,
+            to,
             target,
+            is_told: false,
             from: NameAddr::new(account.aor.clone()),
             account,
             routes,
@@ -109,6 +117,14 @@ impl Subscription {
 
     pub const fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
+    }
+
+    /// Says once what became of the wish; `refusal`: a sentence.
+    pub fn tell(&mut self, stack: &mut Stack, refusal: Option<&str>) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            let (package, to, refusal) = (self.package, self.to.clone(), refusal.map(str::to_owned));
+            stack.emit(Output::Event(Event::Subscription { package, to, refusal }));
+        }
     }
 
     /// In a dialog of its own, whatever was before (RFC 6665 §4.1.2.1).
@@ -210,7 +226,7 @@ impl Subscription {
         let Phase::Asking { expires_at, .. } = self.phase else { return Outcome::Nothing };
         let Reply::Response(response, _) = reply else {
             self.try_later(now, stack, None, expires_at);
-            return Outcome::Nothing;
+            return Outcome::Later;
         };
         match response.code() {
             100..200 => Outcome::Nothing,
@@ -232,7 +248,7 @@ impl Subscription {
             }
             _ => {
                 self.try_later(now, stack, retry_after(response), expires_at);
-                Outcome::Nothing
+                Outcome::Later
             }
         }
     }
@@ -290,7 +306,10 @@ impl Subscription {
                 self.expires = wanted;
                 self.ask(stack, wanted, expires_at);
             }
-            _ => self.try_later(now, stack, None, expires_at),
+            _ => {
+                self.try_later(now, stack, None, expires_at);
+                return Outcome::Later;
+            }
         }
         Outcome::Nothing
     }

@@ -31,6 +31,8 @@ pub struct Bench {
     pub events: VecDeque<Event>,
     /// Apart from the events, since they come with so many of them.
     pub proofs: Vec<Reachable>,
+    /// What became of wishes to be told, likewise.
+    pub subscribed: VecDeque<(String, Option<String>)>,
     pub plans: VecDeque<MediaPlan>,
     pub closed: Vec<u32>,
     pub idle: bool,
@@ -85,6 +87,7 @@ impl Bench {
             sent: VecDeque::new(),
             events: VecDeque::new(),
             proofs: Vec::new(),
+            subscribed: VecDeque::new(),
             plans: VecDeque::new(),
             closed: Vec::new(),
             idle: false,
@@ -139,6 +142,7 @@ impl Bench {
                 Output::Media { plan, .. } => self.plans.push_back(plan),
                 Output::CloseMedia { call } => self.closed.push(call),
                 Output::Event(Event::Reachable { proof, .. }) => self.proofs.push(proof),
+                Output::Event(Event::Subscription { to, refusal, .. }) => self.subscribed.push_back((to, refusal)),
                 Output::Event(event) => self.events.push_back(event),
                 Output::Idle => self.idle = true,
             }

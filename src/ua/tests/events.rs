@@ -18,7 +18,7 @@ fn seconds(s: u64) -> Duration {
 fn subscribing(package: Package, to: &str) -> (Bench, Request) {
     let mut bench = Bench::ready(settings());
     bench.command(Command::Subscribe { package, to: to.into() });
-    assert_eq!(bench.events.pop_front(), Some(Event::Done { command: "subscribe", call: None }));
+    assert!(bench.subscribed.is_empty(), "the server has not answered yet");
     let subscribe = bench.request(Method::SUBSCRIBE);
     (bench, subscribe)
 }
@@ -128,7 +128,10 @@ fn refusals_end_or_postpone_it() {
         }
         bench.reply(refusal);
         match said {
-            Some(words) => assert!(bench.refused().1.starts_with(words), "{code}"),
+            Some(words) => {
+                let (_, refusal) = bench.subscribed.pop_front().expect("an answer");
+                assert!(refusal.is_some_and(|said| said.starts_with(words)), "{code}");
+            }
             None => bench.events.clear(),
         }
         bench.advance(seconds(again.unwrap_or(4_000)));
@@ -324,7 +327,7 @@ fn the_list_is_bounded() {
     for n in 0..300 {
         bench.command(Command::Subscribe { package: Package::Dialog, to: n.to_string() });
     }
-    let refused = bench.events.iter().filter(|e| matches!(e, Event::Refused { .. })).count();
+    let refused = bench.subscribed.iter().filter(|(_, refusal)| refusal.is_some()).count();
     assert_eq!(refused, 300 - 256);
 }
 
@@ -372,5 +375,43 @@ fn a_gap_is_asked_about_once_and_then_made_the_best_of() {
         bench.notified(notify(&subscribe, "n", cseq, ACTIVE, &partial(5 + 2 * cseq, state)), 200);
         bench.silent();
         assert_eq!(bench.told(), Event::Colleague { uri: "sip:101@acme".into(), state: colleague });
+    }
+}
+
+/// Each wish has one answer, which names it: that of the server, or at once where there is none yet to be asked.
+#[test]
+fn who_subscribes_hears_once_what_became_of_it() {
+    let (mut bench, _) = subscribing(Package::Dialog, "101");
+    bench.advance(seconds(32));
+    bench.sent.clear();
+    let (to, refusal) = bench.subscribed.pop_front().expect("an answer");
+    assert!(to == "101" && refusal.is_some_and(|words| words.contains("asked again")));
+    bench.wait();
+    let again = bench.request(Method::SUBSCRIBE);
+    bench.grant(&again, 200);
+    assert!(bench.subscribed.is_empty(), "once");
+    for (code, taken) in [(200, true), (202, true), (480, true), (503, false), (403, false)] {
+        let (mut bench, subscribe) = subscribing(Package::Dialog, "101");
+        bench.command(Command::Subscribe { package: Package::Dialog, to: "102".into() });
+        let other = bench.request(Method::SUBSCRIBE);
+        bench.grant(&other, code);
+        bench.grant(&subscribe, 200);
+        let (to, refusal) = bench.subscribed.pop_front().expect("the first answer");
+        assert_eq!((to.as_str(), refusal.is_none()), ("102", taken), "{code}: {refusal:?}");
+        assert_eq!(bench.subscribed.pop_front(), Some(("101".into(), None)));
+    }
+    // Offline it is kept; asked for again it is there already.
+    let mut bench = Bench::offline(settings());
+    for _ in 0..2 {
+        bench.command(Command::Subscribe { package: Package::Dialog, to: "101".into() });
+        assert_eq!(bench.subscribed.pop_front(), Some(("101".into(), None)));
+    }
+    // Whoever goes offline meanwhile keeps the wish, whoever takes it back has it no more.
+    for (command, kept) in
+        [(Command::ClearAccount, true), (Command::Unsubscribe { package: Package::Dialog, to: "101".into() }, false)]
+    {
+        let (mut bench, _) = subscribing(Package::Dialog, "101");
+        bench.command(command);
+        assert_eq!(bench.subscribed.pop_front().map(|(_, refusal)| refusal.is_none()), Some(kept));
     }
 }
