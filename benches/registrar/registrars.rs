@@ -195,7 +195,7 @@ fn plain(port: u16, auth: Auth) -> String {
         )
     };
     let loaded = "modparam(\"auth_db\",\"load_credentials\",\
-         \"$avp(aor)=aor;$avp(domain)=domain;$avp(session)=session;$avp(instance)=instance_id;$avp(held_by)=held_by;$avp(held_until)=held_until_s\")\n";
+         \"$avp(aor)=aor;$avp(domain)=domain;$avp(session)=session;$avp(instance)=instance_id;$avp(held_by)=taken_by;$avp(held_until)=held_until_s\")\n";
     let (modules, check) = match auth {
         Auth::Memory => {
             // load::password: "secret-" and the device's number, which is its extension's less 1000.

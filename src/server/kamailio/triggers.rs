@@ -52,3 +52,30 @@ async fn rows_are_written_anew_where_something_has_changed_and_nowhere_else() {
         assert_eq!(of(&before, "101-") == of(&after, "101-"), others, "{change}");
     }
 }
+
+#[tokio::test]
+async fn a_refresh_is_no_news_and_another_address_is() {
+    let h = Harness::new().await;
+    let Some(database) = h.app.store.postgres() else { return };
+    let mut listener = sqlx::postgres::PgListener::connect_with(database).await.expect("connects");
+    listener.listen("tms").await.expect("listens");
+    let came = "INSERT INTO kamailio_location (ruid, username, domain, contact, received, expires)
+                VALUES ('r', '100-acme', 'acme', 'sip:a@192.0.2.1', 'sip:192.0.2.1:5060;took=12', 4000000000)";
+    for (change, told) in [
+        (came, 1),
+        ("UPDATE kamailio_location SET received = 'sip:192.0.2.1:5060;took=34', expires = 4000000001", 0),
+        ("UPDATE kamailio_location SET received = 'sip:192.0.2.1:5062;took=34'", 1),
+    ] {
+        sqlx::query(AssertSqlSafe(change)).execute(database).await.expect(change);
+        sqlx::query("SELECT pg_notify('tms', 'end')").execute(database).await.expect("notifies");
+        let mut holders = 0;
+        loop {
+            let notice = listener.recv().await.expect("connected");
+            match notice.payload() {
+                "end" => break,
+                payload => holders += usize::from(payload.contains("Holder")),
+            }
+        }
+        assert_eq!(holders, told, "{change}");
+    }
+}
