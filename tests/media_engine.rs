@@ -307,20 +307,59 @@ fn encrypted_audio_is_heard_through_a_new_key_and_nothing_else_is() {
     }
 }
 
+/// RTP and RTCP of every shape, at any rate.
+fn flood(from: &std::net::UdpSocket, to: &Party) {
+    let mut packet = [0x80u8; 172];
+    for n in 0..4_000u32 {
+        packet[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
+        packet[0] |= 0x80;
+        let length = 1 + n as usize % packet.len();
+        let _ = from.send_to(&packet[..length], to.address);
+        let _ = from.send_to(&packet[..length], SocketAddr::new(to.address.ip(), to.address.port() + 1));
+    }
+}
+
+/// What the other side itself sends reaches the decoders: well-formed headers, and behind them anything.
+#[test]
+fn hostile_packets_of_the_agreed_address_do_no_harm_to_what_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (Party::new(dir.path(), "a", 440.0), Party::new(dir.path(), "b", 1_000.0));
+    let hostile = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    b.connect(plan(Codec::Opus, hostile.local_addr().unwrap()));
+    flood(&hostile, &b);
+    let mut random = 4_475u32;
+    let mut packet = [0u8; 172];
+    for n in 0..100u16 {
+        packet.iter_mut().for_each(|byte| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (random >> 24) as u8;
+        });
+        // Opus, and one in eight a telephone-event; one source, in order and as fast as it is played.
+        packet[..2].copy_from_slice(&[0x80, if n % 8 == 0 { 101 } else { 96 }]);
+        packet[2..4].copy_from_slice(&n.to_be_bytes());
+        packet[4..8].copy_from_slice(&(u32::from(n) * 960).to_be_bytes());
+        packet[8..12].copy_from_slice(b"evil");
+        let length = 12 + random as usize % 160;
+        hostile.send_to(&packet[..length], b.address).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let stats = b.engine.stats(CALL).unwrap();
+    assert!(stats.rx.packets >= 50, "it was taken in: {stats:?}");
+    b.engine.send(EngineCommand::Plan { session: CALL, plan: plan(Codec::Opus, a.address) });
+    a.connect(plan(Codec::Opus, b.address));
+    b.stats_after(stats.tx.packets / 50 + 4);
+    a.finish();
+    let (_, heard) = b.finish();
+    let share = steady_tone_share(&heard[heard.len() - 72_000..heard.len() - 24_000], 440.0, 48_000);
+    assert!(share > 0.8, "{share}");
+}
+
 #[test]
 fn tones_in_the_audio_and_hostile_packets() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = call(dir.path(), Codec::Pcma, None);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let mut packet = [0x80u8; 172];
-    for n in 0..4_000u32 {
-        // RTP and RTCP of every shape, from somebody else and at any rate.
-        packet[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
-        packet[0] |= 0x80;
-        let length = 1 + n as usize % packet.len();
-        let _ = stranger.send_to(&packet[..length], b.address);
-        let _ = stranger.send_to(&packet[..length], SocketAddr::new(b.address.ip(), b.address.port() + 1));
-    }
+    flood(&stranger, &b);
     b.stats_after(1);
     a.engine.send(EngineCommand::Dtmf { session: CALL, digits: "5".into(), via: DtmfVia::Inband });
     a.wait(|event| matches!(event, EngineEvent::DtmfSent { session: CALL }).then_some(()));

@@ -181,10 +181,43 @@ fn a_call_in_is_answered_or_rejected() {
     peer.respond(&bye, 200, &[], "");
     assert_eq!(phone.wait(json!({"event": "call", "call": 1, "state": "ended"}))["ended_by"], "local");
 
-    call_in(&mut peer, &mut phone, 2, &contact);
-    phone.send(json!({"cmd": "reject", "call": 2, "code": 603}));
-    assert_eq!(peer.expect_final("INVITE").code(), 603);
-    phone.wait(json!({"event": "call", "call": 2, "state": "ended"}));
+    for (number, code) in [(2, Some(603)), (3, None)] {
+        call_in(&mut peer, &mut phone, number, &contact);
+        let reject = json!({"cmd": "reject", "call": number, "id": number});
+        let with = code.map(|code| json!({"cmd": "reject", "call": number, "id": number, "code": code}));
+        phone.send(with.unwrap_or(reject));
+        assert_eq!(peer.expect_final("INVITE").code(), code.unwrap_or(486));
+        assert_eq!(phone.wait(json!({"event": "call", "call": number, "state": "ended"}))["id"], number);
+    }
+    phone.quit();
+}
+
+/// What the peer sends is damaged on its way in, by as much as was asked for.
+#[test]
+fn calls_ring_before_they_are_answered_by_themselves_and_a_bad_network_is_played() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let impaired = ["--auto-answer", "300", "--impair", "loss=50,seed=7", "--codecs", "pcmu"];
+    let (mut phone, register) = peer.registered(dir.path(), &impaired);
+    let began = std::time::Instant::now();
+    assert_eq!(call_in(&mut peer, &mut phone, 1, &target(&register))["state"], "ringing");
+    let answer = peer.expect_final("INVITE");
+    assert!(answer.code() == 200 && began.elapsed().as_millis() >= 300, "{:?}", began.elapsed());
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    let port = body.lines().find_map(|l| l.strip_prefix("m=audio ")?.split(' ').next()?.parse().ok());
+    let audio: std::net::SocketAddr = ([127, 0, 0, 1], port.expect("a port")).into();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    for n in 0..200u16 {
+        let mut packet = vec![0x80, 0];
+        packet.extend(n.to_be_bytes());
+        packet.extend((u32::from(n) * 160).to_be_bytes());
+        packet.extend([0, 0, 0, 7]);
+        packet.extend([0xff; 160]);
+        socket.send_to(&packet, audio).expect("sent");
+    }
+    let figure = |stats: &Value, name: &str| stats["rx"][name].as_u64().unwrap_or(0);
+    let stats = phone.stats_until(&json!(1), |s| figure(s, "packets") + figure(s, "lost") >= 180);
+    assert!((60..140).contains(&figure(&stats, "lost")), "{stats}");
     phone.quit();
 }
 

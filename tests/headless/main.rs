@@ -17,3 +17,4 @@ mod reach;
 mod registering;
 mod sip_peer;
 mod tms;
+mod troubles;

@@ -18,6 +18,7 @@ fn a_pbx_that_disappears_in_mid_call_and_comes_back() {
             scope.spawn(move || disappearance(make()));
         }
         scope.spawn(keep_alives_begin_again);
+        scope.spawn(crate::troubles::a_tms_that_never_answers_is_tried_again);
     });
 }
 

@@ -94,3 +94,19 @@ fn pings_are_answered_and_nonsense_is_survived() {
     assert!([405, 501].contains(&peer.expect_final("FLY").code()));
     phone.quit();
 }
+
+#[test]
+fn going_offline_is_settled_whether_it_was_online_or_not() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let (mut phone, _) = peer.registered(dir.path(), &[]);
+    phone.send(json!({"cmd": "offline", "id": "first"}));
+    let leaving = peer.expect("REGISTER");
+    assert_eq!(leaving.headers.get("Expires").or(leaving.headers.get("Contact")).map(|v| v.ends_with('0')), Some(true));
+    peer.respond(&leaving, 200, &[], "");
+    let offline = phone.wait(json!({"event": "registration", "state": "offline"}));
+    assert_eq!((&offline["name"], &offline["id"]), (&json!("a"), &json!("first")), "{offline}");
+    phone.send(json!({"cmd": "offline", "id": "second"}));
+    phone.wait(json!({"event": "ok", "cmd": "offline", "id": "second"}));
+    phone.quit();
+}

@@ -18,6 +18,8 @@ struct Tms {
     address: SocketAddr,
     answers: Arc<Mutex<Answers>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// The last body that came.
+    said: Arc<Mutex<String>>,
 }
 
 const JSON: &str = "application/json";
@@ -27,7 +29,7 @@ impl Tms {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let tms = Self { address, answers: Arc::default(), asked: Arc::default() };
+        let tms = Self { address, answers: Arc::default(), asked: Arc::default(), said: Arc::default() };
         let serving = tms.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -77,12 +79,15 @@ impl Tms {
             }
             let asked = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
             let found = self.answers.lock().expect("no holder panics").get(asked.as_str()).cloned();
-            let (code, kind, body) = found.unwrap_or((404, "text/html", "<html>".into()));
+            let (code, kind, answer) = found.unwrap_or((404, "text/html", "<html>".into()));
             self.asked.lock().expect("no holder panics").push(asked);
-            let body = if code == 204 { "" } else { &body };
+            if !body.is_empty() {
+                body.clone_into(&mut self.said.lock().expect("no holder panics"));
+            }
+            let answer = if code == 204 { "" } else { &answer };
             let answer = format!(
-                "HTTP/1.1 {code} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
+                "HTTP/1.1 {code} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+                answer.len()
             );
             let _ = stream.write_all(answer.as_bytes());
             return;
@@ -159,6 +164,7 @@ fn choosing_a_registration_and_the_last_one_at_the_next_start() {
     assert_ne!(renewed.headers.number("Expires"), Some(0), "it stays online");
     peer.accept_register(&renewed);
     phone.wait(json!({"event": "registration", "state": "online", "name": "100-acme-laptop", "id": "again"}));
+    another_is_chosen_and_the_first_again(&tms, &mut phone, &mut peer);
     phone.quit();
     assert!(tms.asked().contains(&"DELETE /v1/sessions/current".to_owned()));
 
@@ -175,6 +181,43 @@ fn choosing_a_registration_and_the_last_one_at_the_next_start() {
             break;
         }
     }
+    phone.quit();
+}
+
+/// Each time the old one is reported offline before anything is said of the new one.
+fn another_is_chosen_and_the_first_again(tms: &Tms, phone: &mut Phone, peer: &mut Peer) {
+    let proxy = peer.contact().trim_matches(['<', '>']).to_owned();
+    let credential = json!({"aor": "100-acme", "username": "100-acme~k4", "password": "p", "realm": "acme",
+        "outbound_proxy": proxy, "transports": ["udp"], "expires_at": "2099-01-01T00:00:00Z"});
+    tms.answer("POST /v1/me/registrations/100-acme/sip-credential", 200, JSON, &credential);
+    for (old, new) in [("100-acme-laptop", "100-acme"), ("100-acme", "100-acme-laptop")] {
+        let seen = phone.events().len();
+        phone.send(json!({"cmd": "select", "registration": new, "id": new}));
+        loop {
+            let register = peer.expect("REGISTER");
+            peer.accept_register(&register);
+            let to = register.headers.to().expect("readable").uri.to_string();
+            if to.starts_with(&format!("sip:{new}@")) {
+                break;
+            }
+        }
+        phone.wait(json!({"event": "registration", "state": "online", "name": new, "id": new}));
+        let said = phone.events_after(seen);
+        let first = said.iter().find(|e| e["event"] == "registration").expect("something");
+        assert_eq!((&first["name"], &first["state"]), (&json!(old), &json!("offline")), "{said:?}");
+    }
+}
+
+#[test]
+fn secrets_may_come_in_the_first_line_of_standard_input() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let tms = Tms::signed_in();
+    let url = format!("http://{}", tms.address);
+    let mut phone = linked(dir.path(), &["--tms", &url, "--username", "ann@acme", "--secrets-stdin"]);
+    phone.send_line(r#"{"password":"battery staple","api_key":"ak_2"}"#);
+    phone.wait(json!({"event": "login", "state": "initialized"}));
+    let said: Value = serde_json::from_str(&tms.said.lock().expect("no holder panics")).expect("JSON");
+    assert_eq!(said["password"], "battery staple");
     phone.quit();
 }
 

@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test takes its instants from the clock")]
 
+#[path = "../common/speech.rs"]
+mod speech;
 #[allow(dead_code, reason = "shared with the bench and the headless tests, which use more of it")]
 mod support;
 

@@ -4,10 +4,10 @@
 use crate::{
     phone::Phone,
     pulse::{Pulse, Recording},
+    speech,
 };
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 /// Samples a second while comparing: telephone quality.
 const RATE: usize = 8_000;
@@ -22,7 +22,7 @@ fn a_whole_call_is_heard_and_nobody_is_warned() {
     let server = Pulse::start();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let spoken = dir.path().join("spoken.wav");
-    write_speech(&spoken);
+    speech::write(&spoken, 7, SPOKEN_S, 48_000, 1);
     let start = |name: &str| {
         let account = format!("sip:{name}@127.0.0.1");
         let args = ["--sip-account", &account, "--no-register", "--bind", "127.0.0.1:0", "--audio", "device"];
@@ -65,25 +65,6 @@ fn a_whole_call_is_heard_and_nobody_is_warned() {
     b.quit();
 }
 
-/// Noise within the telephone's band: like speech it is never the same twice, and unlike speech it never pauses.
-fn write_speech(path: &Path) {
-    let mut noise = StdRng::seed_from_u64(7);
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 48_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut wav = hound::WavWriter::create(path, spec).expect("the folder can be written");
-    // The mean of sixteen samples leaves nothing at 3 kHz and little above.
-    let mut last = [0.0f64; 16];
-    for n in 0..(48_000 * SPOKEN_S) as usize {
-        last[n % 16] = noise.random_range(-30_000.0..30_000.0);
-        wav.write_sample((last.iter().sum::<f64>() / 16.0) as i16).expect("the folder can be written");
-    }
-    wav.finalize().expect("the folder can be written");
-}
-
 /// A recording at [`RATE`].
 struct Sound {
     began: Instant,
@@ -108,16 +89,9 @@ fn delays(mouth: &Sound, ear: &Sound) -> Vec<f64> {
     said.filter_map(|(n, window)| {
         let from = usize::try_from(offset + (n * WINDOW) as i64).ok()?;
         let heard = ear.samples.get(from..from + WINDOW + FURTHEST)?;
-        let alike = |lag: usize| (lag, correlation(window, &heard[lag..lag + WINDOW]));
+        let alike = |lag: usize| (lag, speech::correlation(window, &heard[lag..lag + WINDOW]));
         let (lag, best) = (0..FURTHEST).map(alike).max_by(|a, b| a.1.total_cmp(&b.1))?;
         (best > 0.5).then_some(lag as f64 * 1000.0 / RATE as f64)
     })
     .collect()
-}
-
-/// 1 for the same but for its loudness, 0 for silence and for anything else.
-fn correlation(a: &[f32], b: &[f32]) -> f32 {
-    let sum = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
-    let energy = (sum(a, a) * sum(b, b)).sqrt();
-    if energy < 1.0 { 0.0 } else { sum(a, b) / energy }
 }

@@ -10,6 +10,8 @@ mod phone;
 mod process;
 #[path = "../common/pulse.rs"]
 mod pulse;
+#[path = "../common/speech.rs"]
+mod speech;
 
 mod call;
 mod engine;

@@ -76,6 +76,10 @@ impl<'a> BaresipOptions<'a> {
 /// A configuration folder, ready to start.
 pub struct BaresipConfig {
     dir: PathBuf,
+    /// The file that it speaks from, in the only rate and number of channels that it takes.
+    pub speaks: PathBuf,
+    pub rate: u32,
+    pub channels: u16,
     sip_port: u16,
     control_port: u16,
 }
@@ -128,8 +132,17 @@ impl Baresip {
 
     pub fn configure(dir: &Path, veth: &Veth, options: BaresipOptions) -> BaresipConfig {
         let (sip_port, control_port) = (free_port(), free_port());
-        let config = BaresipConfig { dir: dir.join(format!("baresip-{sip_port}")), sip_port, control_port };
+        let dir = dir.join(format!("baresip-{sip_port}"));
+        // Debian's 1.0.0 has no resampler: the file must have the codec's rate and channels.
+        let (rate, channels) = match options.codec {
+            "opus" => (48_000, 2),
+            "g722" => (16_000, 1),
+            _ => (8_000, 1),
+        };
+        let config = BaresipConfig { speaks: dir.join("play.wav"), dir, rate, channels, sip_port, control_port };
         std::fs::create_dir_all(&config.dir).expect("the test's folder can be written");
+        // Its file source does not loop.
+        tone::write_as(&config.speaks, options.hz, 90, rate, channels);
         write_configuration(&config, veth, options);
         config
     }
@@ -182,16 +195,12 @@ impl Baresip {
 }
 
 fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOptions) {
-    let BaresipConfig { dir, sip_port, control_port } = config;
-    // Debian's 1.0.0 has no resampler: the file must have the codec's rate and channels.
-    let (rate, channels, name, module) = match options.codec {
-        "opus" => (48_000, 2, "opus/48000/2", "opus.so"),
-        "g722" => (16_000, 1, "G722/16000/1", "g722.so"),
-        _ => (8_000, 1, "PCMU/8000/1", "g711.so"),
+    let BaresipConfig { dir, speaks: play, rate, channels, sip_port, control_port } = config;
+    let (name, module) = match options.codec {
+        "opus" => ("opus/48000/2", "opus.so"),
+        "g722" => ("G722/16000/1", "g722.so"),
+        _ => ("PCMU/8000/1", "g711.so"),
     };
-    let play = dir.join("play.wav");
-    // Its file source does not loop.
-    tone::write_as(&play, options.hz, 90, rate, channels);
     let (audio, driver) = match options.sound_card {
         true => ("audio_player alsa,default\naudio_source alsa,default".to_owned(), "alsa.so"),
         // Files only: with a module for sound cards loaded it would look for one to play to, and drop the call.
