@@ -210,8 +210,24 @@ pub fn held() -> Call {
     Call { peer: "101".into(), peer_name: Some("Johan Botha".into()), ..call(2, CallState::Held, 41) }
 }
 
+pub fn remote_held() -> Call {
+    Call { state: CallState::RemoteHeld, ..talking() }
+}
+
+/// Nothing has come back yet.
+pub fn calling() -> Call {
+    Call { state: CallState::Dialing, ..dialing() }
+}
+
+/// It rings there.
 pub fn dialing() -> Call {
     Call { incoming: false, peer: "600".into(), peer_name: None, ..call(3, CallState::Early, 2) }
+}
+
+/// With its lock: `in_the_open`, the keys could be read on the way.
+pub fn locked(in_the_open: bool) -> Call {
+    let encryption = if in_the_open { Encryption::KeysInTheOpen } else { Encryption::KeysHidden };
+    Call { encryption, ..talking() }
 }
 
 pub fn ended() -> Call {
@@ -230,6 +246,18 @@ pub fn unreachable() -> Snapshot {
         retry_at: Some(now() + Duration::from_millis(11_300)),
     };
     Snapshot { status, ..online() }
+}
+
+/// The TMS is away while somebody was signed in.
+pub fn tms_unreachable() -> Snapshot {
+    let reason =
+        "Nothing answers at https://tms.example; check the address, or ask your IT staff whether the TMS is running.";
+    let retry_at = Some(now() + Duration::from_millis(4_300));
+    Snapshot { status: Status::TmsUnreachable { reason: reason.into(), retry_at }, ..online() }
+}
+
+pub fn connecting() -> Snapshot {
+    Snapshot { status: Status::Connecting { registration: "100-acme-laptop".into() }, ..initialized() }
 }
 
 pub fn elsewhere() -> Snapshot {

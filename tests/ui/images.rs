@@ -62,6 +62,8 @@ fn sign_in() {
             harness.run();
         },
     );
+    let away = || Snapshot { status: tms_unreachable().status, ..demo_form() };
+    shots.both("sign_in.unreachable", || Setup::new(away()));
     shots.both("sign_in.busy", || Setup::new(Snapshot { status: Status::SigningIn, ..demo_form() }));
 }
 
@@ -71,6 +73,9 @@ fn main_screen() {
     shots.both("main.initialized", || Setup::new(initialized()));
     shots.both("main.online", || Setup::new(online()));
     shots.both("main.not_reachable", || Setup::new(unreachable()));
+    shots.both("main.connecting", || Setup::new(connecting()));
+    shots.both("main.tms_unreachable", || Setup::new(tms_unreachable()));
+    shots.both("main.no_history", || Setup::new(Snapshot { history: vec![], ..online() }));
     shots.both("main.elsewhere", || Setup::new(elsewhere()));
     shots.both("main.stays", || Setup::new(stays()));
     shots.both("main.sip_password", || Setup::new(sip_password(None)));
@@ -178,6 +183,10 @@ fn calls() {
     shots.both("calls.second_ringing", || Setup::new(with_calls(vec![talking(), second_ringing()])));
     shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
     shots.both("calls.held", || Setup::new(with_calls(vec![held()])));
+    shots.both("calls.remote_held", || Setup::new(with_calls(vec![remote_held()])));
+    shots.both("calls.calling", || Setup::new(with_calls(vec![calling()])));
+    shots.both("calls.locked", || Setup::new(with_calls(vec![locked(false)])));
+    shots.both("calls.locked_in_the_open", || Setup::new(with_calls(vec![locked(true)])));
     shots.both("calls.ended", || Setup::new(with_calls(vec![ended()])));
     shots.both("calls.conference", || Setup::new(joined()));
     shots.both("calls.recorded", || Setup::new(recorded()));
@@ -216,6 +225,14 @@ fn wide() {
     let mut shots = Shots::default();
     shots.both("wide.online", || Setup::new(online()).wide());
     shots.both("wide.talking", || Setup::new(with_calls(vec![talking(), held()])).wide());
+    shots.both_after(
+        "wide.recent",
+        || Setup::new(online()).wide(),
+        |harness| {
+            harness.get_by_label_contains("Outgoing, Chloë").click();
+            harness.run();
+        },
+    );
     shots.both("wide.account", || Setup::new(online()).wide().page(Page::Account));
 }
 
@@ -264,6 +281,15 @@ fn settings() {
     ] {
         shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page));
     }
+    let services = Services {
+        forward_always: "103".into(),
+        forward_busy: "*97".into(),
+        forward_no_answer: "+27 21 555 0142".into(),
+        forward_after_s: 20,
+        ..Services::default()
+    };
+    let forwarding = move || Snapshot { services: Some(services.clone()), ..online() };
+    shots.both("settings.calls_forwarded", move || Setup::new(forwarding()).page(Page::Calls).size([380.0, 1_000.0]));
     let problem = Some("No sound card was found. Plug in a headset: it is used as soon as it is there.".to_owned());
     let none = Audio { problem, ..Audio::default() };
     shots.both("settings.audio_none", || Setup::new(Snapshot { audio: none.clone(), ..online() }).page(Page::Audio));

@@ -54,6 +54,7 @@ fn main_screen_in_each_state() {
     let shown: Vec<_> =
         [initialized(), online(), unreachable(), elsewhere(), stays(), sip_password(None), sip_password(wrong)]
             .iter()
+            .chain(&[connecting(), tms_unreachable()])
             .map(|snapshot| main(snapshot, now()))
             .map(|main| (main.status, main.advice, main.cannot_dial, main.unproved, main.next_change))
             .collect();
@@ -63,7 +64,8 @@ fn main_screen_in_each_state() {
 
 #[test]
 fn calls_in_each_state() {
-    let calls = vec![ringing(), dialing(), talking(), muted(), poor(), held(), ended(), second_ringing()];
+    let mut calls = vec![ringing(), dialing(), talking(), muted(), poor(), held(), ended(), second_ringing()];
+    calls.extend([calling(), remote_held(), locked(false), locked(true)]);
     let shown: Vec<_> = calls.into_iter().map(|call| cards(&with_calls(vec![call]), now())).collect();
     check("calls", shown);
     check("calls_together", cards(&with_calls(vec![talking(), held(), second_ringing()]), now()));
