@@ -32,7 +32,7 @@ use super::{
     sip::{SipServer, SipSettings, TlsListener},
     store::{self, Store, StoreError},
     throttle::Throttle,
-    vault::{Vault, VaultError},
+    vault::{self, Vault, VaultError},
 };
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -202,7 +202,14 @@ impl Settings {
         if key.is_none() {
             tracing::warn!("two-step sign-in cannot be turned on: give --secrets-key FILE, the same on every machine");
         }
-        Ok(Vault::open(store, key.as_deref()).await?)
+        let vault = Vault::open(store, key.as_deref()).await?;
+        if !vault.has_key() && vault::stands_readable(store).await.map_err(VaultError::from)? {
+            tracing::warn!(
+                "secrets of second factors stand readable in the database, as an earlier version stored them, and stay so until \
+                 a key is given: --secrets-key FILE encrypts them at the next start"
+            );
+        }
+        Ok(vault)
     }
 }
 

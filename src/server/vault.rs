@@ -26,6 +26,8 @@ use super::{
 /// What begins a sealed secret; base 32, in which they were stored readable before, has no colon.
 const SEALED: &str = "v1:";
 const KEY_BYTES: usize = 32;
+/// After the fingerprint, until what the database's files still hold of the readable text has been removed.
+const UNWIPED: &str = " unwiped";
 
 /// The key, and what is derived from it.
 #[derive(Default)]
@@ -142,14 +144,15 @@ impl Vault {
         let mut tx = store.begin().await?;
         let claim = query("INSERT INTO secrets_key (id, fingerprint) VALUES (1, $1) ON CONFLICT DO NOTHING");
         let is_new = claim.bind(&own).execute(&mut tx).await? == 1;
-        let sealed = if is_new { self.seal_readable(&mut tx).await? } else { 0 };
-        tx.commit().await?;
-        if sealed > 0
-            && let Err(error) = store.wipe("second_factor").await
-        {
-            tracing::warn!(%error, "secrets that were readable before are encrypted, but the old text may be left in the file");
+        if is_new && self.seal_readable(&mut tx).await? > 0 {
+            query("UPDATE secrets_key SET fingerprint = $1").bind(format!("{own}{UNWIPED}")).execute(&mut tx).await?;
         }
-        Ok(is_new || fingerprint(store).await? == Some(own))
+        tx.commit().await?;
+        let known = fingerprint(store).await?;
+        if known.as_deref().and_then(|known| known.strip_suffix(UNWIPED)) == Some(own.as_str()) {
+            return wipe(store, &own).await.map(|()| true);
+        }
+        Ok(known == Some(own))
     }
 
     /// How many there were.
@@ -184,6 +187,22 @@ async fn fingerprint(store: &Store) -> Result<Option<String>, sqlx::Error> {
     row.map(|row| row.try_get("fingerprint")).transpose()
 }
 
+/// Removes the readable text that was; where that fails, the next start tries again.
+async fn wipe(store: &Store, fingerprint: &str) -> Result<(), sqlx::Error> {
+    if let Err(error) = store.wipe("second_factor").await {
+        tracing::warn!(%error, "secrets that were readable before are encrypted, but the database's files may still hold the old text: it is removed at the next start");
+        return Ok(());
+    }
+    query("UPDATE secrets_key SET fingerprint = $1").bind(fingerprint).execute(store).await.map(drop)
+}
+
+/// Whether secrets stand readable, as the first versions stored them.
+pub async fn stands_readable(store: &Store) -> Result<bool, sqlx::Error> {
+    let like = format!("{SEALED}%");
+    let row = query("SELECT 1 FROM second_factor WHERE secret NOT LIKE $1 LIMIT 1").bind(like);
+    Ok(row.fetch_optional(store).await?.is_some())
+}
+
 fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, VaultError> {
     let open = || {
         let is_private = fs::metadata(path)?.permissions().mode() & 0o077 == 0;
@@ -204,13 +223,16 @@ fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, VaultError> {
 fn make(path: &Path) -> Result<[u8; KEY_BYTES], VaultError> {
     let key = random();
     let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", std::process::id()));
+    // Nobody else's: processes on two machines may have one number.
+    draft.push(format!(".{}", hex(&random()[..8])));
     let draft = PathBuf::from(draft);
     let write = || {
         let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         writeln!(file, "{}", hex(&key))?;
         file.sync_all()?;
-        fs::hard_link(&draft, path)
+        fs::hard_link(&draft, path)?;
+        // The database must not know a key whose name the folder may forget.
+        File::open(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
     };
     let written = write();
     let _ = fs::remove_file(&draft);
@@ -289,14 +311,11 @@ mod tests {
             .execute(store)
             .await
             .expect("as the first versions stored it");
+        assert!(stands_readable(store).await.expect("reads"));
         let first = Vault::open(store, Some(&path)).await.expect("makes a key");
+        assert!(!stands_readable(store).await.expect("reads"));
         assert_eq!(mode(&path), 0o600);
-        let others = fs::read_dir(folder.path()).expect("reads").flatten();
-        for file in others {
-            let bytes = fs::read(file.path()).expect("reads");
-            let readable = bytes.windows(16).any(|window| window == b"JBSWY3DPEHPK3PXP");
-            assert!(!readable, "left in {}", file.path().display());
-        }
+        assert_eq!(left(folder.path()), Vec::<PathBuf>::new());
         let row = query("SELECT login_id, secret FROM second_factor").fetch_one(store).await.expect("there");
         let (login, stored): (i64, String) =
             (row.try_get("login_id").expect("a number"), row.try_get("secret").expect("a text"));
@@ -339,6 +358,33 @@ mod tests {
             1
         );
         assert!(query("SELECT 1 FROM second_factor").fetch_optional(store).await.expect("reads").is_none());
+    }
+
+    /// The files in which the readable secret can be found.
+    fn left(folder: &Path) -> Vec<PathBuf> {
+        let files = fs::read_dir(folder).expect("reads").flatten().map(|file| file.path());
+        let holds =
+            |path: &PathBuf| fs::read(path).expect("reads").windows(16).any(|window| window == b"JBSWY3DPEHPK3PXP");
+        files.filter(holds).collect()
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_wiped_is_at_the_next_start() {
+        let (h, folder) = Harness::for_many().await;
+        let (path, store) = (folder.path().join("tms.db.key"), &h.app.store);
+        Vault::open(store, Some(&path)).await.expect("makes a key");
+        let known = fingerprint(store).await.expect("reads").expect("it is known");
+        for statement in [
+            "INSERT INTO second_factor (login_id, secret) SELECT id, 'JBSWY3DPEHPK3PXP' FROM login WHERE operator",
+            "DELETE FROM second_factor",
+            "UPDATE secrets_key SET fingerprint = fingerprint || ' unwiped'",
+        ] {
+            query(statement).execute(store).await.expect(statement);
+        }
+        assert!(store.postgres().is_some() || !left(folder.path()).is_empty(), "nothing to be wiped");
+        Vault::open(store, Some(&path)).await.expect("the same key");
+        assert_eq!(left(folder.path()), Vec::<PathBuf>::new());
+        assert_eq!(fingerprint(store).await.expect("reads"), Some(known), "still to be wiped");
     }
 
     #[tokio::test]

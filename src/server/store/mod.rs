@@ -123,12 +123,16 @@ impl Store {
         }))
     }
 
-    /// Leaves nothing of what this table's rows held before: neither database clears what is overwritten by itself.
+    /// Leaves nothing of what this table's rows held before in the database's own files: neither clears what is overwritten by
+    /// itself. What PostgreSQL has unlinked is the file system's; its WAL, replicas and backups keep theirs.
     pub async fn wipe(&self, table: &'static str) -> Result<(), sqlx::Error> {
         match &self.pool {
             Pool::Sqlite(pool) => {
                 sqlx::query("VACUUM").execute(pool).await?;
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await?;
+                let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await?;
+                if busy != 0 {
+                    return Err(sqlx::Error::Protocol("the journal is being read".to_owned()));
+                }
             }
             Pool::Postgres(pool) => {
                 sqlx::query(AssertSqlSafe(format!("VACUUM FULL {table}"))).execute(pool).await?;
