@@ -23,6 +23,8 @@ const LOOKS: Duration = Duration::from_millis(500);
 const LASTS: Duration = Duration::from_secs(20);
 /// What is promised of every page at the 99th percentile, in milliseconds.
 const GOAL_MS: f64 = 20.0;
+/// What is promised of memory while so many are registered, MiB (60 MB).
+const MEMORY_GOAL: f64 = 60e6 / 1_048_576.0;
 const PAGES: [(&str, &str); 9] = [
     ("Extension Manager", "/extensions"),
     ("… its last page", "/extensions?offset=9950"),
@@ -67,8 +69,11 @@ fn main() {
     println!("\n| sign-in, one after the other | median |\n|---|---|");
     println!("| the form, to its answer | {:.1} ms |", percentile(&mut signing_in, 0.5));
     println!("| argon2 alone | {:.1} ms |", percentile(&mut argon2(), 0.5));
-    println!("\n| memory of tms | |\n|---|---|");
-    println!("| once it serves | {memory:.0} MiB |\n| after all this | {:.0} MiB |", site.memory());
+    println!("\n| memory of tms | | goal |\n|---|---|---|");
+    for (when, memory) in [("once it serves", memory), ("after all this", site.memory())] {
+        let kept = if memory < MEMORY_GOAL { "kept" } else { "missed" };
+        println!("| {when} | {memory:.0} MiB | < {MEMORY_GOAL:.0} MiB: {kept} |");
+    }
 }
 
 /// One person's pages, each with how long it took in milliseconds.

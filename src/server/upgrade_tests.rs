@@ -91,6 +91,32 @@ fn left_open() -> [String; 5] {
     ]
 }
 
+/// What the first version had of an account with an agent, its key, and somebody who manages.
+fn an_account(password: &str, key: &ApiKey) -> [String; 6] {
+    [
+        "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ('Old', 'old', 'old.example', 'enterprise', 1)"
+            .to_owned(),
+        format!(
+            "INSERT INTO login (username, name, password_hash, created_at) VALUES ('ann@old.example', 'Ann', '{password}', 1),
+                 ('boss', 'Boss', '{password}', 1)"
+        ),
+        "INSERT INTO membership (login_id, account_id, role, state, activated_at)
+             VALUES (1, 1, 'extension', 'enabled', 1), (2, 1, 'admin', 'enabled', 1)"
+            .to_owned(),
+        format!(
+            "INSERT INTO api_key (account_id, name, prefix, hash, created_at) VALUES (1, 'K', '{}', '{}', 1)",
+            key.prefix,
+            secrets::hash(&key.key)
+        ),
+        "INSERT INTO extension (account_id, tenant, edition, number, name, membership_id, api_key_id, created_at)
+             VALUES (1, 'old', 'enterprise', '100', 'Ann', 1, 1, 1)"
+            .to_owned(),
+        "INSERT INTO audit (at, account_id, actor, address, action, object)
+             VALUES (1, 1, 'boss', '127.0.0.1', 'create extension', '100'), (2, NULL, 'boss', '::1', 'sign in to manage', 'boss')"
+            .to_owned(),
+    ]
+}
+
 async fn goes_on(h: &Harness) {
     let store = &h.app.store;
     assert_eq!(h.get("/v1/me").token("softphone").send().await.json["extensions"][0]["number"], "100");
@@ -112,30 +138,8 @@ async fn the_first_versions_database_goes_on() {
         url if url == "sqlite::memory:" => format!("sqlite://{}", folder.path().join("tms.db").display()),
         url => url,
     };
-    let password = Passwords::new().hash(GOOD).await.expect("hashes");
     let key = ApiKey::generate();
-    let statements = [
-        "INSERT INTO account (name, tenant, realm, edition, created_at) VALUES ('Old', 'old', 'old.example', 'enterprise', 1)"
-            .to_owned(),
-        format!(
-            "INSERT INTO login (username, name, password_hash, created_at) VALUES ('ann@old.example', 'Ann', '{password}', 1),
-                 ('boss', 'Boss', '{password}', 1)"
-        ),
-        "INSERT INTO membership (login_id, account_id, role, state, activated_at)
-             VALUES (1, 1, 'extension', 'enabled', 1), (2, 1, 'admin', 'enabled', 1)"
-            .to_owned(),
-        format!(
-            "INSERT INTO api_key (account_id, name, prefix, hash, created_at) VALUES (1, 'K', '{}', '{}', 1)",
-            key.prefix,
-            secrets::hash(&key.key)
-        ),
-        "INSERT INTO extension (account_id, tenant, edition, number, name, membership_id, api_key_id, created_at)
-             VALUES (1, 'old', 'enterprise', '100', 'Ann', 1, 1, 1)"
-            .to_owned(),
-        "INSERT INTO audit (at, account_id, actor, address, action, object)
-             VALUES (1, 1, 'boss', '127.0.0.1', 'create extension', '100'), (2, NULL, 'boss', '::1', 'sign in to manage', 'boss')"
-            .to_owned(),
-    ];
+    let statements = an_account(&Passwords::new().hash(GOOD).await.expect("hashes"), &key);
     let newest = first_version(&url, &[&statements[..], &left_open()].concat()).await;
 
     let h = Harness::on(&url).await;
