@@ -66,6 +66,8 @@ pub enum Order {
         destination: String,
         reply: oneshot::Sender<Result<String, String>>,
     },
+    /// The server stops: ends the calls that it is beginning; answered once their devices know.
+    Close { reply: oneshot::Sender<()> },
 }
 
 /// The SIP side could not carry an order out; later it may.
@@ -141,6 +143,11 @@ impl Contacts {
     ) -> Option<Result<String, String>> {
         let (realm, destination) = (realm.to_owned(), destination.to_owned());
         self.ask(|reply| Order::Originate { realm, extension, destination, reply }).await
+    }
+
+    /// No call that is being begun outlives the server.
+    pub async fn close(&self) {
+        let _ = self.ask(|reply| Order::Close { reply }).await;
     }
 
     async fn order<T: Default>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Undone> {

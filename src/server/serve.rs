@@ -63,11 +63,14 @@ pub struct Server {
     http_side: JoinSet<()>,
     others: JoinSet<()>,
     notebook: Notebook,
+    contacts: Contacts,
     store: Store,
 }
 
 /// How often expired sessions and the like are cleared away.
 const PURGE: Duration = Duration::from_secs(60);
+/// How long devices that ring for a call which ends with the server may take to hear of it.
+const CLOSING: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Starts everything; once this returns, requests are answered.
@@ -102,7 +105,7 @@ impl Server {
             passwords,
             throttle: Throttle::default(),
             pace: Pace::default(),
-            contacts,
+            contacts: contacts.clone(),
             notices,
             outbox,
             notebook: notebook.clone(),
@@ -118,13 +121,16 @@ impl Server {
         }
         let mut http_side = JoinSet::new();
         http_side.spawn(listener::serve(socket, acceptors, http::router(app), stop, listener::Limits::default()));
-        Ok(Self { http, sip, sip_tls, demo, stopping, http_side, others, notebook, store })
+        Ok(Self { http, sip, sip_tls, demo, stopping, http_side, others, notebook, contacts, store })
     }
 
-    /// Stops accepting, lets what is under way end, closes the database.
+    /// Stops accepting, lets what is under way end, ends the calls that are being begun, closes the database.
     pub async fn stop(mut self) {
         let _ = self.stopping.send(true);
         while self.http_side.join_next().await.is_some() {}
+        if tokio::time::timeout(CLOSING, self.contacts.close()).await.is_err() {
+            tracing::warn!("devices may go on ringing for calls that the server was beginning: they do not answer");
+        }
         self.notebook.flush().await;
         self.others.shutdown().await;
         self.store.close().await;
@@ -149,8 +155,17 @@ impl KamailioSide {
             let sentence = "--kamailio needs PostgreSQL, which Kamailio reads too: give --database-url postgres://…";
             ServeError::Settings(sentence.to_owned())
         })?;
-        let nodes = self.rpc.iter().map(|url| Rpc::new(url)).collect::<Result<_, _>>().map_err(ServeError::Settings)?;
-        Ok(KamailioRegistrar::new(database.clone(), clock.clone(), notices, nodes))
+        Ok(KamailioRegistrar::new(database.clone(), clock.clone(), notices, self.nodes()?))
+    }
+
+    fn nodes(&self) -> Result<Vec<Rpc>, ServeError> {
+        let nodes = self.rpc.iter().map(|url| Rpc::new(url)).collect::<Result<Vec<_>, _>>();
+        let nodes = nodes.map_err(ServeError::Settings)?;
+        if nodes.iter().any(|node| node.address().is_ipv4() != nodes[0].address().is_ipv4()) {
+            let sentence = "--kamailio must name every Kamailio by 127.0.0.1, or every one by [::1]: calls are begun from one socket";
+            return Err(ServeError::Settings(sentence.to_owned()));
+        }
+        Ok(nodes)
     }
 }
 

@@ -336,7 +336,7 @@ impl FakeSip {
                 log.push(format!("remove {registration}"));
                 let _ = reply.send(());
             }
-            Order::Calls { .. } | Order::HangUp { .. } | Order::Originate { .. } => {}
+            Order::Calls { .. } | Order::HangUp { .. } | Order::Originate { .. } | Order::Close { .. } => {}
         }
     }
 

@@ -34,11 +34,13 @@ const IDLE: Duration = Duration::from_secs(3_600);
 #[derive(Clone, Debug)]
 pub struct Caller(mpsc::Sender<Ask>);
 
-/// A call to be begun; the extension's registrations are those that somebody holds.
+/// A call to be begun.
 #[derive(Debug)]
 pub struct Begin {
     pub realm: String,
     pub extension: RingGroup,
+    /// The extension's registrations that somebody holds, each with the Kamailio that has it.
+    pub devices: Vec<(SocketAddr, String)>,
     pub destination: String,
     pub since: Timestamp,
 }
@@ -48,15 +50,16 @@ enum Ask {
     Begin(Begin, oneshot::Sender<Result<String, String>>),
     HangUp { realm: String, call: String, reply: oneshot::Sender<bool> },
     List { realm: String, carried: Vec<Call>, reply: oneshot::Sender<Vec<Call>> },
+    Close(oneshot::Sender<()>),
 }
 
 impl Caller {
-    /// `nodes`: JSON-RPC of each Kamailio on this machine.
+    /// `nodes`: JSON-RPC of each Kamailio on this machine, all of one address family.
     pub fn new(nodes: Vec<SocketAddr>) -> (Self, Machine) {
         let (sender, asks) = mpsc::channel(QUEUED);
         let mut entropy = Entropy::from_system();
         let endpoint = Endpoint::for_proxy(Timers::default(), entropy.fork());
-        (Self(sender), Machine { nodes, asks, endpoint, originations: Originations::default(), entropy })
+        (Self(sender), Machine { nodes, asks, endpoint, originations: Originations::default(), entropy, closing: None })
     }
 
     /// The channel, or why there is none; `None` where the machine does not run.
@@ -76,6 +79,11 @@ impl Caller {
         self.ask(|reply| Ask::List { realm, carried, reply }).await.unwrap_or(all)
     }
 
+    /// Ends all that are being begun; returns once their devices know.
+    pub async fn close(&self) {
+        let _ = self.ask(Ask::Close).await;
+    }
+
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.0.send(ask(reply)).await.ok()?;
@@ -90,6 +98,8 @@ pub struct Machine {
     endpoint: Endpoint,
     originations: Originations,
     entropy: Entropy,
+    /// Waits for the last to end.
+    closing: Option<oneshot::Sender<()>>,
 }
 
 impl Machine {
@@ -97,6 +107,14 @@ impl Machine {
     pub async fn run(mut self) {
         if let Err(error) = self.serve().await {
             tracing::error!(%error, "no calls can be begun for extensions");
+            // The others go without an answer: there is none to be listed or ended.
+            while let Some(ask) = self.asks.recv().await {
+                if let Ask::Begin(_, reply) = ask {
+                    let why = "The TMS has no socket beside its Kamailio, so it cannot begin calls";
+                    let _ =
+                        reply.send(Err(format!("{why}: {error}. Whoever runs it must mend that and start it anew.")));
+                }
+            }
         }
     }
 
@@ -133,6 +151,11 @@ impl Machine {
                     Output::Event(event) => self.handle_event(event),
                 }
             }
+            if self.originations.is_empty()
+                && let Some(closing) = self.closing.take()
+            {
+                let _ = closing.send(());
+            }
         }
     }
 
@@ -157,22 +180,22 @@ impl Machine {
                 carried.extend(self.originations.of(&realm));
                 let _ = reply.send(carried);
             }
+            Ask::Close(reply) => {
+                self.originations.close(now, &mut self.endpoint);
+                self.closing = Some(reply);
+            }
         }
     }
 
     fn begin(&mut self, begin: &Begin, own: SocketAddr) -> Result<String, String> {
-        let Begin { realm, extension, destination, since } = begin;
+        let Begin { realm, extension, devices: held, destination, since } = begin;
         self.originations.admit(realm)?;
         let contact = NameAddr::new(Uri::Sip(SipUri::new(Some("tms"), Host::Ip(own.ip()), Some(own.port()))));
         let mut devices = Vec::new();
-        for name in &extension.registrations {
+        for (remote, name) in held {
             let device: Uri =
                 format!("sip:{name}@{realm}").parse().map_err(|_| format!("{name} cannot be dialled."))?;
-            // Which of them the contact is at is known to it alone; the others say so.
-            for &remote in &self.nodes {
-                let flow = Flow { transport: Transport::Udp, remote };
-                devices.push((flow, device.clone(), contact.to_string()));
-            }
+            devices.push((Flow { transport: Transport::Udp, remote: *remote }, device, contact.to_string()));
         }
         let wanted = Wanted::new(realm, extension, destination, devices, *since, &mut self.entropy)?;
         let id = wanted.call.id.clone();
@@ -196,5 +219,72 @@ impl Machine {
             }
             Event::Ack { .. } | Event::Cancelled { .. } | Event::NoAck { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        server::registry::Extension,
+        sip::msg::{Message, Method, Request},
+    };
+    use tokio::task::JoinSet;
+
+    fn begin(node: SocketAddr) -> Begin {
+        let extension = RingGroup {
+            extension: Extension { number: "100".into(), name: "Alex".into() },
+            registrations: vec!["100-acme".into()],
+        };
+        let devices = vec![(node, "100-acme".into())];
+        Begin { realm: "acme".into(), extension, devices, destination: "101".into(), since: Timestamp::UNIX_EPOCH }
+    }
+
+    /// The next request of this method that a Kamailio hears, and from where.
+    async fn heard(node: &UdpSocket, method: Method) -> (Request, SocketAddr) {
+        let mut datagram = vec![0; DATAGRAM];
+        loop {
+            let (length, from) = node.recv_from(&mut datagram).await.expect("receives");
+            match wire::read(&datagram[..length]).expect("it is SIP") {
+                Message::Request(request) if request.method == method => return (request, from),
+                _ => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_rings_is_cancelled_before_it_closes() {
+        let node = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let at = node.local_addr().expect("an address");
+        let (caller, machine) = Caller::new(vec![at]);
+        let mut running = JoinSet::new();
+        running.spawn(machine.run());
+        caller.begin(begin(at)).await.expect("it runs").expect("it rings");
+        let (invite, from) = heard(&node, Method::INVITE).await;
+        let device = async {
+            for (request, code) in [(None, 180), (Some(Method::CANCEL), 200), (None, 487)] {
+                let request = match request {
+                    Some(method) => heard(&node, method).await.0,
+                    None => invite.clone(),
+                };
+                let answer = wire::write_response(&reply(&request, code, "Answer"));
+                node.send_to(&answer, from).await.expect("sends");
+            }
+        };
+        tokio::join!(caller.close(), device);
+        heard(&node, Method::ACK).await;
+        assert!(!caller.hang_up("acme", invite.headers.get("Call-ID").expect("it has one")).await, "it goes on");
+    }
+
+    #[tokio::test]
+    async fn why_no_call_can_be_begun_is_said() {
+        // No address of this machine (RFC 5737).
+        let at = SocketAddr::from(([192, 0, 2, 1], 5066));
+        let (caller, machine) = Caller::new(vec![at]);
+        let mut running = JoinSet::new();
+        running.spawn(machine.run());
+        let refused = caller.begin(begin(at)).await.expect("it answers").expect_err("it has no socket");
+        assert!(refused.contains("no socket"), "{refused}");
+        assert_eq!(caller.list("acme", Vec::new()).await, []);
     }
 }

@@ -123,10 +123,19 @@ impl KamailioRegistrar {
             Order::Originate { realm, mut extension, destination, reply } => {
                 let held = self.held(&realm, extension.registrations.clone()).await?;
                 extension.registrations.retain(|name| held.iter().any(|contact| contact.registration == *name));
-                let begin = Begin { realm, extension, destination, since: self.clock.now() };
+                let devices = self.devices(&realm, &extension.registrations).await?;
+                if devices.is_empty() && !held.is_empty() {
+                    let _ = reply.send(Err(elsewhere(&extension.extension.number)));
+                    return Ok(());
+                }
+                let begin = Begin { realm, extension, devices, destination, since: self.clock.now() };
                 if let Some(begun) = caller.begin(begin).await {
                     let _ = reply.send(begun);
                 }
+            }
+            Order::Close { reply } => {
+                caller.close().await;
+                let _ = reply.send(());
             }
         }
         Ok(())
@@ -143,6 +152,25 @@ impl KamailioRegistrar {
         .fetch_all(&self.database)
         .await?;
         Ok(rows.iter().map(|row| contact(realm, row)).collect::<Result<_, _>>()?)
+    }
+
+    /// Those of the registrations that this machine's Kamailios have, each with the one that has it.
+    async fn devices(&self, realm: &str, registrations: &[String]) -> Result<Vec<(SocketAddr, String)>, OrderError> {
+        let (mut devices, mut done) = (Vec::new(), Ok(()));
+        for node in self.nodes.iter() {
+            for name in registrations {
+                match node.has(LOCATION, &format!("{name}@{realm}")).await {
+                    Ok(true) => devices.push((node.address(), name.clone())),
+                    Ok(false) => {}
+                    // The others' can ring.
+                    Err(error) => done = Err(error),
+                }
+            }
+        }
+        if devices.is_empty() {
+            done?;
+        }
+        Ok(devices)
     }
 
     /// First the hold, so that the device that is pushed off finds the door closed; then off with it.
@@ -246,6 +274,14 @@ impl KamailioRegistrar {
     }
 }
 
+/// Why none can ring although some are online.
+fn elsewhere(number: &str) -> String {
+    format!(
+        "The devices of extension {number} are registered at a Kamailio on another machine, so this TMS cannot ring them. Ask the \
+         TMS on that machine."
+    )
+}
+
 fn contact(realm: &str, row: &PgRow) -> Result<Contact, sqlx::Error> {
     let received: Option<String> = row.try_get("received")?;
     let uri: String = row.try_get("contact")?;
@@ -300,19 +336,23 @@ mod tests {
     use crate::server::{
         contacts::Contacts,
         notices::Bridge,
+        registry::{Extension, RingGroup},
         store::{Store, testing},
     };
     use axum::{Json, Router, extract::State, routing::post};
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
 
-    /// A Kamailio that has every contact of the table: `ul.rm` takes the one that is named out of it.
+    /// A Kamailio that has every contact of the table: `ul.rm` takes the one that is named out of it, others look it up.
     async fn kamailio(State(database): State<PgPool>, Json(asked): Json<Value>) -> Json<Value> {
         let (name, realm) =
             asked["params"][1].as_str().and_then(|aor| aor.split_once('@')).expect("an address of record");
-        let gone = sqlx::query("DELETE FROM kamailio_location WHERE username = $1 AND domain = $2");
-        let gone = gone.bind(name).bind(realm).execute(&database).await.expect("deletes").rows_affected();
-        Json(if gone > 0 { json!({"result": {}}) } else { json!({"error": {"message": "AOR not found"}}) })
+        let statement = match asked["method"].as_str() {
+            Some("ul.rm") => "DELETE FROM kamailio_location WHERE username = $1 AND domain = $2",
+            _ => "SELECT 1 FROM kamailio_location WHERE username = $1 AND domain = $2",
+        };
+        let had = sqlx::query(statement).bind(name).bind(realm).execute(&database).await.expect("asks").rows_affected();
+        Json(if had > 0 { json!({"result": {}}) } else { json!({"error": {"message": "AOR not found"}}) })
     }
 
     #[test]
@@ -349,12 +389,19 @@ mod tests {
             (contacts, heard)
         };
         let (here, _) = start(Vec::new());
-        let (_elsewhere, mut heard) = start(vec![Rpc::new(&url).expect("on loopback")]);
+        let (elsewhere, mut heard) = start(vec![Rpc::new(&url).expect("on loopback")]);
         assert_eq!(heard.recv().await.expect("open"), Notice::Missed, "once it listens");
         let held = "INSERT INTO kamailio_location (ruid, username, domain, contact, expires)
              VALUES ('r', '100-acme', 'acme', 'sip:100-acme@10.0.0.12:5060', 4000000000)";
         sqlx::query(held).execute(&database).await.expect("inserts");
         assert_eq!(here.held("acme", vec!["100-acme".into()]).await.len(), 1);
+        let group = RingGroup {
+            extension: Extension { number: "100".into(), name: "Alex".into() },
+            registrations: vec!["100-acme".into()],
+        };
+        let refused = here.originate("acme", group.clone(), "101").await.expect("it answers").expect_err("not here");
+        assert!(refused.contains("another machine"), "{refused}");
+        elsewhere.originate("acme", group, "101").await.expect("it answers").expect("it is asked to ring");
         here.remove("acme", "100-acme").await.expect("carried out");
         assert_eq!(here.held("acme", vec!["100-acme".into()]).await, [], "at once when the order is carried out");
     }

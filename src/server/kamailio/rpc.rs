@@ -81,6 +81,15 @@ impl Rpc {
         }
     }
 
+    /// Whether it has a contact of this address of record.
+    pub async fn has(&self, table: &str, aor: &str) -> Result<bool, RpcError> {
+        match self.call("ul.lookup", json!([table, aor])).await {
+            Ok(_) => Ok(true),
+            Err(RpcError::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The calls in progress.
     pub async fn dialogs(&self) -> Result<Vec<Dialog>, RpcError> {
         match self.call("dlg.list", json!([])).await? {

@@ -74,6 +74,7 @@ impl Settings {
         {
             return refuse(format!("--sip-proxy {proxy} must read sip.example:5060, as phones reach Kamailio"));
         }
+        self.kamailio.as_ref().map(KamailioSide::nodes).transpose()?;
         match &self.public_url {
             Some(url) if host(url).is_none() => refuse(format!(
                 "--public-url {url} must read https://tms.example, or http://127.0.0.1:8080 on loopback"
@@ -179,6 +180,10 @@ mod tests {
             Settings { public_url, behind_proxy, sip: Some(sip), ..settings() }
         };
         let kamailio = |proxy: &str| Some(KamailioSide { rpc: Vec::new(), proxy: proxy.to_owned() });
+        let beside = |nodes: &[&str]| {
+            let rpc = nodes.iter().map(|node| format!("http://{node}/rpc")).collect();
+            Some(KamailioSide { rpc, proxy: "sip.example:5060".into() })
+        };
         let tls = Some(TlsFiles { certificate: "a.pem".into(), key: "a.key".into() });
         let https = |http, public_url: Option<&str>| {
             let public_url = public_url.map(str::to_owned);
@@ -208,6 +213,11 @@ mod tests {
             (Settings { kamailio: kamailio("me@sip.example"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example;lr"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example:5060"), ..settings() }, None),
+            (
+                Settings { kamailio: beside(&["127.0.0.1:5066", "[::1]:5066"]), ..settings() },
+                Some("every one by [::1]"),
+            ),
+            (Settings { kamailio: beside(&["[::1]:5066", "[::1]:5067"]), ..settings() }, None),
             (settings(), None),
         ];
         for (settings, refused) in cases {

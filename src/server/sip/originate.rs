@@ -150,6 +150,17 @@ impl Pbx {
         self.run(now);
         Ok(id)
     }
+
+    /// Ends the calls that are being begun: the server stops.
+    pub fn end_begun(&mut self, now: Instant) {
+        self.originations.close(now, &mut self.endpoint);
+        self.run(now);
+    }
+
+    /// Whether a call is being begun, or a device has yet to hear that it is not.
+    pub fn is_beginning(&self) -> bool {
+        !self.originations.is_empty()
+    }
 }
 
 impl Originations {
@@ -244,6 +255,14 @@ impl Originations {
         true
     }
 
+    /// Ends all of them: the server stops.
+    pub fn close(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        for origination in self.0.values_mut().filter(|o| !matches!(o.phase, Phase::Over)) {
+            origination.end(now, endpoint, ENDED);
+        }
+        self.sweep();
+    }
+
     /// Those of a realm that ring; what a device dials then is listed as its own call.
     pub fn of(&self, realm: &str) -> impl Iterator<Item = Call> {
         let ringing = self.0.values().filter(move |o| o.realm == realm && matches!(o.phase, Phase::Ringing));
@@ -267,7 +286,6 @@ impl Originations {
         self.0.contains_key(call_id)
     }
 
-    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -32,7 +32,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::sleep_until,
 };
@@ -101,6 +101,8 @@ pub struct SipServer {
     notices: Notices,
     orders: mpsc::Receiver<Order>,
     answers: JoinSet<(QueryId, Result<Facts, String>)>,
+    /// Waits for the calls that are being begun to end.
+    closing: Option<oneshot::Sender<()>>,
 }
 
 impl SipServer {
@@ -144,6 +146,7 @@ impl SipServer {
             notices,
             orders,
             answers: JoinSet::new(),
+            closing: None,
         })
     }
 
@@ -192,6 +195,11 @@ impl SipServer {
             }
             self.carry_out().await;
             self.keeper.write();
+            if !self.pbx.is_beginning()
+                && let Some(closing) = self.closing.take()
+            {
+                let _ = closing.send(());
+            }
         }
     }
 
@@ -269,6 +277,10 @@ impl SipServer {
             }
             Order::Originate { realm, extension, destination, reply } => {
                 let _ = reply.send(self.pbx.originate(now, &realm, &extension, &destination));
+            }
+            Order::Close { reply } => {
+                self.pbx.end_begun(now);
+                self.closing = Some(reply);
             }
         }
     }

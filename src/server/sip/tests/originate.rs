@@ -129,6 +129,27 @@ fn each_way_that_it_comes_to_nothing_ends_it() {
 }
 
 #[test]
+fn none_outlives_the_server() {
+    let (mut bench, phones, _) = ringing();
+    bench.pbx.end_begun(bench.now);
+    bench.settle();
+    for (at, (server, invite)) in &phones {
+        assert!(bench.pbx.is_beginning(), "a device has not heard of it");
+        assert!(bench.phones[*at].heard.iter().any(|event| matches!(event, Event::Cancelled { .. })));
+        bench.answer(*at, *server, invite, 487);
+    }
+    assert!(!bench.pbx.is_beginning());
+    // One has answered and dials.
+    let (mut bench, [desk, laptop], _) = ringing();
+    answer_and_dial(&mut bench, &desk, 202);
+    bench.answer(laptop.0, laptop.1.0, &laptop.1.1, 487);
+    bench.pbx.end_begun(bench.now);
+    bench.settle();
+    hear_bye(&mut bench, desk.0);
+    assert_at_rest(&mut bench);
+}
+
+#[test]
 fn a_device_that_cannot_dial_is_let_go() {
     // It knows no REFER.
     let (mut bench, [desk, laptop], _) = ringing();
