@@ -244,7 +244,14 @@ impl Media {
     /// Takes in a call's figures; the last ones with `last`. Returns what is to be said of its quality, and how it went.
     pub(super) fn judge(&mut self, call: CallId, stats: &CallStats, last: bool) -> Option<(Verdict, Vec<Span>)> {
         let (timeline, fault) = self.timelines.entry(call).or_insert((Timeline::default(), Fault::Nobody));
-        timeline.push(stats);
+        // On hold, or before the answer, a peer may have nothing to say.
+        let talks = self.calls.get(&call).is_some_and(|live| live.info.state == CallState::Connected);
+        let receives = self.plans.get(&call).is_some_and(|plan| plan.direction.receives());
+        if talks && receives {
+            timeline.push(stats);
+        } else {
+            timeline.skip(stats);
+        }
         if last {
             let (timeline, _) = self.timelines.remove(&call)?;
             return Some((verdict(&timeline.evidence(true)), timeline.spans().to_vec()));

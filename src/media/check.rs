@@ -35,7 +35,7 @@ pub enum Step {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// `microphone`, `room` or `echo`.
+    /// `microphone`, `room` or `echo`; `call`: one came in between.
     pub what: &'static str,
     pub good: bool,
     /// A sentence; what helps, where something is wrong.
@@ -77,6 +77,12 @@ impl Default for ShiftCheck {
 }
 
 impl ShiftCheck {
+    /// The end of a check that a call came in between.
+    pub fn interrupted() -> Step {
+        let words = "A call came before the check was done; run it again after the call.".to_owned();
+        Step::Done(vec![Finding { what: "call", good: false, words }])
+    }
+
     /// What the microphone heard. Returns what has begun.
     pub fn hear(&mut self, samples: &[f32]) -> Option<Step> {
         for block in samples.chunks_exact(BLOCK) {

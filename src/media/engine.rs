@@ -30,7 +30,7 @@ mod session;
 
 use super::{
     check,
-    plan::MediaPlan,
+    plan::{DtlsPlan, MediaPlan},
     record::Recorder,
     security::DtlsIdentity,
     stats::CallStats,
@@ -198,9 +198,11 @@ pub enum EngineEvent {
         session: SessionId,
         address: Option<SocketAddr>,
     },
-    /// The handshake for the keys of a session's plan is done, or has failed: a sentence.
+    /// The handshake for the keys that `plan` asks for is done, or has failed: a sentence. The session may have another plan
+    /// meanwhile.
     Secured {
         session: SessionId,
+        plan: DtlsPlan,
         result: Result<(), String>,
     },
     /// All queued digits of one `Dtmf` command are sent.

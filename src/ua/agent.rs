@@ -18,7 +18,7 @@ use super::{
     stack::{Incoming, Owner, Reply, RequestId, Stack},
 };
 use crate::{
-    media::plan::Fingerprint,
+    media::plan::{DtlsPlan, Fingerprint},
     sip::{
         dialog::DialogId,
         endpoint::{ServerTransactionId, Timers},
@@ -192,10 +192,10 @@ impl UserAgent {
         self.run(now);
     }
 
-    /// The handshake of a call's media is done, or has failed: a sentence.
-    pub fn handle_keys_agreed(&mut self, now: Instant, call: CallId, result: Result<(), String>) {
+    /// The handshake that `plan` asked for in a call's media is done, or has failed: a sentence.
+    pub fn handle_keys_agreed(&mut self, now: Instant, call: CallId, plan: &DtlsPlan, result: Result<(), String>) {
         if let Some(session) = self.sessions.get_mut(&call) {
-            session.handle_keys_agreed(now, &mut self.stack, result);
+            session.handle_keys_agreed(now, &mut self.stack, plan, result);
         }
         self.settle(now, call);
         self.run(now);

@@ -16,7 +16,7 @@ use std::{
 const LINES: usize = 256;
 /// The same with those that must not be lost; a process whose reader never comes must not grow.
 const MOST: usize = 4_096;
-/// How long an answer to a command waits for room.
+/// How long an answer to a command waits for room before it takes that of what must not be lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Waiting {
         let full = |queue: &mut VecDeque<Said>| queue.len() >= LINES;
         let waited = self.room.wait_timeout_while(self.lock(), PATIENCE, full);
         let (mut queue, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
+        if timeout.timed_out() && queue.len() >= MOST {
             tracing::warn!("an answer is lost: nobody reads standard output");
         } else {
             queue.push_back(said);
@@ -76,6 +76,8 @@ fn must_arrive(event: &Tagged<Event>) -> bool {
     event.id.is_some()
         || match &event.what {
             Event::Call(info) => matches!(info.state, CallState::Ended { .. }),
+            // Commands without an id are settled, too.
+            Event::Done { .. } | Event::Error { .. } => true,
             Event::Stopped { .. } | Event::Login(_) | Event::Token(_) | Event::Services(_) => true,
             _ => false,
         }
@@ -128,6 +130,20 @@ mod tests {
         assert!(matches!(waiting.next(), Said::Lost(1)));
         assert!(matches!(waiting.next(), Said::Event(Tagged { id: Some(_), .. })));
         assert!(waiting.lock().is_empty());
+    }
+
+    #[test]
+    fn what_settles_a_command_without_an_id_is_not_lost() {
+        let waiting = Waiting::default();
+        (0..LINES).for_each(|_| waiting.tell(digit()));
+        let error = Event::Error { command: "dial", call: None, message: "No.".into() };
+        for what in [Event::Done { command: "mute", call: Some(1) }, error] {
+            waiting.tell(Tagged { id: None, what });
+        }
+        let settled = (0..LINES + 2).map(|_| waiting.next());
+        let settled = settled
+            .filter(|said| matches!(said, Said::Event(Tagged { what: Event::Done { .. } | Event::Error { .. }, .. })));
+        assert_eq!(settled.count(), 2);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 use super::*;
-use crate::ua::api::{CallDirection, Origin};
+use crate::{
+    media::plan::{Codec, Direction, OpusParams},
+    ua::api::{CallDirection, Origin},
+};
 use std::net::Ipv4Addr;
 
 fn info(call: CallId, state: CallState) -> CallInfo {
@@ -36,6 +39,42 @@ fn the_check_is_for_a_sound_card_without_calls() {
         }
         let refused = media.check().expect_err("a sentence");
         assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_peer_that_says_nothing_on_hold_is_not_kept_out() {
+    for (state, direction, fault) in [
+        (CallState::Connected, Direction::SendRecv, Fault::Provider),
+        (CallState::Held, Direction::SendOnly, Fault::Nobody),
+        (CallState::Connected, Direction::SendOnly, Fault::Nobody),
+        (CallState::Ringing, Direction::SendRecv, Fault::Nobody),
+    ] {
+        let mut media = two_calls();
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        media.plan(1, MediaPlan { direction, ..plan(nowhere) });
+        media.follow(&info(1, state.clone()));
+        let told: Vec<_> = (0..10).filter_map(|_| media.judge(1, &CallStats::default(), false)).collect();
+        assert!(told.iter().all(|(verdict, _)| verdict.fault == fault), "{state:?} {direction:?}: {told:?}");
+        assert_eq!(told.len(), usize::from(fault != Fault::Nobody), "{state:?} {direction:?}");
+        let (last, _) = media.judge(1, &CallStats::default(), true).expect("how it went");
+        assert_eq!(last.fault, fault, "{}", last.words);
+    }
+}
+
+fn plan(remote: SocketAddr) -> MediaPlan {
+    MediaPlan {
+        remote_rtp: remote,
+        remote_rtcp: remote,
+        rtcp_mux: true,
+        direction: Direction::SendRecv,
+        send: (0, Codec::Pcmu),
+        receive: vec![(0, Codec::Pcmu)],
+        telephone_event: None,
+        opus: OpusParams::default(),
+        srtp: None,
+        ice: None,
+        ptime_ms: 20,
     }
 }
 

@@ -245,7 +245,9 @@ impl Shell {
                     self.agent.handle_media_opened(now, session, Ok(port));
                 }
             }
-            EngineEvent::Secured { session, result } => self.agent.handle_keys_agreed(now, session, result),
+            EngineEvent::Secured { session, plan, result } => {
+                self.agent.handle_keys_agreed(now, session, &plan, result);
+            }
             EngineEvent::DtmfSent { session } => self.tell(Event::Done { command: "dtmf", call: Some(session) }),
         }
     }

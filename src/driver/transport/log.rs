@@ -15,8 +15,8 @@ pub(super) fn received_over_stream(flow: Flow, message: &Message) {
     tracing::trace!(target: "sip", "received from {flow}\n{}", Redacted(&wire::write(message)));
 }
 
-/// The message as text with the values of authentication headers left out, keys in SDP (RFC 4568 §9.1), and digits by INFO,
-/// which may be a card's.
+/// The message as text with the values of authentication headers left out, keys in SDP (RFC 4568 §9.1), passwords of checks
+/// (RFC 8839 §5.4), and digits by INFO, which may be a card's.
 pub(in crate::driver) struct Redacted<'a>(pub &'a [u8]);
 
 impl std::fmt::Display for Redacted<'_> {
@@ -26,8 +26,10 @@ impl std::fmt::Display for Redacted<'_> {
             // A folded line (RFC 3261 §7.3.1) belongs to the header before.
             let continues = hidden && line.starts_with([' ', '\t']);
             let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
-            let names_a_secret =
-                matches!(name.as_str(), "authorization" | "proxy-authorization" | "a=crypto" | "a=key-mgmt");
+            let names_a_secret = matches!(
+                name.as_str(),
+                "authorization" | "proxy-authorization" | "a=crypto" | "a=key-mgmt" | "a=ice-pwd"
+            );
             hidden = continues || names_a_secret;
             digits |= matches!(name.as_str(), "content-type" | "c") && line.to_ascii_lowercase().contains("dtmf");
             if line.is_empty() && digits {
@@ -50,7 +52,7 @@ mod tests {
     #[test]
     fn no_secret_is_shown() {
         let message = b"REGISTER sip:acme SIP/2.0\r\nAUTHORIZATION : Digest username=\"a\",\r\n response=\"secret\"\r\nCSeq: 2 REGISTER\r\n\
-            Proxy-Authorization: Digest response=\"secret\"\r\n\r\na=crypto:1 AES inline:secret\r\na=sendrecv\r\n";
+            Proxy-Authorization: Digest response=\"secret\"\r\n\r\na=crypto:1 AES inline:secret\r\na=ice-pwd:secret\r\na=sendrecv\r\n";
         let shown = Redacted(message).to_string();
         assert!(!shown.contains("secret"), "{shown}");
         assert!(shown.contains("CSeq: 2 REGISTER\n") && shown.contains("a=sendrecv"), "{shown}");

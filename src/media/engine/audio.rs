@@ -162,8 +162,9 @@ impl Audio {
             let blocks = card.poll(now, microphone);
             self.process(demand, microphone);
             // A call is more important.
-            self.check.take_if(|_| demand > Demand::Nothing);
-            self.checked = self.check.as_mut().and_then(|check| check.hear(microphone)).or(self.checked.take());
+            let ended = self.check.take_if(|_| demand > Demand::Nothing).map(|_| ShiftCheck::interrupted());
+            let step = self.check.as_mut().and_then(|check| check.hear(microphone));
+            self.checked = ended.or(step).or(self.checked.take());
             return blocks;
         }
         self.processor = None;
@@ -370,5 +371,30 @@ fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
     match choice {
         AudioChoice::File { input, output } => Tape::open(input, output).map(Some),
         AudioChoice::Device { .. } | AudioChoice::Null | AudioChoice::Echo | AudioChoice::Loop { .. } => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_a_call_ends_has_an_end() {
+        let now = Instant::now();
+        let mut audio = Audio::new(now, AudioChoice::Null).expect("nothing to open");
+        audio.check();
+        let told = std::cell::RefCell::new(Vec::new());
+        for (n, demand) in [Demand::Nothing, Demand::Running, Demand::Running].into_iter().enumerate() {
+            let (now, mut microphone) = (now + Duration::from_millis(20) * n as u32, Vec::new());
+            audio.poll(now, demand, &mut microphone);
+            audio.report(now, &microphone, &|event| {
+                if let EngineEvent::Check(step) = event {
+                    told.borrow_mut().push(step);
+                }
+            });
+        }
+        let told = told.into_inner();
+        let [Step::Speak, Step::Done(findings)] = &told[..] else { panic!("{told:?}") };
+        assert!(findings.iter().any(|finding| !finding.good && finding.words.contains("A call came")), "{findings:?}");
     }
 }

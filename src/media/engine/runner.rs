@@ -21,6 +21,8 @@ pub const WAKE: Token = Token(usize::MAX);
 const QUEUE: usize = 1_024;
 /// At the end, recordings get so long to be complete.
 const COMPLETION: Duration = Duration::from_millis(400);
+/// How often recordings that are over are looked after.
+const LOOK_AFTER: Duration = Duration::from_millis(200);
 /// Later than this the thread's step is heard, or would be but for the reserve.
 const LATE: Duration = Duration::from_millis(40);
 
@@ -122,7 +124,9 @@ impl Runner {
         }
         let demand = self.demand();
         let sessions = self.sessions.values_mut().filter_map(Session::poll_timeout);
-        let next = sessions.chain(self.audio.poll_timeout(now, demand)).min();
+        // Nothing wakes the thread when a file is complete, or cannot be.
+        let files = (!self.writers.is_empty()).then(|| now + LOOK_AFTER);
+        let next = sessions.chain(self.audio.poll_timeout(now, demand)).chain(files).min();
         next.map(|at| at.saturating_duration_since(now))
     }
 
@@ -371,7 +375,25 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
         Report::Seen(address) => EngineEvent::Seen { session, address },
-        Report::Secured(result) => EngineEvent::Secured { session, result },
+        Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
         Report::Silent { again } => EngineEvent::Silent { session, again },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::record::Recorder;
+
+    #[test]
+    fn a_recording_that_is_over_is_looked_after_soon() {
+        let (mut runner, _) = Runner::new(AudioChoice::Null, Box::new(|_| {})).expect("nothing to open");
+        assert_eq!(runner.timeout(clock()), None);
+        let directory = tempfile::tempdir().expect("a directory");
+        let recorder = Recorder::create(&directory.path().join("call.wav")).expect("a file");
+        runner.writers.push(recorder.finish());
+        assert_eq!(runner.timeout(clock()), Some(LOOK_AFTER));
+        runner.complete_recordings();
+        assert_eq!(runner.timeout(clock()), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::media::{
     dsp::power,
     ice::Reflexive,
     impair::Impair,
-    plan::{Direction, MediaPlan},
+    plan::{Direction, DtlsPlan, KeyExchange, MediaPlan},
     record::{Recorder, Writer},
     rtp::MAX_PACKET,
     security::{DtlsIdentity, Kind},
@@ -72,8 +72,8 @@ pub enum Report {
         again: bool,
     },
     Notice(Notice),
-    /// What became of the handshake for the keys.
-    Secured(Result<(), String>),
+    /// What became of the handshake for the keys of this plan.
+    Secured(DtlsPlan, Result<(), String>),
     /// How a STUN server sees the RTP port, if it said so.
     Seen(Option<SocketAddr>),
 }
@@ -223,11 +223,12 @@ impl Session {
             stream.audio(release, source, &datagram, report);
         }
         let rtp = &self.ports.rtp;
-        let outcome = stream.go_on(now, |datagram, target| {
+        let send = |datagram: &[u8], target| {
             let _ = rtp.send_to(datagram, target);
-        });
-        if let Some(outcome) = outcome {
-            report(Report::Secured(outcome.map(drop)));
+        };
+        let outcome = stream.go_on(now, send, report);
+        if let (Some(outcome), Some(KeyExchange::Dtls(plan))) = (outcome, &stream.plan.srtp) {
+            report(Report::Secured(plan.clone(), outcome.map(drop)));
         }
     }
 
@@ -349,7 +350,7 @@ fn unit() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::plan::{Codec, OpusParams};
+    use crate::media::plan::{Codec, IceCredentials, IcePlan, OpusParams};
     use std::net::Ipv4Addr;
 
     fn plan(direction: Direction) -> MediaPlan {
@@ -390,6 +391,25 @@ mod tests {
             let empty = std::iter::from_fn(|| peer.recv(&mut buffer).ok()).filter(|length| *length == 0).count();
             assert_eq!(empty, expected, "{direction:?} {rtcp_mux}");
         }
+    }
+
+    #[test]
+    fn checks_that_never_succeed_do_not_mute() {
+        let side =
+            |name| IceCredentials { ufrag: format!("{name}frag"), password: format!("{name}-password-of-many-octets") };
+        let candidates = vec!["candidate:1 1 UDP 2130706431 127.0.0.1 9 typ host".into()];
+        let ice = IcePlan { local: side("a"), remote: side("b"), candidates, controlling: true };
+        let start = Instant::now();
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.set_plan(start, MediaPlan { ice: Some(Box::new(ice)), ..plan(Direction::SendRecv) }, None, None);
+        let mut told = Vec::new();
+        for n in 0..120 * 50 {
+            session.release(start + Duration::from_millis(20) * n, &mut |report| told.push(report));
+        }
+        let [Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
+        assert!(notice.text.contains("could not be checked"), "{}", notice.text);
+        let target = session.stream.as_ref().and_then(|stream| stream.target());
+        assert_eq!(target, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9))));
     }
 
     #[test]

@@ -14,8 +14,10 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(15);
 /// Handshakes with the signalled address that may come to nothing.
 const MOST_TRIES: u8 = 3;
-/// A handshake with another address than the signalled one that says nothing for so long gives way to a third.
-const IDLE: Duration = Duration::from_secs(1);
+/// A handshake with another address than the signalled one that is not done after this gives way to a third.
+const TERM: Duration = Duration::from_secs(2);
+/// Handshakes with such addresses before the answer, and after it.
+const MOST_STRANGERS: u8 = 24;
 
 /// Seals what is sent, opens what is received, and lets nothing pass before there are keys where there must be some.
 #[derive(Default)]
@@ -47,9 +49,11 @@ struct Handshake {
     association: Option<Association>,
     srtp: Option<SrtpSession>,
     signalled: SocketAddr,
-    /// Whom it is with, once somebody has begun, and when it was heard last.
+    /// Whom it is with, once somebody has begun, and since when.
     peer: Option<(SocketAddr, Instant)>,
     tries: u8,
+    /// Handshakes with other addresses than the signalled one.
+    strangers: u8,
     give_up_at: Option<Instant>,
 }
 
@@ -82,7 +86,7 @@ impl Shield {
                 });
             }
             Some(KeyExchange::Dtls(plan)) => {
-                self.at_rest = known;
+                (self.at_rest, self.outcome) = (known, None);
                 let give_up_at = self.answered.then_some(now + PATIENCE);
                 let mut handshake = Handshake::new(plan.clone(), signalled, give_up_at);
                 handshake.begin(now, self.identity.as_ref());
@@ -108,6 +112,8 @@ impl Shield {
         if let Keys::Dtls(handshake) = &mut self.keys
             && handshake.srtp.is_none()
         {
+            // What came to nothing while the call rang ends no call.
+            (handshake.tries, handshake.strangers) = (0, 0);
             handshake.give_up_at = Some(now + PATIENCE);
             if handshake.association.is_none() {
                 handshake.begin(now, self.identity.as_ref());
@@ -131,7 +137,7 @@ impl Shield {
             Ok(None) => {}
             Err(error) => {
                 // Somebody else's handshake that comes to nothing is not the peer's.
-                let is_final = source == handshake.signalled && handshake.has_failed(error);
+                let is_final = source == handshake.signalled && handshake.has_failed(error, datagram);
                 if is_final {
                     self.fail(&error.to_string());
                 } else {
@@ -224,7 +230,7 @@ impl Shield {
 
 impl Handshake {
     const fn new(plan: DtlsPlan, signalled: SocketAddr, give_up_at: Option<Instant>) -> Self {
-        Self { plan, association: None, srtp: None, signalled, peer: None, tries: 0, give_up_at }
+        Self { plan, association: None, srtp: None, signalled, peer: None, tries: 0, strangers: 0, give_up_at }
     }
 
     /// From the beginning.
@@ -237,32 +243,31 @@ impl Handshake {
     /// Whether the datagram may be the peer's. The signalled address is believed before all others; behind a NAT it comes from
     /// elsewhere, which shows by its beginning a handshake.
     fn admits(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], identity: Option<&DtlsIdentity>) -> bool {
-        let Some((peer, heard)) = &mut self.peer else {
-            let begins = if self.plan.active { source == self.signalled } else { is_client_hello(datagram) };
-            if begins {
-                self.peer = Some((source, now));
+        let is_signalled = source == self.signalled;
+        let begins =
+            !self.plan.active && is_client_hello(datagram) && (is_signalled || self.strangers < MOST_STRANGERS);
+        let admitted = match self.peer {
+            Some((peer, _)) if peer == source => return true,
+            None => begins || self.plan.active && is_signalled,
+            Some((peer, since)) => {
+                let is_over = now.saturating_duration_since(since) >= TERM;
+                begins && self.srtp.is_none() && (is_signalled || peer != self.signalled && is_over)
             }
-            return begins;
         };
-        if *peer == source {
-            *heard = now;
-            return true;
-        }
-        let is_idle = now.saturating_duration_since(*heard) >= IDLE;
-        let succeeds = !self.plan.active
-            && self.srtp.is_none()
-            && is_client_hello(datagram)
-            && (source == self.signalled || *peer != self.signalled && is_idle);
-        if succeeds {
-            self.begin(now, identity);
+        if admitted {
+            if self.peer.is_some() {
+                self.begin(now, identity);
+            }
+            self.strangers += u8::from(!is_signalled);
             self.peer = Some((source, now));
         }
-        succeeds
+        admitted
     }
 
-    /// Notes a failure at the signalled address; `true`: no other try.
-    fn has_failed(&mut self, error: HandshakeError) -> bool {
-        self.tries += 1;
+    /// Notes a failure at the signalled address by this datagram; `true`: no other try. What fits no handshake does not count:
+    /// anybody can send it under that address, and patience ends all the same.
+    fn has_failed(&mut self, error: HandshakeError, datagram: &[u8]) -> bool {
+        self.tries += u8::from(error != HandshakeError::Failed || is_alert(datagram));
         error == HandshakeError::WrongCertificate || self.tries >= MOST_TRIES
     }
 }
@@ -270,6 +275,11 @@ impl Handshake {
 /// RFC 6347 §4.3.1, §4.2.2: a record of the handshake that begins with a ClientHello.
 fn is_client_hello(datagram: &[u8]) -> bool {
     datagram.first() == Some(&22) && datagram.get(13) == Some(&1)
+}
+
+/// RFC 6347 §4.3.1: a record of an alert.
+fn is_alert(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&21)
 }
 
 #[cfg(test)]

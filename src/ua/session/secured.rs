@@ -3,7 +3,7 @@
 
 use super::{End, Phase, Session};
 use crate::{
-    media::plan::{KeyExchange, MediaPlan, Srtp},
+    media::plan::{DtlsPlan, KeyExchange, MediaPlan, Srtp},
     sip::flow::{Flow, Transport},
     ua::{
         api::{EndedBy, Output},
@@ -13,8 +13,13 @@ use crate::{
 use std::time::Instant;
 
 impl Session {
-    /// The handshake of the plan that holds is done, or has failed: a sentence.
-    pub fn handle_keys_agreed(&mut self, now: Instant, stack: &mut Stack, result: Result<(), String>) {
+    /// The handshake that `plan` asked for is done, or has failed: a sentence. It says nothing of the plan that holds where that is
+    /// another by now.
+    pub fn handle_keys_agreed(&mut self, now: Instant, stack: &mut Stack, plan: &DtlsPlan, result: Result<(), String>) {
+        let holds = self.media.plan.as_ref().and_then(|plan| plan.srtp.as_ref());
+        if !matches!(holds, Some(KeyExchange::Dtls(holds)) if holds == plan) {
+            return;
+        }
         match result {
             Ok(()) => {
                 self.media.keyed = true;

@@ -22,8 +22,10 @@ fn bench() -> Bench {
     bench
 }
 
-fn agreed(bench: &mut Bench, result: Result<(), String>) {
-    bench.agent.handle_keys_agreed(bench.now, 1, result);
+/// With a peer of this name, who begins.
+fn agreed(bench: &mut Bench, peer: &str, result: Result<(), String>) {
+    let plan = DtlsPlan { active: false, fingerprint: print(peer) };
+    bench.agent.handle_keys_agreed(bench.now, 1, &plan, result);
     bench.drain();
 }
 
@@ -46,7 +48,7 @@ fn calling() -> Bench {
 #[test]
 fn the_lock_closes_with_the_handshake_and_stays_through_hold() {
     let mut bench = calling();
-    agreed(&mut bench, Ok(()));
+    agreed(&mut bench, "peer", Ok(()));
     assert_eq!(bench.call().srtp, Srtp::Dtls { in_the_open: true });
     bench.command(Command::Hold { call: 1 });
     let hold = bench.request(Method::INVITE);
@@ -67,19 +69,23 @@ fn the_lock_closes_with_the_handshake_and_stays_through_hold() {
     bench.request(Method::ACK);
     let resumed = bench.call();
     assert_eq!((resumed.state, resumed.srtp), (CallState::Connected, Srtp::Off));
-    agreed(&mut bench, Ok(()));
+    // What was under way before says nothing of it.
+    agreed(&mut bench, "peer", Ok(()));
+    agreed(&mut bench, "peer", Err("Nobody was there.".into()));
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+    agreed(&mut bench, "another", Ok(()));
     assert_eq!(bench.call().srtp, Srtp::Dtls { in_the_open: true });
 }
 
 #[test]
 fn a_failed_handshake_ends_the_call_in_a_sentence() {
     let mut bench = calling();
-    agreed(&mut bench, Err("Nobody was there.".into()));
+    agreed(&mut bench, "peer", Err("Nobody was there.".into()));
     let bye = bench.request(Method::BYE);
     bench.state(&super::ended(EndedBy::Network, None, "Nobody was there."));
     bench.reply(answer(&bye, 200, "peer", ""));
     // Told twice, or of a call that is gone: nothing.
-    agreed(&mut bench, Err("Nobody was there.".into()));
+    agreed(&mut bench, "peer", Err("Nobody was there.".into()));
     bench.silent();
     bench.settle();
 }

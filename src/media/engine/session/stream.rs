@@ -3,7 +3,7 @@
 use super::{Report, SILENCE, STATS_EVERY, unit};
 use crate::media::{
     emodel::{self, Conditions},
-    engine::{Impairment, PortPair},
+    engine::{Impairment, Notice, PortPair},
     ice::{Ice, IceEvent},
     impair::Impair,
     plan::{Codec, KeyExchange, MediaPlan},
@@ -22,6 +22,9 @@ use std::{
 
 /// How long a NAT may be left without a packet of ours (RFC 6263 §4.2).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// No check has come through.
+const NO_WAY: &str = "The way to the other side could not be checked; the call goes on without. If you do not hear each other, \
+    hang up and call again, and tell your IT staff if that does not help.";
 /// Seconds between 1900, where NTP counts from, and 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
@@ -35,6 +38,8 @@ pub(super) struct Stream {
     ice: Option<Ice>,
     /// The way that the checks have shown.
     way: Option<SocketAddr>,
+    /// When it is to be told that there is none, unless one is found before: the peer's own checks may come late.
+    no_way_at: Option<Instant>,
     /// The peer no longer agrees to be sent to.
     unwanted: bool,
     /// Our address, as bound.
@@ -77,6 +82,7 @@ impl Stream {
             shield,
             ice: plan.ice.clone().map(|plan| Ice::new(now, local, *plan)),
             way: None,
+            no_way_at: None,
             unwanted: false,
             local,
             keep_alive_at: now + KEEP_ALIVE,
@@ -99,7 +105,7 @@ impl Stream {
         let goes_on = self.ice.as_mut().zip(plan.ice.as_ref()).is_some_and(|(ice, plan)| ice.set_plan(plan));
         if !goes_on {
             self.ice = plan.ice.clone().map(|plan| Ice::new(now, self.local, *plan));
-            (self.way, self.unwanted) = (None, false);
+            (self.way, self.no_way_at, self.unwanted) = (None, None, false);
         }
         self.shield.set_plan(now, plan.srtp.as_ref(), self.way.unwrap_or(plan.remote_rtp));
         if self.plan.direction.receives() && !plan.direction.receives() {
@@ -175,19 +181,34 @@ impl Stream {
     }
 
     /// Goes on with checks and handshake; `send` sends from the RTP port.
-    pub(super) fn go_on(&mut self, now: Instant, mut send: impl FnMut(&[u8], SocketAddr)) -> Option<Outcome> {
+    pub(super) fn go_on(
+        &mut self,
+        now: Instant,
+        mut send: impl FnMut(&[u8], SocketAddr),
+        report: &mut impl FnMut(Report),
+    ) -> Option<Outcome> {
         if let Some(ice) = &mut self.ice {
             ice.handle_timeout(now);
             while let Some((datagram, target)) = ice.poll_transmit() {
                 send(&datagram, target);
             }
             while let Some(event) = ice.poll_event() {
-                self.unwanted = event == IceEvent::Lost;
-                if let IceEvent::Way(peer) = event {
-                    self.way = Some(peer);
-                    self.latch.proven(now, peer);
-                    self.shield.moved(peer);
+                match event {
+                    IceEvent::Way(peer) => {
+                        (self.way, self.unwanted) = (Some(peer), false);
+                        self.latch.proven(now, peer);
+                        self.shield.moved(peer);
+                    }
+                    IceEvent::Lost if self.way.is_some() => self.unwanted = true,
+                    // It never agreed by checks, perhaps because something between rewrites or drops them: audio goes where
+                    // its audio comes from, as without checks.
+                    IceEvent::Lost => {
+                        self.no_way_at.get_or_insert(now + SILENCE);
+                    }
                 }
+            }
+            if self.no_way_at.take_if(|at| *at <= now).is_some() && self.way.is_none() {
+                report(Report::Notice(Notice::warning(NO_WAY.to_owned())));
             }
         }
         self.shield.handle_timeout(now);

@@ -165,6 +165,43 @@ fn a_stranger_s_handshake_never_replaces_the_peer_s() {
     assert_eq!(bench.talks(9), [true, true]);
 }
 
+/// The peer is behind a NAT, and a stranger who begins first goes on for ever.
+#[test]
+fn a_stranger_does_not_keep_the_place() {
+    let mut bench = Bench::new();
+    let [a, b] = bench.identities.clone();
+    bench.sides[1].set_plan(bench.now, None, address(A));
+    bench.sides[1].set_plan(bench.now, Some(&dtls(false, &a)), address("192.0.2.99:4000"));
+    bench.answer();
+    let mut intruder = Shield::new(Some(DtlsIdentity::generate().unwrap()));
+    intruder.set_plan(bench.now, Some(&dtls(true, &b)), address(B));
+    let (hello, _) = intruder.poll_transmit().unwrap();
+    for _ in 0..PATIENCE.as_millis() / 10 {
+        bench.sides[1].handle_datagram(bench.now, address("203.0.113.66:6666"), &hello);
+        bench.run(Duration::from_millis(10));
+    }
+    assert_eq!(bench.outcomes, [vec![Ok(address(B))], vec![Ok(address(A))]]);
+    assert_eq!(bench.talks(1), [true, true]);
+}
+
+#[test]
+fn neither_what_came_before_the_answer_nor_garbage_ends_a_call() {
+    let mut bench = Bench::new();
+    let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
+    for _ in 0..=MOST_TRIES {
+        bench.sides[0].handle_datagram(bench.now, address(B), &alert);
+    }
+    bench.answer();
+    bench.sides[0].handle_datagram(bench.now, address(B), &alert);
+    for octet in 20..64 {
+        bench.sides[0].handle_datagram(bench.now, address(B), &[22, octet, octet, octet]);
+        bench.sides[0].handle_datagram(bench.now, address(B), &[octet.max(22); 40]);
+    }
+    assert_eq!(bench.sides[0].poll_outcome(), None);
+    bench.run(Duration::from_secs(5));
+    assert_eq!(bench.outcomes, [vec![Ok(address(B))], vec![Ok(address(A))]]);
+}
+
 #[test]
 fn keys_of_a_description_are_kept_while_the_call_is_in_the_clear() {
     let key = |octet| MasterKey::new(CryptoSuite::AeadAes128Gcm, vec![octet; 28]).unwrap();
