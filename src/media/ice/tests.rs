@@ -23,7 +23,6 @@ fn reflexive(address: &str, base: &str) -> String {
 /// A NAT that lets in only whom somebody inside has sent to, each by the address he was sent to from.
 struct Nat {
     outside: SocketAddr,
-    inside: SocketAddr,
     sent_to: Vec<SocketAddr>,
 }
 
@@ -55,10 +54,7 @@ impl Bench {
             Ice::new(now, address(A), plan("a", "b", theirs, true)),
             Ice::new(now, address(B), plan("b", "a", ours, false)),
         ];
-        let inside = [A, B].map(address);
-        let nat = |(n, outside): (usize, &str)| {
-            (n, Nat { outside: address(outside), inside: inside[n], sent_to: Vec::new() })
-        };
+        let nat = |(n, outside): (usize, &str)| (n, Nat { outside: address(outside), sent_to: Vec::new() });
         Self { now, sides, nats: nats.into_iter().map(nat).collect(), events: [vec![], vec![]], cut: false }
     }
 
