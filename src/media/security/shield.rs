@@ -51,6 +51,8 @@ struct Handshake {
     signalled: SocketAddr,
     /// Whom it is with, once somebody has begun, and since when.
     peer: Option<(SocketAddr, Instant)>,
+    /// Whom the one before came to nothing with: beginning again gives nobody a new term.
+    last: Option<(SocketAddr, Instant)>,
     tries: u8,
     /// Handshakes with other addresses than the signalled one.
     strangers: u8,
@@ -230,12 +232,22 @@ impl Shield {
 
 impl Handshake {
     const fn new(plan: DtlsPlan, signalled: SocketAddr, give_up_at: Option<Instant>) -> Self {
-        Self { plan, association: None, srtp: None, signalled, peer: None, tries: 0, strangers: 0, give_up_at }
+        Self {
+            plan,
+            association: None,
+            srtp: None,
+            signalled,
+            peer: None,
+            last: None,
+            tries: 0,
+            strangers: 0,
+            give_up_at,
+        }
     }
 
     /// From the beginning.
     fn begin(&mut self, now: Instant, identity: Option<&DtlsIdentity>) {
-        self.peer = None;
+        self.last = self.peer.take().or(self.last);
         // Without one, patience ends in a sentence.
         self.association = identity.and_then(|identity| Association::new(now, identity, self.plan.clone()).ok());
     }
@@ -259,7 +271,7 @@ impl Handshake {
                 self.begin(now, identity);
             }
             self.strangers += u8::from(!is_signalled);
-            self.peer = Some((source, now));
+            self.peer = Some(self.last.filter(|(last, _)| *last == source).unwrap_or((source, now)));
         }
         admitted
     }
