@@ -17,7 +17,8 @@ const MOST: f32 = 0.06;
 pub struct NoiseShaper {
     /// The end of the frame before, then this one.
     window: Vec<f32>,
-    /// The window faded in and out.
+    /// How the window fades in and out, and the window faded.
+    taper: Vec<f64>,
     tapered: Vec<f64>,
     /// Noise made so far, newest first.
     noise: [f32; ORDER],
@@ -28,7 +29,12 @@ impl NoiseShaper {
     pub fn shape(&mut self, samples: &[f32], mut quantise: impl FnMut(f32) -> (u8, f32), codes: &mut Vec<u8>) {
         self.window.drain(..self.window.len().saturating_sub(BEFORE));
         self.window.extend_from_slice(samples);
-        let filter = filter(&self.window, &mut self.tapered);
+        if self.taper.len() != self.window.len() {
+            self.taper = hann(self.window.len());
+        }
+        self.tapered.clear();
+        self.tapered.extend(self.window.iter().zip(&self.taper).map(|(&sample, taper)| f64::from(sample) * taper));
+        let filter = filter(&self.tapered);
         for &sample in samples {
             let past: f32 = filter.iter().zip(&self.noise).map(|(factor, noise)| factor * noise).sum();
             let (code, made) = quantise(sample - past);
@@ -39,15 +45,15 @@ impl NoiseShaper {
     }
 }
 
+/// The window of that name.
+fn hann(length: usize) -> Vec<f64> {
+    let step = std::f64::consts::TAU / (length as f64 + 1.0);
+    (1..=length).map(|n| 0.5 - 0.5 * (step * n as f64).cos()).collect()
+}
+
 /// Predictor of the window's spectrum (autocorrelation, Levinson and Durbin), its resonances widened.
-fn filter(window: &[f32], tapered: &mut Vec<f64>) -> [f32; ORDER] {
-    let length = window.len() as f64 + 1.0;
-    tapered.clear();
-    tapered.extend(window.iter().zip(1..).map(|(&sample, n)| {
-        let taper = 0.5 - 0.5 * (std::f64::consts::TAU * f64::from(n) / length).cos();
-        f64::from(sample) * taper
-    }));
-    let alike = |lag: usize| tapered.iter().skip(lag).zip(&*tapered).map(|(a, b)| a * b).sum::<f64>();
+fn filter(tapered: &[f64]) -> [f32; ORDER] {
+    let alike = |lag: usize| tapered.iter().skip(lag).zip(tapered).map(|(a, b)| a * b).sum::<f64>();
     let mut left = alike(0) * WHITE + STEP * STEP;
     let correlation: [f64; ORDER + 1] = std::array::from_fn(alike);
     let mut predictor = [0.0; ORDER];
