@@ -5,23 +5,25 @@ use super::{
     setup::{CALLS_FILE, Setup, Softphone},
 };
 use crate::{
-    config::{ConfigError, cli::HeadlessArgs, options::HeadlessOptions, secrets::Secrets},
+    config::{ConfigError, cli::HeadlessArgs, options::HeadlessOptions, secrets::Secrets, settings::SignedInBy},
     driver::{
         Commands, Driver, DriverError,
         api::{Command, Event, LoginState, Tagged},
     },
     headless::{command, event},
     media::engine::Notice,
-    ua::api::{ProvedBy, Reachable, RegistrationState, Secret},
+    ua::api::Secret,
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::ExitCode,
     sync::{Arc, mpsc::sync_channel},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use told::Told;
 use waiting::Waiting;
 
+mod told;
 mod waiting;
 mod who;
 
@@ -175,120 +177,109 @@ fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// What was said already.
-#[derive(Default)]
-struct Before {
-    /// The TMS took the login: the end of a session is no refused login.
-    initialized: bool,
-    registration: Option<(String, RegistrationState)>,
-    /// The last one that calls can arrive.
-    proof: Option<Reachable>,
-    /// Kinds of proof that were told since the registration came online.
-    kinds: Vec<ProvedBy>,
-}
-
-impl Before {
-    /// Whether the event says nothing new to who reads lines: a refreshed registration.
-    fn has_said(&mut self, event: &Tagged<Event>) -> bool {
-        match &event.what {
-            Event::Registration { name, state } => {
-                let said = Some((name.clone(), state.clone()));
-                let repeats = event.id.is_none() && self.registration == said;
-                self.registration = said;
-                if !matches!(state, RegistrationState::Online { .. }) {
-                    self.kinds.clear();
-                }
-                repeats
-            }
-            // Each kind once; being online is told with the first.
-            Event::Reachable { proof, .. } => {
-                self.proof = Some(*proof);
-                let repeats = proof.by == ProvedBy::Register || self.kinds.contains(&proof.by);
-                if !repeats {
-                    self.kinds.push(proof.by);
-                }
-                repeats
-            }
-            Event::Login(LoginState::Initialized(_)) => {
-                self.initialized = true;
-                false
-            }
-            _ => false,
+/// Until the driver has stopped; what to exit with.
+fn write_lines(lines: &Waiting, commands: &Commands, setup: &mut Setup) -> u8 {
+    let mut writer = Writer { commands, setup, told: Told::default(), code: 0, text: String::new() };
+    let mut output = std::io::stdout().lock();
+    loop {
+        // What has gathered meanwhile goes out in one piece.
+        let is_over = lines.next().into_iter().any(|said| writer.say(said));
+        let text = std::mem::take(&mut writer.text);
+        if let Err(e) = output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+            tracing::warn!("standard output is closed ({e}), so this is the end");
+            writer.quit();
+        }
+        if is_over {
+            return writer.code;
         }
     }
 }
 
-/// Until the driver has stopped; what to exit with.
-fn write_lines(lines: &Waiting, commands: &Commands, setup: &mut Setup) -> u8 {
-    let mut code = 0;
-    let mut before = Before::default();
-    let mut output = std::io::stdout().lock();
-    let quit = || {
-        // A driver that takes no commands any more is stopping anyway; one that is busy soon takes this one.
-        let _ = commands.send_waiting(Tagged { id: None, what: Command::Quit });
-    };
-    let mut write = |line: String| {
-        if let Err(e) = writeln!(output, "{line}").and_then(|()| output.flush()) {
-            tracing::warn!("standard output is closed ({e}), so this is the end");
-            quit();
-        }
-    };
-    loop {
-        let event = match lines.next() {
-            Said::Event(event) if before.has_said(&event) => continue,
+/// Turns what is to be said into lines, and does what follows from it.
+struct Writer<'a> {
+    commands: &'a Commands,
+    setup: &'a mut Setup,
+    told: Told,
+    /// What to exit with.
+    code: u8,
+    /// Lines that are still to be written.
+    text: String,
+}
+
+impl Writer<'_> {
+    /// Whether it was the last.
+    fn say(&mut self, said: Said) -> bool {
+        match said {
             Said::Event(event) => {
-                event::line_with(&event, before.proof).map(&mut write);
-                event.what
+                let xml = self.setup.memory.settings().signed_in_by == SignedInBy::Xml;
+                self.told.lines(clock(), &event, xml).into_iter().for_each(|line| self.write(&line));
+                return self.follow(event.what);
             }
-            Said::Rejected(rejected) => {
-                write(event::rejected(&rejected));
-                continue;
-            }
-            Said::Lost(count) => {
-                write(warning(format!("{count} events were lost, because nobody read standard output.")));
-                continue;
-            }
+            Said::Rejected(rejected) => self.write(&event::rejected(&rejected)),
+            Said::Lost(count) => self.warn(format!("{count} events were lost, because nobody read standard output.")),
             Said::Ordered(command) => {
-                if let Err(e) = setup.memory.note_command(&command) {
-                    write(warning(e.to_string()));
+                if let Err(e) = self.setup.memory.note_command(&command) {
+                    self.warn(e.to_string());
                 }
-                continue;
             }
-        };
+        }
+        false
+    }
+
+    fn follow(&mut self, event: Event) -> bool {
         match event {
             Event::Stopped { failure } => {
                 if let Some(failure) = failure {
                     tracing::error!("{failure}");
-                    code = FATAL;
+                    self.code = FATAL;
                 }
-                return code;
+                return true;
             }
-            Event::Ready { .. } => setup.notices.drain(..).map(warning).for_each(&mut write),
-            Event::Login(LoginState::Refused { .. }) if !before.initialized => {
-                code = LOGIN_REFUSED;
-                quit();
+            Event::Ready { .. } => {
+                let notices = std::mem::take(&mut self.setup.notices);
+                notices.into_iter().for_each(|notice| self.warn(notice));
+            }
+            Event::Login(LoginState::Refused { .. }) if !self.told.initialized => {
+                self.code = LOGIN_REFUSED;
+                self.quit();
             }
             Event::Token(token) => {
-                if let Err(e) = keep_session(setup, token) {
-                    write(warning(e.to_string()));
+                if let Err(e) = keep_session(self.setup, token) {
+                    self.warn(e.to_string());
                 }
             }
-            event => match setup.memory.note_event(&event) {
+            event => match self.setup.memory.note_event(&event) {
                 Ok(Some(what)) => {
-                    if let Err(e) = commands.send(Tagged { id: None, what }) {
+                    if let Err(e) = self.commands.send(Tagged { id: None, what }) {
                         tracing::warn!("{e}");
                     }
                 }
                 Ok(None) => {}
-                Err(e) => write(warning(e.to_string())),
+                Err(e) => self.warn(e.to_string()),
             },
         }
+        false
+    }
+
+    fn write(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn warn(&mut self, text: String) {
+        let warning = Tagged { id: None, what: Event::Notice(Notice::warning(text)) };
+        event::line(&warning).into_iter().for_each(|line| self.write(&line));
+    }
+
+    /// A driver that takes no commands any more is stopping anyway; one that is busy soon takes this one.
+    fn quit(&self) {
+        let _ = self.commands.send_waiting(Tagged { id: None, what: Command::Quit });
     }
 }
 
-/// The line of a notice.
-fn warning(text: String) -> String {
-    event::line(&Tagged { id: None, what: Event::Notice(Notice::warning(text)) }).unwrap_or_default()
+#[expect(clippy::disallowed_methods, reason = "lines say how old a proof is")]
+fn clock() -> Instant {
+    Instant::now()
 }
 
 /// A link's code is used up: the next start needs the token of the session that it has opened.
@@ -304,22 +295,6 @@ fn keep_session(setup: &mut Setup, token: Secret) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_registration_is_told_when_it_changes_or_was_asked_for() {
-        let mut before = Before::default();
-        let online = || RegistrationState::Online { expires: std::time::Duration::from_secs(60) };
-        let mut told = |id: Option<&str>, state| {
-            let what = Event::Registration { name: "100".into(), state };
-            !before.has_said(&Tagged { id: id.map(Into::into), what })
-        };
-        assert!(told(None, RegistrationState::Registering));
-        assert!(told(None, online()));
-        assert!(!told(None, online()));
-        assert!(told(Some("select again"), online()));
-        assert!(told(None, RegistrationState::Registering));
-        assert!(told(None, online()));
-    }
 
     #[test]
     fn lines_are_read_whole_or_rejected() {

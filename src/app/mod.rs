@@ -9,4 +9,5 @@ pub mod memory;
 mod plain;
 pub mod ring;
 pub mod setup;
+pub mod vault;
 pub mod window;

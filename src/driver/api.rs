@@ -177,6 +177,12 @@ pub enum Event {
         uri: String,
         state: ColleagueState,
     },
+    /// What became of the wish to be told of `to`: taken, or why not. Answers `Subscribe`, and comes again when that changes.
+    Subscription {
+        package: Package,
+        to: String,
+        refusal: Option<String>,
+    },
     Message {
         from: String,
         from_name: Option<String>,

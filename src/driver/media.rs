@@ -16,6 +16,7 @@ use crate::{
     ua::api::{CallId, CallInfo, CallState},
 };
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::Path,
@@ -41,6 +42,8 @@ pub(super) struct Media {
     tone: Option<Tone>,
     /// Calls to be joined as soon as all of them talk.
     joining: Option<Vec<CallId>>,
+    /// The engine has orders that it has not been woken for.
+    stirred: Cell<bool>,
 }
 
 /// A call that has not ended.
@@ -73,6 +76,14 @@ impl Media {
             muted: BTreeSet::new(),
             tone: None,
             joining: None,
+            stirred: Cell::new(false),
+        }
+    }
+
+    /// Has the engine look at its orders, at the end of each turn of the loop: a call's answer is several.
+    pub(super) fn wake(&self) {
+        if let Some(engine) = self.engine.as_ref().filter(|_| self.stirred.take()) {
+            engine.wake();
         }
     }
 
@@ -84,8 +95,9 @@ impl Media {
         let engine = self.engine()?;
         let opened = engine.open(call, ip).map_err(|e| e.to_string())?;
         if muted {
-            engine.send(EngineCommand::Mute { session: call, on: true });
+            engine.queue(EngineCommand::Mute { session: call, on: true });
         }
+        self.stirred.set(true);
         Ok(opened)
     }
 
@@ -352,7 +364,8 @@ impl Media {
 
     fn tell(&self, command: EngineCommand) {
         if let Some(engine) = &self.engine {
-            engine.send(command);
+            engine.queue(command);
+            self.stirred.set(true);
         }
     }
 

@@ -30,6 +30,7 @@ use crate::{
     },
 };
 use jiff::Timestamp;
+use signals::Signals;
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -38,6 +39,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 mod commands;
 mod outputs;
+mod signals;
 mod traced;
 
 /// Answers of the TMS and the media engine waiting for the loop.
@@ -189,6 +191,7 @@ impl Shell {
             let now = clock();
             self.handle(now, input);
             self.drain(now);
+            self.media.wake();
             self.advance_shutdown(now);
         }
         self.note_calls(None);
@@ -241,8 +244,8 @@ impl Shell {
 
     fn handle_received(&mut self, now: Instant, received: Received) {
         match received {
-            Received::Message { flow, message } => {
-                self.received(flow, &message);
+            Received::Message { flow, message, bytes } => {
+                self.received(flow, &message, bytes);
                 self.agent.handle_message(now, flow, message);
             }
             Received::Pong(flow) => {
@@ -274,6 +277,9 @@ impl Shell {
         self.agent.handle_timeout(now);
         self.session.handle_timeout(now);
         self.note_calls(Some(now));
+        while let Some((call, port)) = self.reach.overdue(now) {
+            self.agent.handle_media_opened(now, call, Ok(port));
+        }
         if self.look_at <= now {
             self.look_at = now + network::EVERY;
             self.look_at_network(now);
@@ -330,6 +336,7 @@ impl Shell {
             self.session.poll_timeout(),
             self.keep_alive.poll_timeout(),
             self.orphans.poll_timeout(),
+            self.reach.poll_timeout(),
             look_at,
             phase,
         ];
@@ -417,36 +424,4 @@ fn clock() -> Instant {
 #[expect(clippy::disallowed_methods, reason = "the shell reads the calendar")]
 fn wall_clock() -> Timestamp {
     Timestamp::now()
-}
-
-/// SIGTERM and SIGINT, where there are such.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    #[cfg(unix)]
-    async fn recv(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn recv(&mut self) {
-        // Without a handler an error here would end the program, as it did before.
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

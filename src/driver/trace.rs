@@ -3,7 +3,10 @@
 
 use super::{api::Traced, transport::log::Redacted};
 use crate::{
-    sip::{flow::Flow, msg::Message, msg::Method, wire},
+    sip::{
+        flow::Flow,
+        msg::{Message, Method},
+    },
     ua::api::CallId,
 };
 use jiff::Timestamp;
@@ -42,14 +45,16 @@ impl Trace {
     /// Notes what is sent. Whether it belongs to the call that is followed.
     pub(super) fn sent(&mut self, at: Timestamp, flow: Flow, bytes: &[u8]) -> bool {
         let Some(call_id) = call_id(bytes) else { return false };
-        self.note(call_id, bytes.starts_with(b"INVITE "), || Noted::new(at, true, flow, bytes))
+        let kept = || Noted { at, sent: true, flow, bytes: bytes[..bytes.len().min(LONGEST)].to_vec() };
+        self.note(call_id, bytes.starts_with(b"INVITE "), kept)
     }
 
     /// Notes what was received. Whether it belongs to the call that is followed.
-    pub(super) fn received(&mut self, at: Timestamp, flow: Flow, message: &Message) -> bool {
+    pub(super) fn received(&mut self, at: Timestamp, flow: Flow, message: &Message, mut bytes: Vec<u8>) -> bool {
         let begins = matches!(message, Message::Request(request) if request.method == Method::INVITE);
         let Ok(call_id) = message.headers().call_id() else { return false };
-        self.note(call_id, begins, || Noted::new(at, false, flow, &wire::write(message)))
+        bytes.truncate(LONGEST);
+        self.note(call_id, begins, || Noted { at, sent: false, flow, bytes })
     }
 
     /// `call_id` is this call's.
@@ -99,10 +104,6 @@ impl Trace {
 }
 
 impl Noted {
-    fn new(at: Timestamp, sent: bool, flow: Flow, bytes: &[u8]) -> Self {
-        Self { at, sent, flow, bytes: bytes[..bytes.len().min(LONGEST)].to_vec() }
-    }
-
     fn told(&self) -> Traced {
         let Flow { transport, remote } = self.flow;
         let flow = format!("{} {remote}", transport.via_name());
@@ -145,8 +146,8 @@ mod tests {
         let answer =
             b"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\n\
             Call-ID: one\r\nCSeq: 1 INVITE\r\n\r\n";
-        let answer = wire::read(answer).expect("a response");
-        assert!(trace.received(Timestamp::UNIX_EPOCH, flow(), &answer));
+        let read = crate::sip::wire::read(answer).expect("a response");
+        assert!(trace.received(Timestamp::UNIX_EPOCH, flow(), &read, answer.to_vec()));
         let (call, messages) = trace.followed().expect("somebody looks");
         assert_eq!((call, messages.len()), (7, 2));
         assert_eq!((messages[0].sent, messages[0].flow.as_str()), (true, "UDP 192.0.2.10:5060"));

@@ -1,9 +1,11 @@
 //! An event as a line of standard output.
 
+mod sound;
+
 use super::command::Rejected;
 use crate::{
     driver::api::{Event, LoginState, Tagged},
-    media::{check::Step, engine::Severity, evidence::Span, plan::Srtp, stats::CallStats, voice},
+    media::{engine::Severity, plan::Srtp},
     tms::wire,
     ua::api::{
         self as ua, CallDirection, CallInfo, CallState, ColleagueState, EndedBy, ProvedBy, Reachable,
@@ -12,7 +14,8 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::net::IpAddr;
+use sound::{Check, Exposure, Quality, Stats, check, figures, quality};
+use std::{net::IpAddr, time::Duration};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -90,6 +93,8 @@ struct Registration<'a> {
 struct Proven {
     by: &'static str,
     contact_listed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tms_sees: Option<bool>,
     age_s: u64,
 }
 
@@ -169,100 +174,31 @@ struct Message<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
-struct Stats {
-    call: u32,
-    rx: Rx,
-    tx: Tx,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rtt_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mos: Option<f64>,
-}
-
-/// How a call sounded.
-#[derive(Serialize)]
-struct Quality<'a> {
-    call: u32,
-    fault: &'static str,
-    verdict: &'a str,
-    last: bool,
-    timeline: Vec<Piece>,
-}
-
-/// Of a call's timeline.
-#[derive(Serialize)]
-struct Piece {
-    seconds: u32,
-    packets: u64,
-    lost: u64,
-    concealed_ms: u64,
-    jitter_ms: f64,
-    buffer_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rtt_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mos: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote_loss: Option<f64>,
-}
-
-/// What the ear got of the last day; an estimate.
-#[derive(Serialize)]
-struct Exposure {
-    level_dba: f64,
-    peak_dbc: f64,
-    /// Of what directive 2003/10/EC allows.
-    share: f64,
-    heard_s: u64,
-    assumes: &'static str,
-}
-
-/// Of the check before the shift.
 #[derive(Default, Serialize)]
-struct Check<'a> {
-    state: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    findings: Vec<Finding<'a>>,
-}
-
-#[derive(Serialize)]
-struct Finding<'a> {
-    what: &'a str,
-    good: bool,
-    message: &'a str,
-}
-
-#[derive(Serialize)]
-struct Rx {
-    packets: u64,
-    lost: u64,
-    late: u64,
-    concealed_ms: u64,
-    jitter_ms: f64,
-    buffer_ms: f64,
-}
-
-#[derive(Serialize)]
-struct Tx {
-    packets: u64,
-    bytes: u64,
-}
-
-#[derive(Serialize)]
 struct Ok<'a> {
     cmd: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<u32>,
+    #[serde(flatten)]
+    wish: Option<Wish<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Error<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cmd: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<u32>,
+    #[serde(flatten)]
+    wish: Option<Wish<'a>>,
     message: &'a str,
+}
+
+/// What was subscribed to.
+#[derive(Serialize)]
+struct Wish<'a> {
+    what: &'a str,
+    to: &'a str,
 }
 
 const SIP_PASSWORD_MISSING: &str =
@@ -273,8 +209,25 @@ pub fn line(event: &Tagged<Event>) -> Option<String> {
     line_with(event, None)
 }
 
-/// The same, where being online is told with what has just proved it.
-pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<String> {
+/// What shows that calls can arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub reachable: Reachable,
+    /// How long ago that was.
+    pub age: Duration,
+    /// Whether the TMS, where there is one that tells, has this device as the registration's holder.
+    pub tms_sees: Option<bool>,
+}
+
+/// The line that `name` is online still, and what shows it.
+pub fn online(name: &str, proof: Proof) -> String {
+    let proof = Some(proven(proof));
+    let what = What::Registration(Registration { state: "online", name, proof, ..Registration::default() });
+    write(&Line { what, id: None })
+}
+
+/// The same as [`line`], where being online is told with what proved it last.
+pub fn line_with(event: &Tagged<Event>, proof: Option<Proof>) -> Option<String> {
     let what = match &event.what {
         Event::Ready { sip } => What::Ready { version: env!("CARGO_PKG_VERSION"), sip },
         Event::Login(state) => What::Login(login(state)?),
@@ -283,10 +236,10 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
             What::Registration(Registration { proof: proof.map(proven), ..registration(name, state) })
         }
         Event::Registration { name, state } => What::Registration(registration(name, state)),
-        Event::Reachable { name, proof } => What::Registration(Registration {
+        Event::Reachable { name, .. } => What::Registration(Registration {
             state: "online",
             name,
-            proof: Some(proven(*proof)),
+            proof: proof.map(proven),
             ..Registration::default()
         }),
         Event::SipPasswordWanted { registration } => What::Registration(Registration {
@@ -320,20 +273,23 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
         }
         Event::Dtmf { call, digit } => What::Dtmf { call: *call, digit: *digit },
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
-        Event::Quality { call, verdict, timeline, last } => What::Quality(Quality {
-            call: *call,
-            fault: verdict.fault.name(),
-            verdict: &verdict.words,
-            last: *last,
-            timeline: timeline.iter().map(piece).collect(),
-        }),
+        Event::Quality { call, verdict, timeline, last } => What::Quality(quality(*call, verdict, timeline, *last)),
         Event::TalksMuted { call } => What::TalksMuted { call: *call },
         Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
         Event::Check(step) => What::Check(check(step)),
-        Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call }),
+        Event::Done { command, call } => What::Ok(Ok { cmd: command, call: *call, wish: None }),
+        Event::Subscription { package, to, refusal } => {
+            let (cmd, wish) = ("subscribe", Some(Wish { what: package.name(), to }));
+            match refusal {
+                None => What::Ok(Ok { cmd, wish, ..Ok::default() }),
+                Some(message) => What::Error(Error { cmd: Some(cmd), wish, message, ..Error::default() }),
+            }
+        }
         Event::Notice(notice) => What::Notice { severity: severity(notice.severity), message: &notice.text },
-        Event::Error { command, call, message } => What::Error(Error { cmd: Some(command), call: *call, message }),
-        Event::Stopped { failure: Some(message) } => What::Error(Error { cmd: None, call: None, message }),
+        Event::Error { command, call, message } => {
+            What::Error(Error { cmd: Some(command), call: *call, message, wish: None })
+        }
+        Event::Stopped { failure: Some(message) } => What::Error(Error { message, ..Error::default() }),
         Event::Token(_)
         | Event::Services(_)
         | Event::Stats { asked: false, .. }
@@ -349,13 +305,13 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Reachable>) -> Option<Stri
 
 /// The line for a command that cannot be carried out.
 pub fn rejected(rejected: &Rejected) -> String {
-    let error = Error { cmd: rejected.command.as_deref(), call: None, message: &rejected.message };
+    let error = Error { cmd: rejected.command.as_deref(), message: &rejected.message, ..Error::default() };
     write(&Line { what: What::Error(error), id: rejected.id.as_ref() })
 }
 
 /// The line for what keeps the softphone from starting.
 pub fn fatal(message: &str) -> String {
-    write(&Line { what: What::Error(Error { cmd: None, call: None, message }), id: None })
+    write(&Line { what: What::Error(Error { message, ..Error::default() }), id: None })
 }
 
 fn write(line: &Line<'_>) -> String {
@@ -409,14 +365,14 @@ fn registration<'a>(name: &'a str, state: &'a RegistrationState) -> Registration
     }
 }
 
-/// Told the moment it comes.
-const fn proven(proof: Reachable) -> Proven {
-    let by = match proof.by {
+const fn proven(proof: Proof) -> Proven {
+    let Proof { reachable, age, tms_sees } = proof;
+    let by = match reachable.by {
         ProvedBy::Register => "register",
         ProvedBy::Pong => "pong",
         ProvedBy::Options => "options",
     };
-    Proven { by, contact_listed: proof.is_listed, age_s: 0 }
+    Proven { by, contact_listed: reachable.is_listed, tms_sees, age_s: age.as_secs() }
 }
 
 fn call(info: &CallInfo) -> Call<'_> {
@@ -479,67 +435,6 @@ const fn colleague(state: ColleagueState) -> &'static str {
         ColleagueState::Away => "away",
         ColleagueState::NotRegistered => "not_registered",
     }
-}
-
-fn figures(call: u32, stats: &CallStats) -> Stats {
-    let CallStats { rx, tx, .. } = stats;
-    Stats {
-        call,
-        rx: Rx {
-            packets: rx.packets,
-            lost: rx.lost,
-            late: rx.late,
-            concealed_ms: rx.concealed_ms,
-            jitter_ms: tenths(rx.jitter_ms),
-            buffer_ms: tenths(rx.buffer_ms),
-        },
-        tx: Tx { packets: tx.packets, bytes: tx.bytes },
-        rtt_ms: stats.rtt_ms.map(tenths),
-        mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
-    }
-}
-
-fn check(step: &Step) -> Check<'_> {
-    let at = |state| Check { state, ..Check::default() };
-    match step {
-        Step::Speak => at("speak"),
-        Step::Headset => at("headset"),
-        Step::Ringer => at("ringer"),
-        Step::Done(findings) => {
-            let told = findings.iter().map(|f| Finding { what: f.what, good: f.good, message: &f.words });
-            Check { findings: told.collect(), ..at("done") }
-        }
-    }
-}
-
-fn piece(span: &Span) -> Piece {
-    Piece {
-        seconds: span.seconds,
-        packets: span.packets,
-        lost: span.lost,
-        concealed_ms: span.concealed_ms,
-        jitter_ms: tenths(span.jitter_ms),
-        buffer_ms: tenths(span.buffer_ms),
-        rtt_ms: span.rtt_ms.map(tenths),
-        mos: span.mos.map(|mos| (mos * 100.0).round() / 100.0),
-        remote_loss: span.remote_loss.map(|share| (share * 1000.0).round() / 1000.0),
-    }
-}
-
-impl From<&voice::Exposure> for Exposure {
-    fn from(exposure: &voice::Exposure) -> Self {
-        Self {
-            level_dba: tenths(exposure.level_db),
-            peak_dbc: tenths(exposure.peak_db),
-            share: (exposure.share() * 1000.0).round() / 1000.0,
-            heard_s: exposure.heard.as_secs(),
-            assumes: voice::ASSUMPTION,
-        }
-    }
-}
-
-fn tenths(ms: f64) -> f64 {
-    (ms * 10.0).round() / 10.0
 }
 
 #[cfg(test)]

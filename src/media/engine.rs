@@ -274,16 +274,26 @@ impl MediaEngine {
     }
 
     /// Binds an RTP/RTCP port pair (even port, RTCP one above) on `local_ip` and hands the sockets to the engine. Returns at
-    /// once with the RTP address.
+    /// once with the RTP address. The engine sees to them once it is woken, as by [`MediaEngine::send`].
     pub fn open(&self, session: SessionId, local_ip: IpAddr) -> Result<SocketAddr, MediaError> {
         let pair = PortPair::bind(local_ip)?;
         let address = pair.address;
-        self.orders.send(Order::Open(session, pair)).then_some(address).ok_or(MediaError::Stopped)
+        self.orders.queue(Order::Open(session, pair)).then_some(address).ok_or(MediaError::Stopped)
     }
 
     /// Hands over a command; one for a session that is not open does nothing.
     pub fn send(&self, command: EngineCommand) {
         self.orders.send(Order::Command(command));
+    }
+
+    /// The same for one of several, behind the last of which is [`MediaEngine::wake`].
+    pub fn queue(&self, command: EngineCommand) {
+        self.orders.queue(Order::Command(command));
+    }
+
+    /// Has the thread look at what is queued.
+    pub fn wake(&self) {
+        self.orders.wake();
     }
 
     /// Figures of a session now; `None` without a plan. Waits for the engine's thread, which takes about a millisecond.

@@ -222,7 +222,7 @@ impl Dialog {
     }
 
     /// A request from the peer within this dialog: checks the order of CSeq and takes over a new remote target (RFC 3261
-    /// §12.2.2) and a new From.
+    /// §12.2.2).
     ///
     /// # Errors
     /// [`DialogError::OutOfOrder`] is to be answered 500, an unreadable header 400.
@@ -240,14 +240,18 @@ impl Dialog {
             self.remote_target = target;
         }
         self.remote_cseq = Some(got);
-        // RFC 4916 §4.3: another identity of the same peer. A name that is only left out stays.
+        Ok(())
+    }
+
+    /// We have taken a request that may tell another identity of the same peer (RFC 4916 §4.3): its From is the To of what we
+    /// send from now on. A name that is only left out stays.
+    pub fn renamed(&mut self, request: &Request) {
         if let Ok(from) = request.headers.from()
             && tag(&from) == self.id.remote_tag
             && (from.uri != self.remote.uri || (from.display.is_some() && from.display != self.remote.display))
         {
             self.remote = from;
         }
-        Ok(())
     }
 
     /// A response from the peer to a request we sent with `method` in this dialog: a 2xx to INVITE confirms it, computing

@@ -3,6 +3,7 @@
 mod admission;
 mod asked;
 mod notices;
+mod requests;
 mod transfer;
 mod upkeep;
 
@@ -10,9 +11,7 @@ use super::{
     api::{Account, CallId, Command, Event, Output, ResolveId, Settings},
     events::Subscriptions,
     farewell::Farewells,
-    identity,
     message::Outbox,
-    outside,
     registration::Registration,
     session::Session,
     stack::{Incoming, Owner, Reply, RequestId, Stack},
@@ -20,11 +19,10 @@ use super::{
 use crate::{
     media::plan::{DtlsPlan, Fingerprint},
     sip::{
-        dialog::DialogId,
         endpoint::{ServerTransactionId, Timers},
         entropy::Entropy,
         flow::{Flow, Transport},
-        msg::{Message, Method, Request, Response},
+        msg::{Message, Request},
     },
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
@@ -113,7 +111,11 @@ impl UserAgent {
             Command::ClearAccount => self.clear_account(now),
             Command::Displace { name, code, reason } => {
                 if let Some(registration) = self.registration.as_mut().filter(|r| r.account().name == name) {
+                    let was_named = registration.lose_gruu(&mut self.stack);
                     registration.displace(&mut self.stack, code, reason);
+                    if was_named {
+                        self.readdress();
+                    }
                 }
             }
             Command::Dial { to, anonymous } => self.dial(now, &to, anonymous),
@@ -278,7 +280,11 @@ impl UserAgent {
     fn clear_account(&mut self, now: Instant) {
         if let Some(mut old) = self.registration.take() {
             self.left = Some(old.account().clone());
+            let was_named = old.lose_gruu(&mut self.stack);
             old.leave(now, &mut self.stack);
+            if was_named {
+                self.readdress();
+            }
             self.leaving.push(old);
         }
     }
@@ -371,65 +377,6 @@ impl UserAgent {
             }
             Owner::Message => self.outbox.handle_reply(&mut self.stack, id, request, &reply),
             Owner::Abandoned => {}
-        }
-    }
-
-    fn request(&mut self, now: Instant, transaction: ServerTransactionId, mut request: Request, flow: Flow) {
-        // Within a call it is the call's account that counts.
-        let in_the_open = || {
-            let registration =
-                self.registration.as_ref().filter(|_| !request.headers.to().is_ok_and(|to| to.tag().is_some()));
-            registration.and_then(|registration| outside::in_the_open(registration.account(), &request, flow))
-        };
-        if let Some(refusal) = outside::inspect(&request).or_else(in_the_open) {
-            return self.stack.respond(now, transaction, refusal);
-        }
-        if !self.registration.as_ref().is_some_and(|registration| registration.is_from_home(flow)) {
-            identity::distrust(&mut request.headers);
-        }
-        let Some(request) = self.message_or_notify(now, transaction, request, flow) else { return };
-        match DialogId::of_request(&request) {
-            Some(id) => self.dialog_request(now, &id, transaction, &request, flow),
-            None if request.method == Method::INVITE => self.invited(now, transaction, request, flow),
-            None if request.method == Method::REFER => self.asked_to_dial(now, transaction, &request, flow),
-            None if outside::belongs_to_a_call(&request.method) => {
-                self.stack.respond(now, transaction, Response::to(&request, 481, None));
-            }
-            None => {
-                let response = outside::answer(&request);
-                self.stack.respond(now, transaction, response);
-            }
-        }
-    }
-
-    fn dialog_request(
-        &mut self,
-        now: Instant,
-        id: &DialogId,
-        transaction: ServerTransactionId,
-        request: &Request,
-        flow: Flow,
-    ) {
-        if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(id)) {
-            let call = *call;
-            if let Some(refusal) = outside::in_the_open(session.account(), request, flow) {
-                return self.stack.respond(now, transaction, refusal);
-            }
-            session.handle_request(now, &mut self.stack, (transaction, request, flow));
-            self.settle(now, call);
-        } else if !self.farewells.handle_request(now, &mut self.stack, id, (transaction, request)) {
-            self.stack.respond(now, transaction, Response::to(request, 481, None));
-        }
-    }
-
-    fn ack(&mut self, now: Instant, request: &Request, flow: Flow) {
-        let Some(id) = DialogId::of_request(request) else { return };
-        if let Some((call, session)) = self.sessions.iter_mut().find(|(_, session)| session.is_in_dialog(&id)) {
-            let call = *call;
-            session.handle_ack(now, &mut self.stack, (request, flow));
-            self.settle(now, call);
-        } else {
-            self.farewells.handle_ack(now, &mut self.stack, &id);
         }
     }
 

@@ -1,6 +1,7 @@
-//! Keeping one account registered (RFC 3261 §10.2; RFC 3327 Path, RFC 3608 Service-Route, RFC 5626 §4.1, §4.5).
+//! Keeping one account registered (RFC 3261 §10.2; RFC 3327 Path, RFC 3608 Service-Route, RFC 5626 §4.1, §4.5, RFC 5627).
 
 mod answer;
+mod gruu;
 mod outbound;
 mod proof;
 mod request;
@@ -18,6 +19,7 @@ use crate::sip::{
     uri::{Host, NameAddr, Uri},
 };
 use answer::Granted;
+use gruu::Gruu;
 use outbound::Outbound;
 use proof::Prober;
 pub(super) use request::outbound_route;
@@ -56,6 +58,7 @@ pub(super) struct Registration {
     is_listed: bool,
     prober: Prober,
     outbound: Outbound,
+    gruu: Gruu,
 }
 
 #[derive(Debug)]
@@ -101,6 +104,7 @@ impl Registration {
             is_listed: false,
             prober: Prober::default(),
             outbound: Outbound::Offered,
+            gruu: Gruu::default(),
             account,
         };
         if this.account.register {
@@ -244,7 +248,7 @@ impl Registration {
         match self.phase {
             Phase::Registering { request: ours } if ours == id => self.registered(now, stack, request, reply),
             Phase::Leaving { request: ours } if ours == id => self.left(stack, request, reply),
-            _ => return self.asked(now, stack, id, reply),
+            _ => return self.asked(now, stack, id, reply) || self.gruu_asked(now, stack, (id, request), reply),
         }
         true
     }
@@ -302,6 +306,7 @@ impl Registration {
                 self.prober.begin(now, stack, flow, refresh_at);
                 self.proved(stack, Reachable { by: ProvedBy::Register, is_listed });
                 self.report(stack, RegistrationState::Online { expires });
+                self.name_us(now, stack, flow, answer::gruus(&self.account.aor, request, response));
                 self.clear_away(stack, answer::stale(request, response));
                 self.learn(stack, response, flow);
             }
@@ -318,6 +323,7 @@ impl Registration {
         self.bound_until = None;
         self.registered_at = None;
         self.service_route.clear();
+        self.lose_gruu(stack);
         self.report(stack, RegistrationState::Conflict { code, reason });
     }
 

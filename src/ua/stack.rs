@@ -1,15 +1,17 @@
 //! What the parts of the user agent share: the endpoint, where to send requests, and who hears what became of them.
 
+mod credentials;
 mod dead;
 mod outcome;
 mod way;
 
+pub(super) use self::way::Gruus;
 use self::{dead::DeadServers, way::is_good_enough};
 use super::api::{Account, CallId, Output, ResolveId, Settings};
 use crate::{
     media::plan::{Fingerprint, SrtpPolicy},
     sip::{
-        auth::{AuthError, ClientAuth, Credentials},
+        auth::ClientAuth,
         endpoint::{self, Endpoint, ServerTransactionId, Timers},
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -120,6 +122,8 @@ pub(super) struct Stack {
     home: Option<Flow>,
     /// And its registrar keeps it (RFC 5626).
     keeps_flow: bool,
+    /// What our registrar has named us by.
+    gruus: Option<Gruus>,
     /// How our registrar sees us, where that is another address than our own; by transport, and whether it is IPv6.
     seen_as: BTreeMap<(Transport, bool), SocketAddr>,
     outputs: VecDeque<Output>,
@@ -188,6 +192,7 @@ impl Stack {
             dead: DeadServers::default(),
             home: None,
             keeps_flow: false,
+            gruus: None,
             seen_as: BTreeMap::new(),
             outputs: VecDeque::new(),
             incoming: VecDeque::new(),
@@ -237,39 +242,6 @@ impl Stack {
         headers.push("Call-ID", call.0);
         headers.push("CSeq", format!("{} {}", call.1, request.method.as_str()));
         request
-    }
-
-    /// Gives a request the credentials that its server or proxies asked for before, where it goes to them: by a route of the
-    /// account's, or to its domain. Another server has not asked and gets none.
-    pub fn authorize(&mut self, account: &Arc<Account>, request: &mut Request) {
-        let host = |uri: &Uri| uri.as_sip().map(|sip| sip.host.clone());
-        if request.headers.contains("Route") || host(&request.uri) == host(&account.aor) {
-            self.auth(account).0.authorize(request);
-        }
-    }
-
-    /// Takes in a 401 or 407 and gives `request` credentials; the caller gives it the next CSeq and sends it again.
-    pub fn answer_challenge(
-        &mut self,
-        account: &Arc<Account>,
-        request: &mut Request,
-        response: &Response,
-    ) -> Result<(), AuthError> {
-        let (auth, entropy) = self.auth(account);
-        auth.answer(request, response, entropy)
-    }
-
-    fn auth(&mut self, account: &Arc<Account>) -> (&mut ClientAuth, &mut Entropy) {
-        let known = self.auths.iter().position(|(a, _)| Arc::ptr_eq(a, account));
-        let at = known.unwrap_or_else(|| {
-            // Accounts that nothing refers to any more are forgotten.
-            self.auths.retain(|(a, _)| Arc::strong_count(a) > 1);
-            let credentials =
-                Credentials { username: account.auth_username.clone(), password: account.password.0.clone() };
-            self.auths.push((account.clone(), ClientAuth::new(credentials)));
-            self.auths.len() - 1
-        });
-        (&mut self.auths[at].1, &mut self.entropy)
     }
 
     /// Looks up the ways to `hop` for a call: [`Incoming::Resolved`].

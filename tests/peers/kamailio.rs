@@ -79,7 +79,9 @@ fn refreshes_come_in_time_and_unnoticed() {
 fn registration_is_refreshed_before_it_expires() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options { max_expires: 4, ..Options::default() });
-    let a = kamailio.phone(dir.path(), "a", "udp", "null", &[]);
+    let log = dir.path().join("a.log");
+    let traced = ["--log-level", "trace", "--log-file", &log.display().to_string()];
+    let mut a = kamailio.phone(dir.path(), "a", "udp", "null", &traced);
     let first = a.wait(json!({"event": "registration", "state": "online"}));
     assert_eq!(first["expires_s"], 4);
     let mut caller = kamailio.phone(dir.path(), "c", "udp", "null", &[]);
@@ -88,8 +90,16 @@ fn registration_is_refreshed_before_it_expires() {
     let over = Instant::now() + Duration::from_secs(9);
     poll_until(Duration::from_secs(10), || (Instant::now() > over).then_some(()));
     caller.send(json!({"cmd": "dial", "to": "sip:a@am.test"}));
-    a.wait(json!({"event": "call", "state": "ringing", "direction": "in"}));
+    let call = a.wait(json!({"event": "call", "state": "ringing", "direction": "in"}))["call"].clone();
     assert!(a.find(&json!({"event": "registration", "state": ["offline", "failed"]})).is_none());
+    // By then what the registrar names it by (RFC 5627) is proved to lead to it: the caller's ACK and BYE go there.
+    a.send(json!({"cmd": "answer", "call": call}));
+    let called = caller.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+    caller.send(json!({"cmd": "hangup", "call": called}));
+    let ended = a.wait(json!({"event": "call", "call": call, "state": "ended"}));
+    assert_eq!(ended["ended_by"], "remote");
+    let log = std::fs::read_to_string(&log).expect("it writes a log");
+    assert!(log.contains("Contact: <sip:a@am.test;gr=urn:uuid:"), "the GRUU is its Contact");
 }
 
 fn a_registrar_without_qop_is_no_wrong_password_later() {

@@ -270,7 +270,12 @@ pub fn elsewhere() -> Snapshot {
 
 /// One in each state.
 pub fn colleagues() -> Vec<Colleague> {
-    let one = |name: &str, number: &str, presence| Colleague { name: name.into(), number: number.into(), presence };
+    let one = |name: &str, number: &str, presence| Colleague {
+        name: name.into(),
+        number: number.into(),
+        presence,
+        unknown_because: None,
+    };
     vec![
         one("Anna Nkosi", "102", Presence::Free),
         one("Ben Jacobs", "103", Presence::Busy),

@@ -30,6 +30,8 @@ impl Waiting {
     /// Returns at once.
     pub fn tell(&self, event: Tagged<Event>) {
         let mut queue = self.lock();
+        // Who has something to write looks again before it waits: waking it for each line would cost more than the line.
+        let is_awaited = queue.is_empty();
         let limit = if must_arrive(&event) { MOST } else { LINES };
         if queue.len() < limit {
             queue.push_back(Said::Event(event));
@@ -39,7 +41,10 @@ impl Waiting {
             tracing::warn!("events are lost: nobody reads standard output");
             queue.push_back(Said::Lost(1));
         }
-        self.more.notify_one();
+        drop(queue);
+        if is_awaited {
+            self.more.notify_one();
+        }
     }
 
     /// Waits for a reader that is slow, but not for one that does not read at all: the end of input is to be heard all the same.
@@ -55,16 +60,14 @@ impl Waiting {
         }
     }
 
-    /// Waits for the next.
-    pub fn next(&self) -> Said {
-        let mut queue = self.lock();
-        loop {
-            if let Some(said) = queue.pop_front() {
-                self.room.notify_one();
-                return said;
-            }
-            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Waits for something to write; all there is, in its order.
+    pub fn next(&self) -> VecDeque<Said> {
+        let empty = |queue: &mut VecDeque<Said>| queue.is_empty();
+        let mut queue = self.more.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
+        let said = std::mem::take(&mut *queue);
+        drop(queue);
+        self.room.notify_one();
+        said
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Said>> {
@@ -77,7 +80,7 @@ fn must_arrive(event: &Tagged<Event>) -> bool {
         || match &event.what {
             Event::Call(info) => matches!(info.state, CallState::Ended { .. }),
             // Commands without an id are settled, too.
-            Event::Done { .. } | Event::Error { .. } => true,
+            Event::Done { .. } | Event::Error { .. } | Event::Subscription { .. } => true,
             Event::Stopped { .. } | Event::Login(_) | Event::Token(_) | Event::Services(_) => true,
             _ => false,
         }
@@ -119,16 +122,18 @@ mod tests {
         (0..50).for_each(|call| waiting.tell(ended(call)));
         waiting.tell(digit());
         waiting.tell(Tagged { id: Some("x".into()), ..digit() });
+        let mut said = waiting.next().into_iter();
         for _ in 0..LINES {
-            assert!(matches!(waiting.next(), Said::Event(Tagged { what: Event::Dtmf { .. }, .. })));
+            assert!(matches!(said.next(), Some(Said::Event(Tagged { what: Event::Dtmf { .. }, .. }))));
         }
-        assert!(matches!(waiting.next(), Said::Lost(7)));
+        assert!(matches!(said.next(), Some(Said::Lost(7))));
         for call in 0..50 {
-            let Said::Event(Tagged { what: Event::Call(info), .. }) = waiting.next() else { panic!("call {call}") };
+            let Some(Said::Event(Tagged { what: Event::Call(info), .. })) = said.next() else { panic!("call {call}") };
             assert_eq!(info.call, call);
         }
-        assert!(matches!(waiting.next(), Said::Lost(1)));
-        assert!(matches!(waiting.next(), Said::Event(Tagged { id: Some(_), .. })));
+        assert!(matches!(said.next(), Some(Said::Lost(1))));
+        assert!(matches!(said.next(), Some(Said::Event(Tagged { id: Some(_), .. }))));
+        assert!(said.next().is_none());
         assert!(waiting.lock().is_empty());
     }
 
@@ -140,8 +145,9 @@ mod tests {
         for what in [Event::Done { command: "mute", call: Some(1) }, error] {
             waiting.tell(Tagged { id: None, what });
         }
-        let settled = (0..LINES + 2).map(|_| waiting.next());
-        let settled = settled
+        let settled = waiting
+            .next()
+            .into_iter()
             .filter(|said| matches!(said, Said::Event(Tagged { what: Event::Done { .. } | Event::Error { .. }, .. })));
         assert_eq!(settled.count(), 2);
     }

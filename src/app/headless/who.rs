@@ -1,7 +1,7 @@
 //! Who the headless softphone is: its first command, from the options and the secrets.
 
 use crate::{
-    app::{memory::Vault, plain, setup::Setup},
+    app::{plain, setup::Setup, vault::Vault},
     config::{
         ConfigError,
         options::{HeadlessOptions, Who},

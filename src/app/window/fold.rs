@@ -3,28 +3,24 @@
 mod calls;
 mod details;
 mod people;
+mod sound;
 mod transfers;
 
 use super::{history::Finished, locale::when, services};
 use crate::{
     driver::api::{Event, LoginState},
-    media::{
-        engine::{self as media, DeviceList, Severity},
-        evidence::Fault,
-        voice,
-    },
+    media::engine::Severity,
     tms::wire,
-    ua::api::RegistrationState,
+    ua::api::{Reachable, RegistrationState},
     ui::{
-        snapshot::{
-            Identity, InUse, Notice, NoticeKind, Quality, RegistrationRow, SipPassword, Snapshot, Status, Voicemail,
-        },
-        text::{fill, t},
+        snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status},
+        text::t,
     },
 };
-use calls::{quality, short_address};
+use calls::short_address;
 use jiff::Zoned;
 use std::{
+    net::IpAddr,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -72,110 +68,55 @@ pub struct Fold {
 impl Fold {
     pub fn handle_event(&mut self, at: &Moment, event: Event) -> Outcome {
         let mut outcome = Outcome::default();
+        let notices = &mut outcome.notices;
         match event {
             Event::Ready { sip } => self.snapshot.about.sip_address = sip,
-            Event::Messages(messages) => {
-                self.snapshot.voicemail = Voicemail {
-                    waiting: messages.waiting,
-                    new: messages.new,
-                    old: messages.old,
-                    account: messages.account.as_deref().map(|a| short_address(a, self.domain.as_deref())),
-                };
-            }
-            Event::Message { from, from_name, text } => {
-                let from = from_name.unwrap_or_else(|| short_address(&from, self.domain.as_deref()));
-                outcome.notices.push(Notice { kind: NoticeKind::Info, text: format!("{from}: {text}") });
-            }
-            Event::Services(services) => self.snapshot.services = Some(services::shown(&services)),
             Event::Login(state) => self.login(at.now, state, &mut outcome),
             Event::Registrations(rows) => {
                 self.rows = rows;
                 self.show_rows(at);
             }
             Event::Registration { name, state } => self.registration(at, name, state, &mut outcome),
-            Event::Reachable { name, proof } => {
-                if let Status::Online { registration, confirmed, .. } = &mut self.snapshot.status
-                    && *registration == name
-                {
-                    *confirmed = at.now;
-                    self.snapshot.proof = Some(details::proof(proof));
-                }
-            }
-            Event::Colleague { uri, state } => self.colleague(&uri, state),
-            Event::Trace { call, messages } => self.trace(at, call, messages),
-            Event::Done { command: "record", call: Some(call) } => outcome.notices.extend(self.recorded(at.now, call)),
             Event::SipPasswordWanted { registration } => {
                 self.take_choice_back(at);
                 self.snapshot.sip_password = Some(SipPassword { registration, problem: None });
             }
+            Event::Reachable { name, proof } => self.reachable(at.now, &name, proof),
+            Event::Network { address, patience } => notices.extend(self.network(at.now, address, patience)),
+            Event::Services(services) => self.snapshot.services = Some(services::shown(&services)),
+            Event::Messages(messages) => self.voicemail(messages),
+            Event::Message { from, from_name, text } => notices.push(self.message(&from, from_name, &text)),
+            Event::Colleague { uri, state } => self.colleague(&uri, state),
+            Event::Subscription { package, to, refusal } => self.watched(package, &to, refusal),
             Event::Call(info) => {
                 outcome.finished = self.call(at, &info);
                 if outcome.finished.is_some() {
-                    outcome.notices.extend(self.recording_over(info.call));
+                    notices.extend(self.recording_over(info.call));
                 }
             }
             event @ (Event::Transfer { .. } | Event::DialAsked { .. } | Event::DialAskedOver { .. }) => {
                 self.transfers(event);
             }
-            Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
-            Event::Stats { call, stats, .. } => {
-                self.with_call(call, |shown| {
-                    let verdict = shown.quality.take().and_then(|before| before.verdict);
-                    shown.quality = quality(&stats).map(|quality| Quality { verdict, ..quality });
-                });
+            Event::Trace { call, messages } => self.trace(at, call, messages),
+            Event::Done { command: "record", call: Some(call) } => notices.extend(self.recorded(at.now, call)),
+            Event::Stats { .. } => {
+                self.sound(event);
                 outcome.can_wait = true;
             }
-            Event::Levels { microphone, speaker } if self.meters => {
-                self.snapshot.audio.microphone_level = microphone;
-                self.snapshot.audio.speaker_level = speaker;
-            }
-            Event::Devices(devices) => self.devices(devices),
-            Event::Quality { call, verdict, .. } => {
-                let words = (verdict.fault != Fault::Nobody).then_some(verdict.words);
-                self.with_call(call, |shown| {
-                    if let Some(quality) = &mut shown.quality {
-                        quality.verdict = words;
-                    }
-                });
-            }
-            Event::TalksMuted { .. } => {
-                outcome.notices.push(Notice { kind: NoticeKind::Warning, text: t().talks_muted.to_owned() });
-            }
-            Event::Exposure { exposure, .. } => {
-                let level = format!("{:.0}", exposure.level_db);
-                let share = format!("{:.0}", 100.0 * exposure.share());
-                self.snapshot.audio.exposure = Some(fill(t().exposure, &[&level, &share, voice::ASSUMPTION]));
-            }
-            Event::Notice(media::Notice { severity, text }) => {
-                let kind = match severity {
-                    Severity::Info => NoticeKind::Info,
-                    Severity::Warning => NoticeKind::Warning,
-                };
-                outcome.notices.push(Notice { kind, text });
-            }
-            Event::Network { address: None, patience } => self.snapshot.network_lost = Some(at.now + patience),
-            Event::Network { address: Some(address), .. } => {
-                self.snapshot.network_lost = None;
-                let text = format!("The network has changed; calls go on from {address}.");
-                outcome.notices.push(Notice { kind: NoticeKind::Info, text });
-            }
+            Event::TalksMuted { .. } => notices.push(notice(NoticeKind::Warning, t().talks_muted.to_owned())),
+            Event::Notice(told) => notices.push(notice(severity(told.severity), told.text)),
             Event::Error { command, message, call } => {
-                // A phone system without voicemail has nothing to say of it.
-                if command == "subscribe" {
-                    return outcome;
-                }
-                if command == "record" {
-                    self.wants_recording.retain(|(wanted, _)| Some(*wanted) != call);
-                }
-                if matches!(command, "select" | "sip_password") {
-                    self.take_choice_back(at);
-                }
-                outcome.notices.push(Notice { kind: NoticeKind::Error, text: message });
+                self.failed(at, command, call);
+                notices.push(notice(NoticeKind::Error, message));
             }
+            Event::Muted { .. }
+            | Event::Quality { .. }
+            | Event::Levels { .. }
+            | Event::Devices(_)
+            | Event::Exposure { .. } => self.sound(event),
             Event::Token(_)
             | Event::Referred { .. }
             | Event::TakesOver { .. }
-            | Event::Levels { .. }
             | Event::Dtmf { .. }
             | Event::Done { .. }
             | Event::Check(_)
@@ -395,11 +336,39 @@ impl Fold {
         self.snapshot.registrations = self.rows.iter().map(row).collect();
     }
 
-    fn devices(&mut self, devices: DeviceList) {
-        let audio = &mut self.snapshot.audio;
-        let none = devices.microphones.is_empty() && devices.speakers.is_empty();
-        audio.problem = none.then(|| t().no_sound_card.to_owned());
-        (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
+    fn reachable(&mut self, now: Instant, name: &str, proof: Reachable) {
+        if let Status::Online { registration, confirmed, .. } = &mut self.snapshot.status
+            && registration == name
+        {
+            *confirmed = now;
+            self.snapshot.proof = Some(details::proof(proof));
+        }
+    }
+
+    fn network(&mut self, now: Instant, address: Option<IpAddr>, patience: Duration) -> Option<Notice> {
+        self.snapshot.network_lost = address.is_none().then(|| now + patience);
+        let text = format!("The network has changed; calls go on from {}.", address?);
+        Some(notice(NoticeKind::Info, text))
+    }
+
+    /// What a command that has failed leaves to be taken back.
+    fn failed(&mut self, at: &Moment, command: &str, call: Option<u32>) {
+        match command {
+            "record" => self.wants_recording.retain(|(wanted, _)| Some(*wanted) != call),
+            "select" | "sip_password" => self.take_choice_back(at),
+            _ => {}
+        }
+    }
+}
+
+const fn notice(kind: NoticeKind, text: String) -> Notice {
+    Notice { kind, text }
+}
+
+const fn severity(severity: Severity) -> NoticeKind {
+    match severity {
+        Severity::Info => NoticeKind::Info,
+        Severity::Warning => NoticeKind::Warning,
     }
 }
 

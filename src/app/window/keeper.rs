@@ -2,7 +2,7 @@
 
 use super::session::Input;
 use crate::{
-    app::memory::Vault,
+    app::vault::Vault,
     config::{ConfigError, secrets::Secrets},
     driver::api::Login,
     ua::api::Secret,

@@ -2,7 +2,12 @@
 
 use super::{Phase, Shell};
 use crate::{
-    driver::{account, api::Event, local, resolve::Found},
+    driver::{
+        account,
+        api::{Event, Tagged},
+        local,
+        resolve::Found,
+    },
     media::engine::{EngineEvent, Notice, Severity},
     sip::{flow::Flow, target::Target},
     tms::{login::LoginState, session},
@@ -39,14 +44,17 @@ impl Shell {
             },
             agent::Output::OpenMedia { call, remote } => {
                 let opened = self.media.open(call, remote);
-                let server = opened.as_ref().ok().and_then(|port| self.reach.ask(call, *port));
+                let server = opened.as_ref().ok().and_then(|port| self.reach.ask(now, call, *port));
                 match server {
                     Some(server) => self.media.ask_server(call, server),
                     None => self.agent.handle_media_opened(now, call, opened),
                 }
             }
             agent::Output::Media { call, plan } => self.media.plan(call, plan),
-            agent::Output::CloseMedia { call } => self.media.close(call),
+            agent::Output::CloseMedia { call } => {
+                self.reach.answered(call);
+                self.media.close(call);
+            }
             agent::Output::Event(event) => self.agent_tells(now, event),
             agent::Output::Idle => {
                 if matches!(self.phase, Phase::Leaving { .. }) {
@@ -117,11 +125,8 @@ impl Shell {
             agent::Event::Messages(messages) => self.tell(Event::Messages(messages)),
             agent::Event::Colleague { uri, state } => self.tell(Event::Colleague { uri, state }),
             agent::Event::Subscription { package, to, refusal } => {
-                let (command, call) = ("subscribe", None);
                 let id = self.answers.subscribed(package, &to);
-                let done = Event::Done { command, call };
-                let what = refusal.map_or(done, |message| Event::Error { command, call, message });
-                (self.events)(crate::driver::api::Tagged { id, what });
+                (self.events)(Tagged { id, what: Event::Subscription { package, to, refusal } });
             }
             agent::Event::Message { from, from_name, text } => self.tell(Event::Message { from, from_name, text }),
             agent::Event::Notice(text) => self.tell(Event::Notice(Notice { severity: Severity::Info, text })),
@@ -177,7 +182,7 @@ impl Shell {
             session::Event::Registrations { list, asked } => match asked {
                 true => self.tell(Event::Registrations(list)),
                 // Not in answer to a command, so it takes no command's mark.
-                false => (self.events)(crate::driver::api::Tagged { id: None, what: Event::Registrations(list) }),
+                false => (self.events)(Tagged { id: None, what: Event::Registrations(list) }),
             },
             session::Event::Credential { registration, credential } => {
                 match account::from_credential(&registration, credential.0, self.options.transport) {

@@ -13,8 +13,8 @@ impl Shell {
         }
     }
 
-    pub(super) fn received(&mut self, flow: Flow, message: &Message) {
-        if self.trace.received(wall_clock(), flow, message) {
+    pub(super) fn received(&mut self, flow: Flow, message: &Message, bytes: Vec<u8>) {
+        if self.trace.received(wall_clock(), flow, message, bytes) {
             self.tell_trace();
         }
     }

@@ -1,6 +1,6 @@
 //! SIP messages in the log, at level trace, without what a listener could use.
 
-use crate::sip::{flow::Flow, msg::Message, wire};
+use crate::sip::flow::Flow;
 
 pub(super) fn sent(flow: Flow, bytes: &[u8]) {
     tracing::trace!(target: "sip", "sent {} bytes to {flow}\n{}", bytes.len(), Redacted(bytes));
@@ -8,11 +8,6 @@ pub(super) fn sent(flow: Flow, bytes: &[u8]) {
 
 pub(super) fn received(flow: Flow, bytes: &[u8]) {
     tracing::trace!(target: "sip", "received {} bytes from {flow}\n{}", bytes.len(), Redacted(bytes));
-}
-
-/// Off a stream, where the bytes are one message's only once they were read.
-pub(super) fn received_over_stream(flow: Flow, message: &Message) {
-    tracing::trace!(target: "sip", "received from {flow}\n{}", Redacted(&wire::write(message)));
 }
 
 /// The message as text with the values of authentication headers left out, keys in SDP (RFC 4568 §9.1), passwords of checks

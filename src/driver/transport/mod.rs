@@ -113,17 +113,15 @@ pub(super) enum Received {
     Message {
         flow: Flow,
         message: Message,
+        /// It as it came.
+        bytes: Vec<u8>,
     },
     /// A single CRLF over a stream.
     Pong(Flow),
     /// The answer to a STUN binding request.
     Stun(Flow, Binding),
     /// A connection ended, or could not be opened; `lost` are the marks of what was sent on it lately.
-    Closed {
-        flow: Flow,
-        reason: String,
-        lost: Vec<u64>,
-    },
+    Closed { flow: Flow, reason: String, lost: Vec<u64> },
 }
 
 #[derive(Debug)]
@@ -280,7 +278,7 @@ impl Transports {
             #[expect(clippy::disallowed_methods, reason = "the shell reads the clock")]
             let now = Instant::now();
             let received = match woken {
-                Woken::Datagram(Ok(datagram)) => self.datagram(&datagram),
+                Woken::Datagram(Ok(datagram)) => self.datagram(datagram),
                 // ICMP errors of earlier datagrams; their transactions time out by themselves.
                 Woken::Datagram(Err(_)) => None,
                 Woken::Accepted(Ok((stream, remote))) => {
@@ -301,19 +299,19 @@ impl Transports {
         }
     }
 
-    fn datagram(&self, Datagram { bytes, remote }: &Datagram) -> Option<Received> {
-        let flow = Flow { transport: Transport::Udp, remote: *remote };
-        if stun::is_stun(bytes) {
-            return stun::read(bytes).map(|binding| Received::Stun(flow, binding));
+    fn datagram(&self, Datagram { bytes, remote }: Datagram) -> Option<Received> {
+        let flow = Flow { transport: Transport::Udp, remote };
+        if stun::is_stun(&bytes) {
+            return stun::read(&bytes).map(|binding| Received::Stun(flow, binding));
         }
-        match wire::read(bytes) {
+        match wire::read(&bytes) {
             Ok(message) => {
-                log::received(flow, bytes);
-                Some(Received::Message { flow, message })
+                log::received(flow, &bytes);
+                Some(Received::Message { flow, message, bytes })
             }
             Err(error) => {
                 // Without an answer the peer's transaction times out.
-                stream::unreadable(error, |answer| drop(self.udp_towards(*remote).send_to(&answer, remote)));
+                stream::unreadable(error, |answer| drop(self.udp_towards(remote).send_to(&answer, remote)));
                 None
             }
         }
@@ -330,8 +328,10 @@ impl Transports {
                 return None;
             }
             What::Heard(Heard::Message(message)) => {
-                log::received_over_stream(flow, &message);
-                Received::Message { flow, message: *message }
+                // Off a stream, where the bytes are one message's only once they were read.
+                let bytes = wire::write(&message);
+                log::received(flow, &bytes);
+                Received::Message { flow, message: *message, bytes }
             }
             What::Heard(Heard::Pong) => Received::Pong(flow),
             What::Closed(reason) => {

@@ -32,7 +32,7 @@ async fn next(transports: &mut Transports) -> Received {
 /// The next message, which is to be an OPTIONS, as (flow, CSeq number).
 async fn message(transports: &mut Transports) -> (Flow, u32) {
     match next(transports).await {
-        Received::Message { flow, message: Message::Request(request) } if request.method == Method::OPTIONS => {
+        Received::Message { flow, message: Message::Request(request), .. } if request.method == Method::OPTIONS => {
             (flow, request.headers.cseq().expect("readable").number)
         }
         other => panic!("{other:?}"),

@@ -1,6 +1,6 @@
 //! TLS towards SIP servers (RFC 3261 §26.3.1): whom we trust, under which name each address was asked for, and why a
 //! handshake failed in words. The name that is checked is the one in the URI, never what the DNS made of it (RFC 5922 §7.1), and
-//! a wildcard stands for no name (§7.2).
+//! a wildcard stands for no name (§7.2) but in a certificate that was given by hand.
 
 mod verifier;
 
@@ -159,10 +159,12 @@ fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
+    let mut given = Vec::new();
     if let Some(file) = ca_file {
         let unusable = |why: String| format!("--ca-file {} cannot be used: {why}", file.display());
         let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let (added, _) = roots.add_parsable_certificates(read.map_err(|e| unusable(e.to_string()))?);
+        given = read.map_err(|e| unusable(e.to_string()))?;
+        let (added, _) = roots.add_parsable_certificates(given.iter().cloned());
         if added == 0 {
             return Err(unusable("it holds no certificate in PEM".to_owned()));
         }
@@ -176,11 +178,12 @@ fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
     // TLS 1.2 and 1.3, nothing older.
     let provider = Arc::new(ring::default_provider());
     let web = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let web = web.map_err(|e| e.to_string())?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(SipVerifier(web.map_err(|e| e.to_string())?)))
+        .with_custom_certificate_verifier(Arc::new(SipVerifier { web, given }))
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -215,7 +218,10 @@ fn certificate(name: &str, why: &CertificateError) -> String {
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
             let names: Vec<_> = presented.iter().map(|shown| dns_name(shown)).collect();
             let way_out = match names.iter().any(|name| name.starts_with("*.")) {
-                true => "in SIP a star stands for no name, so its administrator must have this one named in it",
+                true => {
+                    "in SIP a star stands for no name (RFC 5922), so its administrator must have this one named in it; \
+                     until then, give that very certificate with --ca-file"
+                }
                 false => "use the name it is for",
             };
             format!("the server is not {name}: its certificate is for {}; {way_out}", names.join(", "))

@@ -5,7 +5,7 @@ use crate::{
         engine::Notice,
         evidence::{Fault, Span, Verdict},
         plan::{Codec, Srtp},
-        stats::{HereStats, RxStats, TxStats},
+        stats::{CallStats, HereStats, RxStats, TxStats},
         voice::Exposure,
     },
     ua::api::Origin,
@@ -202,6 +202,15 @@ fn voicemail_colleagues_and_messages() {
         let event = Event::Colleague { uri: "sip:101@acme".into(), state };
         assert_eq!(said(event), json!({"event": "colleague", "uri": "sip:101@acme", "state": word}));
     }
+    let subscribed = |refusal: Option<&str>| {
+        let (package, to, refusal) = (ua::Package::Dialog, "101".to_owned(), refusal.map(str::to_owned));
+        said(Event::Subscription { package, to, refusal })
+    };
+    assert_eq!(subscribed(None), json!({"event": "ok", "cmd": "subscribe", "what": "dialog", "to": "101"}));
+    assert_eq!(
+        subscribed(Some("No.")),
+        json!({"event": "error", "cmd": "subscribe", "what": "dialog", "to": "101", "message": "No."})
+    );
     let message = Event::Message { from: "sip:101@acme".into(), from_name: None, text: "Hi".into() };
     assert_eq!(said(message), json!({"event": "message", "from": "sip:101@acme", "text": "Hi"}));
 }

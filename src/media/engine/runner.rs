@@ -10,7 +10,11 @@ use crate::media::{BLOCK, device::list_devices, record::Writer, security::DtlsId
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -43,12 +47,23 @@ pub enum Order {
 pub struct Orders {
     queue: mpsc::SyncSender<Order>,
     waker: Arc<Waker>,
+    /// The thread was woken and has not looked yet: waking it again would tell it nothing.
+    woken: Arc<AtomicBool>,
 }
 
 impl Orders {
     /// `false` once the engine has stopped.
     pub fn send(&self, order: Order) -> bool {
-        self.queue.send(order).is_ok() && self.waker.wake().is_ok()
+        self.queue(order) && self.wake()
+    }
+
+    /// The same, to be seen once the thread is woken.
+    pub fn queue(&self, order: Order) -> bool {
+        self.queue.send(order).is_ok()
+    }
+
+    pub fn wake(&self) -> bool {
+        self.woken.swap(true, Ordering::AcqRel) || self.waker.wake().is_ok()
     }
 }
 
@@ -79,7 +94,7 @@ impl Runner {
         let poll = Poll::new().map_err(MediaError::Thread)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
         let (queue, inbox) = mpsc::sync_channel(QUEUE);
-        let orders = Orders { queue, waker };
+        let orders = Orders { queue, waker, woken: Arc::default() };
         let runner = Self {
             poll,
             inbox,
@@ -142,6 +157,8 @@ impl Runner {
 
     /// Carries out what was ordered. `false`: stop.
     fn obey(&mut self, now: Instant) -> bool {
+        // Before looking: what comes from now on wakes again.
+        self.orders.woken.swap(false, Ordering::AcqRel);
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 Order::Open(id, ports) => self.open(id, ports),

@@ -116,7 +116,8 @@ impl OfferAnswer {
         let offered = self.offered.as_ref().ok_or(SdpError::NoOffer)?;
         let session = remote::parse(answer)?;
         let line = self.lines.iter().position(|l| matches!(l, Line::Audio { .. })).ok_or(SdpError::NoOffer)?;
-        let media = session.medias.get(line).ok_or(SdpError::NoAudio)?;
+        // RFC 3264 §6: each line of the offer has its answer in the same place and of the same kind.
+        let media = session.medias.get(line).filter(|media| media.media == "audio").ok_or(SdpError::NoAudio)?;
         if media.port == 0 {
             return Err(SdpError::Refused);
         }

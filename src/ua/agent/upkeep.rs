@@ -43,6 +43,13 @@ impl UserAgent {
         }
     }
 
+    /// The registrar no longer leads to us: calls go on with our own address.
+    pub(super) fn readdress(&mut self) {
+        for session in self.sessions.values_mut() {
+            session.readdressed(&mut self.stack);
+        }
+    }
+
     pub(super) fn network_changed(&mut self, now: Instant, change: NetworkChange) {
         if let Some(registration) = &mut self.registration {
             registration.handle_network(now, &mut self.stack, change);

@@ -1,9 +1,12 @@
 //! Reading the registrar's answers.
 
-use crate::sip::{
-    lex,
-    msg::{Contact, Headers, Request, Response},
-    uri::{NameAddr, Uri},
+use crate::{
+    sip::{
+        lex,
+        msg::{Contact, Headers, Request, Response},
+        uri::{NameAddr, Uri},
+    },
+    ua::stack::Gruus,
 };
 use std::{
     net::{IpAddr, SocketAddr},
@@ -41,16 +44,30 @@ pub(super) fn granted(request: &Request, response: &Response, asked: Duration) -
         return fallback;
     }
     let Some(ours) = addresses(&request.headers).into_iter().next() else { return fallback };
-    let instance = ours.param("+sip.instance");
-    let same_uri = contacts.iter().find(|c| c.uri.equivalent(&ours.uri));
-    // A border element may rewrite the URI; the instance stays.
-    let same =
-        same_uri.or_else(|| contacts.iter().find(|c| instance.is_some() && c.param("+sip.instance") == instance));
+    let same = same(&contacts, &ours);
     match same.map(|c| c.param("expires").and_then(lex::digits).or(header)) {
         Some(Some(0)) | None => Granted::Nothing,
         Some(Some(granted)) => Granted::For { expires: seconds(granted), is_listed: true },
         Some(None) => Granted::For { expires, is_listed: true },
     }
+}
+
+/// What the registrar has named our contact by (RFC 5627 §4.2).
+pub(super) fn gruus(aor: &Uri, request: &Request, response: &Response) -> Option<Gruus> {
+    let (contacts, ours) = (addresses(&response.headers), addresses(&request.headers).into_iter().next()?);
+    let ours = same(&contacts, &ours)?;
+    let gruu = |name: &str| {
+        let uri: Uri = ours.param(name)?.parse().ok()?;
+        uri.as_sip().is_some_and(|sip| sip.has_param("gr") && sip.headers.is_empty()).then_some(uri)
+    };
+    Some(Gruus { aor: aor.clone(), public: gruu("pub-gruu")?, temporary: gruu("temp-gruu") })
+}
+
+fn same<'a>(contacts: &'a [NameAddr], ours: &NameAddr) -> Option<&'a NameAddr> {
+    let instance = ours.param("+sip.instance");
+    let same_uri = contacts.iter().find(|c| c.uri.equivalent(&ours.uri));
+    // A border element may rewrite the URI; the instance stays.
+    same_uri.or_else(|| contacts.iter().find(|c| instance.is_some() && c.param("+sip.instance") == instance))
 }
 
 /// Our own earlier contacts that the registrar still lists, from before the address changed or the program fell: calls to them

@@ -36,7 +36,7 @@ impl Registration {
             request.headers.push("Route", route.to_string());
         }
         request.headers.push("Expires", expires.as_secs().to_string());
-        let supported = if self.outbound == Outbound::Refused { "path" } else { "path, outbound" };
+        let supported = if self.outbound == Outbound::Refused { "path, gruu" } else { "path, outbound, gruu" };
         request.headers.push("Supported", supported);
         request.headers.push("Allow", crate::ua::ALLOW);
         stack.authorize(&account, &mut request);

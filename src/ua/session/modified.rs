@@ -78,7 +78,7 @@ impl Session {
         if let Some(plan) = plan {
             self.agree(stack, plan);
         }
-        self.renamed(peer);
+        self.renamed(request, peer);
         self.report(stack);
     }
 

@@ -42,6 +42,13 @@ impl Session {
         stack.resolve(self.id, &hop, self.account.transport);
     }
 
+    /// Our Contact is another from now on: an answered call's peer is told.
+    pub fn readdressed(&mut self, stack: &mut Stack) {
+        if let Phase::Established(_) = self.phase {
+            self.refresh(stack);
+        }
+    }
+
     /// It has been answered.
     pub(super) fn catch_up(&mut self, stack: &mut Stack) {
         if std::mem::take(&mut self.media.is_outdated) {

@@ -1,9 +1,9 @@
 //! The peer's requests within a call: their order, and to whom each goes.
 
-use super::{Phase, Session};
+use super::{Phase, Session, update::Peer};
 use crate::{
     sip::{
-        dialog::{DialogError, DialogId},
+        dialog::{Dialog, DialogError, DialogId},
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::{Method, Request, Response},
@@ -21,17 +21,12 @@ impl Session {
         (transaction, request, flow): (ServerTransactionId, &Request, Flow),
     ) {
         self.described(&request.body, flow);
-        let dialog = match &mut self.phase {
-            Phase::Ringing(ringing) | Phase::Answering(ringing) => Some(&mut ringing.dialog),
-            Phase::Established(established) => Some(&mut established.dialog),
-            Phase::Inviting(inviting) => DialogId::of_request(request).and_then(|id| inviting.forks.get_mut(&id)),
-            Phase::Calling(_) | Phase::Ended => None,
-        };
-        let Some(dialog) = dialog else {
+        let account = self.account.clone();
+        let Some(dialog) = self.dialog_of(request) else {
             return stack.respond(now, transaction, Response::to(request, 481, None));
         };
         let turned_out =
-            identity::turned_out(&request.headers, dialog.remote()).filter(|_| stack.is_home(&self.account, flow));
+            identity::turned_out(&request.headers, dialog.remote()).filter(|_| stack.is_home(&account, flow));
         if let Err(error) = dialog.handle_request(request) {
             let code = match error {
                 DialogError::OutOfOrder { .. } => 500,
@@ -52,6 +47,24 @@ impl Session {
                 self.handle_referring(now, stack, (transaction, request, flow));
             }
             _ => stack.respond(now, transaction, crate::ua::outside::answer(request)),
+        }
+    }
+    /// The peer has another name from now on (RFC 4916 §4.3): put through, or found. Only what was taken says so.
+    pub(super) fn renamed(&mut self, request: &Request, peer: Option<Peer>) {
+        let Some((peer, name)) = peer else { return };
+        (self.peer, self.peer_name) = (peer, name);
+        if let Some(dialog) = self.dialog_of(request) {
+            dialog.renamed(request);
+        }
+    }
+
+    /// The dialog that a request of the peer's belongs to.
+    fn dialog_of(&mut self, request: &Request) -> Option<&mut Dialog> {
+        match &mut self.phase {
+            Phase::Ringing(ringing) | Phase::Answering(ringing) => Some(&mut ringing.dialog),
+            Phase::Established(established) => Some(&mut established.dialog),
+            Phase::Inviting(inviting) => DialogId::of_request(request).and_then(|id| inviting.forks.get_mut(&id)),
+            Phase::Calling(_) | Phase::Ended => None,
         }
     }
 }

@@ -162,7 +162,7 @@ impl Session {
         if let Phase::Established(established) = &mut self.phase {
             established.timer = SessionTimer::answer(now, &request.headers, &mut response.headers);
         }
-        self.renamed(peer);
+        self.renamed(request, peer);
         let Some((body, plan)) = answer else {
             stack.respond(now, transaction, response);
             return self.report(stack);
@@ -203,13 +203,6 @@ impl Session {
                 negotiation.answer(offer, local, Direction::SendRecv).map_err(Refusal::Sdp)
             }
             Phase::Ringing(_) | Phase::Answering(_) | Phase::Calling(_) | Phase::Ended => Err(Refusal::Later),
-        }
-    }
-
-    /// The peer has another name from now on (RFC 4916 §4.3): put through, or found. Only what was taken says so.
-    pub(super) fn renamed(&mut self, peer: Option<Peer>) {
-        if let Some((peer, name)) = peer {
-            (self.peer, self.peer_name) = (peer, name);
         }
     }
 }

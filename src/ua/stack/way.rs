@@ -20,7 +20,27 @@ const IMPATIENT: Duration = Duration::from_secs(4);
 
 const UNPROTECTED: &str = "TLS is asked for, and the way there would be unprotected";
 
+/// Addresses that lead to this device from everywhere, by way of its registrar (RFC 5627).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::ua) struct Gruus {
+    /// Whose they are.
+    pub aor: Uri,
+    pub public: Uri,
+    /// Does not say whose it is.
+    pub temporary: Option<Uri>,
+}
+
 impl Stack {
+    /// From now on these are our Contact in dialogs, or none is. Whether some were before.
+    pub fn set_gruus(&mut self, gruus: Option<Gruus>) -> bool {
+        std::mem::replace(&mut self.gruus, gruus).is_some()
+    }
+
+    fn gruu(&self, account: &Account, flow: Flow, anonymous: bool) -> Option<Uri> {
+        let gruus = self.gruus.as_ref().filter(|gruus| self.home == Some(flow) && gruus.aor == account.aor)?;
+        if anonymous { gruus.temporary.clone() } else { Some(gruus.public.clone()) }
+    }
+
     /// The address that others see, `None` where that is our own; whether it is news.
     pub fn set_seen_as(&mut self, flow: Flow, seen: Option<SocketAddr>) -> bool {
         let way = (flow.transport, flow.remote.is_ipv6());
@@ -32,9 +52,14 @@ impl Stack {
         seen.is_some() && seen != known
     }
 
+    /// Our Contact in a call: what the registrar has named us by (RFC 5627 §4.4), else our address.
+    pub fn contact_uri(&self, account: &Account, flow: Flow, anonymous: bool) -> Uri {
+        self.gruu(account, flow, anonymous).unwrap_or_else(|| self.own_uri(account, flow, anonymous))
+    }
+
     /// Our address in a Contact: `sip:user@host:port;transport=tcp`, for a `sips:` account `sips:user@host:port`; `anonymous`: without
     /// the user (RFC 3323 §4.1). Where the registrar keeps the flow, `ob` asks for the same within the dialog (RFC 5626 §4.3).
-    pub fn contact_uri(&self, account: &Account, flow: Flow, anonymous: bool) -> Uri {
+    fn own_uri(&self, account: &Account, flow: Flow, anonymous: bool) -> Uri {
         let mut uri = self.address_uri(account, flow);
         if anonymous {
             uri.user = Some("anonymous".to_owned());
@@ -76,9 +101,11 @@ impl Stack {
         };
         let Some(pending) = self.requests.get(&id) else { return };
         let contact = pending.contact.as_ref().map(|c| {
-            let mut uri = match pending.request.method == Method::REGISTER {
-                true => Uri::Sip(self.address_uri(&pending.account, flow)),
-                false => self.contact_uri(&pending.account, flow, c.anonymous),
+            let mut uri = match pending.request.method {
+                Method::REGISTER => Uri::Sip(self.address_uri(&pending.account, flow)),
+                // A presence server notifies by itself, past the proxy that knows whom a GRUU names.
+                Method::SUBSCRIBE => self.own_uri(&pending.account, flow, c.anonymous),
+                _ => self.contact_uri(&pending.account, flow, c.anonymous),
             };
             // RFC 3261 §8.1.1.8: a sips: request has a sips: Contact.
             if let (Uri::Sip(SipUri { secure: true, .. }), Uri::Sip(contact)) = (&pending.request.uri, &mut uri) {

@@ -59,6 +59,8 @@ fn e7_the_callers_cancel_says_what_became_of_the_call() {
             200,
             "The call was answered elsewhere.",
         ),
+        (Some("Q.850;cause=26"), EndedBy::AnsweredElsewhere, 200, "The call was answered elsewhere."),
+        (Some("SIP;cause=603"), EndedBy::Remote, 603, "The call was declined elsewhere."),
     ] {
         let (mut bench, invite) = ringing();
         bench.deliver(cancel(&invite, reason));

@@ -5,6 +5,7 @@ mod calls;
 mod complaints;
 mod events;
 mod flood;
+mod gruu;
 mod hostile;
 mod incoming;
 mod messages;

@@ -140,10 +140,10 @@ fn a_first_hop_that_takes_no_part_in_outbound_is_not_asked_again() {
     bench.command(Command::SetAccount(Box::new(account(true))));
     bench.registration();
     let register = bench.request(Method::REGISTER);
-    assert_eq!(register.headers.get("Supported"), Some("path, outbound"));
+    assert_eq!(register.headers.get("Supported"), Some("path, outbound, gruu"));
     bench.reply(Response::to(&register, 439, Some("x")));
     let register = bench.request(Method::REGISTER);
-    assert_eq!(register.headers.get("Supported"), Some("path"));
+    assert_eq!(register.headers.get("Supported"), Some("path, gruu"));
     assert!(!register.headers.get("Contact").unwrap().contains("reg-id"));
     bench.reply(granted(&register, &[]));
     assert!(matches!(bench.registration(), RegistrationState::Online { .. }));

@@ -41,7 +41,7 @@ fn a_challenge_is_answered_and_our_own_contact_counts() {
     let contact = register.headers.get("Contact").unwrap();
     let instance = "+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-000000000001>\"";
     assert_eq!(contact, format!("<sip:100-acme@192.0.2.1:5062>;{instance};reg-id=1;expires=600"));
-    assert_eq!(register.headers.get("Supported"), Some("path, outbound"));
+    assert_eq!(register.headers.get("Supported"), Some("path, outbound, gruu"));
     bench.reply(with(&register, 401, &[("WWW-Authenticate", CHALLENGE)]));
     let again = bench.request(Method::REGISTER);
     assert!(again.headers.get("Authorization").unwrap().contains("username=\"100-acme\""));

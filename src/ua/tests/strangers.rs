@@ -231,6 +231,12 @@ fn nobody_else_renames_the_peer_and_not_by_what_is_refused() {
         });
         let expected = shown.map(|(peer, name)| (peer.to_owned(), name.to_owned()));
         assert_eq!(told, expected, "{source} {field:?} {sdp}");
+        // Nor is whoever is spoken to called otherwise on the wire.
+        bench.deliver(Message::Request(in_dialog(&ok, Method::ACK, 2, "")));
+        bench.command(Command::Hangup { call: 1 });
+        let to = bench.request(Method::BYE).headers.to().expect("readable");
+        let is_carol = shown.is_some() && field == carol;
+        assert_eq!(to.uri.to_string() == "sip:103@acme", is_carol, "{source} {field:?} {sdp}: {to}");
     }
 }
 

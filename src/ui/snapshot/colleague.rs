@@ -7,6 +7,8 @@ pub struct Colleague {
     /// What to dial.
     pub number: String,
     pub presence: Presence,
+    /// A sentence, where the phone system has refused to say; shown while nothing is known.
+    pub unknown_because: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -183,7 +183,8 @@ request_route {{
   }}
   {events}
   if (has_totag()) {{
-    if (loose_route()) {{ t_relay(); exit; }}
+    # A GRUU (RFC 5627 §6.1): to the device that it names.
+    if (loose_route()) {{ if (uri == myself) lookup("location"); t_relay(); exit; }}
     if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
     sl_send_reply("404","Not here"); exit;
   }}

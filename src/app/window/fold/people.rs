@@ -1,31 +1,29 @@
-//! Colleagues and their lamps in the snapshot.
+//! Colleagues and their lamps, voicemail and messages in the snapshot.
 
-use super::{Fold, short_address};
+use super::{Fold, notice, short_address};
 use crate::{
     config::settings,
-    ua::api::ColleagueState,
-    ui::snapshot::{Colleague, Presence},
+    ua::api::{ColleagueState, Messages, Package},
+    ui::snapshot::{Colleague, Notice, NoticeKind, Presence, Voicemail},
 };
 
 impl Fold {
     /// Whose lamps are shown from now on, by name; what is known of each stays.
     pub fn list_colleagues(&mut self, listed: &[settings::Colleague]) {
         let old = std::mem::take(&mut self.snapshot.colleagues);
-        let known = |number: &str| old.iter().find(|one| one.number == number).map(|one| one.presence);
+        let known = |number: &str| old.iter().find(|one| one.number == number);
         let shown = |one: &settings::Colleague| Colleague {
             name: one.name.clone(),
             number: one.number.clone(),
-            presence: known(&one.number).unwrap_or_default(),
+            presence: known(&one.number).map(|one| one.presence).unwrap_or_default(),
+            unknown_because: known(&one.number).and_then(|one| one.unknown_because.clone()),
         };
         self.snapshot.colleagues = listed.iter().map(shown).collect();
         self.snapshot.colleagues.sort_by_key(|one| (one.name.to_lowercase(), one.number.clone()));
     }
 
     pub(super) fn colleague(&mut self, uri: &str, state: ColleagueState) {
-        let short = |address: &str| short_address(address, self.domain.as_deref());
-        let number = short(uri);
-        let at = self.snapshot.colleagues.iter().position(|one| short(&one.number) == number);
-        if let Some(colleague) = at.and_then(|at| self.snapshot.colleagues.get_mut(at)) {
+        if let Some(colleague) = self.listed(uri) {
             colleague.presence = match state {
                 ColleagueState::Free => Presence::Free,
                 ColleagueState::Ringing => Presence::Ringing,
@@ -36,11 +34,41 @@ impl Fold {
         }
     }
 
+    /// Whether the phone system tells of somebody, or why not. One that has no voicemail has nothing to say of it.
+    pub(super) fn watched(&mut self, package: Package, to: &str, refusal: Option<String>) {
+        if package != Package::MessageSummary
+            && let (Some(colleague), Some(why)) = (self.listed(to), refusal)
+        {
+            colleague.unknown_because = Some(why);
+        }
+    }
+
+    fn listed(&mut self, address: &str) -> Option<&mut Colleague> {
+        let short = |address: &str| short_address(address, self.domain.as_deref());
+        let number = short(address);
+        let at = self.snapshot.colleagues.iter().position(|one| short(&one.number) == number)?;
+        self.snapshot.colleagues.get_mut(at)
+    }
+
     /// Old lamps would lie.
     pub(super) fn forget_presence(&mut self) {
         for colleague in &mut self.snapshot.colleagues {
-            colleague.presence = Presence::Unknown;
+            (colleague.presence, colleague.unknown_because) = (Presence::Unknown, None);
         }
+    }
+
+    pub(super) fn voicemail(&mut self, messages: Messages) {
+        self.snapshot.voicemail = Voicemail {
+            waiting: messages.waiting,
+            new: messages.new,
+            old: messages.old,
+            account: messages.account.as_deref().map(|a| short_address(a, self.domain.as_deref())),
+        };
+    }
+
+    pub(super) fn message(&self, from: &str, from_name: Option<String>, text: &str) -> Notice {
+        let from = from_name.unwrap_or_else(|| short_address(from, self.domain.as_deref()));
+        notice(NoticeKind::Info, format!("{from}: {text}"))
     }
 }
 
@@ -68,5 +96,24 @@ mod tests {
         assert_eq!(shown(&fold), [("Bob".into(), Presence::Unknown), ("Zoë".into(), Presence::NotRegistered)]);
         fold.forget_presence();
         assert!(shown(&fold).iter().all(|(_, presence)| *presence == Presence::Unknown));
+    }
+
+    #[test]
+    fn a_colleague_of_whom_nothing_is_told_says_why() {
+        let mut fold = Fold::default();
+        fold.list_colleagues(&[listed("Zoë", "103"), listed("anna", "102")]);
+        let why =
+            |fold: &Fold| fold.snapshot.colleagues.iter().map(|one| one.unknown_because.clone()).collect::<Vec<_>>();
+        let refused = || Some("The server does not allow it.".to_owned());
+        fold.watched(Package::MessageSummary, "102", refused());
+        fold.watched(Package::Dialog, "102", None);
+        assert_eq!(why(&fold), [None, None]);
+        fold.watched(Package::Presence, "sip:103@acme", refused());
+        fold.watched(Package::Presence, "999", refused());
+        assert_eq!(why(&fold), [None, refused()]);
+        fold.list_colleagues(&[listed("Zoë", "103")]);
+        assert_eq!(why(&fold), [refused()]);
+        fold.forget_presence();
+        assert_eq!(why(&fold), [None]);
     }
 }

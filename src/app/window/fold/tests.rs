@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     app::window::history::Kind,
     media::{
+        engine::{self as media, DeviceList},
         plan::Codec,
         stats::{CallStats, RxStats},
     },

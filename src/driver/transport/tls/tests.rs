@@ -119,10 +119,16 @@ async fn send(flow: Flow, host: &str, ca: Option<PathBuf>) -> (Transports, Recei
 #[tokio::test]
 async fn a_server_that_proves_its_name_is_spoken_to_over_one_connection() {
     let folder = tempfile::tempdir().expect("a folder");
-    certificates(folder.path(), &[("both", "DNS:pbx.test,DNS:sip.pbx.test,IP:127.0.0.1", 2)]);
-    for (file, host, ca) in
-        [("both", "pbx.test", "ca.pem"), ("both", "127.0.0.1", "ca.pem"), ("own", "pbx.test", "own.pem")]
-    {
+    let both = "DNS:pbx.test,DNS:sip.pbx.test,IP:127.0.0.1";
+    certificates(folder.path(), &[("both", both, 2), ("star", "DNS:*.pbx.test", 2)]);
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect(file);
+    std::fs::write(folder.path().join("ca-and-star.pem"), read("ca.pem") + &read("star.pem")).expect("written");
+    for (file, host, ca) in [
+        ("both", "pbx.test", "ca.pem"),
+        ("both", "127.0.0.1", "ca.pem"),
+        ("own", "pbx.test", "own.pem"),
+        ("star", "www.pbx.test", "ca-and-star.pem"),
+    ] {
         let (flow, _heard) = server(folder.path(), file).await;
         let (mut transports, received) = send(flow, host, Some(folder.path().join(ca))).await;
         assert!(
@@ -144,16 +150,20 @@ async fn a_server_that_cannot_prove_its_name_hears_nothing() {
             ("good", "DNS:pbx.test", 2),
             ("old", "DNS:pbx.test", -1),
             ("other", "DNS:sip.other.test", 2),
-            ("star", "DNS:*.test,DNS:test", 2),
+            ("star", "DNS:*.pbx.test,DNS:pbx.test", 2),
         ],
     );
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect(file);
+    std::fs::write(folder.path().join("ca-and-star.pem"), read("ca.pem") + &read("star.pem")).expect("written");
+    let by_hand = || Some(folder.path().join("ca-and-star.pem"));
     let ca = || Some(folder.path().join("ca.pem"));
     for (file, host, ca, said) in [
         ("old", "pbx.test", ca(), "has expired; its administrator must renew it"),
         ("other", "pbx.test", ca(), "not pbx.test: its certificate is for sip.other.test"),
         ("good", "127.0.0.1", ca(), "not 127.0.0.1: its certificate is for pbx.test"),
         ("own", "pbx.test", ca(), "self-signed"),
-        ("star", "pbx.test", ca(), "its certificate is for *.test, test; in SIP a star stands for no name"),
+        ("star", "sip.pbx.test", ca(), "its certificate is for *.pbx.test, pbx.test; in SIP a star stands for no name"),
+        ("star", "a.sip.pbx.test", by_hand(), "not a.sip.pbx.test"),
         ("good", "pbx.test", None, "--ca-file"),
     ] {
         let (flow, heard) = server(folder.path(), file).await;

@@ -213,6 +213,9 @@ fn an_answer_that_takes_nothing_is_refused() {
         (text(sdp("0", &[])).replace("audio 5000", "audio 0").into_bytes(), SdpError::Refused),
         (sdp("9", &[]), SdpError::NoCommonCodec),
         (b"v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\n".to_vec(), SdpError::NoAudio),
+        // Pictures are no answer to an offer of sound, whatever their formats are called.
+        (text(sdp("0", &[])).replace("m=audio", "m=video").into_bytes(), SdpError::NoAudio),
+        (text(sdp("0", &["m=audio 5002 RTP/AVP 0"])).replacen("m=audio", "m=video", 1).into_bytes(), SdpError::NoAudio),
     ] {
         let mut session = ours(&ALL);
         session.offer(local(), Direction::SendRecv);
@@ -232,6 +235,20 @@ fn further_lines_are_refused_in_their_place_and_stay() {
     let offer = text(session.offer(local(), Direction::SendOnly));
     let expected = ["m=audio 4000 RTP/AVP 0 96 8 97 101 98", "m=video 0 RTP/AVP 31", "m=image 0 udptl t38"];
     assert_eq!(m_lines(&offer), expected);
+}
+
+#[test]
+fn pictures_that_stand_first_are_refused_first() {
+    let offer = text(sdp("0", &["m=audio 5002 RTP/AVP 8"])).replacen("m=audio", "m=video", 1);
+    let mut session = ours(&ALL);
+    let (answer, plan) = session.answer(offer.as_bytes(), local(), Direction::SendRecv).unwrap();
+    assert_eq!((plan.send, plan.remote_rtp.port()), ((8, Codec::Pcma), 5002));
+    assert!(text(answer).contains("m=video 0 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 8\r\n"));
+    // Our own later offer keeps both places, and its answer is read at ours.
+    let hold = text(session.offer(local(), Direction::SendOnly));
+    assert!(hold.contains("m=video 0 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 8"), "{hold}");
+    let plan = session.accept_answer(offer.replace("m=video 5000", "m=video 0").as_bytes()).unwrap();
+    assert_eq!(plan.remote_rtp.port(), 5002);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Several user agents of ours, each its own shell, over one link in simulated time.
 
 use crate::{
+    media::plan::{Direction, MediaPlan},
     sip::{
         endpoint::tests::sim::{Faults, Link, Packet},
         entropy::Entropy,
@@ -46,6 +47,8 @@ pub struct Party {
     pub transfers: Vec<(CallId, TransferState)>,
     pub events: Vec<Event>,
     pub open_media: i64,
+    /// What was agreed on last.
+    pub plans: BTreeMap<CallId, MediaPlan>,
     /// Gone without a word.
     pub dead: bool,
 }
@@ -76,6 +79,7 @@ impl Net {
                     transfers: Vec::new(),
                     events: Vec::new(),
                     open_media: 0,
+                    plans: BTreeMap::new(),
                     dead: false,
                 }
             })
@@ -130,15 +134,20 @@ impl Net {
         live.or_else(|| party.ended.get(&call).cloned()).expect("the call is known")
     }
 
-    /// Whether two parties are in a conversation, with nothing on hold.
+    /// Whether two parties are in a conversation: nothing on hold, and audio goes both ways between their ports.
     pub fn joined(&self, one: usize, other: usize) -> bool {
-        let talks = |at: usize, with: usize| {
-            self.parties[at]
-                .calls
-                .values()
-                .any(|info| info.state == CallState::Connected && info.peer.contains(&format!("@192.0.2.{}", with + 1)))
+        let talk = |at: usize, with: usize| {
+            let is_with = |info: &&CallInfo| info.peer.contains(&format!("@192.0.2.{}", with + 1));
+            let mut calls = self.parties[at].calls.values().filter(is_with);
+            calls.find(|info| info.state == CallState::Connected).map(|info| info.call)
         };
-        talks(one, other) && talks(other, one)
+        let (Some(here), Some(there)) = (talk(one, other), talk(other, one)) else { return false };
+        let hears = |at: usize, call: CallId, from: usize, its: CallId| {
+            self.parties[at].plans.get(&call).is_some_and(|plan| {
+                plan.direction == Direction::SendRecv && plan.remote_rtp == self.parties[from].audio(its)
+            })
+        };
+        hears(one, here, other, there) && hears(other, there, one, here)
     }
 
     /// The last word on a transfer.
@@ -204,10 +213,14 @@ impl Net {
                 }
                 Output::OpenMedia { call, .. } => {
                     party.open_media += 1;
-                    let port = 4000 + 2 * u16::try_from(call).unwrap();
-                    party.agent.handle_media_opened(now, call, Ok(SocketAddr::new(party.address.ip(), port)));
+                    let port = party.audio(call);
+                    party.agent.handle_media_opened(now, call, Ok(port));
                 }
-                Output::CloseMedia { .. } => party.open_media -= 1,
+                Output::Media { call, plan } => drop(party.plans.insert(call, plan)),
+                Output::CloseMedia { call } => {
+                    party.plans.remove(&call);
+                    party.open_media -= 1;
+                }
                 Output::Event(event) => party.learn(event),
                 _ => {}
             }
@@ -234,6 +247,11 @@ impl Net {
 }
 
 impl Party {
+    /// Our RTP address in a call.
+    fn audio(&self, call: CallId) -> SocketAddr {
+        SocketAddr::new(self.address.ip(), 4000 + 2 * u16::try_from(call).unwrap())
+    }
+
     fn learn(&mut self, event: Event) {
         match &event {
             Event::Call(info) => {

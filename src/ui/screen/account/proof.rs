@@ -51,3 +51,51 @@ pub fn checks(snapshot: &Snapshot, registration: &str, now: Instant) -> Vec<Chec
     }));
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::snapshot::{InUse, RegistrationRow};
+
+    /// E2: which of them fails is said.
+    #[test]
+    fn e2_each_failing_check_has_words_of_its_own() {
+        let now = Instant::now();
+        let shown = |age: u64, is_listed, holder: Option<bool>, xml| {
+            let mut snapshot = Snapshot::default();
+            let confirmed = now.checked_sub(Duration::from_secs(age)).expect("the computer runs that long");
+            snapshot.status = Status::Online { registration: "100".into(), since: confirmed, confirmed };
+            snapshot.proof = Some(Proof { by: ProvedBy::Answer, is_listed });
+            snapshot.sign_in.xml = xml;
+            let in_use = holder.map(|this_device| InUse {
+                device: "Agent Manager".into(),
+                address: "10.0.0.31".into(),
+                since: "09:40".into(),
+                this_device,
+            });
+            snapshot.registrations = vec![RegistrationRow {
+                name: "100".into(),
+                extension: "100".into(),
+                primary: true,
+                label: String::new(),
+                ring_inbound: true,
+                in_use,
+                selected: true,
+            }];
+            checks(&snapshot, "100", now).into_iter().map(|check| (check.text, check.holds)).collect::<Vec<_>>()
+        };
+        let holds = |checks: &[(String, bool)]| checks.iter().map(|(_, holds)| *holds).collect::<Vec<_>>();
+        assert_eq!(holds(&shown(5, true, Some(true), false)), [true, true, true]);
+        for (checks, failing) in [
+            (shown(5, false, Some(true), false), t().proof_not_listed),
+            (shown(5, true, Some(false), false), t().proof_not_tms),
+            (shown(5, true, None, false), t().proof_not_tms),
+        ] {
+            let failed: Vec<_> = checks.iter().filter(|(_, holds)| !holds).map(|(text, _)| text.as_str()).collect();
+            assert_eq!(failed, [failing]);
+        }
+        assert_eq!(holds(&shown(901, true, Some(true), false)), [true, false, true], "too old to show anything");
+        // A TMS that does not tell devices apart cannot miss this one.
+        assert_eq!(holds(&shown(5, true, Some(false), true)), [true, true]);
+    }
+}

@@ -40,7 +40,11 @@ pub fn matches(ui: &mut Ui, cx: &mut Cx<'_>, list: &[Person], cannot: Option<&'s
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = GRID;
                 let row = row(ui, person).keep(person.actions.len() as f32 * (CONTROL + GRID));
-                if ui.add(row).clicked() {
+                let mut shown = ui.add(row);
+                if let Some(hint) = &person.hint {
+                    shown = shown.on_hover_text(hint);
+                }
+                if shown.clicked() {
                     pressed = Some(person.number.clone());
                 }
                 for action in &person.actions {

@@ -1,0 +1,49 @@
+//! How calls sound and what is heard with, in the snapshot.
+
+use super::{Fold, calls::quality};
+use crate::{
+    driver::api::Event,
+    media::{engine::DeviceList, evidence::Fault, voice},
+    ui::{
+        snapshot::Quality,
+        text::{fill, t},
+    },
+};
+
+impl Fold {
+    pub(super) fn sound(&mut self, event: Event) {
+        match event {
+            Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
+            Event::Stats { call, stats, .. } => self.with_call(call, |shown| {
+                let verdict = shown.quality.take().and_then(|before| before.verdict);
+                shown.quality = quality(&stats).map(|quality| Quality { verdict, ..quality });
+            }),
+            Event::Quality { call, verdict, .. } => {
+                let words = (verdict.fault != Fault::Nobody).then_some(verdict.words);
+                self.with_call(call, |shown| {
+                    if let Some(quality) = &mut shown.quality {
+                        quality.verdict = words;
+                    }
+                });
+            }
+            Event::Levels { microphone, speaker } if self.meters => {
+                self.snapshot.audio.microphone_level = microphone;
+                self.snapshot.audio.speaker_level = speaker;
+            }
+            Event::Devices(devices) => self.devices(devices),
+            Event::Exposure { exposure, .. } => {
+                let level = format!("{:.0}", exposure.level_db);
+                let share = format!("{:.0}", 100.0 * exposure.share());
+                self.snapshot.audio.exposure = Some(fill(t().exposure, &[&level, &share, voice::ASSUMPTION]));
+            }
+            _ => {}
+        }
+    }
+
+    fn devices(&mut self, devices: DeviceList) {
+        let audio = &mut self.snapshot.audio;
+        let none = devices.microphones.is_empty() && devices.speakers.is_empty();
+        audio.problem = none.then(|| t().no_sound_card.to_owned());
+        (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
+    }
+}
