@@ -17,9 +17,15 @@ mod mouth_to_ear;
 #[path = "../../tests/window/person.rs"]
 #[allow(dead_code, reason = "the bench uses a part of the tests' person")]
 mod person;
+#[path = "../../tests/agent_story/provider.rs"]
+#[allow(dead_code, reason = "a part of the tests' TMS, which the bench uses without it")]
+mod provider;
 #[allow(dead_code, reason = "the bench uses a part of the tests' sound server")]
 #[path = "../../tests/common/pulse.rs"]
 mod pulse;
+#[path = "../../tests/agent_story/tms.rs"]
+#[allow(dead_code, reason = "the bench uses a part of the tests' TMS")]
+mod tms;
 mod window;
 
 use pulse::Pulse;
@@ -34,7 +40,7 @@ use std::{
 use support::{
     baresip::{Baresip, BaresipOptions, Veth},
     kamailio::{Kamailio, Options},
-    phone::Phone,
+    phone::{self, Phone},
     process::{self, free_port, poll_until},
     tone,
 };
@@ -68,10 +74,12 @@ impl std::fmt::Display for Row {
 }
 
 fn main() {
-    let Some(veth) = Veth::up() else {
-        eprintln!("make bench needs root: baresip's media refuses loopback, so a veth pair is made");
+    let veth = Veth::up().unwrap_or_else(|why| {
+        eprintln!(
+            "make bench needs a veth pair, since baresip's media refuses loopback, and this system forbids one: {why}"
+        );
         std::process::exit(1);
-    };
+    });
     // First, since it sets the environment while no other thread runs.
     let pulse = Pulse::start();
     for (name, value) in pulse.environment() {

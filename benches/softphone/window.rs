@@ -4,9 +4,10 @@
 use crate::{
     Cpu, Row,
     desk::Desk,
-    person::{Hands, Tms, window},
+    person::{Hands, window},
     pulse::Pulse,
     support::{phone::Phone, process::poll_until},
+    tms::Tms,
 };
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -16,8 +17,8 @@ const SPAN: Duration = Duration::from_secs(30);
 /// The sound server's variables must be in the environment already.
 pub fn measure(sound: &Pulse) -> Vec<Row> {
     let desk = Desk::start();
-    let tms = Tms::start(desk.folder.path());
-    let process = window(&desk, sound, &tms);
+    let tms = Tms::start(false);
+    let process = window(&desk, sound, tms.login());
     let hands = Hands(&desk);
     hands.does(&[
         &["click", "Apply"],
@@ -49,9 +50,9 @@ pub fn measure(sound: &Pulse) -> Vec<Row> {
 }
 
 fn headless(desk: &Desk, tms: &Tms) -> f64 {
-    let args = ["--tms", tms.said("/http"), "--username", tms.said("/demo/username"), "--audio", "device"];
-    let key = Some(tms.said("/demo/api_key"));
-    let mut phone = Phone::start(desk.folder.path(), "headless", &args, tms.said("/demo/password"), key);
+    let [url, username, password, key] = tms.login();
+    let args = ["--tms", url, "--username", username, "--audio", "device"];
+    let mut phone = Phone::start(desk.folder.path(), "headless", &args, password, Some(key));
     phone.wait(json!({"event": "login", "state": "initialized"}));
     phone.send(json!({"cmd": "select", "registration": "100-acme-laptop", "takeover": true}));
     phone.wait(json!({"event": "registration", "state": "online"}));

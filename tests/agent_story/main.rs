@@ -18,5 +18,6 @@ mod provided;
 mod provider;
 mod refusals;
 mod story;
+#[allow(dead_code, reason = "shared with the tests of the window")]
 mod tms;
 mod xml;

@@ -7,11 +7,10 @@ use crate::{
     provider::Kamailio,
     tms::{Tms, row, select},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{process::Command, thread, time::Duration};
 
 const SECONDARY: &str = "100-acme-laptop";
-const REGISTRATIONS: &str = "/v1/accounts/acme/extensions/100/registrations";
 
 #[test]
 fn two_nodes_share_one_database_without_a_master() {
@@ -69,12 +68,7 @@ fn two_nodes_share_one_database_without_a_master() {
 
 /// Once nobody holds the additional registration.
 fn free(tms: &Tms) -> Option<()> {
-    let is_free = || {
-        let list = tms.ask("GET", REGISTRATIONS, &Value::Null);
-        let row = list.as_array()?.iter().find(|row| row["name"] == SECONDARY)?;
-        row["holder"].is_null().then_some(())
-    };
-    poll_until(Duration::from_secs(5), is_free)
+    poll_until(Duration::from_secs(5), || tms.holder(SECONDARY).is_null().then_some(()))
 }
 
 fn add_extension(tms: &Tms, number: u32) {

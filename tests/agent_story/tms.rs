@@ -55,7 +55,7 @@ impl Tms {
     ) -> Self {
         let demo = if quiet { "--demo-data=quiet" } else { "--demo-data" };
         let arguments = [&["--http", "127.0.0.1:0", "--database-url", database, demo], options].concat();
-        Self::signed_in(folder, run(&arguments), provider)
+        Self::begun(folder, run(&arguments), provider)
     }
 
     /// Another process on a provider's database, beside a Kamailio of its own.
@@ -63,15 +63,26 @@ impl Tms {
         let folder = tempfile::tempdir().expect("a folder");
         let (database, rpc, proxy) = (self.provider().postgres.url("tms"), kamailio.rpc_url(), kamailio.proxy());
         let arguments = ["--http", "127.0.0.1:0", "--database-url", &database, "--no-sip", "--kamailio", &rpc];
-        Self::signed_in(folder, run(&[&arguments[..], &["--sip-proxy", &proxy]].concat()), None)
+        Self::begun(folder, run(&[&arguments[..], &["--sip-proxy", &proxy]].concat()), None)
     }
 
-    fn signed_in(folder: tempfile::TempDir, (process, ready): (Process, Value), provider: Option<Provider>) -> Self {
-        let mut tms = Self { folder, process: Some(process), ready, operator: String::new(), provider };
-        let session =
-            tms.ask("POST", "/v1/manage/session", &json!({"username": OPERATOR, "password": OPERATOR_PASSWORD}));
-        tms.operator = session["token"].as_str().expect("a token").to_owned();
-        tms
+    fn begun(folder: tempfile::TempDir, (process, ready): (Process, Value), provider: Option<Provider>) -> Self {
+        let started = Self { folder, process: Some(process), ready, operator: String::new(), provider };
+        started.signed_in(OPERATOR, OPERATOR_PASSWORD)
+    }
+
+    /// A server that somebody else started, asked by who may manage it.
+    pub fn at(http: &str, (username, password): (&str, &str)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ready = json!({"http": http});
+        Self { folder, process: None, ready, operator: String::new(), provider: None }.signed_in(username, password)
+    }
+
+    fn signed_in(mut self, username: &str, password: &str) -> Self {
+        let asked = json!({"username": username, "password": password});
+        let session = self.ask("POST", "/v1/manage/session", &asked);
+        self.operator = session["token"].as_str().expect("a token").to_owned();
+        self
     }
 
     /// Ends the server; the database stays.
@@ -104,6 +115,11 @@ impl Tms {
     /// What the ready line says of the demonstration: `username`, `password`, `api_key`.
     pub fn demo(&self, field: &str) -> &str {
         self.ready["demo"][field].as_str().expect("the ready line has it")
+    }
+
+    /// The demonstration's agent: where to sign in, user name, password and key.
+    pub fn login(&self) -> [&str; 4] {
+        [self.url(), self.demo("username"), self.demo("password"), self.demo("api_key")]
     }
 
     /// Asks as the operator; the answer's JSON. Anything but a 2xx fails the test.
@@ -172,6 +188,13 @@ impl Tms {
         let args = ["--tms", self.ready["http"].as_str().expect("an address"), "--tenant", "acme"];
         let args = [&args[..], &["--bind", "127.0.0.1:0", "--audio", "null"], more].concat();
         Phone::start(self.folder(), name, &args, sip_password, Some(key))
+    }
+
+    /// Who holds a registration of extension 100, if anybody.
+    pub fn holder(&self, registration: &str) -> Value {
+        let list = self.ask("GET", "/v1/accounts/acme/extensions/100/registrations", &Value::Null);
+        let row = list.as_array().into_iter().flatten().find(|row| row["name"] == registration);
+        row.expect("the registration is listed")["holder"].clone()
     }
 
     /// A new lasting password of a registration of extension 100.

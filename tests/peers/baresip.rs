@@ -103,9 +103,12 @@ fn slow(path: &Path) -> Vec<f32> {
 
 /// The same in every codec, with SDES and with a handshake, for which it shows an RSA certificate, at once.
 fn calls(caller: Caller) {
-    let Some(veth) = Veth::up() else {
-        eprintln!("skipped: no veth pair without root, and baresip's media refuses loopback");
-        return;
+    let veth = match Veth::up() {
+        Ok(veth) => veth,
+        Err(why) => {
+            println!("skipped: baresip's media refuses loopback, and this system forbids a veth pair: {why}");
+            return;
+        }
     };
     let (sdes, dtls) = (Some(("srtp-mand", "sdes")), Some(("dtls_srtp", "dtls")));
     // Who asks for it insists on it.

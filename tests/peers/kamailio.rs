@@ -7,16 +7,7 @@ use crate::support::{
     tone,
 };
 use serde_json::{Value, json};
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
-
-fn file_card(dir: &Path, name: &str, hz: f64) -> (String, std::path::PathBuf) {
-    let (input, output) = (dir.join(format!("{name}-in.wav")), dir.join(format!("{name}-out.wav")));
-    tone::write(&input, hz, 20);
-    (format!("file:{},{}", input.display(), output.display()), output)
-}
+use std::time::{Duration, Instant};
 
 fn online(phone: &Phone) {
     phone.wait(json!({"event": "registration", "state": "online"}));
@@ -38,8 +29,8 @@ fn heard(phone: &mut Phone, call: &Value, packets: u64) {
 fn call_both_ways(transport: &str, codec: &str) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options::default());
-    let (a_audio, a_out) = file_card(dir.path(), "a", 440.0);
-    let (b_audio, b_out) = file_card(dir.path(), "b", 700.0);
+    let (a_audio, a_out) = tone::card(dir.path(), "a", 440.0);
+    let (b_audio, b_out) = tone::card(dir.path(), "b", 700.0);
     let mut a = kamailio.phone(dir.path(), "a", transport, &a_audio, &["--codecs", codec]);
     let mut b = kamailio.phone(dir.path(), "b", transport, &b_audio, &["--codecs", codec, "--auto-answer", "0"]);
     online(&a);
@@ -87,8 +78,7 @@ fn registration_is_refreshed_before_it_expires() {
     let mut caller = kamailio.phone(dir.path(), "c", "udp", "null", &[]);
     online(&caller);
     // Two intervals on, it still can be called: the contact would be gone without a refresh.
-    let over = Instant::now() + Duration::from_secs(9);
-    poll_until(Duration::from_secs(10), || (Instant::now() > over).then_some(()));
+    pass(Duration::from_secs(9));
     caller.send(json!({"cmd": "dial", "to": "sip:a@am.test"}));
     let call = a.wait(json!({"event": "call", "state": "ringing", "direction": "in"}))["call"].clone();
     assert!(a.find(&json!({"event": "registration", "state": ["offline", "failed"]})).is_none());
@@ -109,8 +99,7 @@ fn a_registrar_without_qop_is_no_wrong_password_later() {
     let phone = kamailio.phone(dir.path(), "a", "udp", "null", &["--log-level", "trace"]);
     online(&phone);
     // Every refresh, three seconds apart, finds its nonce expired; the third was the last one once.
-    let over = Instant::now() + Duration::from_secs(16);
-    poll_until(Duration::from_secs(17), || (Instant::now() > over).then_some(()));
+    pass(Duration::from_secs(16));
     assert!(phone.find(&json!({"event": "registration", "state": ["offline", "failed"]})).is_none());
     phone.quit();
 }
@@ -119,8 +108,8 @@ fn a_registrar_without_qop_is_no_wrong_password_later() {
 fn e6_a_call_muted_while_it_rings_is_muted() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options::default());
-    let (a_audio, a_out) = file_card(dir.path(), "a", 440.0);
-    let (b_audio, _) = file_card(dir.path(), "b", 700.0);
+    let (a_audio, a_out) = tone::card(dir.path(), "a", 440.0);
+    let (b_audio, b_out) = tone::card(dir.path(), "b", 700.0);
     let mut a = kamailio.phone(dir.path(), "a", "udp", &a_audio, &["--codecs", "pcmu"]);
     let mut b = kamailio.phone(dir.path(), "b", "udp", &b_audio, &["--codecs", "pcmu"]);
     online(&a);
@@ -139,6 +128,7 @@ fn e6_a_call_muted_while_it_rings_is_muted() {
     b.quit();
     let (muted, talking) = (tone::share(&a_out, 700.0, 0.3, 1.7), tone::share(&a_out, 700.0, 3.5, 2.0));
     assert!(muted < 0.1 && talking > 0.5, "muted {muted:.2}, talking {talking:.2}");
+    assert_eq!(tone::heard(&b_out, 440.0), [tone::Heard::Tone], "the other way nothing was muted");
 }
 
 #[test]
@@ -191,32 +181,60 @@ fn cancel_busy_and_not_found_have_their_reasons() {
 fn hold_resume_mute_and_digits() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options::default());
-    let mut a = kamailio.phone(dir.path(), "a", "udp", "null", &[]);
-    let mut b = kamailio.phone(dir.path(), "b", "udp", "null", &["--auto-answer", "0"]);
+    let (a_audio, a_out) = tone::card(dir.path(), "a", 440.0);
+    let (b_audio, b_out) = tone::card(dir.path(), "b", 700.0);
+    let mut a = kamailio.phone(dir.path(), "a", "udp", &a_audio, &[]);
+    let mut b = kamailio.phone(dir.path(), "b", "udp", &b_audio, &["--auto-answer", "0"]);
     online(&a);
     online(&b);
     let (out, into) = connect(&mut a, &b, "b");
+    let talk = |a: &mut Phone, b: &mut Phone| [(a, &out), (b, &into)].map(|(phone, call)| hears_on(phone, call));
+    talk(&mut a, &mut b);
 
-    b.send(json!({"cmd": "stats", "call": into}));
+    b.forget();
     a.send(json!({"cmd": "hold", "call": out}));
     a.wait(json!({"event": "call", "call": out, "state": "held"}));
     b.wait(json!({"event": "call", "call": into, "state": "remote_held"}));
-    b.send(json!({"cmd": "stats", "call": into}));
+    pass(ON_HOLD);
+    b.forget();
     a.send(json!({"cmd": "resume", "call": out}));
     a.wait(json!({"event": "call", "call": out, "state": "connected"}));
     b.wait(json!({"event": "call", "call": into, "state": "connected"}));
+    talk(&mut a, &mut b);
 
     a.send(json!({"cmd": "mute", "call": out, "id": "m1"}));
     a.wait(json!({"event": "ok", "cmd": "mute", "id": "m1"}));
-
     for via in ["rfc4733", "info"] {
-        b.send(json!({"cmd": "stats", "call": into}));
+        b.forget();
         a.send(json!({"cmd": "dtmf", "call": out, "digits": "5#", "via": via}));
         b.wait(json!({"event": "dtmf", "call": into, "digit": "5"}));
         b.wait(json!({"event": "dtmf", "call": into, "digit": "#"}));
     }
+    pass(ON_HOLD);
+    a.send(json!({"cmd": "unmute", "call": out, "id": "m2"}));
+    a.wait(json!({"event": "ok", "cmd": "unmute", "id": "m2"}));
+    talk(&mut a, &mut b);
     a.send(json!({"cmd": "hangup", "call": out}));
     a.wait(json!({"event": "call", "call": out, "state": "ended"}));
     a.quit();
     b.quit();
+    // Nothing passes while a holds, either way; muted, only its own voice is missing.
+    use tone::Heard::{Silence, Tone};
+    assert_eq!(tone::heard(&a_out, 700.0), [Tone, Silence, Tone], "what a heard");
+    assert_eq!(tone::heard(&b_out, 440.0), [Tone, Silence, Tone, Silence, Tone], "what b heard");
+}
+
+/// How long a call is left on hold, or muted.
+const ON_HOLD: Duration = Duration::from_millis(1_200);
+
+fn pass(time: Duration) {
+    let over = Instant::now() + time;
+    poll_until(2 * time, || (Instant::now() > over).then_some(()));
+}
+
+/// A second of sound more has come.
+fn hears_on(phone: &mut Phone, call: &Value) {
+    let received = |stats: &Value| stats["rx"]["packets"].as_u64().unwrap_or(0);
+    let before = received(&phone.stats_until(call, |_| true));
+    phone.stats_until(call, |stats| received(stats) >= before + 50);
 }

@@ -22,6 +22,7 @@ mod provider;
 #[allow(dead_code, reason = "shared with the tests of the agent's story")]
 mod tms;
 
+mod demo;
 mod desk;
 mod person;
 mod ring;

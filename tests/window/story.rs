@@ -3,19 +3,22 @@
 
 use crate::{
     desk::Desk,
-    person::{Hands, Tms, cpu_ticks, window},
+    person::{Hands, cpu_ticks, window},
     process::{Process, poll_until},
     pulse::Pulse,
     ring::Other,
+    tms::Tms,
 };
 use std::{path::Path, time::Duration};
+
+const SECONDARY: &str = "100-acme-laptop";
 
 #[test]
 fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
     let desk = Desk::start();
     let sound = Pulse::start();
-    let tms = Tms::start(desk.folder.path());
-    let agent_manager = window(&desk, &sound, &tms);
+    let tms = Tms::start(false);
+    let agent_manager = window(&desk, &sound, tms.login());
     let hands = Hands(&desk);
     hands.does(&[
         &["click", "Apply"],
@@ -39,9 +42,10 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
         // What was said for it stands behind the call.
         &["click", "Details"],
         &["wait", "Copy all"],
-        &["click", "Back"],
     ]);
     let main = desk.xdotool(&["search", "--onlyvisible", "--name", "Agent Manager"]);
+    desk.picture(&main, "details.png");
+    hands.does(&[&["click", "Back"], &["wait", "Number or SIP address"]]);
     desk.picture(&main, "echo.png");
     hands.does(&[
         &["click", "Mute"],
@@ -84,7 +88,10 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
 
     // Closing hangs up, un-registers and signs out, and takes no longer than two seconds.
     hands.does(&[&["click", "Hold"], &["wait", "Resume"]]);
+    assert!(!tms.holder(SECONDARY).is_null(), "online");
     desk.close(agent_manager);
+    assert!(tms.holder(SECONDARY).is_null(), "the registration went with the window: {}", tms.holder(SECONDARY));
+    assert!(!tms.holder("100-acme").is_null(), "the desk phone kept its own");
 
     // Remembered: the next start signs in and comes online by itself, and then does nothing while nothing happens.
     let again =
@@ -94,6 +101,8 @@ fn from_sign_in_to_an_echo_call_and_a_call_while_minimised() {
     std::thread::sleep(Duration::from_secs(2));
     let used = cpu_ticks(again.pid()) - before;
     assert!(used <= 2, "an idle window used {used} hundredths of a second of two");
+    desk.close(again);
+    assert!(tms.holder(SECONDARY).is_null(), "{}", tms.holder(SECONDARY));
 }
 
 /// Processor time used once it no longer grows from one look to the next.
@@ -111,6 +120,6 @@ fn keep(picture: &Path) {
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         std::fs::create_dir_all(&docs).expect("a folder");
-        std::fs::copy(picture, docs.join("window.png")).expect("copied");
+        std::fs::copy(picture, docs.join(picture.file_name().expect("it is a file"))).expect("copied");
     }
 }

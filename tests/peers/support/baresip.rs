@@ -1,6 +1,7 @@
 //! Debian's baresip with file audio, driven through its control port (JSON in netstrings).
 
 use super::{
+    ip::ip,
     process::{Process, free_port, poll_until},
     tone,
 };
@@ -21,27 +22,23 @@ pub struct Veth {
 }
 
 impl Veth {
-    /// `None` where the system forbids it (not root); the caller says so.
-    pub fn up() -> Option<Self> {
+    /// `Err` where the system forbids it, and why.
+    pub fn up() -> Result<Self, String> {
         let id = std::process::id() % 0xffff;
         let (device, peer) = (format!("am{id:x}"), format!("am{id:x}p"));
-        let address = format!("10.77.{}.1", id % 250);
-        let ip =
-            |args: &[&str]| Command::new("ip").args(args).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-        if !ip(&["link", "add", &device, "type", "veth", "peer", "name", &peer]) {
-            return None;
-        }
-        let veth = Self { device: device.clone(), address };
-        let up = ip(&["addr", "add", &format!("{}/24", veth.address), "dev", &device])
-            && ip(&["link", "set", &device, "up"])
-            && ip(&["link", "set", &peer, "up"]);
-        up.then_some(veth)
+        let veth = Self { device, address: format!("10.77.{}.1", id % 250) };
+        let Self { device, address } = &veth;
+        ip(&format!("link add {device} type veth peer name {peer}"))?;
+        ip(&format!("addr add {address}/24 dev {device}"))?;
+        ip(&format!("link set {device} up"))?;
+        ip(&format!("link set {peer} up"))?;
+        Ok(veth)
     }
 }
 
 impl Drop for Veth {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "del", &self.device]).status();
+        let _ = Command::new("ip").args(["link", "del", &self.device]).stderr(Stdio::null()).status();
     }
 }
 
@@ -186,11 +183,12 @@ impl Baresip {
         Some(message)
     }
 
-    /// What it heard in its only call, complete after the call's end.
+    /// What it heard in its last call, complete after the call's end.
     pub fn heard(&self) -> PathBuf {
         let files = std::fs::read_dir(&self.dir).expect("baresip's folder is there");
-        let dump = files.filter_map(|f| Some(f.ok()?.path())).find(|p| p.to_string_lossy().ends_with("-dec.wav"));
-        dump.expect("baresip's sndfile module writes what it decodes")
+        let dumps = files.filter_map(|f| Some(f.ok()?.path())).filter(|p| p.to_string_lossy().ends_with("-dec.wav"));
+        // Their names tell when they began.
+        dumps.max().expect("baresip's sndfile module writes what it decodes")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Handles for the programs a test starts, and for the sound they make.
 
 pub mod baresip;
+pub mod ip;
 pub mod kamailio;
 pub mod phone;
 pub mod process;

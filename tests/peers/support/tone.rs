@@ -1,6 +1,16 @@
 //! Tones into WAV files, and how much of a recording is such a tone.
 
-use std::{f64::consts::TAU, path::Path};
+use std::{
+    f64::consts::TAU,
+    path::{Path, PathBuf},
+};
+
+/// A card of files in `dir` that speaks a tone, as `--audio` wants it, and the file of what it hears.
+pub fn card(dir: &Path, name: &str, hz: f64) -> (String, PathBuf) {
+    let (input, output) = (dir.join(format!("{name}-in.wav")), dir.join(format!("{name}-out.wav")));
+    write(&input, hz, 5);
+    (format!("file:{},{}", input.display(), output.display()), output)
+}
 
 /// Writes `seconds` of a sine at `hz`, 48 kHz mono 16 bit.
 pub fn write(path: &Path, hz: f64, seconds: u32) {
@@ -36,12 +46,48 @@ pub fn share(path: &Path, hz: f64, skip: f64, seconds: f64) -> f64 {
     let rate = f64::from(rate);
     let from = ((skip * rate) as usize).min(samples.len());
     let to = (from + (seconds * rate) as usize).min(samples.len());
-    let size = (rate / 20.0) as usize;
-    let windows: Vec<f64> = samples[from..to].chunks_exact(size).map(|w| window_share(w, hz, rate)).collect();
+    let windows: Vec<f64> = windows(&samples[from..to], hz, rate).map(Option::unwrap_or_default).collect();
     if windows.len() < 10 { 0.0 } else { windows.iter().sum::<f64>() / windows.len() as f64 }
 }
 
-fn window_share(window: &[f64], hz: f64, rate: f64) -> f64 {
+/// How many seconds of a recording are the tone.
+pub fn seconds(path: &Path, hz: f64) -> f64 {
+    let (samples, rate) = read(path);
+    windows(&samples, hz, f64::from(rate)).filter(|share| share.is_some_and(|share| share > 0.5)).count() as f64 / 20.0
+}
+
+/// What is heard for half a second or longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    Tone,
+    Silence,
+    Else,
+}
+
+/// What a recording holds one after the other, from the first tone to the last; what is shorter does not count.
+pub fn heard(path: &Path, hz: f64) -> Vec<Heard> {
+    let (samples, rate) = read(path);
+    let kinds: Vec<Heard> = windows(&samples, hz, f64::from(rate))
+        .map(|share| match share {
+            Some(share) if share > 0.5 => Heard::Tone,
+            Some(_) => Heard::Else,
+            None => Heard::Silence,
+        })
+        .collect();
+    let mut heard: Vec<Heard> =
+        kinds.chunk_by(|a, b| a == b).filter(|alike| alike.len() >= 10).map(|alike| alike[0]).collect();
+    heard.dedup();
+    let tone = |one: &Heard| *one == Heard::Tone;
+    let (first, last) = (heard.iter().position(tone), heard.iter().rposition(tone));
+    first.zip(last).map(|(first, last)| heard[first..=last].to_vec()).unwrap_or_default()
+}
+
+/// The share at `hz` of each window of 50 ms; `None` for silence.
+fn windows(samples: &[f64], hz: f64, rate: f64) -> impl Iterator<Item = Option<f64>> {
+    samples.chunks_exact((rate / 20.0) as usize).map(move |window| window_share(window, hz, rate))
+}
+
+fn window_share(window: &[f64], hz: f64, rate: f64) -> Option<f64> {
     let size = window.len() as f64;
     let k = 2.0 * (TAU * hz / rate).cos();
     let (mut a, mut b, mut energy) = (0.0, 0.0, 0.0);
@@ -51,5 +97,5 @@ fn window_share(window: &[f64], hz: f64, rate: f64) -> f64 {
         energy += v * v;
     }
     let silent = 1e5 * size;
-    if energy < silent { 0.0 } else { (1.33 * (a * a + b * b - k * a * b) / (0.5 * size * energy)).min(1.0) }
+    (energy >= silent).then(|| (1.33 * (a * a + b * b - k * a * b) / (0.5 * size * energy)).min(1.0))
 }
