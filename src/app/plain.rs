@@ -29,6 +29,8 @@ pub struct Way {
     pub transport: Option<Transport>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
+    /// `HOST:PORT`.
+    pub stun: Option<String>,
     pub srtp: SrtpPolicy,
 }
 
@@ -76,9 +78,11 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
         transport: plain::agreed((t().transport, asked), uris)?,
         ca_file: filled(&typed.ca_file).map(|file| plain::readable(t().ca_file, file.into())).transpose()?,
         dns_server: filled(&typed.dns_server).map(|server| dns_server(&server)).transpose()?,
+        stun: filled(&typed.stun_server).map(|server| plain::stun(t().stun_server, &server)).transpose()?,
         srtp: match typed.encryption {
             AudioEncryption::Optional => SrtpPolicy::Optional,
             AudioEncryption::Required => SrtpPolicy::Sdes,
+            AudioEncryption::Handshake => SrtpPolicy::Dtls,
             AudioEncryption::Off => SrtpPolicy::Off,
         },
     };
@@ -116,7 +120,8 @@ mod tests {
             username: " agent ".into(),
             transport: SipTransport::Tls,
             dns_server: "192.0.2.53".into(),
-            encryption: AudioEncryption::Required,
+            stun_server: " stun.example ".into(),
+            encryption: AudioEncryption::Handshake,
             register: false,
             ..typed(" 101@pbx.example ")
         };
@@ -124,11 +129,13 @@ mod tests {
         assert_eq!((account.name.as_str(), account.aor.to_string().as_str()), ("101", "sip:101@pbx.example"));
         assert_eq!((account.auth_username.as_str(), account.register), ("agent", false));
         assert_eq!(account.outbound_proxy.map(|proxy| proxy.to_string()).as_deref(), Some("sip:edge.example;lr"));
-        let dns_server = Some(([192, 0, 2, 53], DNS).into());
-        assert_eq!(way, Way { transport: Some(Transport::Tls), ca_file: None, dns_server, srtp: SrtpPolicy::Sdes });
+        let (dns_server, stun) = (Some(([192, 0, 2, 53], DNS).into()), Some("stun.example:3478".into()));
+        let transport = Some(Transport::Tls);
+        assert_eq!(way, Way { transport, ca_file: None, dns_server, stun, srtp: SrtpPolicy::Dtls });
         assert_eq!(account.transport, Transport::Tls);
         let (plain, way) = check(&typed("sips:101@pbx.example"), Secret::default()).expect("an account");
         assert_eq!((plain.auth_username.as_str(), way.transport), ("101", Some(Transport::Tls)));
+        assert_eq!((way.stun, way.srtp), (None, SrtpPolicy::Optional));
     }
 
     #[test]
@@ -144,6 +151,10 @@ mod tests {
             ),
             (SipAccount { ca_file: "/nowhere/ca.pem".into(), ..base() }, "/nowhere/ca.pem cannot be read"),
             (SipAccount { dns_server: "dns.example".into(), ..base() }, "DNS server: an address is expected"),
+            (
+                SipAccount { stun_server: "stun.example:".into(), ..base() },
+                "STUN server: HOST or HOST:PORT is expected",
+            ),
         ] {
             let why = check(&form, Secret::default()).expect_err(said).to_string();
             assert!(why.contains(said), "{why}");

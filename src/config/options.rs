@@ -100,7 +100,7 @@ impl HeadlessOptions {
             impairment: args.impair.as_deref().map(impairment).transpose()?,
             ca_file: args.ca_file.clone().map(|file| plain::readable("--ca-file", file)).transpose()?,
             dns_server: args.dns_server,
-            stun: args.stun.as_deref().map(stun).transpose()?,
+            stun: args.stun.as_deref().map(|server| plain::stun("--stun", server)).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
     }
@@ -203,19 +203,6 @@ fn srtp(text: &str) -> Result<SrtpPolicy, ConfigError> {
         "dtls" => Ok(SrtpPolicy::Dtls),
         _ => Err(wrong("--srtp", "off, optional, sdes or dtls is expected")),
     }
-}
-
-/// With the port that STUN has where none is given (RFC 8489 §18.6).
-fn stun(text: &str) -> Result<String, ConfigError> {
-    let text = text.strip_prefix("stun:").unwrap_or(text);
-    let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !is_address(text) => (host.to_owned(), port.parse().ok()),
-        _ if is_address(text) => (format!("[{text}]"), Some(3478)),
-        _ => (text.to_owned(), Some(3478u16)),
-    };
-    let port = port.filter(|port| *port != 0 && !host.is_empty());
-    port.map(|port| format!("{host}:{port}")).ok_or_else(|| wrong("--stun", "HOST or HOST:PORT is expected"))
 }
 
 fn impairment(text: &str) -> Result<Impairment, ConfigError> {

@@ -41,6 +41,19 @@ pub fn readable(option: &'static str, file: PathBuf) -> Result<PathBuf, ConfigEr
     }
 }
 
+/// `HOST:PORT` of a STUN server, with the port that these have where none is given (RFC 8489 §18.6).
+pub fn stun(option: &'static str, typed: &str) -> Result<String, ConfigError> {
+    let typed = typed.strip_prefix("stun:").unwrap_or(typed);
+    let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    let (host, port) = match typed.rsplit_once(':') {
+        Some((host, port)) if !is_address(typed) => (host.to_owned(), port.parse().ok()),
+        _ if is_address(typed) => (format!("[{typed}]"), Some(3478)),
+        _ => (typed.to_owned(), Some(3478u16)),
+    };
+    let port = port.filter(|port| *port != 0 && !host.is_empty());
+    port.map(|port| format!("{host}:{port}")).ok_or_else(|| wrong(option, "HOST or HOST:PORT is expected"))
+}
+
 /// The transport that everything named agrees on: what was asked for, then the proxy, then the account. One that is better than
 /// another is never left for it.
 pub fn agreed(

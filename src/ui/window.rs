@@ -207,7 +207,11 @@ impl Window {
         match in_hand(calls, InHand::Talking) {
             Some(call) => self.call_shortcuts(cx, call, &pressed),
             None if pressed(Key::K) => self.main.keypad = !self.main.keypad,
-            None => {}
+            None => {
+                if let Some(call) = in_hand(calls, InHand::Ending).filter(|_| pressed(Key::M)) {
+                    cx.ask(Intent::Mute { call: call.id, on: !call.muted });
+                }
+            }
         }
         if pressed(Key::E) {
             let ending = in_hand(calls, InHand::Ending).map(|call| with_its_conference(calls, call));

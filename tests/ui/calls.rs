@@ -9,7 +9,10 @@ use agent_manager::ui::{
     snapshot::{Call, HistoryEntry, Intent, Notice, NoticeKind, Snapshot},
 };
 use egui::{Key, Modifiers};
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable},
+};
 
 #[test]
 fn enter_in_the_dial_field_dials() {
@@ -60,6 +63,33 @@ fn end_is_always_in_the_same_place() {
     harness.state_mut().snapshot.calls = vec![ringing()];
     harness.run();
     assert_eq!(harness.get_by_label("Reject").rect(), place);
+}
+
+#[test]
+fn a_call_can_be_muted_before_they_answer_and_nothing_else_yet() {
+    let mut harness = Setup::new(with_calls(vec![dialing()])).light();
+    let place = harness.get_by_label("Mute").rect();
+    harness.get_by_label("Mute").click();
+    harness.run();
+    press(&mut harness, Key::M);
+    assert_eq!(asked(&mut harness), [true, true].map(|on| Intent::Mute { call: 3, on }));
+    for waits in ["Hold", "Keypad", "Transfer"] {
+        assert!(harness.get_by_label(waits).accesskit_node().is_disabled(), "{waits}");
+        harness.get_by_label(waits).click();
+        harness.run();
+    }
+    for key in [Key::H, Key::T] {
+        press(&mut harness, key);
+    }
+    assert_eq!(asked(&mut harness), []);
+    harness.state_mut().snapshot.calls = vec![Call { muted: true, ..dialing() }];
+    harness.run();
+    assert!(harness.query_by_label_contains("Ringing… · Muted").is_some());
+    press(&mut harness, Key::M);
+    assert_eq!(asked(&mut harness), [Intent::Mute { call: 3, on: false }]);
+    harness.state_mut().snapshot.calls = vec![Call { id: 3, ..talking() }];
+    harness.run();
+    assert_eq!(harness.get_by_label("Mute").rect(), place, "answered, nothing has moved");
 }
 
 #[test]

@@ -307,6 +307,7 @@ pub fn sip_account() -> SipAccount {
         address: "101@pbx.example".into(),
         outbound_proxy: "edge.example:5061".into(),
         transport: SipTransport::Tls,
+        stun_server: "stun.example".into(),
         encryption: AudioEncryption::Required,
         ..SipAccount::default()
     }

@@ -53,7 +53,7 @@ fn sign_in() {
     let talking = || Snapshot { calls: vec![talking()], ..refused() };
     shots.both("sign_in.talking", || Setup::new(talking()));
     shots.both("sign_in.tenant", || Setup::new(tenant_form()));
-    shots.both("sign_in.sip", || Setup::new(sip_form()));
+    shots.both("sign_in.sip", || Setup::new(sip_form()).size([380.0, 1_320.0]));
     shots.both_after(
         "sign_in.sip_empty",
         || Setup::new(signed_out()),
@@ -137,13 +137,22 @@ fn details() {
         harness.run();
         harness.run();
     };
-    shots.both_after("details.failed", || Setup::new(failed()).size([380.0, 760.0]), open);
+    shots.both_after("details.failed", || Setup::new(failed()).size([380.0, 1_000.0]), open);
     shots.both_after(
         "details.message",
-        || Setup::new(failed()).size([380.0, 900.0]),
+        || Setup::new(failed()).size([380.0, 1_080.0]),
         |harness| {
             open(harness);
             harness.get_by_label("10:42:07.123, sent, INVITE sip:101@acme.example").click();
+            harness.run();
+        },
+    );
+    shots.both_after(
+        "details.poor",
+        || Setup::new(Snapshot { trace: Some(trace(1)), ..with_calls(vec![poor()]) }).size([380.0, 1_200.0]),
+        |harness| {
+            harness.get_by_label("Details").click();
+            harness.run();
             harness.run();
         },
     );
@@ -184,6 +193,8 @@ fn calls() {
     shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
     shots.both("calls.held", || Setup::new(with_calls(vec![held()])));
     shots.both("calls.remote_held", || Setup::new(with_calls(vec![remote_held()])));
+    let dialing_muted = || Call { muted: true, ..dialing() };
+    shots.both("calls.dialing_muted", || Setup::new(with_calls(vec![dialing_muted()])));
     shots.both("calls.calling", || Setup::new(with_calls(vec![calling()])));
     shots.both("calls.locked", || Setup::new(with_calls(vec![locked(false)])));
     shots.both("calls.locked_in_the_open", || Setup::new(with_calls(vec![locked(true)])));
@@ -271,15 +282,13 @@ fn select_account() {
 #[test]
 fn settings() {
     let mut shots = Shots::default();
-    for (name, page) in [
-        ("menu", Page::Settings),
-        ("audio", Page::Audio),
-        ("calls", Page::Calls),
-        ("appearance", Page::Appearance),
-        ("shortcuts", Page::Shortcuts),
-        ("about", Page::About),
-    ] {
+    for (name, page) in
+        [("menu", Page::Settings), ("calls", Page::Calls), ("appearance", Page::Appearance), ("about", Page::About)]
+    {
         shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page));
+    }
+    for (name, page, height) in [("audio", Page::Audio, 1_000.0), ("shortcuts", Page::Shortcuts, 720.0)] {
+        shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page).size([380.0, height]));
     }
     let services = Services {
         forward_always: "103".into(),
@@ -289,7 +298,7 @@ fn settings() {
         ..Services::default()
     };
     let forwarding = move || Snapshot { services: Some(services.clone()), ..online() };
-    shots.both("settings.calls_forwarded", move || Setup::new(forwarding()).page(Page::Calls).size([380.0, 1_000.0]));
+    shots.both("settings.calls_forwarded", move || Setup::new(forwarding()).page(Page::Calls).size([380.0, 1_300.0]));
     let problem = Some("No sound card was found. Plug in a headset: it is used as soon as it is there.".to_owned());
     let none = Audio { problem, ..Audio::default() };
     shots.both("settings.audio_none", || Setup::new(Snapshot { audio: none.clone(), ..online() }).page(Page::Audio));
@@ -298,10 +307,12 @@ fn settings() {
 #[test]
 fn ringing_window() {
     let mut shots = Shots::default();
-    for (name, hold_other) in [("one", false), ("second", true)] {
+    let by_anna = Some("Forwarded by Anna Nkosi");
+    for (name, hold_other, forwarded) in [("one", false, None), ("second", true, None), ("forwarded", false, by_anna)] {
         for (theme, which) in [("light", egui::Theme::Light), ("dark", egui::Theme::Dark)] {
             let line = Some("+27 21 555 0142 · for Sales".to_owned());
-            let ringing = Ringing { call: 1, name: "Maria Dlamini".into(), line, hold_other, ..Ringing::default() };
+            let (name_shown, forwarded) = ("Maria Dlamini".to_owned(), forwarded.map(str::to_owned));
+            let ringing = Ringing { call: 1, name: name_shown, line, forwarded, hold_other, ..Ringing::default() };
             let shown = ring(&ringing, fake::ago(7), fake::now());
             let mut harness = Harness::builder()
                 .with_size(SIZE)

@@ -8,7 +8,7 @@ use agent_manager::{
     secret::Secret,
     ui::{
         screen::Page,
-        snapshot::{Intent, SignInForm, SipAccount, Snapshot, Status},
+        snapshot::{AudioEncryption, Intent, SignInForm, SipAccount, Snapshot, Status},
     },
 };
 use egui::Key;
@@ -254,15 +254,29 @@ fn what_was_typed_of_a_plain_account_is_there_again() {
     assert_eq!(harness.get_by_label("Outbound proxy").value().as_deref(), Some("edge.example:5061"));
     harness.get_by_label("Apply").click();
     harness.run();
-    let account = Box::new(sip_account());
-    assert_eq!(asked(&mut harness), [Intent::ApplySip { account, password: Secret::default(), remember: true }]);
+    let apply =
+        |account| [Intent::ApplySip { account: Box::new(account), password: Secret::default(), remember: true }];
+    assert_eq!(asked(&mut harness), apply(sip_account()));
+    // Changed, each by itself.
+    harness.get_by_label("STUN server").focus();
+    harness.run();
+    harness.get_by_label("STUN server").type_text(":3479");
+    harness.run();
+    harness.get_by_label("Encryption of calls").click();
+    harness.run();
+    harness.get_by_label("Always, or no call (DTLS)").click_accesskit();
+    harness.run();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    let (stun_server, encryption) = ("stun.example:3479".to_owned(), AudioEncryption::Handshake);
+    assert_eq!(asked(&mut harness), apply(SipAccount { stun_server, encryption, ..sip_account() }));
 }
 
 #[test]
 fn a_plain_account_is_changed_from_select_account() {
     let mut harness = Setup::new(plain()).page(Page::Account).light();
     for said in
-        ["101@pbx.example", "The server lists this computer", "The server answered 42 s ago, the way calls come"]
+        ["101@pbx.example", "The server lists this computer", "The way calls come was tried 42 s ago, and works"]
     {
         assert!(harness.query_by_label(said).is_some(), "{said}");
     }

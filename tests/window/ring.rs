@@ -102,7 +102,7 @@ fn ringing_takes_no_keyboard_stays_on_top_and_ends_with_its_input() {
     desk.wait_for("the ringing window to be on top again", |_| (other.topmost()? == window).then_some(()));
     desk.picture("root", "ringing.png");
 
-    let (answer_x, answer_y) = (x + 100, y + 164 - 36);
+    let (answer_x, answer_y) = (x + 100, y + 172 - 36);
     desk.xdotool(&["mousemove", &answer_x.to_string(), &answer_y.to_string(), "click", "1"]);
     let mut line = String::new();
     stdout.read_line(&mut line).expect("a line");

@@ -4,7 +4,7 @@
 use super::session::Input;
 use crate::ui::{
     screen::{
-        calls::data::{InHand, in_hand, who},
+        calls::data::{InHand, forwarded, in_hand, who},
         ring::data::{Pressed, Ringing},
     },
     snapshot::{Call, CallState, Snapshot, ThemeChoice},
@@ -111,11 +111,13 @@ impl RingingWindow {
 
 fn describe(call: &Call, snapshot: &Snapshot, now: Instant) -> Ringing {
     let (name, line) = who(call);
+    let forwarded = forwarded(call);
     let talking = |other: &Call| matches!(other.state, CallState::Connected | CallState::RemoteHeld);
     Ringing {
         call: call.id,
         name,
         line,
+        forwarded,
         rung_ms: now.saturating_duration_since(call.since).as_millis() as u64,
         hold_other: snapshot.calls.iter().any(talking),
         dark: match snapshot.settings.theme {

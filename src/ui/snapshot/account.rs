@@ -16,6 +16,8 @@ pub struct SipAccount {
     pub ca_file: String,
     /// `192.0.2.53` or `192.0.2.53:53`.
     pub dns_server: String,
+    /// `stun.example` or `stun.example:3478`; says how calls' audio is seen from outside.
+    pub stun_server: String,
     pub encryption: AudioEncryption,
     /// Else calls are made and taken without a registrar.
     pub register: bool,
@@ -30,6 +32,7 @@ impl Default for SipAccount {
             transport: SipTransport::default(),
             ca_file: String::new(),
             dns_server: String::new(),
+            stun_server: String::new(),
             encryption: AudioEncryption::default(),
             register: true,
         }
@@ -59,11 +62,13 @@ pub enum AudioEncryption {
     /// Wherever the other side takes it.
     #[default]
     Optional,
-    /// Calls without it do not come about.
+    /// Calls without it do not come about; its keys are told in the signalling (SDES).
     Required,
+    /// The same, with keys that the two sides agree on between them (DTLS).
+    Handshake,
     Off,
 }
 
 impl AudioEncryption {
-    pub const ALL: [Self; 3] = [Self::Optional, Self::Required, Self::Off];
+    pub const ALL: [Self; 4] = [Self::Optional, Self::Required, Self::Handshake, Self::Off];
 }

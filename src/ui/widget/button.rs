@@ -167,11 +167,12 @@ pub struct Tile<'a> {
     on: Option<Hue>,
     width: f32,
     shortcut: Option<&'a str>,
+    enabled: bool,
 }
 
 impl<'a> Tile<'a> {
     pub fn new(icon: Icon, label: &'a str, width: f32) -> Self {
-        Self { icon, label, on: None, width, shortcut: None }
+        Self { icon, label, on: None, width, shortcut: None, enabled: true }
     }
     pub fn on(self, hue: Option<Hue>) -> Self {
         Self { on: hue, ..self }
@@ -179,16 +180,20 @@ impl<'a> Tile<'a> {
     pub fn shortcut(self, shortcut: &'a str) -> Self {
         Self { shortcut: Some(shortcut), ..self }
     }
+    pub fn enabled(self, enabled: bool) -> Self {
+        Self { enabled, ..self }
+    }
 }
 
 impl Widget for Tile<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let t = Tokens::of(ui);
-        let (rect, response) = ui.allocate_exact_size(vec2(self.width, TALL), Sense::click());
-        response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.on.is_some(), self.label));
+        let sense = if self.enabled { Sense::click() } else { Sense::hover() };
+        let (rect, response) = ui.allocate_exact_size(vec2(self.width, TALL), sense);
+        response.widget_info(|| WidgetInfo::selected(Role::Button, self.enabled, self.on.is_some(), self.label));
         if ui.is_rect_visible(rect) {
             let look = self.on.map_or(Look::Tinted(Hue { text: t.text, ..t.neutral }), Look::Filled);
-            let (fill, ink) = look.colors(ui, &response, true);
+            let (fill, ink) = look.colors(ui, &response, self.enabled);
             let painter = ui.painter();
             painter.rect_filled(rect, RADIUS, fill);
             self.icon.paint(painter, pos2(rect.center().x, rect.top() + 22.0), 22.0, ink);

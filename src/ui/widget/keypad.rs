@@ -1,6 +1,6 @@
 //! The twelve keys.
 
-use super::{focus_ring, text::paint_line};
+use super::{columns, focus_ring, text::paint_line};
 use crate::ui::theme::{GRID, RADIUS, SMALL, TITLE, Tokens, mix, semibold};
 use egui::{Align2, FontFamily, Response, Sense, Ui, WidgetInfo, accesskit::Role, pos2, vec2};
 use std::time::Duration;
@@ -26,13 +26,13 @@ const LONG: f64 = 0.5;
 /// Shows the keys across the available width; returns the one pressed. `long`: what 0 gives when it is held.
 pub fn keypad(ui: &mut Ui, long: Option<char>) -> Option<char> {
     let gap = 2.0 * GRID;
-    let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
+    let available = ui.available_width();
     let mut pressed = None;
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing = vec2(gap, gap);
         for row in KEYS.chunks(3) {
             ui.horizontal(|ui| {
-                for (digit, letters) in row {
+                for ((digit, letters), width) in row.iter().zip(columns(available, row.len(), gap)) {
                     let long = long.filter(|_| *digit == '0');
                     let response = key(ui, *digit, long.map_or((*letters).to_owned(), String::from).as_str(), width);
                     pressed = pressed.or(match long {

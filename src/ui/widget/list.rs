@@ -24,6 +24,12 @@ pub fn card<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> InnerRespons
         })
 }
 
+/// Widths of `count` controls side by side, `gap` apart, that fill `width`: whole points, as equal as they can be.
+pub fn columns(width: f32, count: usize, gap: f32) -> impl Iterator<Item = f32> {
+    let edge = move |n: usize| ((width + gap) * n as f32 / count as f32).floor();
+    (0..count).map(move |n| edge(n + 1) - edge(n) - gap)
+}
+
 /// Empty space on the grid.
 pub fn spacer(ui: &mut Ui, steps: f32) {
     ui.add_space(steps * GRID);

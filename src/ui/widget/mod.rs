@@ -12,7 +12,7 @@ pub use badge::{avatar, badge, chip, dot, meter, padlock, quality_bars};
 pub use button::{Button, IconButton, Look, Tile, with_shortcut};
 pub use field::{Field, choose, combo, field_name, switch};
 pub use keypad::keypad;
-pub use list::{Row, card, empty_state, section, spacer};
+pub use list::{Row, card, columns, empty_state, section, spacer};
 pub use notice::{Live, announce, banner, dismissible};
 pub use text::{line, paint_line, words};
 

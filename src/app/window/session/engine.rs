@@ -124,6 +124,6 @@ fn softphone(settings: &Settings, way: &Way) -> Softphone {
         impairment: None,
         ca_file: way.ca_file.clone(),
         dns_server: way.dns_server,
-        stun: None,
+        stun: way.stun.clone(),
     }
 }

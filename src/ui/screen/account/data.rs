@@ -138,6 +138,7 @@ fn plain(account: &SipAccount, snapshot: &Snapshot, now: Instant) -> Plain {
         (t().transport, Some(transport_name(account.transport).to_owned())),
         (t().ca_file, filled(&account.ca_file)),
         (t().dns_server, filled(&account.dns_server)),
+        (t().stun_server, filled(&account.stun_server)),
         (t().audio_encryption, Some(encryption_name(account.encryption).to_owned())),
     ];
     Plain {
@@ -162,6 +163,7 @@ pub const fn encryption_name(encryption: AudioEncryption) -> &'static str {
     match encryption {
         AudioEncryption::Optional => t().encryption_optional,
         AudioEncryption::Required => t().encryption_required,
+        AudioEncryption::Handshake => t().encryption_handshake,
         AudioEncryption::Off => t().encryption_off,
     }
 }

@@ -13,6 +13,8 @@ pub struct Card {
     pub name: String,
     /// Number and dialled queue, where the name does not say them already.
     pub line: Option<String>,
+    /// Who forwarded it here, in words.
+    pub forwarded: Option<String>,
     pub initials: Option<String>,
     pub state: String,
     pub tone: Tone,
@@ -42,7 +44,7 @@ pub struct Card {
 pub enum Controls {
     /// Answer, reject; with `hold_other`, another call goes on hold for it.
     Ringing { hold_other: bool },
-    /// End.
+    /// Mute, end.
     Outgoing,
     /// Mute, hold or resume, keypad, end.
     Talking { held: bool },
@@ -132,7 +134,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         CallState::Ended { .. } => Controls::Ended,
     };
     let (name, line) = who(call);
-    let muted = (call.muted && is_live(&call.state)).then(|| match call.state {
+    let muted = (call.muted && can_be_muted(&call.state)).then(|| match call.state {
         CallState::Connected => t().muted.to_owned(),
         _ => format!("{state} · {}", t().muted_short),
     });
@@ -141,6 +143,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         initials: initials(&name),
         name: name.clone(),
         line,
+        forwarded: forwarded(call),
         state,
         tone,
         clock: (controls != Controls::Ended).then(|| clock(now.saturating_duration_since(call.since))),
@@ -208,11 +211,14 @@ pub fn who(call: &Call) -> (String, Option<String>) {
         (_, "") => (t().unknown_caller.to_owned(), None),
         (_, number) => (number.to_owned(), None),
     };
-    let way = way(call.called.as_deref(), call.forwarded_by.as_deref());
-    // Where there is not room for all, the way it came says more than the number does.
-    let line = if call.forwarded_by.is_some() { [way, number] } else { [number, way] };
-    let line: Vec<String> = line.into_iter().flatten().collect();
+    let called = call.called.as_deref().map(|called| fill(t().called_for, &[called]));
+    let line: Vec<String> = [number, called].into_iter().flatten().collect();
     (name, (!line.is_empty()).then(|| line.join(" · ")))
+}
+
+/// "Forwarded by Anna".
+pub fn forwarded(call: &Call) -> Option<String> {
+    call.forwarded_by.as_deref().map(|by| format!("{} {by}", t().forwarded_by_label))
 }
 
 /// "for Sales, forwarded by Anna".
@@ -280,6 +286,11 @@ fn is_live(state: &CallState) -> bool {
     is_talking(state) || *state == CallState::Held
 }
 
+/// From dialling to its end; what rings here has no sound yet.
+fn can_be_muted(state: &CallState) -> bool {
+    is_live(state) || matches!(state, CallState::Dialing | CallState::Early)
+}
+
 /// The call a shortcut is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InHand {
@@ -313,7 +324,7 @@ pub fn announcement(before: &[Call], after: &[Call]) -> Option<String> {
 
 fn change(old: Option<&Call>, call: &Call) -> Option<String> {
     let name = who(call).0;
-    if old.is_some_and(|old| old.muted != call.muted) && is_live(&call.state) {
+    if old.is_some_and(|old| old.muted != call.muted) && can_be_muted(&call.state) {
         return Some(if call.muted { t().say_muted } else { t().say_unmuted }.to_owned());
     }
     if let Some(old) = old.filter(|old| old.transfer != call.transfer) {

@@ -14,6 +14,7 @@ use egui::{Align, Align2, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, Widget
 pub struct Head<'a> {
     pub name: &'a str,
     pub line: Option<&'a str>,
+    pub forwarded: Option<&'a str>,
     /// In the face, else its icon.
     pub initials: Option<&'a str>,
     pub sign: Icon,
@@ -33,6 +34,7 @@ impl<'a> Head<'a> {
         Self {
             name: &one.name,
             line: one.line.as_deref(),
+            forwarded: one.forwarded.as_deref(),
             initials: one.initials.as_deref(),
             sign: icon::CALL.filled(),
             state: &one.state,
@@ -50,11 +52,14 @@ pub fn head(ui: &mut Ui, one: &Head<'_>) {
     let tokens = Tokens::of(ui);
     let hue = one.tone.hue(tokens);
     // Three lines also where there are only two: a name may come with the answer.
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * 3.0), Sense::hover());
+    let lines = 3.0 + f32::from(u8::from(one.forwarded.is_some()));
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * lines), Sense::hover());
     let recorded = one.recording.map(|clock| fill(t().recording, &[clock]));
     let clock = Some(one.clock).filter(|clock| !clock.is_empty());
-    let said: Vec<&str> =
-        [Some(one.name), one.line, Some(one.state), clock, recorded.as_deref()].into_iter().flatten().collect();
+    let said: Vec<&str> = [Some(one.name), one.line, one.forwarded, Some(one.state), clock, recorded.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, said.join(", ")));
 
     let face = Rect::from_min_size(rect.min, vec2(48.0, 48.0));
@@ -73,12 +78,14 @@ pub fn head(ui: &mut Ui, one: &Head<'_>) {
     let at = |row: f32| (pos2(left, rect.top() + row), Align2::LEFT_CENTER);
     paint_line(painter, at(13.0), clock_rect.left() - 2.0 * GRID - left, one.name, (TITLE, semibold()), tokens.text);
     let mut row = 38.0;
-    if let Some(line) = one.line {
+    for line in [one.line, one.forwarded].into_iter().flatten() {
         paint_line(painter, at(row), rect.right() - left, line, (SMALL, FontFamily::Proportional), tokens.text_weak);
         row += 21.0;
     }
     let place = Rect::from_x_y_ranges(left..=rect.right(), rect.top() + row - 10.0..=rect.top() + row + 10.0);
-    let width = marks(ui, one, place) - 2.0 * GRID - left;
+    let end = marks(ui, one, place);
+    let gap = if end < place.right() { 2.0 * GRID } else { 0.0 };
+    let width = end - gap - left;
     match one.muted {
         None => drop(paint_line(ui.painter(), at(row), width, one.state, (SMALL, semibold()), hue.text)),
         Some(words) => muted_band(ui, Rect::from_min_size(place.min, vec2(width, place.height())), words),

@@ -12,7 +12,7 @@ use crate::ui::{
     snapshot::Intent,
     text::t,
     theme::{Hue, Tokens},
-    widget::{Button, Look, Tile, card, spacer, with_shortcut},
+    widget::{Button, Look, Tile, card, columns, spacer, with_shortcut},
 };
 use egui::Ui;
 
@@ -43,11 +43,10 @@ pub fn tools(ui: &mut Ui, cx: &mut Cx<'_>, calls: &[u32], tools: &Tools, of: Opt
     if offered.is_empty() {
         return;
     }
-    let count = offered.len() as f32;
-    let width = ((ui.available_width() - GAP * (count - 1.0)) / count).floor();
+    let widths = columns(ui.available_width(), offered.len(), GAP);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = GAP;
-        for (label, sign, look, tip, shortcut, intents) in offered {
+        for ((label, sign, look, tip, shortcut, intents), width) in offered.into_iter().zip(widths) {
             let button = Button::new(label, look).icon(sign).tip(with_shortcut(tip, Some(shortcut)));
             if ui.add(button.width(width)).clicked() {
                 if intents.is_empty() {
@@ -68,6 +67,7 @@ pub fn conference(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Conference, local: &mut 
             &Head {
                 name: t().conference,
                 line: Some(&shown.names),
+                forwarded: None,
                 initials: None,
                 sign: icon::PEOPLE,
                 state: shown.state,
@@ -82,19 +82,20 @@ pub fn conference(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Conference, local: &mut 
         spacer(ui, 1.0);
         let all = |intent: &dyn Fn(u32) -> Intent| shown.calls.iter().map(|call| intent(*call)).collect::<Vec<_>>();
         let gap = 8.0;
-        let width = ((ui.available_width() - gap) / 2.0).floor();
+        let mut widths = columns(ui.available_width(), 2, gap);
+        let mut tile = |sign, word| Tile::new(sign, word, widths.next().unwrap_or_default());
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = gap;
             let (mic, word) = match shown.muted {
                 true => (icon::MICROPHONE_OFF, t().unmute),
                 false => (icon::MICROPHONE, t().mute),
             };
-            let mute = Tile::new(mic, word, width).on(shown.muted.then_some(tokens.hold)).shortcut("Ctrl+M");
+            let mute = tile(mic, word).on(shown.muted.then_some(tokens.hold)).shortcut("Ctrl+M");
             if ui.add(mute).clicked() {
                 cx.intents.extend(all(&|call| Intent::Mute { call, on: !shown.muted }));
             }
             let (sign, word) = if shown.held { (icon::RESUME, t().resume) } else { (icon::HOLD, t().hold) };
-            let hold = Tile::new(sign, word, width).on(shown.held.then_some(tokens.hold)).shortcut("Ctrl+H");
+            let hold = tile(sign, word).on(shown.held.then_some(tokens.hold)).shortcut("Ctrl+H");
             if ui.add(hold).clicked() {
                 cx.intents.extend(match shown.held {
                     // The others of a conference follow.

@@ -9,7 +9,7 @@ use crate::ui::{
     snapshot::Intent,
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, SMALL, TALL, Tokens, semibold, small},
-    widget::{Button, IconButton, Look, Tile, card, keypad, line, paint_line, spacer, with_shortcut},
+    widget::{Button, IconButton, Look, Tile, card, columns, keypad, line, paint_line, spacer, with_shortcut},
 };
 use egui::{Align, Align2, Event, FontFamily, Layout, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
 
@@ -71,9 +71,8 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
         let width = ui.available_width();
         match one.controls {
             Controls::Ringing { hold_other } => ringing(ui, cx, one.call, hold_other),
-            Controls::Talking { held } => talking(ui, cx, one, held, local),
-            // Room for what comes with the answer.
-            Controls::Outgoing | Controls::Ended => drop(ui.allocate_space(vec2(width, TALL))),
+            Controls::Talking { held } => usual(ui, cx, one, held, local),
+            Controls::Outgoing | Controls::Ended => usual(ui, cx, one, false, local),
         }
         // End and Reject stand in the same place, whatever becomes of the call: nothing else is ever under the pointer there.
         let stop = Tokens::of(ui).stop;
@@ -110,35 +109,38 @@ fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
     }
 }
 
-fn talking(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Local) {
+/// The usual controls, in the same places before the answer and after it; until then the microphone only can be switched.
+fn usual(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, held: bool, local: &mut Local) {
     let tokens = Tokens::of(ui);
+    let answered = one.controls != Controls::Outgoing;
     let gap = 2.0 * GRID;
-    let width = ((ui.available_width() - 3.0 * gap) / 4.0).floor();
+    let mut widths = columns(ui.available_width(), 4, gap);
+    let mut tile = |sign, word| Tile::new(sign, word, widths.next().unwrap_or_default());
     let call = one.call;
     ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
         let muted = one.muted.is_some();
         let (mic, word) = match muted {
             true => (icon::MICROPHONE_OFF, t().unmute),
             false => (icon::MICROPHONE, t().mute),
         };
-        let mute = Tile::new(mic, word, width).on(muted.then_some(tokens.hold)).shortcut("Ctrl+M");
+        let mute = tile(mic, word).on(muted.then_some(tokens.hold)).shortcut("Ctrl+M");
         if ui.add(mute).clicked() {
             cx.ask(Intent::Mute { call, on: !muted });
         }
         let (sign, word) = if held { (icon::RESUME, t().resume) } else { (icon::HOLD, t().hold) };
-        let hold = Tile::new(sign, word, width).on(held.then_some(tokens.hold)).shortcut("Ctrl+H");
-        if ui.add(hold).clicked() {
+        let hold = tile(sign, word).on(held.then_some(tokens.hold)).shortcut("Ctrl+H");
+        if ui.add(hold.enabled(answered)).clicked() {
             cx.ask(if held { Intent::Resume { call } } else { Intent::Hold { call } });
         }
         let open = local.keypad == Some(call);
-        let keys = Tile::new(icon::KEYPAD, t().keypad, width).on(open.then_some(tokens.accent)).shortcut("Ctrl+K");
-        if ui.add(keys).clicked() {
+        let keys = tile(icon::KEYPAD, t().keypad).on(open.then_some(tokens.accent)).shortcut("Ctrl+K");
+        if ui.add(keys.enabled(answered)).clicked() {
             local.toggle_keypad(call);
         }
         let on = one.transferring || local.transfer.open == Some(call);
-        let transfer =
-            Tile::new(icon::TRANSFER, t().transfer, width).on(on.then_some(tokens.accent)).shortcut("Ctrl+T");
-        if ui.add(transfer).clicked() && !one.transferring {
+        let transfer = tile(icon::TRANSFER, t().transfer).on(on.then_some(tokens.accent)).shortcut("Ctrl+T");
+        if ui.add(transfer.enabled(answered)).clicked() && !one.transferring {
             local.toggle_transfer(call);
         }
     });
@@ -259,7 +261,7 @@ fn strip_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
         true => IconButton::new(icon::MICROPHONE_OFF, t().unmute, Look::Filled(tokens.hold)),
         false => IconButton::new(icon::MICROPHONE, t().mute, Look::Tinted(tokens.neutral)),
     };
-    if matches!(one.controls, Controls::Talking { .. }) && ui.add(mic).clicked() {
+    if ui.add(mic).clicked() {
         cx.ask(Intent::Mute { call, on: !muted });
     }
 }

@@ -14,7 +14,7 @@ use crate::ui::{
     theme::{GRID, MARGIN, TITLE, Tokens, body, semibold, small, title},
     widget::{Button, Look, avatar, banner, card, empty_state, line, quality_bars, section, spacer},
 };
-use egui::{Align, Frame, Layout, Margin, RichText, ScrollArea, Ui};
+use egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui};
 use std::collections::BTreeSet;
 
 /// What the window remembers about details.
@@ -86,7 +86,7 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 spacer(ui, 2.0);
-                line(ui, title(&shown.name));
+                ui.add(Label::new(title(&shown.name)).wrap());
                 ui.label(body(&shown.state).color(hue.text).family(semibold()));
             });
         });
@@ -103,10 +103,10 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
             quality_bars(ui, sound.bars, hue.text, sound.word);
             ui.label(small(sound.word).color(hue.text).family(semibold()));
         });
-        facts(ui, &sound.figures);
         if let Some(verdict) = &sound.verdict {
-            ui.label(small(verdict).color(hue.text));
+            banner(ui, icon::INFO, hue, verdict, |_| ());
         }
+        facts(ui, &sound.figures);
     }
     if let Some(to) = &shown.call_back {
         let name = fill(t().call_back, &[&shown.name]);

@@ -14,6 +14,9 @@ pub struct Ringing {
     /// Number and dialled queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    /// Who forwarded it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<String>,
     /// How long it has rung already.
     #[serde(default)]
     pub rung_ms: u64,
@@ -38,6 +41,7 @@ pub enum Pressed {
 pub struct Ring {
     pub name: String,
     pub line: Option<String>,
+    pub forwarded: Option<String>,
     pub initials: Option<String>,
     pub waited: String,
     /// Icon and words of the button that answers.
@@ -53,6 +57,7 @@ pub fn ring(ringing: &Ringing, since: Instant, now: Instant) -> Ring {
     Ring {
         name: ringing.name.clone(),
         line: ringing.line.clone(),
+        forwarded: ringing.forwarded.clone(),
         initials: initials(&ringing.name),
         waited: fill(t().ringing_for, &[&clock(now.saturating_duration_since(since))]),
         answer,

@@ -8,7 +8,7 @@ use crate::ui::{
 use egui::{Align, Layout, Stroke, StrokeKind, Ui, UiBuilder, vec2};
 
 /// Size of the ringing window, in points.
-pub const SIZE: [f32; 2] = [360.0, 164.0];
+pub const SIZE: [f32; 2] = [360.0, 172.0];
 
 /// Paints the window; what was pressed, if anything.
 pub fn show(ui: &mut Ui, shown: &Ring) -> Option<Pressed> {
@@ -23,7 +23,7 @@ pub fn show(ui: &mut Ui, shown: &Ring) -> Option<Pressed> {
         avatar(ui, shown.initials.as_deref(), icon::CALL.filled(), tokens.accent, 56.0);
         ui.vertical(|ui| {
             line(ui, title(&shown.name));
-            if let Some(text) = &shown.line {
+            for text in [&shown.line, &shown.forwarded].into_iter().flatten() {
                 line(ui, small(text).color(tokens.text_weak));
             }
             line(ui, small(&shown.waited).color(tokens.accent.text).family(semibold()));

@@ -21,16 +21,20 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some(now) = &cx.snapshot.services else { return };
     let mut changed = now.clone();
     card(ui, |ui| {
-        let mut flip = |on: &mut bool, label: &str, hint: &str| {
+        let switches = [
+            (&mut changed.do_not_disturb, t().do_not_disturb, t().do_not_disturb_hint),
+            (&mut changed.do_not_disturb_as_unreachable, t().as_unreachable, t().as_unreachable_hint),
+            (&mut changed.answer_on_request, t().answer_on_request, t().answer_on_request_hint),
+            (&mut changed.withhold_identity, t().withhold_identity, t().withhold_identity_hint),
+        ];
+        for (number, (on, label, hint)) in switches.into_iter().enumerate() {
+            if number > 0 {
+                spacer(ui, 3.0);
+            }
             if switch(ui, *on, label, hint) {
                 *on = !*on;
             }
-            spacer(ui, 3.0);
-        };
-        flip(&mut changed.do_not_disturb, t().do_not_disturb, t().do_not_disturb_hint);
-        flip(&mut changed.do_not_disturb_as_unreachable, t().as_unreachable, t().as_unreachable_hint);
-        flip(&mut changed.answer_on_request, t().answer_on_request, t().answer_on_request_hint);
-        flip(&mut changed.withhold_identity, t().withhold_identity, t().withhold_identity_hint);
+        }
     });
     if changed != *now {
         return cx.ask(Intent::Services(changed));

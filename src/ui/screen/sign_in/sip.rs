@@ -31,6 +31,7 @@ pub fn more(ui: &mut Ui, draft: &mut Draft, busy: bool) -> bool {
     ui.add_enabled_ui(!busy, |ui| choose(ui, t().transport, &SipTransport::ALL, &mut sip.transport, transport_name));
     field(ui, t().ca_file, &mut sip.ca_file, t().ca_file_hint);
     field(ui, t().dns_server, &mut sip.dns_server, t().dns_server_hint);
+    field(ui, t().stun_server, &mut sip.stun_server, t().stun_server_hint);
     ui.add_enabled_ui(!busy, |ui| {
         choose(ui, t().audio_encryption, &AudioEncryption::ALL, &mut sip.encryption, encryption_name);
     });
