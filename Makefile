@@ -26,11 +26,9 @@ soak: build-packages test-packages nextest
 	TMS_SOAK_ROUNDS=50 $(CARGO) nextest run --locked --no-capture --test tms_serve kill::
 
 bench: build-packages window-packages test-packages
-	$(CARGO) bench --locked --bench softphone
-	$(CARGO) bench --locked --bench sip_messages
-	$(CARGO) bench --locked --bench signalling
-	$(CARGO) bench --locked --bench registrar
-	$(CARGO) bench --locked --bench portal
+	failed=; for bench in softphone sip_messages signalling registrar portal; do \
+		$(CARGO) bench --locked --bench $$bench || failed="$$failed $$bench"; \
+	done; [ -z "$$failed" ] || { echo "Goals were missed:$$failed" >&2; exit 1; }
 
 quality: build test-packages
 	@python3 -m venv $(TARGET)/quality && $(TARGET)/quality/bin/pip -q install numpy pesq

@@ -190,7 +190,12 @@ function follow(url) {
 }
 
 enhance(document);
-for (const current of document.querySelectorAll("nav [aria-current]")) current.scrollIntoView({ inline: "center", block: "nearest" });
+// On a telephone the menu and the tabs are longer than the screen is wide.
+const showWhere = () => {
+  for (const current of document.querySelectorAll("nav [aria-current]")) current.scrollIntoView({ inline: "center", block: "nearest" });
+};
+showWhere();
+addEventListener("resize", showWhere);
 const live = document.querySelector("main[data-events]");
 if (live) follow(live.dataset.events);
 const paced = document.querySelector("[data-every]");

@@ -14,7 +14,10 @@ mod site;
 use agent_manager::server::passwords::Passwords;
 use browser::Browser;
 use site::{PASSWORD, Site};
-use std::time::{Duration, Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 const PEOPLE: usize = 50;
 const EXTENSIONS: usize = 10_000;
@@ -37,7 +40,7 @@ const PAGES: [(&str, &str); 9] = [
     ("Audit", "/audit"),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     // A few extensions and seconds show that everything runs; the figures say nothing then.
     let smoke = std::env::args().any(|a| a == "--smoke");
     let (extensions, lasts) = if smoke { (100, Duration::from_secs(2)) } else { (EXTENSIONS, LASTS) };
@@ -62,18 +65,23 @@ fn main() {
         visits.len() as f64 / lasts.as_secs_f64()
     );
     println!("| page | median | 99th percentile | longest | goal |\n|---|---|---|---|---|");
+    let mut missed = Vec::new();
     for (page, (name, _)) in PAGES.iter().enumerate() {
-        row(name, visits.iter().filter(|(of, _)| *of == page).map(|(_, took)| *took).collect());
+        missed.extend(row(name, visits.iter().filter(|(of, _)| *of == page).map(|(_, took)| *took).collect()));
     }
-    row("all", visits.into_iter().map(|(_, took)| took).collect());
+    missed.extend(row("all", visits.into_iter().map(|(_, took)| took).collect()));
     println!("\n| sign-in, one after the other | median |\n|---|---|");
     println!("| the form, to its answer | {:.1} ms |", percentile(&mut signing_in, 0.5));
     println!("| argon2 alone | {:.1} ms |", percentile(&mut argon2(), 0.5));
     println!("\n| memory of tms | | goal |\n|---|---|---|");
     for (when, memory) in [("once it serves", memory), ("after all this", site.memory())] {
-        let kept = if memory < MEMORY_GOAL { "kept" } else { "missed" };
-        println!("| {when} | {memory:.0} MiB | < {MEMORY_GOAL:.0} MiB: {kept} |");
+        println!("| {when} | {memory:.0} MiB | < {MEMORY_GOAL:.0} MiB |");
+        if memory >= MEMORY_GOAL {
+            missed.push(format!("{memory:.0} MiB {when}, and less than {MEMORY_GOAL:.0} is promised"));
+        }
     }
+    missed.iter().for_each(|goal| println!("Missed: {goal}"));
+    if missed.is_empty() || smoke { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// One person's pages, each with how long it took in milliseconds.
@@ -105,11 +113,12 @@ fn argon2() -> Vec<f64> {
     (0..PEOPLE).map(|_| once()).collect()
 }
 
-fn row(name: &str, mut took: Vec<f64>) {
+/// Prints one page's; the promise, where it was not kept.
+fn row(name: &str, mut took: Vec<f64>) -> Option<String> {
     let (median, most) = (percentile(&mut took, 0.5), percentile(&mut took, 0.99));
     let longest = percentile(&mut took, 1.0);
-    let kept = if most <= GOAL_MS { "kept" } else { "missed" };
-    println!("| {name} | {median:.1} ms | {most:.1} ms | {longest:.1} ms | ≤ {GOAL_MS} ms: {kept} |");
+    println!("| {name} | {median:.1} ms | {most:.1} ms | {longest:.1} ms | ≤ {GOAL_MS} ms |");
+    (most > GOAL_MS).then(|| format!("{name}: {most:.1} ms at the 99th percentile, and {GOAL_MS} ms is promised"))
 }
 
 fn percentile(took: &mut [f64], share: f64) -> f64 {

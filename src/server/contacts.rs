@@ -91,9 +91,9 @@ impl Contacts {
         (Self(orders), receiver)
     }
 
-    /// Who holds these registrations, as far as the SIP side says: to be shown.
+    /// Who holds these registrations, as far as the SIP side says, each once: to be shown.
     pub async fn held(&self, realm: &str, registrations: Vec<String>) -> Vec<Contact> {
-        self.holders(realm, registrations).await.unwrap_or_default()
+        newest(self.holders(realm, registrations).await.unwrap_or_default())
     }
 
     /// Who holds these registrations: to be acted upon.
@@ -166,9 +166,17 @@ impl Contacts {
     }
 }
 
+/// One for each registration: the latest, where two Kamailios have let a device in at the same moment.
+fn newest(mut held: Vec<Contact>) -> Vec<Contact> {
+    held.sort_by(|a, b| a.registration.cmp(&b.registration).then(b.since.cmp(&a.since)));
+    held.dedup_by(|older, newer| older.registration == newer.registration);
+    held
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::clock;
 
     #[tokio::test]
     async fn without_a_sip_side_nothing_is_held() {
@@ -177,6 +185,24 @@ mod tests {
         assert_eq!(contacts.held("acme", vec!["100-acme".into()]).await, vec![]);
         assert_eq!(contacts.calls("acme").await, None);
         assert_eq!(contacts.take_over("acme", "100-acme", 1, "urn:uuid:1").await, Ok(()));
+    }
+
+    #[test]
+    fn a_registration_that_two_kamailios_gave_away_is_shown_once() {
+        let contact = |registration: &str, since| Contact {
+            realm: "acme".into(),
+            registration: registration.into(),
+            device: String::new(),
+            address: ([10, 0, 0, 12], 5060).into(),
+            since: clock::from_ms(since),
+            expires_at: clock::from_ms(since + 1),
+            instance_id: None,
+            session: None,
+            latency: None,
+        };
+        let held = vec![contact("100-acme", 1), contact("101-acme", 5), contact("100-acme", 3)];
+        let shown: Vec<_> = newest(held).into_iter().map(|c| (c.registration, c.since)).collect();
+        assert_eq!(shown, [("100-acme".into(), clock::from_ms(3)), ("101-acme".into(), clock::from_ms(5))]);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ mod settings;
 
 pub use settings::{KamailioSide, Settings};
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -160,7 +160,10 @@ impl KamailioSide {
 
     fn nodes(&self) -> Result<Vec<Rpc>, ServeError> {
         let nodes = self.rpc.iter().map(|url| Rpc::new(url)).collect::<Result<Vec<_>, _>>();
-        let nodes = nodes.map_err(ServeError::Settings)?;
+        let mut nodes = nodes.map_err(ServeError::Settings)?;
+        // Named twice, it would list its calls twice.
+        let mut named = HashSet::new();
+        nodes.retain(|node| named.insert(node.address()));
         if nodes.iter().any(|node| node.address().is_ipv4() != nodes[0].address().is_ipv4()) {
             let sentence = "--kamailio must name every Kamailio by 127.0.0.1, or every one by [::1]: calls are begun from one socket";
             return Err(ServeError::Settings(sentence.to_owned()));

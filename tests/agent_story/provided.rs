@@ -6,7 +6,10 @@ use crate::{
     tms::{Tms, select, until_free},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    net::{SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 /// Kamailio has nothing to complain of once the story is told.
 fn tell(quiet: bool, story: impl FnOnce(&Tms)) {
@@ -43,16 +46,18 @@ fn a_call_is_begun_for_an_extension() {
 #[test]
 fn a_password_is_good_for_its_own_registration_and_the_relay_carries_the_call() {
     tell(true, |tms| {
-        let wrong = tms.plain_phone("wrong", "600-acme", "udp");
+        let wrong = tms.plain_phone("wrong", "600-acme@acme", "udp");
         let failed = wrong.wait(json!({"event": "registration", "state": "failed"}));
         assert_eq!(failed["code"], 403, "{failed}");
         assert!(failed["reason"].as_str().is_some_and(|r| r.contains("register 101-acme")), "{failed}");
         wrong.quit();
+        a_password_is_no_good_elsewhere(tms);
+        nobody_else_begins_calls(tms);
 
         let mut agent = tms.agent("agent");
         select(&mut agent, "100-acme-laptop", false, "online");
         let mut colleague = tms.colleague("udp");
-        let second = tms.plain_phone("second", "101-acme", "tcp");
+        let second = tms.plain_phone("second", "101-acme@acme", "tcp");
         let conflict = second.wait(json!({"event": "registration", "state": ["conflict", "failed"]}));
         assert!(conflict["reason"].as_str().is_some_and(|r| r.contains("in use by")), "{conflict}");
         second.quit();
@@ -94,4 +99,41 @@ fn a_password_is_good_for_its_own_registration_and_the_relay_carries_the_call() 
         other.quit();
         colleague.quit();
     });
+}
+
+/// In another account's realm, and in one that is nobody's; whoever looks after the extension reads why.
+fn a_password_is_no_good_elsewhere(tms: &Tms) {
+    tms.ask("POST", "/v1/accounts", &json!({"name": "Beta", "tenant": "beta", "edition": "enterprise"}));
+    for realm in ["beta", "nowhere"] {
+        let phone = tms.plain_phone(realm, &format!("101-acme@{realm}"), "udp");
+        phone.wait(json!({"event": "registration", "state": "failed"}));
+        phone.quit();
+        let words = format!("in the SIP domain {realm}, which is not this account's");
+        let refusals = || tms.ask("GET", "/v1/accounts/acme/extensions/101/refusals", &Value::Null);
+        let is_it = |refusal: &Value| refusal["sentence"].as_str().is_some_and(|sentence| sentence.contains(&words));
+        let noted = || refusals().as_array()?.iter().any(is_it).then_some(());
+        assert!(poll_until(Duration::from_secs(5), noted).is_some(), "{words}: {}", refusals());
+    }
+}
+
+/// At the socket where Kamailio rings devices for the TMS: neither from another address, nor what was sent on to there.
+fn nobody_else_begins_calls(tms: &Tms) {
+    let url = tms.provider().kamailio.rpc_url();
+    let rpc = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/rpc")).expect("it reads so");
+    let rpc: SocketAddr = rpc.parse().expect("an address");
+    for (from, sent_on) in [("127.0.0.9:0", ""), ("127.0.0.1:0", "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKfar\r\n")] {
+        let socket = UdpSocket::bind(from).expect("loopback has free ports");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+        let me = socket.local_addr().expect("a bound socket has an address");
+        let invite = format!(
+            "INVITE sip:101-acme@acme SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bKnear;rport\r\n{sent_on}Max-Forwards: 70\r\n\
+             From: <sip:1@acme>;tag=1\r\nTo: <sip:101@acme>\r\nCall-ID: {me}\r\nCSeq: 1 INVITE\r\n\
+             Contact: <sip:1@{me}>\r\nContent-Length: 0\r\n\r\n"
+        );
+        socket.send_to(invite.as_bytes(), rpc).expect("sends");
+        let mut answer = [0; 2048];
+        let length = socket.recv(&mut answer).expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("SIP/2.0 403 "), "{answer}");
+    }
 }

@@ -66,9 +66,15 @@ impl Postgres {
             let made = made.expect("PostgreSQL is installed (make test installs it)");
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
+        Self::serve(folder, port)
+    }
+
+    /// What is in the folder already.
+    fn serve(folder: &Path, port: u16) -> Option<Self> {
+        let data = folder.join("postgres");
         let log = File::create(folder.join("postgres.log")).expect("the test's folder can be written");
         let mut command = program("postgres");
-        command.arg("-D").arg(&cluster).arg("-k").arg(&data).args(["-p", &port.to_string()]);
+        command.arg("-D").arg(data.join("data")).arg("-k").arg(&data).args(["-p", &port.to_string()]);
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
@@ -80,6 +86,19 @@ impl Postgres {
         })
         .filter(|up| *up)
         .map(|_| postgres)
+    }
+
+    /// Ends it as for an update: every connection is cut.
+    pub fn stop(&mut self) {
+        let server = self.server.leader();
+        let told = Command::new("kill").args(["-INT", &server.pid().to_string()]).status();
+        assert!(told.expect("kill runs").success());
+        server.wait(Duration::from_secs(20));
+    }
+
+    /// After [`Self::stop`]: at the same port, with what it had.
+    pub fn start_again(&mut self, folder: &Path) {
+        *self = Self::serve(folder, self.port).expect("PostgreSQL starts and answers");
     }
 
     /// For this role, without a password.

@@ -212,17 +212,17 @@ impl Tms {
 
     /// A plain SIP phone on 101-acme, online over this transport; its server is a quiet one.
     pub fn colleague(&self, transport: &str) -> Phone {
-        let phone = self.plain_phone("colleague", "101-acme", transport);
+        let phone = self.plain_phone("colleague", "101-acme@acme", transport);
         phone.wait(json!({"event": "registration", "state": "online"}));
         phone
     }
 
-    /// A plain SIP phone that registers `name` with the lasting password of 101-acme.
-    pub fn plain_phone(&self, folder: &str, name: &str, transport: &str) -> Phone {
+    /// A plain SIP phone that registers this address of record with the lasting password of 101-acme.
+    pub fn plain_phone(&self, folder: &str, address: &str, transport: &str) -> Phone {
         let sip = &self.ready["demo"]["sip"];
         let (user, password) =
             (sip["username"].as_str().expect("a user"), sip["password"].as_str().expect("a password"));
-        let account = format!("sip:{name}@acme");
+        let account = format!("sip:{address}");
         let proxy = format!("sip:{};transport={transport};lr", self.ready["sip"].as_str().expect("an address"));
         let args = ["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
         let args = [&args[..], &["--auth-user", user, "--bind", "127.0.0.1:0", "--audio", "null"]].concat();

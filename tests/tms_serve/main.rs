@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test of the real program reads the clock")]
 
+mod database;
 mod https;
 mod kill;
 #[path = "../peers/support/phone.rs"]
@@ -10,6 +11,9 @@ mod phone;
 #[path = "../peers/support/process.rs"]
 #[allow(dead_code, reason = "shared with the tests against real peers")]
 mod process;
+#[path = "../agent_story/provider.rs"]
+#[allow(dead_code, reason = "shared with the agent's story at a provider")]
+mod provider;
 mod schemathesis;
 
 use std::{
@@ -36,8 +40,13 @@ impl Server {
 
     /// With SIP there.
     fn start_at(sip: &str, folder: &Path, more: &[&str]) -> Self {
+        Self::on(&url(folder), &[&["--sip", sip], more].concat())
+    }
+
+    /// On this database.
+    fn on(database: &str, more: &[&str]) -> Self {
         let mut child = Command::new(TMS)
-            .args(["serve", "--http", "127.0.0.1:0", "--sip", sip, "--database-url", &url(folder)])
+            .args(["serve", "--http", "127.0.0.1:0", "--database-url", database])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()

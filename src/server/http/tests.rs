@@ -2,6 +2,7 @@
 
 mod at_once;
 mod input;
+mod portal;
 mod tenants;
 mod trouble;
 

@@ -254,13 +254,25 @@ mod tests {
 
     #[tokio::test]
     async fn what_rings_is_cancelled_before_it_closes() {
-        let node = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        closes("127.0.0.1:0", "IN IP4 0.0.0.0").await;
+    }
+
+    #[tokio::test]
+    async fn a_kamailio_at_an_ipv6_address_is_spoken_to_in_ipv6() {
+        closes("[::1]:0", "IN IP6 ::").await;
+    }
+
+    /// Begins a call at a Kamailio there, and closes. `connection`: what the offer says of the media's address.
+    async fn closes(kamailio: &str, connection: &str) {
+        let node = UdpSocket::bind(kamailio).await.expect("a port");
         let at = node.local_addr().expect("an address");
         let (caller, machine) = Caller::new(vec![at]);
         let mut running = JoinSet::new();
         running.spawn(machine.run());
         caller.begin(begin(at)).await.expect("it runs").expect("it rings");
         let (invite, from) = heard(&node, Method::INVITE).await;
+        assert!(String::from_utf8_lossy(&invite.body).contains(connection), "{invite:?}");
+        assert_eq!(invite.headers.get("Contact"), Some(&*format!("<sip:tms@{from}>")));
         let device = async {
             for (request, code) in [(None, 180), (Some(Method::CANCEL), 200), (None, 487)] {
                 let request = match request {
@@ -274,6 +286,8 @@ mod tests {
         tokio::join!(caller.close(), device);
         heard(&node, Method::ACK).await;
         assert!(!caller.hang_up("acme", invite.headers.get("Call-ID").expect("it has one")).await, "it goes on");
+        let late = caller.begin(begin(at)).await.expect("it answers").expect_err("it has closed");
+        assert!(late.contains("stopping"), "{late}");
     }
 
     #[tokio::test]

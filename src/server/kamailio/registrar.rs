@@ -2,6 +2,7 @@
 //! question for any number of registrations and of Kamailios. What changes is ordered by JSON-RPC, for memory decides there.
 
 use std::{
+    collections::HashSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -254,23 +255,43 @@ impl KamailioRegistrar {
         Ok(done?)
     }
 
+    /// Each once, also one that came by a second time and so has two dialogs.
     async fn calls(&self, realm: &str) -> Result<Vec<Call>, OrderError> {
-        let mut calls = Vec::new();
+        let (mut calls, mut listed, mut silent) = (Vec::new(), HashSet::new(), None);
         for node in self.nodes.iter() {
-            calls.extend(node.dialogs().await?.iter().filter_map(|dialog| call(realm, dialog)));
+            match node.dialogs().await {
+                Ok(dialogs) => calls.extend(dialogs.iter().filter_map(|dialog| call(realm, dialog))),
+                // The others' are shown.
+                Err(error) => silent = Some(error),
+            }
         }
-        Ok(calls)
+        calls.retain(|call: &Call| listed.insert(call.id.clone()));
+        match silent {
+            Some(error) if calls.is_empty() => Err(error.into()),
+            Some(error) => {
+                tracing::warn!(%error, "calls are missing in the list");
+                Ok(calls)
+            }
+            None => Ok(calls),
+        }
     }
 
     /// Of the Kamailios on this machine: each process ends those that it lists.
     async fn hang_up(&self, realm: &str, id: &str) -> Result<bool, OrderError> {
+        let mut done = Ok(false);
         for node in self.nodes.iter() {
-            let dialogs = node.dialogs().await?;
-            if let Some(dialog) = dialogs.iter().find(|dialog| call(realm, dialog).is_some_and(|call| call.id == id)) {
-                return Ok(node.hang_up(dialog).await?);
+            match node.dialogs().await {
+                Ok(dialogs) => {
+                    let wanted = |dialog: &&Dialog| call(realm, dialog).is_some_and(|call| call.id == id);
+                    if let Some(dialog) = dialogs.iter().find(wanted) {
+                        return Ok(node.hang_up(dialog).await?);
+                    }
+                }
+                // It may be another's.
+                Err(error) => done = Err(error.into()),
             }
         }
-        Ok(false)
+        done
     }
 }
 
@@ -368,6 +389,37 @@ mod tests {
             assert_eq!(address(&uri).to_string(), at, "{received}");
             assert_eq!(took(&uri), ms.map(Duration::from_millis), "{received}");
         }
+    }
+
+    /// `/twice` has one call two times, `/other` that one and another, and nothing else answers.
+    async fn list(path: axum::extract::Path<String>, Json(_): Json<Value>) -> Json<Value> {
+        let dialog = |id: &str| {
+            json!({"h_entry": 1, "h_id": 2, "call-id": id, "from_uri": "sip:100-acme@acme", "to_uri": "sip:101@acme",
+                   "state": 4, "start_ts": 1, "init_ts": 1, "caller": {"cseq": "1"}})
+        };
+        let dialogs = if path.0 == "twice" { [dialog("a"), dialog("a")] } else { [dialog("a"), dialog("b")] };
+        Json(json!({ "result": dialogs }))
+    }
+
+    #[tokio::test]
+    async fn a_call_is_listed_once_and_a_kamailio_that_is_down_hides_no_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let at = listener.local_addr().expect("an address");
+        let mut running = JoinSet::new();
+        let router = Router::new().route("/{list}", post(list));
+        running.spawn(async { axum::serve(listener, router).await.expect("serves") });
+        let nobody = || sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/none").expect("a URL");
+        let listed = async |urls: &[String]| {
+            let nodes = urls.iter().map(|url| Rpc::new(url).expect("on loopback")).collect();
+            let registrar = KamailioRegistrar::new(nobody(), Clock::system(), Notices::new(), nodes);
+            let calls = registrar.calls("acme").await.ok()?;
+            Some(calls.into_iter().map(|call| call.id).collect::<Vec<_>>())
+        };
+        let [twice, other, down] =
+            [format!("http://{at}/twice"), format!("http://{at}/other"), "http://127.0.0.1:1/rpc".to_owned()];
+        assert_eq!(listed(&[twice.clone(), other.clone()]).await, Some(vec!["a".into(), "b".into()]));
+        assert_eq!(listed(&[down.clone(), other]).await, Some(vec!["a".into(), "b".into()]));
+        assert_eq!(listed(&[down]).await, None, "unknown is not none");
     }
 
     /// Where the tests run on PostgreSQL: a process whose machine has no Kamailio, and one whose machine has the holder's.

@@ -26,40 +26,47 @@ pub async fn write(
     }
     let mut tx = store.begin().await?;
     for (note, times) in notes {
-        if let Some((registration, why)) = place(&mut tx, &note).await? {
-            put(&mut tx, registration, why, &note, times, now).await?;
+        if let Some((registration, note)) = place(&mut tx, note).await? {
+            put(&mut tx, registration, &note, times, now).await?;
         }
     }
     tx.commit().await
 }
 
 /// The registration that the refusal is of, and the reason made more exact; `None`: of nobody's here.
-async fn place(tx: &mut Tx, note: &Note) -> Result<Option<(i64, Why)>, sqlx::Error> {
-    // The one that was wanted; failing that, the one that the digest user is of.
+async fn place(tx: &mut Tx, mut note: Note) -> Result<Option<(i64, Note)>, sqlx::Error> {
+    // The one that was wanted; failing that, the one that the digest user is of. Who is nobody's in this realm may be somebody
+    // in another, for names are unique.
     let of_user = note.username.split('~').next().unwrap_or_default();
     let row = query(
-        "SELECT r.id, r.name, r.enabled AND e.enabled AND a.enabled AS enabled, r.ha1_md5 IS NOT NULL AS has_password
+        "SELECT r.id, r.name, a.realm, r.enabled AND e.enabled AND a.enabled AS enabled, r.ha1_md5 IS NOT NULL AS has_password
          FROM registration r JOIN extension e ON e.id = r.extension_id JOIN account a ON a.id = r.account_id
-         WHERE a.realm = $1 AND r.name IN ($2, $3) ORDER BY CASE r.name WHEN $2 THEN 0 ELSE 1 END LIMIT 1",
+         WHERE (a.realm = $1 OR $4) AND r.name IN ($2, $3)
+         ORDER BY CASE a.realm WHEN $1 THEN 0 ELSE 1 END, CASE r.name WHEN $2 THEN 0 ELSE 1 END LIMIT 1",
     )
     .bind(&note.realm)
     .bind(&note.registration)
     .bind(of_user)
+    .bind(note.why == Why::UnknownUser)
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let (name, enabled, has_password): (String, bool, bool) =
-        (row.try_get("name")?, row.try_get("enabled")?, row.try_get("has_password")?);
-    let why = match note.why {
+    let (name, realm, enabled, has_password): (String, String, bool, bool) =
+        (row.try_get("name")?, row.try_get("realm")?, row.try_get("enabled")?, row.try_get("has_password")?);
+    if realm != note.realm {
+        note.detail.clone_from(&note.realm);
+    }
+    note.why = match note.why {
+        Why::UnknownUser if realm != note.realm => Why::WrongRealm,
         Why::UnknownUser if !enabled => Why::Disabled,
         Why::UnknownUser if note.username.contains('~') => Why::SessionEnded,
         Why::UnknownUser if note.username == name && !has_password => Why::NotActivated,
         why => why,
     };
-    Ok(Some((row.try_get("id")?, why)))
+    Ok(Some((row.try_get("id")?, note)))
 }
 
-async fn put(tx: &mut Tx, registration: i64, why: Why, note: &Note, times: i64, now: i64) -> Result<(), sqlx::Error> {
+async fn put(tx: &mut Tx, registration: i64, note: &Note, times: i64, now: i64) -> Result<(), sqlx::Error> {
     let detail = if note.detail.is_empty() { &note.username } else { &note.detail };
     query(
         "INSERT INTO sip_refusal (registration_id, why, detail, address, device, times, first_at, last_at)
@@ -68,7 +75,7 @@ async fn put(tx: &mut Tx, registration: i64, why: Why, note: &Note, times: i64, 
          SET times = sip_refusal.times + excluded.times, last_at = excluded.last_at, device = excluded.device",
     )
     .bind(registration)
-    .bind(why.stored())
+    .bind(note.why.stored())
     .bind(detail)
     .bind(note.address.to_string())
     .bind(&note.device)

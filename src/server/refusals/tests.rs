@@ -52,6 +52,13 @@ async fn each_refusal_is_a_sentence_with_the_way_out() {
         assert!(sentence.contains(words), "{why:?}: {sentence}");
         assert_eq!(shown.json[0]["address"], "10.0.0.9");
     }
+    for realm in ["elsewhere", "tms.example"] {
+        h.pass(1);
+        record(&h, [Note { realm: realm.into(), ..note("100-acme", "100-acme", Why::UnknownUser, "") }]).await;
+        let shown = h.get(PATH).token(&token).send().await;
+        let words = format!("in the SIP domain {realm}, which is not this account's");
+        assert!(shown.json[0]["sentence"].as_str().is_some_and(|s| s.contains(&words)), "{}", shown.text);
+    }
     h.patch("/v1/accounts/acme/extensions/100", serde_json::json!({"enabled": false})).token(&token).send().await;
     h.pass(1);
     record(&h, [note("100-acme", "100-acme-laptop~k3f9", Why::UnknownUser, "")]).await;

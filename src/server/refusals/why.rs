@@ -13,6 +13,8 @@ pub enum Why {
     NotActivated,
     /// A session's credential, and the session is over.
     SessionEnded,
+    /// A user of this realm, asked for in another.
+    WrongRealm,
     /// A right password, for another registration.
     WrongName,
     OtherInstallation,
@@ -34,12 +36,13 @@ pub enum Why {
 }
 
 /// As they are stored, by Kamailio too.
-const STORED: [(Why, &str); 16] = [
+const STORED: [(Why, &str); 17] = [
     (Why::WrongSecret, "wrong_secret"),
     (Why::UnknownUser, "unknown_user"),
     (Why::Disabled, "disabled"),
     (Why::NotActivated, "not_activated"),
     (Why::SessionEnded, "session_ended"),
+    (Why::WrongRealm, "wrong_realm"),
     (Why::WrongName, "wrong_name"),
     (Why::OtherInstallation, "other_installation"),
     (Why::InUse, "in_use"),
@@ -94,6 +97,10 @@ impl Why {
             Self::SessionEnded => {
                 "The session that Agent Manager had there is over. Sign in again in Agent Manager.".to_owned()
             }
+            Self::WrongRealm => format!(
+                "The device asked for {registration} in the SIP domain {detail}, which is not this account's. Set its domain to the \
+                 one under Details."
+            ),
             Self::WrongName => format!(
                 "The password is {detail}'s, and the device wants to be {registration}. Set its user name and its address to \
                  the same registration."

@@ -28,6 +28,7 @@ impl Pbx {
         let transaction = *transaction;
         if !facts.serves {
             let why = format!("there is no account {realm} here: check the part after the @ of your SIP address");
+            self.refuse(&incoming, &realm, digest.username(), Why::UnknownUser, String::new());
             return self.endpoint.respond_statelessly(transaction, &reply(request, 404, &why));
         }
         let ha1 = facts.credentials.as_ref().map(|credentials| match digest.algorithm().hash {
@@ -87,7 +88,7 @@ impl Pbx {
         let own = own.ok().and_then(|own| own.uri.as_sip().and_then(|uri| uri.user.clone()));
         let cut = |text: &str| text.chars().take(NOTED_CHARS).collect::<String>();
         self.outputs.push_back(Output::Refused(Note {
-            realm: realm.to_owned(),
+            realm: cut(realm),
             registration: cut(&own.unwrap_or_default()),
             username: cut(username),
             why,

@@ -60,9 +60,13 @@ pub struct Wanted {
     pub tag: String,
 }
 
-/// By Call-ID.
 #[derive(Debug, Default)]
-pub struct Originations(BTreeMap<String, Origination>);
+pub struct Originations {
+    /// By Call-ID.
+    calls: BTreeMap<String, Origination>,
+    /// The server stops.
+    closed: bool,
+}
 
 #[derive(Debug)]
 struct Origination {
@@ -169,7 +173,10 @@ impl Originations {
     /// # Errors
     /// Why not, as a sentence.
     pub fn admit(&self, realm: &str) -> Result<(), String> {
-        if self.0.len() >= MAX || self.0.values().filter(|o| o.realm == realm).count() >= MAX_OF_REALM {
+        if self.closed {
+            return Err("This TMS is stopping and begins no calls any more. Try again once it runs again.".into());
+        }
+        if self.calls.len() >= MAX || self.calls.values().filter(|o| o.realm == realm).count() >= MAX_OF_REALM {
             return Err(
                 "Too many calls are being begun at once. Try again when some of them have been answered.".into()
             );
@@ -187,7 +194,7 @@ impl Originations {
         let pending = wanted.devices.iter().map(invite).collect();
         let Wanted { realm, call, destination, .. } = wanted;
         let (phase, gives_up) = (Phase::Ringing, now + RINGS);
-        self.0.insert(call.id.clone(), Origination { realm, call, destination, pending, phase, gives_up });
+        self.calls.insert(call.id.clone(), Origination { realm, call, destination, pending, phase, gives_up });
     }
 
     /// A response, if it is to a request of ours that matters. Whether it was.
@@ -215,7 +222,7 @@ impl Originations {
     /// What a device says within a call of ours: the answer, if it is one.
     pub fn handle_request(&mut self, now: Instant, endpoint: &mut Endpoint, request: &Request) -> Option<Response> {
         let id = DialogId::of_request(request)?;
-        let origination = self.0.get_mut(&id.call_id)?;
+        let origination = self.calls.get_mut(&id.call_id)?;
         let Phase::Dialling(dialling) = &origination.phase else { return None };
         if *dialling.dialog.id() != id {
             return None;
@@ -246,7 +253,7 @@ impl Originations {
 
     /// Ends one of a realm. Whether there is such a one.
     pub fn hang_up(&mut self, now: Instant, endpoint: &mut Endpoint, realm: &str, call_id: &str) -> bool {
-        let Some(origination) = self.0.get_mut(call_id).filter(|o| o.realm == realm) else { return false };
+        let Some(origination) = self.calls.get_mut(call_id).filter(|o| o.realm == realm) else { return false };
         if matches!(origination.phase, Phase::Over) {
             return false;
         }
@@ -255,9 +262,10 @@ impl Originations {
         true
     }
 
-    /// Ends all of them: the server stops.
+    /// Ends all of them, and begins no other: the server stops.
     pub fn close(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        for origination in self.0.values_mut().filter(|o| !matches!(o.phase, Phase::Over)) {
+        self.closed = true;
+        for origination in self.calls.values_mut().filter(|o| !matches!(o.phase, Phase::Over)) {
             origination.end(now, endpoint, ENDED);
         }
         self.sweep();
@@ -265,12 +273,12 @@ impl Originations {
 
     /// Those of a realm that ring; what a device dials then is listed as its own call.
     pub fn of(&self, realm: &str) -> impl Iterator<Item = Call> {
-        let ringing = self.0.values().filter(move |o| o.realm == realm && matches!(o.phase, Phase::Ringing));
+        let ringing = self.calls.values().filter(move |o| o.realm == realm && matches!(o.phase, Phase::Ringing));
         ringing.map(|o| o.call.clone())
     }
 
     pub fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        for origination in self.0.values_mut().filter(|o| o.gives_up <= now && !matches!(o.phase, Phase::Over)) {
+        for origination in self.calls.values_mut().filter(|o| o.gives_up <= now && !matches!(o.phase, Phase::Over)) {
             origination.end(now, endpoint, "SIP;cause=408;text=\"Rang too long\"");
         }
         self.sweep();
@@ -278,27 +286,27 @@ impl Originations {
 
     /// When [`Originations::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.0.values().filter(|o| !matches!(o.phase, Phase::Over)).map(|o| o.gives_up).min()
+        self.calls.values().filter(|o| !matches!(o.phase, Phase::Over)).map(|o| o.gives_up).min()
     }
 
     /// Whether this call is one of them.
     pub fn has(&self, call_id: &str) -> bool {
-        self.0.contains_key(call_id)
+        self.calls.contains_key(call_id)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.calls.is_empty()
     }
 
     fn with(&mut self, client: ClientTransactionId, act: impl FnOnce(&mut Origination)) -> bool {
-        let Some(origination) = self.0.values_mut().find(|o| o.owns(client)) else { return false };
+        let Some(origination) = self.calls.values_mut().find(|o| o.owns(client)) else { return false };
         act(origination);
         self.sweep();
         true
     }
 
     fn sweep(&mut self) {
-        self.0.retain(|_, o| !matches!(o.phase, Phase::Over) || !o.pending.is_empty());
+        self.calls.retain(|_, o| !matches!(o.phase, Phase::Over) || !o.pending.is_empty());
     }
 }
 

@@ -34,12 +34,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
 
     async fn from_request(request: Request, state: &S) -> Answer<Self> {
         let form = axum::Form::<T>::from_request(request, state).await;
-        form.map(|axum::Form(form)| Self(form)).map_err(|_| {
-            ApiError::malformed(
-                "The form came incomplete or with values that its fields do not offer. Go back and send it again.",
-            )
-        })
+        form.map(|axum::Form(form)| Self(form)).map_err(|_| not_offered())
     }
+}
+
+fn not_offered() -> ApiError {
+    ApiError::malformed(
+        "The form came incomplete or with values that its fields do not offer. Go back and send it again.",
+    )
+}
+
+/// What was chosen from a list whose entries are numbers; `None`: the empty entry.
+pub fn chosen(value: &str) -> Answer<Option<i64>> {
+    if value.is_empty() { Ok(None) } else { value.parse().map(Some).map_err(|_| not_offered()) }
 }
 
 /// A box that is ticked; one that is not is not sent.

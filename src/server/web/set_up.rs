@@ -8,7 +8,7 @@ use maud::{Markup, Render, html};
 use serde::Deserialize;
 
 use super::{
-    guard::Form,
+    guard::{Form, chosen},
     icon::Icon,
     parts::{self, Field, Refusal},
     shell::Section,
@@ -129,7 +129,7 @@ async fn send(
     Form(given): Form<Given>,
 ) -> Answer<Response> {
     let wanted =
-        NewAgent { name: given.name.clone(), username: given.username.clone(), api_key: given.api_key.parse().ok() };
+        NewAgent { name: given.name.clone(), username: given.username.clone(), api_key: chosen(&given.api_key)? };
     match parts::refused(setup::begin(&app, &signed.manager, peer, (&tenant, &number), wanted).await)? {
         Ok(invitation) => {
             let access = signed.manager.account(&app, &tenant, Right::SeeExtensions).await?;

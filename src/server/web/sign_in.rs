@@ -2,8 +2,8 @@
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
 };
 use maud::{Markup, Render, html};
 use serde::Deserialize;
@@ -138,7 +138,10 @@ fn code_form(form_token: &str, next: Option<&str>, refusal: Option<&Refusal>) ->
 pub async fn sign_out(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
     sessions::manage::sign_out(&app, &signed.manager).await?;
     let away = signed.to("/sign-in", "You are signed out.");
-    Ok(signed.with_session(away, Some(&secrets::random(32))).into_response())
+    let mut away = signed.with_session(away, Some(&secrets::random(32)));
+    // Not the cookies: the session's is replaced, and another says that it is over.
+    away.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
+    Ok(away)
 }
 
 /// Whether an address is a page of this server: nobody is sent elsewhere after the sign-in.

@@ -129,6 +129,26 @@ impl Page {
         self.text().contains(words)
     }
 
+    /// Where its links lead.
+    pub fn links(&self) -> impl Iterator<Item = String> {
+        self.html.split("<a").skip(1).filter_map(|tag| attribute(tag, "href"))
+    }
+
+    /// Where its forms are posted, each with the names of the fields that are no token of ours and no box to be ticked.
+    pub fn forms(&self) -> Vec<(String, Vec<String>)> {
+        let named = |tag: &str| {
+            let is_field = ["input", "select", "textarea"].iter().any(|kind| tag.starts_with(kind));
+            let name = attribute(tag, "name").filter(|_| is_field && !tag.contains("type=\"checkbox\""));
+            name.filter(|name| !["form", "once"].contains(&name.as_str()))
+        };
+        let read = |form: &str| {
+            let posted = form.split('>').next().is_some_and(|tag| tag.contains("method=\"post\""));
+            let inside = form.split("</form>").next().unwrap_or_default();
+            Some((attribute(form, "action")?, inside.split('<').filter_map(named).collect())).filter(|_| posted)
+        };
+        self.html.split("<form").skip(1).filter_map(read).collect()
+    }
+
     /// What people read: without tags, without the spaces that HTML ignores.
     pub fn text(&self) -> String {
         let body = self.html.split_once("<body").map_or(self.html.as_str(), |(_, body)| body);

@@ -23,7 +23,9 @@ async fn somebody_signs_in_selects_the_account_and_signs_out() {
     assert_ne!(*browser.cookies.borrow(), before, "the session keeps a name from before the sign-in");
 
     let session = browser.cookies.borrow().clone();
-    let out = browser.send("/sign-out", &[]).await;
+    let left = browser.request(Method::POST, "/sign-out", Some(&browser.form("/sign-out", &[])), &SAME_ORIGIN).await;
+    assert_eq!(left.headers["clear-site-data"], "\"cache\", \"storage\"");
+    let out = browser.open("/sign-in").await;
     assert!(out.path == "/sign-in" && out.has("You are signed out."), "{}", out.html);
     assert!(!browser.open("/sign-in").await.has("You are signed out."), "said twice");
     *browser.cookies.borrow_mut() = session;

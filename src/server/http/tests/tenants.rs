@@ -88,7 +88,7 @@ pub async fn everything(h: &Harness) -> Vec<String> {
 }
 
 /// A second tenant like the first: its members' tokens by role, and its API key.
-async fn beta(h: &Harness) -> (Vec<String>, String, String) {
+pub async fn beta(h: &Harness) -> (Vec<String>, String, String) {
     let operator = h.operator().await;
     let post = |path: &'static str, body| h.post(path, body).token(&operator).send();
     post("/v1/accounts", json!({"name": "Beta", "tenant": "beta", "edition": "enterprise"})).await;

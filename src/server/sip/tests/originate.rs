@@ -6,6 +6,7 @@ use crate::{
     sip::{
         dialog::Dialog,
         endpoint::{Event, ServerTransactionId},
+        flow::Transport,
         msg::{Method, Request},
     },
 };
@@ -145,6 +146,30 @@ fn none_outlives_the_server() {
     bench.answer(laptop.0, laptop.1.0, &laptop.1.1, 487);
     bench.pbx.end_begun(bench.now);
     bench.settle();
+    hear_bye(&mut bench, desk.0);
+    assert!(originate(&mut bench).is_err_and(|why| why.contains("stopping")), "another rings");
+    assert_at_rest(&mut bench);
+}
+
+#[test]
+fn a_device_over_tls_is_told_the_port_that_serves_it() {
+    let mut bench = Bench::new();
+    bench.pbx.serve_tls(5061);
+    let desk = bench.phone("100-acme", "100-acme", Transport::Tls, None);
+    assert_eq!(bench.register(desk, 600).code(), 200);
+    let laptop = bench.laptop();
+    originate(&mut bench).expect("they ring");
+    let [desk, laptop] = [(desk, "tls", 5061), (laptop, "tcp", 5060)].map(|(at, transport, port)| {
+        let heard = bench.heard_request(at).expect("it rings");
+        let contact = format!("<sip:tms@127.0.0.1:{port};transport={transport}>");
+        assert_eq!(heard.1.headers.get("Contact"), Some(&*contact));
+        let via = format!("SIP/2.0/{} 127.0.0.1:{port};", transport.to_uppercase());
+        assert!(heard.1.headers.get("Via").is_some_and(|top| top.starts_with(&via)), "{via}");
+        (at, heard)
+    });
+    bench.answer(laptop.0, laptop.1.0, &laptop.1.1, 486);
+    let mut dialog = answer_and_dial(&mut bench, &desk, 202);
+    assert_eq!(notify(&mut bench, desk.0, &mut dialog, "SIP/2.0 200 OK", "terminated;reason=noresource"), 200);
     hear_bye(&mut bench, desk.0);
     assert_at_rest(&mut bench);
 }

@@ -18,7 +18,7 @@ use crate::server::{
         problem::Answer,
     },
     web::{
-        guard::Form,
+        guard::{Form, chosen},
         parts::{self, Refusal},
         shell::Section,
         visitor::Signed,
@@ -45,7 +45,7 @@ pub async fn update(
     Segments((tenant, number)): Segments<(String, String)>,
     Form(given): Form<Given>,
 ) -> Answer<Response> {
-    let key = given.api_key.parse().ok();
+    let key = chosen(&given.api_key)?;
     let change = ExtensionChange { api_key: Some(key), ..ExtensionChange::default() };
     match parts::refused(manage::update(&app, &signed.manager, peer, &tenant, &number, change).await)? {
         Ok(_) => {
