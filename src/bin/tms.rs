@@ -142,6 +142,9 @@ struct Serve {
     /// they stay readable without it; every process that shares the database needs the same
     #[arg(long, env = "TMS_SECRETS_KEY")]
     secrets_key: Option<PathBuf>,
+    /// Whoever manages others must have two-step sign-in on; until then only the own profile opens
+    #[arg(long, env = "TMS_DEMAND_SECOND_FACTOR")]
+    demand_second_factor: bool,
     /// How this server is reached from outside: https://tms.example
     #[arg(long, env = "TMS_PUBLIC_URL")]
     public_url: Option<String>,
@@ -291,6 +294,7 @@ impl Serve {
             behind_proxy: self.behind_proxy,
             demo_data: self.demo_data.is_some(),
             secrets_key: self.secrets_key.clone(),
+            demand_second_factor: self.demand_second_factor,
             downloads: self.downloads.clone(),
         })
         .await?;
@@ -352,6 +356,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         demo_data: true,
         behind_proxy: None,
         secrets_key: None,
+        demand_second_factor: false,
         downloads: None,
     })
     .await?;

@@ -111,6 +111,7 @@ impl Server {
             notebook: notebook.clone(),
             vault,
             reach: settings.reach(&http, sip, sip_tls),
+            second_factor_demanded: settings.demand_second_factor,
             downloads: settings.downloads.clone().or_else(beside_this_program),
             stopping: stop.clone(),
         });
@@ -219,6 +220,10 @@ impl Settings {
         let key = self.secrets_key.clone().or_else(|| store::key_beside(&self.database_url));
         if key.is_none() {
             tracing::warn!("two-step sign-in cannot be turned on: give --secrets-key FILE, the same on every machine");
+        }
+        if key.is_none() && self.demand_second_factor {
+            let sentence = "--demand-second-factor needs a key for the secrets of two-step sign-in: give --secrets-key FILE";
+            return Err(ServeError::Settings(sentence.to_owned()));
         }
         let vault = Vault::open(store, key.as_deref()).await?;
         if !vault.has_key() && vault::stands_readable(store).await.map_err(VaultError::from)? {

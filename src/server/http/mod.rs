@@ -62,6 +62,8 @@ pub struct App {
     pub notebook: Notebook,
     pub vault: Vault,
     pub reach: Reach,
+    /// Nobody manages others without two-step sign-in.
+    pub second_factor_demanded: bool,
     /// Where the programs lie that are offered for download.
     pub downloads: Option<PathBuf>,
     /// Turns true when the server is to stop; streams end then.

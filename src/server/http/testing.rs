@@ -96,15 +96,20 @@ impl Harness {
     }
 
     pub async fn on(database_url: &str) -> Self {
-        Self::with(database_url, Vault::for_now()).await
+        Self::with(database_url, Vault::for_now(), false).await
     }
 
     /// On PostgreSQL, without `--secrets-key`.
     pub async fn without_key() -> Self {
-        Self::with(&store::testing::database().await, Vault::default()).await
+        Self::with(&store::testing::database().await, Vault::default(), false).await
     }
 
-    async fn with(database_url: &str, vault: Vault) -> Self {
+    /// With `--demand-second-factor`.
+    pub async fn demanding() -> Self {
+        Self::with(&store::testing::database().await, Vault::for_now(), true).await
+    }
+
+    async fn with(database_url: &str, vault: Vault, second_factor_demanded: bool) -> Self {
         let start = Timestamp::from_second(1_800_000_000).expect("in range");
         let (clock, hand) = Clock::manual(start);
         let store = Store::open(database_url).await.expect("the database opens");
@@ -147,6 +152,7 @@ impl Harness {
             notebook,
             vault,
             reach,
+            second_factor_demanded,
             downloads: Some(downloads.path().to_owned()),
             stopping,
         });

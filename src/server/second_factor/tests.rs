@@ -221,3 +221,22 @@ async fn nothing_is_turned_on_where_its_secret_would_stay_readable() {
     let stored = query("SELECT 1 FROM second_factor").fetch_optional(&h.app.store).await.expect("reads");
     assert!(stored.is_none());
 }
+
+#[tokio::test]
+async fn where_it_is_demanded_nobody_manages_without_it() {
+    let h = Harness::demanding().await;
+    let (username, password) = (&h.demo.admin.username, &h.demo.admin.password);
+    let browser = Browser::signed_in(&h, username, password).await;
+    let refused = browser.open("/accounts/acme/extensions").await;
+    assert!(refused.status == 403 && refused.has("Turn it on under Your profile"), "{}", refused.text());
+    let operator = h.operator().await;
+    for path in ["/v1/accounts/acme/extensions", "/v1/audit"] {
+        let reply = h.get(path).token(&operator).send().await;
+        assert!(reply.status == 403 && reply.string("detail").contains("two-step sign-in"), "{path}: {}", reply.text);
+    }
+    // An agent manages nobody.
+    let agent = h.manager(&h.demo.username, &h.demo.password).await;
+    assert_eq!(h.get("/v1/accounts/acme/extensions").token(&agent).send().await.status, 200);
+    turn_on(&h).await;
+    assert_eq!(browser.open("/accounts/acme/extensions").await.status, 200, "it is on now");
+}

@@ -35,6 +35,8 @@ pub struct Settings {
     pub demo_data: bool,
     /// The key that secrets are encrypted with; beside SQLite's database where it is `None`.
     pub secrets_key: Option<PathBuf>,
+    /// Nobody manages others without two-step sign-in.
+    pub demand_second_factor: bool,
     /// The folder of the programs that are offered for download; the one of this program where it is `None`.
     pub downloads: Option<PathBuf>,
 }
@@ -167,6 +169,7 @@ mod tests {
             behind_proxy: None,
             demo_data: false,
             secrets_key: None,
+            demand_second_factor: false,
             downloads: None,
         }
     }

@@ -116,10 +116,14 @@ impl Manager {
         let unknown = || ApiError::not_found(format_args!("The account {tenant}"));
         let standing = queries::standing(&app.store, self.login, tenant).await?.ok_or_else(unknown)?;
         if self.operator {
+            self.must_be_proved_twice()?;
             return Ok(Access { account: standing.account, role: Role::Admin, membership: None });
         }
         let (membership, role, state) = standing.membership.ok_or_else(unknown)?;
         must_be_good(&standing.account, state)?;
+        if role > Role::Extension {
+            self.must_be_proved_twice()?;
+        }
         if role < right.least() {
             return Err(ApiError::forbidden(match right.least() {
                 Role::Admin => "Only an administrator of the account may do this; ask one.",
@@ -148,7 +152,17 @@ impl Manager {
     }
 
     pub fn must_be_operator(&self) -> Answer<()> {
-        if self.operator { Ok(()) } else { Err(ApiError::forbidden("Only an operator may do this.")) }
+        if self.operator { self.must_be_proved_twice() } else { Err(ApiError::forbidden("Only an operator may do this.")) }
+    }
+
+    /// Whoever manages others needs two-step sign-in where that is demanded.
+    fn must_be_proved_twice(&self) -> Answer<()> {
+        if self.second_factor || !self.second_factor_demanded {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(
+            "Whoever manages this TMS needs two-step sign-in. Turn it on under Your profile; then everything is open to you.",
+        ))
     }
 }
 

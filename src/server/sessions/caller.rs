@@ -65,6 +65,9 @@ pub struct Manager {
     pub login: i64,
     pub username: String,
     pub operator: bool,
+    /// Whether two-step sign-in is on for the login, and whether nobody may manage without it.
+    pub second_factor: bool,
+    pub second_factor_demanded: bool,
     pub carrier: Carrier,
 }
 
@@ -125,7 +128,7 @@ impl Manager {
             .filter(|m| m.carrier == carrier)
             .ok_or_else(|| signed_out("This session has ended. Sign in again with POST /v1/manage/session."))?;
         app.pace.take(Caller::Manager(manager.session), now).map_err(ApiError::too_fast)?;
-        Ok(manager)
+        Ok(Self { second_factor_demanded: app.second_factor_demanded, ..manager })
     }
 }
 

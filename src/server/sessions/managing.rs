@@ -22,7 +22,8 @@ pub async fn manager(
     presence: Presence,
 ) -> Result<Option<Manager>, sqlx::Error> {
     let row = query(
-        "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator
+        "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator,
+                EXISTS (SELECT 1 FROM second_factor f WHERE f.login_id = l.id AND f.since IS NOT NULL) AS second_factor
          FROM manage_session s JOIN login l ON l.id = s.login_id
          WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.used_at > $3 AND l.enabled",
     )
@@ -45,6 +46,8 @@ pub async fn manager(
             login: row.try_get("login")?,
             username: row.try_get("username")?,
             operator: row.try_get("operator")?,
+            second_factor: row.try_get("second_factor")?,
+            second_factor_demanded: false,
             carrier: Carrier::read(&row.try_get::<String>("kind")?)?,
         })
     };

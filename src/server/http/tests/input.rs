@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::tenants::{OPEN, Theirs, ask, body, everything};
-use crate::server::{http::testing::Harness, throttle};
+use crate::server::{http::testing::Harness, throttle, xml::ACTIONS};
 
 /// What a field of this schema cannot be.
 fn wrong(document: &Value, schema: &Value) -> Vec<Value> {
@@ -83,4 +83,43 @@ async fn what_is_far_too_large_is_not_read() {
     assert_eq!(post.send().await.status.as_u16(), 413);
     let xml = h.call(Method::POST, "/Euphoria.Api.aspx").raw(body).send().await;
     assert!(xml.text.contains("too large"), "{}", xml.text);
+}
+
+/// A value that is taken, so that it is the other field that is refused.
+fn good(field: &str) -> &'static str {
+    match field {
+        "pageSize" => "10",
+        "startAt" => "0",
+        "startDate" | "endDate" => "2026-01-01",
+        "Extension" => "100",
+        "Destination" => "101",
+        _ => "100-acme",
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_the_xml_api_refuses_what_it_cannot_be() {
+    let h = Harness::new().await;
+    let before = everything(&h).await;
+    for (action, fields) in ACTIONS {
+        for bad in *fields {
+            for value in ["", &"x".repeat(10_000), "&#7;", "<b>1</b>", "&lt;script&gt;' OR 1=1; --", "\u{202e}"] {
+                let field = |name: &&str| match name == bad {
+                    true => format!("<{name}>{value}</{name}>"),
+                    false => format!("<{name}>{}</{name}>", good(name)),
+                };
+                let request = format!(
+                    "<XML><Tenant><Name>acme</Name><Auth>{}</Auth></Tenant><ActionName>{action}</ActionName>{}</XML>",
+                    h.demo.api_key,
+                    fields.iter().map(field).collect::<String>()
+                );
+                let reply = h.call(Method::POST, "/Euphoria.Api.aspx").raw(request).send().await;
+                let shown: String = value.chars().take(30).collect();
+                let what = format!("{action} with {bad} = {shown}: {}", reply.text);
+                assert!(reply.status == 200 && reply.text.contains("<Error>"), "{what}");
+                assert!(!reply.text.contains("<script>"), "{what}");
+            }
+        }
+    }
+    assert_eq!(everything(&h).await, before, "something was altered");
 }
