@@ -222,7 +222,8 @@ impl Settings {
             tracing::warn!("two-step sign-in cannot be turned on: give --secrets-key FILE, the same on every machine");
         }
         if key.is_none() && self.demand_second_factor {
-            let sentence = "--demand-second-factor needs a key for the secrets of two-step sign-in: give --secrets-key FILE";
+            let sentence =
+                "--demand-second-factor needs a key for the secrets of two-step sign-in: give --secrets-key FILE";
             return Err(ServeError::Settings(sentence.to_owned()));
         }
         let vault = Vault::open(store, key.as_deref()).await?;

@@ -408,7 +408,8 @@ mod tests {
         let mut running = JoinSet::new();
         let router = Router::new().route("/{list}", post(list));
         running.spawn(async { axum::serve(listener, router).await.expect("serves") });
-        let nobody = || sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/none").expect("a URL");
+        let nobody =
+            || sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/none").expect("a URL");
         let listed = async |urls: &[String]| {
             let nodes = urls.iter().map(|url| Rpc::new(url).expect("on loopback")).collect();
             let registrar = KamailioRegistrar::new(nobody(), Clock::system(), Notices::new(), nodes);

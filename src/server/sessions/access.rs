@@ -152,7 +152,11 @@ impl Manager {
     }
 
     pub fn must_be_operator(&self) -> Answer<()> {
-        if self.operator { self.must_be_proved_twice() } else { Err(ApiError::forbidden("Only an operator may do this.")) }
+        if self.operator {
+            self.must_be_proved_twice()
+        } else {
+            Err(ApiError::forbidden("Only an operator may do this."))
+        }
     }
 
     /// Whoever manages others needs two-step sign-in where that is demanded.

@@ -84,6 +84,9 @@ impl Listener {
                     if let Some(event) = self.event(notice).await {
                         return Some(event);
                     }
+                    if self.state == Phase::Ended {
+                        return None;
+                    }
                 }
                 () = &mut expiry => return Some(self.ended("Your session has expired. Sign in again.")),
                 () = self.stream.ended() => return None,

@@ -257,6 +257,17 @@ async fn a_stop_ends_the_events() {
     assert!(event(&mut stream).await.is_none());
 }
 
+/// The database was gone, say: what other processes told meanwhile nobody knows.
+#[tokio::test]
+async fn who_may_have_missed_something_comes_anew() {
+    let h = Harness::new().await;
+    let token = h.agent().await;
+    let mut stream = h.get("/v1/me/events").token(&token).stream().await.into_body().into_data_stream();
+    assert!(event(&mut stream).await.is_some());
+    h.app.notices.publish(Notice::Missed);
+    assert_eq!(event(&mut stream).await, None, "even its session may have ended");
+}
+
 #[tokio::test]
 async fn an_installation_that_signs_in_over_and_over_leaves_few_sessions() {
     let h = Harness::new().await;

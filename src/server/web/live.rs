@@ -51,12 +51,32 @@ fn changes(app: &App, realm: String, place: Place) -> impl Stream<Item = Result<
                 match notice {
                     Ok(Notice::Registrations { realm: changed, .. } | Notice::Holder { realm: changed, .. })
                         if changed == realm => {}
+                    // Whatever it was that was missed, the page is read anew.
+                    Ok(Notice::Missed) | Err(RecvError::Lagged(_)) => {}
                     Ok(_) => continue,
-                    Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 }
                 return Some((Ok(Event::default().event("changed").data("yes")), (notices, stopping, end, place)));
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{http::testing::Harness, web::testing::Browser};
+    use futures_util::StreamExt;
+
+    #[tokio::test]
+    async fn a_page_that_may_have_missed_something_is_read_anew() {
+        let h = Harness::new().await;
+        let browser = Browser::signed_in(&h, &h.demo.username, &h.demo.password).await;
+        let cookies: Vec<_> = browser.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let page = h.get("/accounts/acme/events").header("cookie", &cookies.join("; ")).stream().await;
+        let mut page = page.into_body().into_data_stream();
+        h.app.notices.publish(Notice::Missed);
+        let chunk = page.next().await.expect("it hears of it").expect("a chunk");
+        assert!(chunk.starts_with(b"event: changed"), "{chunk:?}");
+    }
 }

@@ -100,9 +100,11 @@ fn good(field: &str) -> &'static str {
 #[tokio::test]
 async fn every_field_of_the_xml_api_refuses_what_it_cannot_be() {
     let h = Harness::new().await;
-    let before = everything(&h).await;
+    // All but when the key was last used.
+    let rest = async || everything(&h).await.into_iter().filter(|part| !part.contains("last_used")).collect::<Vec<_>>();
+    let before = rest().await;
     for (action, fields) in ACTIONS {
-        for bad in *fields {
+        for bad in fields {
             for value in ["", &"x".repeat(10_000), "&#7;", "<b>1</b>", "&lt;script&gt;' OR 1=1; --", "\u{202e}"] {
                 let field = |name: &&str| match name == bad {
                     true => format!("<{name}>{value}</{name}>"),
@@ -121,5 +123,5 @@ async fn every_field_of_the_xml_api_refuses_what_it_cannot_be() {
             }
         }
     }
-    assert_eq!(everything(&h).await, before, "something was altered");
+    assert_eq!(rest().await, before, "something was altered");
 }

@@ -90,7 +90,9 @@ async fn no_field_of_any_form_takes_what_it_cannot_be() {
     let link = invited.token(&h.operator().await).send().await.string("url");
     let stranger = Browser::new(&h);
     let mut toured = Vec::new();
-    for (browser, start) in [(&operator, "/accounts"), (&agent, "/accounts"), (&stranger, "/sign-in"), (&stranger, &link)] {
+    for (browser, start) in
+        [(&operator, "/accounts"), (&agent, "/accounts"), (&stranger, "/sign-in"), (&stranger, &link)]
+    {
         let start = start.strip_prefix("https://tms.example").unwrap_or(start);
         toured.push((browser, tour(browser, start).await.1));
     }
@@ -134,7 +136,8 @@ async fn no_page_or_form_opens_to_another_tenant() {
         // Theirs; and their things under one's own account.
         let tried = |path: &str| {
             let names = path.contains("-acme") || path.contains("acme.example") || path.contains("/api-keys/");
-            let own = Some(path.replace("/accounts/acme", "/accounts/beta")).filter(|_| names && !path.ends_with("/new"));
+            let own =
+                Some(path.replace("/accounts/acme", "/accounts/beta")).filter(|_| names && !path.ends_with("/new"));
             [Some(path.to_owned()), own].into_iter().flatten()
         };
         for path in pages.iter().filter(ours).flat_map(|path| tried(path)) {
