@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ConfigError, plain},
-    driver::account::{EXPIRES, emergency_numbers},
+    driver::account::EXPIRES,
     media::plan::SrtpPolicy,
     sip::{
         flow::Transport,
@@ -53,7 +53,8 @@ pub fn account(
         transport: way.1.unwrap_or(Transport::Udp),
         register,
         expires: EXPIRES,
-        emergency_numbers: emergency_numbers(),
+        // The driver's options name them.
+        emergency_numbers: Vec::new(),
     }
 }
 

@@ -62,6 +62,7 @@ pub struct Softphone {
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
     pub stun: Option<String>,
+    pub emergency_numbers: Vec<String>,
 }
 
 impl Softphone {
@@ -76,6 +77,7 @@ impl Softphone {
             ca_file: self.ca_file,
             dns_server: self.dns_server,
             stun: self.stun,
+            emergency_numbers: self.emergency_numbers,
             calls_file: Some(calls_file),
             agent: ua::api::Settings {
                 codecs: self.codecs,

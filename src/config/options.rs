@@ -1,6 +1,6 @@
 //! Validated options of the headless softphone.
 
-use super::{ConfigError, cli::HeadlessArgs, plain};
+use super::{ConfigError, cli::HeadlessArgs, plain, settings::is_dialled};
 use crate::{
     media::{
         engine::{AudioChoice, Impairment},
@@ -33,6 +33,8 @@ pub struct HeadlessOptions {
     pub dns_server: Option<SocketAddr>,
     /// `HOST:PORT` of a STUN server.
     pub stun: Option<String>,
+    /// As asked for, in place of the settings'.
+    pub emergency_numbers: Option<Vec<String>>,
     pub secrets_stdin: bool,
 }
 
@@ -101,6 +103,7 @@ impl HeadlessOptions {
             ca_file: args.ca_file.clone().map(|file| plain::readable("--ca-file", file)).transpose()?,
             dns_server: args.dns_server,
             stun: args.stun.as_deref().map(|server| plain::stun("--stun", server)).transpose()?,
+            emergency_numbers: args.emergency_numbers.as_deref().map(emergency_numbers).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
     }
@@ -203,6 +206,12 @@ fn srtp(text: &str) -> Result<SrtpPolicy, ConfigError> {
         "dtls" => Ok(SrtpPolicy::Dtls),
         _ => Err(wrong("--srtp", "off, optional, sdes or dtls is expected")),
     }
+}
+
+fn emergency_numbers(text: &str) -> Result<Vec<String>, ConfigError> {
+    let numbers: Vec<_> = text.split(',').map(|number| number.trim().to_owned()).collect();
+    let wrong = || wrong("--emergency-numbers", "numbers as they are dialled are expected, like 110,112");
+    if numbers.iter().all(|number| is_dialled(number)) { Ok(numbers) } else { Err(wrong()) }
 }
 
 fn impairment(text: &str) -> Result<Impairment, ConfigError> {
@@ -321,6 +330,8 @@ mod tests {
             ("--audio file:a.wav", "--audio: device"),
             ("--stun stun.example:", "--stun: HOST or HOST:PORT"),
             ("--stun :3478", "--stun: HOST or HOST:PORT"),
+            ("--emergency-numbers 110,police", "--emergency-numbers: numbers as they are dialled"),
+            ("--emergency-numbers 110,", "--emergency-numbers: numbers as they are dialled"),
             ("--turn turn:a", "not supported yet: --turn"),
             ("--dns-server dns.example", "invalid value"),
             ("--tenant acme", "cannot be used with"),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     media::voice::VoiceProcessing,
-    ua::api::Services,
+    ua::api::{EMERGENCY_NUMBERS, Services},
     ui::snapshot::{SipAccount, ThemeChoice},
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub audio: Audio,
     /// Do not disturb, forwarding and the like.
     pub services: Services,
+    /// Of where the agent works, in place of the usual ones.
+    pub emergency_numbers: Option<Vec<String>>,
     pub window: Window,
 }
 
@@ -111,12 +113,24 @@ impl Settings {
         (Self::default(), Some(said))
     }
 
+    /// Numbers that can always be dialled. What is none is left out; a list without any is none.
+    pub fn emergency_numbers(&self) -> Vec<String> {
+        let listed = self.emergency_numbers.iter().flatten().filter(|number| is_dialled(number)).cloned();
+        let listed: Vec<_> = listed.collect();
+        if listed.is_empty() { EMERGENCY_NUMBERS.map(str::to_owned).to_vec() } else { listed }
+    }
+
     /// # Errors
     /// A sentence saying why the file could not be written; the old one is still whole.
     pub fn save(&self, folder: &ConfigFolder) -> Result<(), ConfigError> {
         let text = serde_json::to_vec_pretty(self).expect("plain strings and booleans always serialise");
         folder.write(FILE, &text, Durable::Yes)
     }
+}
+
+/// Whether it is a number as it is dialled: digits, `*` and `#`.
+pub(super) fn is_dialled(number: &str) -> bool {
+    (2..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'))
 }
 
 #[cfg(test)]
@@ -169,5 +183,19 @@ mod tests {
         assert_eq!(said, None);
         assert_eq!(settings.username.as_deref(), Some("a@b"));
         assert_eq!(settings.window, Window { theme: ThemeChoice::Light, ..Window::default() });
+    }
+
+    #[test]
+    fn emergency_numbers_are_those_of_the_place_or_the_usual_ones() {
+        for (listed, expected) in [
+            (None, EMERGENCY_NUMBERS.to_vec()),
+            (Some(vec![]), EMERGENCY_NUMBERS.to_vec()),
+            (Some(vec!["police"]), EMERGENCY_NUMBERS.to_vec()),
+            (Some(vec!["110", "one", "119"]), vec!["110", "119"]),
+        ] {
+            let listed = listed.map(|all: Vec<&str>| all.into_iter().map(str::to_owned).collect());
+            let settings = Settings { emergency_numbers: listed.clone(), ..Settings::default() };
+            assert_eq!(settings.emergency_numbers(), expected, "{listed:?}");
+        }
     }
 }

@@ -6,17 +6,12 @@ use crate::{
         uri::{Host, SipUri, Uri},
     },
     tms::wire::SipCredential,
-    ua::api::{Account, EMERGENCY_NUMBERS, Secret},
+    ua::api::{Account, Secret},
 };
 use std::time::Duration;
 
 /// Wanted registration interval where nothing else is said.
 pub const EXPIRES: Duration = Duration::from_secs(600);
-
-/// Those of an account for which nobody has named others.
-pub fn emergency_numbers() -> Vec<String> {
-    EMERGENCY_NUMBERS.map(str::to_owned).to_vec()
-}
 
 /// `wanted`: the transport that the user insists on.
 ///
@@ -44,7 +39,8 @@ pub fn from_credential(name: &str, credential: SipCredential, wanted: Option<Tra
         transport,
         register: true,
         expires: EXPIRES,
-        emergency_numbers: emergency_numbers(),
+        // The driver's options name them.
+        emergency_numbers: Vec::new(),
     })
 }
 

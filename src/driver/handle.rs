@@ -34,6 +34,8 @@ pub struct Options {
     pub dns_server: Option<SocketAddr>,
     /// `HOST:PORT` of a STUN server, which says how our audio ports are seen from outside.
     pub stun: Option<String>,
+    /// Of every account: they can always be dialled.
+    pub emergency_numbers: Vec<String>,
     pub agent: Settings,
 }
 

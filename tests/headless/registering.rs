@@ -110,3 +110,23 @@ fn going_offline_is_settled_whether_it_was_online_or_not() {
     phone.wait(json!({"event": "ok", "cmd": "offline", "id": "second"}));
     phone.quit();
 }
+
+#[test]
+fn the_place_s_own_emergency_numbers_are_dialled_offline() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut peer = Peer::udp();
+    let (mut phone, _) = peer.registered(dir.path(), &["--emergency-numbers", "110,119"]);
+    phone.send(json!({"cmd": "offline"}));
+    let leaving = peer.expect("REGISTER");
+    peer.respond(&leaving, 200, &[], "");
+    phone.wait(json!({"event": "registration", "state": "offline"}));
+    phone.send(json!({"cmd": "dial", "to": "112", "id": "elsewhere"}));
+    let error = phone.wait(json!({"event": "error", "cmd": "dial", "id": "elsewhere"}));
+    assert!(error["message"].as_str().is_some_and(|why| why.contains("offline")), "{error}");
+    phone.send(json!({"cmd": "dial", "to": "119", "id": "here"}));
+    let invite = peer.expect("INVITE");
+    assert_eq!(invite.uri.to_string(), "sip:119@pbx.test");
+    peer.respond(&invite, 486, &[], "");
+    peer.expect("ACK");
+    phone.quit();
+}

@@ -7,7 +7,7 @@ use crate::{
         api::{Command, Dtmf, Event, Login, Proof, Tagged, TmsLogin},
         media::{Media, ViaInfo, in_media},
     },
-    ua::api::{self as agent, CallId},
+    ua::api::{self as agent, Account, CallId},
 };
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ impl Shell {
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
-                self.agent.handle_command(now, agent::Command::SetAccount(account));
+                self.set_account(now, *account);
             }
             Command::Registrations => self.session.registrations(),
             Command::Select { registration, takeover } => self.session.select(&registration, takeover),
@@ -89,6 +89,11 @@ impl Shell {
             self.agent.handle_command(now, agent::Command::ClearAccount);
         }
         self.session.sign_in(login);
+    }
+
+    pub(super) fn set_account(&mut self, now: Instant, mut account: Account) {
+        account.emergency_numbers.clone_from(&self.options.emergency_numbers);
+        self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
     }
 
     fn go_offline(&mut self, now: Instant, name: &'static str) {

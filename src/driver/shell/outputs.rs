@@ -186,7 +186,7 @@ impl Shell {
             },
             session::Event::Credential { registration, credential } => {
                 match account::from_credential(&registration, credential.0, self.options.transport) {
-                    Ok(account) => self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account))),
+                    Ok(account) => self.set_account(now, account),
                     Err(message) => {
                         self.session.deselect();
                         self.fail("select", None, message);

@@ -125,5 +125,6 @@ fn softphone(settings: &Settings, way: &Way) -> Softphone {
         ca_file: way.ca_file.clone(),
         dns_server: way.dns_server,
         stun: way.stun.clone(),
+        emergency_numbers: settings.emergency_numbers(),
     }
 }

@@ -7,7 +7,6 @@ use crate::{
         window::{intents, locale::locale, services},
     },
     config::{cli::WindowArgs, settings::SignedInBy},
-    ua::api::EMERGENCY_NUMBERS,
     ui::snapshot::{About, Audio, Settings, SignInForm, Snapshot, ThemeChoice},
 };
 
@@ -44,7 +43,7 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             may_record: window.may_record,
         },
         services: Some(services::shown(&settings.services)),
-        emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
+        emergency_numbers: settings.emergency_numbers(),
         audio: Audio {
             microphone: audio.microphone.clone(),
             speaker: audio.speaker.clone(),
