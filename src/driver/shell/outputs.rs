@@ -96,21 +96,7 @@ impl Shell {
 
     fn agent_tells(&mut self, now: Instant, event: agent::Event) {
         match event {
-            agent::Event::Registration { name, state } => {
-                match (&state, self.agent.registered_over()) {
-                    (RegistrationState::Online { .. }, Some(flow)) => {
-                        self.keep_alive.keep(now, flow, self.agent.keeps_flow(), &mut self.entropy);
-                    }
-                    (RegistrationState::Registering, _) => {}
-                    _ => self.keep_alive.stop(),
-                }
-                if matches!(state, RegistrationState::Online { .. })
-                    && let Some(left) = self.orphans.take(&name)
-                {
-                    self.agent.handle_command(now, agent::Command::EndOrphans(left));
-                }
-                self.tell(Event::Registration { name, state });
-            }
+            agent::Event::Registration { name, state } => self.registration(now, name, state),
             agent::Event::Reachable { name, proof } => self.tell(Event::Reachable { name, proof }),
             agent::Event::Call(info) => {
                 if let Some(call_id) = self.agent.sip_call_id(info.call) {
@@ -156,6 +142,22 @@ impl Shell {
             }
             agent::Event::Done { command, call } => self.tell(Event::Done { command, call }),
         }
+    }
+
+    fn registration(&mut self, now: Instant, name: String, state: RegistrationState) {
+        match (&state, self.agent.registered_over()) {
+            (RegistrationState::Online { .. }, Some(flow)) => {
+                self.keep_alive.keep(now, flow, self.agent.keeps_flow(), &mut self.entropy);
+            }
+            (RegistrationState::Registering, _) => {}
+            _ => self.keep_alive.stop(),
+        }
+        if matches!(state, RegistrationState::Online { .. })
+            && let Some(left) = self.orphans.take(&name)
+        {
+            self.agent.handle_command(now, agent::Command::EndOrphans(left));
+        }
+        self.tell(Event::Registration { name, state });
     }
 
     fn session_asks(&mut self, now: Instant, output: session::Output) {
