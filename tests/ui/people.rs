@@ -31,6 +31,19 @@ fn every_lamp_is_a_word_too() {
 }
 
 #[test]
+fn why_nothing_is_known_is_said_where_the_row_is_too_short_for_it() {
+    let mut snapshot = with_colleagues(vec![]);
+    let why = "This phone system does not tell who is in a call.";
+    snapshot.colleagues[5].unknown_because = Some(why.into());
+    let mut harness = open(snapshot);
+    harness.get_by_label(&format!("Farah Khan, sip:farah@partner.example, State not known: {why}")).hover();
+    // A tooltip waits until the pointer rests.
+    harness.step();
+    harness.run_steps(60);
+    assert!(harness.query_by_label(why).is_some(), "on hovering");
+}
+
+#[test]
 fn one_press_calls_transfers_or_picks_up() {
     let talking_id = talking().id;
     let free = vec![];

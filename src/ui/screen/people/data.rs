@@ -36,7 +36,7 @@ pub struct Person {
     pub actions: Vec<Action>,
     /// For screen readers: all of it in one sentence.
     pub said: String,
-    /// Why nothing is known, whole: the row may be too short for it.
+    /// Why nothing is known: the row is too short for it.
     pub hint: Option<String>,
 }
 
@@ -104,14 +104,14 @@ fn fits(typed: &str, name: Option<&str>, number: &str) -> bool {
 fn person(one: &Colleague, actions: Vec<Action>) -> Person {
     let (word, lamp) = lamp(one.presence);
     let hint = one.unknown_because.clone().filter(|_| one.presence == Presence::Unknown);
-    let word = hint.as_ref().map_or_else(|| word.to_owned(), |why| format!("{word}: {why}"));
+    let whole = hint.as_ref().map_or_else(|| word.to_owned(), |why| format!("{word}: {why}"));
     Person {
         name: one.name.clone(),
         number: one.number.clone(),
-        detail: if one.name == one.number { word.clone() } else { format!("{} · {word}", one.number) },
+        detail: if one.name == one.number { word.to_owned() } else { format!("{} · {word}", one.number) },
         lamp,
         actions,
-        said: format!("{}, {}, {word}", one.name, one.number),
+        said: format!("{}, {}, {whole}", one.name, one.number),
         hint,
     }
 }
