@@ -68,6 +68,10 @@ fn a_registration_that_is_removed_is_given_up_with_the_reason() {
     let mut agent = tms.agent("agent");
     select(&mut agent, SECONDARY, false, "online");
     shows_soon(&agent, "we", |row| row["name"] == SECONDARY && row["in_use"]["this_device"] == true);
+    // What proves that calls arrive says so, too.
+    let is_seen = |event: &Value| event["event"] == "registration" && event["proof"]["tms_sees"] == true;
+    let seen = poll_until(SOON, || agent.events().iter().any(is_seen).then_some(()));
+    assert!(seen.is_some(), "{:?}", agent.events());
     tms.ask("DELETE", &format!("{REGISTRATIONS}/{SECONDARY}"), &Value::Null);
     agent.wait_for(SOON, json!({"event": "registration", "name": SECONDARY, "state": "offline"}));
     let error = agent.wait(json!({"event": "error", "cmd": "select"}));
