@@ -194,8 +194,7 @@ fn plain(port: u16, auth: Auth) -> String {
             postgres.url("kamailio")
         )
     };
-    let loaded = "modparam(\"auth_db\",\"load_credentials\",\
-         \"$avp(aor)=aor;$avp(domain)=domain;$avp(session)=session;$avp(instance)=instance_id;$avp(held_by)=taken_by;$avp(held_until)=held_until_s\")\n";
+    let loaded = "modparam(\"auth_db\",\"load_credentials\",\"$avp(claims)=claims\")\n";
     let (modules, check) = match auth {
         Auth::Memory => {
             // load::password: "secret-" and the device's number, which is its extension's less 1000.
@@ -207,7 +206,7 @@ fn plain(port: u16, auth: Auth) -> String {
             (database(postgres), format!("if (!www_authenticate(\"{REALM}\",\"subscriber\",\"REGISTER\"))"))
         }
         Auth::View(postgres) => {
-            let check = format!("if (!www_authenticate(\"{REALM}\",\"kamailio_subscriber\",\"REGISTER\"))");
+            let check = format!("if (!www_authenticate(\"{REALM}\",\"kamailio_credentials\",\"REGISTER\"))");
             (format!("{}{loaded}", database(postgres)), check)
         }
     };

@@ -124,8 +124,14 @@ async fn goes_on(h: &Harness) {
     let known = h.registry().credentials("old.example", CREDENTIAL).await.expect("reads").expect("it is known");
     assert_eq!(known.registration, "100-old-laptop");
     if store.postgres().is_some() {
-        let seen = query("SELECT count(*) AS n FROM kamailio_subscriber WHERE username = $1").bind(CREDENTIAL);
-        assert_eq!(seen.scalar::<i64>(store).await.expect("counts"), 1, "Kamailio does not know it");
+        // The one that a configuration of today reads, and the one that was read before.
+        for sql in [
+            "SELECT count(*) AS n FROM kamailio_credentials WHERE username = $1",
+            "SELECT count(*) AS n FROM kamailio_subscriber WHERE username = $1",
+        ] {
+            let seen = query(sql).bind(CREDENTIAL).scalar::<i64>(store).await.expect("counts");
+            assert_eq!(seen, 1, "Kamailio does not know it: {sql}");
+        }
     }
     let exchanged = h.post("/v1/link", json!({"code": CODE, "instance_id": OTHER_INSTANCE})).send().await;
     assert_eq!(exchanged.status.as_u16(), 201, "{}", exchanged.text);

@@ -1,7 +1,7 @@
 //! Kamailio as the provider's SIP side, in place of [`super::sip`].
 //!
 //! ```text
-//! phones ── Kamailio ── kamailio_subscriber (view: who may register and call, and as whom)
+//! phones ── Kamailio ── kamailio_credentials (view: who may register and call, and as whom)
 //!              │    └── kamailio_location (who holds what; its changes are notices), kamailio_refuse, kamailio_route,
 //!              │        kamailio_called
 //!              └── JSON-RPC on loopback ── tms (takeover, removal, calls; by UDP there it begins some)
