@@ -29,7 +29,8 @@ impl Desk {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut xvfb = Command::new("Xvfb");
-        xvfb.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"]);
+        // It begins anew once nobody is connected, which may be just when the window manager connects.
+        xvfb.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]);
         let (xvfb, number) = first_line(xvfb, "Xvfb");
         // A keyring that is installed here is there only if the test starts one, not whenever somebody asks for it.
         let services = folder.path().join("dbus-1/services");
