@@ -53,8 +53,11 @@ impl Trace {
     pub(super) fn received(&mut self, at: Timestamp, flow: Flow, message: &Message, mut bytes: Vec<u8>) -> bool {
         let begins = matches!(message, Message::Request(request) if request.method == Method::INVITE);
         let Ok(call_id) = message.headers().call_id() else { return false };
-        bytes.truncate(LONGEST);
-        self.note(call_id, begins, || Noted { at, sent: false, flow, bytes })
+        self.note(call_id, begins, || {
+            bytes.truncate(LONGEST);
+            bytes.shrink_to_fit();
+            Noted { at, sent: false, flow, bytes }
+        })
     }
 
     /// `call_id` is this call's.

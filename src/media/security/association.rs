@@ -12,6 +12,7 @@ use rtc_shared::{TransportProtocol, error::Error};
 use std::{
     collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,7 +30,12 @@ const MOST_REPEATS: u8 = 6;
 const MOST_DATAGRAMS: u16 = 200;
 /// The endpoint's own timer is not used.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
-/// Content type of a record of the handshake (RFC 6347 §4.1).
+/// RFC 6347 §4.1: type, version, epoch, sequence number and length before each record; the types there are, and DTLS' major
+/// version.
+const RECORD_HEADER: usize = 13;
+const CONTENT_TYPES: RangeInclusive<u8> = 20..=25;
+const DTLS: u8 = 254;
+/// Content type of a record of the handshake.
 const HANDSHAKE: u8 = 22;
 /// RFC 5764 §4.2.
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
@@ -115,6 +121,9 @@ impl Association {
     /// # Errors
     /// This handshake leads nowhere; another may.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<Option<SrtpKeys>, HandshakeError> {
+        if !is_whole(datagram) {
+            return Ok(None);
+        }
         match self.progress {
             Progress::Failed(error) => return Err(error),
             Progress::Running if self.datagrams == MOST_DATAGRAMS => return self.fail(HandshakeError::Failed),
@@ -211,6 +220,21 @@ impl Association {
         let suite = suite(state.srtp_protection_profile()).ok_or(HandshakeError::NoCommonProfile)?;
         export(state, suite, self.plan.active).ok_or(HandshakeError::Failed)
     }
+}
+
+/// Whether it is made of records; anything else is passed over (RFC 6347 §4.1.2.7), since anybody can send it.
+fn is_whole(mut datagram: &[u8]) -> bool {
+    while let Some((&[kind, major, .., high, low], rest)) = datagram.split_first_chunk::<RECORD_HEADER>() {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if !CONTENT_TYPES.contains(&kind) || major != DTLS || length == 0 || length > rest.len() {
+            return false;
+        }
+        datagram = &rest[length..];
+        if datagram.is_empty() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The endpoint tells its peers apart by their addresses; ours has one, wherever it is.

@@ -16,8 +16,11 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 const MOST_TRIES: u8 = 3;
 /// A handshake with another address than the signalled one that is not done after this gives way to a third.
 const TERM: Duration = Duration::from_secs(2);
-/// Handshakes with such addresses before the answer, and after it.
-const MOST_STRANGERS: u8 = 24;
+/// Handshakes with such addresses: so many at once, and one more after each of these times.
+const MOST_STRANGERS: u32 = 24;
+const STRANGER_EVERY: Duration = Duration::from_millis(200);
+/// A host whose handshake came to nothing may begin again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Seals what is sent, opens what is received, and lets nothing pass before there are keys where there must be some.
 #[derive(Default)]
@@ -51,11 +54,12 @@ struct Handshake {
     signalled: SocketAddr,
     /// Whom it is with, once somebody has begun, and since when.
     peer: Option<(SocketAddr, Instant)>,
-    /// Whom the one before came to nothing with: beginning again gives nobody a new term.
-    last: Option<(SocketAddr, Instant)>,
+    begun: Instant,
+    /// With whom one came to nothing, and since when: beginning again gives nobody a new term.
+    failed: Option<(SocketAddr, Instant)>,
     tries: u8,
-    /// Handshakes with other addresses than the signalled one.
-    strangers: u8,
+    /// When all the strangers admitted so far would have come, one after each [`STRANGER_EVERY`].
+    strangers_until: Instant,
     give_up_at: Option<Instant>,
 }
 
@@ -90,7 +94,7 @@ impl Shield {
             Some(KeyExchange::Dtls(plan)) => {
                 (self.at_rest, self.outcome) = (known, None);
                 let give_up_at = self.answered.then_some(now + PATIENCE);
-                let mut handshake = Handshake::new(plan.clone(), signalled, give_up_at);
+                let mut handshake = Handshake::new(now, plan.clone(), signalled, give_up_at);
                 handshake.begin(now, self.identity.as_ref());
                 self.keys = Keys::Dtls(Box::new(handshake));
             }
@@ -115,7 +119,7 @@ impl Shield {
             && handshake.srtp.is_none()
         {
             // What came to nothing while the call rang ends no call.
-            (handshake.tries, handshake.strangers) = (0, 0);
+            (handshake.tries, handshake.strangers_until) = (0, now);
             handshake.give_up_at = Some(now + PATIENCE);
             if handshake.association.is_none() {
                 handshake.begin(now, self.identity.as_ref());
@@ -143,7 +147,7 @@ impl Shield {
                 if is_final {
                     self.fail(&error.to_string());
                 } else {
-                    handshake.begin(now, self.identity.as_ref());
+                    handshake.begin_again(now, self.identity.as_ref());
                 }
             }
         }
@@ -157,7 +161,7 @@ impl Shield {
         if let Some(association) = &mut handshake.association
             && association.handle_timeout(now).is_err()
         {
-            handshake.begin(now, self.identity.as_ref());
+            handshake.begin_again(now, self.identity.as_ref());
         }
     }
 
@@ -231,33 +235,44 @@ impl Shield {
 }
 
 impl Handshake {
-    const fn new(plan: DtlsPlan, signalled: SocketAddr, give_up_at: Option<Instant>) -> Self {
+    const fn new(now: Instant, plan: DtlsPlan, signalled: SocketAddr, give_up_at: Option<Instant>) -> Self {
         Self {
             plan,
             association: None,
             srtp: None,
             signalled,
             peer: None,
-            last: None,
+            begun: now,
+            failed: None,
             tries: 0,
-            strangers: 0,
+            strangers_until: now,
             give_up_at,
         }
     }
 
     /// From the beginning.
     fn begin(&mut self, now: Instant, identity: Option<&DtlsIdentity>) {
-        self.last = self.peer.take().or(self.last);
+        self.peer = None;
         // Without one, patience ends in a sentence.
         self.association = identity.and_then(|identity| Association::new(now, identity, self.plan.clone()).ok());
+    }
+
+    /// The one that was came to nothing.
+    fn begin_again(&mut self, now: Instant, identity: Option<&DtlsIdentity>) {
+        self.failed = self.peer.or(self.failed);
+        self.begin(now, identity);
     }
 
     /// Whether the datagram may be the peer's. The signalled address is believed before all others; behind a NAT it comes from
     /// elsewhere, which shows by its beginning a handshake.
     fn admits(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], identity: Option<&DtlsIdentity>) -> bool {
         let is_signalled = source == self.signalled;
-        let begins =
-            !self.plan.active && is_client_hello(datagram) && (is_signalled || self.strangers < MOST_STRANGERS);
+        let failed = self.failed.filter(|(host, _)| host.ip() == source.ip() && !is_signalled);
+        let is_due = match failed {
+            Some(_) => now.saturating_duration_since(self.begun) >= AGAIN_AFTER,
+            None => is_signalled || self.strangers_until <= now + STRANGER_EVERY * MOST_STRANGERS,
+        };
+        let begins = !self.plan.active && is_client_hello(datagram) && is_due;
         let admitted = match self.peer {
             Some((peer, _)) if peer == source => return true,
             None => begins || self.plan.active && is_signalled,
@@ -270,8 +285,11 @@ impl Handshake {
             if self.peer.is_some() {
                 self.begin(now, identity);
             }
-            self.strangers += u8::from(!is_signalled);
-            self.peer = Some(self.last.filter(|(last, _)| *last == source).unwrap_or((source, now)));
+            if !is_signalled && failed.is_none() {
+                self.strangers_until = self.strangers_until.max(now) + STRANGER_EVERY;
+            }
+            self.begun = now;
+            self.peer = Some((source, failed.map_or(now, |(_, since)| since)));
         }
         admitted
     }

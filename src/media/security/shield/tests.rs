@@ -184,6 +184,46 @@ fn a_stranger_does_not_keep_the_place() {
     assert_eq!(bench.talks(1), [true, true]);
 }
 
+/// A stranger begins and spoils what it began, over and over, from many ports.
+#[test]
+fn a_stranger_who_fails_does_not_shut_the_peer_out() {
+    let mut bench = Bench::new();
+    let [a, b] = bench.identities.clone();
+    bench.sides[1].set_plan(bench.now, None, address(A));
+    bench.sides[1].set_plan(bench.now, Some(&dtls(false, &a)), address("192.0.2.99:4000"));
+    bench.answer();
+    let mut intruder = Shield::new(Some(DtlsIdentity::generate().unwrap()));
+    intruder.set_plan(bench.now, Some(&dtls(true, &b)), address(B));
+    let (hello, _) = intruder.poll_transmit().unwrap();
+    let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+    for n in 0..PATIENCE.as_millis() as u16 / 10 {
+        let from = SocketAddr::from(([203, 0, 113, 66], 6_000 + n));
+        bench.sides[1].handle_datagram(bench.now, from, &hello);
+        bench.sides[1].handle_datagram(bench.now, from, &alert);
+        bench.run(Duration::from_millis(10));
+    }
+    assert_eq!(bench.outcomes, [vec![Ok(address(B))], vec![Ok(address(A))]]);
+    assert_eq!(bench.talks(1), [true, true]);
+}
+
+/// Between any two datagrams comes something that is no record, under the peer's own address.
+#[test]
+fn garbage_between_flights_ends_no_handshake() {
+    let [mut clean, mut bench] = [(), ()].map(|()| Bench::new());
+    clean.answer();
+    clean.run(Duration::from_millis(200));
+    bench.answer();
+    for octets in [&[22][..], &[22, 0, 0, 0], &[22; 40], &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 7], &[63; 13]] {
+        for (side, source) in [(0, B), (1, A)] {
+            bench.sides[side].handle_datagram(bench.now, address(source), octets);
+        }
+        bench.run(Duration::from_millis(10));
+    }
+    bench.run(Duration::from_millis(100));
+    assert_eq!(bench.outcomes, [vec![Ok(address(B))], vec![Ok(address(A))]]);
+    assert_eq!(bench.datagrams, clean.datagrams, "none was sent twice");
+}
+
 #[test]
 fn neither_what_came_before_the_answer_nor_garbage_ends_a_call() {
     let mut bench = Bench::new();
