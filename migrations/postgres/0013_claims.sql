@@ -4,10 +4,23 @@
 ALTER TABLE sip_user
     ADD claims TEXT NOT NULL GENERATED ALWAYS AS (
         aor || '|' || domain || '|' || coalesce(session_id::TEXT, '') || '|' || coalesce((held_until / 1000)::TEXT, '')
-            || '|' || coalesce(instance_id, '') || '|' || coalesce(held_by, '')) STORED;
+            || '|' || coalesce(replace(instance_id, '|', ''), '')
+            || '|' || coalesce(replace(held_by, '|', ''), '')) STORED;
 
 CREATE VIEW kamailio_credentials AS
 SELECT username, domain, ha1, claims FROM sip_user WHERE good_until > statement_timestamp();
+
+-- Whoever reads the view of before reads this one, too.
+DO $$
+DECLARE
+    role TEXT;
+BEGIN
+    FOR role IN SELECT grantee FROM information_schema.role_table_grants
+        WHERE table_name = 'kamailio_subscriber' AND privilege_type = 'SELECT' AND grantee NOT IN (current_user, 'PUBLIC')
+    LOOP
+        EXECUTE format('GRANT SELECT ON kamailio_credentials TO %I', role);
+    END LOOP;
+END $$;
 
 -- How long a device took to answer rides in `received` and changes with every refresh: that is no news.
 DROP TRIGGER kamailio_location_moved ON kamailio_location;

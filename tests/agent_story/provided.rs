@@ -5,6 +5,7 @@ use crate::{
     story,
     tms::{Tms, select, until_free},
 };
+use agent_manager::server::registry::Ha1;
 use serde_json::{Value, json};
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -25,7 +26,62 @@ fn a_held_primary_is_a_conflict() {
 
 #[test]
 fn a_takeover_holds() {
-    tell(false, story::takeover_holds);
+    tell(false, |tms| {
+        story::takeover_holds(tms);
+        a_contact_hides_nothing(tms);
+    });
+}
+
+/// Whatever makes a REGISTER look as if the device left, while Kamailio would store a contact.
+fn a_contact_hides_nothing(tms: &Tms) {
+    const LAPTOP: &str = "100-acme-laptop";
+    let password = tms.sip_password(LAPTOP);
+    let mut agent = tms.agent("holder");
+    select(&mut agent, LAPTOP, true, "online");
+    for contact in [
+        "<sip:it@192.0.2.9>",
+        "<sip:it@192.0.2.9;expires=0>",
+        "<sip:it@192.0.2.8>;expires=0, <sip:it@192.0.2.9>",
+        "<sip:it@192.0.2.8>;expires=0\r\nm: <sip:it@192.0.2.9>",
+        "<sip:it@192.0.2.8>;expires=0;a=\"\\\",<sip:it@192.0.2.9>;b=\\\"\"",
+        "<sip:it@192.0.2.9>;expires=0000000000001",
+    ] {
+        let answer = register(tms, LAPTOP, &password, contact);
+        assert!(answer.starts_with("SIP/2.0 403 ") && answer.contains("was taken over"), "{contact}: {answer}");
+    }
+    let left = register(tms, LAPTOP, &password, "<sip:it@192.0.2.9>;expires=0");
+    assert!(left.starts_with("SIP/2.0 200 "), "who leaves is not told of others: {left}");
+    agent.quit();
+}
+
+/// A device's REGISTER with this Contact, answered twice: the challenge, and what came of the right digest.
+fn register(tms: &Tms, user: &str, password: &str, contact: &str) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+    let me = socket.local_addr().expect("a bound socket has an address");
+    let server = tms.ready["sip"].as_str().expect("an address");
+    let ask = |sequence: u32, more: &str| {
+        let request = format!(
+            "REGISTER sip:acme SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bK{sequence};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@acme>;tag=1\r\nTo: <sip:{user}@acme>\r\nCall-ID: {me}\r\nCSeq: {sequence} REGISTER\r\n\
+             Contact: {contact}\r\nExpires: 3600\r\n{more}Content-Length: 0\r\n\r\n"
+        );
+        socket.send_to(request.as_bytes(), server).expect("sends");
+        let mut answer = [0; 4096];
+        let length = socket.recv(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let challenge = ask(1, "");
+    let nonce = challenge.split_once("nonce=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a challenge").0;
+    // RFC 7616 §3.4.1: each of the three is the MD5 of what stands between colons.
+    let hash = |a: &str, b: &str, c: &str| Ha1::of(a, b, c).md5;
+    let said = format!("{nonce}:00000001:cnonce:auth");
+    let response = hash(&hash(user, "acme", password), &said, &hash("REGISTER", "sip", "acme"));
+    let credentials = format!(
+        "Authorization: Digest username=\"{user}\", realm=\"acme\", nonce=\"{nonce}\", uri=\"sip:acme\", qop=auth, \
+         nc=00000001, cnonce=\"cnonce\", response=\"{response}\"\r\n"
+    );
+    ask(2, &credentials)
 }
 
 #[test]

@@ -21,7 +21,7 @@ const OPERATOR_PASSWORD: &str = "a long walk along the shore";
 pub struct Tms {
     folder: tempfile::TempDir,
     process: Option<Process>,
-    ready: Value,
+    pub ready: Value,
     operator: String,
     /// Ended after the server.
     provider: Option<Provider>,

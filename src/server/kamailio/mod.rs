@@ -8,7 +8,8 @@
 //! ```
 //!
 //! [`Configuration`] writes its configuration from `template/`; [`KamailioRegistrar`] carries the HTTP side's orders out.
-//! What Kamailio asks the database and tells it stands in migrations/postgres/0004.
+//! What Kamailio asks the database and tells it stands in migrations/postgres: the table in 0004, the view in 0013, each function
+//! where it was written last.
 
 mod caller;
 mod config;

@@ -161,7 +161,7 @@ async fn admit(app: &App, tx: &mut Tx, login: &Login, key: &KeyRow) -> Answer<(i
 pub fn instance_id(given: &str) -> Answer<String> {
     let good = given.len() <= 100
         && given.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("urn:"))
-        && given.chars().all(|c| c.is_ascii_graphic() && !"<>\"\\".contains(c));
+        && given.chars().all(|c| c.is_ascii_graphic() && !"<>\"\\|".contains(c));
     if good {
         Ok(given.to_owned())
     } else {

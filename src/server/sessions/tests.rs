@@ -133,7 +133,7 @@ async fn too_many_attempts_are_told_when_to_return() {
 #[tokio::test]
 async fn an_instance_must_be_a_urn() {
     let h = Harness::new().await;
-    for instance in ["", "phone", "urn:uuid:<x>", "urn:a b", &format!("urn:{}", "x".repeat(200))] {
+    for instance in ["", "phone", "urn:uuid:<x>", "urn:a b", "urn:x|urn:y", &format!("urn:{}", "x".repeat(200))] {
         let body = json!({"username": "a", "password": "b", "instance_id": instance});
         let reply = h.post("/v1/sessions", body).send().await;
         assert_eq!(reply.status.as_u16(), 422, "{instance}: {}", reply.text);
