@@ -111,11 +111,7 @@ impl UserAgent {
             Command::ClearAccount => self.clear_account(now),
             Command::Displace { name, code, reason } => {
                 if let Some(registration) = self.registration.as_mut().filter(|r| r.account().name == name) {
-                    let was_named = registration.lose_gruu(&mut self.stack);
                     registration.displace(&mut self.stack, code, reason);
-                    if was_named {
-                        self.readdress();
-                    }
                 }
             }
             Command::Dial { to, anonymous } => self.dial(now, &to, anonymous),
@@ -280,11 +276,7 @@ impl UserAgent {
     fn clear_account(&mut self, now: Instant) {
         if let Some(mut old) = self.registration.take() {
             self.left = Some(old.account().clone());
-            let was_named = old.lose_gruu(&mut self.stack);
             old.leave(now, &mut self.stack);
-            if was_named {
-                self.readdress();
-            }
             self.leaving.push(old);
         }
     }
@@ -341,6 +333,9 @@ impl UserAgent {
                     self.settle(now, call);
                 }
             }
+        }
+        if self.stack.take_lost_gruus() {
+            self.readdress();
         }
         self.subscriptions.follow(now, &mut self.stack, self.registration.as_ref());
         self.leaving.retain(|registration| !registration.is_gone());

@@ -170,6 +170,7 @@ impl Registration {
     /// Un-registers; reported as offline at once, since nothing that comes later changes it.
     pub fn leave(&mut self, now: Instant, stack: &mut Stack) {
         stack.set_home(None, false);
+        self.lose_gruu(stack);
         self.report(stack, RegistrationState::Offline);
         let is_bound = self.bound_until.is_some_and(|until| now < until);
         self.phase = match self.phase {
@@ -187,14 +188,18 @@ impl Registration {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.phase {
+        let next = match self.phase {
             Phase::Online { refresh_at, .. } => self.prober.poll_timeout().into_iter().chain([refresh_at]).min(),
             Phase::Waiting { until: at } => Some(at),
             Phase::Unneeded | Phase::Registering { .. } | Phase::Stopped | Phase::Leaving { .. } | Phase::Gone => None,
-        }
+        };
+        next.into_iter().chain(self.named_until()).min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        if self.named_until().is_some_and(|until| until <= now) {
+            self.lose_gruu(stack);
+        }
         match self.phase {
             Phase::Online { refresh_at: at, .. } | Phase::Waiting { until: at } if at <= now => self.attempt(stack),
             Phase::Online { .. } if self.prober.is_due(now) => self.ask(now, stack),
@@ -398,6 +403,7 @@ impl Registration {
     fn stop(&mut self, stack: &mut Stack, code: Option<u16>, reason: String) {
         self.phase = Phase::Stopped;
         self.service_route.clear();
+        self.lose_gruu(stack);
         self.report(stack, RegistrationState::Failed { code, reason, retry_in: None });
     }
 

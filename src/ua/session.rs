@@ -61,6 +61,8 @@ pub(super) struct Session {
     origin: Origin,
     /// We call without showing who we are.
     anonymous: bool,
+    /// The Contact that its INVITE named leads here no more.
+    is_misaddressed: bool,
     media: Media,
     phase: Phase,
     reported: Option<CallInfo>,
@@ -130,6 +132,7 @@ impl Session {
             called: None,
             origin: Origin::default(),
             anonymous: false,
+            is_misaddressed: false,
             media: Media {
                 negotiation,
                 local: None,

@@ -124,6 +124,8 @@ pub(super) struct Stack {
     keeps_flow: bool,
     /// What our registrar has named us by.
     gruus: Option<Gruus>,
+    /// They were our Contact, and calls do not know yet that they lead here no more.
+    lost_gruus: bool,
     /// How our registrar sees us, where that is another address than our own; by transport, and whether it is IPv6.
     seen_as: BTreeMap<(Transport, bool), SocketAddr>,
     outputs: VecDeque<Output>,
@@ -193,6 +195,7 @@ impl Stack {
             home: None,
             keeps_flow: false,
             gruus: None,
+            lost_gruus: false,
             seen_as: BTreeMap::new(),
             outputs: VecDeque::new(),
             incoming: VecDeque::new(),

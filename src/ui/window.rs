@@ -207,11 +207,13 @@ impl Window {
         match in_hand(calls, InHand::Talking) {
             Some(call) => self.call_shortcuts(cx, call, &pressed),
             None if pressed(Key::K) => self.main.keypad = !self.main.keypad,
-            None => {
-                if let Some(call) = in_hand(calls, InHand::Ending).filter(|_| pressed(Key::M)) {
-                    cx.ask(Intent::Mute { call: call.id, on: !call.muted });
-                }
-            }
+            None => {}
+        }
+        if pressed(Key::M)
+            && let Some(call) = in_hand(calls, InHand::Ending)
+        {
+            cx.intents
+                .extend(with_its_conference(calls, call).map(|one| Intent::Mute { call: one.id, on: !call.muted }));
         }
         if pressed(Key::E) {
             let ending = in_hand(calls, InHand::Ending).map(|call| with_its_conference(calls, call));
@@ -240,9 +242,6 @@ impl Window {
         let held = call.state == CallState::Held;
         let all = || with_its_conference(calls, call);
         let mut wanted: Vec<Intent> = vec![];
-        if pressed(Key::M) {
-            wanted.extend(all().map(|one| Intent::Mute { call: one.id, on: !call.muted }));
-        }
         if pressed(Key::H) {
             match held {
                 // The others of a conference follow.
@@ -388,7 +387,7 @@ fn one_notice(ui: &mut Ui, notice: &Notice) -> bool {
 /// The native window's title: what matters most first, for the task bar.
 pub fn title(snapshot: &Snapshot) -> String {
     let ringing = in_hand(&snapshot.calls, InHand::Ringing);
-    let muted = in_hand(&snapshot.calls, InHand::Talking).is_some_and(|call| call.muted);
+    let muted = in_hand(&snapshot.calls, InHand::Ending).is_some_and(|call| call.muted);
     let state = match (ringing, muted) {
         (Some(call), _) => fill(t().ringing_from, &[call.peer_name.as_deref().unwrap_or(&call.peer)]),
         (None, true) => t().muted_short.to_owned(),

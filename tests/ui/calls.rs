@@ -90,6 +90,11 @@ fn a_call_can_be_muted_before_they_answer_and_nothing_else_yet() {
     harness.state_mut().snapshot.calls = vec![Call { id: 3, ..talking() }];
     harness.run();
     assert_eq!(harness.get_by_label("Mute").rect(), place, "answered, nothing has moved");
+    // Whoever waits on hold hears nothing; the one being dialled would.
+    harness.state_mut().snapshot.calls = vec![held(), dialing()];
+    harness.run();
+    press(&mut harness, Key::M);
+    assert_eq!(asked(&mut harness), [Intent::Mute { call: 3, on: true }]);
 }
 
 #[test]

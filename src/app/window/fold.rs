@@ -11,7 +11,7 @@ use crate::{
     driver::api::{Event, LoginState},
     media::engine::Severity,
     tms::wire,
-    ua::api::{Reachable, RegistrationState},
+    ua::api::{Package, Reachable, RegistrationState},
     ui::{
         snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status},
         text::t,
@@ -63,6 +63,8 @@ pub struct Fold {
     /// What was ordered and is not done yet: the file, or that recording stops.
     wants_recording: Vec<(u32, Option<PathBuf>)>,
     recordings: Vec<(u32, PathBuf)>,
+    /// What of which listed colleague the phone system refuses to tell, and why.
+    refusals: Vec<(Package, String, String)>,
 }
 
 impl Fold {

@@ -44,16 +44,14 @@ impl Registration {
     /// What the registrar has granted with our contact.
     pub(super) fn name_us(&mut self, now: Instant, stack: &mut Stack, flow: Flow, granted: Option<Gruus>) {
         let Some(gruus) = granted else {
-            self.gruu = Gruu::default();
-            stack.set_gruus(None);
-            return;
+            return self.lose_gruu(stack);
         };
         let is_known =
             self.gruu.granted.as_ref().is_some_and(|(known, at)| known.public == gruus.public && *at == flow);
         self.gruu.granted = Some((gruus.clone(), flow));
         match self.gruu.state {
             // The temporary one is another with each grant (RFC 5627 §4.2).
-            State::Proved if is_known => drop(stack.set_gruus(Some(gruus))),
+            State::Proved if is_known => stack.set_gruus(Some(gruus)),
             State::Asked { .. } | State::Useless if is_known => {}
             _ => {
                 stack.set_gruus(None);
@@ -113,15 +111,25 @@ impl Registration {
                 again.headers.set("CSeq", "2 OPTIONS");
                 *request = stack.send_on(now, (&self.account, again), &[*flow], Owner::Registration, None);
             }
+            // The question may not even have been sent on; the next grant asks once more.
+            Reply::Response(response, _) if matches!(response.code(), 408 | 500..=599) => {
+                self.gruu.state = State::Unproved;
+            }
+            Reply::TimedOut | Reply::Unreachable(_) => self.gruu.state = State::Unproved,
             // Whatever it says: the question has not arrived.
-            Reply::Response(..) | Reply::TimedOut | Reply::Unreachable(_) => self.gruu.state = State::Useless,
+            Reply::Response(..) => self.gruu.state = State::Useless,
         }
         true
     }
 
-    /// We are no longer who is registered: nothing leads here by it. Whether calls have been told otherwise.
-    pub fn lose_gruu(&mut self, stack: &mut Stack) -> bool {
+    /// When what we are named by ceases to lead here, unless the registrar grants it anew.
+    pub(super) fn named_until(&self) -> Option<Instant> {
+        self.bound_until.filter(|_| self.gruu.granted.is_some())
+    }
+
+    /// We are no longer who is registered: nothing leads here by it.
+    pub(super) fn lose_gruu(&mut self, stack: &mut Stack) {
         self.gruu = Gruu::default();
-        stack.set_gruus(None)
+        stack.set_gruus(None);
     }
 }

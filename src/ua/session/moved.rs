@@ -42,10 +42,13 @@ impl Session {
         stack.resolve(self.id, &hop, self.account.transport);
     }
 
-    /// Our Contact is another from now on: an answered call's peer is told.
+    /// Our Contact is another from now on: an answered call's peer is told, that of one still ringing once it is answered.
+    /// Who calls us hears it in our answer.
     pub fn readdressed(&mut self, stack: &mut Stack) {
-        if let Phase::Established(_) = self.phase {
-            self.refresh(stack);
+        match self.phase {
+            Phase::Established(_) => self.refresh(stack),
+            Phase::Calling(_) | Phase::Inviting(_) => self.is_misaddressed = true,
+            Phase::Ringing(_) | Phase::Answering(_) | Phase::Ended => {}
         }
     }
 
@@ -53,6 +56,9 @@ impl Session {
     pub(super) fn catch_up(&mut self, stack: &mut Stack) {
         if std::mem::take(&mut self.media.is_outdated) {
             self.moved(stack);
+        }
+        if std::mem::take(&mut self.is_misaddressed) {
+            self.refresh(stack);
         }
     }
 

@@ -49,6 +49,7 @@ impl Session {
             _ => stack.respond(now, transaction, crate::ua::outside::answer(request)),
         }
     }
+
     /// The peer has another name from now on (RFC 4916 §4.3): put through, or found. Only what was taken says so.
     pub(super) fn renamed(&mut self, request: &Request, peer: Option<Peer>) {
         let Some((peer, name)) = peer else { return };

@@ -92,9 +92,10 @@ impl SessionTimer {
         }
     }
 
-    /// The refresh could not be made; again at `at`, if that is in time.
-    pub fn postpone(&mut self, at: Instant) {
+    /// The refresh could not be made; again at `at`, if that is on us and in time. Whether it is.
+    pub fn postpone(&mut self, at: Instant) -> bool {
         self.refresh_at = (self.we_refresh && at < self.expires_at).then_some(at);
+        self.refresh_at.is_some()
     }
 
     pub fn poll_timeout(&self) -> Instant {
@@ -222,9 +223,9 @@ mod tests {
         assert_eq!(timer.handle_timeout(at(44)), None);
         assert_eq!(timer.handle_timeout(at(45)), Some(Due::Refresh));
         assert_eq!((timer.handle_timeout(at(46)), timer.poll_timeout()), (None, at(90)));
-        timer.postpone(at(50));
+        assert!(timer.postpone(at(50)));
         assert_eq!(timer.handle_timeout(at(50)), Some(Due::Refresh));
-        timer.postpone(at(91));
+        assert!(!timer.postpone(at(91)));
         assert_eq!(timer.poll_timeout(), at(90));
         assert_eq!(timer.handle_timeout(at(90)), Some(Due::Expired));
     }

@@ -62,6 +62,19 @@ impl Established {
             self.allows_update = allows_update(response);
         }
     }
+
+    /// An UPDATE of ours was refused for the moment: again by the session timer, where that is on us, else by re-INVITE, since it was
+    /// for our new address.
+    fn postpone(&mut self, at: Instant) {
+        if self.timer.as_mut().is_some_and(|timer| timer.postpone(at)) {
+            return;
+        }
+        self.want_refresh = true;
+        // Another INVITE under way has its turn first.
+        if matches!(self.exchange, Exchange::Idle) {
+            self.exchange = Exchange::Glare { until: at };
+        }
+    }
 }
 
 impl Session {
@@ -97,12 +110,7 @@ impl Session {
             Reply::TimedOut | Reply::Unreachable(_) => None,
         };
         established.update = None;
-        let postpone = |established: &mut Established, by| {
-            if let Some(timer) = &mut established.timer {
-                timer.postpone(now + by);
-            }
-        };
-        let Some(response) = response else { return postpone(established, AGAIN_AFTER) };
+        let Some(response) = response else { return established.postpone(now + AGAIN_AFTER) };
         if response.code() == 422 && established.timer.as_mut().is_some_and(|timer| timer.raise(&response.headers)) {
             return self.refresh(stack);
         }
@@ -119,10 +127,11 @@ impl Session {
                     let id = stack.send((&self.account, request), hop, Owner::Call(self.id), Some(contact));
                     established.update = Some(id);
                 }
-                Err(_) => postpone(established, AGAIN_AFTER),
+                Err(_) => established.postpone(now + AGAIN_AFTER),
             },
             491 | 500..=599 if response.code() != 501 => {
-                postpone(established, retry_after(&response).unwrap_or(AGAIN_AFTER).max(Duration::from_secs(1)));
+                let wait = retry_after(&response).unwrap_or(AGAIN_AFTER).max(Duration::from_secs(1));
+                established.postpone(now + wait);
             }
             // It does not take UPDATE after all.
             _ => {

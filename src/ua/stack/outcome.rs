@@ -57,12 +57,15 @@ impl Stack {
         flow: Flow,
     ) -> Option<Incoming> {
         let id = *self.transactions.get(&transaction)?;
-        if let Some(Pending { way: Way::Sent { flow: server, .. }, .. }) = self.requests.get(&id) {
+        if let Some(Pending { way: Way::Sent { flow: server, .. }, request, .. }) = self.requests.get(&id) {
             if response.code() != 503 {
                 self.dead.is_alive(*server);
             } else {
-                let after = response.headers.number("Retry-After").map(|s| Duration::from_secs(s.into()));
-                self.dead.mark(now, *server, after);
+                // To an OPTIONS it may be the word of whoever was asked by way of the server.
+                if request.method != Method::OPTIONS {
+                    let after = response.headers.number("Retry-After").map(|s| Duration::from_secs(s.into()));
+                    self.dead.mark(now, *server, after);
+                }
                 // RFC 3263 §4.3: a reason to try the next place.
                 if self.try_next(now, id) {
                     return None;

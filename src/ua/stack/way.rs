@@ -31,9 +31,15 @@ pub(in crate::ua) struct Gruus {
 }
 
 impl Stack {
-    /// From now on these are our Contact in dialogs, or none is. Whether some were before.
-    pub fn set_gruus(&mut self, gruus: Option<Gruus>) -> bool {
-        std::mem::replace(&mut self.gruus, gruus).is_some()
+    /// From now on these are our Contact in dialogs, or none is.
+    pub fn set_gruus(&mut self, gruus: Option<Gruus>) {
+        let was_named = std::mem::replace(&mut self.gruus, gruus).is_some();
+        self.lost_gruus |= was_named && self.gruus.is_none();
+    }
+
+    /// Whether what calls may have been told as our Contact has ceased to lead here since this was asked last.
+    pub const fn take_lost_gruus(&mut self) -> bool {
+        std::mem::replace(&mut self.lost_gruus, false)
     }
 
     fn gruu(&self, account: &Account, flow: Flow, anonymous: bool) -> Option<Uri> {

@@ -6,8 +6,9 @@ use crate::{
         flow::Flow,
         msg::{Message, Method, Request, Response},
     },
-    ua::api::{CallState, Command, Package},
+    ua::api::{Account, CallState, Command, Event, Package},
 };
+use std::time::Duration;
 
 const PUBLIC: &str = "sip:100-acme@acme;gr=urn:uuid:00000000-0000-4000-8000-000000000001";
 const TEMPORARY: &str = "sip:tgruu.7hs@acme;gr";
@@ -86,7 +87,7 @@ fn one_that_leads_nowhere_is_not_used() {
         bench.reply(Response::to(&question, code, None));
         bench.dial("101");
         let invite = bench.request(Method::INVITE);
-        assert_eq!(contact(&invite.headers), "<sip:100-acme@192.0.2.1:5062>", "{code}: it has not arrived");
+        assert_eq!(contact(&invite.headers), OURS, "{code}: it has not arrived");
     }
 }
 
@@ -110,29 +111,153 @@ fn the_question_is_asked_once_and_with_credentials_where_the_server_wants_them()
     assert_eq!(contact(&bench.request(Method::INVITE).headers), "<sip:tgruu.next@acme;gr>");
 }
 
-/// Without a registration nothing leads here by it: whoever we talk to is told our own address.
-#[test]
-fn a_call_outlives_the_registration_that_named_us() {
+/// Registered, and so named.
+fn named() -> Bench {
     let (mut bench, question) = asking();
     returned(&mut bench, &question);
     bench.reply(Response::to(&question, 200, None));
-    let ack = bench.connected_out();
-    assert_eq!(ack.method, Method::ACK);
-    bench.command(Command::ClearAccount);
+    bench
+}
+
+/// REGISTER goes out again.
+fn refreshing(bench: &mut Bench) -> Request {
+    bench.command(Command::SetAccount(Box::new(account(true))));
+    bench.request(Method::REGISTER)
+}
+
+fn refuse(bench: &mut Bench, code: u16, reason: &str) {
+    let register = refreshing(bench);
+    let mut response = Response::to(&register, code, Some("registrar"));
+    reason.clone_into(&mut response.reason);
+    bench.reply(response);
+}
+
+/// What tells a call's peer of another Contact; whatever else was sent is passed over.
+fn telling(bench: &mut Bench) -> Option<Request> {
     let sent: Vec<_> = bench.sent.drain(..).collect();
-    let told = sent.into_iter().find_map(|(_, message)| match message {
-        Message::Request(request) if request.method == Method::INVITE || request.method == Method::UPDATE => {
-            Some(request)
-        }
+    sent.into_iter().find_map(|(_, message)| match message {
+        Message::Request(request) if matches!(request.method, Method::INVITE | Method::UPDATE) => Some(request),
         _ => None,
-    });
-    let told = told.expect("the peer is told");
-    assert_eq!(contact(&told.headers), "<sip:100-acme@192.0.2.1:5062>");
+    })
+}
+
+const OURS: &str = "<sip:100-acme@192.0.2.1:5062>";
+
+/// The peer has been told our own address, and whom we call from now on is too.
+#[track_caller]
+fn goes_on_by_our_address(bench: &mut Bench, way: &str) {
+    let told = telling(bench).unwrap_or_else(|| panic!("{way}: the peer is told"));
+    assert_eq!(contact(&told.headers), OURS, "{way}");
     bench.reply(answer(&told, 200, "peer", SDP));
+    bench.sent.clear();
     bench.events.clear();
     bench.command(Command::Hangup { call: 1 });
-    let ended = bench.events.iter().any(
-        |event| matches!(event, crate::ua::api::Event::Call(info) if matches!(info.state, CallState::Ended { .. })),
-    );
-    assert!(ended);
+    let is_end = |event: &Event| matches!(event, Event::Call(info) if matches!(info.state, CallState::Ended { .. }));
+    assert!(bench.events.iter().any(is_end), "{way}");
+}
+
+/// Without a registration nothing leads here by it: whoever we talk to is told our own address.
+#[test]
+fn a_call_outlives_the_registration_that_named_us() {
+    type End = fn(&mut Bench);
+    let ends: [(&str, End); 6] = [
+        ("left", |bench| bench.command(Command::ClearAccount)),
+        ("displaced", |bench| {
+            let (name, reason) = (account(true).name, "in use".to_owned());
+            bench.command(Command::Displace { name, code: 403, reason });
+        }),
+        ("taken", |bench| refuse(bench, 403, "Registration in use")),
+        ("refused", |bench| refuse(bench, 403, "Forbidden")),
+        ("not answered until it ends", |bench| {
+            bench.advance(Duration::from_secs(595));
+            assert!(telling(bench).is_none(), "the registrar still keeps us");
+            bench.advance(Duration::from_secs(6));
+        }),
+        ("granted without a name", |bench| {
+            let register = refreshing(bench);
+            let mut response = Response::to(&register, 200, Some("registrar"));
+            response.headers.push("Contact", register.headers.get("Contact").unwrap());
+            bench.reply(response);
+        }),
+    ];
+    for (way, end) in ends {
+        let mut bench = named();
+        bench.connected_out();
+        end(&mut bench);
+        goes_on_by_our_address(&mut bench, way);
+    }
+}
+
+#[test]
+fn a_call_that_is_not_answered_yet_is_told_when_it_is() {
+    let mut bench = named();
+    bench.dial("101");
+    let invite = bench.request(Method::INVITE);
+    assert_eq!(contact(&invite.headers), format!("<{PUBLIC}>"));
+    refuse(&mut bench, 403, "Forbidden");
+    assert!(telling(&mut bench).is_none());
+    bench.reply(answer(&invite, 200, "peer", SDP));
+    goes_on_by_our_address(&mut bench, "answered");
+    // Another is called from there at once.
+    bench.sent.clear();
+    bench.dial("101");
+    assert_eq!(contact(&bench.request(Method::INVITE).headers), OURS);
+}
+
+/// Nobody else would ever tell the peer: no session timer runs, or it is the peer's.
+#[test]
+fn whoever_refuses_to_hear_it_now_is_told_again() {
+    for (code, timer) in [(491, ""), (500, ""), (503, ""), (491, "1800;refresher=uas"), (491, "1800;refresher=uac")] {
+        let mut bench = named();
+        bench.dial("101");
+        let invite = bench.request(Method::INVITE);
+        let mut ok = answer(&invite, 200, "peer", SDP);
+        ok.headers.push("Allow", "INVITE, ACK, BYE, UPDATE");
+        if !timer.is_empty() {
+            ok.headers.push("Session-Expires", timer);
+        }
+        bench.reply(ok);
+        bench.request(Method::ACK);
+        bench.command(Command::ClearAccount);
+        let update = telling(&mut bench).expect("told");
+        assert_eq!(update.method, Method::UPDATE);
+        bench.reply(Response::to(&update, code, Some("peer")));
+        assert!(telling(&mut bench).is_none());
+        bench.advance(Duration::from_secs(5));
+        goes_on_by_our_address(&mut bench, &format!("{code} {timer}"));
+    }
+}
+
+#[test]
+fn a_question_that_was_not_handed_on_is_asked_again_with_the_next_grant() {
+    for (code, is_asked_again) in [(503, true), (500, true), (408, true), (404, false), (200, false)] {
+        let (mut bench, question) = asking();
+        bench.reply(Response::to(&question, code, None));
+        let register = refreshing(&mut bench);
+        grant(&mut bench, &register, TEMPORARY);
+        let again = bench.sent.pop_front();
+        assert_eq!(again.is_some(), is_asked_again, "{code}: {again:?}");
+        if let Some((_, Message::Request(again))) = again {
+            assert_eq!(again.uri.to_string(), PUBLIC);
+            returned(&mut bench, &again);
+            bench.dial("101");
+            assert_eq!(contact(&bench.request(Method::INVITE).headers), format!("<{PUBLIC}>"));
+        }
+    }
+}
+
+/// It may be the word of somebody behind it.
+#[test]
+fn a_question_that_fails_says_nothing_about_the_server() {
+    let mut bench = Bench::offline(settings());
+    bench.dns = vec![("acme", vec![PEER, "192.0.2.10:5060"])];
+    bench.command(Command::SetAccount(Box::new(Account { outbound_proxy: None, ..account(true) })));
+    bench.registration();
+    let register = bench.request(Method::REGISTER);
+    grant(&mut bench, &register, TEMPORARY);
+    let question = bench.request(Method::OPTIONS);
+    bench.reply(Response::to(&question, 503, None));
+    bench.dial("101");
+    let (way, _) = bench.sent.pop_front().expect("the call's INVITE");
+    assert_eq!(way, flow(), "where we are registered");
 }

@@ -20,6 +20,7 @@ impl Fold {
         };
         self.snapshot.colleagues = listed.iter().map(shown).collect();
         self.snapshot.colleagues.sort_by_key(|one| (one.name.to_lowercase(), one.number.clone()));
+        self.refusals.retain(|(_, number, _)| listed.iter().any(|one| one.number == *number));
     }
 
     pub(super) fn colleague(&mut self, uri: &str, state: ColleagueState) {
@@ -36,10 +37,15 @@ impl Fold {
 
     /// Whether the phone system tells of somebody, or why not. One that has no voicemail has nothing to say of it.
     pub(super) fn watched(&mut self, package: Package, to: &str, refusal: Option<String>) {
-        if package != Package::MessageSummary
-            && let (Some(colleague), Some(why)) = (self.listed(to), refusal)
-        {
-            colleague.unknown_because = Some(why);
+        if package == Package::MessageSummary {
+            return;
+        }
+        let Some(number) = self.listed(to).map(|one| one.number.clone()) else { return };
+        self.refusals.retain(|(of, whom, _)| (*of, whom) != (package, &number));
+        self.refusals.extend(refusal.map(|why| (package, number.clone(), why)));
+        let why = self.refusals.iter().find(|(_, whom, _)| *whom == number).map(|(_, _, why)| why.clone());
+        if let Some(colleague) = self.listed(to) {
+            colleague.unknown_because = why;
         }
     }
 
@@ -52,6 +58,7 @@ impl Fold {
 
     /// Old lamps would lie.
     pub(super) fn forget_presence(&mut self) {
+        self.refusals.clear();
         for colleague in &mut self.snapshot.colleagues {
             (colleague.presence, colleague.unknown_because) = (Presence::Unknown, None);
         }
@@ -111,6 +118,14 @@ mod tests {
         fold.watched(Package::Presence, "sip:103@acme", refused());
         fold.watched(Package::Presence, "999", refused());
         assert_eq!(why(&fold), [None, refused()]);
+        // Of two kinds each is refused, and told after all, by itself.
+        let other = || Some("The server knows nothing of it.".to_owned());
+        fold.watched(Package::Dialog, "103", other());
+        fold.watched(Package::Presence, "103", None);
+        assert_eq!(why(&fold), [None, other()]);
+        fold.watched(Package::Dialog, "103", None);
+        assert_eq!(why(&fold), [None, None]);
+        fold.watched(Package::Dialog, "103", refused());
         fold.list_colleagues(&[listed("Zoë", "103")]);
         assert_eq!(why(&fold), [refused()]);
         fold.forget_presence();

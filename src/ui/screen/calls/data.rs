@@ -296,9 +296,9 @@ fn can_be_muted(state: &CallState) -> bool {
 pub enum InHand {
     /// Rings and can be answered.
     Ringing,
-    /// Can be muted, held or resumed, takes digits: the one talked to, else the one on hold.
+    /// Can be held or resumed, takes digits: the one talked to, else the one on hold.
     Talking,
-    /// Can be ended: the one talked to, else one being dialled, else the one on hold.
+    /// Can be ended or muted: the one talked to, else one being dialled, else the one on hold.
     Ending,
 }
 
