@@ -59,6 +59,9 @@ pub struct AccountChange {
 
 /// The accounts that the caller may manage: an operator every one.
 pub async fn list(app: &App, manager: &Manager, page: &Page) -> Answer<Listed<ManagedAccount>> {
+    if manager.operator {
+        manager.must_be_operator()?;
+    }
     let found = queries::list(&app.store, (!manager.operator).then_some(manager.login), page).await?;
     Ok(page.of(found, |account| account))
 }

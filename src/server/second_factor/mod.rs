@@ -63,16 +63,24 @@ pub async fn standing(app: &App, login: i64) -> Answer<Standing> {
     })
 }
 
-/// Begins to turn it on: the secret counts once a code of it was seen. Asked again before that, it is the same.
+/// Begins to turn it on: the secret counts once a code of it was seen. Asked again before that by the same session it is the
+/// same; another one gets one of its own, so that nobody turns on what somebody else has seen.
 pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
-    let secret = match queries::read(&app.store, manager.login).await? {
-        Some(factor) if factor.on => return Err(already_on()),
-        Some(factor) => secret_of(app, manager.login, &factor)?,
+    let factor = queries::read(&app.store, manager.login).await?;
+    if factor.as_ref().is_some_and(|factor| factor.on) {
+        return Err(already_on());
+    }
+    if !app.vault.has_key() {
+        return Err(no_key());
+    }
+    let offered = offered_to(manager);
+    let secret = match factor.and_then(|factor| app.vault.unseal(&offered, &factor.secret)) {
+        Some(secret) => secret,
         None => {
             let mut bytes = [0; 20];
             rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
             let secret = Secret::from(bytes.to_vec()).to_base32();
-            let sealed = app.vault.seal(&vault::second_factor(manager.login), &secret).ok_or_else(no_key)?;
+            let sealed = app.vault.seal(&offered, &secret).ok_or_else(no_key)?;
             queries::offer(&app.store, manager.login, &sealed).await?;
             secret
         }
@@ -83,19 +91,27 @@ pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
     Ok(Enrolment { secret, url })
 }
 
-/// Turns it on, once the authenticator has shown a code. The recovery codes are in this answer and never again.
+/// What a secret is sealed for until it is confirmed: this session of this login.
+fn offered_to(manager: &Manager) -> String {
+    format!("{} offered to session {}", vault::second_factor(manager.login), manager.token_hash)
+}
+
+/// Turns it on, once the authenticator has shown a code, and ends the login's other managing sessions: they have proved a
+/// password alone. The recovery codes are in this answer and never again.
 pub async fn confirm(app: &App, manager: &Manager, peer: Peer, code: &str) -> Answer<Vec<String>> {
-    let factor = queries::read(&app.store, manager.login).await?;
-    let factor = match factor {
-        Some(factor) if factor.on => return Err(already_on()),
-        Some(factor) => factor,
-        None => return Err(ApiError::conflict(kind::CONFLICT, "Begin anew: there is no secret to confirm.")),
-    };
-    let step = step_of(app, &secret_of(app, manager.login, &factor)?, code)?.ok_or_else(wrong_code)?;
-    let mut tx = app.store.begin().await?;
-    if !queries::turn_on(&mut tx, manager.login, step, app.clock.now_ms()).await? {
+    let factor = queries::read(&app.store, manager.login).await?.ok_or_else(nothing_offered)?;
+    if factor.on {
         return Err(already_on());
     }
+    let secret = app.vault.unseal(&offered_to(manager), &factor.secret).ok_or_else(nothing_offered)?;
+    let sealed = app.vault.seal(&vault::second_factor(manager.login), &secret).ok_or_else(no_key)?;
+    let step = step_of(app, &secret, code)?.ok_or_else(wrong_code)?;
+    let mut tx = app.store.begin().await?;
+    let secrets = (&*factor.secret, &*sealed);
+    if !queries::turn_on(&mut tx, manager.login, secrets, step, app.clock.now_ms()).await? {
+        return Err(nothing_offered());
+    }
+    sessions::end_others(&mut tx, manager.login, manager.session).await?;
     let codes = new_codes(&mut tx, manager.login).await?;
     record(app, &mut tx, manager, peer, "turn second factor on").await?;
     tx.commit().await?;
@@ -292,6 +308,14 @@ fn no_key() -> ApiError {
         kind::CONFLICT,
         "Two-step sign-in cannot be turned on yet: this TMS has no key to keep its secrets with. Whoever runs it starts it with \
          --secrets-key.",
+    )
+}
+
+fn nothing_offered() -> ApiError {
+    ApiError::conflict(
+        kind::CONFLICT,
+        "Begin anew and scan the secret that is shown then: there is none to confirm in this session, or another session of yours \
+         has begun since.",
     )
 }
 

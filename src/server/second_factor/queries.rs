@@ -18,17 +18,29 @@ pub async fn read(store: &Store, login: i64) -> Result<Option<Factor>, sqlx::Err
     row.map(|row| Ok(Factor { secret: row.try_get("secret")?, on: row.try_get("is_on")? })).transpose()
 }
 
-/// A secret to confirm; one that is there already stays.
+/// A secret to confirm, in place of one that was not; one that is on stays.
 pub async fn offer(store: &Store, login: i64, secret: &str) -> Result<(), sqlx::Error> {
-    let offer = query("INSERT INTO second_factor (login_id, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+    let offer = query(
+        "INSERT INTO second_factor (login_id, secret) VALUES ($1, $2)
+         ON CONFLICT (login_id) DO UPDATE SET secret = excluded.secret WHERE second_factor.since IS NULL",
+    );
     offer.bind(login).bind(secret).execute(store).await?;
     Ok(())
 }
 
-/// False: it is on already.
-pub async fn turn_on(tx: &mut Tx, login: i64, step: i64, now: i64) -> Result<bool, sqlx::Error> {
-    let on = query("UPDATE second_factor SET since = $1, last_step = $2 WHERE login_id = $3 AND since IS NULL");
-    Ok(on.bind(now).bind(step).bind(login).execute(tx).await? == 1)
+/// `secret` is stored in place of the one that was `offered`. False: it is on already, or another was offered since.
+pub async fn turn_on(
+    tx: &mut Tx,
+    login: i64,
+    (offered, secret): (&str, &str),
+    step: i64,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
+    let on = query(
+        "UPDATE second_factor SET secret = $1, since = $2, last_step = $3
+         WHERE login_id = $4 AND secret = $5 AND since IS NULL",
+    );
+    Ok(on.bind(secret).bind(now).bind(step).bind(login).bind(offered).execute(tx).await? == 1)
 }
 
 pub async fn turn_off(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {

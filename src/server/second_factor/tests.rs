@@ -4,7 +4,7 @@ use serde_json::json;
 use totp_rs::{Builder, Secret};
 
 use crate::server::{
-    http::testing::{GOOD, Harness},
+    http::testing::{GOOD, Harness, OPERATOR_PASSWORD},
     store::query,
     web::testing::{Browser, Page},
 };
@@ -237,6 +237,49 @@ async fn where_it_is_demanded_nobody_manages_without_it() {
     // An agent manages nobody.
     let agent = h.manager(&h.demo.username, &h.demo.password).await;
     assert_eq!(h.get("/v1/accounts/acme/extensions").token(&agent).send().await.status, 200);
-    turn_on(&h).await;
-    assert_eq!(browser.open("/accounts/acme/extensions").await.status, 200, "it is on now");
+    let (_, codes) = turn_on(&h).await;
+    let out = browser.open("/accounts/acme/extensions").await;
+    assert!(out.path.starts_with("/sign-in"), "a session that has proved a password alone goes on: {}", out.text());
+    let proved = halfway(&h).await;
+    proved.send("/sign-in/code", &[("code", &codes[0])]).await;
+    assert_eq!(proved.open("/accounts/acme/extensions").await.status, 200);
+}
+
+/// Whoever has stolen the password sees no secret that its owner turns on, and loses what he has opened.
+#[tokio::test]
+async fn what_is_turned_on_was_seen_by_one_session_and_ends_the_others() {
+    let h = Harness::new().await;
+    let (username, password) = (&h.demo.admin.username, &h.demo.admin.password);
+    let (thief, owner) = (h.manager(username, password).await, h.manager(username, password).await);
+    const FACTOR: &str = "/v1/manage/second-factor";
+    let enrol = async |token: &str| h.post(FACTOR, json!({})).token(token).send().await.string("secret");
+    let confirm = async |token: &str, secret: &str| {
+        let confirmed = h.post(&format!("{FACTOR}/confirm"), json!({"code": code(&h, secret)})).token(token).send();
+        confirmed.await.status.as_u16()
+    };
+    let seen = enrol(&thief).await;
+    let own = enrol(&owner).await;
+    assert_ne!(own, seen, "it was shown to somebody else");
+    assert_eq!(enrol(&owner).await, own, "another secret than was scanned");
+    assert_eq!(confirm(&thief, &own).await, 409, "it was not offered there");
+    assert_eq!((confirm(&owner, &seen).await, confirm(&owner, &own).await), (422, 201));
+    assert_eq!(confirm(&owner, &own).await, 409, "it is on");
+    assert_eq!(h.get(FACTOR).token(&thief).send().await.status, 401, "it goes on");
+    assert_eq!(h.get(FACTOR).token(&owner).send().await.json["on"], true);
+}
+
+#[tokio::test]
+async fn an_operator_without_it_is_shown_no_account_but_the_way_to_it() {
+    let h = Harness::demanding().await;
+    let (token, browser) = (h.operator().await, Browser::new(&h));
+    browser.open("/sign-in").await;
+    browser.send("/sign-in", &[("username", "operator"), ("password", OPERATOR_PASSWORD)]).await;
+    let listed = h.get("/v1/accounts").token(&token).send().await;
+    assert!(listed.status == 403 && listed.string("detail").contains("two-step sign-in"), "{}", listed.text);
+    let page = browser.open("/accounts").await;
+    assert!(page.status == 403 && page.has("Turn it on under Your profile"), "{}", page.text());
+    assert!(page.html.contains("href=\"/profile\"") && !page.html.contains("acme"), "{}", page.html);
+    let secret = shown(&browser.open("/profile/second-factor").await, "code").remove(0);
+    browser.send("/profile/second-factor", &[("code", &code(&h, &secret))]).await;
+    assert!(browser.open("/accounts").await.html.contains("acme"), "it is on now");
 }

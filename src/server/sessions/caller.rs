@@ -62,10 +62,13 @@ impl Agent {
 #[derive(Clone, Debug)]
 pub struct Manager {
     pub session: i64,
+    /// Of the session; no later one has it, as may be with its number.
+    pub token_hash: String,
     pub login: i64,
     pub username: String,
     pub operator: bool,
-    /// Whether two-step sign-in is on for the login, and whether nobody may manage without it.
+    /// Whether two-step sign-in is on for the login, which this session has proved then (turning it on ends the others), and
+    /// whether nobody may manage without it.
     pub second_factor: bool,
     pub second_factor_demanded: bool,
     pub carrier: Carrier,

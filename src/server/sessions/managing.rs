@@ -43,6 +43,7 @@ pub async fn manager(
     let read = |row: Row| {
         Ok(Manager {
             session: row.try_get("id")?,
+            token_hash: token_hash.to_owned(),
             login: row.try_get("login")?,
             username: row.try_get("username")?,
             operator: row.try_get("operator")?,
@@ -92,6 +93,12 @@ pub async fn add(tx: &mut Tx, session: &NewManaging<'_>, proved: &str, others: i
 pub async fn end(store: &Store, login: i64, session: i64) -> Result<bool, sqlx::Error> {
     let ended = query("DELETE FROM manage_session WHERE id = $1 AND login_id = $2").bind(session).bind(login);
     Ok(ended.execute(store).await? == 1)
+}
+
+/// Ends a login's managing sessions but this one.
+pub async fn end_others(tx: &mut Tx, login: i64, session: i64) -> Result<(), sqlx::Error> {
+    let others = query("DELETE FROM manage_session WHERE login_id = $1 AND id <> $2").bind(login).bind(session);
+    others.execute(tx).await.map(drop)
 }
 
 /// The sessions of a login, managing ones and softphones', newest first. `current` is the one that asks.

@@ -18,6 +18,7 @@ pub use self::{
     access::{Access, Right, Role},
     caller::{Agent, Carrier, Manager, Presence, bearer, bearer_of},
     end::{Concerns, Ended, purge},
+    managing::end_others,
     queries::{Login, Session, State, activate, login, login_of},
     routes::routes,
     sign_in::{authenticate, instance_id, open, overtaken, too_many},

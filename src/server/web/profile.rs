@@ -193,7 +193,7 @@ async fn confirm(State(app): State<Arc<App>>, signed: Signed, peer: Peer, Form(g
 fn enrolment_page(signed: &Signed, enrolment: &Enrolment, refusal: Option<&Refusal>) -> Response {
     let body = html! {
         (parts::trouble(refusal, &["code"]))
-        p { "Scan this with an authenticator on your telephone, then type the code that it shows." }
+        p { "Scan this with an authenticator on your telephone, then type the code that it shows. Your other browsers and programs are signed out then." }
         div.row {
             div.qr role="img" aria-label="QR code of the secret, which also stands beside it" { (picture(&enrolment.url)) }
             div.two-lines { span.weak { "Or type this into it:" } span.code { (in_groups(&enrolment.secret, 4)) } }

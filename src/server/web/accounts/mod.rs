@@ -14,7 +14,12 @@ use axum::{
 };
 use maud::{Markup, html};
 
-use super::{icon::Icon, parts, shell::Section, visitor::Signed};
+use super::{
+    icon::Icon,
+    parts::{self, Refusal},
+    shell::Section,
+    visitor::Signed,
+};
 use crate::{
     server::{
         accounts::manage::{self, ManagedAccount},
@@ -44,6 +49,9 @@ pub fn routes() -> Router<Arc<App>> {
 async fn select(State(app): State<Arc<App>>, signed: Signed, Asked(asked): Asked<Page>) -> Answer<Response> {
     let memberships = own::memberships(&app, &signed.manager).await?;
     let body = if signed.manager.operator {
+        if let Err(refusal) = parts::refused(signed.manager.must_be_operator())? {
+            return Ok(signed.page_with(refusal.status, Section::Accounts, "Accounts", &barred(&refusal)));
+        }
         let asked = parts::short(asked);
         let listed = manage::list(&app, &signed.manager, &asked).await?;
         every(&listed, &asked)
@@ -51,6 +59,15 @@ async fn select(State(app): State<Arc<App>>, signed: Signed, Asked(asked): Asked
         choices(&memberships)
     };
     Ok(signed.page(Section::Accounts, if signed.manager.operator { "Accounts" } else { "Select account" }, &body))
+}
+
+/// Why an operator sees none, with the way out.
+fn barred(refusal: &Refusal) -> Markup {
+    html! {
+        (parts::head("Accounts", None, &html! {}))
+        (parts::trouble(Some(refusal), &[]))
+        div.row { a.button.main href="/profile" { (Section::Profile.title()) } }
+    }
 }
 
 fn choices(memberships: &[OwnMembership]) -> Markup {
