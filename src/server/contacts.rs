@@ -75,6 +75,16 @@ pub enum Order {
 #[error("the SIP side does not answer")]
 pub struct Undone;
 
+/// Why a question about calls has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// Later it may have.
+    #[error("The SIP side of this TMS does not answer. Try again in a moment.")]
+    Silent,
+    #[error("This TMS has no SIP side, so it knows and carries no calls.")]
+    Absent,
+}
+
 /// How long a takeover keeps others away while the new holder has not registered yet.
 pub const TAKEOVER_HOLD: Duration = Duration::from_secs(30);
 
@@ -122,25 +132,25 @@ impl Contacts {
         self.order(|reply| Order::Remove { realm, registration, reply }).await
     }
 
-    /// `None` where the SIP side does not keep a list of calls.
-    pub async fn calls(&self, realm: &str) -> Option<Vec<Call>> {
+    /// The calls in progress.
+    pub async fn calls(&self, realm: &str) -> Result<Vec<Call>, Unanswered> {
         let realm = realm.to_owned();
         self.ask(|reply| Order::Calls { realm, reply }).await
     }
 
-    /// `None` where the SIP side cannot end calls.
-    pub async fn hang_up(&self, realm: &str, call: &str) -> Option<bool> {
+    /// Whether there was such a call that could be ended.
+    pub async fn hang_up(&self, realm: &str, call: &str) -> Result<bool, Unanswered> {
         let (realm, call) = (realm.to_owned(), call.to_owned());
         self.ask(|reply| Order::HangUp { realm, call, reply }).await
     }
 
-    /// `None` where the SIP side cannot begin calls.
+    /// The channel, or why there is none.
     pub async fn originate(
         &self,
         realm: &str,
         extension: RingGroup,
         destination: &str,
-    ) -> Option<Result<String, String>> {
+    ) -> Result<Result<String, String>, Unanswered> {
         let (realm, destination) = (realm.to_owned(), destination.to_owned());
         self.ask(|reply| Order::Originate { realm, extension, destination, reply }).await
     }
@@ -159,10 +169,10 @@ impl Contacts {
         }
     }
 
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Unanswered> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(order(reply)).await.ok()?;
-        answer.await.ok()
+        self.0.send(order(reply)).await.map_err(|_| Unanswered::Absent)?;
+        answer.await.map_err(|_| Unanswered::Silent)
     }
 }
 
@@ -183,7 +193,7 @@ mod tests {
         let (contacts, orders) = Contacts::new();
         drop(orders);
         assert_eq!(contacts.held("acme", vec!["100-acme".into()]).await, vec![]);
-        assert_eq!(contacts.calls("acme").await, None);
+        assert_eq!(contacts.calls("acme").await, Err(Unanswered::Absent));
         assert_eq!(contacts.take_over("acme", "100-acme", 1, "urn:uuid:1").await, Ok(()));
     }
 
@@ -211,5 +221,8 @@ mod tests {
         let failing = async { drop(orders.recv().await) };
         let (holders, ()) = tokio::join!(contacts.holders("acme", vec!["100-acme".into()]), failing);
         assert_eq!(holders, Err(Undone));
+        let failing = async { drop(orders.recv().await) };
+        let (calls, ()) = tokio::join!(contacts.calls("acme"), failing);
+        assert_eq!(calls, Err(Unanswered::Silent));
     }
 }

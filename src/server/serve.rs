@@ -165,8 +165,9 @@ impl KamailioSide {
         // Named twice, it would list its calls twice.
         let mut named = HashSet::new();
         nodes.retain(|node| named.insert(node.address()));
-        if nodes.iter().any(|node| node.address().is_ipv4() != nodes[0].address().is_ipv4()) {
-            let sentence = "--kamailio must name every Kamailio by 127.0.0.1, or every one by [::1]: calls are begun from one socket";
+        if nodes.iter().any(|node| node.address().ip() != nodes[0].address().ip()) {
+            let sentence = "--kamailio must name every Kamailio by one address, such as 127.0.0.1, each with a port of its own: \
+                            calls are begun from one socket there, and each Kamailio takes them from its own address alone";
             return Err(ServeError::Settings(sentence.to_owned()));
         }
         Ok(nodes)

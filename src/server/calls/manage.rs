@@ -60,7 +60,7 @@ pub struct PastCall {
 /// The calls in progress, oldest first.
 pub async fn live(app: &App, manager: &Manager, tenant: &str) -> Answer<Vec<LiveCall>> {
     let access = manager.account(app, tenant, Right::SeeCalls).await?;
-    let mut calls = app.contacts.calls(access.account.realm()).await.ok_or_else(unlisted)?;
+    let mut calls = app.contacts.calls(access.account.realm()).await.map_err(|_| unlisted())?;
     calls.sort_by_key(|call| call.since);
     Ok(calls.into_iter().map(shown).collect())
 }

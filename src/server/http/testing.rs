@@ -38,6 +38,8 @@ use crate::server::{
 
 pub const INSTANCE: &str = "urn:uuid:00000000-0000-4000-8000-000000000001";
 pub const OTHER_INSTANCE: &str = "urn:uuid:00000000-0000-4000-8000-000000000002";
+/// The only call that there is.
+pub const CALL: &str = "call-1";
 /// A password that is accepted.
 pub const GOOD: &str = "a long enough one";
 pub const OPERATOR_PASSWORD: &str = "an operator's long password";
@@ -342,7 +344,15 @@ impl FakeSip {
                 log.push(format!("remove {registration}"));
                 let _ = reply.send(());
             }
-            Order::Calls { .. } | Order::HangUp { .. } | Order::Originate { .. } | Order::Close { .. } => {}
+            Order::HangUp { call, reply, .. } => {
+                log.push(format!("hang up {call}"));
+                let _ = reply.send(call == CALL);
+            }
+            Order::Originate { destination, reply, .. } => {
+                log.push(format!("originate to {destination}"));
+                let _ = reply.send(Ok(CALL.to_owned()));
+            }
+            Order::Calls { .. } | Order::Close { .. } => {}
         }
     }
 

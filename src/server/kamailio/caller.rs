@@ -54,7 +54,7 @@ enum Ask {
 }
 
 impl Caller {
-    /// `nodes`: JSON-RPC of each Kamailio on this machine, all of one address family.
+    /// `nodes`: JSON-RPC of each Kamailio on this machine, all at one IP address.
     pub fn new(nodes: Vec<SocketAddr>) -> (Self, Machine) {
         let (sender, asks) = mpsc::channel(QUEUED);
         let mut entropy = Entropy::from_system();
@@ -262,9 +262,21 @@ mod tests {
         closes("[::1]:0", "IN IP6 ::").await;
     }
 
+    /// Whether a bind failed since the address family is switched off, or left out of the system (EAFNOSUPPORT, for which the
+    /// standard library has no kind).
+    fn is_without(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
+    }
+
     /// Begins a call at a Kamailio there, and closes. `connection`: what the offer says of the media's address.
     async fn closes(kamailio: &str, connection: &str) {
-        let node = UdpSocket::bind(kamailio).await.expect("a port");
+        let node = match UdpSocket::bind(kamailio).await {
+            // The machine has no IPv6.
+            Err(error) if kamailio.starts_with('[') && is_without(&error) => {
+                return println!("not proved here: {kamailio}: {error}");
+            }
+            node => node.expect("a port"),
+        };
         let at = node.local_addr().expect("an address");
         let (caller, machine) = Caller::new(vec![at]);
         let mut running = JoinSet::new();

@@ -73,7 +73,7 @@ impl KamailioRegistrar {
             while under_way.try_join_next().is_some() {}
             let (registrar, caller) = (self.clone(), caller.clone());
             under_way.spawn(async move {
-                // A reply that is dropped says "not known".
+                // A reply that is dropped says "not known now".
                 if let Err(error) = registrar.carry_out(order, &caller).await {
                     tracing::error!(%error, "an order to Kamailio was not carried out");
                 }

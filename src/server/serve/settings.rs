@@ -216,9 +216,10 @@ mod tests {
             (Settings { kamailio: kamailio("me@sip.example"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example;lr"), ..settings() }, Some("--sip-proxy")),
             (Settings { kamailio: kamailio("sip.example:5060"), ..settings() }, None),
+            (Settings { kamailio: beside(&["127.0.0.1:5066", "[::1]:5066"]), ..settings() }, Some("by one address")),
             (
-                Settings { kamailio: beside(&["127.0.0.1:5066", "[::1]:5066"]), ..settings() },
-                Some("every one by [::1]"),
+                Settings { kamailio: beside(&["127.0.0.1:5066", "127.0.0.2:5067"]), ..settings() },
+                Some("by one address"),
             ),
             (Settings { kamailio: beside(&["[::1]:5066", "[::1]:5067"]), ..settings() }, None),
             (settings(), None),

@@ -9,7 +9,7 @@ use crate::{
     server::{
         api_keys::KeyRow,
         calls::{self, History},
-        contacts::{Call, Contact},
+        contacts::{Call, Contact, Unanswered},
         extensions,
         http::{App, problem::ApiError},
         registrations::{self, RegistrationRow},
@@ -35,9 +35,7 @@ pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup
             Ok(html! { XML { Status { "Success" } (full(&row, holder.as_ref())) } })
         }
         Action::GetCurrentCalls => {
-            let calls = app.contacts.calls(key.account.realm()).await.ok_or_else(|| {
-                XmlError::refused("This TMS does not carry its calls itself, so it cannot list them.")
-            })?;
+            let calls = app.contacts.calls(key.account.realm()).await.map_err(unanswered)?;
             Ok(html! { XML { Status { "Success" } Calls { @for call in &calls { (current(call)) } } } })
         }
         Action::HangUpChannel { channel } => hang_up(app, key, &channel).await,
@@ -80,13 +78,16 @@ async fn get_extensions(app: &App, key: &KeyRow) -> Result<Markup, XmlError> {
 }
 
 async fn hang_up(app: &App, key: &KeyRow, channel: &str) -> Result<Markup, XmlError> {
-    match app.contacts.hang_up(key.account.realm(), channel).await {
-        Some(true) => Ok(html! { XML { Status { "Success" } Channel { (clean(channel)) } } }),
-        Some(false) => Err(XmlError::refused(
+    if !app.contacts.hang_up(key.account.realm(), channel).await.map_err(unanswered)? {
+        return Err(XmlError::refused(
             "There is no such call in progress that can be ended. GetCurrentCalls lists the calls with their channels.",
-        )),
-        None => Err(XmlError::refused("This TMS does not carry its calls itself, so it cannot end them.")),
+        ));
     }
+    Ok(html! { XML { Status { "Success" } Channel { (clean(channel)) } } })
+}
+
+fn unanswered(why: Unanswered) -> XmlError {
+    XmlError::refused(why.to_string())
 }
 
 async fn originate(app: &App, key: &KeyRow, extension: &str, destination: &str) -> Result<Markup, XmlError> {
@@ -98,16 +99,14 @@ async fn originate(app: &App, key: &KeyRow, extension: &str, destination: &str) 
         XmlError::refused(format!("There is no extension {number} in this tenant, or it is disabled."))
     })?;
     let number = group.extension.number.clone();
-    match app.contacts.originate(realm, group, destination).await {
-        Some(Ok(channel)) => Ok(html! { XML {
-            Status { "Success" }
-            Channel { (channel) }
-            Extension { (number) }
-            Destination { (destination) }
-        } }),
-        Some(Err(why)) => Err(XmlError::refused(why)),
-        None => Err(XmlError::refused("This TMS does not carry its calls itself, so it cannot begin one.")),
-    }
+    let begun = app.contacts.originate(realm, group, destination).await.map_err(unanswered)?;
+    let channel = begun.map_err(XmlError::refused)?;
+    Ok(html! { XML {
+        Status { "Success" }
+        Channel { (channel) }
+        Extension { (number) }
+        Destination { (destination) }
+    } })
 }
 
 async fn get_history(app: &App, key: &KeyRow, wanted: &History) -> Result<Markup, XmlError> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::server::{
-    contacts::Contacts,
+    contacts::{Contacts, Unanswered},
     notices::Bridge,
     registry::{Extension, RingGroup},
     store::{Store, testing},
@@ -65,7 +65,12 @@ async fn a_call_is_listed_once_and_a_kamailio_that_is_down_hides_no_other() {
         [format!("http://{at}/twice"), format!("http://{at}/other"), "http://127.0.0.1:1/rpc".to_owned()];
     assert_eq!(listed(&[twice.clone(), other.clone()]).await, Some(vec!["a".into(), "b".into()]));
     assert_eq!(listed(&[down.clone(), other]).await, Some(vec!["a".into(), "b".into()]));
-    assert_eq!(listed(&[down]).await, None, "unknown is not none");
+    assert_eq!(listed(&[down.clone()]).await, None, "unknown is not none");
+    let (contacts, orders) = Contacts::new();
+    let nodes = vec![Rpc::new(&down).expect("on loopback")];
+    running.spawn(KamailioRegistrar::new(nobody(), Clock::system(), Notices::new(), nodes).run(orders));
+    assert_eq!(contacts.calls("acme").await, Err(Unanswered::Silent));
+    assert_eq!(contacts.hang_up("acme", "a").await, Err(Unanswered::Silent));
 }
 
 /// Where the tests run on PostgreSQL: a process whose machine has no Kamailio, and one whose machine has the holder's.
@@ -99,6 +104,8 @@ async fn a_removal_reaches_the_kamailio_of_another_machine() {
     };
     let refused = here.originate("acme", group.clone(), "101").await.expect("it answers").expect_err("not here");
     assert!(refused.contains("another machine"), "{refused}");
+    let (down, _) = start(vec![Rpc::new("http://127.0.0.1:1/rpc").expect("on loopback")]);
+    assert_eq!(down.originate("acme", group.clone(), "101").await, Err(Unanswered::Silent));
     elsewhere.originate("acme", group, "101").await.expect("it answers").expect("it is asked to ring");
     here.remove("acme", "100-acme").await.expect("carried out");
     assert_eq!(here.held("acme", vec!["100-acme".into()]).await, [], "at once when the order is carried out");
