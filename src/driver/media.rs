@@ -57,7 +57,7 @@ struct Live {
 impl Media {
     pub(super) fn new(
         (audio, voice): (AudioChoice, VoiceProcessing),
-        (impairment, identity): (Option<Impairment>, Option<DtlsIdentity>),
+        impairment: Option<Impairment>,
         bound: IpAddr,
         events: mpsc::Sender<EngineEvent>,
     ) -> Self {
@@ -67,7 +67,7 @@ impl Media {
             voice,
             exposure: Exposure::default(),
             impairment,
-            identity,
+            identity: None,
             bound,
             events,
             calls: BTreeMap::new(),
@@ -99,6 +99,12 @@ impl Media {
         }
         self.stirred.set(true);
         Ok(opened)
+    }
+
+    /// The certificate for the handshakes of calls.
+    pub(super) fn set_identity(&mut self, identity: DtlsIdentity) {
+        self.tell(EngineCommand::Identity(identity.clone()));
+        self.identity = Some(identity);
     }
 
     /// Asks a STUN server about a call's port; [`EngineEvent::Seen`] comes in any case.

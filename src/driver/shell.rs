@@ -20,6 +20,7 @@ use crate::{
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
+        msg::Message,
         stun,
     },
     stream,
@@ -106,6 +107,8 @@ pub(super) struct Shell {
     answers: Answers,
     trace: Trace,
     phase: Phase,
+    /// There is a certificate for handshakes, or there can be none.
+    is_ready_for_calls: bool,
     events: Box<dyn FnMut(Tagged<Event>) + Send>,
 }
 
@@ -133,10 +136,6 @@ impl Shell {
         if options.stun.is_some() {
             agent.offer_ice();
         }
-        let identity = identity(options.agent.srtp);
-        if let Some(identity) = &identity {
-            agent.set_certificate(identity.fingerprint());
-        }
         let session = Sessions::new(&options.agent.instance_id, entropy.fork());
         let mut shell = Self {
             bound,
@@ -144,12 +143,7 @@ impl Shell {
             session,
             transports,
             tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
-            media: Media::new(
-                (options.audio.clone(), options.voice),
-                (options.impairment, identity),
-                bound.ip(),
-                media_sender,
-            ),
+            media: Media::new((options.audio.clone(), options.voice), options.impairment, bound.ip(), media_sender),
             dns: Dns::new(options.dns_server, &mut entropy),
             reach: Reach::new(options.stun.clone()),
             look_ups: JoinSet::new(),
@@ -162,6 +156,7 @@ impl Shell {
             answers: Answers::default(),
             trace: Trace::default(),
             phase: Phase::Running,
+            is_ready_for_calls: false,
             events,
             options,
         };
@@ -246,6 +241,9 @@ impl Shell {
         match received {
             Received::Message { flow, message, bytes } => {
                 self.received(flow, &message, bytes);
+                if matches!(message, Message::Request(_)) {
+                    self.prepare_for_calls();
+                }
                 self.agent.handle_message(now, flow, message);
             }
             Received::Pong(flow) => {
@@ -389,6 +387,16 @@ impl Shell {
     fn set_local(&mut self, address: SocketAddr) {
         for transport in Transport::ALL {
             self.agent.set_local(transport, address);
+        }
+    }
+
+    /// Before the first call, and not at the start: a certificate takes time and memory.
+    fn prepare_for_calls(&mut self) {
+        if !std::mem::replace(&mut self.is_ready_for_calls, true)
+            && let Some(identity) = identity(self.options.agent.srtp)
+        {
+            self.agent.set_certificate(identity.fingerprint());
+            self.media.set_identity(identity);
         }
     }
 

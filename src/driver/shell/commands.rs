@@ -18,6 +18,9 @@ impl Shell {
             (self.events)(voided);
         }
         let name = answers::name(&what);
+        if matches!(what, Command::Dial { .. } | Command::PickUp { .. } | Command::AnswerDial { .. }) {
+            self.prepare_for_calls();
+        }
         match what {
             Command::SignIn(login) => self.sign_in(now, login),
             Command::SignOut => {
