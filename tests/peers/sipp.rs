@@ -5,7 +5,7 @@ use crate::support::{
     process::{free_port, poll_until},
     sipp::Sipp,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     path::Path,
@@ -24,7 +24,7 @@ fn plain_phone(dir: &Path, more: &[&str]) -> (Phone, u16) {
 }
 
 /// Dials `port` and returns the number of the call.
-fn dial(phone: &mut Phone, port: u16) -> serde_json::Value {
+fn dial(phone: &mut Phone, port: u16) -> Value {
     phone.send(json!({"cmd": "dial", "to": format!("sip:service@127.0.0.1:{port}")}));
     phone.wait(json!({"event": "call", "direction": "out", "state": "dialing"}))["call"].clone()
 }
@@ -87,8 +87,11 @@ fn five_hundred_calls_out_at_twenty_a_second() {
     }
     up.into_iter().for_each(|call| phone.send(json!({"cmd": "hangup", "call": call})));
     assert_eq!(sipp.finish().successful, 500);
-    wait_for_ends(&phone, 500);
-    let ended: Vec<_> = phone.events().into_iter().filter(|e| e["event"] == "call" && e["state"] == "ended").collect();
+    let is_end = |e: &Value| e["event"] == "call" && e["state"] == "ended";
+    let ends = || phone.events().into_iter().filter(is_end).collect::<Vec<_>>();
+    let all = poll_until(Duration::from_secs(10), || (ends().len() >= 500).then_some(()));
+    assert!(all.is_some(), "{} of 500 calls have ended", ends().len());
+    let ended = ends();
     assert_eq!(ended.len(), 500, "each call ends once");
     assert!(ended.iter().all(|e| e["ended_by"] == "local"), "{ended:?}");
     phone.quit();
