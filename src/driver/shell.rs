@@ -20,7 +20,7 @@ use crate::{
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
-        msg::Message,
+        msg::{Message, Method},
         stun,
     },
     stream,
@@ -241,7 +241,8 @@ impl Shell {
         match received {
             Received::Message { flow, message, bytes } => {
                 self.received(flow, &message, bytes);
-                if matches!(message, Message::Request(_)) {
+                let begins = [Method::INVITE, Method::REFER];
+                if matches!(&message, Message::Request(request) if begins.contains(&request.method)) {
                     self.prepare_for_calls();
                 }
                 self.agent.handle_message(now, flow, message);
