@@ -36,6 +36,19 @@ impl Bench {
         bench
     }
 
+    /// `a`'s audio comes from elsewhere than it says. The call is answered; besides, a stranger's first datagram to `b`.
+    fn behind_a_nat() -> (Self, Vec<u8>) {
+        let mut bench = Self::new();
+        let [a, b] = bench.identities.clone();
+        bench.sides[1].set_plan(bench.now, None, address(A));
+        bench.sides[1].set_plan(bench.now, Some(&dtls(false, &a)), address("192.0.2.99:4000"));
+        bench.answer();
+        let mut intruder = Shield::new(Some(DtlsIdentity::generate().unwrap()));
+        intruder.set_plan(bench.now, Some(&dtls(true, &b)), address(B));
+        let (hello, _) = intruder.poll_transmit().unwrap();
+        (bench, hello)
+    }
+
     fn plan(&mut self) {
         let [a, b] = &self.identities;
         self.sides[0].set_plan(self.now, Some(&dtls(true, b)), address(B));
@@ -168,14 +181,7 @@ fn a_stranger_s_handshake_never_replaces_the_peer_s() {
 /// The peer is behind a NAT, and a stranger who begins first goes on for ever.
 #[test]
 fn a_stranger_does_not_keep_the_place() {
-    let mut bench = Bench::new();
-    let [a, b] = bench.identities.clone();
-    bench.sides[1].set_plan(bench.now, None, address(A));
-    bench.sides[1].set_plan(bench.now, Some(&dtls(false, &a)), address("192.0.2.99:4000"));
-    bench.answer();
-    let mut intruder = Shield::new(Some(DtlsIdentity::generate().unwrap()));
-    intruder.set_plan(bench.now, Some(&dtls(true, &b)), address(B));
-    let (hello, _) = intruder.poll_transmit().unwrap();
+    let (mut bench, hello) = Bench::behind_a_nat();
     for _ in 0..PATIENCE.as_millis() / 10 {
         bench.sides[1].handle_datagram(bench.now, address("203.0.113.66:6666"), &hello);
         bench.run(Duration::from_millis(10));
@@ -187,14 +193,7 @@ fn a_stranger_does_not_keep_the_place() {
 /// A stranger begins and spoils what it began, over and over, from many ports.
 #[test]
 fn a_stranger_who_fails_does_not_shut_the_peer_out() {
-    let mut bench = Bench::new();
-    let [a, b] = bench.identities.clone();
-    bench.sides[1].set_plan(bench.now, None, address(A));
-    bench.sides[1].set_plan(bench.now, Some(&dtls(false, &a)), address("192.0.2.99:4000"));
-    bench.answer();
-    let mut intruder = Shield::new(Some(DtlsIdentity::generate().unwrap()));
-    intruder.set_plan(bench.now, Some(&dtls(true, &b)), address(B));
-    let (hello, _) = intruder.poll_transmit().unwrap();
+    let (mut bench, hello) = Bench::behind_a_nat();
     let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
     for n in 0..PATIENCE.as_millis() as u16 / 10 {
         let from = SocketAddr::from(([203, 0, 113, 66], 6_000 + n));
