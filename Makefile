@@ -23,7 +23,7 @@ test: build-packages window-packages test-packages nextest schemathesis
 
 soak: build-packages test-packages nextest
 	AM_FUZZ_TIMES=50 $(CARGO) nextest run --locked --profile soak --lib properties
-	TMS_SOAK_ROUNDS=50 $(CARGO) nextest run --locked --no-capture --test tms_serve kill::
+	TMS_SOAK_ROUNDS=50 $(CARGO) nextest run --locked --profile soak --no-capture --test tms_serve kill::
 
 bench: build-packages window-packages test-packages
 	failed=; for bench in softphone sip_messages signalling registrar portal; do \
