@@ -31,8 +31,8 @@ bench: build-packages window-packages test-packages
 	done; [ -z "$$failed" ] || { echo "Goals were missed:$$failed" >&2; exit 1; }
 
 quality: build test-packages
-	@python3 -m venv $(TARGET)/quality && $(TARGET)/quality/bin/pip -q install numpy pesq
-	$(TARGET)/quality/bin/python tests/quality/quality.py $(TARGET)/release/agent-manager
+	@python3 -m venv $(TARGET)/quality && $(TARGET)/quality/bin/pip -q install numpy pesq matplotlib
+	$(TARGET)/quality/bin/python tests/quality/quality.py $(TARGET)/release/agent-manager --docs docs
 
 build-packages:
 	@sh .ci/packages build

@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""How speech sounds at the far end of our own calls, over a network that loses and delays packets repeatably.
+"""How speech sounds at the far end of a call over a network that loses and delays packets repeatably.
 
-Two headless phones call each other over loopback. One speaks the sentences of sentences.txt (espeak-ng), the other damages
-what it receives (`--impair`) and records it. Each sentence is scored by PESQ (ITU-T P.862.2, wideband) against what was
-spoken; the table shows the mean over sentences and seeds and, beside it, the delay that the jitter buffer held.
+Two of our phones call each other, and ours calls Debian's baresip and is called by it, all with files in place of sound cards and a
+relay (relay.py) as the network. One speaks the sentences of sentences.txt (espeak-ng); what the other hears is scored by PESQ (ITU-T
+P.862.2, wideband) against what was spoken, sentence by sentence, and shifted against it by what the call took from mouth to ear.
+Both directions lose, as on a real line; each phone learns of its own losses from the other.
 
-quality.py PROGRAM [--out FILE.md] [--quick]: `make quality` makes the virtual environment it needs.
+quality.py PROGRAM [--docs FOLDER] [--quick]: `make quality` makes the virtual environment it needs.
 """
-import argparse, json, os, pathlib, queue, socket, subprocess, sys, tempfile, threading, wave
-from concurrent.futures import ThreadPoolExecutor
+import argparse, os, pathlib, subprocess, sys, tempfile, threading, wave
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 import numpy as np
 from pesq import pesq
+import report
+from phones import Baresip, Ours, Veth, processor_s
+from relay import Network, Relay
 
 HERE = pathlib.Path(__file__).parent
 RATE = 16_000
@@ -18,25 +24,37 @@ VOICES = ['en-gb', 'en-us+f3', 'en-gb+m3', 'en-us']
 PAUSE_S = 0.8
 # RTCP reports loss every few seconds, and the sender adapts to it: the first seconds are the same voice, not scored.
 LEAD_IN_S = 12.0
-NETWORKS = [
-    ('clean', 'loss=0', [1]),
-    ('5 % loss', 'loss=5', [1, 2, 3]),
-    ('20 % loss', 'loss=20', [1, 2, 3]),
-    ('30 ± 20 ms', 'delay_ms=10,jitter_ms=40', [1, 2, 3]),
+SEEDS = [1, 2, 3]
+NETWORKS = {
+    'clean': Network(),
+    '5 % loss': Network(loss=0.05),
+    '20 % loss': Network(loss=0.2),
+    '20 % in bursts': Network(loss=0.2, burst=2.5),
+    '30 ± 20 ms': Network(delay=0.01, jitter=0.04),
+}
+# Name of the row, who speaks and who hears, codec, what the relay takes out of the offers.
+WAYS = [
+    ('PCMU', 'ours', 'ours', 'pcmu', ()),
+    ('G.722', 'ours', 'ours', 'g722', ()),
+    ('Opus, to any Opus peer', 'ours', 'ours', 'opus', ('red',)),
+    ('Opus, between two of ours', 'ours', 'ours', 'opus', ()),
+    ('PCMU, ours to baresip', 'ours', 'baresip', 'pcmu', ()),
+    ('PCMU, baresip to ours', 'baresip', 'ours', 'pcmu', ()),
+    ('Opus, ours to baresip', 'ours', 'baresip', 'opus', ()),
+    ('Opus, baresip to ours', 'baresip', 'ours', 'opus', ()),
 ]
-CODECS = ['pcmu', 'g722', 'opus']
 
 
 def read(path):
     with wave.open(str(path)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), dtype='<i2').astype(np.float64)
-        return samples, file.getframerate()
+        return samples[::file.getnchannels()], file.getframerate()
 
 
-def write(path, samples, rate):
+def write(path, samples, rate, channels=1):
     with wave.open(str(path), 'wb') as file:
-        file.setnchannels(1), file.setsampwidth(2), file.setframerate(rate)
-        file.writeframes(np.clip(samples, -32768, 32767).astype('<i2').tobytes())
+        file.setnchannels(channels), file.setsampwidth(2), file.setframerate(rate)
+        file.writeframes(np.repeat(np.clip(samples, -32768, 32767).astype('<i2'), channels).tobytes())
 
 
 def resample(samples, rate, to):
@@ -65,119 +83,104 @@ def speak(folder, sentences):
     return np.concatenate([lead, body, np.zeros(RATE)]), [(a + len(lead), b + len(lead)) for a, b in places]
 
 
-class Phone:
-    def __init__(self, program, folder, name, *more):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(('127.0.0.1', 0))
-            self.port = probe.getsockname()[1]
-        args = [program, 'headless', '--sip-account', f'sip:{name}@127.0.0.1', '--no-register', '--bind',
-                f'127.0.0.1:{self.port}', '--config-dir', folder / name, *more]
-        log = open(folder / f'{name}.log', 'w')
-        self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.events = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        self.wait('ready')
+class Calls:
+    """Makes calls, and says what was heard in them."""
 
-    def _read(self):
-        for line in self.process.stdout:
-            self.events.put(json.loads(line))
+    def __init__(self, program, spoken, places, veth):
+        self.program, self.spoken, self.places, self.veth = program, spoken, places, veth
 
-    def send(self, **command):
-        self.process.stdin.write(json.dumps(command) + '\n')
-        self.process.stdin.flush()
+    def phone(self, who, name, folder, host, codec, sound):
+        if who == 'ours':
+            write(folder / f'{name}.wav', sound, RATE)
+            return Ours(self.program, folder, name, host, codec, (folder / f'{name}.wav', folder / f'{name}-heard.wav'))
+        tape = lambda path, rate, channels: write(path, resample(sound, RATE, rate), rate, channels)
+        return Baresip(folder, name, host, self.veth.device, codec, tape)
 
-    def wait(self, event, timeout=20, **fields):
-        while True:
-            said = self.events.get(timeout=timeout)
-            if said['event'] == 'error':
-                sys.exit(f'a phone refused: {said}')
-            if said['event'] == event and all(said.get(k) == v for k, v in fields.items()):
-                return said
+    def run(self, way, network, seed):
+        """Mean PESQ, milliseconds from mouth to ear beside the network's own, and the processor time of ours in 60 seconds.
 
+        What baresip writes down has not waited in its buffer: no delay is told of it.
+        """
+        _, speaker, listener, codec, without = way
+        host = self.veth.host if 'baresip' in way else '127.0.0.1'
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            with closing(self.phone(listener, 'listener', folder, host, codec, np.zeros(len(self.spoken)))) as hears, \
+                    closing(Relay(host, hears.port, NETWORKS[network], seed, without)) as relay, \
+                    closing(self.phone(speaker, 'speaker', folder, host, codec, self.spoken)) as speaks:
+                speaks.dial(host, relay.port)
+                hears.connected(), speaks.connected()
+                ours = hears if listener == 'ours' else speaks
+                before = processor_s(ours.process)
+                seconds = len(self.spoken) / RATE
+                threading.Event().wait(seconds)
+                load = (processor_s(ours.process) - before) / seconds * 60
+                if not all(way.count for way in relay.ways):
+                    sys.exit(f'{way[0]}: the call went past the network that was to spoil it')
+                speaks.end(), hears.end()
+                samples, rate = read(hears.heard)
+            scores, delays = self.score(resample(samples, rate, RATE))
+            delay = np.median(delays) - NETWORKS[network].mean_ms() if listener == 'ours' else np.nan
+            return np.mean(scores), delay, load
 
-def call(program, tape, seconds, codec, network, seed):
-    """What was heard at RATE, and the mean delay in the jitter buffer."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        write(folder / 'silence.wav', np.zeros(RATE), RATE)
-        impair = f'{network},seed={seed}'
-        # Both directions lose, as on a real line; each learns of its own losses from the other.
-        listener = Phone(program, folder, 'listener', '--codecs', codec, '--auto-answer', '0', '--impair', impair,
-                         '--audio', f'file:{folder}/silence.wav,{folder}/heard.wav')
-        speaker = Phone(program, folder, 'speaker', '--codecs', codec, '--audio', f'file:{tape},{folder}/other.wav')
-        speaker.send(cmd='dial', to=f'sip:listener@127.0.0.1:{listener.port}')
-        speaker.wait('call', state='connected')
-        delays, waited = [], threading.Event()
-        for _ in range(int(seconds)):
-            waited.wait(1.0)
-            listener.send(cmd='stats', call=1)
-            delays.append(listener.wait('stats')['rx']['buffer_ms'])
-        for phone in (speaker, listener):
-            phone.send(cmd='quit')
-            phone.process.wait(10)
-        samples, rate = read(folder / 'heard.wav')
-        return resample(samples, rate, RATE), float(np.mean(delays[len(delays) // 4:]))
+    def score(self, heard):
+        """PESQ and the shift in milliseconds, of each sentence."""
+        scores, shifts = [], []
+        for start, end in self.places:
+            # PESQ aligns by itself within a second; a margin leaves it room.
+            margin = RATE // 4
+            a, b = start - margin, end + margin
+            reference = self.spoken[a:b]
+            shift = offset(reference, heard[max(0, a - RATE):b + RATE]) - min(a, RATE)
+            degraded = heard[max(0, a + shift):max(0, b + shift)]
+            degraded = np.pad(degraded, (0, len(reference) - len(degraded)))
+            scores.append(pesq(RATE, reference.astype(np.int16), degraded.astype(np.int16), 'wb'))
+            shifts.append(1000 * shift / RATE)
+        return scores, shifts
 
 
 def offset(spoken, heard):
     """How much later than spoken it was heard, in samples."""
     size = 1 << (len(spoken) + len(heard)).bit_length()
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(spoken, size)), size)
-    most = RATE
+    most = 2 * RATE
     shifts = np.concatenate([product[:most], product[-most:]])
     best = int(np.argmax(np.abs(shifts)))
     return best if best < most else best - 2 * most
 
 
-def score(spoken, places, heard):
-    scores = []
-    for start, end in places:
-        # PESQ aligns by itself within a second; a margin leaves it room.
-        margin = RATE // 4
-        a, b = start - margin, end + margin
-        reference = spoken[a:b]
-        shift = offset(reference, heard[max(0, a - RATE):b + RATE]) - min(a, RATE)
-        degraded = heard[max(0, a + shift):max(0, b + shift)]
-        degraded = np.pad(degraded, (0, len(reference) - len(degraded)))
-        scores.append(pesq(RATE, reference.astype(np.int16), degraded.astype(np.int16), 'wb'))
-    return scores
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('program')
-    parser.add_argument('--out')
+    parser.add_argument('--docs', type=pathlib.Path, help='write quality.md and quality.svg there')
     parser.add_argument('--quick', action='store_true', help='one seed, four sentences')
     options = parser.parse_args()
-    sentences = (HERE / 'sentences.txt').read_text().split('\n')
-    sentences = [s for s in sentences if s][:4 if options.quick else None]
-    with tempfile.TemporaryDirectory() as folder:
-        spoken, places = speak(pathlib.Path(folder), sentences)
-        tape = pathlib.Path(folder) / 'tape.wav'
-        write(tape, spoken, RATE)
-        runs = [(codec, name, network, seed) for codec in CODECS for name, network, seeds in NETWORKS
-                for seed in (seeds[:1] if options.quick else seeds)]
-
-        def run(one):
-            codec, name, network, seed = one
-            heard, delay = call(options.program, tape, len(spoken) / RATE, codec, network, seed)
-            return codec, name, np.mean(score(spoken, places, heard)), delay
-
-        # A call takes a few per cent of a core.
-        with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-            results = list(pool.map(run, runs))
-    lines = ['| PESQ-WB (buffer, ms) | ' + ' | '.join(name for name, _, _ in NETWORKS) + ' |',
-             '|---' * (len(NETWORKS) + 1) + '|']
-    for codec in CODECS:
-        cells = []
-        for name, _, _ in NETWORKS:
-            these = [r for r in results if r[:2] == (codec, name)]
-            cells.append(f'{np.mean([r[2] for r in these]):.2f} ({np.mean([r[3] for r in these]):.0f})')
-        lines.append(f'| {codec} | ' + ' | '.join(cells) + ' |')
-    table = '\n'.join(lines)
-    print(table)
-    if options.out:
-        pathlib.Path(options.out).write_text(table + '\n')
+    sentences = [s for s in (HERE / 'sentences.txt').read_text().split('\n') if s]
+    try:
+        veth = Veth()
+    except subprocess.CalledProcessError as why:
+        print(f'baresip is left out, for it needs an address beside 127.x: {why.stderr.decode().strip()}', file=sys.stderr)
+        veth = None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            spoken, places = speak(pathlib.Path(folder), sentences[:4 if options.quick else None])
+        calls = Calls(options.program, spoken, places, veth)
+        runs = [(way, network, seed) for way in WAYS if veth or 'baresip' not in way for network in NETWORKS
+                for seed in SEEDS[:1 if options.quick or network == 'clean' else None]]
+        # A call takes a few per cent of a core; a process each, for a score takes the interpreter as long as it takes.
+        with ProcessPoolExecutor(4 * (os.cpu_count() or 1)) as pool:
+            results = list(pool.map(calls.run, *zip(*runs)))
+    finally:
+        if veth:
+            veth.close()
+    cells = defaultdict(list)
+    for (way, network, _), result in zip(runs, results):
+        cells[way[0], network].append(result)
+    means = {key: np.mean(values, axis=0) for key, values in cells.items()}
+    rows = [way[0] for way in WAYS if (way[0], 'clean') in means]
+    print(report.table(rows, list(NETWORKS), means))
+    if options.docs:
+        report.write(options.docs, rows, list(NETWORKS), means, len(sentences), SEEDS)
 
 
 if __name__ == '__main__':
