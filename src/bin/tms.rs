@@ -199,6 +199,7 @@ enum DemoData {
 }
 
 fn main() -> anyhow::Result<()> {
+    one_arena();
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("TMS_LOG").unwrap_or_else(|_| "warn".into());
     let terminal = std::io::stderr().is_terminal();
@@ -208,6 +209,16 @@ fn main() -> anyhow::Result<()> {
     let done = runtime.block_on(run(cli.command));
     runtime.shutdown_background();
     done
+}
+
+/// One arena for all threads, glibc's `mallopt(3)`: each connection of the database has a thread, which by default keeps what it
+/// freed in an arena of its own. `cargo bench --bench portal` ended with 70 MiB of them, and with 49 of one.
+fn one_arena() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes two numbers, and the program has one thread yet.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
