@@ -23,7 +23,7 @@ use super::{
         problem::{Answer, ApiError, kind},
     },
     logins, secrets,
-    sessions::{self, Concerns, Login, Manager, Right},
+    sessions::{self, Concerns, Login, Manager, Proved, Right},
     store::Tx,
     vault,
 };
@@ -221,8 +221,8 @@ pub async fn is_asked(app: &App, cookie: &str) -> Answer<bool> {
     Ok(queries::awaited(&app.store, &secrets::hash(cookie), app.clock.now_ms()).await?.is_some())
 }
 
-/// The code: from the authenticator or a recovery code. Gives the login that has proved itself by both.
-pub async fn answer(app: &App, peer: Peer, cookie: &str, code: &str) -> Answer<Login> {
+/// The code: from the authenticator or a recovery code. Gives the login that has proved itself.
+pub async fn answer(app: &App, peer: Peer, cookie: &str, code: &str) -> Answer<(Login, Proved)> {
     let step = secrets::hash(cookie);
     let again =
         || unauthorized("The time for the code is over, or too many were wrong. Sign in with your password again.");
@@ -230,15 +230,15 @@ pub async fn answer(app: &App, peer: Peer, cookie: &str, code: &str) -> Answer<L
     let tried = queries::try_once(&mut tx, &step, app.clock.now_ms(), TRIES).await?;
     tx.commit().await?;
     let login = tried.ok_or_else(again)?;
-    guess(app, peer, login.id, code).await?;
+    let proved = guess(app, peer, login.id, code).await?;
     queries::answered(&app.store, &step).await?;
-    Ok(login)
+    Ok((login, proved))
 }
 
-/// Where the password was right and everything comes at once: nothing where it is off, otherwise the code must be good.
-pub async fn require(app: &App, peer: Peer, login: i64, code: Option<&str>) -> Answer<()> {
+/// Where the password was right and everything comes at once: it is enough where this is off, otherwise the code must be good.
+pub async fn require(app: &App, peer: Peer, login: i64, code: Option<&str>) -> Answer<Proved> {
     if standing(app, login).await? == Standing::Off {
-        return Ok(());
+        return Ok(Proved::Password);
     }
     let code = code.ok_or_else(|| {
         unauthorized("Two-step sign-in is on for this login. Send the code that the authenticator shows as code, too.")
@@ -247,29 +247,34 @@ pub async fn require(app: &App, peer: Peer, login: i64, code: Option<&str>) -> A
 }
 
 /// Whether the code is good; wrong ones are counted.
-async fn guess(app: &App, peer: Peer, login: i64, code: &str) -> Answer<()> {
+async fn guess(app: &App, peer: Peer, login: i64, code: &str) -> Answer<Proved> {
     let attempt =
         app.throttle.attempt(peer.ip(), &format!("code {login}"), app.clock.now()).map_err(sessions::too_many)?;
-    if !check(app, login, code).await? {
+    let Some(proved) = check(app, login, code).await? else {
         app.throttle.failed(&attempt);
         return Err(unauthorized(WRONG_CODE));
-    }
+    };
     app.throttle.forgive(&attempt);
-    Ok(())
+    Ok(proved)
 }
 
 fn unauthorized(detail: &str) -> ApiError {
     ApiError::refused(StatusCode::UNAUTHORIZED, kind::SECOND_FACTOR, "Code needed", detail)
 }
 
-/// Whether this code is good now; it is not good again.
-async fn check(app: &App, login: i64, code: &str) -> Answer<bool> {
-    let Some(factor) = queries::read(&app.store, login).await?.filter(|f| f.on) else { return Ok(true) };
-    if let Some(step) = step_of(app, &secret_of(app, login, &factor)?, code)? {
-        return Ok(queries::take_step(&app.store, login, step).await?);
-    }
-    let code = code.trim().to_lowercase().replace([' ', '-'], "");
-    Ok(queries::take_recovery_code(&app.store, login, &secrets::hash(&code)).await?)
+/// What this code proves besides the password, if it is good now; it is not good again. Any is while it is off, and proves nothing.
+async fn check(app: &App, login: i64, code: &str) -> Answer<Option<Proved>> {
+    let Some(factor) = queries::read(&app.store, login).await?.filter(|f| f.on) else {
+        return Ok(Some(Proved::Password));
+    };
+    let good = match step_of(app, &secret_of(app, login, &factor)?, code)? {
+        Some(step) => queries::take_step(&app.store, login, step).await?,
+        None => {
+            let code = code.trim().to_lowercase().replace([' ', '-'], "");
+            queries::take_recovery_code(&app.store, login, &secrets::hash(&code)).await?
+        }
+    };
+    Ok(good.then_some(Proved::PasswordAndCode))
 }
 
 /// In base 32.

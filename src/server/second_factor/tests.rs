@@ -4,7 +4,11 @@ use serde_json::json;
 use totp_rs::{Builder, Secret};
 
 use crate::server::{
-    http::testing::{GOOD, Harness, OPERATOR_PASSWORD},
+    http::{
+        input::Peer,
+        testing::{GOOD, Harness, OPERATOR_PASSWORD},
+    },
+    sessions::{self, Carrier, Proved, manage},
     store::query,
     web::testing::{Browser, Page},
 };
@@ -266,6 +270,27 @@ async fn what_is_turned_on_was_seen_by_one_session_and_ends_the_others() {
     assert_eq!(confirm(&owner, &own).await, 409, "it is on");
     assert_eq!(h.get(FACTOR).token(&thief).send().await.status, 401, "it goes on");
     assert_eq!(h.get(FACTOR).token(&owner).send().await.json["on"], true);
+}
+
+/// Sign-ins have proved the password while two-step sign-in was off, and are stored while it is turned on.
+#[tokio::test]
+async fn a_sign_in_at_the_moment_it_is_turned_on_opens_nothing_that_lasts() {
+    let (h, _folder) = Harness::for_many().await;
+    let peer = Peer(([127, 0, 0, 1], 1).into());
+    let (username, password) = (&h.demo.admin.username, &h.demo.admin.password);
+    let owner = h.manager(username, password).await;
+    let secret = h.post("/v1/manage/second-factor", json!({})).token(&owner).send().await.string("secret");
+    let login = sessions::authenticate(&h.app, peer, username, password).await.expect("right");
+    let open = |proved| manage::open(&h.app, peer, (&login, proved), Carrier::Token, "");
+    let some = || async { tokio::join!(open(Proved::Password), open(Proved::Password), open(Proved::Password)) };
+    let confirm = h.post("/v1/manage/second-factor/confirm", json!({"code": code(&h, &secret)})).token(&owner).send();
+    let (_, confirmed, _) = tokio::join!(some(), confirm, some());
+    assert_eq!(confirmed.status, 201, "{}", confirmed.text);
+    let sessions = query("SELECT count(*) FROM manage_session WHERE login_id = $1").bind(login.id);
+    assert_eq!(sessions.scalar::<i64>(&h.app.store).await.expect("counts"), 1, "only that of who turned it on");
+    assert!(open(Proved::Password).await.is_err(), "later still");
+    assert!(open(Proved::PasswordAndCode).await.is_ok());
+    assert_eq!(h.get("/v1/manage/second-factor").token(&owner).send().await.json["on"], true);
 }
 
 #[tokio::test]

@@ -83,6 +83,14 @@ pub enum Presence {
     Unknown,
 }
 
+/// What somebody has proved to sign in to manage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// All that is asked while two-step sign-in is off.
+    Password,
+    PasswordAndCode,
+}
+
 /// What carries the token of a managing session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

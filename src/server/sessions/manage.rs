@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    caller::{Carrier, Manager},
+    caller::{Carrier, Manager, Proved},
     managing::{self, NewManaging},
     queries::Login,
     sign_in::{authenticate, overtaken},
@@ -43,12 +43,18 @@ pub struct ManageSession {
 /// For operators and members of accounts, and for a new login to enable its account. `device` is what the caller says it is.
 pub async fn sign_in(app: &App, peer: Peer, device: &str, wanted: &ManageSignIn) -> Answer<ManageSession> {
     let login = authenticate(app, peer, &wanted.username, &wanted.password).await?;
-    second_factor::require(app, peer, login.id, wanted.code.as_deref()).await?;
-    open(app, peer, &login, Carrier::Token, device).await
+    let proved = second_factor::require(app, peer, login.id, wanted.code.as_deref()).await?;
+    open(app, peer, (&login, proved), Carrier::Token, device).await
 }
 
-/// Opens a managing session, always a new one, for a login that has proved itself.
-pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device: &str) -> Answer<ManageSession> {
+/// Opens a managing session, always a new one, for a login that has proved itself so.
+pub async fn open(
+    app: &App,
+    peer: Peer,
+    (login, proved): (&Login, Proved),
+    carrier: Carrier,
+    device: &str,
+) -> Answer<ManageSession> {
     let token = secrets::manage_token();
     let now = app.clock.now_ms();
     let session = NewManaging {
@@ -61,7 +67,7 @@ pub async fn open(app: &App, peer: Peer, login: &Login, carrier: Carrier, device
         expires_at: now + LIFETIME_MS,
     };
     let mut tx = app.store.begin().await?;
-    if !managing::add(&mut tx, &session, &login.password_hash, PER_LOGIN - 1).await? {
+    if !managing::add(&mut tx, &session, (&login.password_hash, proved), PER_LOGIN - 1).await? {
         return Err(overtaken());
     }
     audit::record_own(&mut tx, app, (login.id, &login.username), peer, "sign in to manage").await?;

@@ -1,7 +1,7 @@
 //! Queries about the sessions of people who manage.
 
 use super::{
-    caller::{Carrier, Manager, Presence},
+    caller::{Carrier, Manager, Presence, Proved},
     own::{OwnSession, SOFTPHONE},
 };
 use crate::server::{
@@ -66,15 +66,21 @@ pub struct NewManaging<'a> {
     pub expires_at: i64,
 }
 
-/// Stores a managing session; of this login's others the newest `others` stay. False: the password is no longer the one whose
-/// hash is `proved`, or the login was switched off.
-pub async fn add(tx: &mut Tx, session: &NewManaging<'_>, proved: &str, others: i64) -> Result<bool, sqlx::Error> {
+/// Stores a managing session; of this login's others the newest `others` stay. False: what was `proved` is not enough any more.
+/// The password is no longer the one with this hash, two-step sign-in was turned on, or the login switched off.
+pub async fn add(
+    tx: &mut Tx,
+    session: &NewManaging<'_>,
+    (password_hash, proved): (&str, Proved),
+    others: i64,
+) -> Result<bool, sqlx::Error> {
     let surplus = "DELETE FROM manage_session WHERE login_id = $1 AND id NOT IN (
          SELECT id FROM manage_session WHERE login_id = $1 ORDER BY id DESC LIMIT $2)";
     query(surplus).bind(session.login).bind(others).execute(&mut *tx).await?;
     let added = query(
         "INSERT INTO manage_session (token_hash, login_id, kind, address, device, created_at, used_at, expires_at)
-         SELECT $1, id, $3, $4, $5, $6, $6, $7 FROM login WHERE id = $2 AND enabled AND password_hash = $8",
+         SELECT $1, id, $3, $4, $5, $6, $6, $7 FROM login WHERE id = $2 AND enabled AND password_hash = $8
+             AND ($9 OR NOT EXISTS (SELECT 1 FROM second_factor f WHERE f.login_id = $2 AND f.since IS NOT NULL))",
     )
     .bind(session.token_hash)
     .bind(session.login)
@@ -83,7 +89,8 @@ pub async fn add(tx: &mut Tx, session: &NewManaging<'_>, proved: &str, others: i
     .bind(session.device)
     .bind(session.created_at)
     .bind(session.expires_at)
-    .bind(proved)
+    .bind(password_hash)
+    .bind(proved == Proved::PasswordAndCode)
     .execute(tx)
     .await?;
     Ok(added == 1)

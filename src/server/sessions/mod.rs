@@ -16,7 +16,7 @@ mod tests;
 
 pub use self::{
     access::{Access, Right, Role},
-    caller::{Agent, Carrier, Manager, Presence, bearer, bearer_of},
+    caller::{Agent, Carrier, Manager, Presence, Proved, bearer, bearer_of},
     end::{Concerns, Ended, purge},
     managing::end_others,
     queries::{Login, Session, State, activate, login, login_of},

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     access::{DISABLED, Role},
-    caller::Manager,
+    caller::{Manager, Proved},
     end::{self, Concerns, Ended},
     manage::{self, ManageSession},
     managing,
@@ -117,5 +117,6 @@ pub async fn change_password(app: &App, manager: &Manager, peer: Peer, wanted: &
     tx.commit().await?;
     app.outbox.send(letter).await;
     login.password_hash = hash;
-    manage::open(app, peer, &login, manager.carrier, "").await
+    let proved = if manager.second_factor { Proved::PasswordAndCode } else { Proved::Password };
+    manage::open(app, peer, (&login, proved), manager.carrier, "").await
 }

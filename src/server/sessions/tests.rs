@@ -379,7 +379,8 @@ async fn a_sign_in_that_was_overtaken_opens_nothing() {
         let tx = h.app.store.begin().await.expect("begins");
         assert!(super::open(&h.app, tx, peer, &login, &key, INSTANCE.into()).await.is_err(), "{change}");
         if change["password"].is_string() {
-            let managing = super::manage::open(&h.app, peer, &login, super::Carrier::Token, "").await;
+            let managing =
+                super::manage::open(&h.app, peer, (&login, super::Proved::Password), super::Carrier::Token, "").await;
             assert!(managing.is_err(), "{change}");
         }
         let left: i64 = query("SELECT count(*) FROM session").scalar(&h.app.store).await.expect("one");

@@ -18,7 +18,7 @@ use super::{
 use crate::server::{
     http::{App, input::Peer, problem::Answer},
     second_factor, secrets,
-    sessions::{self, Carrier, Login, Manager},
+    sessions::{self, Carrier, Login, Manager, Proved},
 };
 
 #[derive(Default, Deserialize)]
@@ -57,7 +57,7 @@ pub async fn sign_in(
             let next = given.next.as_deref().map(|next| format!("?next={}", escape(next))).unwrap_or_default();
             Ok(visitor.to(&format!("/sign-in/code{next}"), ""))
         }
-        Ok(login) => enter(&app, &visitor, peer, &headers, &login, given.next.as_deref()).await,
+        Ok(login) => enter(&app, &visitor, peer, &headers, (&login, Proved::Password), given.next.as_deref()).await,
         Err(refusal) => {
             let form = form(&visitor.form_token(), &given.username, given.next.as_deref(), Some(&refusal));
             Ok(visitor.page_with(refusal.status, "Sign in", &form))
@@ -71,11 +71,11 @@ async fn enter(
     visitor: &Visitor,
     peer: Peer,
     headers: &HeaderMap,
-    login: &Login,
+    who: (&Login, Proved),
     next: Option<&str>,
 ) -> Answer<Response> {
     let device = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let session = sessions::manage::open(app, peer, login, Carrier::Browser, device).await?;
+    let session = sessions::manage::open(app, peer, who, Carrier::Browser, device).await?;
     let next = next.filter(|next| is_ours(next)).unwrap_or("/accounts");
     Ok(visitor.with_session(visitor.to(next, ""), Some(&session.token)))
 }
@@ -107,7 +107,7 @@ pub async fn send_code(
     Form(given): Form<Code>,
 ) -> Answer<Response> {
     match parts::refused(second_factor::answer(&app, peer, &visitor.token, &given.code).await)? {
-        Ok(login) => enter(&app, &visitor, peer, &headers, &login, given.next.as_deref()).await,
+        Ok((login, proved)) => enter(&app, &visitor, peer, &headers, (&login, proved), given.next.as_deref()).await,
         Err(refusal) => {
             let form = code_form(&visitor.form_token(), given.next.as_deref(), Some(&refusal));
             Ok(visitor.page_with(refusal.status, "Two-step sign-in", &form))
