@@ -137,7 +137,7 @@ fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
         ca_file: options.ca_file,
         dns_server: options.dns_server,
         stun: options.stun,
-        emergency_numbers: options.emergency_numbers.unwrap_or_else(|| setup.memory.settings().emergency_numbers()),
+        emergency_numbers: options.emergency_numbers.or_else(|| setup.memory.settings().emergency_numbers()),
     }
 }
 

@@ -225,6 +225,7 @@ mod tests {
             tenant: "acme".into(),
             realm: "acme".into(),
             edition: wire::Edition::Express,
+            emergency_numbers: vec![],
         };
         let me = wire::Me { user: wire::User { name: "Ann".into() }, account, extensions: vec![] };
         Event::Login(LoginState::Initialized(me))

@@ -62,7 +62,7 @@ pub struct Softphone {
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
     pub stun: Option<String>,
-    pub emergency_numbers: Vec<String>,
+    pub emergency_numbers: Option<Vec<String>>,
 }
 
 impl Softphone {

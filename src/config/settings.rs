@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     media::voice::VoiceProcessing,
-    ua::api::{EMERGENCY_NUMBERS, Services},
+    ua::api::Services,
     ui::snapshot::{SipAccount, ThemeChoice},
 };
 use serde::{Deserialize, Serialize};
@@ -113,11 +113,10 @@ impl Settings {
         (Self::default(), Some(said))
     }
 
-    /// Numbers that can always be dialled. What is none is left out; a list without any is none.
-    pub fn emergency_numbers(&self) -> Vec<String> {
+    /// Numbers that can always be dialled, where the user names them. What is none is left out; a list without any is none.
+    pub fn emergency_numbers(&self) -> Option<Vec<String>> {
         let listed = self.emergency_numbers.iter().flatten().filter(|number| is_dialled(number)).cloned();
-        let listed: Vec<_> = listed.collect();
-        if listed.is_empty() { EMERGENCY_NUMBERS.map(str::to_owned).to_vec() } else { listed }
+        Some(listed.collect()).filter(|listed: &Vec<_>| !listed.is_empty())
     }
 
     /// # Errors
@@ -186,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn emergency_numbers_are_those_of_the_place_or_the_usual_ones() {
+    fn emergency_numbers_are_those_that_are_numbers() {
         for (listed, expected) in [
-            (None, EMERGENCY_NUMBERS.to_vec()),
-            (Some(vec![]), EMERGENCY_NUMBERS.to_vec()),
-            (Some(vec!["police"]), EMERGENCY_NUMBERS.to_vec()),
-            (Some(vec!["110", "one", "119"]), vec!["110", "119"]),
+            (None, None),
+            (Some(vec![]), None),
+            (Some(vec!["police"]), None),
+            (Some(vec!["110", "one", "119"]), Some(["110", "119"].map(str::to_owned).to_vec())),
         ] {
             let listed = listed.map(|all: Vec<&str>| all.into_iter().map(str::to_owned).collect());
             let settings = Settings { emergency_numbers: listed.clone(), ..Settings::default() };

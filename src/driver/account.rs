@@ -6,7 +6,7 @@ use crate::{
         uri::{Host, SipUri, Uri},
     },
     tms::wire::SipCredential,
-    ua::api::{Account, Secret},
+    ua::api::{Account, Secret, usual_emergency_numbers},
 };
 use std::time::Duration;
 
@@ -39,9 +39,16 @@ pub fn from_credential(name: &str, credential: SipCredential, wanted: Option<Tra
         transport,
         register: true,
         expires: EXPIRES,
-        // The driver's options name them.
+        // The driver names them.
         emergency_numbers: Vec::new(),
     })
+}
+
+/// The numbers that can always be dialled: those that the user has `named`, failing that those `of_account` at the TMS, failing
+/// that the usual ones.
+pub fn emergency_numbers(named: Option<&[String]>, of_account: &[String]) -> Vec<String> {
+    let told = Some(of_account).filter(|told| !told.is_empty());
+    named.or(told).map_or_else(usual_emergency_numbers, <[String]>::to_vec)
 }
 
 fn aor(credential: &SipCredential) -> Option<Uri> {
@@ -71,6 +78,15 @@ fn choose(served: &[String], wanted: Option<Transport>) -> Result<Transport, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn emergency_numbers_are_the_user_s_or_the_account_s_or_the_usual_ones() {
+        let list = |numbers: &[&str]| numbers.iter().map(|&number| number.to_owned()).collect::<Vec<_>>();
+        let (here, account) = (list(&["110"]), list(&["144", "112"]));
+        assert_eq!(emergency_numbers(Some(&here), &account), here);
+        assert_eq!(emergency_numbers(None, &account), account);
+        assert_eq!(emergency_numbers(None, &[]), usual_emergency_numbers());
+    }
 
     fn credential(transports: &[&str]) -> SipCredential {
         SipCredential {

@@ -34,8 +34,8 @@ pub struct Options {
     pub dns_server: Option<SocketAddr>,
     /// `HOST:PORT` of a STUN server, which says how our audio ports are seen from outside.
     pub stun: Option<String>,
-    /// Of every account: they can always be dialled.
-    pub emergency_numbers: Vec<String>,
+    /// Can always be dialled, as the user says; `None`: those of the TMS's account, failing that the usual ones.
+    pub emergency_numbers: Option<Vec<String>>,
     pub agent: Settings,
 }
 

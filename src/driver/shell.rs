@@ -1,6 +1,7 @@
 //! The loop: one input at a time, then everything that the cores ask for because of it.
 
 use super::{
+    account,
     answers::Answers,
     api::{Command, Event, Tagged},
     handle::Options,
@@ -106,6 +107,8 @@ pub(super) struct Shell {
     entropy: Entropy,
     answers: Answers,
     trace: Trace,
+    /// Of the next account.
+    emergency_numbers: Vec<String>,
     phase: Phase,
     /// There is a certificate for handshakes, or there can be none.
     is_ready_for_calls: bool,
@@ -137,6 +140,7 @@ impl Shell {
             agent.offer_ice();
         }
         let session = Sessions::new(&options.agent.instance_id, entropy.fork());
+        let emergency_numbers = account::emergency_numbers(options.emergency_numbers.as_deref(), &[]);
         let mut shell = Self {
             bound,
             agent,
@@ -155,6 +159,7 @@ impl Shell {
             entropy,
             answers: Answers::default(),
             trace: Trace::default(),
+            emergency_numbers,
             phase: Phase::Running,
             is_ready_for_calls: false,
             events,

@@ -97,8 +97,13 @@ async fn find(tx: &mut Tx, sql: &'static str, value: &str) -> Result<Option<i64>
 }
 
 async fn account(tx: &mut Tx, now: i64) -> Result<AccountRow, sqlx::Error> {
-    let account =
-        Account { name: "Acme".into(), tenant: TENANT.into(), realm: TENANT.into(), edition: Edition::Enterprise };
+    let account = Account {
+        name: "Acme".into(),
+        tenant: TENANT.into(),
+        realm: TENANT.into(),
+        edition: Edition::Enterprise,
+        emergency_numbers: accounts::emergency::of_installation(tx).await?,
+    };
     let id = match find(tx, "SELECT id FROM account WHERE tenant = $1", TENANT).await? {
         Some(id) => id,
         None => accounts::create(tx, &account, &Place { time_zone: "UTC", parent: None }, now).await?,

@@ -172,10 +172,12 @@ impl Registry {
         Ok(group)
     }
 
-    /// Whether a call to this number is never refused.
-    pub async fn is_emergency(&self, number: &str) -> Result<bool, StoreError> {
-        let row = query("SELECT 1 FROM emergency_number WHERE number = $1").bind(number);
-        Ok(row.fetch_optional(&self.store).await?.is_some())
+    /// Whether a call to this number is never refused in the account with this realm.
+    pub async fn is_emergency(&self, realm: &str, number: &str) -> Result<bool, StoreError> {
+        let row = query("SELECT emergency_numbers FROM account WHERE realm = $1").bind(realm);
+        let Some(row) = row.fetch_optional(&self.store).await? else { return Ok(false) };
+        let listed = accounts::emergency::read(&row.try_get::<String>("emergency_numbers")?);
+        Ok(listed.iter().any(|listed| listed == number))
     }
 
     /// Whether an account has this realm; the SIP side answers 404 for other domains.

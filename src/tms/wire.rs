@@ -51,6 +51,10 @@ pub struct Account {
     pub tenant: String,
     pub realm: String,
     pub edition: Edition,
+    /// Can always be dialled. Empty where the server names none.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub emergency_numbers: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

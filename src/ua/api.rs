@@ -1,6 +1,8 @@
 //! What goes into and comes out of the user agent.
 
-pub use super::services::{EMERGENCY_NUMBERS, ForwardWhen, NoAnswer, ServiceCommand, Services};
+pub use super::services::{
+    EMERGENCY_NUMBERS, ForwardWhen, NoAnswer, ServiceCommand, Services, usual_emergency_numbers,
+};
 pub use crate::secret::Secret;
 
 use crate::{

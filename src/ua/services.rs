@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 
 /// Emergency numbers where nobody has named others.
 pub const EMERGENCY_NUMBERS: [&str; 5] = ["112", "911", "999", "10111", "10177"];
+
+/// [`EMERGENCY_NUMBERS`], as an account has them.
+pub fn usual_emergency_numbers() -> Vec<String> {
+    EMERGENCY_NUMBERS.map(str::to_owned).to_vec()
+}
 /// So long after an emergency call everybody gets through: the emergency service may call back.
 const CALL_BACK: Duration = Duration::from_secs(30 * 60);
 /// A call that was forwarded so often is not sent on once more.

@@ -179,6 +179,7 @@ impl Fold {
             LoginState::SigningIn => {}
             LoginState::Initialized(me) => {
                 self.domain = Some(me.account.realm);
+                self.snapshot.emergency_numbers = me.account.emergency_numbers;
                 let (account, tenant) = (me.account.name, me.account.tenant);
                 self.snapshot.identity = Some(Identity { user: me.user.name, account, tenant });
                 if !registered {

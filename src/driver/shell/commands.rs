@@ -95,7 +95,7 @@ impl Shell {
     }
 
     pub(super) fn set_account(&mut self, now: Instant, mut account: Account) {
-        account.emergency_numbers.clone_from(&self.options.emergency_numbers);
+        account.emergency_numbers.clone_from(&self.emergency_numbers);
         self.agent.handle_command(now, agent::Command::SetAccount(Box::new(account)));
     }
 

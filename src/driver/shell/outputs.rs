@@ -171,7 +171,8 @@ impl Shell {
 
     fn session_tells(&mut self, now: Instant, event: session::Event) {
         match event {
-            session::Event::Login(state) => {
+            session::Event::Login(mut state) => {
+                self.settle_emergency_numbers(&mut state);
                 if matches!(state, LoginState::Refused { .. }) {
                     // Its SIP credential is revoked with the session.
                     self.agent.handle_command(now, agent::Command::ClearAccount);
@@ -213,6 +214,19 @@ impl Shell {
                 self.tell(Event::Registration { name: registration, state });
             }
             session::Event::Failed { command, message } => self.fail(command, None, message),
+        }
+    }
+
+    /// What is told of the account, from now on, are the numbers that count here.
+    fn settle_emergency_numbers(&mut self, state: &mut LoginState) {
+        let named = self.options.emergency_numbers.as_deref();
+        match state {
+            LoginState::Initialized(me) => {
+                self.emergency_numbers = account::emergency_numbers(named, &me.account.emergency_numbers);
+                me.account.emergency_numbers.clone_from(&self.emergency_numbers);
+            }
+            LoginState::SignedOut => self.emergency_numbers = account::emergency_numbers(named, &[]),
+            _ => {}
         }
     }
 

@@ -44,6 +44,7 @@ fn ready_and_login() {
             tenant: "acme".into(),
             realm: "acme".into(),
             edition: wire::Edition::Enterprise,
+            emergency_numbers: vec![],
         },
         extensions: vec![],
     };

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::queries::{self, Place};
+use super::{
+    emergency,
+    queries::{self, Place},
+};
 use crate::{
     server::{
         audit,
@@ -43,6 +46,8 @@ pub struct NewAccount {
     pub time_zone: Option<String>,
     /// Tenant of the account that it is made under: its administrators manage this one too. Never changed later.
     pub parent: Option<String>,
+    /// 1 to 20 numbers of 2 to 6 digits that are never refused; the installation's where they are left out.
+    pub emergency_numbers: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -55,6 +60,8 @@ pub struct AccountChange {
     pub edition: Option<Edition>,
     /// Switching it off ends its sessions and removes its devices.
     pub enabled: Option<bool>,
+    /// All of them: 1 to 20 numbers of 2 to 6 digits. Agent Manager takes them over at its next sign-in.
+    pub emergency_numbers: Option<Vec<String>>,
 }
 
 /// The accounts that the caller may manage: an operator every one.
@@ -78,7 +85,8 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount
         Some(realm) => input::word("realm", realm, 1, 100, ".-")?,
         None => tenant.clone(),
     };
-    let account = Account { name: input::text("name", &wanted.name)?, tenant, realm, edition: wanted.edition };
+    let name = input::text("name", &wanted.name)?;
+    let emergency_numbers = wanted.emergency_numbers.as_deref().map(emergency::check).transpose()?;
     let time_zone = time_zone(wanted.time_zone.as_deref().unwrap_or("UTC"))?;
     let parent = match &wanted.parent {
         Some(parent) => Some(manager.account(app, parent, Right::AlterAccount).await.map_err(unknown_parent)?.account),
@@ -86,6 +94,11 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount
     };
     let place = Place { time_zone: &time_zone, parent: parent.as_ref().map(|p| p.id) };
     let mut tx = app.store.begin().await?;
+    let emergency_numbers = match emergency_numbers {
+        Some(named) => named,
+        None => emergency::of_installation(&mut tx).await?,
+    };
+    let account = Account { name, tenant, realm, edition: wanted.edition, emergency_numbers };
     let id = queries::create(&mut tx, &account, &place, app.clock.now_ms()).await.map_err(|e| {
         ApiError::from_rule(e, || {
             format!("The tenant {} or the realm {} exists already; choose another.", account.tenant, account.realm)
@@ -119,6 +132,7 @@ pub async fn update(
         manager.must_be_operator()?;
     }
     let time_zone = change.time_zone.as_deref().map(time_zone).transpose()?;
+    let emergency_numbers = change.emergency_numbers.as_deref().map(emergency::check).transpose()?;
     let mut kept = Change::begin(app, manager, peer, &account).await?;
     let mut row = queries::by_id(&mut kept.tx, account.id).await?;
     if let Some(name) = &change.name {
@@ -129,6 +143,7 @@ pub async fn update(
     }
     row.account.edition = change.edition.unwrap_or(row.account.edition);
     row.enabled = change.enabled.unwrap_or(row.enabled);
+    row.account.emergency_numbers = emergency_numbers.unwrap_or(row.account.emergency_numbers);
     queries::update(&mut kept.tx, &row, time_zone.as_deref())
         .await
         .map_err(|e| ApiError::from_rule(e, || "This realm exists already; choose another.".to_owned()))?;

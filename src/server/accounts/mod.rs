@@ -1,5 +1,6 @@
 //! Accounts: an office's telephone system with its tenant name, realm and edition.
 
+pub mod emergency;
 pub mod manage;
 mod queries;
 mod routes;

@@ -1,6 +1,6 @@
 //! Queries about accounts.
 
-use super::manage::ManagedAccount;
+use super::{emergency, manage::ManagedAccount};
 use crate::{
     server::{
         http::{page::Page, problem::Answer},
@@ -28,7 +28,7 @@ macro_rules! managed {
     ($rest:literal) => {
         concat!(
             "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
-                 a.time_zone, p.tenant AS parent
+                 a.emergency_numbers, a.time_zone, p.tenant AS parent
              FROM account a LEFT JOIN account p ON p.id = a.parent_id ",
             $rest
         )
@@ -71,8 +71,8 @@ pub struct Place<'a> {
 
 pub async fn create(tx: &mut Tx, account: &Account, place: &Place<'_>, now: i64) -> Result<i64, sqlx::Error> {
     let row = query(
-        "INSERT INTO account (name, tenant, realm, edition, time_zone, parent_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        "INSERT INTO account (name, tenant, realm, edition, time_zone, parent_id, created_at, emergency_numbers)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
     )
     .bind(&account.name)
     .bind(&account.tenant)
@@ -81,6 +81,7 @@ pub async fn create(tx: &mut Tx, account: &Account, place: &Place<'_>, now: i64)
     .bind(place.time_zone)
     .bind(place.parent)
     .bind(now)
+    .bind(emergency::written(&account.emergency_numbers))
     .fetch_one(tx)
     .await?;
     row.try_get("id")
@@ -94,7 +95,8 @@ pub async fn by_id(tx: &mut Tx, account: i64) -> Result<AccountRow, sqlx::Error>
 /// The time zone stays where none is given; all else becomes what stands in the row, which was read in this transaction.
 pub async fn update(tx: &mut Tx, row: &AccountRow, time_zone: Option<&str>) -> Result<(), sqlx::Error> {
     query(
-        "UPDATE account SET name = $1, edition = $2, enabled = $3, realm = $4, time_zone = coalesce($5, time_zone)
+        "UPDATE account SET name = $1, edition = $2, enabled = $3, realm = $4, time_zone = coalesce($5, time_zone),
+             emergency_numbers = $7
          WHERE id = $6",
     )
     .bind(&row.account.name)
@@ -103,6 +105,7 @@ pub async fn update(tx: &mut Tx, row: &AccountRow, time_zone: Option<&str>) -> R
     .bind(&row.account.realm)
     .bind(time_zone)
     .bind(row.id)
+    .bind(emergency::written(&row.account.emergency_numbers))
     .execute(tx)
     .await?;
     Ok(())
@@ -126,7 +129,8 @@ fn written(edition: Edition) -> &'static str {
     }
 }
 
-/// An account of a row with `account_id`, `account_name`, `tenant`, `realm`, `edition` and `account_enabled`.
+/// An account of a row with `account_id`, `account_name`, `tenant`, `realm`, `edition`, `emergency_numbers` and
+/// `account_enabled`.
 pub fn read(row: &Row) -> Result<AccountRow, sqlx::Error> {
     Ok(AccountRow {
         id: row.try_get("account_id")?,
@@ -135,6 +139,7 @@ pub fn read(row: &Row) -> Result<AccountRow, sqlx::Error> {
             tenant: row.try_get("tenant")?,
             realm: row.try_get("realm")?,
             edition: edition(&row.try_get::<String>("edition")?)?,
+            emergency_numbers: emergency::read(&row.try_get::<String>("emergency_numbers")?),
         },
         enabled: row.try_get("account_enabled")?,
     })

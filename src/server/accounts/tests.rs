@@ -13,7 +13,7 @@ async fn an_operator_adds_and_alters_accounts() {
     let made = add(new.clone()).await;
     assert_eq!(made.status.as_u16(), 201, "{}", made.text);
     let shown = json!({"name": "Beta Ltd", "tenant": "beta", "realm": "beta", "edition": "express", "enabled": true,
-        "time_zone": "UTC", "parent": null});
+        "time_zone": "UTC", "parent": null, "emergency_numbers": ["112", "911", "999", "10111", "10177"]});
     assert_eq!(made.json, shown);
     assert_eq!(h.get("/v1/accounts/beta").token(&token).send().await.json, shown);
     for (body, status, word) in [
@@ -123,6 +123,50 @@ async fn an_administrator_manages_the_accounts_below_his_own() {
     assert_eq!(h.get("/v1/accounts/desk").token(&boss).send().await.status.as_u16(), 404, "by a disabled account");
     let moved = store::query("UPDATE account SET parent_id = NULL WHERE tenant = 'desk'").execute(&h.app.store).await;
     assert!(moved.is_err(), "an account was moved in the tree");
+}
+
+/// Each account has its own; a new one begins with the installation's, and the softphone is told at its sign-in.
+#[tokio::test]
+async fn emergency_numbers_are_those_of_the_account() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let boss = other_tenant(&h).await;
+    let alter = |tenant: &str, list| {
+        h.patch(&format!("/v1/accounts/{tenant}"), json!({"emergency_numbers": list})).token(&operator).send()
+    };
+    let is_one = async |realm: &str, number: &str| h.registry().is_emergency(realm, number).await.expect("asks");
+    let own = h.patch("/v1/accounts/beta", json!({"emergency_numbers": ["144", "112", "144"]})).token(&boss).send();
+    assert_eq!(own.await.json["emergency_numbers"], json!(["112", "144"]));
+    for (realm, number, expected) in [
+        ("beta", "144", true),
+        ("beta", "999", false),
+        ("acme", "144", false),
+        ("acme", "999", true),
+        ("no", "112", false),
+    ] {
+        assert_eq!(is_one(realm, number).await, expected, "{number} in {realm}");
+    }
+    for (list, word) in [
+        (json!([]), "must not be empty"),
+        (json!(["1"]), "2 to 6 digits"),
+        (json!(["112", "0900123"]), "2 to 6 digits"),
+        (json!(["police"]), "2 to 6 digits"),
+        (json!((100..121).map(|n| n.to_string()).collect::<Vec<_>>()), "20 at most"),
+    ] {
+        let refused = alter("beta", list.clone()).await;
+        assert!(refused.status == 422 && refused.string("detail").contains(word), "{list}: {}", refused.text);
+    }
+    store::query("DELETE FROM emergency_number WHERE number <> '911'").execute(&h.app.store).await.expect("removes");
+    let new = json!({"name": "New", "tenant": "new", "edition": "express"});
+    let made = h.post("/v1/accounts", new).token(&operator).send().await;
+    assert_eq!(made.json["emergency_numbers"], json!(["911"]), "{}", made.text);
+    alter("acme", json!(["110"])).await;
+    let signed_in = h.try_sign_in(&h.demo.username, &h.demo.password, &h.demo.api_key).await;
+    assert_eq!(signed_in.json["account"]["emergency_numbers"], json!(["110"]), "{}", signed_in.text);
+    let me = h.get("/v1/me").token(&signed_in.string("token")).send().await;
+    assert_eq!(me.json["account"]["emergency_numbers"], json!(["110"]));
+    let wrong = store::query("UPDATE account SET emergency_numbers = '112;0900'").execute(&h.app.store).await;
+    assert!(wrong.is_err(), "the database takes anything");
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ macro_rules! select {
     ($from:literal, $and:literal) => {
         concat!(
             "SELECT k.id, k.scope, k.expires_at, a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition,
-                 a.enabled AS account_enabled
+                 a.emergency_numbers, a.enabled AS account_enabled
              FROM ",
             $from,
             " JOIN account a ON a.id = k.account_id WHERE k.revoked_at IS NULL AND ",

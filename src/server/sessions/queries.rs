@@ -99,8 +99,8 @@ pub async fn standing(store: &Store, login: i64, tenant: &str) -> Result<Option<
              SELECT id, parent_id, enabled, 0 FROM account WHERE tenant = $2
              UNION ALL
              SELECT a.id, a.parent_id, a.enabled, up.steps + 1 FROM account a JOIN up ON a.id = up.parent_id)
-         SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
-                m.id AS membership, m.role, m.state
+         SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.emergency_numbers,
+                a.enabled AS account_enabled, m.id AS membership, m.role, m.state
          FROM account a
          LEFT JOIN (membership m JOIN up ON m.account_id = up.id AND m.login_id = $1)
              ON up.steps = 0 OR (m.role = 'admin' AND m.state = 'enabled' AND up.enabled)
@@ -252,8 +252,8 @@ pub struct Session {
 pub async fn session(store: &Store, token_hash: &str, now: i64) -> Result<Option<Session>, sqlx::Error> {
     let row = query(
         "SELECT s.id, s.membership_id, s.api_key_id, s.instance_id, s.expires_at, l.name AS user_name, l.username,
-                a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
-                m.state = 'enabled' AND l.enabled AND a.enabled AND k.revoked_at IS NULL
+                a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.emergency_numbers,
+                a.enabled AS account_enabled, m.state = 'enabled' AND l.enabled AND a.enabled AND k.revoked_at IS NULL
                     AND (k.expires_at IS NULL OR k.expires_at > $2) AS enabled
          FROM session s
          JOIN membership m ON m.id = s.membership_id

@@ -9,7 +9,7 @@ use crate::{
 /// Where a call leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// One of the numbers in the database's `emergency_number`, or `urn:service:sos` (RFC 5031).
+    /// One of the account's emergency numbers, or `urn:service:sos` (RFC 5031).
     Emergency,
     /// To an extension of the same account.
     Internal,

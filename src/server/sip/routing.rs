@@ -52,7 +52,7 @@ impl Query {
         if let (Some(credentials), Some(dialled)) = (&credentials, &self.dialled) {
             caller = registry.registration(&self.realm, &credentials.registration).await?;
             target = self.target(registry, dialled).await?;
-            emergency = registry.is_emergency(dialled).await?;
+            emergency = registry.is_emergency(&self.realm, dialled).await?;
         }
         Ok(Facts { serves, credentials, caller, target, emergency })
     }

@@ -111,6 +111,7 @@ pub(super) fn me(base: &TmsUrl, typed: &XmlLogin, tenant: &Tenant) -> wire::Me {
         realm: tenant.sip.domain.clone().unwrap_or_else(|| base.host().to_owned()),
         // It is not told, and nothing here depends on it.
         edition: wire::Edition::Enterprise,
+        emergency_numbers: Vec::new(),
     };
     let user = wire::User { name: typed.username.as_ref().unwrap_or(&typed.tenant).clone() };
     wire::Me { user, account, extensions: tenant.extensions.clone() }

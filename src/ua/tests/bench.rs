@@ -65,7 +65,7 @@ pub fn account(register: bool) -> Account {
         transport: Transport::Udp,
         register,
         expires: Duration::from_secs(600),
-        emergency_numbers: crate::ua::api::EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
+        emergency_numbers: crate::ua::api::usual_emergency_numbers(),
     }
 }
 

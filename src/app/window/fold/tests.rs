@@ -26,6 +26,7 @@ impl Story {
             tenant: "acme".into(),
             realm: "acme.example".into(),
             edition: wire::Edition::Enterprise,
+            emergency_numbers: vec![],
         };
         let me = wire::Me { user: wire::User { name: "Maria".into() }, account, extensions: vec![] };
         assert!(story.hear(Event::Login(LoginState::Initialized(me))).refresh);

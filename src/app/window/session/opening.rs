@@ -7,6 +7,7 @@ use crate::{
         window::{intents, locale::locale, services},
     },
     config::{cli::WindowArgs, settings::SignedInBy},
+    ua::api::usual_emergency_numbers,
     ui::snapshot::{About, Audio, Settings, SignInForm, Snapshot, ThemeChoice},
 };
 
@@ -43,7 +44,7 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             may_record: window.may_record,
         },
         services: Some(services::shown(&settings.services)),
-        emergency_numbers: settings.emergency_numbers(),
+        emergency_numbers: settings.emergency_numbers().unwrap_or_else(usual_emergency_numbers),
         audio: Audio {
             microphone: audio.microphone.clone(),
             speaker: audio.speaker.clone(),

@@ -76,7 +76,7 @@ pub(super) async fn shown(app: &App, signed: &Signed, tenant: &str, refusal: Opt
     let managed = accounts::read(app, &signed.manager, tenant).await?;
     let body = html! {
         (parts::head(&access.account.account.name, None, &html! {}))
-        (parts::trouble(refusal, &["name", "time_zone"]))
+        (parts::trouble(refusal, &["name", "time_zone", "emergency_numbers"]))
         @if let Some(own) = own { (login(own, &form_token)) }
         @if access.role >= Role::Admin { (operator::settings(&managed, signed.manager.operator, &form_token, refusal)) }
         @else { (facts(&access)) }

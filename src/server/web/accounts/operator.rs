@@ -84,6 +84,7 @@ pub async fn create(
         edition: chosen(&given.edition)?,
         time_zone: Some(given.time_zone.trim().to_owned()),
         parent: Some(given.parent.trim().to_lowercase()).filter(|parent| !parent.is_empty()),
+        emergency_numbers: None,
     };
     match parts::refused(manage::create(&app, &signed.manager, peer, wanted).await)? {
         Ok(made) => {
@@ -125,6 +126,7 @@ async fn form(app: &App, signed: &Signed, given: &Given, refusal: Option<&Refusa
 pub struct Changed {
     name: String,
     time_zone: String,
+    emergency_numbers: String,
     edition: Option<String>,
     enabled: Option<String>,
 }
@@ -142,6 +144,9 @@ pub async fn update(
         time_zone: Some(given.time_zone.trim().to_owned()),
         edition: given.edition.as_deref().map(chosen).transpose()?,
         enabled: operator.then(|| ticked(given.enabled.as_ref())),
+        emergency_numbers: Some(
+            given.emergency_numbers.split([' ', ',', ';']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
+        ),
         ..AccountChange::default()
     };
     match parts::refused(manage::update(&app, &signed.manager, peer, &tenant, change).await)? {
@@ -165,6 +170,9 @@ pub fn settings(row: &ManagedAccount, operator: bool, form_token: &str, refusal:
                 (parts::hidden(form_token))
                 (Field::text("name", "Name").value(&row.account.name).refusal(refusal).render())
                 (time_zone(&row.time_zone, refusal))
+                (Field::text("emergency_numbers", "Emergency numbers").value(&row.account.emergency_numbers.join(" ")).longest(150)
+                    .refusal(refusal).hint("With spaces between. They are never refused; Agent Manager dials them offline, too, \
+                        from its next sign-in on.").render())
                 @if operator {
                     (parts::select("edition", "Edition", &editions(), edition(row.account.edition)))
                     (parts::tick("enabled", "Enabled: its users may sign in and its devices may register", row.enabled))
