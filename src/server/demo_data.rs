@@ -9,7 +9,7 @@ use super::{
     clock::Clock,
     extensions::{self, ExtensionRow},
     http::problem::ApiError,
-    logins::{self, NewLogin},
+    logins::{self, ChosenBy, NewLogin},
     passwords::Passwords,
     registrations,
     registry::Ha1,
@@ -121,13 +121,14 @@ async fn login(
     let id = match find(tx, "SELECT id FROM login WHERE username = $1", username).await? {
         Some(id) => id,
         None => {
-            let login = NewLogin { username, name, email: None, password_hash, operator: false };
+            let password_by = ChosenBy::Owner;
+            let login = NewLogin { username, name, email: None, password_hash, password_by, operator: false };
             let id = logins::create(tx, &login, now).await?;
             logins::add_membership(tx, id, account, role).await?;
             id
         }
     };
-    logins::set_password(tx, id, password_hash).await?;
+    logins::set_password(tx, id, (password_hash, ChosenBy::Owner), now).await?;
     let enabled = query(
         "UPDATE membership SET state = 'enabled', activated_at = coalesce(activated_at, $1)
          WHERE login_id = $2 AND account_id = $3 RETURNING id",

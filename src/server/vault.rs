@@ -18,7 +18,7 @@ use ring::{
 };
 
 use super::{
-    audit,
+    audit, second_factor,
     secrets::{hex, unhex},
     store::{Store, Tx, query},
 };
@@ -175,6 +175,8 @@ pub fn second_factor(login: i64) -> String {
 /// Where the key is lost: what it alone could open goes, and the next one is taken.
 pub async fn forget(store: &Store, now: i64) -> Result<(), sqlx::Error> {
     let mut tx = store.begin().await?;
+    let allow = "UPDATE login SET second_factor_until = $1 WHERE id IN (SELECT login_id FROM second_factor)";
+    query(allow).bind(now + second_factor::ALLOWED_MS).execute(&mut tx).await?;
     for statement in ["DELETE FROM second_factor", "DELETE FROM recovery_code", "DELETE FROM secrets_key"] {
         query(statement).execute(&mut tx).await?;
     }

@@ -5,7 +5,7 @@ use agent_manager::server::{
     clock::Clock,
     http::problem::ApiError,
     logins::{
-        self, NewLogin,
+        self, ChosenBy, NewLogin,
         operators::{self, Deed},
     },
     passwords::{self, Passwords},
@@ -41,6 +41,8 @@ pub enum Admin {
     Password(Operator),
     /// Remove an operator's second factor, where authenticator and recovery codes are lost
     RemoveSecondFactor(Operator),
+    /// Let an operator turn two-step sign-in on within a week, where --demand-second-factor asks for it
+    AllowSecondFactor(Operator),
     /// Where the secrets key is lost: remove everybody's second factor, which it alone could read; the next start makes a new key
     LostSecretsKey(Database),
 }
@@ -72,6 +74,7 @@ impl Admin {
                 Ok(())
             }
             Self::RemoveSecondFactor(operator) => operator.alter(Deed::RemoveSecondFactor).await,
+            Self::AllowSecondFactor(operator) => operator.alter(Deed::AllowSecondFactor).await,
         }
     }
 }
@@ -117,7 +120,14 @@ async fn create(username: &str, database: &Database) -> anyhow::Result<()> {
     let password = Password::new(&username)?;
     let store = Store::open(database.url()?).await?;
     let hash = password.hash().await?;
-    let login = NewLogin { username: &username, name: "Operator", email: None, password_hash: &hash, operator: true };
+    let login = NewLogin {
+        username: &username,
+        name: "Operator",
+        email: None,
+        password_hash: &hash,
+        password_by: ChosenBy::Owner,
+        operator: true,
+    };
     let mut tx = store.begin().await?;
     logins::create(&mut tx, &login, Clock::system().now_ms())
         .await

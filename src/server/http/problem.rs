@@ -37,6 +37,8 @@ pub mod kind {
     pub const SIGNED_OUT: &str = "urn:tms:problem:signed-out";
     /// The password was right; the code of the second factor is missing, wrong or asked too late.
     pub const SECOND_FACTOR: &str = "urn:tms:problem:second-factor";
+    /// The portal opens once its owner has chosen a password.
+    pub const PASSWORD_GIVEN: &str = "urn:tms:problem:password-given";
     pub const FORBIDDEN: &str = "urn:tms:problem:forbidden";
     pub const TAKEN: &str = "urn:tms:problem:taken";
     pub const EDITION: &str = "urn:tms:problem:edition";

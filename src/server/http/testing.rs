@@ -24,14 +24,14 @@ use crate::server::{
     clock::Clock,
     contacts::{Contact, Contacts, Order},
     demo_data::{self, Demo},
-    logins::{self, NewLogin},
+    logins::{self, ChosenBy, NewLogin},
     notebook::Notebook,
     notices::Notices,
     outbox::Outbox,
     pace::Pace,
     passwords::Passwords,
     registry::Registry,
-    store::{self, Store},
+    store::{self, Store, query},
     throttle::Throttle,
     vault::Vault,
 };
@@ -118,8 +118,14 @@ impl Harness {
         let passwords = Passwords::new();
         let demo = demo_data::seed(&store, &clock, &passwords).await.expect("the tenant is made");
         let hash = passwords.hash(OPERATOR_PASSWORD).await.expect("hashes");
-        let operator =
-            NewLogin { username: "operator", name: "Operator", email: None, password_hash: &hash, operator: true };
+        let operator = NewLogin {
+            username: "operator",
+            name: "Operator",
+            email: None,
+            password_hash: &hash,
+            password_by: ChosenBy::Owner,
+            operator: true,
+        };
         let mut tx = store.begin().await.expect("begins");
         logins::create(&mut tx, &operator, 0).await.expect("the operator is made");
         tx.commit().await.expect("commits");
@@ -223,6 +229,9 @@ impl Harness {
         let login = serde_json::json!({"username": username, "name": "N", "password": GOOD, "role": role});
         let made = self.post(&format!("/v1/accounts/{tenant}/logins"), login).token(&operator).send().await;
         assert_eq!(made.status, 201, "{}", made.text);
+        // As if its owner had chosen it.
+        let own = query("UPDATE login SET password_given = FALSE WHERE username = $1").bind(username);
+        own.execute(&self.app.store).await.expect("writes");
         let token = self.manager(username, GOOD).await;
         let enabled = self.call(Method::POST, &format!("/v1/manage/memberships/{tenant}/enable")).token(&token).send();
         assert_eq!(enabled.await.status, 204);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::queries::{self, MemberRow, NewLogin};
+use super::queries::{self, ChosenBy, MemberRow, NewLogin};
 use crate::server::{
     change::Change,
     http::{
@@ -36,7 +36,8 @@ pub struct NewLoginBody {
     pub name: String,
     /// The user name where that is an e-mail address and this is left out.
     pub email: Option<String>,
-    /// At least 10 characters, and none that is guessed first; `/v1/passwords/check` tells beforehand.
+    /// At least 10 characters, and none that is guessed first; `/v1/passwords/check` tells beforehand. The portal asks its owner
+    /// for another one at the first sign-in.
     pub password: String,
     pub role: Role,
     /// Number of an extension without an owner; the login owns it then.
@@ -60,7 +61,7 @@ pub struct LoginChange {
     #[serde(default, deserialize_with = "input::nullable")]
     #[schema(value_type = Option<String>)]
     pub email: Option<Option<String>>,
-    /// A new password; ends its sessions.
+    /// A new password; ends its sessions. The portal asks its owner for another one.
     pub password: Option<String>,
 }
 
@@ -96,8 +97,14 @@ pub async fn create(
     passwords::check(&wanted.password, &username)?;
     let hash = app.passwords.hash(&wanted.password).await?;
     let mut change = Change::begin(app, manager, peer, account).await?;
-    let login =
-        NewLogin { username: &username, name: &name, email: email.as_deref(), password_hash: &hash, operator: false };
+    let login = NewLogin {
+        username: &username,
+        name: &name,
+        email: email.as_deref(),
+        password_hash: &hash,
+        password_by: ChosenBy::Somebody,
+        operator: false,
+    };
     let login = queries::create(&mut change.tx, &login, app.clock.now_ms())
         .await
         .map_err(|e| ApiError::from_rule(e, || format!("The user name {username} exists already; choose another.")))?;
@@ -189,7 +196,8 @@ pub async fn update(
         queries::end_managing(&mut kept.tx, member.login).await?;
     }
     if let Some(hash) = &hash {
-        queries::set_password(&mut kept.tx, member.login, hash).await?;
+        let (given, now) = ((hash.as_str(), ChosenBy::Somebody), app.clock.now_ms());
+        queries::set_password(&mut kept.tx, member.login, given, now).await?;
         let reason = "Your password was changed. Sign in with the new one.";
         kept.ended.login(&mut kept.tx, member.login, reason).await?;
     }

@@ -9,6 +9,6 @@ mod tests;
 
 pub use self::{
     manage::{check_email, check_username, may_set_password, not_own},
-    queries::{MemberRow, NewLogin, add_membership, create, member, own, replace_password, set_password},
+    queries::{ChosenBy, MemberRow, NewLogin, add_membership, create, member, own, replace_password, set_password},
     routes::routes,
 };

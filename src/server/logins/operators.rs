@@ -1,6 +1,6 @@
 //! Operators, as whoever runs the TMS looks after them at the machine itself.
 
-use super::queries;
+use super::queries::{self, ChosenBy};
 use crate::server::{
     audit,
     http::problem::{Answer, ApiError},
@@ -24,9 +24,11 @@ pub enum Deed<'a> {
     /// No sign-in any more; every session ends.
     Disable,
     Enable,
-    /// A new password, by its argon2id hash; every session ends.
+    /// A new password of his own, by its argon2id hash; every session ends.
     SetPassword(&'a str),
     RemoveSecondFactor,
+    /// It may be turned on where it is demanded.
+    AllowSecondFactor,
 }
 
 pub async fn list(store: &Store) -> Result<Vec<Operator>, sqlx::Error> {
@@ -68,13 +70,17 @@ pub async fn alter(store: &Store, username: &str, deed: Deed<'_>, now: i64) -> A
             "enable operator"
         }
         Deed::SetPassword(hash) => {
-            queries::set_password(&mut tx, login, hash).await?;
+            queries::set_password(&mut tx, login, (hash, ChosenBy::Owner), now).await?;
             ended.login(&mut tx, login, "Your password was changed. Sign in with the new one.").await?;
             "set operator's password"
         }
         Deed::RemoveSecondFactor => {
-            second_factor::remove_in(&mut tx, login).await?;
+            second_factor::remove_in(&mut tx, login, now).await?;
             "remove second factor"
+        }
+        Deed::AllowSecondFactor => {
+            second_factor::allow_in(&mut tx, login, now).await?;
+            "allow second factor"
         }
     };
     audit::record(&mut tx, now, action, &username).await?;

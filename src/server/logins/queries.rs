@@ -2,22 +2,33 @@
 
 use crate::server::{
     http::{page::Page, problem::Answer},
+    second_factor,
     sessions::{Role, State},
     store::{Executor, Row, Store, Tx, query},
 };
+
+/// Who has chosen a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChosenBy {
+    Owner,
+    /// The portal asks the owner for another one.
+    Somebody,
+}
 
 pub struct NewLogin<'a> {
     pub username: &'a str,
     pub name: &'a str,
     pub email: Option<&'a str>,
     pub password_hash: &'a str,
+    pub password_by: ChosenBy,
     pub operator: bool,
 }
 
 pub async fn create(connection: &mut Tx, login: &NewLogin<'_>, now: i64) -> Result<i64, sqlx::Error> {
     let row = query(
-        "INSERT INTO login (username, name, email, password_hash, operator, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-         RETURNING id",
+        "INSERT INTO login
+             (username, name, email, password_hash, operator, created_at, password_given, second_factor_until)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
     )
     .bind(login.username)
     .bind(login.name)
@@ -25,6 +36,8 @@ pub async fn create(connection: &mut Tx, login: &NewLogin<'_>, now: i64) -> Resu
     .bind(login.password_hash)
     .bind(login.operator)
     .bind(now)
+    .bind(login.password_by == ChosenBy::Somebody)
+    .bind(now + second_factor::ALLOWED_MS)
     .fetch_one(connection)
     .await?;
     row.try_get("id")
@@ -150,20 +163,28 @@ pub async fn remove(tx: &mut Tx, member: &MemberRow) -> Result<(), sqlx::Error> 
     Ok(())
 }
 
-/// A new password ends the sessions of those who knew the old one.
-pub async fn set_password(tx: &mut Tx, login: i64, hash: &str) -> Result<(), sqlx::Error> {
-    query("UPDATE login SET password_hash = $1 WHERE id = $2").bind(hash).bind(login).execute(&mut *tx).await?;
+/// A new password ends the sessions of those who knew the old one. Whoever is given it, or a link to set it, is the owner, and
+/// may turn two-step sign-in on.
+pub async fn set_password(tx: &mut Tx, login: i64, (hash, by): (&str, ChosenBy), now: i64) -> Result<(), sqlx::Error> {
+    query("UPDATE login SET password_hash = $1, password_given = $2 WHERE id = $3")
+        .bind(hash)
+        .bind(by == ChosenBy::Somebody)
+        .bind(login)
+        .execute(&mut *tx)
+        .await?;
+    second_factor::allow_in(tx, login, now).await?;
     end_managing(tx, login).await
 }
 
-/// As [`set_password`], in place of the one whose hash is `former`. False: it is no longer the password.
+/// The owner's own, in place of the one whose hash is `former`. False: it is no longer the password.
 pub async fn replace_password(tx: &mut Tx, login: i64, former: &str, hash: &str) -> Result<bool, sqlx::Error> {
-    let replaced = query("UPDATE login SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
-        .bind(hash)
-        .bind(login)
-        .bind(former)
-        .execute(&mut *tx)
-        .await?;
+    let replaced =
+        query("UPDATE login SET password_hash = $1, password_given = FALSE WHERE id = $2 AND password_hash = $3")
+            .bind(hash)
+            .bind(login)
+            .bind(former)
+            .execute(&mut *tx)
+            .await?;
     end_managing(tx, login).await?;
     Ok(replaced == 1)
 }

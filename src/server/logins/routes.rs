@@ -25,6 +25,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list, create))
         .routes(routes!(update, remove))
         .routes(routes!(add_member))
+        .routes(routes!(allow_second_factor))
         .routes(routes!(remove_second_factor))
 }
 
@@ -105,6 +106,24 @@ async fn remove(
     Segments((tenant, username)): Segments<(String, String)>,
 ) -> Answer<StatusCode> {
     manage::remove(&app, &manager, peer, &tenant, &username).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Let a login turn its second factor on
+///
+/// Within a week, where the TMS demands one of whoever manages others.
+#[utoipa::path(post, path = "/v1/accounts/{tenant}/logins/{username}/second-factor/allow", tag = "manage",
+    security(("bearer" = [])), params(("tenant" = String, Path), ("username" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+async fn allow_second_factor(
+    State(app): State<Arc<App>>,
+    manager: Manager,
+    peer: Peer,
+    Segments((tenant, username)): Segments<(String, String)>,
+) -> Answer<StatusCode> {
+    second_factor::allow(&app, &manager, peer, &tenant, &username).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

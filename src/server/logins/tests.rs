@@ -3,8 +3,11 @@
 use serde_json::json;
 
 use super::operators::{self, Deed};
-use crate::server::http::testing::{Harness, OPERATOR_PASSWORD};
-use crate::server::store::query;
+use crate::server::{
+    http::testing::{Harness, OPERATOR_PASSWORD},
+    store::query,
+    web::testing::Browser,
+};
 
 const LOGINS: &str = "/v1/accounts/acme/logins";
 const GOOD: &str = "a long enough one";
@@ -159,6 +162,26 @@ async fn a_login_joins_a_second_account_and_its_owner_agrees() {
     assert_eq!(h.get("/v1/accounts/beta").token(&owner).send().await.status.as_u16(), 200);
 }
 
+/// Existing instructions have it typed into Agent Manager at once; the portal asks its owner for another one.
+#[tokio::test]
+async fn a_password_that_was_given_is_good_for_agent_manager() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let username = &h.demo.username;
+    let agent = async |password: &str| h.try_sign_in(username, password, &h.demo.api_key).await.status.as_u16();
+    let given = json!({"password": GOOD});
+    h.patch(&format!("/v1/accounts/acme/logins/{username}"), given).token(&operator).send().await;
+    assert_eq!(agent(GOOD).await, 201);
+    let browser = Browser::new(&h);
+    browser.open("/sign-in").await;
+    let page = browser.send("/sign-in", &[("username", username), ("password", GOOD)]).await;
+    assert!(page.path == "/profile" && page.has("Choose your password"), "{} {}", page.path, page.text());
+    let own = "a password of one's own";
+    browser.send("/profile/password", &[("current", GOOD), ("password", own)]).await;
+    assert_eq!((agent(GOOD).await, agent(own).await), (401, 201));
+    assert_eq!(browser.open("/accounts/acme").await.path, "/accounts/acme");
+}
+
 #[tokio::test]
 async fn an_operator_is_switched_off_and_helped_at_the_machine() {
     let h = Harness::new().await;
@@ -179,9 +202,12 @@ async fn an_operator_is_switched_off_and_helped_at_the_machine() {
     alter(Deed::SetPassword(&h.app.passwords.hash(GOOD).await.expect("hashes"))).await;
     assert_eq!(sign_in(OPERATOR_PASSWORD).await.status.as_u16(), 401);
     alter(Deed::RemoveSecondFactor).await;
+    alter(Deed::AllowSecondFactor).await;
     let token = sign_in(GOOD).await.string("token");
     let audit = h.get("/v1/audit?search=operator").token(&token).send().await;
-    for action in ["disable operator", "enable operator", "set operator's password", "sign in to manage"] {
+    for action in
+        ["disable operator", "enable operator", "set operator's password", "allow second factor", "sign in to manage"]
+    {
         assert!(audit.text.contains(action), "{action}: {}", audit.text);
     }
     for unknown in ["nobody", &h.demo.username] {

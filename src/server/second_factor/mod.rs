@@ -31,6 +31,9 @@ use super::{
 /// Recovery codes of a login, each of 50 random bits and good once.
 const RECOVERY_CODES: usize = 10;
 const RECOVERY_CODE: usize = 10;
+/// After its password was issued, or it was allowed again, a login may turn this on so long where it is demanded. Whoever steals
+/// the password later turns nothing on.
+pub const ALLOWED_MS: i64 = 7 * 24 * 3600 * 1000;
 /// How long somebody may look for the authenticator, in milliseconds.
 const STEP_LIFETIME_MS: i64 = 5 * 60 * 1000;
 /// Wrong codes after which the password is asked again.
@@ -73,6 +76,9 @@ pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
     if !app.vault.has_key() {
         return Err(no_key());
     }
+    if !is_allowed(app, manager) {
+        return Err(ApiError::conflict(kind::CONFLICT, NOT_ALLOWED));
+    }
     let offered = offered_to(manager);
     let secret = match factor.and_then(|factor| app.vault.unseal(&offered, &factor.secret)) {
         Some(secret) => secret,
@@ -89,6 +95,11 @@ pub async fn enrol(app: &App, manager: &Manager) -> Answer<Enrolment> {
     let label = escape(&manager.username);
     let url = format!("otpauth://totp/TMS:{label}?secret={secret}&issuer=TMS");
     Ok(Enrolment { secret, url })
+}
+
+/// Whether it may be turned on: always by oneself, but where it is demanded, the password alone is not enough for ever.
+pub fn is_allowed(app: &App, manager: &Manager) -> bool {
+    !app.second_factor_demanded || manager.second_factor_until.is_some_and(|until| app.clock.now_ms() < until)
 }
 
 /// What a secret is sealed for until it is confirmed: this session of this login.
@@ -145,7 +156,7 @@ async fn new_codes(tx: &mut Tx, login: i64) -> Result<Vec<String>, sqlx::Error> 
 pub async fn turn_off(app: &App, manager: &Manager, peer: Peer, password: &str) -> Answer<()> {
     sessions::authenticate(app, peer, &manager.username, password).await?;
     let mut tx = app.store.begin().await?;
-    queries::turn_off(&mut tx, manager.login).await?;
+    remove_in(&mut tx, manager.login, app.clock.now_ms()).await?;
     record(app, &mut tx, manager, peer, "turn second factor off").await?;
     tx.commit().await?;
     Ok(())
@@ -192,14 +203,38 @@ pub async fn remove(
     prove(app, manager, peer, password).await?;
     let mut change = Change::begin(app, manager, peer, &access.account).await?;
     let member = may(logins::member(&mut change.tx, account, username).await?)?;
-    queries::turn_off(&mut change.tx, member.login).await?;
+    remove_in(&mut change.tx, member.login, app.clock.now_ms()).await?;
     change.concerns = Concerns::Nobody;
     change.commit("remove second factor", &member.username).await
 }
 
-/// As [`remove`], for whoever runs the TMS.
-pub async fn remove_in(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
-    queries::turn_off(tx, login).await
+/// Removes a login's; it may be turned on anew.
+pub async fn remove_in(tx: &mut Tx, login: i64, now: i64) -> Result<(), sqlx::Error> {
+    queries::turn_off(tx, login).await?;
+    allow_in(tx, login, now).await
+}
+
+/// Lets somebody turn it on where it is demanded, from now on for [`ALLOWED_MS`].
+///
+/// # Errors
+/// As [`logins::may_set_password`]; in conflict where it is one's own, for a session that was stolen must not be enough.
+pub async fn allow(app: &App, manager: &Manager, peer: Peer, tenant: &str, username: &str) -> Answer<()> {
+    let access = manager.account(app, tenant, Right::ManageLogins).await?;
+    let mut change = Change::begin(app, manager, peer, &access.account).await?;
+    let member = logins::member(&mut change.tx, access.account.id, username).await?;
+    let member = member.ok_or_else(|| ApiError::not_found(format_args!("The login {username}")))?;
+    logins::may_set_password(manager, &access, &member)?;
+    if member.login == manager.login {
+        return Err(ApiError::conflict(kind::CONFLICT, "Your own is allowed by another administrator; ask one."));
+    }
+    allow_in(&mut change.tx, member.login, app.clock.now_ms()).await?;
+    change.concerns = Concerns::Nobody;
+    change.commit("allow second factor", &member.username).await
+}
+
+/// As [`allow`], with the password that is issued or by whoever runs the TMS.
+pub async fn allow_in(tx: &mut Tx, login: i64, now: i64) -> Result<(), sqlx::Error> {
+    queries::allow(tx, login, now + ALLOWED_MS).await
 }
 
 /// After the password: `true` when a code is awaited now of who has this cookie.
@@ -315,6 +350,11 @@ fn no_key() -> ApiError {
          --secrets-key.",
     )
 }
+
+/// For who may not turn it on any more.
+pub const NOT_ALLOWED: &str = "Two-step sign-in is turned on within a week after you got your password, so that nobody does it who \
+     comes by the password later. Ask an administrator to allow it, under Users; an operator asks whoever runs the TMS: \
+     tms admin allow-second-factor.";
 
 fn nothing_offered() -> ApiError {
     ApiError::conflict(

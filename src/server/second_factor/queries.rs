@@ -43,6 +43,12 @@ pub async fn turn_on(
     Ok(on.bind(secret).bind(now).bind(step).bind(login).bind(offered).execute(tx).await? == 1)
 }
 
+/// It may be turned on where it is demanded, until then.
+pub async fn allow(tx: &mut Tx, login: i64, until: i64) -> Result<(), sqlx::Error> {
+    let allow = query("UPDATE login SET second_factor_until = $1 WHERE id = $2").bind(until).bind(login);
+    allow.execute(tx).await.map(drop)
+}
+
 pub async fn turn_off(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
     query("DELETE FROM second_factor WHERE login_id = $1").bind(login).execute(&mut *tx).await?;
     remove_recovery_codes(tx, login).await

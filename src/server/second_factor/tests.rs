@@ -249,6 +249,45 @@ async fn where_it_is_demanded_nobody_manages_without_it() {
     assert_eq!(proved.open("/accounts/acme/extensions").await.status, 200);
 }
 
+/// A password that was stolen later turns nothing on: only for a week after it was issued, or after an administrator allows it.
+#[tokio::test]
+async fn where_it_is_demanded_a_stolen_password_turns_nothing_on() {
+    let h = Harness::demanding().await;
+    let (secret, _) = turn_on(&h).await;
+    h.member("acme", "boss@acme.example", "admin").await;
+    h.pass(8 * 24 * 3600);
+    let thief = h.manager("boss@acme.example", GOOD).await;
+    let refused = h.post("/v1/manage/second-factor", json!({})).token(&thief).send().await;
+    assert!(refused.status == 409 && refused.string("detail").contains("Ask an administrator"), "{}", refused.text);
+    let browser = Browser::signed_in(&h, "boss@acme.example", GOOD).await;
+    let profile = browser.open("/profile").await;
+    assert!(profile.has("within a week after you got your password"), "{}", profile.text());
+    assert_eq!(browser.open("/profile/second-factor").await.status, 409);
+
+    // Another administrator, who has his own on, allows it; nobody does so for himself.
+    let proved = signed_in_with_code(&h, &secret).await;
+    let users = "/accounts/acme/users";
+    let page = proved.open(&format!("{users}/boss@acme.example")).await;
+    assert!(page.has("Allow two-step sign-in"), "{}", page.text());
+    let allowed = proved.send(&format!("{users}/boss@acme.example/second-factor/allow"), &[]).await;
+    assert!(allowed.has("may be turned on within a week"), "{}", allowed.text());
+    assert!(browser.open("/profile/second-factor").await.html.contains("<svg"), "it is not offered");
+    let own = proved.open(&format!("{users}/{}", h.demo.admin.username)).await;
+    assert!(!own.html.contains("second-factor/allow"), "{}", own.text());
+    let allow = format!("/v1/accounts/acme/logins/{}/second-factor/allow", h.demo.username);
+    assert_eq!(h.post(&allow, json!({})).token(&thief).send().await.status, 403, "by who has none");
+    let audit = proved.open("/accounts/acme/audit").await;
+    assert!(audit.has("allow second factor"), "{}", audit.text());
+}
+
+/// The demonstration's administrator, proved by both.
+async fn signed_in_with_code<'a>(h: &'a Harness, secret: &str) -> Browser<'a> {
+    let browser = halfway(h).await;
+    let signed = browser.send("/sign-in/code", &[("code", &code(h, secret))]).await;
+    assert_eq!(signed.status, 200, "{}", signed.text());
+    browser
+}
+
 /// Whoever has stolen the password sees no secret that its owner turns on, and loses what he has opened.
 #[tokio::test]
 async fn what_is_turned_on_was_seen_by_one_session_and_ends_the_others() {

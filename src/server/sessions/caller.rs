@@ -71,6 +71,10 @@ pub struct Manager {
     /// whether nobody may manage without it.
     pub second_factor: bool,
     pub second_factor_demanded: bool,
+    /// Until when it may be turned on where it is demanded, in milliseconds since 1970.
+    pub second_factor_until: Option<i64>,
+    /// Somebody else has chosen the password.
+    pub password_given: bool,
     pub carrier: Carrier,
 }
 

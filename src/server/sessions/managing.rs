@@ -22,7 +22,7 @@ pub async fn manager(
     presence: Presence,
 ) -> Result<Option<Manager>, sqlx::Error> {
     let row = query(
-        "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator,
+        "SELECT s.id, s.kind, s.used_at, l.id AS login, l.username, l.operator, l.password_given, l.second_factor_until,
                 EXISTS (SELECT 1 FROM second_factor f WHERE f.login_id = l.id AND f.since IS NOT NULL) AS second_factor
          FROM manage_session s JOIN login l ON l.id = s.login_id
          WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.used_at > $3 AND l.enabled",
@@ -49,6 +49,8 @@ pub async fn manager(
             operator: row.try_get("operator")?,
             second_factor: row.try_get("second_factor")?,
             second_factor_demanded: false,
+            second_factor_until: row.try_get("second_factor_until")?,
+            password_given: row.try_get("password_given")?,
             carrier: Carrier::read(&row.try_get::<String>("kind")?)?,
         })
     };

@@ -104,6 +104,9 @@ pub async fn end_session(app: &App, manager: &Manager, id: &str) -> Answer<()> {
 /// A new password in place of the current one. Every session ends, this one too; the answer is a new one.
 pub async fn change_password(app: &App, manager: &Manager, peer: Peer, wanted: &NewPassword) -> Answer<ManageSession> {
     let mut login = authenticate(app, peer, &manager.username, &wanted.current).await?;
+    if manager.password_given && wanted.password == wanted.current {
+        return Err(ApiError::invalid("password must be another than the one that you were given."));
+    }
     passwords::check(&wanted.password, &login.username)?;
     let hash = app.passwords.hash(&wanted.password).await?;
     let mut ended = Ended::default();

@@ -8,7 +8,9 @@ use crate::server::{
         input::Peer,
         problem::{Answer, ApiError},
     },
-    links, logins, outbox, passwords, secrets,
+    links,
+    logins::{self, ChosenBy},
+    outbox, passwords, secrets,
     sessions::{self, Ended},
 };
 
@@ -47,7 +49,7 @@ pub async fn finish(app: &App, peer: Peer, code: &str, password: &str) -> Answer
     if !queries::use_up(&mut tx, &secrets::hash(code.trim()), now).await? {
         return Err(unusable());
     }
-    logins::set_password(&mut tx, guest.login, &hash).await?;
+    logins::set_password(&mut tx, guest.login, (&hash, ChosenBy::Owner), now).await?;
     sessions::activate(&mut tx, guest.membership, now).await?;
     let mut ended = Ended::default();
     ended.login(&mut tx, guest.login, "Your password was changed. Sign in with the new one.").await?;

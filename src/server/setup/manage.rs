@@ -17,7 +17,7 @@ use crate::{
             input::{self, Peer},
             problem::{Answer, ApiError, kind},
         },
-        logins::{self, NewLogin, check_email, check_username, may_set_password, not_own},
+        logins::{self, ChosenBy, NewLogin, check_email, check_username, may_set_password, not_own},
         registrations, secrets,
         sessions::{Access, Concerns, Manager, Right, Role},
     },
@@ -176,6 +176,8 @@ impl Newcomer {
             name: &name,
             email: email.as_deref(),
             password_hash: &password_hash,
+            // Nobody knows it, and the link sets another.
+            password_by: ChosenBy::Somebody,
             operator: false,
         };
         let taken = || format!("username: {username} exists already; choose another.");

@@ -16,7 +16,7 @@ use super::{
     visitor::{Visitor, escape},
 };
 use crate::{
-    server::http::{App, input::LARGEST_BODY},
+    server::http::{App, input::LARGEST_BODY, problem::kind},
     tms::wire::Problem,
 };
 
@@ -38,6 +38,7 @@ pub async fn in_words(State(app): State<Arc<App>>, request: Request, next: Next)
     let status = response.status();
     let bytes = to_bytes(response.into_body(), LARGEST_BODY).await.unwrap_or_default();
     let sentence = match serde_json::from_slice::<Problem>(&bytes) {
+        Ok(problem) if problem.kind == kind::PASSWORD_GIVEN => return visitor.to("/profile", ""),
         Ok(problem) => problem.detail,
         Err(_) => "Something went wrong, and even the reason got lost. Go back and try again.".to_owned(),
     };

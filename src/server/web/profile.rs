@@ -17,12 +17,15 @@ use super::{
     icon::Icon,
     parts::{self, Field, Refusal},
     shell::Section,
-    visitor::Signed,
+    visitor::{CHOOSE_ANOTHER, Signed},
 };
 use crate::server::{
     http::{App, input::Peer, problem::Answer},
     second_factor::{self, Enrolment, Standing},
-    sessions::own::{self, NewPassword, OwnSession},
+    sessions::{
+        Manager,
+        own::{self, NewPassword, OwnSession},
+    },
 };
 
 pub fn routes() -> Router<Arc<App>> {
@@ -40,11 +43,39 @@ async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer<Response> {
 }
 
 async fn shown(app: &App, signed: &Signed, refusal: Option<&Refusal>) -> Answer<Response> {
+    if signed.manager.password_given {
+        return Ok(first_password(signed, refusal));
+    }
     let standing = second_factor::standing(app, signed.manager.login).await?;
     let sessions = own::sessions(app, &signed.manager).await?;
-    let factor = two_steps(&standing, app.vault.has_key());
+    let factor = two_steps(&standing, cannot_turn_on(app, &signed.manager));
     let body = body(&signed.manager.username, &factor, &sessions, &signed.form_token(), refusal);
     Ok(signed.page_with(parts::status(refusal), Section::Profile, Section::Profile.title(), &body))
+}
+
+/// All that there is for who has not chosen a password yet.
+fn first_password(signed: &Signed, refusal: Option<&Refusal>) -> Response {
+    let body = html! {
+        (parts::head("Choose your password", Some(&html! { (signed.manager.username) }), &html! {}))
+        div.card.pad {
+            p { (CHOOSE_ANOTHER) }
+            (password_form("Password that you were given", &signed.form_token(), refusal))
+        }
+    };
+    signed.page_with(parts::status(refusal), Section::Profile, "Choose your password", &body)
+}
+
+fn password_form(current: &str, form_token: &str, refusal: Option<&Refusal>) -> Markup {
+    html! {
+        (parts::trouble(refusal, &["current", "password"]))
+        form.stack method="post" action="/profile/password" {
+            (parts::hidden(form_token))
+            (Field::password("current", current, "current-password").refusal(refusal).render())
+            (Field::new_password("password", "New password").refusal(refusal).render())
+            p.small.weak { "You are signed out everywhere else, in Agent Manager too." }
+            div.row { button.main type="submit" { "Change password" } }
+        }
+    }
 }
 
 fn body(
@@ -58,22 +89,25 @@ fn body(
         (parts::head(Section::Profile.title(), Some(&html! { (username) }), &html! {}))
         div.card.pad {
             h2 { "Password" }
-            (parts::trouble(refusal, &["current", "password"]))
-            form.stack method="post" action="/profile/password" {
-                (parts::hidden(form_token))
-                (Field::password("current", "Current password", "current-password").refusal(refusal).render())
-                (Field::new_password("password", "New password").refusal(refusal).render())
-                p.small.weak { "You are signed out everywhere else, in Agent Manager too." }
-                div.row { button.main type="submit" { "Change password" } }
-            }
+            (password_form("Current password", form_token, refusal))
         }
         (two_steps)
         (session_list(sessions, form_token))
     }
 }
 
-/// What the rules would refuse is not offered.
-fn two_steps(standing: &Standing, has_key: bool) -> Markup {
+/// Why two-step sign-in is not offered: the rules would refuse it.
+fn cannot_turn_on(app: &App, manager: &Manager) -> Option<&'static str> {
+    let no_key = "It cannot be turned on yet: this TMS has no key to keep its secrets with. Whoever runs it starts it with \
+        --secrets-key.";
+    match (app.vault.has_key(), second_factor::is_allowed(app, manager)) {
+        (false, _) => Some(no_key),
+        (true, false) => Some(second_factor::NOT_ALLOWED),
+        (true, true) => None,
+    }
+}
+
+fn two_steps(standing: &Standing, cannot: Option<&str>) -> Markup {
     html! {
         div.card.pad {
             div.row {
@@ -82,13 +116,10 @@ fn two_steps(standing: &Standing, has_key: bool) -> Markup {
             }
             p { "After the password, this TMS asks for a code from an authenticator on your telephone. Agent Manager does not ask "
                 "for it; it has the API key." }
-            @match standing {
-                Standing::Off if !has_key => p.small.weak {
-                    "It cannot be turned on yet: this TMS has no key to keep its secrets with. Whoever runs it starts it with "
-                    span.code { "--secrets-key" } "."
-                },
-                Standing::Off => div.row { a.button.main href="/profile/second-factor" { "Turn on" } },
-                Standing::On { recovery_codes_left } => {
+            @match (standing, cannot) {
+                (Standing::Off, Some(why)) => p.small.weak { (why) },
+                (Standing::Off, None) => div.row { a.button.main href="/profile/second-factor" { "Turn on" } },
+                (Standing::On { recovery_codes_left }, _) => {
                     p.small.weak { (recovery_codes_left) " recovery codes are left." }
                     div.row {
                         a.button href="/profile/second-factor/codes" data-dialog { "New recovery codes" }
@@ -163,7 +194,8 @@ async fn password(
     match parts::refused(own::change_password(&app, &signed.manager, peer, &given).await)? {
         // Every session has ended with it; this browser goes on with a new one.
         Ok(session) => {
-            let response = signed.to("/profile", "The password was changed.");
+            let on = if signed.manager.password_given { "/accounts" } else { "/profile" };
+            let response = signed.to(on, "The password was changed.");
             Ok(signed.with_session(response, Some(&session.token)))
         }
         Err(refusal) => shown(&app, &signed, Some(&refusal)).await,

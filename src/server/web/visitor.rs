@@ -17,7 +17,7 @@ pub use crate::server::http::percent::escape;
 use crate::server::{
     http::{
         App,
-        problem::{Answer, ApiError},
+        problem::{Answer, ApiError, kind},
     },
     secrets,
     sessions::{Access, Carrier, Manager, Presence, Role, State, own::OwnMembership},
@@ -28,6 +28,11 @@ static SHEET: HeaderName = HeaderName::from_static("x-sheet");
 /// The script asks so for what it refreshes by itself.
 static REFRESH: HeaderName = HeaderName::from_static("x-refresh");
 static NEXT: HeaderName = HeaderName::from_static("x-location");
+
+/// All that opens to who has not chosen a password yet.
+const WITH_A_GIVEN_PASSWORD: [&str; 3] = ["/profile", "/profile/password", "/sign-out"];
+pub const CHOOSE_ANOTHER: &str =
+    "Whoever gave you this password knows it. Choose one that you alone know; then everything is open to you.";
 
 /// Anybody with a browser.
 pub struct Visitor {
@@ -75,6 +80,9 @@ impl FromRequestParts<Arc<App>> for Signed {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         let Ok(visitor) = Visitor::from_request_parts(parts, app).await;
         let manager = Manager::of_token(app, &visitor.token, Carrier::Browser, visitor.presence).await?;
+        if manager.password_given && !WITH_A_GIVEN_PASSWORD.contains(&parts.uri.path()) {
+            return Err(ApiError::refused(StatusCode::FORBIDDEN, kind::PASSWORD_GIVEN, "Not allowed", CHOOSE_ANOTHER));
+        }
         Ok(Self { visitor, manager })
     }
 }

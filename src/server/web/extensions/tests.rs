@@ -9,9 +9,27 @@ use crate::server::{
 
 const LIST: &str = "/accounts/acme/extensions";
 const PASSWORD: &str = "three quiet words";
+/// What its owner chooses in its place.
+const OWN_PASSWORD: &str = "four rather louder words";
 
 async fn admin(h: &Harness) -> Browser<'_> {
     Browser::signed_in(h, &h.demo.admin.username, &h.demo.admin.password).await
+}
+
+/// A new user's: nothing opens before another password is chosen.
+async fn first_sign_in<'a>(h: &'a Harness, username: &str) -> Browser<'a> {
+    let browser = Browser::new(h);
+    browser.open("/sign-in").await;
+    let first = browser.send("/sign-in", &[("username", username), ("password", PASSWORD)]).await;
+    assert!(first.path == "/profile" && first.has("Whoever gave you this password knows it"), "{}", first.text());
+    for closed in ["/accounts", "/accounts/acme", "/profile/second-factor", "/accounts/acme/downloads"] {
+        assert_eq!(browser.open(closed).await.path, "/profile", "{closed} opens");
+    }
+    let same = browser.send("/profile/password", &[("current", PASSWORD), ("password", PASSWORD)]).await;
+    assert!(same.status == 422 && same.has("another than the one that you were given"), "{}", same.text());
+    let chosen = browser.send("/profile/password", &[("current", PASSWORD), ("password", OWN_PASSWORD)]).await;
+    assert!(chosen.path == "/accounts" && chosen.has("The password was changed."), "{}", chosen.text());
+    browser
 }
 
 async fn add(browser: &Browser<'_>, number: &str, name: &str) -> Page {
@@ -168,7 +186,7 @@ async fn a_new_agent_comes_to_life() {
         made.text()
     );
 
-    let agent = Browser::signed_in(&h, "chris@acme.example", PASSWORD).await;
+    let agent = first_sign_in(&h, "chris@acme.example").await;
     assert!(agent.open("/accounts/acme").await.has("Until then Agent Manager cannot use it"));
     agent.send("/accounts/acme", &[("enabled", "yes")]).await;
 
@@ -184,7 +202,7 @@ async fn a_new_agent_comes_to_life() {
         .to_owned();
     assert!(key_page.has("shown this once"), "{}", key_page.text());
     assert!(!browser.open(keys).await.html.contains(&key), "shown twice");
-    assert!(h.try_sign_in("chris@acme.example", PASSWORD, &key).await.string("detail").contains("press Update"));
+    assert!(h.try_sign_in("chris@acme.example", OWN_PASSWORD, &key).await.string("detail").contains("press Update"));
 
     let page = browser.open(&format!("{LIST}/101/api-key")).await;
     let id =
@@ -192,7 +210,7 @@ async fn a_new_agent_comes_to_life() {
     let id = id.expect("the key is offered").0.to_owned();
     let updated = browser.send(&format!("{LIST}/101/api-key"), &[("api_key", &id)]).await;
     assert!(updated.has("The API key was enabled on this extension."), "{}", updated.text());
-    assert_eq!(h.try_sign_in("chris@acme.example", PASSWORD, &key).await.status.as_u16(), 201);
+    assert_eq!(h.try_sign_in("chris@acme.example", OWN_PASSWORD, &key).await.status.as_u16(), 201);
     assert!(browser.open(&format!("{keys}/{id}")).await.has("sign-in"));
     assert!(browser.open("/accounts/acme/audit").await.has("chris@acme.example"));
 

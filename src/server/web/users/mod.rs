@@ -48,6 +48,7 @@ pub fn routes() -> Router<Arc<App>> {
             "/accounts/{tenant}/users/{username}/second-factor",
             get(leave::ask_second_factor).post(leave::remove_second_factor),
         )
+        .route("/accounts/{tenant}/users/{username}/second-factor/allow", post(one::allow_second_factor))
         .route("/accounts/{tenant}/users/{username}/remove", get(leave::ask_remove).post(leave::remove))
 }
 

@@ -14,6 +14,7 @@ use crate::server::{
         problem::{Answer, ApiError},
     },
     logins::manage::{self, LoginChange, ManagedLogin},
+    second_factor,
     sessions::{Access, Right, Role, State as LoginState},
     setup,
     web::{
@@ -50,6 +51,8 @@ async fn shown(
     let access = signed.manager.account(app, tenant, Right::ManageLogins).await?;
     // What the rules would refuse is not offered.
     let person = !login.elsewhere || signed.manager.operator;
+    let own = login.username == signed.manager.username;
+    let offers = Offers { person, own, second_factor: app.second_factor_demanded };
     let path = address(tenant, &login.username);
     let form_token = signed.form_token();
     let body = html! {
@@ -63,7 +66,7 @@ async fn shown(
         }
         (parts::trouble(refusal, &["name", "email"]))
         (details(&access, &path, login, person, &form_token, refusal))
-        (way_in(&path, login, person, login.username == signed.manager.username, &form_token))
+        (way_in(&path, login, &offers, &form_token))
     };
     Ok(at(signed, &access, &login.name, refusal, &body))
 }
@@ -104,15 +107,25 @@ fn details(
     }
 }
 
-/// Password, second factor and state; of one's own login they are looked after in the profile.
-fn way_in(path: &str, login: &ManagedLogin, person: bool, own: bool, form_token: &str) -> Markup {
+/// What is offered of a login.
+struct Offers {
+    /// A way back in: it is nobody else's to look after.
+    person: bool,
+    /// It is one's own, which is looked after in the profile.
+    own: bool,
+    /// To let two-step sign-in be turned on, which is demanded.
+    second_factor: bool,
+}
+
+/// Password, second factor and state.
+fn way_in(path: &str, login: &ManagedLogin, offers: &Offers, form_token: &str) -> Markup {
     html! {
         div.card.pad {
             h2 { "Sign-in" }
-            @if own {
+            @if offers.own {
                 p.small.weak { "This is your own login: " a href="/profile" { "your profile" } " has its password and second factor." }
             } @else {
-                @if person { (way_back_in(path, login, form_token)) }
+                @if offers.person { (way_back_in(path, login, offers.second_factor, form_token)) }
                 (way_out(path, login, form_token))
             }
         }
@@ -120,7 +133,7 @@ fn way_in(path: &str, login: &ManagedLogin, person: bool, own: bool, form_token:
 }
 
 /// For who has lost the password, or what shows the codes.
-fn way_back_in(path: &str, login: &ManagedLogin, form_token: &str) -> Markup {
+fn way_back_in(path: &str, login: &ManagedLogin, demanded: bool, form_token: &str) -> Markup {
     html! {
         form method="post" action={ (path) "/link" } {
             (parts::hidden_once(form_token))
@@ -133,6 +146,15 @@ fn way_back_in(path: &str, login: &ManagedLogin, form_token: &str) -> Markup {
             div.row {
                 a.button href={ (path) "/second-factor" } data-dialog { "Remove second factor" }
                 span.small.weak { "Two-step sign-in is on. For who has lost the authenticator and the recovery codes." }
+            }
+        } @else if demanded {
+            form method="post" action={ (path) "/second-factor/allow" } {
+                (parts::hidden(form_token))
+                div.row {
+                    button type="submit" { "Allow two-step sign-in" }
+                    span.small.weak { "It is off, and demanded of whoever manages others. Be sure that its owner asks you for it: within a week, \
+                        whoever knows the password may turn it on." }
+                }
             }
         }
     }
@@ -180,6 +202,21 @@ pub async fn send_link(
             };
             Ok(at(&signed, &access, "Link to set a new password", None, &body))
         }
+        Err(refusal) => {
+            let login = read(&app, &signed, &tenant, &username).await?;
+            shown(&app, &signed, &tenant, &login, Some(&refusal)).await
+        }
+    }
+}
+
+pub async fn allow_second_factor(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    peer: Peer,
+    Segments((tenant, username)): Segments<(String, String)>,
+) -> Answer<Response> {
+    match parts::refused(second_factor::allow(&app, &signed.manager, peer, &tenant, &username).await)? {
+        Ok(()) => Ok(signed.to(&address(&tenant, &username), "Two-step sign-in may be turned on within a week.")),
         Err(refusal) => {
             let login = read(&app, &signed, &tenant, &username).await?;
             shown(&app, &signed, &tenant, &login, Some(&refusal)).await
