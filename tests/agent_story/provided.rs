@@ -1,6 +1,7 @@
 //! The same story at a provider: PostgreSQL, Kamailio and rtpengine in place of SQLite and our own SIP side.
 
 use crate::{
+    phone::Phone,
     process::poll_until,
     story,
     tms::{Tms, select, until_free},
@@ -38,6 +39,7 @@ fn a_contact_hides_nothing(tms: &Tms) {
     let password = tms.sip_password(LAPTOP);
     let mut agent = tms.agent("holder");
     select(&mut agent, LAPTOP, true, "online");
+    let register = |contact: &str| Device::of(tms, LAPTOP, &password).register(contact, 1);
     for contact in [
         "<sip:it@192.0.2.9>",
         "<sip:it@192.0.2.9;expires=0>",
@@ -46,42 +48,82 @@ fn a_contact_hides_nothing(tms: &Tms) {
         "<sip:it@192.0.2.8>;expires=0;a=\"\\\",<sip:it@192.0.2.9>;b=\\\"\"",
         "<sip:it@192.0.2.9>;expires=0000000000001",
     ] {
-        let answer = register(tms, LAPTOP, &password, contact);
+        let answer = register(contact);
         assert!(answer.starts_with("SIP/2.0 403 ") && answer.contains("was taken over"), "{contact}: {answer}");
     }
-    let left = register(tms, LAPTOP, &password, "<sip:it@192.0.2.9>;expires=0");
+    let left = register("<sip:it@192.0.2.9>;expires=0");
     assert!(left.starts_with("SIP/2.0 200 "), "who leaves is not told of others: {left}");
     agent.quit();
 }
 
-/// A device's REGISTER with this Contact, answered twice: the challenge, and what came of the right digest.
-fn register(tms: &Tms, user: &str, password: &str, contact: &str) -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
-    let me = socket.local_addr().expect("a bound socket has an address");
-    let server = tms.ready["sip"].as_str().expect("an address");
-    let ask = |sequence: u32, more: &str| {
+/// A device set up by hand that is only a socket.
+struct Device<'a> {
+    socket: UdpSocket,
+    server: &'a str,
+    user: &'a str,
+    password: &'a str,
+}
+
+impl<'a> Device<'a> {
+    fn of(tms: &'a Tms, user: &'a str, password: &'a str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+        Self { socket, server: tms.ready["sip"].as_str().expect("an address"), user, password }
+    }
+
+    /// A REGISTER with this Contact, answered twice: the challenge, and what came of the right digest.
+    fn register(&self, contact: &str, sequence: u32) -> String {
+        let challenge = self.ask(contact, sequence, "");
+        let nonce = challenge.split_once("nonce=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a challenge").0;
+        // RFC 7616 §3.4.1: each of the three is the MD5 of what stands between colons.
+        let hash = |a: &str, b: &str, c: &str| Ha1::of(a, b, c).md5;
+        let said = format!("{nonce}:00000001:cnonce:auth");
+        let response = hash(&hash(self.user, "acme", self.password), &said, &hash("REGISTER", "sip", "acme"));
+        let credentials = format!(
+            "Authorization: Digest username=\"{}\", realm=\"acme\", nonce=\"{nonce}\", uri=\"sip:acme\", qop=auth, \
+             nc=00000001, cnonce=\"cnonce\", response=\"{response}\"\r\n",
+            self.user
+        );
+        self.ask(contact, sequence + 1, &credentials)
+    }
+
+    fn ask(&self, contact: &str, sequence: u32, more: &str) -> String {
+        let (me, user) = (self.socket.local_addr().expect("a bound socket has an address"), self.user);
         let request = format!(
             "REGISTER sip:acme SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bK{sequence};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:{user}@acme>;tag=1\r\nTo: <sip:{user}@acme>\r\nCall-ID: {me}\r\nCSeq: {sequence} REGISTER\r\n\
              Contact: {contact}\r\nExpires: 3600\r\n{more}Content-Length: 0\r\n\r\n"
         );
-        socket.send_to(request.as_bytes(), server).expect("sends");
-        let mut answer = [0; 4096];
-        let length = socket.recv(&mut answer).expect("an answer");
-        String::from_utf8_lossy(&answer[..length]).into_owned()
-    };
-    let challenge = ask(1, "");
-    let nonce = challenge.split_once("nonce=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a challenge").0;
-    // RFC 7616 §3.4.1: each of the three is the MD5 of what stands between colons.
-    let hash = |a: &str, b: &str, c: &str| Ha1::of(a, b, c).md5;
-    let said = format!("{nonce}:00000001:cnonce:auth");
-    let response = hash(&hash(user, "acme", password), &said, &hash("REGISTER", "sip", "acme"));
-    let credentials = format!(
-        "Authorization: Digest username=\"{user}\", realm=\"acme\", nonce=\"{nonce}\", uri=\"sip:acme\", qop=auth, \
-         nc=00000001, cnonce=\"cnonce\", response=\"{response}\"\r\n"
-    );
-    ask(2, &credentials)
+        self.socket.send_to(request.as_bytes(), self.server).expect("sends");
+        self.hears("SIP/2.0 ")
+    }
+
+    /// The next message that begins so; what else comes meanwhile is of no interest.
+    fn hears(&self, begins: &str) -> String {
+        let next = || {
+            let mut message = [0; 4096];
+            let length = self.socket.recv(&mut message).unwrap_or_else(|e| panic!("{begins}: {e}"));
+            String::from_utf8_lossy(&message[..length]).into_owned()
+        };
+        std::iter::repeat_with(next).find(|message| message.starts_with(begins)).expect("it goes on")
+    }
+}
+
+/// Who names its own machine, or no address at all, is reached where its REGISTER came from.
+fn is_reached_where_it_registered_from(tms: &Tms, colleague: &mut Phone) {
+    let password = tms.sip_password("100-acme");
+    let device = Device::of(tms, "100-acme", &password);
+    for (sequence, uri) in [(1, "sip:it@127.0.0.1:9"), (3, "sip:it@device.invalid")] {
+        let answer = device.register(&format!("<{uri}>"), sequence);
+        assert!(answer.starts_with("SIP/2.0 200 "), "{uri}: {answer}");
+        colleague.send(json!({"cmd": "dial", "to": "100"}));
+        device.hears(&format!("INVITE {uri} "));
+        let call = colleague.wait(json!({"event": "call", "state": "ringing"}))["call"].clone();
+        colleague.send(json!({"cmd": "hangup", "call": call}));
+        colleague.wait(json!({"event": "call", "state": "ended"}));
+    }
+    let left = device.register("<sip:it@device.invalid>;expires=0", 5);
+    assert!(left.starts_with("SIP/2.0 200 "), "{left}");
 }
 
 #[test]
@@ -147,6 +189,7 @@ fn a_password_is_good_for_its_own_registration_and_the_relay_carries_the_call() 
             phone.wait(json!({"event": "call", "state": "ended", "ended_by": "remote"}));
         }
         assert_eq!(records(2)[0]["ended_by"], "tms");
+        is_reached_where_it_registered_from(tms, &mut colleague);
 
         // Signed out, its contact is gone.
         agent.quit();
