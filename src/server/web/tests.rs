@@ -183,6 +183,22 @@ async fn an_operator_adds_and_alters_accounts() {
 }
 
 #[tokio::test]
+async fn emergency_numbers_are_typed_among_the_accounts_settings() {
+    let h = Harness::new().await;
+    let admin = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    let (page, settings) = (admin.open("/accounts/acme").await, "/accounts/acme/settings");
+    assert!(page.html.contains("value=\"112 911 999 10111 10177\""), "{}", page.html);
+    let refused = admin.send(settings, &[("name", "Typed"), ("emergency_numbers", "112, police")]).await;
+    assert!(refused.status == 422 && refused.has("Emergency numbers must be numbers of 2 to 6"), "{}", refused.text());
+    assert!(
+        refused.html.contains("value=\"112 police\"") && refused.html.contains("value=\"Typed\""),
+        "what was typed"
+    );
+    let kept = admin.send(settings, &[("emergency_numbers", "144;112")]).await;
+    assert!(kept.has("The account was updated.") && kept.html.contains("value=\"112 144\""), "{}", kept.text());
+}
+
+#[tokio::test]
 async fn users_are_listed_altered_and_disabled() {
     let h = Harness::new().await;
     let browser = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;

@@ -27,7 +27,7 @@ use crate::server::{
 };
 
 pub async fn page(State(app): State<Arc<App>>, signed: Signed, Segments(tenant): Segments<String>) -> Answer<Response> {
-    shown(&app, &signed, &tenant, None).await
+    shown(&app, &signed, &tenant, None, None).await
 }
 
 #[derive(Deserialize)]
@@ -45,19 +45,25 @@ pub async fn enable(
 ) -> Answer<Response> {
     if !ticked(given.enabled.as_ref()) {
         let refusal = Refusal::new("Tick Account enabled to use this account.");
-        return shown(&app, &signed, &tenant, Some(&refusal)).await;
+        return shown(&app, &signed, &tenant, Some(&refusal), None).await;
     }
     match parts::refused(sessions::enable(&app, &signed.manager, peer, &tenant).await)? {
         Ok(()) => {
             let said = "The account is enabled; Agent Manager can use your login now.";
             Ok(signed.to(&Section::Account.of(&tenant), said))
         }
-        Err(refusal) => shown(&app, &signed, &tenant, Some(&refusal)).await,
+        Err(refusal) => shown(&app, &signed, &tenant, Some(&refusal), None).await,
     }
 }
 
-/// The page. What a form on it was refused for stands above.
-pub(super) async fn shown(app: &App, signed: &Signed, tenant: &str, refusal: Option<&Refusal>) -> Answer<Response> {
+/// The page. What a form on it was refused for stands above, and what was typed for the settings stays.
+pub(super) async fn shown(
+    app: &App,
+    signed: &Signed,
+    tenant: &str,
+    refusal: Option<&Refusal>,
+    typed: Option<&operator::Changed>,
+) -> Answer<Response> {
     let memberships = sessions::memberships(app, &signed.manager).await?;
     let own = memberships.iter().find(|m| m.tenant == tenant);
     let form_token = signed.form_token();
@@ -73,7 +79,10 @@ pub(super) async fn shown(app: &App, signed: &Signed, tenant: &str, refusal: Opt
         return Ok(answer(&At::of_membership(own), &body));
     }
     let access = signed.manager.account(app, tenant, Right::SeeAccount).await?;
-    let managed = accounts::read(app, &signed.manager, tenant).await?;
+    let mut managed = accounts::read(app, &signed.manager, tenant).await?;
+    if let Some(typed) = typed {
+        typed.show_in(&mut managed);
+    }
     let body = html! {
         (parts::head(&access.account.account.name, None, &html! {}))
         (parts::trouble(refusal, &["name", "time_zone", "emergency_numbers"]))

@@ -131,6 +131,21 @@ pub struct Changed {
     enabled: Option<String>,
 }
 
+impl Changed {
+    /// People put spaces between them, or what they put between things elsewhere.
+    fn numbers(&self) -> Vec<String> {
+        let numbers = self.emergency_numbers.split([' ', ',', ';']).filter(|number| !number.is_empty());
+        numbers.map(str::to_owned).collect()
+    }
+
+    /// What was typed, in place of what is kept.
+    pub fn show_in(&self, row: &mut ManagedAccount) {
+        row.account.name.clone_from(&self.name);
+        row.time_zone.clone_from(&self.time_zone);
+        row.account.emergency_numbers = self.numbers();
+    }
+}
+
 pub async fn update(
     State(app): State<Arc<App>>,
     signed: Signed,
@@ -140,18 +155,16 @@ pub async fn update(
 ) -> Answer<Response> {
     let operator = signed.manager.operator;
     let change = AccountChange {
-        name: Some(given.name),
+        name: Some(given.name.clone()),
         time_zone: Some(given.time_zone.trim().to_owned()),
         edition: given.edition.as_deref().map(chosen).transpose()?,
         enabled: operator.then(|| ticked(given.enabled.as_ref())),
-        emergency_numbers: Some(
-            given.emergency_numbers.split([' ', ',', ';']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
-        ),
+        emergency_numbers: Some(given.numbers()),
         ..AccountChange::default()
     };
     match parts::refused(manage::update(&app, &signed.manager, peer, &tenant, change).await)? {
         Ok(_) => Ok(signed.to(&Section::Account.of(&tenant), "The account was updated.")),
-        Err(refusal) => home::shown(&app, &signed, &tenant, Some(&refusal)).await,
+        Err(refusal) => home::shown(&app, &signed, &tenant, Some(&refusal), Some(&given)).await,
     }
 }
 
