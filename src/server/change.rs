@@ -23,6 +23,7 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// Nothing is kept before [`Self::commit`].
     pub async fn begin(app: &'a App, manager: &'a Manager, peer: Peer, account: &'a AccountRow) -> Answer<Self> {
         let tx = app.store.within(account.id).begin().await?;
         Ok(Self { tx, ended: Ended::default(), concerns: Concerns::Account, app, manager, peer, account })

@@ -4,10 +4,12 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
+/// Tells the time. Cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
+    /// The calendar of the machine.
     #[expect(clippy::disallowed_methods, reason = "the server's one calendar")]
     pub fn system() -> Self {
         Self(Arc::new(Timestamp::now))
@@ -22,6 +24,7 @@ impl Clock {
         (Self(Arc::new(now)), hand)
     }
 
+    /// The moment of the call.
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }

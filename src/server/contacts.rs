@@ -112,6 +112,7 @@ impl Contacts {
         self.order(|reply| Order::Held { realm, registrations, reply }).await
     }
 
+    /// Gives the registration to this installation: whoever else holds it is removed and kept off.
     pub async fn take_over(
         &self,
         realm: &str,
@@ -123,10 +124,12 @@ impl Contacts {
         self.order(|reply| Order::TakeOver { realm, registration, session, instance_id, reply }).await
     }
 
+    /// Removes what was registered with a credential of the session.
     pub async fn end_session(&self, session: i64) -> Result<(), Undone> {
         self.order(|reply| Order::EndSession { session, reply }).await
     }
 
+    /// Removes whoever holds the registration.
     pub async fn remove(&self, realm: &str, registration: &str) -> Result<(), Undone> {
         let (realm, registration) = (realm.to_owned(), registration.to_owned());
         self.order(|reply| Order::Remove { realm, registration, reply }).await

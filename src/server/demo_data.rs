@@ -40,12 +40,14 @@ pub struct Demo {
     pub sip: Vec<SipLogin>,
 }
 
+/// Who signs in to the portal.
 #[derive(Clone, Serialize)]
 pub struct PortalLogin {
     pub username: String,
     pub password: String,
 }
 
+/// A lasting SIP password, with the digest user that it is of.
 #[derive(Clone, Serialize)]
 pub struct SipLogin {
     pub username: String,

@@ -59,6 +59,7 @@ struct Batch {
 }
 
 impl Notebook {
+    /// The queue, and the task that writes what comes over it.
     pub fn new(store: Store, clock: Clock) -> (Self, Writer) {
         let (sender, queue) = mpsc::channel(QUEUED);
         (Self { clock: clock.clone(), queue: sender }, Writer { store, clock, queue })

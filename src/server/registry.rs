@@ -42,6 +42,7 @@ pub struct Credentials {
     pub refused: Option<String>,
 }
 
+/// The session that a credential dies with, and the installation that it is good on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionBinding {
     pub session: i64,
@@ -62,6 +63,7 @@ pub struct Registration {
     pub edition: Edition,
 }
 
+/// An extension as the SIP side shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
     pub number: String,
@@ -77,6 +79,7 @@ pub struct RingGroup {
 }
 
 impl Registry {
+    /// Asks this store; `clock` says what has expired.
     pub fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock }
     }
@@ -219,6 +222,7 @@ fn credentials(realm: &str, row: &Row) -> Result<Credentials, sqlx::Error> {
 }
 
 impl Ha1 {
+    /// Of a digest user with this password.
     pub fn of(username: &str, realm: &str, password: &str) -> Self {
         let hash = |function: HashFunction| function.hex(&[username.as_bytes(), realm.as_bytes(), password.as_bytes()]);
         Self {

@@ -55,6 +55,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
+    /// A new one, random but for its checksum.
     pub fn generate() -> Self {
         let prefix = format!("tms_{}", random(8));
         let body = format!("{prefix}_{}", random(32));

@@ -34,6 +34,7 @@ use super::{
     throttle::Throttle,
     vault::{self, Vault, VaultError},
 };
+/// Why it does not serve: a sentence with the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("{0}")]

@@ -38,6 +38,7 @@ pub fn written(list: &[String]) -> String {
     list.join(" ")
 }
 
+/// As [`written`] wrote it.
 pub fn read(stored: &str) -> Vec<String> {
     stored.split_ascii_whitespace().map(str::to_owned).collect()
 }

@@ -23,6 +23,7 @@ use crate::{
     tms::wire::{Account, Edition},
 };
 
+/// An account as it is shown.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ManagedAccount {
     #[serde(flatten)]
@@ -34,6 +35,7 @@ pub struct ManagedAccount {
     pub enabled: bool,
 }
 
+/// An account to add.
 #[derive(Deserialize, ToSchema)]
 pub struct NewAccount {
     pub name: String,
@@ -50,6 +52,7 @@ pub struct NewAccount {
     pub emergency_numbers: Option<Vec<String>>,
 }
 
+/// What is to change of an account; what is left out stays.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct AccountChange {
     pub name: Option<String>,
@@ -73,11 +76,13 @@ pub async fn list(app: &App, manager: &Manager, page: &Page) -> Answer<Listed<Ma
     Ok(page.of(found, |account| account))
 }
 
+/// One of those that the caller may see.
 pub async fn read(app: &App, manager: &Manager, tenant: &str) -> Answer<ManagedAccount> {
     let access = manager.account(app, tenant, Right::SeeAccount).await?;
     Ok(queries::managed(&app.store, access.account.id).await?)
 }
 
+/// For operators: everything or nothing.
 pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount) -> Answer<ManagedAccount> {
     manager.must_be_operator()?;
     let tenant = input::word("tenant", &wanted.tenant, 2, 30, "")?;

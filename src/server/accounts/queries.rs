@@ -9,6 +9,7 @@ use crate::{
     tms::wire::{Account, Edition},
 };
 
+/// An account as it is stored.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
     pub id: i64,
@@ -69,6 +70,7 @@ pub struct Place<'a> {
     pub parent: Option<i64>,
 }
 
+/// Its number.
 pub async fn create(tx: &mut Tx, account: &Account, place: &Place<'_>, now: i64) -> Result<i64, sqlx::Error> {
     let row = query(
         "INSERT INTO account (name, tenant, realm, edition, time_zone, parent_id, created_at, emergency_numbers)

@@ -51,6 +51,7 @@ impl Scope {
     }
 }
 
+/// A key as it is shown: never its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ManagedKey {
     pub id: i64,
@@ -79,6 +80,7 @@ impl ManagedKey {
     }
 }
 
+/// A key to add.
 #[derive(Deserialize, ToSchema)]
 pub struct NewKey {
     pub name: String,
@@ -89,6 +91,7 @@ pub struct NewKey {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A new secret for a key.
 #[derive(Deserialize, ToSchema)]
 pub struct Rotation {
     /// The prefix of the secret that is replaced: of two who rotate at the same time, one is told that it was done.
@@ -98,6 +101,7 @@ pub struct Rotation {
     pub old_until: Option<Timestamp>,
 }
 
+/// A key with its secret, which is shown this once.
 #[derive(Serialize, ToSchema)]
 pub struct MadeKey {
     pub id: i64,
@@ -110,6 +114,7 @@ pub struct MadeKey {
     pub key: String,
 }
 
+/// A request that the key opened.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct KeyUse {
     #[schema(value_type = String, format = DateTime)]
@@ -119,6 +124,7 @@ pub struct KeyUse {
     pub request: String,
 }
 
+/// The keys of the account, in the order they were made.
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedKey>> {
     let access = manager.account(app, tenant, Right::SeeKeys).await?;
     app.notebook.flush().await;
@@ -126,6 +132,7 @@ pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> An
     Ok(page.of(found, |row| row))
 }
 
+/// One of them.
 pub async fn read(app: &App, manager: &Manager, tenant: &str, id: i64) -> Answer<ManagedKey> {
     let account = manager.account(app, tenant, Right::SeeKeys).await?.account;
     app.notebook.flush().await;
@@ -150,6 +157,7 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, tenant: &str, want
     Ok(MadeKey { id, name, tenant: account.account.tenant, prefix: key.prefix, key: key.key })
 }
 
+/// What is to change of a key; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 pub struct KeyChange {
     /// It works no more from then on, and sessions that were opened with it end; null: it never expires.

@@ -14,6 +14,7 @@ use crate::server::{
     sessions::{Manager, Right},
 };
 
+/// Who did what to what, when and from where.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Entry {
     /// Of the account that it is about; null where it is about none, or a login that belongs to several.

@@ -19,6 +19,7 @@ use crate::server::{
     store::Tx,
 };
 
+/// An extension as it is shown.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ManagedExtension {
     pub number: String,
@@ -30,6 +31,7 @@ pub struct ManagedExtension {
     pub api_key: Option<i64>,
 }
 
+/// An extension to add; its primary registration comes with it.
 #[derive(Deserialize, ToSchema)]
 pub struct NewExtension {
     /// 1 to 12 digits.
@@ -37,6 +39,7 @@ pub struct NewExtension {
     pub name: String,
 }
 
+/// What is to change of an extension; what is left out stays.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct ExtensionChange {
     pub name: Option<String>,
@@ -58,6 +61,7 @@ pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> An
     Ok(page.of(found, shown))
 }
 
+/// An extension that the caller may see.
 pub async fn read(app: &App, manager: &Manager, tenant: &str, number: &str) -> Answer<ManagedExtension> {
     Ok(shown(manager.extension(app, tenant, number, Right::SeeExtensions).await?.1))
 }

@@ -6,6 +6,7 @@ use crate::server::{
     store::{Executor, Row, Store, Tx, query},
 };
 
+/// An extension as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtensionRow {
     pub id: i64,
@@ -32,6 +33,7 @@ macro_rules! select {
     };
 }
 
+/// Those of an account, by number.
 pub async fn all(store: &Store, account: i64) -> Result<Vec<ExtensionRow>, sqlx::Error> {
     let rows = query(select!("ORDER BY length(e.number), e.number")).bind(account);
     rows.fetch_all(store).await?.iter().map(read).collect()
@@ -55,6 +57,7 @@ pub async fn list(store: &Store, account: i64, only_own: Option<i64>, page: &Pag
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// One of them.
 pub async fn by_number(
     from: impl Into<Executor<'_>>,
     account: i64,

@@ -21,6 +21,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Why a certificate cannot serve: a sentence with the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("--{option} {file} cannot be read: {source}; may this user read it?")]

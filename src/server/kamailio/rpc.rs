@@ -19,6 +19,7 @@ pub struct Rpc {
     address: SocketAddr,
 }
 
+/// Why Kamailio did not do as it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
     #[error("Kamailio at {url} does not answer: {source}")]
@@ -46,6 +47,7 @@ pub struct Dialog {
     pub caller: DialogSide,
 }
 
+/// One side of a dialog, as Kamailio lists it.
 #[derive(Debug, Deserialize)]
 pub struct DialogSide {
     /// Of the INVITE.

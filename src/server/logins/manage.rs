@@ -16,6 +16,7 @@ use crate::server::{
     sessions::{Access, Concerns, Manager, Right, Role, State},
 };
 
+/// A login as an account sees it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ManagedLogin {
     pub username: String,
@@ -29,6 +30,7 @@ pub struct ManagedLogin {
     pub second_factor: bool,
 }
 
+/// A login to add to an account.
 #[derive(Deserialize, ToSchema)]
 pub struct NewLoginBody {
     /// 3 to 100 characters without spaces, mostly an e-mail address; case does not matter.
@@ -44,6 +46,7 @@ pub struct NewLoginBody {
     pub extension: Option<String>,
 }
 
+/// A login of another account to add to this one, too.
 #[derive(Deserialize, ToSchema)]
 pub struct NewMember {
     /// User name of a login that exists on another account already.
@@ -51,6 +54,7 @@ pub struct NewMember {
     pub role: Role,
 }
 
+/// What is to change of a login; what is left out stays.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct LoginChange {
     /// Switching it off ends its sessions. On again, a login that was never activated is pending.
@@ -65,6 +69,7 @@ pub struct LoginChange {
     pub password: Option<String>,
 }
 
+/// The logins of the account, by user name.
 pub async fn list(app: &App, manager: &Manager, tenant: &str, page: &Page) -> Answer<Listed<ManagedLogin>> {
     let access = manager.account(app, tenant, Right::ManageLogins).await?;
     let found = queries::list(&app.store.within(access.account.id), access.account.id, page).await?;
@@ -156,6 +161,7 @@ pub async fn add_member(
     Ok(shown(member))
 }
 
+/// Alters a login; what ends with that ends in the same transaction.
 pub async fn update(
     app: &App,
     manager: &Manager,

@@ -31,6 +31,7 @@ pub enum Deed<'a> {
     AllowSecondFactor,
 }
 
+/// By user name.
 pub async fn list(store: &Store) -> Result<Vec<Operator>, sqlx::Error> {
     let rows = query(
         "SELECT username, enabled,

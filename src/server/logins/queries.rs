@@ -15,6 +15,7 @@ pub enum ChosenBy {
     Somebody,
 }
 
+/// A login as it begins.
 pub struct NewLogin<'a> {
     pub username: &'a str,
     pub name: &'a str,
@@ -24,6 +25,7 @@ pub struct NewLogin<'a> {
     pub operator: bool,
 }
 
+/// Its number. It is a member of no account yet.
 pub async fn create(connection: &mut Tx, login: &NewLogin<'_>, now: i64) -> Result<i64, sqlx::Error> {
     let row = query(
         "INSERT INTO login
@@ -99,6 +101,7 @@ macro_rules! members {
     };
 }
 
+/// The members of an account, by user name.
 pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<MemberRow>> {
     let rows = query(members!(
         "AND (l.username LIKE lower($2) ESCAPE '!' OR lower(l.name) LIKE lower($2) ESCAPE '!')
@@ -113,6 +116,7 @@ pub async fn list(store: &Store, account: i64, page: &Page) -> Answer<Vec<Member
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// One of them; `None` where the account has no such member.
 pub async fn member(
     from: impl Into<Executor<'_>>,
     account: i64,

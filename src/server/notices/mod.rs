@@ -72,6 +72,7 @@ impl Notices {
         }
     }
 
+    /// What is published from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.here.subscribe()
     }

@@ -6,6 +6,7 @@ use crate::server::{
     store::{Row, Store, Tx, query},
 };
 
+/// The letter's number; until `claimed_until` nobody else takes it.
 pub async fn add(tx: &mut Tx, effects: &Ended, now: i64, claimed_until: i64) -> Result<i64, sqlx::Error> {
     let row = query("INSERT INTO outbox (effects, claimed_until, created_at) VALUES ($1, $2, $3) RETURNING id")
         .bind(written(effects)?)
@@ -37,6 +38,7 @@ pub async fn claim(store: &Store, most: usize, now: i64, until: i64) -> Result<V
     rows.iter().map(read).collect()
 }
 
+/// It is carried out.
 pub async fn done(store: &Store, letter: i64) -> Result<(), sqlx::Error> {
     query("DELETE FROM outbox WHERE id = $1").bind(letter).execute(store).await?;
     Ok(())

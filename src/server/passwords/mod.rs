@@ -31,12 +31,14 @@ const AT_A_TIME: usize = 2;
 /// Waiting longer than this many others take is no use to anyone.
 const WAITING: usize = 100;
 
+/// Hashes and verifies passwords, two at a time.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     working: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
 
+/// Why a password could not be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     #[error("too many people are signing in at this moment")]

@@ -57,10 +57,12 @@ const STORED: [(Why, &str); 17] = [
 ];
 
 impl Why {
+    /// As the database has it.
     pub fn stored(self) -> &'static str {
         STORED.iter().find(|(why, _)| *why == self).map_or("limit", |(_, stored)| stored)
     }
 
+    /// `None`: a later version wrote it.
     pub fn read(stored: &str) -> Option<Self> {
         STORED.iter().find(|(_, name)| *name == stored).map(|(why, _)| *why)
     }

@@ -26,6 +26,7 @@ use crate::{
     tms::wire::{Edition, Kind},
 };
 
+/// A registration as it is shown.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ManagedRegistration {
     /// SIP user name.
@@ -55,6 +56,7 @@ pub struct Holder {
     pub latency_ms: Option<u64>,
 }
 
+/// An additional registration to add.
 #[derive(Deserialize, ToSchema)]
 pub struct NewRegistration {
     /// The last part of the SIP user name, `<number>-<tenant>-<username>`: 1 to 20 lower-case letters and digits.
@@ -65,6 +67,7 @@ pub struct NewRegistration {
     pub ring_inbound: bool,
 }
 
+/// What is to change of a registration; what is left out stays.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct RegistrationChange {
     pub label: Option<String>,
@@ -74,6 +77,7 @@ pub struct RegistrationChange {
     pub enabled: Option<bool>,
 }
 
+/// A lasting SIP password, shown once.
 #[derive(Serialize, ToSchema)]
 pub struct SipPassword {
     pub username: String,

@@ -11,6 +11,7 @@ use crate::{
     tms::wire::Kind,
 };
 
+/// A registration as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationRow {
     pub id: i64,
@@ -51,16 +52,19 @@ pub async fn names(store: &Store, session: &Session) -> Result<HashSet<String>, 
     Ok(of_session(store, session).await?.into_iter().map(|r| r.name).collect())
 }
 
+/// Those of an extension, the primary first.
 pub async fn of_extension(from: impl Into<Executor<'_>>, extension: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
     let rows = query(select!("e.id = $1")).bind(extension).fetch_all(from).await?;
     rows.iter().map(read).collect()
 }
 
+/// Those of an account, by extension.
 pub async fn of_account(store: &Store, account: i64) -> Result<Vec<RegistrationRow>, sqlx::Error> {
     let rows = query(select!("e.account_id = $1")).bind(account).fetch_all(store).await?;
     rows.iter().map(read).collect()
 }
 
+/// One of an account's.
 pub async fn by_name(store: &Store, account: i64, name: &str) -> Result<Option<RegistrationRow>, sqlx::Error> {
     let row = query(select!("r.name = $1 AND e.account_id = $2")).bind(name).bind(account);
     row.fetch_optional(store).await?.as_ref().map(read).transpose()
@@ -128,6 +132,7 @@ pub async fn update(connection: &mut Tx, row: &RegistrationRow) -> Result<(), sq
     Ok(())
 }
 
+/// The primary stays: a trigger sees to it.
 pub async fn remove(connection: &mut Tx, id: i64) -> Result<(), sqlx::Error> {
     query("DELETE FROM registration WHERE id = $1").bind(id).execute(connection).await?;
     Ok(())

@@ -57,6 +57,7 @@ pub struct Enrolment {
     pub url: String,
 }
 
+/// How a login's stands.
 pub async fn standing(app: &App, login: i64) -> Answer<Standing> {
     Ok(match queries::read(&app.store, login).await? {
         Some(factor) if factor.on => {

@@ -5,6 +5,7 @@ use crate::server::{
     store::{Store, Tx, query},
 };
 
+/// A login's second factor, on or only offered.
 pub struct Factor {
     /// As it is stored: sealed by the vault.
     pub secret: String,
@@ -12,6 +13,7 @@ pub struct Factor {
     pub on: bool,
 }
 
+/// `None`: none was ever offered, or it was turned off.
 pub async fn read(store: &Store, login: i64) -> Result<Option<Factor>, sqlx::Error> {
     let row = query("SELECT secret, since IS NOT NULL AS is_on FROM second_factor WHERE login_id = $1").bind(login);
     let row = row.fetch_optional(store).await?;
@@ -49,6 +51,7 @@ pub async fn allow(tx: &mut Tx, login: i64, until: i64) -> Result<(), sqlx::Erro
     allow.execute(tx).await.map(drop)
 }
 
+/// Forgets the secret and the recovery codes.
 pub async fn turn_off(tx: &mut Tx, login: i64) -> Result<(), sqlx::Error> {
     query("DELETE FROM second_factor WHERE login_id = $1").bind(login).execute(&mut *tx).await?;
     remove_recovery_codes(tx, login).await
@@ -65,6 +68,7 @@ pub async fn add_recovery_code(tx: &mut Tx, login: i64, hash: &str) -> Result<()
     Ok(())
 }
 
+/// How many are left.
 pub async fn recovery_codes(store: &Store, login: i64) -> Result<i64, sqlx::Error> {
     query("SELECT count(*) AS n FROM recovery_code WHERE login_id = $1").bind(login).scalar(store).await
 }
@@ -97,6 +101,7 @@ pub async fn await_code(tx: &mut Tx, token: &str, login: &Login, expires_at: i64
     Ok(awaited == 1)
 }
 
+/// The login of which a code is awaited.
 pub async fn awaited(store: &Store, token: &str, now: i64) -> Result<Option<i64>, sqlx::Error> {
     let row = query("SELECT login_id FROM sign_in_step WHERE token_hash = $1 AND expires_at > $2");
     let row = row.bind(token).bind(now).fetch_optional(store).await?;
@@ -116,6 +121,7 @@ pub async fn try_once(tx: &mut Tx, token: &str, now: i64, tries: i64) -> Result<
     Login::read(&login.bind(row.try_get::<i64>("login_id")?).fetch_one(tx).await?).map(Some)
 }
 
+/// The code was good: it is awaited no more.
 pub async fn answered(store: &Store, token: &str) -> Result<(), sqlx::Error> {
     query("DELETE FROM sign_in_step WHERE token_hash = $1").bind(token).execute(store).await?;
     Ok(())

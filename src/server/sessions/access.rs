@@ -151,6 +151,8 @@ impl Manager {
         Ok((access, row.ok_or_else(|| ApiError::not_found(format_args!("The extension {number}")))?))
     }
 
+    /// # Errors
+    /// Forbidden for everybody else.
     pub fn must_be_operator(&self) -> Answer<()> {
         if self.operator {
             self.must_be_proved_twice()
@@ -186,8 +188,10 @@ fn must_be_good(account: &AccountRow, state: State) -> Answer<()> {
     }
 }
 
+/// To the owner of a login that somebody has switched off.
 pub const DISABLED: &str = "This login is disabled. Whoever manages your TMS can enable it again.";
 
+/// To whoever belongs to an account that is switched off.
 pub fn account_disabled(name: &str) -> String {
     format!("The account {name} is disabled. Your provider can enable it again.")
 }

@@ -51,6 +51,7 @@ impl FromRequestParts<Arc<App>> for Agent {
 }
 
 impl Agent {
+    /// `GET /v1/me`.
     pub async fn me(&self, app: &App) -> Answer<Me> {
         let session = &self.0;
         let extensions = queries::extensions(&app.store, session.membership, session.api_key).await?;

@@ -22,6 +22,7 @@ const PER_LOGIN: i64 = 20;
 /// Characters of a device's name that are kept.
 const DEVICE: usize = 200;
 
+/// `POST /v1/manage/session`.
 #[derive(Deserialize, ToSchema)]
 pub struct ManageSignIn {
     pub username: String,
@@ -30,6 +31,7 @@ pub struct ManageSignIn {
     pub code: Option<String>,
 }
 
+/// A managing session as it begins.
 #[derive(Serialize, ToSchema)]
 pub struct ManageSession {
     #[schema(required = false)]
@@ -75,6 +77,7 @@ pub async fn open(
     Ok(ManageSession { token, expires_at: clock::from_ms(session.expires_at), operator: login.operator })
 }
 
+/// Ends the session that asks.
 pub async fn sign_out(app: &App, manager: &Manager) -> Answer<()> {
     managing::end(&app.store, manager.login, manager.session).await?;
     Ok(())

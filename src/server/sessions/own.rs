@@ -27,6 +27,7 @@ use crate::server::{
 /// Begins the id of a softphone's session; a managing one's begins with what carries it.
 pub const SOFTPHONE: &str = "softphone";
 
+/// An account of the login that is signed in.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OwnMembership {
     pub tenant: String,
@@ -35,6 +36,7 @@ pub struct OwnMembership {
     pub state: State,
 }
 
+/// A session of the login that is signed in.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OwnSession {
     /// `browser-…`, `token-…` or `softphone-…`.
@@ -50,6 +52,7 @@ pub struct OwnSession {
     pub current: bool,
 }
 
+/// One's own new password.
 #[derive(Deserialize, ToSchema)]
 pub struct NewPassword {
     /// The password so far.

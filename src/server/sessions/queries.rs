@@ -12,6 +12,7 @@ use crate::{
     tms::wire::{Extension, User},
 };
 
+/// Somebody who can sign in.
 pub struct Login {
     pub id: i64,
     pub username: String,
@@ -132,6 +133,7 @@ pub struct Membership {
     pub account_enabled: bool,
 }
 
+/// What a login is on an account; `None` where it is nothing.
 pub async fn membership(
     from: impl Into<Executor<'_>>,
     login: i64,
@@ -249,6 +251,7 @@ pub struct Session {
     pub enabled: bool,
 }
 
+/// The softphone's session with this token, whether it is still good or not.
 pub async fn session(store: &Store, token_hash: &str, now: i64) -> Result<Option<Session>, sqlx::Error> {
     let row = query(
         "SELECT s.id, s.membership_id, s.api_key_id, s.instance_id, s.expires_at, l.name AS user_name, l.username,
@@ -300,6 +303,7 @@ pub async fn owns(store: &Store, login: i64, session: i64) -> Result<bool, sqlx:
     Ok(row.bind(session).bind(login).fetch_optional(store).await?.is_some())
 }
 
+/// The accounts of a login, by tenant.
 pub async fn memberships(store: &Store, login: i64) -> Result<Vec<OwnMembership>, sqlx::Error> {
     let rows = query(
         "SELECT a.tenant, a.name, m.role, m.state FROM membership m JOIN account a ON a.id = m.account_id

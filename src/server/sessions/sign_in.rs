@@ -190,6 +190,7 @@ pub fn overtaken() -> ApiError {
     )
 }
 
+/// 429 with the time to wait.
 pub fn too_many(seconds: u64) -> ApiError {
     let wait = match seconds {
         0..=90 => format!("{seconds} seconds"),

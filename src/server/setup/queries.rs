@@ -15,6 +15,7 @@ pub struct Guest {
     pub registration: Option<String>,
 }
 
+/// A one-time link as it begins.
 pub struct NewInvitation<'a> {
     pub code_hash: &'a str,
     pub membership: i64,

@@ -88,6 +88,7 @@ struct Side {
 }
 
 impl Calls {
+    /// An INVITE was sent on.
     pub fn begin(&mut self, now: Instant, begun: Begun) {
         if self.calls.len() >= MAX_CALLS
             && let Some(oldest) = self.calls.iter().min_by_key(|(_, t)| t.begun.call.since).map(|(id, _)| id.clone())
@@ -197,6 +198,7 @@ impl Calls {
         Some(HangUp::Bye(Box::new(sides.each_mut().map(|side| (side.flow, side.bye())))))
     }
 
+    /// Those of an account, by its realm.
     pub fn of(&self, realm: &str) -> Vec<Call> {
         let calls = self.calls.values().filter(|tracked| tracked.begun.realm == realm);
         calls.map(|tracked| tracked.begun.call.clone()).collect()

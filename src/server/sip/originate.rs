@@ -60,6 +60,7 @@ pub struct Wanted {
     pub tag: String,
 }
 
+/// The calls that the TMS has begun and that are not handed over yet.
 #[derive(Debug, Default)]
 pub struct Originations {
     /// By Call-ID.
@@ -277,6 +278,7 @@ impl Originations {
         ringing.map(|o| o.call.clone())
     }
 
+    /// What has rung for too long is given up.
     pub fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
         for origination in self.calls.values_mut().filter(|o| o.gives_up <= now && !matches!(o.phase, Phase::Over)) {
             origination.end(now, endpoint, "SIP;cause=408;text=\"Rang too long\"");
@@ -294,6 +296,7 @@ impl Originations {
         self.calls.contains_key(call_id)
     }
 
+    /// Whether none is under way.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }

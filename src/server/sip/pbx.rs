@@ -159,6 +159,7 @@ impl Pbx {
         self.tokens = FlowTokens::with_key(key);
     }
 
+    /// A message that came by `flow`.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
         self.endpoint.handle_message(now, flow, message);
         self.run(now);
@@ -191,6 +192,7 @@ impl Pbx {
         self.run(now);
     }
 
+    /// What is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
         self.location.handle_timeout(now);
@@ -201,6 +203,7 @@ impl Pbx {
         self.run(now);
     }
 
+    /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let parts = [
             self.endpoint.poll_timeout(),
@@ -212,6 +215,7 @@ impl Pbx {
         parts.into_iter().flatten().min()
     }
 
+    /// What the shell is to do next, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

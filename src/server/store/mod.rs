@@ -52,6 +52,7 @@ enum Writer {
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
+/// Why the database does not serve: a sentence with the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{0}")]
@@ -105,6 +106,7 @@ impl Store {
         Self { account: Some(account), ..self.clone() }
     }
 
+    /// Waits for the only right to write, and for a few seconds at most.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(Tx(match &self.pool {
             Pool::Sqlite(pool) => Writer::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
@@ -159,6 +161,7 @@ impl Store {
 }
 
 impl Tx {
+    /// Keeps everything; without it nothing is.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Writer::Sqlite(tx) => tx.commit().await,

@@ -15,6 +15,7 @@ pub struct Query {
     values: Vec<Value>,
 }
 
+/// A statement with `$1`, `$2` … for what is bound, in that order.
 pub fn query(sql: impl sqlx::SqlSafeStr) -> Query {
     Query { sql: sql.into_sql_str(), values: Vec::new() }
 }

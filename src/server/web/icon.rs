@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+/// A picture beside words.
 #[derive(Clone, Copy, Debug)]
 pub enum Icon {
     Extensions,

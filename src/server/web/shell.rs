@@ -25,6 +25,7 @@ pub struct AccountPlace<'a> {
     pub sections: &'a [Section],
 }
 
+/// A page of the menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     Accounts,

@@ -31,6 +31,7 @@ static NEXT: HeaderName = HeaderName::from_static("x-location");
 
 /// All that opens to who has not chosen a password yet.
 const WITH_A_GIVEN_PASSWORD: [&str; 3] = ["/profile", "/profile/password", "/sign-out"];
+/// For who has not chosen a password yet.
 pub const CHOOSE_ANOTHER: &str =
     "Whoever gave you this password knows it. Choose one that you alone know; then everything is open to you.";
 

@@ -18,6 +18,7 @@ use crate::{
     tms::wire::Kind,
 };
 
+/// What stands in the answer's `<XML>`.
 pub async fn carry_out(app: &App, key: &KeyRow, action: Action) -> Result<Markup, XmlError> {
     match action {
         Action::DoNothing => Ok(html! { XML { "Nothing Done" } }),

@@ -14,6 +14,7 @@ const NODES: u32 = 500;
 /// Of what is dialled, in characters.
 const LONGEST_NUMBER: usize = 64;
 
+/// A request as it came: tenant, key, action and fields.
 #[derive(Debug)]
 pub struct XmlRequest {
     pub tenant: String,
