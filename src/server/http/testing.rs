@@ -127,7 +127,7 @@ impl Harness {
             operator: true,
         };
         let mut tx = store.begin().await.expect("begins");
-        logins::create(&mut tx, &operator, 0).await.expect("the operator is made");
+        logins::create(&mut tx, &operator, clock.now_ms()).await.expect("the operator is made");
         tx.commit().await.expect("commits");
         let sip = FakeSip::default();
         let contacts = sip.start();

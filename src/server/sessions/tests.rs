@@ -28,7 +28,9 @@ async fn a_softphone_signs_in_and_out() {
     let h = Harness::new().await;
     let reply = h.try_sign_in(" Agent@Acme.Example ", &h.demo.password, &h.demo.api_key).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
-    assert_eq!(reply.json["account"], json!({"name":"Acme","tenant":"acme","realm":"acme","edition":"enterprise"}));
+    let account = json!({"name": "Acme", "tenant": "acme", "realm": "acme", "edition": "enterprise",
+        "emergency_numbers": ["112", "911", "999", "10111", "10177"]});
+    assert_eq!(reply.json["account"], account);
     assert_eq!(reply.json["extensions"], json!([{"number":"100","name":"Alex Agent"}]));
     let token = reply.string("token");
     let me = h.get("/v1/me").token(&token).send().await;
