@@ -6,7 +6,7 @@
 //! sip  <- ua <- driver <- app -> ui          sip, tms::wire <- server <- bin/tms -> demo
 //!   sip::sdp, ua -> media::plan              ua, media      <- demo
 //!         driver -> media, tms               ui -> ui::snapshot only
-//! sip <- stream <- driver, server
+//! sip <- stream <- driver, server           headset     <- app
 //! ```
 //!
 //! `sip`, `ua`, `media::{rtp,rtcp,jitter,dsp}` and `tms::session` are sans-IO: they take time, randomness and bytes as
@@ -20,6 +20,7 @@ pub mod config;
 pub mod demo;
 pub mod driver;
 pub mod headless;
+pub mod headset;
 pub mod media;
 pub mod secret;
 pub mod server;

@@ -21,7 +21,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("driver", &["sip", "stream", "ua", "media", "tms", "config"]),
     ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),
     ("ui", &["secret"]),
-    ("app", &["sip", "ua", "media", "tms", "config", "driver", "headless", "ui"]),
+    // Knows no calls, only what a headset shows of them.
+    ("headset", &[]),
+    ("app", &["sip", "ua", "media", "tms", "config", "driver", "headless", "headset", "ui"]),
     ("server", &["sip", "stream", "tms::wire"]),
     ("demo", &["sip", "ua", "media", "tms::wire", "driver"]),
 ];
@@ -53,6 +55,9 @@ const PURE: &[&str] = &[
     "media/dsp",
     "media/voice",
     "media/evidence",
+    "headset/descriptor",
+    "headset/buttons",
+    "app/headset",
     "tms/session",
     "tms/sessions",
     "tms/xml",

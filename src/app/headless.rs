@@ -1,6 +1,7 @@
 //! The headless front end: joins the lines of standard input and output to the softphone.
 
 use super::{
+    headset::Handset,
     logging,
     setup::{CALLS_FILE, Setup, Softphone},
 };
@@ -11,7 +12,8 @@ use crate::{
         api::{Command, Event, LoginState, Tagged},
     },
     headless::{command, event},
-    media::engine::Notice,
+    headset::{self, Watcher, real_bus},
+    media::engine::{AudioChoice, Notice},
     ua::api::Secret,
 };
 use std::{
@@ -23,6 +25,7 @@ use std::{
 use told::Told;
 use waiting::Waiting;
 
+mod buttons;
 mod told;
 mod waiting;
 mod who;
@@ -43,6 +46,7 @@ enum Said {
     Rejected(command::Rejected),
     /// So many events, because nobody read.
     Lost(u64),
+    Headset(headset::Told),
     /// Nothing; but what was ordered is to be remembered.
     Ordered(Command),
 }
@@ -92,6 +96,8 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     }
     let lines = Arc::new(Waiting::default());
     let phone = softphone(options, &setup);
+    // Files and silence have no headset.
+    let bus = matches!(phone.audio, AudioChoice::Device { .. }).then(real_bus).flatten();
     let events = Arc::clone(&lines);
     let (stopping, stopped) = sync_channel(1);
     let driver = Driver::start(
@@ -111,11 +117,12 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         .name("commands".into())
         .spawn(move || read_commands(input, &commands, &answers))
         .map_err(DriverError::Thread)?;
+    let headset = buttons::watch(bus, &lines);
     let (commands, (done, code)) = (driver.commands(), sync_channel(1));
     // Not waited for without end either: nobody may read standard output.
     std::thread::Builder::new()
         .name("lines".into())
-        .spawn(move || done.send(write_lines(&lines, &commands, &mut setup)))
+        .spawn(move || done.send(write_lines(&lines, &commands, &mut setup, headset)))
         .map_err(DriverError::Thread)?;
     let _ = stopped.recv();
     driver.join();
@@ -179,8 +186,9 @@ fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<String>> {
 }
 
 /// Until the driver has stopped; what to exit with.
-fn write_lines(lines: &Waiting, commands: &Commands, setup: &mut Setup) -> u8 {
-    let mut writer = Writer { commands, setup, told: Told::default(), code: 0, text: String::new() };
+fn write_lines(lines: &Waiting, commands: &Commands, setup: &mut Setup, headset: Option<Watcher>) -> u8 {
+    let handset = Handset::default();
+    let mut writer = Writer { commands, setup, handset, headset, told: Told::default(), code: 0, text: String::new() };
     let mut output = std::io::stdout().lock();
     loop {
         // What has gathered meanwhile goes out in one piece.
@@ -200,6 +208,8 @@ fn write_lines(lines: &Waiting, commands: &Commands, setup: &mut Setup) -> u8 {
 struct Writer<'a> {
     commands: &'a Commands,
     setup: &'a mut Setup,
+    handset: Handset,
+    headset: Option<Watcher>,
     told: Told,
     /// What to exit with.
     code: u8,
@@ -213,12 +223,15 @@ impl Writer<'_> {
         match said {
             Said::Event(event) => {
                 let xml = self.setup.memory.settings().signed_in_by == SignedInBy::Xml;
+                self.light_headset(&event.what);
                 self.told.lines(clock(), &event, xml).into_iter().for_each(|line| self.write(&line));
                 return self.follow(event.what);
             }
             Said::Rejected(rejected) => self.write(&event::rejected(&rejected)),
             Said::Lost(count) => self.warn(format!("{count} events were lost, because nobody read standard output.")),
+            Said::Headset(told) => self.headset_says(told),
             Said::Ordered(command) => {
+                self.handset.handle_command(&command);
                 if let Err(e) = self.setup.memory.note_command(&command) {
                     self.warn(e.to_string());
                 }
@@ -268,8 +281,12 @@ impl Writer<'_> {
     }
 
     fn warn(&mut self, text: String) {
-        let warning = Tagged { id: None, what: Event::Notice(Notice::warning(text)) };
-        event::line(&warning).into_iter().for_each(|line| self.write(&line));
+        self.notice(Notice::warning(text));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        let notice = Tagged { id: None, what: Event::Notice(notice) };
+        event::line(&notice).into_iter().for_each(|line| self.write(&line));
     }
 
     /// A driver that takes no commands any more is stopping anyway; one that is busy soon takes this one.

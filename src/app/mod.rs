@@ -4,6 +4,7 @@
 
 pub mod desktop;
 pub mod headless;
+pub mod headset;
 pub mod logging;
 pub mod memory;
 mod plain;

@@ -28,7 +28,7 @@ use crate::{
     tms::{client::Client, sessions::Sessions},
     ua::{
         UserAgent,
-        api::{self as agent, CallState, ResolveId},
+        api::{self as agent, CallId, CallState, ResolveId},
     },
 };
 use jiff::Timestamp;
@@ -100,6 +100,8 @@ pub(super) struct Shell {
     look_ups: JoinSet<(ResolveId, Result<Found, String>)>,
     keep_alive: KeepAlive,
     watch: Watch,
+    /// A call that takes over one that was muted and is not told of yet.
+    taken_over_muted: Option<CallId>,
     orphans: Orphans,
     look_at: Instant,
     /// Whom the way is watched to: the server, where we are registered, else whoever was looked up last.
@@ -153,6 +155,7 @@ impl Shell {
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             watch: Watch::default(),
+            taken_over_muted: None,
             orphans: Orphans::read(options.calls_file.clone()),
             look_at: clock(),
             towards: None,

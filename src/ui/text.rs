@@ -317,6 +317,8 @@ texts! {
     suppress_noise_hint: "Takes out fans, keyboards and the room.",
     level_voice: "Even out the level",
     level_voice_hint: "A quiet microphone is raised, a loud one lowered.",
+    headset_buttons: "The buttons of {} answer, hang up and mute.",
+    headset_refused: "The buttons of {} do not work: this computer does not let you use them. Whoever looks after it adds the udev rule for headsets that stands in README, then plug it in again.",
     talks_muted: "You are talking, but muted: nobody hears you.",
     exposure: "Your ears today: about {} dB(A), {} % of what eight hours allow (an estimate, {}).",
     // calls and appearance

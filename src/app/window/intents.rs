@@ -2,14 +2,12 @@
 
 use super::services;
 use crate::{
+    app::headset::REJECT,
     driver::api::{Command, Dtmf},
     media::{engine::AudioChoice, voice::VoiceProcessing},
     ua::api::{ServiceCommand, TransferTo},
     ui::snapshot::{Intent, Snapshot, Voice},
 };
-
-/// Busy Here: other phones of the same number go on ringing (RFC 3261 §21.4.24).
-const REJECT: u16 = 486;
 
 /// The commands for an intent, in order. What needs more than a command (signing in, settings, history) gives none.
 pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {

@@ -5,6 +5,7 @@
 
 mod desk;
 mod engine;
+mod headset;
 mod opening;
 mod plain;
 mod sign_in;
@@ -21,16 +22,17 @@ use super::{
     talks::Talks,
 };
 use crate::{
-    app::{logging, memory::Memory, setup::Setup},
+    app::{headset::Handset, logging, memory::Memory, setup::Setup},
     config::{cli::WindowArgs, folder::ConfigFolder, secrets::Secrets},
     driver::{
         Driver,
         api::{Command, Event, Login, SipPasswords, Tagged, XmlLogin},
     },
+    headset::{Told, Watcher, real_bus},
     ua::api::Secret,
     ui::{
         screen::ring::data::Pressed,
-        snapshot::{Intent, Notice, NoticeKind},
+        snapshot::{HistoryKind, Intent, Notice, NoticeKind},
     },
 };
 use engine::Starter;
@@ -57,6 +59,7 @@ pub enum Input {
     Event(Event),
     Intent(Intent),
     Keyring(Answer),
+    Headset(Told),
     /// A second start: a link to open, or empty to show the window only.
     HandedOver(Secret),
     /// From the ringing window.
@@ -133,6 +136,8 @@ struct Running {
     history: History,
     fold: Fold,
     talks: Talks,
+    handset: Handset,
+    headset: Option<Watcher>,
     ring: RingingWindow,
     /// Kept once the TMS has accepted it.
     signing_in: Option<(Login, bool)>,
@@ -171,6 +176,7 @@ impl Running {
         let keyring = Keyring::start(input.clone()).map_err(|why| {
             format!("The system gives no thread to work on: {why}. Close other programs and start again.")
         })?;
+        let headset = headset::watch(real_bus(), input.clone());
         let ring = RingingWindow::new(input);
         let memory = setup.memory;
         let mut running = Self {
@@ -181,6 +187,8 @@ impl Running {
             history,
             fold,
             talks: Talks::default(),
+            handset: Handset::default(),
+            headset,
             ring,
             signing_in: None,
             xml: None,
@@ -195,6 +203,8 @@ impl Running {
             _reception: reception.ok(),
         };
         running.show_history();
+        let dialled = running.fold.snapshot.history.iter().find(|entry| entry.kind == HistoryKind::Outgoing);
+        running.handset = Handset::new(dialled.map(|entry| entry.peer.clone()));
         running.show_colleagues();
         running.introduce();
         running.resume(args);
@@ -216,6 +226,7 @@ impl Running {
                 }
                 Ok(Input::Event(event)) => can_wait = self.event(event),
                 Ok(Input::Keyring(answer)) => self.keyring_says(answer),
+                Ok(Input::Headset(told)) => self.headset_says(told),
                 Ok(Input::HandedOver(link)) => self.handed_over(&link),
                 Ok(Input::Intent(intent)) => self.intent(intent),
                 Ok(Input::Pressed { call, pressed }) => self.intent(match pressed {
@@ -235,6 +246,7 @@ impl Running {
                 return;
             }
             self.fold.handle_timeout(now);
+            self.light_headset();
             let shown = self.ring.follow(&self.fold.snapshot, now);
             self.tell(shown);
             self.shared.publish(&self.fold.snapshot, can_wait);
@@ -255,6 +267,7 @@ impl Running {
                 self.fold.snapshot.fatal.clone_from(failure);
             }
         }
+        self.handset.handle_event(&event);
         for hold in self.talks.handle_event(&event) {
             self.send(hold);
         }
@@ -354,6 +367,7 @@ impl Running {
 
     /// A command that a person gave, or that stands for one.
     fn command(&mut self, command: Command) {
+        self.handset.handle_command(&command);
         for hold in self.talks.handle_command(&command) {
             self.send(hold);
         }

@@ -104,7 +104,11 @@ impl Shell {
                 }
                 self.media.follow(&info);
                 self.orphans.changed(now);
+                let call = info.call;
                 self.tell(Event::Call(info));
+                if self.taken_over_muted.take_if(|muted| *muted == call).is_some() {
+                    self.tell(Event::Muted { call, on: true });
+                }
                 self.conference_may_stand();
             }
             agent::Event::Services(services) => self.tell(Event::Services(services)),
@@ -120,10 +124,8 @@ impl Shell {
             agent::Event::Referred { call, by } => self.tell(Event::Referred { call, by }),
             agent::Event::TakesOver { call, old } => {
                 self.tell(Event::TakesOver { call, old });
-                // Who could not be heard there is not heard here.
-                if self.media.take_over(call, old) {
-                    self.tell(Event::Muted { call, on: true });
-                }
+                // Who could not be heard there is not heard here; said once the call is known.
+                self.taken_over_muted = Some(call).filter(|call| self.media.take_over(*call, old));
             }
             agent::Event::DialAsked { request, from, to } => self.tell(Event::DialAsked { request, from, to }),
             agent::Event::DialAskedOver { request } => self.tell(Event::DialAskedOver { request }),

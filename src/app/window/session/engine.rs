@@ -43,6 +43,11 @@ impl Starter {
         Self { input, instance_id, way: Way::default(), current: Arc::default() }
     }
 
+    #[cfg(test)]
+    pub fn input(&self) -> SyncSender<Input> {
+        self.input.clone()
+    }
+
     /// # Errors
     /// A sentence.
     pub fn start(&self, folder: &ConfigFolder, settings: &Settings) -> Result<Driver, String> {

@@ -1,3 +1,5 @@
+mod headset;
+
 use super::*;
 use crate::{
     config::{cli::CommonArgs, settings::SignedInBy},

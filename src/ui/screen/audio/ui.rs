@@ -65,8 +65,8 @@ fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
             if tone(ui, t().test_speaker) {
                 cx.ask(Intent::TestTone { ringer: false });
             }
-            if let Some(exposure) = &audio.exposure {
-                ui.label(small(exposure).color(Tokens::of(ui).text_weak));
+            for about in [&audio.headset, &audio.exposure].into_iter().flatten() {
+                ui.label(small(about).color(Tokens::of(ui).text_weak));
             }
         }
         Role::Ringer => {

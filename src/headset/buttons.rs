@@ -1,0 +1,394 @@
+//! What a headset's buttons mean at the moment, and what its lamps are to show. Pure.
+
+use super::descriptor::{Button, Kind, Lamp, Layout};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+/// What a headset can know of calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// One waits to be answered.
+    pub ringing: bool,
+    /// One is talked to, or being dialled.
+    pub in_hand: bool,
+    /// One is on hold.
+    pub held: bool,
+    /// Whoever is in hand does not hear us.
+    pub muted: bool,
+}
+
+impl Calls {
+    /// Whether the receiver would be off the hook.
+    const fn off_hook(self) -> bool {
+        self.in_hand || self.held
+    }
+}
+
+/// What somebody asks for by a button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Press {
+    Answer,
+    /// The call in hand is over.
+    HangUp,
+    Reject,
+    /// Takes the ringing call, or else the held one, and puts the one in hand on hold.
+    Swap,
+    /// Puts the call in hand on hold, or takes the held one back.
+    Hold,
+    Mute {
+        on: bool,
+    },
+    Redial,
+}
+
+/// What [`Headset::poll_output`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Press(Press),
+    /// A report for the device, its id in front.
+    Write(Vec<u8>),
+}
+
+/// A hook switch follows the off-hook lamp within this time, which is nobody's press.
+const FOLLOWS: Duration = Duration::from_secs(1);
+/// Of these, a device has one or two to come.
+const FOLLOWING: usize = 8;
+
+/// One headset.
+#[derive(Debug)]
+pub struct Headset {
+    layout: Layout,
+    calls: Calls,
+    /// What was on in the last report that told of it.
+    on: BTreeSet<Button>,
+    /// What the hook switch is about to tell because we said so, and until when.
+    following: VecDeque<(bool, Instant)>,
+    /// As it was written last; nothing yet.
+    lit: Option<Vec<Lamp>>,
+    outputs: VecDeque<Output>,
+}
+
+impl Headset {
+    /// `None`: the device has no button for calls.
+    pub fn new(descriptor: &[u8]) -> Option<Self> {
+        let layout = Layout::parse(descriptor);
+        let is_headset = layout.has(Button::HookSwitch) || layout.has(Button::PhoneMute);
+        is_headset.then(|| Self {
+            layout,
+            calls: Calls::default(),
+            on: BTreeSet::new(),
+            following: VecDeque::new(),
+            lit: None,
+            outputs: VecDeque::new(),
+        })
+    }
+
+    /// A report from the device.
+    pub fn handle_report(&mut self, now: Instant, report: &[u8]) {
+        let told: Vec<_> = self.layout.read(report).collect();
+        for (button, kind, on) in told {
+            let changed = if on { self.on.insert(button) } else { self.on.remove(&button) };
+            if changed && (on || kind == Kind::Switch) {
+                self.pressed(now, button, kind, on);
+            }
+        }
+    }
+
+    /// How it stands with calls from now on.
+    pub fn handle_calls(&mut self, now: Instant, calls: Calls) {
+        let begins = calls.in_hand && !self.calls.in_hand;
+        self.calls = calls;
+        // A switch that is on keeps the microphone shut, whatever anybody believes.
+        if begins && !calls.muted && self.mute_switch_is_on() {
+            self.press(Press::Mute { on: true });
+        }
+        let lit = self.wanted();
+        if self.lit.as_ref() != Some(&lit) {
+            self.light(now, lit);
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn pressed(&mut self, now: Instant, button: Button, kind: Kind, on: bool) {
+        let Calls { ringing, in_hand, muted, .. } = self.calls;
+        let off_hook = self.calls.off_hook();
+        match button {
+            Button::HookSwitch if kind == Kind::Switch => self.hook(now, on),
+            Button::HookSwitch if off_hook => self.press(Press::HangUp),
+            Button::HookSwitch if ringing => self.press(Press::Answer),
+            Button::Flash if off_hook => self.press(Press::Swap),
+            Button::Flash if ringing => self.press(Press::Answer),
+            Button::Hold if off_hook => self.press(Press::Hold),
+            Button::Drop if in_hand => self.press(Press::HangUp),
+            Button::Drop if ringing => self.press(Press::Reject),
+            Button::Redial if !ringing && !off_hook => self.press(Press::Redial),
+            Button::PhoneMute if in_hand => {
+                let on = if kind == Kind::Switch { on } else { !muted };
+                if on != muted {
+                    self.press(Press::Mute { on });
+                }
+            }
+            // What means nothing now may yet have switched a lamp: the truth is shown again.
+            _ => self.light(now, self.wanted()),
+        }
+    }
+
+    /// The hook switch went off the hook, or back.
+    fn hook(&mut self, now: Instant, off: bool) {
+        self.following.retain(|(_, until)| now <= *until);
+        if let Some(at) = self.following.iter().position(|(told, _)| *told == off) {
+            self.following.drain(..=at);
+            return;
+        }
+        match (off, self.calls.off_hook()) {
+            (true, false) if self.calls.ringing => self.press(Press::Answer),
+            // For a dial tone; there is none.
+            (true, false) => self.light(now, self.wanted()),
+            (false, true) => self.press(Press::HangUp),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn press(&mut self, press: Press) {
+        self.outputs.push_back(Output::Press(press));
+    }
+
+    fn mute_switch_is_on(&self) -> bool {
+        // A momentary button that is held down is none.
+        self.on.contains(&Button::PhoneMute) && self.layout.is_switch(Button::PhoneMute)
+    }
+
+    fn wanted(&self) -> Vec<Lamp> {
+        let Calls { ringing, in_hand, held, muted } = self.calls;
+        let lamps = [
+            (Lamp::OffHook, self.calls.off_hook()),
+            (Lamp::Mute, in_hand && muted),
+            (Lamp::Ring, ringing),
+            (Lamp::Ringer, ringing),
+            (Lamp::Hold, held && !in_hand),
+        ];
+        lamps.into_iter().filter(|(lamp, lit)| *lit && self.layout.shows(*lamp)).map(|(lamp, _)| lamp).collect()
+    }
+
+    fn light(&mut self, now: Instant, lit: Vec<Lamp>) {
+        let off_hook = lit.contains(&Lamp::OffHook);
+        let will_be = self.following.back().map_or(self.on.contains(&Button::HookSwitch), |(told, _)| *told);
+        if self.hook_switch_follows() && off_hook != will_be {
+            self.following.push_back((off_hook, now + FOLLOWS));
+            self.following.drain(..self.following.len().saturating_sub(FOLLOWING));
+        }
+        self.outputs.extend(self.layout.write(&lit).into_iter().map(Output::Write));
+        self.lit = Some(lit);
+    }
+
+    fn hook_switch_follows(&self) -> bool {
+        self.layout.shows(Lamp::OffHook) && self.layout.is_switch(Button::HookSwitch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::descriptor::tests::{SMALL, USUAL},
+        *,
+    };
+    use proptest::prelude::*;
+
+    const IDLE: Calls = Calls { ringing: false, in_hand: false, held: false, muted: false };
+    const RINGING: Calls = Calls { ringing: true, ..IDLE };
+    const TALKING: Calls = Calls { in_hand: true, ..IDLE };
+    const MUTED: Calls = Calls { muted: true, ..TALKING };
+    const HELD: Calls = Calls { held: true, ..IDLE };
+    const WAITING: Calls = Calls { ringing: true, ..TALKING };
+
+    /// Of [`USUAL`]: hook switch, mute, flash, redial, hold; lamps off-hook, mute, ring, hold, ringer.
+    const HOOK: u8 = 1;
+    const MUTE: u8 = 4;
+    const FLASH: u8 = 8;
+    const REDIAL: u8 = 16;
+    const HOLD: u8 = 32;
+    const OFF_HOOK: u8 = 1;
+    const MUTE_LAMP: u8 = 2;
+    const RING_LAMPS: u8 = 4 | 16;
+    const HOLD_LAMP: u8 = 8;
+
+    enum Step {
+        Calls(Calls),
+        /// The device's first byte, so many milliseconds later.
+        Says(u64, u8),
+    }
+    use Step::{Calls as Told, Says};
+
+    /// Runs a story; after each step what was pressed, and the lamps where they were written.
+    fn story(descriptor: &[u8], steps: &[(Step, &[Press], Option<u8>)]) {
+        let mut headset = Headset::new(descriptor).expect("a headset");
+        let mut now = Instant::now();
+        for (number, (step, presses, lamps)) in steps.iter().enumerate() {
+            match step {
+                Told(calls) => headset.handle_calls(now, *calls),
+                Says(later, byte) => {
+                    now += Duration::from_millis(*later);
+                    let report = if descriptor == USUAL { vec![2, *byte, 0] } else { vec![*byte] };
+                    headset.handle_report(now, &report);
+                }
+            }
+            let (mut pressed, mut lit) = (vec![], None);
+            while let Some(output) = headset.poll_output() {
+                match output {
+                    Output::Press(press) => pressed.push(press),
+                    Output::Write(report) => lit = Some(report[1]),
+                }
+            }
+            assert_eq!((pressed.as_slice(), lit), (*presses, *lamps), "step {number}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_answered_muted_held_and_ended_by_a_hook_switch_that_stays() {
+        story(
+            USUAL,
+            &[
+                (Told(IDLE), &[], Some(0)),
+                (Told(RINGING), &[], Some(RING_LAMPS)),
+                (Says(900, HOOK), &[Press::Answer], None),
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Says(100, HOOK | MUTE), &[Press::Mute { on: true }], None),
+                (Told(MUTED), &[], Some(OFF_HOOK | MUTE_LAMP)),
+                (Says(50, HOOK), &[], None),
+                (Says(900, HOOK | MUTE), &[Press::Mute { on: false }], None),
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Says(50, HOOK), &[], None),
+                (Says(900, HOOK | HOLD), &[Press::Hold], None),
+                (Told(HELD), &[], Some(OFF_HOOK | HOLD_LAMP)),
+                (Says(50, HOOK), &[], None),
+                (Says(900, HOOK | FLASH), &[Press::Swap], None),
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Says(50, HOOK), &[], None),
+                (Told(WAITING), &[], Some(OFF_HOOK | RING_LAMPS)),
+                (Says(900, HOOK | FLASH), &[Press::Swap], None),
+                (Told(Calls { held: true, ..TALKING }), &[], Some(OFF_HOOK)),
+                (Says(900, 0), &[Press::HangUp], None),
+                (Told(HELD), &[], Some(OFF_HOOK | HOLD_LAMP)),
+                // It is on the hook, and we said that it is not: it follows.
+                (Told(IDLE), &[], Some(0)),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_a_hook_switch_tells_because_of_its_lamp_is_no_press() {
+        story(
+            USUAL,
+            &[
+                (Told(IDLE), &[], Some(0)),
+                // Dialled and ended in the window.
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Says(30, HOOK), &[], None),
+                (Told(IDLE), &[], Some(0)),
+                // The next call begins before the device has followed.
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Says(30, 0), &[], None),
+                (Says(30, HOOK), &[], None),
+                (Says(2_000, 0), &[Press::HangUp], None),
+            ],
+        );
+        // One that does not follow: what comes later is a press.
+        story(
+            USUAL,
+            &[
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Told(IDLE), &[], Some(0)),
+                (Told(RINGING), &[], Some(RING_LAMPS)),
+                (Says(1_500, HOOK), &[Press::Answer], None),
+            ],
+        );
+    }
+
+    #[test]
+    fn toggles_answer_and_end() {
+        story(
+            SMALL,
+            &[
+                (Told(RINGING), &[], Some(0)),
+                (Says(0, 1), &[Press::Answer], None),
+                (Told(TALKING), &[], Some(OFF_HOOK)),
+                (Says(5, 0), &[], None),
+                (Says(5, 2), &[Press::Mute { on: true }], None),
+                (Told(MUTED), &[], Some(OFF_HOOK | MUTE_LAMP)),
+                (Says(5, 0), &[], None),
+                (Says(5, 1), &[Press::HangUp], None),
+                (Told(IDLE), &[], Some(0)),
+            ],
+        );
+    }
+
+    #[test]
+    fn without_a_call_buttons_do_nothing_but_dial_again_and_the_lamps_tell_the_truth() {
+        story(
+            USUAL,
+            &[
+                (Told(IDLE), &[], Some(0)),
+                (Says(0, HOOK), &[], Some(0)),
+                (Says(10, 0), &[], None),
+                (Says(0, MUTE), &[], Some(0)),
+                (Says(0, 0), &[], None),
+                (Says(0, FLASH | HOLD), &[], Some(0)),
+                (Says(0, REDIAL), &[Press::Redial], None),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_mute_switch_that_is_on_holds_for_the_next_call() {
+        let switch = [0x05, 0x0B, 0x75, 0x01, 0x95, 0x01, 0x09, 0x2F, 0x81, 0x22, 0x95, 0x07, 0x81, 0x01];
+        story(
+            &switch,
+            &[
+                (Told(IDLE), &[], None),
+                (Says(0, 1), &[], None),
+                (Told(TALKING), &[Press::Mute { on: true }], None),
+                (Told(MUTED), &[], None),
+                (Says(0, 0), &[Press::Mute { on: false }], None),
+            ],
+        );
+    }
+
+    #[test]
+    fn another_headset_in_mid_call_shows_what_is_so() {
+        story(USUAL, &[(Told(MUTED), &[], Some(OFF_HOOK | MUTE_LAMP)), (Says(20, HOOK), &[], None)]);
+        assert!(Headset::new(&[0x05, 0x01, 0x09, 0x06]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_reports_and_calls_stays_bounded_and_ends_with_the_truth(
+            steps in prop::collection::vec((any::<[bool; 5]>(), any::<u8>(), 0u64..1_500), 1..60)
+        ) {
+            let mut headset = Headset::new(USUAL).expect("a headset");
+            let mut now = Instant::now();
+            let mut shown = 0;
+            for ([told, ringing, in_hand, held, muted], byte, later) in steps {
+                now += Duration::from_millis(later);
+                match told {
+                    true => headset.handle_calls(now, Calls { ringing, in_hand, held, muted }),
+                    false => headset.handle_report(now, &[2, byte, 0]),
+                }
+                while let Some(output) = headset.poll_output() {
+                    if let Output::Write(report) = output {
+                        shown = report[1];
+                    }
+                }
+                prop_assert!(headset.following.len() <= FOLLOWING);
+                let Calls { ringing, in_hand, held, muted } = headset.calls;
+                prop_assert_eq!(shown & OFF_HOOK != 0, in_hand || held);
+                prop_assert_eq!(shown & MUTE_LAMP != 0, in_hand && muted);
+                prop_assert_eq!(shown & RING_LAMPS != 0, ringing);
+            }
+        }
+    }
+}
