@@ -150,6 +150,7 @@ pub fn audio() -> Audio {
         microphone_level: 0.18,
         speaker_level: 0.0,
         voice: Voice { echo: true, noise: true, gain: false },
+        headset: Some("The buttons of Jabra Evolve2 65 answer, hang up and mute.".into()),
         exposure: None,
         problem: None,
     }
