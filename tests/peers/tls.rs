@@ -3,11 +3,17 @@
 use crate::support::{
     kamailio::{Kamailio, Options},
     phone::Phone,
+    tone,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn online(phone: &Phone) {
     phone.wait(json!({"event": "registration", "state": "online"}));
+}
+
+/// A second and a half of the other's voice.
+fn hears(phone: &mut Phone, call: &Value) {
+    phone.stats_until(call, |s| s["rx"]["packets"].as_u64() >= Some(75));
 }
 
 #[test]
@@ -15,13 +21,19 @@ fn calls_over_tls_by_name_and_address_and_never_without() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let kamailio = Kamailio::start(dir.path(), Options { tls: true, invite_auth: true, ..Options::default() });
     let ca = kamailio.ca.display().to_string();
-    let mut a = kamailio.phone(dir.path(), "a", "tls", "null", &[]);
-    let b = kamailio.phone(dir.path(), "b", "tls", "null", &["--auto-answer", "0"]);
+    let (a_audio, a_out) = tone::card(dir.path(), "a", 440.0);
+    let (b_audio, b_out) = tone::card(dir.path(), "b", 700.0);
+    let mut a = kamailio.phone(dir.path(), "a", "tls", &a_audio, &[]);
+    let mut b = kamailio.phone(dir.path(), "b", "tls", &b_audio, &["--auto-answer", "0"]);
     online(&a);
     online(&b);
     a.send(json!({"cmd": "dial", "to": "b"}));
     let out = a.wait(json!({"event": "call", "state": "connected", "direction": "out"}))["call"].clone();
-    let into = b.wait(json!({"event": "call", "state": "connected", "direction": "in"}))["call"].clone();
+    let answered = b.wait(json!({"event": "call", "state": "connected", "direction": "in"}));
+    assert_eq!(answered["srtp"], "sdes", "keys go where nobody else reads: {answered}");
+    let into = answered["call"].clone();
+    hears(&mut a, &out);
+    hears(&mut b, &into);
     // A request within the dialog goes by Record-Route, which names the address.
     a.send(json!({"cmd": "hold", "call": out}));
     a.wait(json!({"event": "call", "call": out, "state": "held"}));
@@ -47,4 +59,6 @@ fn calls_over_tls_by_name_and_address_and_never_without() {
     direct.quit();
     a.quit();
     b.quit();
+    let heard = (tone::seconds(&a_out, 700.0), tone::seconds(&b_out, 440.0));
+    assert!(heard.0 > 1.0 && heard.1 > 1.0, "seconds of the other's voice: {heard:?}");
 }

@@ -1,4 +1,5 @@
-//! SIP sockets: one UDP socket, one TCP listener on the same port, and TCP and TLS connections by their flow. Moves messages and keep-alives; opens a connection where a flow has none; everything a peer can fill is bounded.
+//! SIP sockets: one UDP socket, one TCP listener on the same port, and TCP and TLS connections by their flow. Moves messages and
+//! keep-alives; opens a connection where a flow has none; everything a peer can fill is bounded.
 
 mod connection;
 pub(super) mod log;

@@ -7,7 +7,7 @@ mod verifier;
 use crate::sip::uri::Host;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
-    client::{WebPkiServerVerifier, verify_server_name},
+    client::verify_server_name,
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
     server::ParsedCertificate,
@@ -39,7 +39,7 @@ pub(super) struct Way {
 /// Whom we trust: read at the first connection, so that who has no use for it pays nothing, and in a thread that may wait for
 /// the disk.
 struct Trust {
-    /// Certificate authorities (PEM) trusted besides the system's.
+    /// Certificates (PEM) trusted besides the system's: authorities', and servers' own, each for that very server.
     ca_file: Option<PathBuf>,
     connector: OnceCell<TlsConnector>,
 }
@@ -156,20 +156,23 @@ fn is_for(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
 }
 
 fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
+    let mut authorities = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    let mut given = Vec::new();
+    authorities.add_parsable_certificates(system.certs);
+    let mut pinned = Vec::new();
     if let Some(file) = ca_file {
         let unusable = |why: String| format!("--ca-file {} cannot be used: {why}", file.display());
         let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        given = read.map_err(|e| unusable(e.to_string()))?;
-        let (added, _) = roots.add_parsable_certificates(given.iter().cloned());
-        if added == 0 {
+        let mut given = read.map_err(|e| unusable(e.to_string()))?;
+        given.retain(|given| ParsedCertificate::try_from(given).is_ok());
+        if given.is_empty() {
             return Err(unusable("it holds no certificate in PEM".to_owned()));
         }
+        // What is an authority's may be shown by a server too, which has signed for itself.
+        authorities.add_parsable_certificates(given.iter().filter(|given| verifier::is_authority(given)).cloned());
+        pinned = given;
     }
-    if roots.is_empty() {
+    if authorities.is_empty() && pinned.is_empty() {
         return Err(
             "this computer trusts no certificate authority; install ca-certificates, or give one with --ca-file"
                 .to_owned(),
@@ -177,13 +180,12 @@ fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
     }
     // TLS 1.2 and 1.3, nothing older.
     let provider = Arc::new(ring::default_provider());
-    let web = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-    let web = web.map_err(|e| e.to_string())?;
+    let verifier = SipVerifier::new(authorities, pinned, &provider)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(SipVerifier { web, given }))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -235,10 +237,17 @@ fn certificate(name: &str, why: &CertificateError) -> String {
              company's own authority, give that certificate with --ca-file"
         ),
         CertificateError::Other(other) => {
-            // webpki has no name of its own for a certificate that signs itself.
-            let own = other.to_string().contains("CaUsedAsEndEntity");
-            let said = if own { "is an authority's own".to_owned() } else { format!("cannot be used ({other})") };
-            format!("the certificate of {name} {said}; its administrator must make one for the server")
+            // rustls has no name of its own for a certificate that signs itself.
+            if other.to_string().contains("CaUsedAsEndEntity") {
+                format!(
+                    "the certificate of {name} is self-signed, as an authority's own; give that very certificate with --ca-file, \
+                     or have its administrator make one for the server"
+                )
+            } else {
+                format!(
+                    "the certificate of {name} cannot be used ({other}); its administrator must make one for the server"
+                )
+            }
         }
         other => format!("the certificate of {name} is not good ({other}); ask its administrator"),
     }

@@ -58,28 +58,44 @@ fn what_is_wrong_with_a_certificate_is_a_sentence_with_the_way_out() {
 const OPTIONS: &str = "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:1;branch=z9hG4bK1\r\n\
     From: <sip:b@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
-/// `ca.pem` with its key, and what it signs: `NAME.pem` and `NAME.key` for that name, valid for `days` from now; `own.pem`
-/// signs itself.
+const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+
+fn openssl(folder: &Path, line: &str) {
+    let made = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().expect("openssl");
+    assert!(made.status.success(), "{line}: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// `ca.pem` with its key, and what it signs: `NAME.pem` and `NAME.key` for that name, valid for `days` from now. Two for pbx.test
+/// sign themselves: `own.pem`, and, as an authority does, `self.pem`.
 fn certificates(folder: &Path, signed: &[(&str, &str, i32)]) {
-    let run = |line: &str| {
-        let made = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().expect("openssl");
-        assert!(made.status.success(), "{line}: {}", String::from_utf8_lossy(&made.stderr));
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    run(&format!(
-        "req -x509 {key} -days 2 -subj /CN=Authority -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.pem"
-    ));
-    run(&format!(
-        "req -x509 {key} -days 2 -subj /CN=own -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:pbx.test \
-         -keyout own.key -out own.pem"
-    ));
-    for (file, name, days) in signed {
-        std::fs::write(folder.join("ext"), format!("subjectAltName={name}\n")).expect("written");
-        run(&format!("req {key} -subj /CN=server -keyout {file}.key -out {file}.csr"));
-        run(&format!(
-            "x509 -req -in {file}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile ext -out {file}.pem"
-        ));
+    openssl(
+        folder,
+        &format!(
+            "req -x509 {KEY} -days 2 -subj /CN=Authority -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.pem"
+        ),
+    );
+    for (file, is_authority) in [("own", "FALSE"), ("self", "TRUE")] {
+        openssl(
+            folder,
+            &format!(
+                "req -x509 {KEY} -days 2 -subj /CN={file} -addext basicConstraints=critical,CA:{is_authority} \
+                 -addext subjectAltName=DNS:pbx.test -keyout {file}.key -out {file}.pem"
+            ),
+        );
     }
+    signed.iter().for_each(|server| sign(folder, "ca", server));
+}
+
+fn sign(folder: &Path, issuer: &str, (file, name, days): &(&str, &str, i32)) {
+    std::fs::write(folder.join("ext"), format!("subjectAltName={name}\n")).expect("written");
+    openssl(folder, &format!("req {KEY} -subj /CN=server -keyout {file}.key -out {file}.csr"));
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in {file}.csr -CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -days {days} -extfile ext \
+             -out {file}.pem"
+        ),
+    );
 }
 
 /// A server with that certificate: says what it heard first, and says it back.
@@ -126,7 +142,10 @@ async fn a_server_that_proves_its_name_is_spoken_to_over_one_connection() {
     for (file, host, ca) in [
         ("both", "pbx.test", "ca.pem"),
         ("both", "127.0.0.1", "ca.pem"),
+        // The very certificate was given, whoever signed it.
         ("own", "pbx.test", "own.pem"),
+        ("self", "pbx.test", "self.pem"),
+        ("both", "sip.pbx.test", "both.pem"),
         ("star", "www.pbx.test", "ca-and-star.pem"),
     ] {
         let (flow, _heard) = server(folder.path(), file).await;
@@ -153,19 +172,29 @@ async fn a_server_that_cannot_prove_its_name_hears_nothing() {
             ("star", "DNS:*.pbx.test,DNS:pbx.test", 2),
         ],
     );
+    sign(folder.path(), "own", &("forged", "DNS:pbx.test", 2));
     let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect(file);
     std::fs::write(folder.path().join("ca-and-star.pem"), read("ca.pem") + &read("star.pem")).expect("written");
-    let by_hand = || Some(folder.path().join("ca-and-star.pem"));
-    let ca = || Some(folder.path().join("ca.pem"));
     for (file, host, ca, said) in [
-        ("old", "pbx.test", ca(), "has expired; its administrator must renew it"),
-        ("other", "pbx.test", ca(), "not pbx.test: its certificate is for sip.other.test"),
-        ("good", "127.0.0.1", ca(), "not 127.0.0.1: its certificate is for pbx.test"),
-        ("own", "pbx.test", ca(), "self-signed"),
-        ("star", "sip.pbx.test", ca(), "its certificate is for *.pbx.test, pbx.test; in SIP a star stands for no name"),
-        ("star", "a.sip.pbx.test", by_hand(), "not a.sip.pbx.test"),
+        ("old", "pbx.test", Some("ca.pem"), "has expired; its administrator must renew it"),
+        ("other", "pbx.test", Some("ca.pem"), "not pbx.test: its certificate is for sip.other.test"),
+        ("good", "127.0.0.1", Some("ca.pem"), "not 127.0.0.1: its certificate is for pbx.test"),
+        ("own", "pbx.test", Some("ca.pem"), "self-signed"),
+        ("self", "pbx.test", Some("ca.pem"), "give that very certificate with --ca-file"),
+        (
+            "star",
+            "sip.pbx.test",
+            Some("ca.pem"),
+            "its certificate is for *.pbx.test, pbx.test; in SIP a star stands for no name",
+        ),
+        ("star", "a.sip.pbx.test", Some("ca-and-star.pem"), "not a.sip.pbx.test"),
         ("good", "pbx.test", None, "--ca-file"),
+        // A server's own certificate that was given is good for as long and for whom it says, and vouches for nobody else.
+        ("old", "pbx.test", Some("old.pem"), "has expired; its administrator must renew it"),
+        ("other", "pbx.test", Some("other.pem"), "not pbx.test: its certificate is for sip.other.test"),
+        ("forged", "pbx.test", Some("own.pem"), "nobody whom this computer trusts has signed"),
     ] {
+        let ca = ca.map(|file| folder.path().join(file));
         let (flow, heard) = server(folder.path(), file).await;
         let (_transports, received) = send(flow, host, ca).await;
         let Received::Closed { reason, lost, .. } = received else { panic!("{file}: {received:?}") };
