@@ -284,7 +284,11 @@ impl Session {
     pub(super) fn response(&self, stack: &Stack, ringing: &Ringing, code: u16) -> Response {
         let mut response = Response::to(&ringing.invite, code, Some(&ringing.dialog.id().local_tag));
         if code < 300 {
-            let contact = stack.contact_uri(&self.account, ringing.flow, self.anonymous);
+            // A PRACK on its way to what the registrar has named us by would be lost with it.
+            let contact = match code {
+                ..200 => stack.own_uri(&self.account, ringing.flow, self.anonymous),
+                _ => stack.contact_uri(&self.account, ringing.flow, self.anonymous),
+            };
             response.headers.push("Contact", format!("<{contact}>"));
             response.headers.push("Allow", crate::ua::ALLOW);
             response.headers.push("Supported", crate::ua::SUPPORTED);

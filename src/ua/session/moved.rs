@@ -42,12 +42,15 @@ impl Session {
         stack.resolve(self.id, &hop, self.account.transport);
     }
 
-    /// Our Contact is another from now on: an answered call's peer is told, that of one still ringing once it is answered.
-    /// Who calls us hears it in our answer.
+    /// Our Contact is another from now on: an answered call's peer is told, and that of one still ringing, where it takes an UPDATE,
+    /// in any case once it is answered. Who calls us hears it in our answer.
     pub fn readdressed(&mut self, stack: &mut Stack) {
         match self.phase {
             Phase::Established(_) => self.refresh(stack),
-            Phase::Calling(_) | Phase::Inviting(_) => self.is_misaddressed = true,
+            Phase::Calling(_) | Phase::Inviting(_) => {
+                self.is_misaddressed = true;
+                self.update_early(stack, None);
+            }
             Phase::Ringing(_) | Phase::Answering(_) | Phase::Ended => {}
         }
     }
@@ -73,7 +76,7 @@ impl Session {
     pub(super) fn audio_moved(&mut self, stack: &mut Stack, opened: Result<SocketAddr, String>) {
         match self.phase {
             _ if opened.is_err() => {}
-            Phase::Inviting(_) => self.update_early(stack),
+            Phase::Inviting(_) => self.update_early(stack, self.media.local),
             _ => self.refresh_by_reinvite(stack),
         }
     }
@@ -97,20 +100,24 @@ impl Session {
         true
     }
 
-    /// Tells those who may be told (RFC 3311 §5.1: whose PRACK has settled the first offer) where we are.
-    fn update_early(&mut self, stack: &mut Stack) {
+    /// Tells those who may be told where we are; `audio`: and where to talk to us, if that has changed (RFC 3311 §5.1: those whose
+    /// PRACK has settled the first offer).
+    fn update_early(&mut self, stack: &mut Stack, audio: Option<SocketAddr>) {
         let contact = self.contact();
-        let (Phase::Inviting(inviting), Some(local)) = (&mut self.phase, self.media.local) else { return };
+        let Phase::Inviting(inviting) = &mut self.phase else { return };
         for early in &mut inviting.early {
             let Some(dialog) = inviting.forks.get_mut(&early.dialog) else { continue };
-            if !early.is_settled || !early.allows_update || early.negotiation.is_offering() {
+            let may_offer = early.is_settled && !early.negotiation.is_offering();
+            if !early.allows_update || (audio.is_some() && !may_offer) {
                 continue;
             }
             let mut request = dialog.request(Method::UPDATE);
             request.headers.push("Allow", crate::ua::ALLOW);
             request.headers.push("Supported", crate::ua::SUPPORTED);
-            request.headers.push("Content-Type", "application/sdp");
-            request.body = early.negotiation.offer(local, Direction::SendRecv);
+            if let Some(local) = audio {
+                request.headers.push("Content-Type", "application/sdp");
+                request.body = early.negotiation.offer(local, Direction::SendRecv);
+            }
             let hop = dialog.next_hop().clone();
             early.update =
                 Some(stack.send((&self.account, request), &hop, Owner::Call(self.id), Some(contact.clone())));

@@ -65,7 +65,7 @@ impl Stack {
 
     /// Our address in a Contact: `sip:user@host:port;transport=tcp`, for a `sips:` account `sips:user@host:port`; `anonymous`: without
     /// the user (RFC 3323 §4.1). Where the registrar keeps the flow, `ob` asks for the same within the dialog (RFC 5626 §4.3).
-    fn own_uri(&self, account: &Account, flow: Flow, anonymous: bool) -> Uri {
+    pub fn own_uri(&self, account: &Account, flow: Flow, anonymous: bool) -> Uri {
         let mut uri = self.address_uri(account, flow);
         if anonymous {
             uri.user = Some("anonymous".to_owned());

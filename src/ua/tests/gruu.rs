@@ -77,7 +77,10 @@ fn an_address_that_is_proved_to_lead_here_is_our_contact_in_calls() {
     let mut invite = incoming(SDP);
     invite.uri = PUBLIC.parse().unwrap();
     bench.deliver(Message::Request(invite));
-    assert_eq!(contact(&bench.response(180).headers), format!("<{PUBLIC}>"));
+    // Whoever is to confirm that it rings finds us whatever the registrar thinks by then.
+    assert_eq!(contact(&bench.response(180).headers), OURS);
+    bench.command(Command::Answer { call: 1 });
+    assert_eq!(contact(&bench.response(200).headers), format!("<{PUBLIC}>"));
 }
 
 #[test]
@@ -202,6 +205,65 @@ fn a_call_that_is_not_answered_yet_is_told_when_it_is() {
     bench.sent.clear();
     bench.dial("101");
     assert_eq!(contact(&bench.request(Method::INVITE).headers), OURS);
+}
+
+/// One whose early dialog takes an UPDATE hears it at once, without a word about audio.
+#[test]
+fn a_call_that_rings_is_told_where_it_can_be() {
+    let mut bench = named();
+    bench.dial("101");
+    let invite = bench.request(Method::INVITE);
+    let mut progress = answer(&invite, 183, "peer", SDP);
+    progress.headers.push("Allow", "INVITE, UPDATE");
+    bench.reply(progress);
+    refuse(&mut bench, 403, "Forbidden");
+    let told = telling(&mut bench).expect("told");
+    assert_eq!((&told.method, contact(&told.headers), told.body.is_empty()), (&Method::UPDATE, OURS, true));
+    bench.reply(answer(&told, 200, "peer", ""));
+    bench.reply(answer(&invite, 200, "peer", SDP));
+    goes_on_by_our_address(&mut bench, "answered");
+}
+
+/// The next server has no way to us by what the last one called us: it is asked, too, before it is our Contact again.
+#[test]
+fn over_another_flow_it_is_to_be_proved_anew() {
+    const SECOND: &str = "192.0.2.10:5060";
+    let mut bench = Bench::offline(settings());
+    bench.dns = vec![("acme", vec![PEER, SECOND])];
+    bench.command(Command::SetAccount(Box::new(Account { outbound_proxy: None, ..account(true) })));
+    bench.registration();
+    let register = bench.request(Method::REGISTER);
+    grant(&mut bench, &register, TEMPORARY);
+    let question = bench.request(Method::OPTIONS);
+    returned(&mut bench, &question);
+    bench.reply(Response::to(&question, 200, None));
+    bench.connected_out();
+
+    // The first server falls silent, and the second grants the same.
+    bench.lose_registrar();
+    let second = Flow { remote: SECOND.parse().unwrap(), ..flow() };
+    let register = loop {
+        bench.advance(Duration::from_secs(1));
+        let to_second = |(at, message): (Flow, Message)| match message {
+            Message::Request(request) if at == second && request.method == Method::REGISTER => Some(request),
+            _ => None,
+        };
+        if let Some(register) = bench.sent.drain(..).find_map(to_second) {
+            break register;
+        }
+    };
+    let mut granted = Response::to(&register, 200, Some("registrar"));
+    let ours = register.headers.get("Contact").unwrap();
+    granted.headers.push("Contact", format!("{ours};pub-gruu=\"{PUBLIC}\""));
+    bench.agent.handle_message(bench.now, second, Message::Response(granted));
+    bench.drain();
+    let asks = |(at, message): &(Flow, Message)| {
+        *at == second
+            && matches!(message, Message::Request(r) if r.method == Method::OPTIONS && r.uri.to_string() == PUBLIC)
+    };
+    assert!(bench.sent.iter().any(asks), "{:?}", bench.sent);
+    // Until that has come back, the call goes on with our own address.
+    goes_on_by_our_address(&mut bench, "over another flow");
 }
 
 /// Nobody else would ever tell the peer: no session timer runs, or it is the peer's.
