@@ -40,7 +40,7 @@ impl Fold {
             peer: self.peer(info),
             peer_name: match info.origin.anonymous {
                 true => Some(t().number_withheld.to_owned()),
-                false => info.peer_name.clone().filter(|name| !name.trim().is_empty()),
+                false => self.peer_name(info),
             },
             called: self.called(info),
             forwarded_by: self.party(info.origin.forwarded_by.as_deref(), info.origin.forwarded_by_name.as_deref()),
@@ -88,6 +88,12 @@ impl Fold {
             true => String::new(),
             false => short_address(&info.peer, self.domain.as_deref()),
         }
+    }
+
+    /// As the other side says, or as the agent has listed it.
+    fn peer_name(&self, info: &CallInfo) -> Option<String> {
+        let told = info.peer_name.clone().filter(|name| !name.trim().is_empty());
+        told.or_else(|| self.listed(&info.peer).map(|at| self.snapshot.colleagues[at].name.clone()))
     }
 
     /// What was dialled, unless it is just the extension that we are, or who forwarded the call.

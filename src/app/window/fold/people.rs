@@ -24,8 +24,8 @@ impl Fold {
     }
 
     pub(super) fn colleague(&mut self, uri: &str, state: ColleagueState) {
-        if let Some(colleague) = self.listed(uri) {
-            colleague.presence = match state {
+        if let Some(at) = self.listed(uri) {
+            self.snapshot.colleagues[at].presence = match state {
                 ColleagueState::Free => Presence::Free,
                 ColleagueState::Ringing => Presence::Ringing,
                 ColleagueState::Busy => Presence::Busy,
@@ -40,20 +40,19 @@ impl Fold {
         if package == Package::MessageSummary {
             return;
         }
-        let Some(number) = self.listed(to).map(|one| one.number.clone()) else { return };
+        let Some(at) = self.listed(to) else { return };
+        let number = self.snapshot.colleagues[at].number.clone();
         self.refusals.retain(|(of, whom, _)| (*of, whom) != (package, &number));
         self.refusals.extend(refusal.map(|why| (package, number.clone(), why)));
         let why = self.refusals.iter().find(|(_, whom, _)| *whom == number).map(|(_, _, why)| why.clone());
-        if let Some(colleague) = self.listed(to) {
-            colleague.unknown_because = why;
-        }
+        self.snapshot.colleagues[at].unknown_because = why;
     }
 
-    fn listed(&mut self, address: &str) -> Option<&mut Colleague> {
+    /// Which colleague of the snapshot's has that address.
+    pub(super) fn listed(&self, address: &str) -> Option<usize> {
         let short = |address: &str| short_address(address, self.domain.as_deref());
         let number = short(address);
-        let at = self.snapshot.colleagues.iter().position(|one| short(&one.number) == number)?;
-        self.snapshot.colleagues.get_mut(at)
+        self.snapshot.colleagues.iter().position(|one| short(&one.number) == number)
     }
 
     /// Old lamps would lie.

@@ -52,12 +52,16 @@ impl Story {
     }
 
     fn call(&mut self, direction: CallDirection, state: UaState) -> Outcome {
+        self.call_with(Some("Johan"), direction, state)
+    }
+
+    fn call_with(&mut self, name: Option<&str>, direction: CallDirection, state: UaState) -> Outcome {
         self.hear(Event::Call(CallInfo {
             call: 1,
             direction,
             state,
             peer: "sip:101@acme.example".into(),
-            peer_name: Some("Johan".into()),
+            peer_name: name.map(str::to_owned),
             called: None,
             origin: Origin::default(),
             codec: Some(Codec::Opus),
@@ -171,6 +175,22 @@ fn a_call_from_ringing_to_its_end() {
     assert_eq!(story.fold.snapshot.calls.len(), 1, "the reason stays to be read");
     story.wait(ENDED_SHOWN);
     assert_eq!((story.fold.snapshot.calls.len(), story.fold.poll_timeout()), (0, None));
+}
+
+#[test]
+fn whoever_says_no_name_has_the_listed_one() {
+    let mut story = Story::signed_in();
+    let listed = |number: &str| crate::config::settings::Colleague { name: "Zoë".into(), number: number.into() };
+    for (number, told, shown) in [
+        ("101", None, Some("Zoë")),
+        ("sip:101@acme.example", Some(" "), Some("Zoë")),
+        ("101", Some("Johan"), Some("Johan")),
+        ("102", None, None),
+    ] {
+        story.fold.list_colleagues(&[listed(number)]);
+        story.call_with(told, CallDirection::Out, UaState::Dialing);
+        assert_eq!(story.fold.snapshot.calls[0].peer_name.as_deref(), shown, "{number} {told:?}");
+    }
 }
 
 #[test]
