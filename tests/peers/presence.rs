@@ -55,6 +55,14 @@ fn colleague(phone: &Phone, uri: &str, state: &str) {
     phone.wait(json!({"event": "colleague", "uri": uri, "state": state}));
 }
 
+/// What the colleague's lamp has shown so far, each change once.
+fn lamps(phone: &Phone, uri: &str) -> Vec<Value> {
+    let told = phone.events().into_iter().filter(|e| e["event"] == "colleague" && e["uri"] == uri);
+    let mut states: Vec<Value> = told.map(|mut e| e["state"].take()).collect();
+    states.dedup();
+    states
+}
+
 /// An empty `to` is the account itself.
 fn subscribe(phone: &mut Phone, what: &str, to: &str) {
     phone.send(json!({"cmd": "subscribe", "what": what, "to": to}));
@@ -85,6 +93,10 @@ fn colleagues_calls_presence_and_voicemail() {
     a.forget();
     b.send(json!({"cmd": "hangup", "call": call}));
     colleague(&a, "sip:b@am.test", "free");
+    colleague(&b, "sip:a@am.test", "free");
+    let (of_b, of_a) = (lamps(&a, "sip:b@am.test"), lamps(&b, "sip:a@am.test"));
+    assert!(of_b.ends_with(&["ringing", "busy", "free"].map(Value::from)), "nothing in between: {of_b:?}");
+    assert!(of_a.ends_with(&["busy", "free"].map(Value::from)), "{of_a:?}");
     // Presence tells those apart that calls do not.
     subscribe(&mut a, "presence", "b");
     publisher.presence("b", "closed");
@@ -95,7 +107,8 @@ fn colleagues_calls_presence_and_voicemail() {
     subscribe(&mut a, "message-summary", "");
     publisher.voicemail("a", 2);
     let told = |phone: &Phone, new: u32| -> Value { phone.wait(json!({"event": "messages", "new": new})) };
-    assert_eq!(told(&a, 2)["waiting"], true);
+    let lamp = told(&a, 2);
+    assert_eq!((&lamp["waiting"], &lamp["old"]), (&json!(true), &json!(1)), "{lamp}");
     let over = Instant::now() + Duration::from_secs(9);
     poll_until(Duration::from_secs(10), || (Instant::now() > over).then_some(()));
     publisher.voicemail("a", 3);

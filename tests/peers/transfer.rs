@@ -63,7 +63,18 @@ fn e9_three_of_ours() {
     let failed = a.wait(json!({"event": "transfer", "call": one, "state": "failed"}));
     assert_eq!((&failed["code"], &failed["id"]), (&json!(404), &json!("blind")), "{failed}");
     a.wait(json!({"event": "call", "call": one, "state": "connected"}));
+    // And to somebody.
+    c.forget();
+    a.send(json!({"cmd": "transfer", "call": one, "to": "c"}));
+    a.wait(json!({"event": "transfer", "call": one, "state": "done", "code": 200}));
+    a.wait(json!({"event": "call", "call": one, "state": "ended"}));
+    let at_c = c.wait(json!({"event": "call", "state": "connected", "direction": "in"}));
+    assert_eq!(at_c["peer"], "sip:b@am.test");
+    hears(&mut c, &at_c["call"]);
+    c.send(json!({"cmd": "hangup", "call": at_c["call"]}));
+    c.wait(json!({"event": "call", "call": at_c["call"], "state": "ended"}));
     // Attended.
+    let one = dial(&mut a, "sip:b@am.test");
     hold(&mut a, &one);
     let two = dial(&mut a, "sip:c@am.test");
     b.forget();
