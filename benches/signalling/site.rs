@@ -48,6 +48,7 @@ pub fn account(n: usize, server: Option<SocketAddr>) -> Account {
         aor: uri(format!("sip:{n}@{}", address(n).ip())),
         auth_username: "bench".into(),
         password: Secret("secret".into()),
+        realm: None,
         outbound_proxy: server.map(|at| uri(format!("sip:{at}"))),
         transport: Transport::Udp,
         register: server.is_some(),

@@ -49,6 +49,7 @@ pub fn account(
         aor: Uri::Sip(aor),
         auth_username,
         password,
+        realm: None,
         outbound_proxy: way.0,
         transport: way.1.unwrap_or(Transport::Udp),
         register,

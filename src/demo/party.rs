@@ -254,6 +254,7 @@ fn account(role: Role, login: Login, proxy: SocketAddr) -> Account {
         aor: Uri::Sip(SipUri::new(Some(&login.username), host, None)),
         auth_username: login.username,
         password: login.password,
+        realm: None,
         outbound_proxy: Some(Uri::Sip(outbound)),
         transport: Transport::Udp,
         register: true,

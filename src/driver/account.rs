@@ -35,6 +35,7 @@ pub fn from_credential(name: &str, credential: SipCredential, wanted: Option<Tra
         aor,
         auth_username: credential.username,
         password: Secret(credential.password),
+        realm: Some(credential.realm).filter(|realm| !realm.is_empty()),
         outbound_proxy: Some(Uri::Sip(proxy)),
         transport,
         register: true,
@@ -105,12 +106,13 @@ mod tests {
     fn the_account_of_a_credential() {
         let account = from_credential("100-acme", credential(&["tls", "tcp", "udp"]), None).expect("an account");
         assert_eq!(account.aor.to_string(), "sip:100-acme@acme");
-        assert_eq!(account.auth_username, "100-acme~k3f9");
+        assert_eq!((account.auth_username.as_str(), account.realm.as_deref()), ("100-acme~k3f9", Some("acme")));
         assert_eq!(account.transport, Transport::Tls, "the best");
         let proxy = account.outbound_proxy.expect("a proxy").to_string();
         assert_eq!(proxy, "sip:tms.example:5061;transport=tls;lr");
-        let whole = SipCredential { aor: "sip:100-acme@acme".into(), ..credential(&[]) };
-        assert_eq!(from_credential("x", whole, None).expect("an account").aor.to_string(), "sip:100-acme@acme");
+        let whole = SipCredential { aor: "sip:100-acme@acme".into(), realm: String::new(), ..credential(&[]) };
+        let account = from_credential("x", whole, None).expect("an account");
+        assert_eq!((account.aor.to_string().as_str(), account.realm), ("sip:100-acme@acme", None));
     }
 
     #[test]

@@ -120,6 +120,7 @@ pub struct SipCredential {
     /// Left out in the answer to a repeat.
     #[schema(required = false)]
     pub password: String,
+    /// The only one that its password is good for; empty where it is not known.
     pub realm: String,
     /// SIP URI of the registrar and outbound proxy.
     pub outbound_proxy: String,

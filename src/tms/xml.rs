@@ -9,7 +9,10 @@ use super::{
     url::TmsUrl,
     wire,
 };
-use crate::{secret::Secret, sip::entropy::Entropy};
+use crate::{
+    secret::Secret,
+    sip::{entropy::Entropy, uri::SipUri},
+};
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -430,13 +433,18 @@ impl SignedIn {
         let password = self.login.typed.passwords.get(registration)?;
         let sip = &self.sip;
         let host = self.login.base.host();
+        let domain = sip.domain.as_deref().unwrap_or(host);
         let outbound_proxy = self.login.typed.sip_server.as_deref().or(sip.server.as_deref()).unwrap_or(host);
         let scheme = if outbound_proxy.starts_with("sip:") { "" } else { "sip:" };
         Some(Credential(wire::SipCredential {
-            aor: registration.to_owned(),
+            aor: domain.parse().map_or_else(
+                |_| registration.to_owned(),
+                |domain| SipUri::new(Some(registration), domain, None).to_string(),
+            ),
             username: registration.to_owned(),
             password: password.0.clone(),
-            realm: sip.domain.as_deref().unwrap_or(host).to_owned(),
+            // Nobody tells.
+            realm: String::new(),
             outbound_proxy: format!("{scheme}{outbound_proxy}"),
             outbound_proxy_tls: None,
             transports: sip.transports.clone(),

@@ -28,6 +28,8 @@ pub struct Account {
     /// Digest user; often the AOR's user part.
     pub auth_username: String,
     pub password: Secret,
+    /// The only realm that the password is good for, where that is known; else each server's first one is its only one.
+    pub realm: Option<String>,
     /// Preloaded route of every request outside a dialog; also where REGISTER goes.
     pub outbound_proxy: Option<Uri>,
     pub transport: Transport,

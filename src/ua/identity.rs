@@ -201,9 +201,12 @@ pub(super) fn readable(address: &NameAddr) -> String {
     }
 }
 
-/// The From of an anonymous call (RFC 3323 §4.1.1.3).
-pub(super) fn anonymous_from() -> NameAddr {
-    let uri = SipUri::new(Some("anonymous"), Host::Name("anonymous.invalid".to_owned()), None);
+/// The From of an anonymous call (RFC 3323 §4.1.1.3). A TMS asks for the password of the domain that stands there, which therefore
+/// has to be its own.
+pub(super) fn anonymous_from(account: &Account) -> NameAddr {
+    let own = account.aor.as_sip().filter(|_| account.realm.is_some()).map(|aor| aor.host.clone());
+    let host = own.unwrap_or_else(|| Host::Name("anonymous.invalid".to_owned()));
+    let uri = SipUri::new(Some("anonymous"), host, None);
     NameAddr { display: Some("Anonymous".to_owned()), ..NameAddr::new(Uri::Sip(uri)) }
 }
 

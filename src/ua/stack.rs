@@ -3,15 +3,15 @@
 mod credentials;
 mod dead;
 mod outcome;
+mod realms;
 mod way;
 
 pub(super) use self::way::Gruus;
-use self::{dead::DeadServers, way::is_good_enough};
+use self::{credentials::Auth, dead::DeadServers, way::is_good_enough};
 use super::api::{Account, CallId, Output, ResolveId, Settings};
 use crate::{
     media::plan::{Fingerprint, SrtpPolicy},
     sip::{
-        auth::ClientAuth,
         endpoint::{self, Endpoint, ServerTransactionId, Timers},
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -133,8 +133,7 @@ pub(super) struct Stack {
     requests: BTreeMap<RequestId, Pending>,
     transactions: HashMap<endpoint::ClientTransactionId, RequestId>,
     lookups: HashMap<ResolveId, Lookup>,
-    /// What each account has answered challenges with.
-    auths: Vec<(Arc<Account>, ClientAuth)>,
+    auths: Vec<Auth>,
     last_id: u64,
 }
 

@@ -38,6 +38,7 @@ fn agent(now: Instant) -> UserAgent {
         aor: "sip:user@example.com".parse().unwrap(),
         auth_username: "user".into(),
         password: Secret::default(),
+        realm: None,
         outbound_proxy: None,
         transport: Transport::Udp,
         register: false,

@@ -133,6 +133,12 @@ impl ClientAuth {
         Ok(())
     }
 
+    /// The realms whose servers find credentials in a request.
+    pub fn realms_of(&self, request: &Request, asker: Asker) -> Vec<String> {
+        let asked = self.realms.iter().filter(|realm| realm.asker == asker).map(|realm| &realm.challenge.realm);
+        asked.filter(|realm| Authorization::read(&request.headers, asker, realm).is_some()).cloned().collect()
+    }
+
     /// As [`ClientAuth::handle_challenge`], and gives the request credentials for the realms that ask now and those that it
     /// carried already; a server somewhere else is not to have what is for the home's.
     ///

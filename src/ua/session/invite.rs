@@ -74,7 +74,7 @@ impl Session {
         (target, route_set): (Uri, Vec<NameAddr>),
         anonymous: bool,
     ) -> Self {
-        let mut from = if anonymous { identity::anonymous_from() } else { NameAddr::new(account.aor.clone()) };
+        let mut from = if anonymous { identity::anonymous_from(&account) } else { NameAddr::new(account.aor.clone()) };
         from.set_param("tag", Some(&stack.entropy.tag()));
         let attempt = Attempt {
             tried: vec![target.clone()],

@@ -53,10 +53,14 @@ impl Stack {
         &mut self,
         now: Instant,
         transaction: ClientTransactionId,
-        response: Response,
+        mut response: Response,
         flow: Flow,
     ) -> Option<Incoming> {
         let id = *self.transactions.get(&transaction)?;
+        if let Err(why) = self.inspect_challenge(id, &mut response, flow) {
+            self.finish(id, Reply::Unreachable(why));
+            return None;
+        }
         if let Some(Pending { way: Way::Sent { flow: server, .. }, request, .. }) = self.requests.get(&id) {
             if response.code() != 503 {
                 self.dead.is_alive(*server);

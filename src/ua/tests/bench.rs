@@ -61,6 +61,7 @@ pub fn account(register: bool) -> Account {
         aor: "sip:100-acme@acme".parse().unwrap(),
         auth_username: "100-acme".into(),
         password: Secret("secret".into()),
+        realm: None,
         outbound_proxy: Some(format!("sip:{PEER}").parse().unwrap()),
         transport: Transport::Udp,
         register,

@@ -7,8 +7,8 @@ use crate::{
         msg::{Message, Method, Request, Response},
     },
     ua::api::{
-        CallDirection, CallState, Command, EndedBy, Event, ForwardWhen, NoAnswer, RegistrationState, ServiceCommand,
-        Services, Settings,
+        Account, CallDirection, CallState, Command, EndedBy, Event, ForwardWhen, NoAnswer, RegistrationState,
+        ServiceCommand, Services, Settings,
     },
 };
 use std::time::Duration;
@@ -273,4 +273,12 @@ fn an_anonymous_call_says_who_we_are_to_the_servers_alone() {
         assert!(get("From").starts_with("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag="), "{}", get("From"));
         assert_eq!((get("Privacy"), get("P-Preferred-Identity")), ("id", "<sip:100-acme@acme>"));
     }
+    // A TMS knows the account by the domain.
+    let mut bench = Bench::offline(settings());
+    bench.command(Command::SetAccount(Box::new(Account { realm: Some("acme".into()), ..account(false) })));
+    bench.registration();
+    bench.command(Command::Dial { to: "101".into(), anonymous: true });
+    let invite = bench.request(Method::INVITE);
+    let from = invite.headers.get("From").unwrap();
+    assert!(from.starts_with("\"Anonymous\" <sip:anonymous@acme>;tag="), "{from}");
 }

@@ -9,6 +9,7 @@ use crate::{
     },
     ua::api::{Account, CallState, Command, Event, RegistrationState, Settings},
 };
+use std::time::Duration;
 
 /// Registered over [`flow`], by `account` after a challenge.
 fn registered(account: Account) -> Bench {
@@ -84,6 +85,69 @@ fn another_server_is_not_given_what_it_has_not_asked_for() {
         bench.dial(to);
         let invite = bench.request(Method::INVITE);
         assert_eq!(invite.headers.contains("Authorization"), ours, "{to}");
+    }
+}
+
+/// Whoever has a name in common with our server, or takes ours, could try passwords against the answer or hand it on.
+#[test]
+fn a_realm_is_one_server_s() {
+    let here = || Some("acme".to_owned());
+    for (told, to, realm, is_answered) in [
+        (None, "sip:101@acme", "acme", true),
+        (None, "sip:101@acme", "proxy", true),
+        (None, "sip:101@elsewhere.example", "acme", false),
+        (None, "sip:101@elsewhere.example", "elsewhere", true),
+        (here(), "sip:101@acme", "acme", true),
+        (here(), "sip:101@acme", "proxy", false),
+        (here(), "sip:101@elsewhere.example", "acme", false),
+        (here(), "sip:101@elsewhere.example", "elsewhere", false),
+    ] {
+        let mut bench = registered(Account { outbound_proxy: None, realm: told.clone(), ..account(true) });
+        bench.dial(to);
+        bench.call();
+        let (from, invite) = bench.sent.pop_front().expect("the INVITE");
+        let Message::Request(invite) = invite else { panic!("{invite:?}") };
+        let mut challenge = Response::to(&invite, 407, Some("proxy"));
+        challenge.headers.push("Proxy-Authenticate", format!("Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\""));
+        bench.agent.handle_message(bench.now, from, Message::Response(challenge));
+        bench.drain();
+        bench.request(Method::ACK);
+        if is_answered {
+            assert!(bench.request(Method::INVITE).headers.contains("Proxy-Authorization"), "{told:?} {to} {realm}");
+        } else {
+            bench.silent();
+            let CallState::Ended { reason, .. } = bench.call().state else { panic!("{told:?} {to} {realm}") };
+            assert!(reason.contains(&format!("“{realm}”")) && reason.contains("IT staff"), "{reason}");
+        }
+    }
+}
+
+/// What has let us in for one realm does not ask for another all at once: somebody else answers in its place.
+#[test]
+fn a_registrar_keeps_its_realm() {
+    for (realm, is_answered) in [("acme", true), ("evil", false)] {
+        let mut bench = registered(account(true));
+        let refresh = loop {
+            bench.advance(Duration::from_secs(1));
+            bench.pass_over_questions();
+            if let Some((_, Message::Request(request))) = bench.sent.pop_front() {
+                break request;
+            }
+        };
+        assert_eq!(refresh.method, Method::REGISTER);
+        let mut challenge = Response::to(&refresh, 401, Some("registrar"));
+        let digest = format!("Digest realm=\"{realm}\", nonce=\"n2\", stale=true, qop=\"auth\"");
+        challenge.headers.push("WWW-Authenticate", digest);
+        bench.events.clear();
+        bench.sent.clear();
+        bench.reply(challenge);
+        if is_answered {
+            assert!(bench.request(Method::REGISTER).headers.contains("Authorization"));
+        } else {
+            bench.silent();
+            let RegistrationState::Failed { reason, retry_in, .. } = bench.registration() else { panic!("{realm}") };
+            assert!(reason.contains("“evil”") && retry_in.is_some(), "{reason}");
+        }
     }
 }
 
