@@ -122,6 +122,8 @@ fn plan(codec: Codec, remote: SocketAddr) -> MediaPlan {
         srtp: None,
         ice: None,
         ptime_ms: 20,
+        extended_reports: Default::default(),
+        comfort_noise: None,
     }
 }
 

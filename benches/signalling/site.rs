@@ -68,6 +68,7 @@ impl Site {
                 user_agent: "bench".into(),
                 auto_answer: Some(Duration::ZERO),
                 max_calls: None,
+                silence_suppression: false,
                 services: Services::default(),
             };
             let mut agent = UserAgent::new(settings, Entropy::from_seed(seed * 8 + n as u64));

@@ -137,6 +137,7 @@ fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
         voice: options.voice,
         codecs: options.codecs,
         srtp: options.srtp,
+        silence_suppression: options.silence_suppression,
         auto_answer: options.auto_answer,
         max_calls: options.max_calls,
         services: setup.memory.settings().services.clone(),
@@ -144,6 +145,7 @@ fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
         ca_file: options.ca_file,
         dns_server: options.dns_server,
         stun: options.stun,
+        quality_report: options.quality_report,
         emergency_numbers: options.emergency_numbers.or_else(|| setup.memory.settings().emergency_numbers()),
     }
 }

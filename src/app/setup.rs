@@ -9,7 +9,7 @@ use crate::{
         plan::{Codec, SrtpPolicy},
         voice::VoiceProcessing,
     },
-    sip::flow::Transport,
+    sip::{flow::Transport, uri::Uri},
     ua,
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -45,6 +45,8 @@ impl Setup {
 
 /// The calls under way, in the configuration folder.
 pub const CALLS_FILE: &str = "calls.json";
+/// What the ear got, beside it.
+const EXPOSURE_FILE: &str = "exposure.json";
 
 /// The driver's options as a front end knows them.
 #[derive(Clone, Debug)]
@@ -55,6 +57,7 @@ pub struct Softphone {
     pub voice: VoiceProcessing,
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
+    pub silence_suppression: bool,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
     pub services: ua::api::Services,
@@ -62,6 +65,7 @@ pub struct Softphone {
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
     pub stun: Option<String>,
+    pub quality_report: Option<Uri>,
     pub emergency_numbers: Option<Vec<String>>,
 }
 
@@ -77,11 +81,14 @@ impl Softphone {
             ca_file: self.ca_file,
             dns_server: self.dns_server,
             stun: self.stun,
+            quality_report: self.quality_report,
             emergency_numbers: self.emergency_numbers,
+            exposure_file: Some(calls_file.with_file_name(EXPOSURE_FILE)),
             calls_file: Some(calls_file),
             agent: ua::api::Settings {
                 codecs: self.codecs,
                 srtp: self.srtp,
+                silence_suppression: self.silence_suppression,
                 instance_id,
                 user_agent: concat!("AgentManager/", env!("CARGO_PKG_VERSION")).to_owned(),
                 auto_answer: self.auto_answer,

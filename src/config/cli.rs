@@ -112,6 +112,12 @@ pub struct HeadlessArgs {
     /// STUN server for calls through a NAT; ICE is offered, too.
     #[arg(long, value_name = "HOST:PORT")]
     pub stun: Option<String>,
+    /// Send no silence where the other side agrees (RFC 3389); default off, since soft first syllables may suffer.
+    #[arg(long, value_name = "on|off")]
+    pub silence_suppression: Option<String>,
+    /// Publish how each call sounded to this collector (RFC 6035).
+    #[arg(long, value_name = "SIP-URI")]
+    pub quality_report: Option<String>,
     #[arg(long, value_name = "URI")]
     pub turn: Option<String>,
     /// Numbers that can always be dialled, in place of 112, 911, 999, 10111 and 10177.

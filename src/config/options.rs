@@ -26,6 +26,8 @@ pub struct HeadlessOptions {
     pub voice: VoiceProcessing,
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
+    /// Silence need not be sent.
+    pub silence_suppression: bool,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
     pub impairment: Option<Impairment>,
@@ -33,6 +35,8 @@ pub struct HeadlessOptions {
     pub dns_server: Option<SocketAddr>,
     /// `HOST:PORT` of a STUN server.
     pub stun: Option<String>,
+    /// Who wants a report on each call's quality.
+    pub quality_report: Option<Uri>,
     /// As asked for, in place of the settings'.
     pub emergency_numbers: Option<Vec<String>>,
     pub secrets_stdin: bool,
@@ -97,12 +101,14 @@ impl HeadlessOptions {
             audio,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
             srtp: args.srtp.as_deref().map_or(Ok(SrtpPolicy::Optional), srtp)?,
+            silence_suppression: silence_suppression(args.silence_suppression.as_deref())?,
             auto_answer: args.auto_answer.map(Duration::from_millis),
             max_calls: args.max_calls,
             impairment: args.impair.as_deref().map(impairment).transpose()?,
             ca_file: args.ca_file.clone().map(|file| plain::readable("--ca-file", file)).transpose()?,
             dns_server: args.dns_server,
             stun: args.stun.as_deref().map(|server| plain::stun("--stun", server)).transpose()?,
+            quality_report: args.quality_report.as_deref().map(collector).transpose()?,
             emergency_numbers: args.emergency_numbers.as_deref().map(emergency_numbers).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
@@ -139,6 +145,10 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
     let aor = plain::address("--sip-account", account, "sip:101@pbx.example")?;
     let auth_username = args.auth_user.clone().or_else(|| aor.user.clone()).unwrap_or_default();
     Ok(Who::Sip { aor, outbound_proxy, auth_username, register: !args.no_register })
+}
+
+fn collector(typed: &str) -> Result<Uri, ConfigError> {
+    plain::proxy("--quality-report", typed, "sip:collector@pbx.example")
 }
 
 fn agreed(asked: Option<Transport>, who: &Who) -> Result<Option<Transport>, ConfigError> {
@@ -178,6 +188,14 @@ fn voice(asked: Option<&str>, audio: &AudioChoice) -> Result<VoiceProcessing, Co
         None if matches!(audio, AudioChoice::Device { .. }) => Ok(VoiceProcessing::ON),
         None => Ok(VoiceProcessing::OFF),
         Some(_) => Err(wrong("--voice-processing", "on or off is expected")),
+    }
+}
+
+fn silence_suppression(asked: Option<&str>) -> Result<bool, ConfigError> {
+    match asked {
+        Some("on") => Ok(true),
+        Some("off") | None => Ok(false),
+        Some(_) => Err(wrong("--silence-suppression", "on or off is expected")),
     }
 }
 
@@ -330,6 +348,8 @@ mod tests {
             ("--audio file:a.wav", "--audio: device"),
             ("--stun stun.example:", "--stun: HOST or HOST:PORT"),
             ("--stun :3478", "--stun: HOST or HOST:PORT"),
+            ("--silence-suppression no", "--silence-suppression: on or off"),
+            ("--quality-report collector", "--quality-report: a SIP address"),
             ("--emergency-numbers 110,police", "--emergency-numbers: numbers as they are dialled"),
             ("--emergency-numbers 110,", "--emergency-numbers: numbers as they are dialled"),
             ("--turn turn:a", "not supported yet: --turn"),

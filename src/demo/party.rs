@@ -80,6 +80,7 @@ impl Party {
             user_agent: role.user_agent().to_owned(),
             auto_answer: role.answers_after(),
             max_calls: Some(role.max_calls()),
+            silence_suppression: false,
             services: Services::default(),
         };
         let mut agent = UserAgent::new(settings, entropy.fork());

@@ -10,7 +10,7 @@ use crate::{
         engine::{AudioChoice, Impairment},
         voice::VoiceProcessing,
     },
-    sip::flow::Transport,
+    sip::{flow::Transport, uri::Uri},
     ua::api::Settings,
 };
 use std::{net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, thread::JoinHandle};
@@ -30,10 +30,14 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Where the calls under way are written down, so that the next start can end them after a crash.
     pub calls_file: Option<PathBuf>,
+    /// Where the day's sound exposure is written down.
+    pub exposure_file: Option<PathBuf>,
     /// In place of the system's resolver.
     pub dns_server: Option<SocketAddr>,
     /// `HOST:PORT` of a STUN server, which says how our audio ports are seen from outside.
     pub stun: Option<String>,
+    /// Who wants a report on each call's quality (RFC 6035).
+    pub quality_report: Option<Uri>,
     /// Can always be dialled, as the user says; `None`: those of the TMS's account, failing that the usual ones.
     pub emergency_numbers: Option<Vec<String>>,
     pub agent: Settings,

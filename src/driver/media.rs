@@ -1,6 +1,6 @@
 //! The media engine as the driver sees it: started with the first call, told of plans, connections, digits and tones.
 
-use super::{api::Dtmf, local, tones};
+use super::{api::Dtmf, exposure_file::ExposureFile, local, tones};
 use crate::{
     media::{
         engine::{
@@ -11,15 +11,17 @@ use crate::{
         record::Recorder,
         security::DtlsIdentity,
         stats::CallStats,
-        voice::{Exposure, VoiceProcessing},
+        voice::{Exposure, ExposureRecord, VoiceProcessing},
     },
     ua::api::{CallId, CallInfo, CallState},
 };
+use jiff::Timestamp;
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::Path,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 
@@ -28,6 +30,8 @@ pub(super) struct Media {
     audio: AudioChoice,
     voice: VoiceProcessing,
     exposure: Exposure,
+    /// What the ear got before this start, for the engine; a little too much of it when that starts hours later.
+    before: Option<(ExposureRecord, Duration)>,
     impairment: Option<Impairment>,
     identity: Option<DtlsIdentity>,
     bound: IpAddr,
@@ -66,6 +70,7 @@ impl Media {
             audio,
             voice,
             exposure: Exposure::default(),
+            before: None,
             impairment,
             identity: None,
             bound,
@@ -323,6 +328,12 @@ impl Media {
         Ok(())
     }
 
+    /// What the ear got of the last day before the program was started.
+    pub(super) fn heard_before(&mut self, file: &ExposureFile, now: Timestamp, clock: Instant) {
+        self.exposure = file.exposure(now, clock);
+        self.before = Some(file.last(now));
+    }
+
     /// As the engine told it last.
     pub(super) const fn exposure(&mut self) -> &mut Exposure {
         &mut self.exposure
@@ -391,6 +402,9 @@ impl Media {
                 });
                 let engine = started.map_err(|e| e.to_string())?;
                 engine.send(EngineCommand::Voice(self.voice));
+                if let Some((before, age)) = self.before.take() {
+                    engine.send(EngineCommand::Heard { before, age });
+                }
                 if self.impairment.is_some() {
                     engine.send(EngineCommand::Impair(self.impairment));
                 }

@@ -13,12 +13,14 @@
 pub mod account;
 mod answers;
 pub mod api;
+mod exposure_file;
 mod handle;
 mod keepalive;
 mod local;
 mod media;
 mod network;
 mod orphans;
+mod quality_report;
 mod reach;
 mod resolve;
 mod shell;

@@ -4,12 +4,14 @@ use super::{
     account,
     answers::Answers,
     api::{Command, Event, Tagged},
+    exposure_file::ExposureFile,
     handle::Options,
     keepalive::{Due, KeepAlive},
     local,
     media::Media,
     network::{self, Change, Watch},
     orphans::Orphans,
+    quality_report::QualityReports,
     reach::Reach,
     resolve::{Dns, Found},
     tms::{TmsInput, TmsShell},
@@ -103,6 +105,8 @@ pub(super) struct Shell {
     /// A call that takes over one that was muted and is not told of yet.
     taken_over_muted: Option<CallId>,
     orphans: Orphans,
+    quality_reports: QualityReports,
+    exposure_file: ExposureFile,
     look_at: Instant,
     /// Whom the way is watched to: the server, where we are registered, else whoever was looked up last.
     towards: Option<SocketAddr>,
@@ -156,6 +160,8 @@ impl Shell {
             keep_alive: KeepAlive::default(),
             watch: Watch::default(),
             taken_over_muted: None,
+            quality_reports: QualityReports::new(options.quality_report.clone()),
+            exposure_file: ExposureFile::read(options.exposure_file.clone()),
             orphans: Orphans::read(options.calls_file.clone()),
             look_at: clock(),
             towards: None,
@@ -176,6 +182,7 @@ impl Shell {
 
     fn start(&mut self, first: Option<Command>) {
         self.reach.look_up();
+        self.media.heard_before(&self.exposure_file, wall_clock(), clock());
         // Bound to every address, the right one is known once the peer is.
         let address = local::shown(self.bound);
         self.set_local(address);

@@ -40,12 +40,16 @@ fn impairment(codec: Codec) -> Impairment {
 
 /// Conversational mean opinion score, 1.0–4.5, without echo.
 pub fn mos(conditions: &Conditions) -> f64 {
+    score(rating(conditions))
+}
+
+/// Rating (R factor) on the scale from 0 to 100 that the opinion score is computed from.
+pub fn rating(conditions: &Conditions) -> f64 {
     let codec = impairment(conditions.codec);
     let loss_percent = conditions.loss.clamp(0.0, 1.0) * 100.0;
     // G.107 §7.5 (random loss, BurstR 1); 95 is where the narrowband scale ends, the wideband one likewise (G.107.1 §7.5).
     let effective = codec.ie + (95.0 - codec.ie).max(0.0) * loss_percent / (loss_percent + codec.bpl);
-    let rating = (codec.best - delay_impairment(conditions.delay_ms) - effective) / codec.scale;
-    score(rating)
+    (codec.best - delay_impairment(conditions.delay_ms) - effective) / codec.scale
 }
 
 /// Idd of G.107 §7.4: nothing up to 100 ms, then steeper.

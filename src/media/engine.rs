@@ -34,7 +34,7 @@ use super::{
     record::Recorder,
     security::DtlsIdentity,
     stats::CallStats,
-    voice::{Exposure, VoiceProcessing},
+    voice::{Exposure, ExposureRecord, VoiceProcessing},
 };
 pub use session::SILENCE;
 
@@ -133,6 +133,11 @@ pub enum EngineCommand {
     Audio(AudioChoice),
     /// What the microphone's sound goes through from now on; at first nothing.
     Voice(VoiceProcessing),
+    /// What the ear got before, as [`EngineEvent::Exposure`] told it so long ago.
+    Heard {
+        before: ExposureRecord,
+        age: Duration,
+    },
     /// Ask a STUN server how it sees the session's RTP port: [`EngineEvent::Seen`] comes within half a second.
     AskServer {
         session: SessionId,
@@ -192,7 +197,7 @@ pub enum EngineEvent {
         session: SessionId,
     },
     /// What the ear got of the last 24 hours; once a minute of sound, and when the last session closes.
-    Exposure(Exposure),
+    Exposure(Exposure, ExposureRecord),
     /// How the STUN server sees the session's RTP port, if it said so.
     Seen {
         session: SessionId,

@@ -95,6 +95,26 @@ pub struct TelephoneEvent {
     pub clock_rate: u32,
 }
 
+/// Extended RTCP reports that the peer asked for (RFC 3611 §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtendedReports {
+    /// `voip-metrics`: how we fare.
+    pub voip_metrics: bool,
+    /// `rcvr-rtt`: who only listens learns the round trip, too.
+    pub receiver_rtt: bool,
+}
+
+/// Comfort noise (RFC 3389) in place of silence: the payload types agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComfortNoise {
+    /// The peer's choice.
+    pub send_payload_type: u8,
+    /// Ours.
+    pub receive_payload_type: u8,
+    /// We want to send it, too.
+    pub sends: bool,
+}
+
 /// One audio stream as agreed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediaPlan {
@@ -117,6 +137,8 @@ pub struct MediaPlan {
     pub ice: Option<Box<IcePlan>>,
     /// Milliseconds of audio a packet we send holds (`a=ptime` of the peer, default 20; one of 10, 20, 40, 60).
     pub ptime_ms: u32,
+    pub extended_reports: ExtendedReports,
+    pub comfort_noise: Option<ComfortNoise>,
 }
 
 impl Default for OpusParams {

@@ -1,19 +1,24 @@
 //! The receiving half of a call: from RTP packets to 48 kHz sound. Pure; the time is passed in.
 
+mod bursts;
 mod playout;
 
 use super::{
+    dsp::noise::NoiseDescription,
     dtmf::EventReceiver,
     jitter::{Insert, JitterBuffer, Kind},
     plan::{Codec, MediaPlan},
     rtp::{Packet, Reception, Update, redundancy::Redundant},
-    stats::RxStats,
+    stats::{BurstStats, RxStats},
 };
 use playout::Playout;
 use std::time::Instant;
 
 /// Packets in a row from a new source (SSRC) before it replaces the one being played.
 const NEW_SOURCE: u8 = 2;
+
+/// Payload type of comfort noise (RFC 3551 §6).
+const COMFORT_NOISE: u8 = 13;
 
 /// Receives one stream.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub struct Receiver {
     event_type: Option<u8>,
     /// Of packets that carry copies of earlier ones (RFC 2198).
     redundant_type: Option<u8>,
+    /// Of comfort noise (RFC 3389).
+    noise_type: u8,
     epoch: Instant,
     stream: Option<Stream>,
     /// SSRC that may take over, and how many packets it sent in a row.
@@ -55,6 +62,7 @@ impl Receiver {
             payload_types: plan.receive.clone(),
             event_type: plan.telephone_event.map(|event| event.receive_payload_type),
             redundant_type: plan.opus.redundancy.map(|agreed| agreed.receive_payload_type),
+            noise_type: noise_type(plan),
             epoch: now,
             stream: None,
             rival: (0, 0),
@@ -69,11 +77,13 @@ impl Receiver {
         self.payload_types = plan.receive.clone();
         self.event_type = plan.telephone_event.map(|event| event.receive_payload_type);
         self.redundant_type = plan.opus.redundancy.map(|agreed| agreed.receive_payload_type);
+        self.noise_type = noise_type(plan);
     }
 
     /// Whether this payload type was agreed on.
     pub fn knows(&self, payload_type: u8) -> bool {
-        self.codec(payload_type).is_some() || [self.event_type, self.redundant_type].contains(&Some(payload_type))
+        let others = [self.event_type, self.redundant_type, Some(self.noise_type)];
+        self.codec(payload_type).is_some() || others.contains(&Some(payload_type))
     }
 
     /// Takes in a packet. Returns a key that the peer has just pressed.
@@ -104,7 +114,18 @@ impl Receiver {
         };
         self.totals.packets += 1;
         let timestamp = stream.extend(packet.timestamp);
-        let kind = codec.map_or(Kind::Other, Kind::Audio);
+        let is_event = self.event_type == Some(packet.payload_type);
+        let noise = (codec.is_none() && !is_event && packet.payload_type == self.noise_type)
+            .then(|| NoiseDescription::parse(packet.payload))
+            .flatten();
+        let kind = match codec {
+            Some(codec) => Kind::Audio(codec),
+            None if noise.is_some() => Kind::Silence,
+            None => Kind::Other,
+        };
+        if let Some(noise) = noise {
+            self.playout.describe_noise(noise);
+        }
         if codec.is_some() {
             stream.reception.arrived(now, packet.timestamp, stream.clock_rate);
             let media_ms = timestamp as f64 * 1000.0 / f64::from(stream.clock_rate);
@@ -123,7 +144,6 @@ impl Receiver {
             Insert::Late if codec.is_some() => self.totals.late += 1,
             Insert::Held | Insert::Late | Insert::Duplicate | Insert::Refused => {}
         }
-        let is_event = self.event_type == Some(packet.payload_type);
         if is_event { self.events.handle(packet.timestamp, packet.marker, packet.payload) } else { None }
     }
 
@@ -159,6 +179,26 @@ impl Receiver {
     /// Share of the sound that had to be concealed, 0.0–1.0: lately, or over the whole call.
     pub fn concealed_share(&self, whole_call: bool) -> f64 {
         self.playout.concealed_share(whole_call)
+    }
+
+    /// The synchronization source that is played.
+    pub fn source(&self) -> Option<u32> {
+        self.stream.as_ref().map(|stream| stream.reception.ssrc)
+    }
+
+    /// See [`Playout::missed`].
+    pub fn missed(&self) -> (u64, u64, BurstStats) {
+        self.playout.missed()
+    }
+
+    /// See [`Playout::levels`].
+    pub const fn levels(&self) -> (Option<f32>, Option<f32>) {
+        self.playout.levels()
+    }
+
+    /// See [`Playout::most_delay_ms`].
+    pub fn most_delay_ms(&self) -> (f64, f64) {
+        self.playout.most_delay_ms()
     }
 
     /// What is received now, once audio came.
@@ -217,6 +257,11 @@ impl Stream {
         self.timestamp = self.timestamp.max(extended);
         extended
     }
+}
+
+/// Without an agreement the static one: some gateways send it unasked.
+fn noise_type(plan: &MediaPlan) -> u8 {
+    plan.comfort_noise.map_or(COMFORT_NOISE, |agreed| agreed.receive_payload_type)
 }
 
 fn ms(epoch: Instant, now: Instant) -> f64 {

@@ -1,17 +1,21 @@
 //! The sending half of a call: from 48 kHz sound to RTP packets. Pure; time passes with the samples.
 
+mod silence;
+
 use super::{
     SAMPLE_RATE,
     codec::{Encoder, LossHint},
+    dsp::{noise::NoiseDescription, power},
     dtmf::{KeySender, Sending},
     engine::DtmfVia,
-    plan::{Codec, Direction, MediaPlan, OpusParams, Redundancy},
+    plan::{Codec, ComfortNoise, Direction, MediaPlan, OpusParams, Redundancy},
     rtp::{
         MAX_PACKET, Packet,
         redundancy::{self, Block},
     },
     stats::TxStats,
 };
+use silence::{Hears, Silence};
 
 /// Payloads that go together; more would not fit any network in one piece.
 const MOST_WITH_COPY: usize = 1_200;
@@ -42,6 +46,9 @@ pub struct Sender {
     /// The next packet is the first after a silence (RFC 3551 §4.1).
     talkspurt: bool,
     keys: KeySender,
+    /// Where silence is not sent.
+    noise: Option<ComfortNoise>,
+    silence: Silence,
     losses: Losses,
     /// Samples that fill no packet yet.
     pending: Vec<f32>,
@@ -67,6 +74,8 @@ impl Sender {
             opus: plan.opus,
             talkspurt: true,
             keys: KeySender::default(),
+            noise: noise(plan),
+            silence: Silence::default(),
             losses: Losses::default(),
             pending: Vec::new(),
             payload: Vec::new(),
@@ -87,6 +96,7 @@ impl Sender {
         self.direction = plan.direction;
         self.packet_ms = packet_ms(plan);
         self.events = events(plan);
+        self.noise = noise(plan);
     }
 
     /// Digits to send. Where telephone-event was not agreed on they go as tones, so that the far end hears them anyway.
@@ -162,7 +172,11 @@ impl Sender {
                 return;
             }
             (Sending::Tone, _) => self.keys.tone(audio),
-            (Sending::Audio | Sending::Event { .. }, _) => {}
+            (Sending::Audio | Sending::Event { .. }, _) => {
+                if self.is_silent(timestamp, audio, transmit) {
+                    return;
+                }
+            }
         }
         let mut payload = std::mem::take(&mut self.payload);
         self.encoder.encode(audio, &mut payload);
@@ -176,6 +190,21 @@ impl Sender {
             }
         }
         self.payload = payload;
+    }
+
+    /// Whether there is nothing to say but, now and then, how the room sounds.
+    fn is_silent(&mut self, timestamp: u32, audio: &[f32], transmit: &mut impl FnMut(&[u8])) -> bool {
+        let Some(agreed) = self.noise else { return false };
+        match self.silence.hear(power(audio), self.packet_ms) {
+            Hears::Speech => return false,
+            Hears::Room(power) => {
+                let payload = NoiseDescription::level(power);
+                self.transmit(agreed.send_payload_type, false, timestamp, &payload, transmit);
+            }
+            Hears::Same => {}
+        }
+        self.talkspurt = true;
+        true
     }
 
     /// While packets get lost each carries a copy of the one before.
@@ -255,6 +284,11 @@ fn packet_ms(plan: &MediaPlan) -> u32 {
 
 fn events(plan: &MediaPlan) -> Option<(u8, u32)> {
     plan.telephone_event.map(|event| (event.send_payload_type, event.clock_rate))
+}
+
+/// For codecs of its clock; Opus has its own way.
+fn noise(plan: &MediaPlan) -> Option<ComfortNoise> {
+    plan.comfort_noise.filter(|noise| noise.sends && plan.send.1.clock_rate() == 8_000)
 }
 
 #[cfg(test)]

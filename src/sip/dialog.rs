@@ -174,6 +174,11 @@ impl Dialog {
         &self.id
     }
 
+    /// Our address of record.
+    pub fn local(&self) -> &NameAddr {
+        &self.local
+    }
+
     /// The peer's address of record.
     pub fn remote(&self) -> &NameAddr {
         &self.remote

@@ -12,6 +12,7 @@ use super::{
     events::Subscriptions,
     farewell::Farewells,
     message::Outbox,
+    publication::Publications,
     registration::Registration,
     session::Session,
     stack::{Incoming, Owner, Reply, RequestId, Stack},
@@ -43,6 +44,7 @@ pub struct UserAgent {
     links: Links,
     subscriptions: Subscriptions,
     outbox: Outbox,
+    publications: Publications,
     /// When the phone system last asked us to register anew.
     checked_sync: Option<Instant>,
     last_call: CallId,
@@ -76,6 +78,7 @@ impl UserAgent {
             links: Links::default(),
             subscriptions: Subscriptions::default(),
             outbox: Outbox::default(),
+            publications: Publications::default(),
             checked_sync: None,
             last_call: 0,
             shutdown: Shutdown::No,
@@ -147,6 +150,7 @@ impl UserAgent {
             Command::Network(change) => self.network_changed(now, change),
             Command::Transfer { call, to } => self.transfer(now, call, &to),
             Command::AnswerDialAsked { request, accept } => self.answer_dial_asked(request, accept),
+            Command::ReportQuality { collector, body } => self.report_quality(collector, body),
             Command::Shutdown => self.shut_down(now),
         }
         self.run(now);
@@ -261,6 +265,7 @@ impl UserAgent {
             + self.farewells.len()
             + self.links.len()
             + self.outbox.len()
+            + self.publications.len()
             + self.leaving.len()
             + self.stack.pending()
     }
@@ -370,6 +375,7 @@ impl UserAgent {
             Owner::Subscription => {
                 self.subscriptions.handle_reply(now, &mut self.stack, id, &request, &reply);
             }
+            Owner::Publication => self.publications.handle_reply(&mut self.stack, id, request, &reply),
             Owner::Message => self.outbox.handle_reply(&mut self.stack, id, request, &reply),
             Owner::Abandoned => {}
         }

@@ -61,6 +61,8 @@ pub struct Settings {
     /// Order of preference.
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
+    /// Silence need not be sent where both sides agree (RFC 3389).
+    pub silence_suppression: bool,
     /// `+sip.instance`, the same for the installation: `urn:uuid:…` (RFC 5626 §4.1).
     pub instance_id: String,
     /// User-Agent and Server (RFC 3261 §20.41, §20.35).
@@ -118,6 +120,8 @@ pub enum Command {
     Transfer { call: CallId, to: TransferTo },
     /// The answer to [`Event::DialAsked`].
     AnswerDialAsked { request: u32, accept: bool },
+    /// Publish how a call sounded (`application/vq-rtcpxr`) to this collector; what becomes of it is only logged.
+    ReportQuality { collector: Uri, body: String },
     /// End all calls, un-register, then [`Output::Idle`].
     Shutdown,
 }

@@ -9,7 +9,8 @@
 //! - `referral`: what a REFER asks for, and telling its sender how it went.
 //! - `farewell`: BYE for dialogs whose call is over.
 //! - `outside`: requests that belong to no call.
-//! - `events`: subscriptions, colleagues, voicemail. `message`: text messages.
+//! - `events`: subscriptions, colleagues, voicemail. `message`: text messages. `publication`: reports to a
+//!   collector.
 //! - `identity`: who calls and for whom, and how far that is believed. `services`: do not disturb, forwarding, emergency
 //!   numbers. `auto_answer`: requests to be answered without ringing.
 //! - `target`: from what a person dials to a URI. `reason`: from a status code to a sentence.
@@ -22,6 +23,7 @@ mod farewell;
 mod identity;
 mod message;
 mod outside;
+mod publication;
 mod reason;
 mod referral;
 mod registration;

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     media::plan::MediaPlan,
     sip::{
-        dialog::{DialogId, DialogRecord},
+        dialog::{Dialog, DialogId, DialogRecord},
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::{Method, Request},
@@ -122,7 +122,9 @@ impl Session {
         let codecs = stack.settings.codecs.clone();
         let session_id = stack.entropy.u64();
         let crypto = stack.crypto(&account, stack.settings.srtp);
-        let negotiation = OfferAnswer::new(&codecs, session_id, crypto).with_ice(stack.ice());
+        let negotiation = OfferAnswer::new(&codecs, session_id, crypto)
+            .with_ice(stack.ice())
+            .with_silence_suppression(stack.settings.silence_suppression);
         Self {
             id,
             account,
@@ -171,10 +173,7 @@ impl Session {
 
     /// An answered call, written down.
     pub fn record(&self) -> Option<DialogRecord> {
-        match &self.phase {
-            Phase::Established(established) => Some(established.dialog.record()),
-            _ => None,
-        }
+        self.dialog().map(Dialog::record)
     }
 
     /// Whether a server transaction (its CANCEL, its missing ACK) belongs to this call.

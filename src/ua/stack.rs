@@ -40,6 +40,8 @@ pub(super) enum Owner {
     Subscription,
     /// A MESSAGE of ours.
     Message,
+    /// A report to a collector.
+    Publication,
     /// A BYE of a call that is over for the agent.
     Farewell,
     /// A NOTIFY to who asked, outside any call, that one be made.

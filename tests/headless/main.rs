@@ -13,6 +13,7 @@ mod process;
 mod calls;
 mod lines;
 mod outage;
+mod quality;
 mod reach;
 mod registering;
 mod sip_peer;

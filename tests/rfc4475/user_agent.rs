@@ -29,6 +29,7 @@ fn agent(now: Instant) -> UserAgent {
         user_agent: "Agent Manager".into(),
         auto_answer: None,
         max_calls: None,
+        silence_suppression: false,
         services: Services::default(),
     };
     let mut agent = UserAgent::new(settings, Entropy::from_seed(4475));

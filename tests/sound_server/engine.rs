@@ -45,6 +45,8 @@ fn plan(remote: SocketAddr) -> MediaPlan {
         srtp: None,
         ice: None,
         ptime_ms: 20,
+        extended_reports: Default::default(),
+        comfort_noise: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Carries out what the cores ask for and passes on what they tell.
 
-use super::{Phase, Shell};
+use super::{Phase, Shell, wall_clock};
 use crate::{
     driver::{
         account,
@@ -102,6 +102,7 @@ impl Shell {
                 if let Some(call_id) = self.agent.sip_call_id(info.call) {
                     self.trace.link(info.call, call_id);
                 }
+                self.quality_reports.follow(wall_clock(), &info, self.agent.dialog(info.call));
                 self.media.follow(&info);
                 self.orphans.changed(now);
                 let call = info.call;
@@ -240,10 +241,15 @@ impl Shell {
                 if let Some((verdict, timeline)) = judged {
                     self.tell(Event::Quality { call: session, verdict, timeline, last });
                 }
+                let report = last.then(|| self.quality_reports.ended(wall_clock(), session, &stats)).flatten();
+                if let Some(report) = report {
+                    self.agent.handle_command(now, report);
+                }
                 self.tell(Event::Stats { call: session, stats, asked: false, last });
             }
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
-            EngineEvent::Exposure(exposure) => {
+            EngineEvent::Exposure(exposure, record) => {
+                self.exposure_file.note(wall_clock(), record);
                 *self.media.exposure() = exposure;
                 self.tell(Event::Exposure { exposure, asked: false });
             }

@@ -17,6 +17,22 @@ pub(super) struct Stats {
     rtt_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mos: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_in_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_out_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<Remote>,
+}
+
+/// What the other side reports of how we sound there.
+#[derive(Serialize)]
+struct Remote {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mos: Option<f64>,
+    loss: f64,
+    late: f64,
+    buffer_ms: u16,
 }
 
 /// How a call sounded.
@@ -44,6 +60,8 @@ struct Piece {
     mos: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_mos: Option<f64>,
 }
 
 /// What the ear got of the last day; an estimate.
@@ -103,6 +121,14 @@ pub(super) fn figures(call: u32, stats: &CallStats) -> Stats {
         tx: Tx { packets: tx.packets, bytes: tx.bytes },
         rtt_ms: stats.rtt_ms.map(tenths),
         mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
+        delay_in_ms: stats.delays_ms().map(|(inwards, _)| tenths(inwards)),
+        delay_out_ms: stats.delays_ms().map(|(_, outwards)| tenths(outwards)),
+        remote: stats.remote.map(|remote| Remote {
+            mos: remote.mos,
+            loss: thousandths(remote.loss),
+            late: thousandths(remote.discarded),
+            buffer_ms: remote.buffer_ms,
+        }),
     }
 }
 
@@ -134,7 +160,8 @@ fn piece(span: &Span) -> Piece {
         buffer_ms: tenths(span.buffer_ms),
         rtt_ms: span.rtt_ms.map(tenths),
         mos: span.mos.map(|mos| (mos * 100.0).round() / 100.0),
-        remote_loss: span.remote_loss.map(|share| (share * 1000.0).round() / 1000.0),
+        remote_loss: span.remote_loss.map(thousandths),
+        remote_mos: span.remote_mos,
     }
 }
 
@@ -143,11 +170,15 @@ impl From<&voice::Exposure> for Exposure {
         Self {
             level_dba: tenths(exposure.level_db),
             peak_dbc: tenths(exposure.peak_db),
-            share: (exposure.share() * 1000.0).round() / 1000.0,
+            share: thousandths(exposure.share()),
             heard_s: exposure.heard.as_secs(),
             assumes: voice::ASSUMPTION,
         }
     }
+}
+
+fn thousandths(share: f64) -> f64 {
+    (share * 1000.0).round() / 1000.0
 }
 
 fn tenths(ms: f64) -> f64 {

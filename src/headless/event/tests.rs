@@ -5,7 +5,7 @@ use crate::{
         engine::Notice,
         evidence::{Fault, Span, Verdict},
         plan::{Codec, Srtp},
-        stats::{CallStats, HereStats, RxStats, TxStats},
+        stats::{CallStats, RxStats, TxStats, VoipMetrics},
         voice::Exposure,
     },
     ua::api::Origin,
@@ -133,15 +133,24 @@ fn figures_are_given_when_asked_for() {
     let stats = CallStats {
         rx: RxStats { packets: 10, lost: 1, late: 2, concealed_ms: 20, jitter_ms: 1.2345, buffer_ms: 40.0 },
         tx: TxStats { packets: 11, bytes: 1760 },
-        rtt_ms: None,
+        rtt_ms: Some(80.0),
         mos: Some(4.2049),
         remote_loss: Some(0.1),
-        here: HereStats::default(),
+        metrics: Some(VoipMetrics { end_system_ms: 90, buffer_ms: 30, ..VoipMetrics::default() }),
+        remote: Some(VoipMetrics {
+            mos: Some(3.9),
+            loss: 0.015625,
+            end_system_ms: 120,
+            buffer_ms: 60,
+            ..VoipMetrics::default()
+        }),
+        ..CallStats::default()
     };
     let stats = |asked| Event::Stats { call: 1, stats: stats.clone(), asked, last: false };
     assert_eq!(
         said(stats(true)),
-        json!({"event": "stats", "call": 1, "mos": 4.2, "tx": {"packets": 11, "bytes": 1760},
+        json!({"event": "stats", "call": 1, "mos": 4.2, "rtt_ms": 80.0, "delay_in_ms": 130.0, "delay_out_ms": 160.0,
+            "remote": {"mos": 3.9, "loss": 0.016, "late": 0.0, "buffer_ms": 60}, "tx": {"packets": 11, "bytes": 1760},
             "rx": {"packets": 10, "lost": 1, "late": 2, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0}})
     );
     assert_eq!(line(&Tagged { id: None, what: stats(false) }), None);

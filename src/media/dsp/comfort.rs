@@ -9,6 +9,9 @@ const MOST: f32 = 1e-5;
 const RISES: f32 = 1.003;
 /// Softer is digital silence, which says nothing of a room.
 const NOTHING: f32 = 1e-9;
+/// Louder than the background by 15 dB is speech; its level is of the last two seconds of it.
+const SPEECH: f32 = 30.0;
+const LATELY: f32 = 1.0 / 200.0;
 /// Steps of the fade in and out, a sample each: 40 ms.
 const FADE: f32 = 1.0 / 1_920.0;
 
@@ -17,6 +20,8 @@ const FADE: f32 = 1.0 / 1_920.0;
 pub struct Comfort {
     /// Mean square of the quietest that was heard lately.
     background: f32,
+    /// Mean square of what was well above that, lately.
+    speech: Option<f32>,
     share: f32,
     random: u32,
     smooth: f32,
@@ -24,7 +29,7 @@ pub struct Comfort {
 
 impl Default for Comfort {
     fn default() -> Self {
-        Self { background: FIRST, share: 0.0, random: 0x2545_f491, smooth: 0.0 }
+        Self { background: FIRST, speech: None, share: 0.0, random: 0x2545_f491, smooth: 0.0 }
     }
 }
 
@@ -36,6 +41,10 @@ impl Comfort {
             if power > NOTHING {
                 self.background = (self.background * RISES).min(power).min(MOST);
             }
+            if power > SPEECH * self.background {
+                let before = self.speech.unwrap_or(power);
+                self.speech = Some(before + (power - before) * LATELY);
+            }
             return;
         }
         // A uniform sample's mean square is a third; of the mean of two in a row it is a sixth.
@@ -46,6 +55,12 @@ impl Comfort {
             *sample = (*sample + level * self.share * (noise + self.smooth) / 2.0).clamp(-1.0, 1.0);
             self.smooth = noise;
         }
+    }
+
+    /// Mean squares of speech and of the silence between it; `None` for what was not heard yet, or is too loud to be silence.
+    pub const fn levels(&self) -> (Option<f32>, Option<f32>) {
+        let known = self.background != FIRST && self.background < MOST;
+        (self.speech, if known { Some(self.background) } else { None })
     }
 
     /// Between -1 and 1 (xorshift).

@@ -2,6 +2,7 @@
 
 pub mod comfort;
 pub mod conceal;
+pub mod noise;
 pub mod resample;
 pub mod stretch;
 pub mod tone;

@@ -6,7 +6,7 @@ use crate::media::{
     check::{ShiftCheck, Step},
     device::{Card, FileCard, NoWatch, NullCard, ProgramCard, SoundCard, Tape, Watch},
     dsp::{peak, tone::ToneSource},
-    voice::{Exposure, ExposureMeter, Limiter, Processor, VoiceProcessing},
+    voice::{Exposure, ExposureMeter, ExposureRecord, Limiter, Processor, VoiceProcessing},
 };
 use std::{
     sync::Arc,
@@ -281,13 +281,19 @@ impl Audio {
         std::mem::replace(&mut self.in_use, in_use) != self.in_use
     }
 
+    /// What the ear got before the program was started.
+    pub fn heard_before(&mut self, now: Instant, before: &ExposureRecord, age: Duration) {
+        self.exposure.restore(now, before, age);
+        self.told = self.exposure.exposure();
+    }
+
     /// What the ear got, where that has changed; and a word of warning when it has become too much.
     pub fn tell_exposure(&mut self, emit: &dyn Fn(EngineEvent)) {
         let before = std::mem::replace(&mut self.told, self.exposure.exposure());
         if self.told == before {
             return;
         }
-        emit(EngineEvent::Exposure(self.told));
+        emit(EngineEvent::Exposure(self.told, self.exposure.record()));
         if let Some(text) = self.told.warning(&before) {
             emit(EngineEvent::Notice(Notice::warning(text)));
         }

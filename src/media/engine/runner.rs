@@ -235,6 +235,7 @@ impl Runner {
                 Ok(()) => self.ask_for_devices(),
                 Err(error) => (self.emit)(EngineEvent::Notice(Notice::warning(error.to_string()))),
             },
+            EngineCommand::Heard { before, age } => self.audio.heard_before(now, &before, age),
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Check => self.audio.check(),
             EngineCommand::AskServer { session, server } => {

@@ -1,5 +1,6 @@
 //! One call's media: its sockets, and once there is a plan, what runs over them.
 
+mod figures;
 #[cfg(test)]
 mod properties;
 mod stream;
@@ -299,11 +300,8 @@ impl Session {
     /// RTCP, figures and what is missing, when they are due.
     pub fn housekeep(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
         let Some(stream) = &mut self.stream else { return };
-        if now >= stream.rtcp.poll_timeout() {
-            let sent = stream.sent(now);
-            if let Some(datagram) = stream.rtcp.poll(now, sent, stream.receiver.reception(), unit()) {
-                stream.send_control(&self.ports, &datagram);
-            }
+        if let Some(datagram) = stream.report(now, false) {
+            stream.send_control(&self.ports, &datagram);
         }
         if let Some(target) = stream.keep_alive(now) {
             let _ = self.ports.rtp.send_to(&[], target);
@@ -331,9 +329,9 @@ impl Session {
     /// Says goodbye to the peer (RFC 3550 §6.6). Returns the last figures.
     pub fn close(mut self, now: Instant) -> Option<CallStats> {
         let stream = self.stream.as_mut()?;
-        let sent = stream.sent(now);
-        let datagram = stream.rtcp.bye(now, sent, stream.receiver.reception());
-        stream.send_control(&self.ports, &datagram);
+        if let Some(datagram) = stream.report(now, true) {
+            stream.send_control(&self.ports, &datagram);
+        }
         self.stats(true)
     }
 }
@@ -367,6 +365,8 @@ mod tests {
             srtp: None,
             ice: None,
             ptime_ms: 20,
+            extended_reports: Default::default(),
+            comfort_noise: None,
         }
     }
 

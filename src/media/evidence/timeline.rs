@@ -21,6 +21,10 @@ pub struct Span {
     pub rtt_ms: Option<f64>,
     pub mos: Option<f64>,
     pub remote_loss: Option<f64>,
+    /// How we sound at the other side, as far as it reports that.
+    pub remote_mos: Option<f64>,
+    /// Share of our packets that came too late there, since the beginning.
+    pub remote_late: Option<f64>,
     /// Milliseconds in which this computer was late, and without a device.
     pub stalled_ms: u64,
     pub absent_ms: u64,
@@ -88,6 +92,8 @@ impl Span {
             rtt_ms: now.rtt_ms,
             mos: now.mos,
             remote_loss: now.remote_loss,
+            remote_mos: now.remote.and_then(|remote| remote.mos),
+            remote_late: now.remote.map(|remote| remote.discarded),
             stalled_ms: now.here.stalled_ms.saturating_sub(before.here.stalled_ms),
             absent_ms: now.here.absent_ms.saturating_sub(before.here.absent_ms),
             heard_ms: now.here.heard_ms.saturating_sub(before.here.heard_ms),
@@ -97,6 +103,7 @@ impl Span {
 
     fn and(&self, other: &Self) -> Self {
         let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+        let least = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::min);
         Self {
             seconds: self.seconds + other.seconds,
             packets: self.packets + other.packets,
@@ -105,8 +112,10 @@ impl Span {
             jitter_ms: self.jitter_ms.max(other.jitter_ms),
             buffer_ms: self.buffer_ms.max(other.buffer_ms),
             rtt_ms: most(self.rtt_ms, other.rtt_ms),
-            mos: self.mos.into_iter().chain(other.mos).reduce(f64::min),
+            mos: least(self.mos, other.mos),
             remote_loss: most(self.remote_loss, other.remote_loss),
+            remote_mos: least(self.remote_mos, other.remote_mos),
+            remote_late: most(self.remote_late, other.remote_late),
             stalled_ms: self.stalled_ms + other.stalled_ms,
             absent_ms: self.absent_ms + other.absent_ms,
             heard_ms: self.heard_ms + other.heard_ms,

@@ -47,6 +47,8 @@ pub struct Evidence {
     pub loss: f64,
     /// Of what we sent, on average, where the other side reports it.
     pub remote_loss: Option<f64>,
+    /// Of what we sent, what came too late to be played there, by the end.
+    pub remote_late: Option<f64>,
     pub concealed: f64,
     /// On average.
     pub jitter_ms: f64,
@@ -85,6 +87,7 @@ impl Evidence {
             packets,
             loss: lost as f64 / (packets + lost).max(1) as f64,
             remote_loss: mean(|span| span.remote_loss),
+            remote_late: spans.clone().filter_map(|span| span.remote_late).last(),
             concealed: share(|span| span.concealed_ms),
             jitter_ms: mean(|span| Some(span.jitter_ms)).unwrap_or_default(),
             rtt_ms: spans.clone().filter_map(|span| span.rtt_ms).reduce(f64::max),
@@ -99,83 +102,111 @@ impl Evidence {
 
 /// The nearest cause that explains what was heard: what is wrong here makes the figures of the network look bad too.
 pub fn verdict(evidence: &Evidence) -> Verdict {
-    let (fault, words) = judge(evidence);
+    let (fault, words) = if evidence.seconds < SHORTEST {
+        (Fault::Nobody, "The call was too short to tell.".into())
+    } else {
+        let found = here(evidence).or_else(|| lost(evidence)).or_else(|| uneven(evidence)).or_else(|| silent(evidence));
+        found.unwrap_or((Fault::Nobody, "Nothing was wrong with the sound.".into()))
+    };
     Verdict { fault, words }
 }
 
-fn judge(evidence: &Evidence) -> (Fault, String) {
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let sent = evidence.remote_loss.unwrap_or_default();
-    let silent_for_long = |share: f64| share == 0.0 && evidence.seconds >= SILENT;
-    match evidence {
-        Evidence { seconds, .. } if *seconds < SHORTEST => (Fault::Nobody, "The call was too short to tell.".into()),
-        e if e.absent > ABSENT => (
-            Fault::Device,
-            format!("Microphone or speaker were missing for {} of the time: check the headset's plug.", percent(e.absent)),
-        ),
-        e if e.stalled > STALLED => (
-            Fault::Computer,
-            format!(
-                "This computer was too busy for sound for {} of the time: close programs that you don't need.",
-                percent(e.stalled)
-            ),
-        ),
-        e if e.packets == 0 => (
-            Fault::Provider,
-            "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it out. \
-             Tell your phone system's administrator."
-                .into(),
-        ),
-        e if e.loss >= LOSS && sent >= LOSS => (
-            Fault::LocalNetwork,
-            format!(
-                "Sound got lost both ways ({} to you, {} from you), most likely on your own network: use a cable, move closer \
-                 to the Wi-Fi, stop large downloads.",
-                percent(e.loss),
-                percent(sent)
-            ),
-        ),
-        _ if sent >= LOSS => (
-            Fault::LocalNetwork,
-            format!(
-                "{} of what you said got lost and what you heard did not, as when the way out of your network is full: stop \
-                 uploads, use a cable.",
-                percent(sent)
-            ),
-        ),
-        e if e.loss >= LOSS => (
-            Fault::Provider,
-            format!(
-                "{} of the sound to you got lost and none from you: the trouble lies beyond your network, at the provider or \
-                 with the other side.",
-                percent(e.loss)
-            ),
-        ),
-        e if e.jitter_ms >= JITTER_MS => (
-            Fault::LocalNetwork,
-            format!(
-                "Sound arrived unevenly (by {:.0} ms) and none was lost, as on a shared Wi-Fi: use a cable or move closer.",
-                e.jitter_ms
-            ),
-        ),
-        e if e.rtt_ms.is_some_and(|rtt| rtt >= RTT_MS) => (
-            Fault::Provider,
-            format!(
-                "The way to the other side and back takes {:.0} ms, which makes people talk at the same time: ask the provider \
-                 for a shorter one.",
-                e.rtt_ms.unwrap_or_default()
-            ),
-        ),
-        e if silent_for_long(e.said) => (
-            Fault::Device,
-            "Your microphone gave no sound at all: check the headset's own mute switch, and which microphone is chosen.".into(),
-        ),
-        e if silent_for_long(e.heard) => (
-            Fault::OtherSide,
-            "What came from the other side was silence: their microphone is muted or does not work.".into(),
-        ),
-        _ => (Fault::Nobody, "Nothing was wrong with the sound.".into()),
+type Judged = Option<(Fault, String)>;
+
+/// Device and computer.
+fn here(evidence: &Evidence) -> Judged {
+    if evidence.absent > ABSENT {
+        let share = percent(evidence.absent);
+        let words = format!("Microphone or speaker were missing for {share} of the time: check the headset's plug.");
+        return Some((Fault::Device, words));
     }
+    (evidence.stalled > STALLED).then(|| {
+        let share = percent(evidence.stalled);
+        let words = format!(
+            "This computer was too busy for sound for {share} of the time: close programs that you don't need."
+        );
+        (Fault::Computer, words)
+    })
+}
+
+/// Which ways packets got lost.
+fn lost(evidence: &Evidence) -> Judged {
+    let (come, gone) = (evidence.loss, evidence.remote_loss.unwrap_or_default());
+    if evidence.packets == 0 {
+        let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it \
+                     out. Tell your phone system's administrator.";
+        return Some((Fault::Provider, words.into()));
+    }
+    match (come >= LOSS, gone >= LOSS) {
+        (true, true) => {
+            let (come, gone) = (percent(come), percent(gone));
+            let words = format!(
+                "Sound got lost both ways ({come} to you, {gone} from you), most likely on your own network: use a cable, move \
+                 closer to the Wi-Fi, stop large downloads."
+            );
+            Some((Fault::LocalNetwork, words))
+        }
+        (false, true) => {
+            let gone = percent(gone);
+            let words = format!(
+                "{gone} of what you said got lost and what you heard did not, as when the way out of your network is full: \
+                 stop uploads, use a cable."
+            );
+            Some((Fault::LocalNetwork, words))
+        }
+        (true, false) => {
+            let come = percent(come);
+            let words = format!(
+                "{come} of the sound to you got lost and none from you: the trouble lies beyond your network, at the provider \
+                 or with the other side."
+            );
+            Some((Fault::Provider, words))
+        }
+        (false, false) => None,
+    }
+}
+
+/// What came, but not in time.
+fn uneven(evidence: &Evidence) -> Judged {
+    if evidence.jitter_ms >= JITTER_MS {
+        let jitter = evidence.jitter_ms;
+        let words = format!(
+            "Sound arrived unevenly (by {jitter:.0} ms) and none was lost, as on a shared Wi-Fi: use a cable or move closer."
+        );
+        return Some((Fault::LocalNetwork, words));
+    }
+    if let Some(late) = evidence.remote_late.filter(|late| *late >= LOSS) {
+        let late = percent(late);
+        let words = format!(
+            "{late} of what you said reached the other side too late to be heard, although what you heard was punctual: their \
+             network or computer is the likely cause."
+        );
+        return Some((Fault::OtherSide, words));
+    }
+    evidence.rtt_ms.filter(|rtt| *rtt >= RTT_MS).map(|rtt| {
+        let words = format!(
+            "The way to the other side and back takes {rtt:.0} ms, which makes people talk at the same time: ask the provider \
+             for a shorter one."
+        );
+        (Fault::Provider, words)
+    })
+}
+
+/// Sound that came all right and said nothing.
+fn silent(evidence: &Evidence) -> Judged {
+    let for_long = |share: f64| share == 0.0 && evidence.seconds >= SILENT;
+    if for_long(evidence.said) {
+        let words = "Your microphone gave no sound at all: check the headset's own mute switch, and which microphone is chosen.";
+        return Some((Fault::Device, words.into()));
+    }
+    for_long(evidence.heard).then(|| {
+        let words = "What came from the other side was silence: their microphone is muted or does not work.";
+        (Fault::OtherSide, words.into())
+    })
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
 #[cfg(test)]
@@ -187,6 +218,7 @@ mod tests {
         packets: 3_000,
         loss: 0.001,
         remote_loss: Some(0.0),
+        remote_late: Some(0.0),
         concealed: 0.0,
         jitter_ms: 4.0,
         rtt_ms: Some(40.0),
@@ -212,6 +244,7 @@ mod tests {
             ),
             (Evidence { remote_loss: Some(0.2), ..GOOD }, Fault::LocalNetwork, "20.0 % of what you said"),
             (Evidence { jitter_ms: 55.0, ..GOOD }, Fault::LocalNetwork, "unevenly (by 55 ms)"),
+            (Evidence { remote_late: Some(0.04), ..GOOD }, Fault::OtherSide, "4.0 % of what you said reached"),
             (Evidence { rtt_ms: Some(620.0), ..GOOD }, Fault::Provider, "620 ms"),
             (Evidence { packets: 0, heard: 0.0, ..GOOD }, Fault::Provider, "Nothing came"),
             // What is wrong here explains the rest.

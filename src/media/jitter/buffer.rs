@@ -13,6 +13,8 @@ const LONGEST_PACKET_MS: i64 = 120;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Audio(Codec),
+    /// Says that the sender falls silent (RFC 3389).
+    Silence,
     /// Uses up a sequence number, carries no sound (telephone events, unknown types).
     Other,
 }
@@ -75,6 +77,9 @@ pub struct JitterBuffer {
     position: Option<i64>,
     /// Timestamp units bridged since then without knowing why nothing came.
     bridged: u32,
+    /// Missing packets whose time had been bridged before that was known.
+    bridged_losses: u32,
+    is_silent: bool,
     last_duration: u32,
     clock_rate: u32,
 }
@@ -91,7 +96,7 @@ impl JitterBuffer {
                 Some(duration) => duration,
                 None => return Insert::Refused,
             },
-            Kind::Other => 0,
+            Kind::Silence | Kind::Other => 0,
         };
         let expected = *self.expected.get_or_insert(sequence);
         if sequence < expected {
@@ -124,6 +129,10 @@ impl JitterBuffer {
         loop {
             let Some(expected) = self.expected else { return Next::Empty };
             match self.held(expected) {
+                Some((Kind::Silence, ..)) => {
+                    self.is_silent = true;
+                    self.pass(expected);
+                }
                 Some((Kind::Other, ..)) => self.pass(expected),
                 Some((Kind::Audio(codec), timestamp, duration)) => {
                     return self.due(expected, codec, timestamp, duration);
@@ -142,7 +151,9 @@ impl JitterBuffer {
                     self.bridged = self.bridged.saturating_sub(duration);
                     self.position = self.position.map(|position| position + i64::from(duration));
                     self.expected = Some(expected + 1);
-                    if unbridged > 0 {
+                    if unbridged == 0 {
+                        self.bridged_losses += 1;
+                    } else {
                         // A copy restores a whole packet, not its end.
                         let whole = later == expected + 1 && unbridged == duration;
                         let following = whole.then(|| self.audio(later)).flatten();
@@ -161,6 +172,16 @@ impl JitterBuffer {
     /// Bridged time that turned out to be waiting for a packet: not a pause of the sender's.
     pub fn waiting(&self) -> u32 {
         self.bridged
+    }
+
+    /// Whether the sender has said that it is silent, as far as was played.
+    pub const fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    /// Packets that turned out to be missing in bridged time, since the last call.
+    pub const fn take_bridged_losses(&mut self) -> u32 {
+        std::mem::replace(&mut self.bridged_losses, 0)
     }
 
     /// Whether [`JitterBuffer::take`] would give a packet at once.
@@ -205,6 +226,7 @@ impl JitterBuffer {
             return Next::Pause { duration };
         }
         self.bridged = 0;
+        self.is_silent = false;
         self.position = Some(timestamp + i64::from(duration));
         self.last_duration = duration;
         self.pass(sequence);

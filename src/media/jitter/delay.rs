@@ -52,6 +52,9 @@ impl Default for DelayEstimator {
 }
 
 impl DelayEstimator {
+    /// The longest delay that is ever aimed at.
+    pub const LONGEST_MS: f64 = BINS as f64 * BIN_MS + *MARGIN_MS.end();
+
     /// Takes in an arrival. Returns how much slower than the fastest it was.
     pub fn observe(&mut self, arrival_ms: f64, media_ms: f64) -> f64 {
         let transit = arrival_ms - media_ms;

@@ -1,15 +1,18 @@
 //! Turns what the jitter buffer holds into an unbroken sound, at the delay that the network calls for.
 
+use super::bursts::Bursts;
 use crate::media::{
     BLOCK, SAMPLE_RATE,
     codec::Decoder,
     dsp::{
         comfort::Comfort,
+        noise::{Noise, NoiseDescription},
         resample::Resampler,
         stretch::{Change, needed, stretch},
     },
     jitter::{DelayEstimator, JitterBuffer, Next},
     plan::Codec,
+    stats::BurstStats,
 };
 
 /// Difference from the target that is left alone.
@@ -37,6 +40,8 @@ pub struct Playout {
     voice: Option<Voice>,
     estimator: DelayEstimator,
     comfort: Comfort,
+    /// What the sender says of its room while it is silent.
+    noise: Noise,
     /// Delay of what is played, smoothed.
     delay_ms: f64,
     /// Blocks until the length may be changed again.
@@ -52,6 +57,9 @@ pub struct Playout {
     blamed: bool,
     /// Bridged without knowing yet whether packets were missing.
     undecided_us: u64,
+    bursts: Bursts,
+    /// Length of the packet played last.
+    packet_ms: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -86,6 +94,11 @@ impl Playout {
         }
     }
 
+    /// How the sender's room sounds, for when it is silent.
+    pub fn describe_noise(&mut self, description: NoiseDescription) {
+        self.noise.describe(description);
+    }
+
     /// A copy of an earlier packet came.
     pub const fn copies_come(&mut self) {
         self.copies = true;
@@ -118,6 +131,7 @@ impl Playout {
             let target = now_ms - self.estimator.base() - self.target_ms();
             dropped = buffer.skip_to((target * f64::from(clock_rate) / 1000.0) as i64);
         }
+        (0..dropped).for_each(|_| self.bursts.missing());
         let block_us = 1_000_000 * block.len() as u64 / u64::from(SAMPLE_RATE);
         let concealed_before = self.concealed_us;
         self.fill(buffer, clock_rate);
@@ -132,7 +146,7 @@ impl Playout {
             voice.take(block);
         }
         let waited_ms = f64::from(buffer.waiting()) * 1000.0 / f64::from(clock_rate);
-        self.comfort.process(block, waited_ms > LONG_GAP_MS);
+        self.comfort.process(block, waited_ms > LONG_GAP_MS && !buffer.is_silent());
         dropped
     }
 
@@ -155,6 +169,22 @@ impl Playout {
         let share =
             if whole_call { self.concealed_us as f64 / self.played_us.max(1) as f64 } else { self.concealed_lately };
         share.clamp(0.0, 1.0)
+    }
+
+    /// Packets played or to be played, those missing among them after recovery, and how those gather.
+    pub fn missed(&self) -> (u64, u64, BurstStats) {
+        let (packets, missing) = self.bursts.counts();
+        (packets, missing, self.bursts.stats(self.packet_ms))
+    }
+
+    /// Mean squares of speech and of the silence between it, once heard.
+    pub const fn levels(&self) -> (Option<f32>, Option<f32>) {
+        self.comfort.levels()
+    }
+
+    /// The most delay that would be held now, and ever, in milliseconds.
+    pub fn most_delay_ms(&self) -> (f64, f64) {
+        (self.target_ms() + TOO_MUCH_MS, DelayEstimator::LONGEST_MS + TOO_MUCH_MS)
     }
 
     pub fn codec(&self) -> Option<Codec> {
@@ -201,12 +231,25 @@ impl Playout {
 
     /// Appends the next piece of sound; `false` before there is any.
     fn step(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> bool {
+        let before = self.queued();
+        let goes_on = self.piece(buffer, clock_rate);
+        if let Some(voice) = &mut self.voice {
+            let (from, rate) = (before.min(voice.samples.len()), voice.decoder.sample_rate());
+            self.noise.add(&mut voice.samples[from..], rate, buffer.is_silent());
+        }
+        goes_on
+    }
+
+    fn piece(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> bool {
         let us = |duration: u32| u64::from(duration) * 1_000_000 / u64::from(clock_rate);
         let waiting = buffer.waiting();
+        (0..buffer.take_bridged_losses()).for_each(|_| self.bursts.missing());
         match buffer.take() {
             Next::Packet { codec, payload, duration } => {
                 self.settle_wait();
                 self.lost_lately += (0.0 - self.lost_lately) * 0.005;
+                self.bursts.came();
+                self.packet_ms = us(duration) as f64 / 1000.0;
                 let voice = Voice::ready(&mut self.voice, codec);
                 if voice.decoder.decode(payload, &mut voice.samples) == 0 {
                     voice.conceal(duration, clock_rate);
@@ -221,7 +264,10 @@ impl Playout {
                 let following = following.filter(|(codec, _)| *codec == voice.codec).map(|(_, payload)| payload);
                 let recovered =
                     following.is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
-                if !recovered {
+                if recovered {
+                    self.bursts.came();
+                } else {
+                    self.bursts.missing();
                     voice.decoder.conceal(count, following, &mut voice.samples);
                     self.concealed_us += us(duration);
                 }
@@ -238,7 +284,7 @@ impl Playout {
                 voice.conceal(duration, clock_rate);
                 buffer.bridged(duration);
                 self.undecided_us += us(duration);
-                if us(waiting) as f64 > SPURT_MS * 1000.0 {
+                if us(waiting) as f64 > SPURT_MS * 1000.0 || buffer.is_silent() {
                     self.undecided_us = 0;
                 }
             }

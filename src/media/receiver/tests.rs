@@ -5,12 +5,12 @@ use crate::media::{
     BLOCK, SAMPLE_RATE,
     codec::Encoder,
     dsp::{power, steady_tone_share},
-    plan::{Direction, OpusParams, Redundancy, TelephoneEvent},
+    plan::{ComfortNoise, Direction, OpusParams, Redundancy, TelephoneEvent},
     rtp::MAX_PACKET,
     sender::{Sender, Start},
 };
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use std::time::Duration;
 
 /// A network and the clocks at both ends.
@@ -53,6 +53,8 @@ fn plan(codec: Codec) -> MediaPlan {
         srtp: None,
         ice: None,
         ptime_ms: 20,
+        extended_reports: Default::default(),
+        comfort_noise: None,
     }
 }
 
@@ -304,4 +306,51 @@ proptest! {
             prop_assert!(receiver.playout.held_ms() < 200.0, "{}", receiver.playout.held_ms());
         }
     }
+}
+
+/// Speech, a pause told by comfort noise packets alone, speech again.
+#[test]
+fn a_pause_sounds_as_its_sender_describes_it_and_nothing_clicks() {
+    let noise = ComfortNoise { send_payload_type: 13, receive_payload_type: 13, sends: true };
+    let plan = MediaPlan { comfort_noise: Some(noise), ..plan(Codec::Pcmu) };
+    let start = Start { ssrc: 9, sequence: 65_530, timestamp: 4_294_000_000 };
+    let mut sender = Sender::new(start, &plan);
+    let mut random = StdRng::seed_from_u64(5);
+    let mut room = |_| 0.003 * (random.random::<f32>() * 2.0 - 1.0);
+    let mut signal: Vec<f32> = (0..10 * SAMPLE_RATE as usize).map(&mut room).collect();
+    for (n, sample) in signal.iter_mut().enumerate() {
+        if !(4..8).contains(&(n / SAMPLE_RATE as usize)) {
+            *sample += tone(n) * 0.5;
+        }
+    }
+    let (epoch, mut packets) = (Instant::now(), Vec::new());
+    let mut receiver = Receiver::new(epoch, &plan);
+    let mut heard = Vec::new();
+    for (n, block) in signal.chunks_exact(2 * BLOCK).enumerate() {
+        let now = epoch + Duration::from_millis(20) * n as u32;
+        let before = packets.len();
+        sender.speak(block, |packet| packets.push(packet.to_vec()));
+        for packet in &packets[before..] {
+            receiver.handle_packet(now + Duration::from_millis(5), &Packet::parse(packet).unwrap());
+        }
+        for half in 0..2 {
+            let mut samples = [0.0; BLOCK];
+            receiver.play(now + Duration::from_millis(10 * half + 6), &mut samples);
+            heard.extend(samples);
+        }
+    }
+    let second = SAMPLE_RATE as usize;
+    assert!(packets.len() < 340, "four seconds of silence are not sent: {}", packets.len());
+    let pause = &heard[5 * second..7 * second + second / 2];
+    let db = 10.0 * (power(pause) / power(&signal[5 * second..6 * second])).log10();
+    // The room is heard up to 4 kHz of 24.
+    assert!((-4.0..4.0).contains(&db), "the room sounds as it is: {db} dB");
+    assert!(pause.chunks_exact(BLOCK).all(|block| power(block) > 0.0), "it never goes silent");
+    let steepest = |samples: &[f32]| samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+    let usual = steepest(&heard[second..3 * second]);
+    assert!(steepest(&heard[3 * second..9 * second]) < 2.0 * usual, "no click: {usual}");
+    let stats = receiver.stats();
+    assert_eq!((stats.lost, stats.late, stats.concealed_ms), (0, 0, 0));
+    let (_, missing, _) = receiver.missed();
+    assert_eq!(missing, 0);
 }

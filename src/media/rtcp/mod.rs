@@ -1,18 +1,21 @@
 //! RTCP (RFC 3550 §6): what is reported to the peer and what its reports say.
 
 mod session;
+mod xr;
 
-pub use session::{RtcpSession, Sent};
+pub use session::{Received, RtcpSession, Sent};
+pub use xr::{DelaySince, Extended, GMIN};
 
 use rtcp_types::{
     Bye, Compound, Packet, ReceiverReport, ReportBlock, RtcpPacketWriterExt, Sdes, SdesChunk, SdesItem, SenderReport,
+    Unknown, prelude::RtcpPacketParser,
 };
 
 /// Reports taken from one compound packet; a hostile one can hold more.
 const MOST_BLOCKS: usize = 64;
 
 /// What a compound packet says to us.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reports {
     /// Who sent it.
     pub ssrc: u32,
@@ -20,6 +23,7 @@ pub struct Reports {
     pub sender_ntp: Option<u64>,
     /// About all sources, ours among them.
     pub blocks: Vec<Block>,
+    pub extended: Extended,
 }
 
 /// A report block (§6.4.1).
@@ -39,38 +43,44 @@ pub struct Block {
     pub delay: u32,
 }
 
-/// Reads a compound packet. `None` unless it is wholly well-formed and begins with a report (§A.2).
+/// Reads a compound packet. `None` unless it is well-formed and begins with a report (§A.2); of extended reports (RFC 3611)
+/// what is understood counts.
 pub fn parse(datagram: &[u8]) -> Option<Reports> {
-    // Every part is of version 2 (the crate looks at the first one's alone).
-    let mut at = 0;
-    while at + 4 <= datagram.len() {
-        if datagram[at] >> 6 != 2 {
+    let mut reports = Reports::default();
+    let (mut rest, mut is_first) = (datagram, true);
+    while !rest.is_empty() {
+        let (&[head, kind, high, low], _) = rest.split_first_chunk()?;
+        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        let (packet, next) = rest.split_at_checked(length)?;
+        if head >> 6 != 2 {
             return None;
         }
-        at += 4 * (usize::from(u16::from_be_bytes([datagram[at + 2], datagram[at + 3]])) + 1);
-    }
-    let mut reports = Reports::default();
-    for (n, packet) in Compound::parse(datagram).ok()?.enumerate() {
-        match packet.ok()? {
+        rest = next;
+        if kind == xr::PACKET_TYPE && !is_first {
+            reports.extended.read(&packet[4..]);
+            continue;
+        }
+        match Packet::parse(packet).ok()? {
             Packet::Sr(sender) => {
-                if n == 0 {
+                if is_first {
                     reports.ssrc = sender.ssrc();
                     reports.sender_ntp = Some(sender.ntp_timestamp());
                 }
                 reports.blocks.extend(sender.report_blocks().map(block));
             }
             Packet::Rr(receiver) => {
-                if n == 0 {
+                if is_first {
                     reports.ssrc = receiver.ssrc();
                 }
                 reports.blocks.extend(receiver.report_blocks().map(block));
             }
-            _ if n == 0 => return None,
+            _ if is_first => return None,
             _ => {}
         }
         reports.blocks.truncate(MOST_BLOCKS);
+        is_first = false;
     }
-    Some(reports)
+    (!is_first).then_some(reports)
 }
 
 /// What a report of ours holds.
@@ -81,10 +91,11 @@ pub struct Outgoing<'a> {
     pub sender: Option<(u64, u32, u32, u32)>,
     pub block: Option<Block>,
     pub cname: &'a str,
+    pub extended: Extended,
     pub bye: bool,
 }
 
-/// Writes a compound packet of report, SDES CNAME and perhaps BYE (§6.1).
+/// Writes a compound packet of report, SDES CNAME and perhaps extended report and BYE (§6.1).
 pub fn write(outgoing: &Outgoing<'_>) -> Vec<u8> {
     let blocks = outgoing.block.iter().map(|block| {
         ReportBlock::builder(block.ssrc)
@@ -95,6 +106,7 @@ pub fn write(outgoing: &Outgoing<'_>) -> Vec<u8> {
             .last_sender_report_timestamp(block.last_sender_report)
             .delay_since_last_sender_report_timestamp(block.delay)
     });
+    let extended = outgoing.extended.write(outgoing.ssrc);
     let compound = match outgoing.sender {
         Some((ntp, rtp, packets, bytes)) => {
             let report = SenderReport::builder(outgoing.ssrc)
@@ -111,11 +123,14 @@ pub fn write(outgoing: &Outgoing<'_>) -> Vec<u8> {
     };
     let item = SdesItem::builder(SdesItem::CNAME, outgoing.cname);
     let mut compound = compound.add_packet(Sdes::builder().add_chunk(SdesChunk::builder(outgoing.ssrc).add_item(item)));
+    if !outgoing.extended.is_empty() {
+        compound = compound.add_packet(Unknown::builder(xr::PACKET_TYPE, &extended));
+    }
     if outgoing.bye {
         compound = compound.add_packet(Bye::builder().add_source(outgoing.ssrc));
     }
     let mut buffer = vec![0; 256];
-    let length = compound.write_into(&mut buffer).expect("a report of one block and a short name fits 256 bytes");
+    let length = compound.write_into(&mut buffer).expect("one block of each kind and a short name fit 256 bytes");
     buffer.truncate(length);
     buffer
 }
@@ -157,7 +172,9 @@ mod tests {
             last_sender_report: 0x1234_5678,
             delay: 65_536,
         };
-        Outgoing { ssrc: 9, sender: Some((5 << 32, 160, 3, 480)), block: Some(block), cname: "c0ffee", bye: true }
+        let extended = Extended { metrics: Some((7, xr::tests::METRICS)), ..Extended::default() };
+        let sender = Some((5 << 32, 160, 3, 480));
+        Outgoing { ssrc: 9, sender, block: Some(block), cname: "c0ffee", extended, bye: true }
     }
 
     #[test]
@@ -168,6 +185,7 @@ mod tests {
             assert_eq!(read.ssrc, 9);
             assert_eq!(read.sender_ntp, sender.map(|sender| sender.0));
             assert_eq!(read.blocks, [outgoing.block.unwrap()]);
+            assert_eq!(read.extended, outgoing.extended);
             assert_eq!(goodbyes(&write(&outgoing)), [9]);
         }
     }

@@ -1,7 +1,7 @@
 //! When to report (RFC 3550 §6.2, §6.3) and what the peer's reports mean for the call.
 
-use super::{Block, Outgoing, parse, write};
-use crate::media::rtp::Reception;
+use super::{Block, DelaySince, Extended, Outgoing, parse, write};
+use crate::media::{plan::ExtendedReports, rtp::Reception, stats::VoipMetrics};
 use std::time::{Duration, Instant};
 
 /// Least interval between reports (§6.2); the first comes after half of it.
@@ -21,8 +21,13 @@ pub struct RtcpSession {
     last_sender_report: Option<(u32, u32, Instant)>,
     /// Packets sent as of the last report, to tell a sender from a listener.
     reported_packets: u64,
+    /// What the peer asked for of extended reports.
+    extended: ExtendedReports,
+    /// The peer's last receiver reference time, likewise (RFC 3611 §4.4), until it is answered.
+    last_reference_time: Option<(u32, u32, Instant)>,
     rtt_ms: Option<f64>,
     remote_loss: Option<f64>,
+    remote: Option<VoipMetrics>,
 }
 
 /// What was sent so far, for a sender report.
@@ -35,6 +40,9 @@ pub struct Sent {
     pub bytes: u64,
 }
 
+/// Whose packets come, and how they fare here, for the reports.
+pub type Received<'a> = Option<(&'a mut Reception, Option<VoipMetrics>)>;
+
 impl RtcpSession {
     /// `cname`: a random name that lasts for the session (RFC 7022 §4.2). `unit`: a random number in 0.0–1.0.
     pub fn new(now: Instant, ssrc: u32, cname: String, unit: f64) -> Self {
@@ -44,9 +52,17 @@ impl RtcpSession {
             due: now + interval(INTERVAL / 2, unit),
             last_sender_report: None,
             reported_packets: 0,
+            extended: ExtendedReports::default(),
+            last_reference_time: None,
             rtt_ms: None,
             remote_loss: None,
+            remote: None,
         }
+    }
+
+    /// What the peer asked for of extended reports.
+    pub const fn set_extended(&mut self, extended: ExtendedReports) {
+        self.extended = extended;
     }
 
     /// Takes in a datagram; what is not a well-formed compound packet is ignored.
@@ -55,17 +71,35 @@ impl RtcpSession {
         if let Some(sender_ntp) = reports.sender_ntp {
             self.last_sender_report = Some((reports.ssrc, middle(sender_ntp), now));
         }
-        for block in reports.blocks.iter().filter(|block| block.ssrc == self.ssrc) {
+        let ours = self.ssrc;
+        for block in reports.blocks.iter().filter(|block| block.ssrc == ours) {
             self.remote_loss = Some(f64::from(block.fraction_lost) / 256.0);
-            if block.last_sender_report != 0 {
-                // §6.4.1: A − LSR − DLSR, in 1/65536 s.
-                let units = middle(ntp).wrapping_sub(block.last_sender_report).wrapping_sub(block.delay) as i32;
-                let ms = f64::from(units) * 1000.0 / 65_536.0;
-                // Clocks of 1/65536 s can make a short round trip look negative.
-                if (-1.0..LONGEST_ROUND_TRIP).contains(&ms) {
-                    self.rtt_ms = Some(ms.max(0.0));
-                }
-            }
+            self.round_trip(ntp, block.last_sender_report, block.delay);
+        }
+        let extended = reports.extended;
+        if let Some(reference) = extended.reference_time {
+            self.last_reference_time = Some((reports.ssrc, middle(reference), now));
+        }
+        for delay in extended.delays.iter().filter(|delay| delay.ssrc == ours) {
+            self.round_trip(ntp, delay.last_receiver_report, delay.delay);
+        }
+        if let Some((about, metrics)) = extended.metrics
+            && about == ours
+        {
+            self.remote = Some(metrics);
+        }
+    }
+
+    /// §6.4.1: A − LSR − DLSR, in 1/65536 s.
+    fn round_trip(&mut self, ntp: u64, last_report: u32, delay: u32) {
+        if last_report == 0 {
+            return;
+        }
+        let units = middle(ntp).wrapping_sub(last_report).wrapping_sub(delay) as i32;
+        let ms = f64::from(units) * 1000.0 / 65_536.0;
+        // Clocks of 1/65536 s can make a short round trip look negative.
+        if (-1.0..LONGEST_ROUND_TRIP).contains(&ms) {
+            self.rtt_ms = Some(ms.max(0.0));
         }
     }
 
@@ -73,18 +107,18 @@ impl RtcpSession {
         self.due
     }
 
-    /// The report, if it is due.
-    pub fn poll(&mut self, now: Instant, sent: Sent, reception: Option<&mut Reception>, unit: f64) -> Option<Vec<u8>> {
+    /// The report, if it is due. `received`: from whom, and how that fares here.
+    pub fn poll(&mut self, now: Instant, sent: Sent, received: Received<'_>, unit: f64) -> Option<Vec<u8>> {
         if now < self.due {
             return None;
         }
         self.due = now + interval(INTERVAL, unit);
-        Some(self.report(now, sent, reception, false))
+        Some(self.report(now, sent, received, false))
     }
 
     /// The last report, with BYE.
-    pub fn bye(&mut self, now: Instant, sent: Sent, reception: Option<&mut Reception>) -> Vec<u8> {
-        self.report(now, sent, reception, true)
+    pub fn bye(&mut self, now: Instant, sent: Sent, received: Received<'_>) -> Vec<u8> {
+        self.report(now, sent, received, true)
     }
 
     pub fn rtt_ms(&self) -> Option<f64> {
@@ -96,15 +130,31 @@ impl RtcpSession {
         self.remote_loss
     }
 
-    fn report(&mut self, now: Instant, sent: Sent, reception: Option<&mut Reception>, bye: bool) -> Vec<u8> {
+    /// How the peer fares, as it reported last (RFC 3611 §4.7).
+    pub const fn remote(&self) -> Option<VoipMetrics> {
+        self.remote
+    }
+
+    fn report(&mut self, now: Instant, sent: Sent, received: Received<'_>, bye: bool) -> Vec<u8> {
         let sends = sent.packets > self.reported_packets;
         self.reported_packets = sent.packets;
-        let block = reception.map(|reception| {
+        let since = |came: Instant| (now.saturating_duration_since(came).as_secs_f64() * 65_536.0) as u32;
+        let (source, metrics) = received.map(|(reception, metrics)| ((reception.ssrc, reception), metrics)).unzip();
+        let delays = self.last_reference_time.take().map(|(ssrc, last_receiver_report, came)| DelaySince {
+            ssrc,
+            last_receiver_report,
+            delay: since(came),
+        });
+        let wanted = self.extended;
+        let extended = Extended {
+            // Who sends learns the round trip from sender reports.
+            reference_time: (wanted.receiver_rtt && !sends).then_some(sent.ntp),
+            delays: delays.filter(|_| wanted.receiver_rtt).into_iter().collect(),
+            metrics: source.as_ref().map(|(ssrc, _)| *ssrc).zip(metrics.flatten()).filter(|_| wanted.voip_metrics),
+        };
+        let block = source.map(|(_, reception)| {
             let (last_sender_report, delay) = match self.last_sender_report {
-                Some((ssrc, middle, came)) if ssrc == reception.ssrc => {
-                    let delay = now.saturating_duration_since(came).as_secs_f64() * 65_536.0;
-                    (middle, delay as u32)
-                }
+                Some((ssrc, middle, came)) if ssrc == reception.ssrc => (middle, since(came)),
                 _ => (0, 0),
             };
             Block {
@@ -118,7 +168,7 @@ impl RtcpSession {
             }
         });
         let sender = sends.then_some((sent.ntp, sent.timestamp, sent.packets as u32, sent.bytes as u32));
-        write(&Outgoing { ssrc: self.ssrc, sender, block, cname: &self.cname, bye })
+        write(&Outgoing { ssrc: self.ssrc, sender, block, cname: &self.cname, extended, bye })
     }
 }
 
@@ -133,7 +183,10 @@ fn middle(ntp: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::goodbyes, *};
+    use super::{
+        super::{tests::goodbyes, xr::tests::METRICS},
+        *,
+    };
 
     fn sent(ms: u64, packets: u64) -> Sent {
         Sent { ntp: (ms << 32) / 1000 + (100 << 32), timestamp: 0, packets, bytes: packets * 160 }
@@ -145,6 +198,7 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut ours = RtcpSession::new(start, 1, "a".into(), 0.5);
         let mut theirs = RtcpSession::new(start, 2, "b".into(), 0.5);
+        theirs.set_extended(ExtendedReports { voip_metrics: true, receiver_rtt: true });
         // Theirs received 3 of 4 of our packets; the network takes 40 ms each way.
         let mut reception = Reception::new(1, 10);
         for sequence in [10, 11, 13] {
@@ -152,10 +206,28 @@ mod tests {
         }
         let report = ours.poll(at(10_000), sent(10_000, 50), None, 0.5).unwrap();
         theirs.handle(at(10_040), sent(10_040, 0).ntp, &report);
-        let answer = theirs.poll(at(12_000), sent(12_000, 20), Some(&mut reception), 0.5).unwrap();
+        let answer = theirs.poll(at(12_000), sent(12_000, 20), Some((&mut reception, Some(METRICS))), 0.5).unwrap();
         ours.handle(at(12_040), sent(12_040, 0).ntp, &answer);
         assert!((ours.rtt_ms().unwrap() - 80.0).abs() < 1.0, "{:?}", ours.rtt_ms());
         assert_eq!(ours.remote_loss(), Some(0.25));
+        assert_eq!(ours.remote(), Some(METRICS));
+    }
+
+    #[test]
+    fn a_listener_learns_the_round_trip_too() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut listener = RtcpSession::new(start, 1, "a".into(), 0.5);
+        let mut sender = RtcpSession::new(start, 2, "b".into(), 0.5);
+        [&mut listener, &mut sender]
+            .map(|s| s.set_extended(ExtendedReports { receiver_rtt: true, voip_metrics: false }));
+        let asked = listener.poll(at(10_000), sent(10_000, 0), None, 0.5).unwrap();
+        sender.handle(at(10_030), sent(10_030, 0).ntp, &asked);
+        let mut reception = Reception::new(1, 10);
+        let answer = sender.poll(at(13_000), sent(13_000, 20), Some((&mut reception, Some(METRICS))), 0.5).unwrap();
+        listener.handle(at(13_030), sent(13_030, 0).ntp, &answer);
+        assert!((listener.rtt_ms().unwrap() - 60.0).abs() < 1.0, "{:?}", listener.rtt_ms());
+        assert_eq!(listener.remote(), None, "nobody asked for it");
     }
 
     #[test]

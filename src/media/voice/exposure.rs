@@ -5,6 +5,7 @@
 //! overload) reaches the ear with 75 dB(A), which people find comfortable; that assumption is shown wherever the figure is.
 
 use crate::media::SAMPLE_RATE;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// What the figures assume, for people.
@@ -59,6 +60,20 @@ impl Exposure {
     }
 }
 
+/// What a meter holds, to be kept while the program does not run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExposureRecord {
+    hours: Vec<HourRecord>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct HourRecord {
+    hours_ago: u64,
+    energy: f64,
+    peak: f32,
+    samples: u64,
+}
+
 /// Takes in what is played.
 #[derive(Debug)]
 pub struct ExposureMeter {
@@ -70,7 +85,7 @@ pub struct ExposureMeter {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Hour {
-    /// Which hour since the start; the place is used again a day later.
+    /// Which hour, where a day has passed before the start; the place is used again a day later.
     number: u64,
     /// A-weighted mean square times seconds.
     energy: f64,
@@ -86,12 +101,8 @@ impl ExposureMeter {
 
     /// A block that is played at `now`.
     pub fn hear(&mut self, now: Instant, block: &[f32]) {
-        let number = now.saturating_duration_since(self.started).as_secs() / 3_600;
-        self.now = (number % HOURS as u64) as usize;
+        self.now = self.place(now, 0);
         let hour = &mut self.hours[self.now];
-        if hour.number != number {
-            *hour = Hour { number, ..Hour::default() };
-        }
         if block.iter().all(|sample| sample.abs() < NOTHING) {
             return;
         }
@@ -105,13 +116,54 @@ impl ExposureMeter {
         hour.energy += f64::from(sum) / f64::from(SAMPLE_RATE);
     }
 
-    pub fn exposure(&self) -> Exposure {
+    /// What the ear got before the program was started; the record was made `age` ago.
+    pub fn restore(&mut self, now: Instant, record: &ExposureRecord, age: Duration) {
+        self.now = self.place(now, 0);
+        for kept in record.hours.iter().take(HOURS).filter(|kept| kept.energy.is_finite() && kept.peak.is_finite()) {
+            let ago = kept.hours_ago.saturating_add(age.as_secs() / 3_600);
+            if ago < HOURS as u64 {
+                let place = self.place(now, ago);
+                let hour = &mut self.hours[place];
+                hour.energy += kept.energy.max(0.0);
+                hour.peak = hour.peak.max(kept.peak);
+                hour.samples = hour.samples.saturating_add(kept.samples);
+            }
+        }
+    }
+
+    pub fn record(&self) -> ExposureRecord {
         let newest = self.hours[self.now].number;
-        let counts = |hour: &&Hour| newest - hour.number < HOURS as u64;
-        let hours = || self.hours.iter().filter(counts);
+        let heard = self.counted().filter(|hour| hour.samples > 0);
+        let kept = |hour: &Hour| HourRecord {
+            hours_ago: newest - hour.number,
+            energy: hour.energy,
+            peak: hour.peak,
+            samples: hour.samples,
+        };
+        ExposureRecord { hours: heard.map(kept).collect() }
+    }
+
+    /// Where the hour of `ago` hours before `now` is counted; emptied of one of another day.
+    fn place(&mut self, now: Instant, ago: u64) -> usize {
+        let number = (HOURS as u64 + now.saturating_duration_since(self.started).as_secs() / 3_600).saturating_sub(ago);
+        let place = (number % HOURS as u64) as usize;
+        if self.hours[place].number != number {
+            self.hours[place] = Hour { number, ..Hour::default() };
+        }
+        place
+    }
+
+    /// The hours of the last day.
+    fn counted(&self) -> impl Iterator<Item = &Hour> {
+        let newest = self.hours[self.now].number;
+        self.hours.iter().filter(move |hour| newest - hour.number.min(newest) < HOURS as u64)
+    }
+
+    pub fn exposure(&self) -> Exposure {
+        let hours = || self.counted();
         let db = |mean: f64| if mean > 1e-12 { (OVERLOAD_DB + 10.0 * mean.log10()).max(0.0) } else { 0.0 };
         let peak = hours().map(|hour| hour.peak).fold(0.0, f32::max);
-        let samples: u64 = hours().map(|hour| hour.samples).sum();
+        let samples = hours().fold(0u64, |sum, hour| sum.saturating_add(hour.samples));
         Exposure {
             level_db: db(hours().map(|hour| hour.energy).sum::<f64>() / DAY_OF_WORK),
             peak_db: db(f64::from(peak * peak)),
@@ -264,5 +316,30 @@ mod tests {
         let later = start + Duration::from_secs(25 * 3_600);
         meter.hear(later, &speech[..BLOCK]);
         assert!(meter.exposure().level_db < 35.0, "{:?}", meter.exposure());
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing_of_the_last_day() {
+        let start = Instant::now();
+        let mut first = ExposureMeter::new(start);
+        let speech = sine(1_000.0, 0.1);
+        play(&mut first, start, 60, &speech);
+        play(&mut first, start + Duration::from_secs(5 * 3_600), 60, &speech);
+        let json = serde_json::to_vec(&first.record()).unwrap();
+        let record: ExposureRecord = serde_json::from_slice(&json).unwrap();
+        for (age_hours, minutes) in [(0, 2), (18, 2), (19, 1), (24, 0), (u64::MAX / 3_600, 0)] {
+            let mut second = ExposureMeter::new(start);
+            second.restore(start, &record, Duration::from_secs(age_hours * 3_600));
+            assert_eq!(second.exposure().heard, Duration::from_secs(60 * minutes), "{age_hours}");
+            // The next start finds the same.
+            let mut third = ExposureMeter::new(start);
+            third.restore(start, &second.record(), Duration::ZERO);
+            assert_eq!(third.exposure(), second.exposure());
+        }
+        let mut second = ExposureMeter::new(start);
+        second.restore(start, &record, Duration::ZERO);
+        assert_eq!(second.exposure(), first.exposure());
+        play(&mut second, start + Duration::from_secs(20 * 3_600), 60, &speech);
+        assert_eq!(second.exposure().heard, Duration::from_secs(120), "one minute is a day old by now");
     }
 }

@@ -6,7 +6,7 @@ mod limiter;
 mod muted;
 mod processing;
 
-pub use exposure::{ASSUMPTION, Exposure, ExposureMeter};
+pub use exposure::{ASSUMPTION, Exposure, ExposureMeter, ExposureRecord};
 pub use limiter::Limiter;
 pub use muted::TalkDetector;
 pub use processing::Processor;

@@ -18,6 +18,8 @@ pub(super) enum Encoding {
     TelephoneEvent {
         clock_rate: u32,
     },
+    /// RFC 3389, at 8000 Hz.
+    ComfortNoise,
     /// Opus with copies of earlier packets (RFC 2198).
     Redundancy,
 }
@@ -57,7 +59,7 @@ impl Format {
         let parameters = match encoding {
             // RFC 7587 §6.1: we decode in-band FEC.
             Encoding::Audio(Codec::Opus) => Some("useinbandfec=1".to_owned()),
-            Encoding::Audio(Codec::G722 | Codec::Pcmu | Codec::Pcma) => None,
+            Encoding::Audio(Codec::G722 | Codec::Pcmu | Codec::Pcma) | Encoding::ComfortNoise => None,
             // RFC 4733 §2.5.1.1: the sixteen DTMF events.
             Encoding::TelephoneEvent { .. } => Some("0-15".to_owned()),
             // Names the payload type of Opus: see `Format::redundancy`.
@@ -119,6 +121,7 @@ impl Encoding {
             Self::Audio(Codec::Opus) => "opus/48000/2".to_owned(),
             Self::Audio(codec) => codec.label(),
             Self::TelephoneEvent { clock_rate } => format!("telephone-event/{clock_rate}"),
+            Self::ComfortNoise => "CN/8000".to_owned(),
             Self::Redundancy => "red/48000/2".to_owned(),
         }
     }
@@ -132,6 +135,7 @@ impl Encoding {
             Self::Audio(Codec::Opus) => 96,
             Self::TelephoneEvent { clock_rate: 48_000 } => 97,
             Self::TelephoneEvent { .. } => 101,
+            Self::ComfortNoise => 13,
             Self::Redundancy => 98,
         }
     }
@@ -147,6 +151,7 @@ const fn static_encoding(payload_type: u8) -> Option<Encoding> {
         0 => Some(Encoding::Audio(Codec::Pcmu)),
         8 => Some(Encoding::Audio(Codec::Pcma)),
         9 => Some(Encoding::Audio(Codec::G722)),
+        13 => Some(Encoding::ComfortNoise),
         _ => None,
     }
 }
@@ -163,6 +168,7 @@ fn encoding(rtpmap: &str) -> Option<Encoding> {
         ("g722", 8_000, 1) => Some(Encoding::Audio(Codec::G722)),
         ("pcmu", 8_000, 1) => Some(Encoding::Audio(Codec::Pcmu)),
         ("pcma", 8_000, 1) => Some(Encoding::Audio(Codec::Pcma)),
+        ("cn", 8_000, 1) => Some(Encoding::ComfortNoise),
         ("red", 48_000, 1 | 2) => Some(Encoding::Redundancy),
         ("telephone-event", 8_000 | 48_000, _) => Some(Encoding::TelephoneEvent { clock_rate }),
         _ => None,
@@ -185,6 +191,8 @@ mod tests {
             ("PCMU/8000/2", None),
             ("telephone-event/48000", Some(Encoding::TelephoneEvent { clock_rate: 48_000 })),
             ("telephone-event/16000", None),
+            ("CN/8000", Some(Encoding::ComfortNoise)),
+            ("CN/16000", None),
             ("red/48000/2", Some(Encoding::Redundancy)),
             ("red/8000", None),
             ("G722/8000", Some(Encoding::Audio(Codec::G722))),

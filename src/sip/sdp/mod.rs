@@ -6,6 +6,7 @@
 //! - [`format`]: payload types, their encodings and format parameters.
 //! - [`security`]: what is offered and taken of encryption; [`crypto`]: its keys (RFC 4568), [`fingerprint`]: its handshake (RFC 5763).
 //! - [`ice`]: ways through NATs (RFC 8839).
+//! - [`reports`]: which of RTCP's extended reports are wanted (RFC 3611).
 //! - [`remote`]: what the peer's description says about its audio.
 //! - [`offer_answer`]: the state that must survive between exchanges: version, payload numbers, refused m= lines.
 
@@ -17,6 +18,7 @@ mod offer_answer;
 #[cfg(test)]
 mod properties;
 mod remote;
+mod reports;
 mod security;
 
 pub use ice::LocalIce;

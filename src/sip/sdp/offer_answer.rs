@@ -4,8 +4,11 @@ use super::{
     LocalCrypto, LocalIce, SdpError,
     format::{Encoding, Format, attribute},
     remote::{self, RemoteAudio, is_audio},
+    reports,
 };
-use crate::media::plan::{Codec, Direction, IcePlan, KeyExchange, MediaPlan, OpusParams, Redundancy, TelephoneEvent};
+use crate::media::plan::{
+    Codec, ComfortNoise, Direction, IcePlan, KeyExchange, MediaPlan, OpusParams, Redundancy, TelephoneEvent,
+};
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 use std::net::SocketAddr;
 
@@ -16,6 +19,8 @@ pub struct OfferAnswer {
     codecs: Vec<Codec>,
     crypto: LocalCrypto,
     ice: Option<LocalIce>,
+    /// Silence need not be sent (RFC 3389): it is offered, and done where both sides agree.
+    suppresses_silence: bool,
     /// `o=`: never changes, so that the version counts (RFC 3264 §8).
     session_id: u64,
     /// The description we sent last; its successor has the next version unless it is the same.
@@ -54,6 +59,7 @@ impl OfferAnswer {
             codecs: codecs.to_vec(),
             crypto,
             ice: None,
+            suppresses_silence: false,
             // Some peers read it as a signed 64-bit number.
             session_id: session_id >> 1,
             sent: None,
@@ -67,6 +73,12 @@ impl OfferAnswer {
     #[must_use]
     pub fn with_ice(self, ice: LocalIce) -> Self {
         Self { ice: Some(ice), ..self }
+    }
+
+    /// Whether silence need not be sent.
+    #[must_use]
+    pub fn with_silence_suppression(self, suppresses_silence: bool) -> Self {
+        Self { suppresses_silence, ..self }
     }
 
     /// A STUN server sees our RTP port at this address.
@@ -93,6 +105,9 @@ impl OfferAnswer {
             encodings.push(Encoding::TelephoneEvent { clock_rate: 48_000 });
         }
         encodings.push(Encoding::TelephoneEvent { clock_rate: 8_000 });
+        if self.suppresses_silence && self.codecs.iter().any(|codec| codec.clock_rate() == 8_000) {
+            encodings.push(Encoding::ComfortNoise);
+        }
         let mut formats: Vec<_> = encodings.into_iter().map(|e| self.number(e)).collect();
         if let Some(opus) = formats.iter().find(|f| f.encoding == Encoding::Audio(Codec::Opus)).map(|f| f.payload_type)
         {
@@ -100,7 +115,8 @@ impl OfferAnswer {
             formats.push(Format::redundancy(number, opus));
         }
         let ice = self.ice.as_ref().map(|ice| ice.offer(local)).unwrap_or_default();
-        let written = Written { direction, formats: &formats, rtcp_mux: true, security: &security, ice: &ice };
+        let reports = Some(reports::offer());
+        let written = Written { direction, formats: &formats, rtcp_mux: true, security: &security, ice: &ice, reports };
         let body = self.write(local, None, written);
         self.offered = Some(Offered { direction, formats });
         body
@@ -125,7 +141,7 @@ impl OfferAnswer {
         let keys = self.crypto.settle(&audio.security)?;
         let ice = self.ice.as_ref().and_then(|ice| ice.plan(audio.ice.as_ref(), true));
         let plan = plan(&audio, &offered.formats, offered.direction, (keys, ice))?;
-        Ok((plan, audio))
+        Ok((self.quieted(plan), audio))
     }
 
     /// The answer to our offer.
@@ -169,18 +185,32 @@ impl OfferAnswer {
             ice.offered_by(audio.ice.as_ref());
             (ice_lines, ice_plan) = (ice.answer(local, audio.ice.as_ref()), ice.plan(audio.ice.as_ref(), false));
         }
-        let plan = plan(&audio, &formats, wanted, (keys, ice_plan))?;
+        let plan = self.quieted(plan(&audio, &formats, wanted, (keys, ice_plan))?);
         self.lines = session.medias.iter().enumerate().map(|(i, media)| line(media, i == index)).collect();
         for format in &formats {
             self.numbers.retain(|n| n.encoding != format.encoding && n.payload_type != format.payload_type);
             self.numbers.push(format.clone());
         }
         let (direction, security) = (plan.direction, security.unwrap_or_default());
-        let written =
-            Written { direction, formats: &formats, rtcp_mux: audio.rtcp_mux, security: &security, ice: &ice_lines };
+        let written = Written {
+            direction,
+            formats: &formats,
+            rtcp_mux: audio.rtcp_mux,
+            security: &security,
+            ice: &ice_lines,
+            reports: audio.reports.map(reports::answer),
+        };
         let body = self.write(local, Some(&session.times), written);
         self.keep(&plan);
         Ok((body, plan))
+    }
+
+    /// Comfort noise is taken wherever it is offered, and sent where we want that.
+    fn quieted(&self, mut plan: MediaPlan) -> MediaPlan {
+        if let Some(noise) = &mut plan.comfort_noise {
+            noise.sends = self.suppresses_silence;
+        }
+        plan
     }
 
     /// What is in use is offered first from now on, so that a hold changes neither codec nor keys.
@@ -197,7 +227,7 @@ impl OfferAnswer {
         let is_free = |n: &u8| self.numbers.iter().all(|other| other.payload_type != *n);
         let usual = encoding.usual_payload_type();
         let payload_type =
-            std::iter::once(usual).chain(96..=127).find(is_free).expect("seven encodings cannot use up 32 numbers");
+            std::iter::once(usual).chain(96..=127).find(is_free).expect("eight encodings cannot use up 32 numbers");
         let format = Format::ours(payload_type, encoding);
         self.numbers.push(format.clone());
         format
@@ -237,6 +267,8 @@ struct Written<'a> {
     /// Keys, or the certificate's fingerprint and who begins.
     security: &'a [Attribute],
     ice: &'a [Attribute],
+    /// Which extended reports we want.
+    reports: Option<Attribute>,
 }
 
 /// Where an offer wants audio; `Err` when it cannot be answered.
@@ -251,7 +283,20 @@ fn answered_formats(audio: &RemoteAudio, codecs: &[Codec]) -> Vec<Format> {
     let event = chosen.and_then(|f| telephone_event(&audio.formats, f.encoding));
     let copies = chosen.and_then(|f| redundancy(&audio.formats, f)).zip(chosen);
     let copies = copies.map(|(red, opus)| Format::redundancy(red.payload_type, opus.payload_type));
-    chosen.into_iter().chain(event).map(|f| Format::ours(f.payload_type, f.encoding)).chain(copies).collect()
+    let noise = chosen.and_then(|f| comfort_noise(&audio.formats, f.encoding));
+    chosen
+        .into_iter()
+        .chain(event)
+        .chain(noise)
+        .map(|f| Format::ours(f.payload_type, f.encoding))
+        .chain(copies)
+        .collect()
+}
+
+/// Comfort noise beside a codec with its clock.
+fn comfort_noise(formats: &[Format], beside: Encoding) -> Option<&Format> {
+    let fits = matches!(beside, Encoding::Audio(codec) if codec.clock_rate() == 8_000);
+    formats.iter().find(|f| fits && f.encoding == Encoding::ComfortNoise)
 }
 
 /// Copies of earlier packets beside Opus (RFC 2198).
@@ -265,6 +310,7 @@ fn telephone_event(formats: &[Format], beside: Encoding) -> Option<&Format> {
     let clock_rate = match beside {
         Encoding::Audio(codec) => codec.clock_rate(),
         Encoding::TelephoneEvent { clock_rate } => clock_rate,
+        Encoding::ComfortNoise => 8_000,
         Encoding::Redundancy => 48_000,
     };
     let at = |rate| formats.iter().find(move |f| f.encoding == Encoding::TelephoneEvent { clock_rate: rate });
@@ -280,7 +326,7 @@ fn plan(
     let number = |encoding: Encoding| ours.iter().find(|f| f.encoding == encoding).map(|f| f.payload_type);
     let mut common = audio.formats.iter().filter_map(|theirs| match theirs.encoding {
         Encoding::Audio(codec) => Some((theirs, codec, number(theirs.encoding)?)),
-        Encoding::TelephoneEvent { .. } | Encoding::Redundancy => None,
+        Encoding::TelephoneEvent { .. } | Encoding::ComfortNoise | Encoding::Redundancy => None,
     });
     let (first, codec, receive) = common.next().ok_or(SdpError::NoCommonCodec)?;
     let event = telephone_event(&audio.formats, first.encoding).and_then(|theirs| match theirs.encoding {
@@ -289,11 +335,15 @@ fn plan(
             receive_payload_type: number(theirs.encoding)?,
             clock_rate,
         }),
-        Encoding::Audio(_) | Encoding::Redundancy => None,
+        Encoding::Audio(_) | Encoding::ComfortNoise | Encoding::Redundancy => None,
     });
     let copies = redundancy(&audio.formats, first).and_then(|theirs| {
         let receive_payload_type = number(Encoding::Redundancy)?;
         Some(Redundancy { send_payload_type: theirs.payload_type, receive_payload_type })
+    });
+    let comfort_noise = comfort_noise(&audio.formats, first.encoding).and_then(|theirs| {
+        let receive_payload_type = number(Encoding::ComfortNoise)?;
+        Some(ComfortNoise { send_payload_type: theirs.payload_type, receive_payload_type, sends: false })
     });
     let opus = audio.formats.iter().find(|f| f.encoding == Encoding::Audio(Codec::Opus));
     Ok(MediaPlan {
@@ -308,6 +358,8 @@ fn plan(
         srtp,
         ice,
         ptime_ms: audio.ptime_ms,
+        extended_reports: audio.reports.unwrap_or_default(),
+        comfort_noise,
     })
 }
 
@@ -347,6 +399,7 @@ fn audio_line(proto: &str, port: u16, audio: &Written<'_>) -> Media {
     if audio.rtcp_mux {
         media.attributes.push(Attribute::new("rtcp-mux"));
     }
+    media.attributes.extend(audio.reports.clone());
     media
 }
 

@@ -4,9 +4,10 @@ use super::{
     LocalCrypto, SdpError,
     format::{self, Encoding, Format},
     ice::{self, RemoteIce},
+    reports,
     security::{Profile, RemoteSecurity},
 };
-use crate::media::plan::{Codec, Direction};
+use crate::media::plan::{Codec, Direction, ExtendedReports};
 use sdp_types::{Attribute, Connection, Media, Session};
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,6 +26,7 @@ pub(super) struct RemoteAudio {
     pub ice: Option<RemoteIce>,
     /// One of 10, 20, 40, 60.
     pub ptime_ms: u32,
+    pub reports: Option<ExtendedReports>,
 }
 
 /// Nobody sends more m= lines; an answer repeats each of them.
@@ -77,6 +79,7 @@ pub(super) fn read_audio(session: &Session, media: &Media) -> Result<RemoteAudio
         formats: format::read(media),
         security: RemoteSecurity::read(profile, session, media),
         ptime_ms: packet_time(media),
+        reports: reports::read(session, media),
     })
 }
 

@@ -3,8 +3,17 @@
 
 use super::UserAgent;
 use crate::{
-    sip::{dialog::DialogRecord, flow::Flow},
-    ua::{api::NetworkChange, farewell::Parting, registration::Registration, session::Session},
+    sip::{
+        dialog::{Dialog, DialogRecord},
+        flow::Flow,
+        uri::Uri,
+    },
+    ua::{
+        api::{CallId, NetworkChange},
+        farewell::Parting,
+        registration::Registration,
+        session::Session,
+    },
 };
 use std::time::{Duration, Instant};
 
@@ -30,6 +39,18 @@ impl UserAgent {
     /// Answered calls, for ending them should this program fall.
     pub fn dialogs(&self) -> Vec<DialogRecord> {
         self.sessions.values().filter_map(Session::record).collect()
+    }
+
+    /// The dialog of an answered call.
+    pub fn dialog(&self, call: CallId) -> Option<&Dialog> {
+        self.sessions.get(&call).and_then(Session::dialog)
+    }
+
+    pub(super) fn report_quality(&mut self, collector: Uri, body: String) {
+        let account = self.registration.as_ref().map(Registration::account).or(self.left.as_ref()).cloned();
+        if let Some(account) = account {
+            self.publications.report_quality(&mut self.stack, &account, collector, body);
+        }
     }
 
     pub(super) fn end_orphans(&mut self, dialogs: &[DialogRecord]) {

@@ -281,7 +281,9 @@ impl Session {
             (_, policy) => policy,
         };
         let (session_id, crypto) = (stack.entropy.u64(), stack.crypto(&self.account, srtp));
-        self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto).with_ice(stack.ice());
+        self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto)
+            .with_ice(stack.ice())
+            .with_silence_suppression(stack.settings.silence_suppression);
         if let Some(address) = self.media.seen_as {
             self.media.negotiation.set_reflexive(address);
         }

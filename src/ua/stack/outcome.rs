@@ -102,6 +102,7 @@ impl Stack {
                 | Owner::Call(_)
                 | Owner::Subscription
                 | Owner::Message
+                | Owner::Publication
                 | Owner::Farewell
                 | Owner::Referrer => Incoming::Reply { owner, id, request, reply: Reply::Response(response, flow) },
             });

@@ -51,6 +51,7 @@ pub fn settings() -> Settings {
         user_agent: "Agent Manager test".into(),
         auto_answer: None,
         max_calls: None,
+        silence_suppression: false,
         services: crate::ua::api::Services::default(),
     }
 }

@@ -13,6 +13,7 @@ mod modify;
 mod network;
 mod outgoing;
 mod outside;
+mod publications;
 mod races;
 mod registration;
 mod reliable;

@@ -123,6 +123,7 @@ fn softphone(settings: &Settings, way: &Way) -> Softphone {
         voice,
         codecs: CODECS.to_vec(),
         srtp: way.srtp,
+        silence_suppression: false,
         auto_answer: None,
         max_calls: None,
         services: settings.services.clone(),
@@ -130,6 +131,7 @@ fn softphone(settings: &Settings, way: &Way) -> Softphone {
         ca_file: way.ca_file.clone(),
         dns_server: way.dns_server,
         stun: way.stun.clone(),
+        quality_report: None,
         emergency_numbers: settings.emergency_numbers(),
     }
 }

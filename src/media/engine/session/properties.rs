@@ -113,6 +113,8 @@ fn plan(srtp: Option<KeyExchange>) -> MediaPlan {
             controlling: false,
         })),
         ptime_ms: 20,
+        extended_reports: Default::default(),
+        comfort_noise: None,
     }
 }
 

@@ -2,17 +2,16 @@
 
 use super::{Report, SILENCE, STATS_EVERY, unit};
 use crate::media::{
-    emodel::{self, Conditions},
     engine::{Impairment, Notice, PortPair},
     ice::{Ice, IceEvent},
     impair::Impair,
-    plan::{Codec, KeyExchange, MediaPlan},
+    plan::{KeyExchange, MediaPlan},
     receiver::Receiver,
-    rtcp::{RtcpSession, Sent},
+    rtcp::{Received, RtcpSession, Sent},
     rtp::{self, Latch, Packet, Verdict},
     security::{DtlsIdentity, Kind, Outcome, Shield},
     sender::{Sender, Start},
-    stats::{CallStats, HereStats},
+    stats::HereStats,
 };
 use rand::Rng;
 use std::{
@@ -43,7 +42,7 @@ pub(super) struct Stream {
     /// The peer no longer agrees to be sent to.
     unwanted: bool,
     /// Our address, as bound.
-    local: SocketAddr,
+    pub(super) local: SocketAddr,
     keep_alive_at: Instant,
     /// Room for a packet as it was before, or becomes by, encryption.
     pub(super) crypt: Vec<u8>,
@@ -74,11 +73,13 @@ impl Stream {
         let mut shield = Shield::new(identity);
         shield.set_plan(now, plan.srtp.as_ref(), plan.remote_rtp);
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut rtcp = RtcpSession::new(now, start.ssrc, cname, unit());
+        rtcp.set_extended(plan.extended_reports);
         Self {
             latch: Latch::new(plan.remote_rtp),
             sender: Sender::new(start, &plan),
             receiver: Receiver::new(now, &plan),
-            rtcp: RtcpSession::new(now, start.ssrc, cname, unit()),
+            rtcp,
             shield,
             ice: plan.ice.clone().map(|plan| Ice::new(now, local, *plan)),
             way: None,
@@ -102,6 +103,7 @@ impl Stream {
         self.latch.signalled(plan.remote_rtp);
         self.sender.set_plan(&plan);
         self.receiver.set_plan(&plan);
+        self.rtcp.set_extended(plan.extended_reports);
         let goes_on = self.ice.as_mut().zip(plan.ice.as_ref()).is_some_and(|(ice, plan)| ice.set_plan(plan));
         if !goes_on {
             self.ice = plan.ice.clone().map(|plan| Ice::new(now, self.local, *plan));
@@ -276,26 +278,13 @@ impl Stream {
         (time.as_secs() << 32) | ((u64::from(time.subsec_nanos()) << 32) / 1_000_000_000)
     }
 
-    pub(super) fn stats(&self, whole_call: bool) -> CallStats {
-        let rx = self.receiver.stats();
-        let rtt_ms = self.rtcp.rtt_ms();
-        let mos = self.receiver.playing().map(|codec| {
-            let delay_ms =
-                rtt_ms.unwrap_or(0.0) / 2.0 + rx.buffer_ms + f64::from(self.sender.packet_ms()) + processing_ms(codec);
-            emodel::mos(&Conditions { codec, delay_ms, loss: self.receiver.concealed_share(whole_call) })
-        });
-        let (tx, here) = (self.sender.stats(), self.here.clone());
-        CallStats { rx, tx, rtt_ms, mos, remote_loss: self.rtcp.remote_loss(), here }
-    }
-}
-
-/// Delay within codec, rate conversion and the two sound cards.
-fn processing_ms(codec: Codec) -> f64 {
-    match codec {
-        // The filters of rate conversion; in G.722 those of its bands besides.
-        Codec::Pcmu | Codec::Pcma => 4.0 + 30.0,
-        Codec::G722 => 5.5 + 30.0,
-        // RFC 6716 §2: 6.5 ms of look-ahead.
-        Codec::Opus => 6.5 + 30.0,
+    /// The report to the peer, if it is due, or the last one.
+    pub(super) fn report(&mut self, now: Instant, last: bool) -> Option<Vec<u8>> {
+        if !last && now < self.rtcp.poll_timeout() {
+            return None;
+        }
+        let (sent, metrics) = (self.sent(now), self.metrics());
+        let received: Received<'_> = self.receiver.reception().map(|reception| (reception, metrics));
+        if last { Some(self.rtcp.bye(now, sent, received)) } else { self.rtcp.poll(now, sent, received, unit()) }
     }
 }
