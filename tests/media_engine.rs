@@ -163,7 +163,7 @@ fn each_hears_the_other_s_tone_in_every_codec() {
 fn digits_arrive_once_each_both_ways() {
     for codec in [Codec::Pcmu, Codec::Opus] {
         let dir = tempfile::tempdir().unwrap();
-        let impairment = Impairment { loss_percent: 20.0, delay_ms: 10, jitter_ms: 30, seed: 11 };
+        let impairment = Impairment { loss_percent: 20.0, burst: None, delay_ms: 10, jitter_ms: 30, seed: 11 };
         let (a, b) = call(dir.path(), codec, Some(impairment));
         let press = |digits: &str| EngineCommand::Dtmf { session: CALL, digits: digits.into(), via: DtmfVia::Rfc4733 };
         a.engine.send(press("1123#"));
@@ -188,7 +188,7 @@ fn digits_arrive_once_each_both_ways() {
 #[test]
 fn a_bad_network_shows_in_the_figures() {
     let dir = tempfile::tempdir().unwrap();
-    let impairment = Impairment { loss_percent: 5.0, delay_ms: 30, jitter_ms: 20, seed: 7 };
+    let impairment = Impairment { loss_percent: 5.0, burst: None, delay_ms: 30, jitter_ms: 20, seed: 7 };
     let (a, b) = call(dir.path(), Codec::Pcmu, Some(impairment));
     b.stats_after(6);
     let (clean, _) = a.finish();

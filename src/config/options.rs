@@ -233,13 +233,17 @@ fn emergency_numbers(text: &str) -> Result<Vec<String>, ConfigError> {
 }
 
 fn impairment(text: &str) -> Result<Impairment, ConfigError> {
-    let mut found = Impairment { loss_percent: 0.0, delay_ms: 0, jitter_ms: 0, seed: 1 };
-    let expected =
-        || wrong("--impair", "loss=PERCENT,delay_ms=N,jitter_ms=N,seed=N is expected, each at most once needed");
+    let mut found = Impairment { loss_percent: 0.0, burst: None, delay_ms: 0, jitter_ms: 0, seed: 1 };
+    let expected = || {
+        wrong("--impair", "loss=PERCENT,burst=MEAN,delay_ms=N,jitter_ms=N,seed=N is expected, each at most once needed")
+    };
     for (name, value) in text.split(',').map(|part| part.split_once('=').unwrap_or((part, ""))) {
         match name.trim() {
             "loss" => {
                 found.loss_percent = value.parse().ok().filter(|l| (0.0..=100.0).contains(l)).ok_or_else(expected)?;
+            }
+            "burst" => {
+                found.burst = Some(value.parse().ok().filter(|b| (1.0..=100.0).contains(b)).ok_or_else(expected)?);
             }
             "delay_ms" => found.delay_ms = value.parse().ok().filter(|d| *d <= 10_000).ok_or_else(expected)?,
             "jitter_ms" => found.jitter_ms = value.parse().ok().filter(|j| *j <= 10_000).ok_or_else(expected)?,
@@ -292,13 +296,16 @@ mod tests {
     fn a_plain_account_with_everything() {
         let o = options(
             "agent-manager headless --sip-account sip:101@pbx.example --auth-user x --no-register --transport tcp \
-             --audio file:a.wav,b.wav --codecs pcma,OPUS,g722,pcma --auto-answer 20 --max-calls 3 --impair loss=5,delay_ms=30,seed=7 --srtp off",
+             --audio file:a.wav,b.wav --codecs pcma,OPUS,g722,pcma --auto-answer 20 --max-calls 3 --impair loss=5,burst=2.5,delay_ms=30,seed=7 --srtp off",
         )
         .expect("valid");
         assert!(matches!(o.who, Who::Sip { register: false, ref auth_username, .. } if auth_username == "x"));
         assert_eq!((o.codecs, o.srtp), (vec![Codec::Pcma, Codec::Opus, Codec::G722], SrtpPolicy::Off));
         assert_eq!(o.audio, AudioChoice::File { input: "a.wav".into(), output: "b.wav".into() });
-        assert_eq!(o.impairment, Some(Impairment { loss_percent: 5.0, delay_ms: 30, jitter_ms: 0, seed: 7 }));
+        assert_eq!(
+            o.impairment,
+            Some(Impairment { loss_percent: 5.0, burst: Some(2.5), delay_ms: 30, jitter_ms: 0, seed: 7 })
+        );
         assert_eq!((o.auto_answer, o.max_calls), (Some(Duration::from_millis(20)), Some(3)));
     }
 

@@ -158,6 +158,8 @@ pub enum EngineCommand {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Impairment {
     pub loss_percent: f64,
+    /// Mean length of a loss in packets, at least 1; `None`: each packet is lost by itself.
+    pub burst: Option<f64>,
     pub delay_ms: u32,
     pub jitter_ms: u32,
     pub seed: u64,

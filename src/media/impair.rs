@@ -19,18 +19,25 @@ pub struct Impair {
     /// By release time and order of arrival.
     held: BTreeMap<(Instant, u64), (SocketAddr, Vec<u8>)>,
     count: u64,
+    /// The packet before was lost.
+    losing: bool,
 }
 
 impl Impair {
     pub fn new(settings: Impairment) -> Self {
-        Self { random: StdRng::seed_from_u64(settings.seed), settings, held: BTreeMap::new(), count: 0 }
+        Self { random: StdRng::seed_from_u64(settings.seed), settings, held: BTreeMap::new(), count: 0, losing: false }
     }
 
     pub fn push(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
         // Two draws for each packet, so that changing the loss leaves the delays as they were.
         let (loss, delay) = (self.unit(), self.unit());
         self.count += 1;
-        if loss * 100.0 < self.settings.loss_percent || self.held.len() >= MOST {
+        let share = self.settings.loss_percent / 100.0;
+        // Gilbert's model: losses begin and go on by chance.
+        let (begins, goes_on) =
+            self.settings.burst.map_or((share, share), |mean| (share / (mean * (1.0 - share)), 1.0 - 1.0 / mean));
+        self.losing = loss < if self.losing { goes_on } else { begins };
+        if self.losing || self.held.len() >= MOST {
             return;
         }
         let ms = f64::from(self.settings.delay_ms) + delay * f64::from(self.settings.jitter_ms);
@@ -80,12 +87,29 @@ mod tests {
 
     #[test]
     fn damages_as_told_and_repeats() {
-        let settings = Impairment { loss_percent: 10.0, delay_ms: 30, jitter_ms: 20, seed: 7 };
+        let settings = Impairment { loss_percent: 10.0, burst: None, delay_ms: 30, jitter_ms: 20, seed: 7 };
         let packets = through(settings);
         assert_eq!(packets, through(settings));
         assert!((850..950).contains(&packets.len()), "{}", packets.len());
         assert!(packets.windows(2).any(|w| w[1].1 < w[0].1), "nothing was reordered");
         assert_ne!(packets, through(Impairment { seed: 8, ..settings }));
-        assert_eq!(through(Impairment { loss_percent: 0.0, delay_ms: 0, jitter_ms: 0, seed: 1 }).len(), 1_000);
+        let nothing = Impairment { loss_percent: 0.0, burst: None, delay_ms: 0, jitter_ms: 0, seed: 1 };
+        assert_eq!(through(nothing).len(), 1_000);
+    }
+
+    #[test]
+    fn bursts_are_as_long_as_told_and_lose_as_much() {
+        let (start, source) = (Instant::now(), "192.0.2.1:4000".parse().unwrap());
+        let mut impair =
+            Impair::new(Impairment { loss_percent: 20.0, burst: Some(2.5), delay_ms: 0, jitter_ms: 0, seed: 3 });
+        let lost: Vec<bool> = (0..20_000)
+            .map(|_| {
+                impair.push(start, source, &[1]);
+                impair.pop(start).is_none()
+            })
+            .collect();
+        let count = lost.iter().filter(|lost| **lost).count() as f64;
+        let bursts = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
+        assert!((count / 20_000.0 - 0.2).abs() < 0.01 && (count / bursts - 2.5).abs() < 0.1, "{count} {bursts}");
     }
 }

@@ -4,11 +4,15 @@ mod bursts;
 mod playout;
 
 use super::{
+    codec,
     dsp::noise::NoiseDescription,
     dtmf::EventReceiver,
     jitter::{Insert, JitterBuffer, Kind},
     plan::{Codec, MediaPlan},
-    rtp::{Packet, Reception, Update, redundancy::Redundant},
+    rtp::{
+        Packet, Reception, Update,
+        redundancy::{Block, Redundant},
+    },
     stats::{BurstStats, RxStats},
 };
 use playout::Playout;
@@ -132,11 +136,11 @@ impl Receiver {
             let waited_ms = f64::from(stream.buffer.waiting()) * 1000.0 / f64::from(stream.clock_rate);
             self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms);
         }
-        for (back, copy) in redundant.iter().flat_map(Redundant::copies) {
+        for copy in redundant.iter().flat_map(Redundant::copies) {
             // Of another codec it would have another clock; what came itself is known already.
-            if copy.payload_type == packet.payload_type && u64::from(back) <= sequence {
-                let at = timestamp - i64::from(copy.offset);
-                stream.buffer.insert(sequence - u64::from(back), at, kind, copy.payload);
+            let same = codec.filter(|_| copy.payload_type == packet.payload_type);
+            if let Some(copied) = same.and_then(|codec| sequence.checked_sub(packets_before(codec, &copy)?)) {
+                stream.buffer.insert(copied, timestamp - i64::from(copy.offset), kind, copy.payload);
                 self.playout.copies_come();
             }
         }
@@ -257,6 +261,12 @@ impl Stream {
         self.timestamp = self.timestamp.max(extended);
         extended
     }
+}
+
+/// How many packets before the one that carries it the copy was sent; all are of one length.
+fn packets_before(codec: Codec, copy: &Block<'_>) -> Option<u64> {
+    let duration = codec::duration(codec, copy.payload)?;
+    (copy.offset > 0 && copy.offset.is_multiple_of(duration)).then(|| u64::from(copy.offset / duration))
 }
 
 /// Without an agreement the static one: some gateways send it unasked.

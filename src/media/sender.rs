@@ -16,7 +16,11 @@ use super::{
     stats::TxStats,
 };
 use silence::{Hears, Silence};
+use std::collections::VecDeque;
 
+/// A copy comes so many packets later: the packet right after a lost one tells of it by Opus' own copy already, and what a burst of
+/// losses takes the copy must not be in.
+const COPY_DISTANCE: usize = 2;
 /// Payloads that go together; more would not fit any network in one piece.
 const MOST_WITH_COPY: usize = 1_200;
 
@@ -53,8 +57,8 @@ pub struct Sender {
     /// Samples that fill no packet yet.
     pending: Vec<f32>,
     payload: Vec<u8>,
-    /// The packet before, with its timestamp, while copies are agreed on; and room for a packet that carries it.
-    copy: Option<(u32, Vec<u8>)>,
+    /// The last packets, with their timestamps, while copies are agreed on; and room for a packet that carries one.
+    copies: VecDeque<(u32, Vec<u8>)>,
     redundant: Vec<u8>,
     stats: TxStats,
 }
@@ -79,7 +83,7 @@ impl Sender {
             losses: Losses::default(),
             pending: Vec::new(),
             payload: Vec::new(),
-            copy: None,
+            copies: VecDeque::new(),
             redundant: Vec::new(),
             stats: TxStats::default(),
         }
@@ -89,7 +93,7 @@ impl Sender {
     pub fn set_plan(&mut self, plan: &MediaPlan) {
         if plan.send.1 != self.codec || plan.send.1 == Codec::Opus && plan.opus != self.opus {
             (self.encoder, self.opus) = (Encoder::new(plan.send.1, &plan.opus), plan.opus);
-            self.copy = None;
+            self.copies.clear();
         }
         self.talkspurt |= !self.direction.sends();
         (self.payload_type, self.codec) = plan.send;
@@ -168,7 +172,7 @@ impl Sender {
                 // Audio begins anew after a key.
                 self.talkspurt = true;
                 // What comes next is not next to the audio before.
-                self.copy = None;
+                self.copies.clear();
                 return;
             }
             (Sending::Tone, _) => self.keys.tone(audio),
@@ -182,6 +186,7 @@ impl Sender {
         self.encoder.encode(audio, &mut payload);
         if payload.is_empty() {
             self.talkspurt = true;
+            self.copies.clear();
         } else {
             let marker = std::mem::take(&mut self.talkspurt);
             match self.opus.redundancy.filter(|_| self.codec == Codec::Opus) {
@@ -207,29 +212,33 @@ impl Sender {
         true
     }
 
-    /// While packets get lost each carries a copy of the one before.
+    /// While packets get lost each carries a copy of an earlier one.
     fn with_copy(
         &mut self,
         (agreed, marker, timestamp): (Redundancy, bool, u32),
         payload: &[u8],
         transmit: &mut impl FnMut(&[u8]),
     ) {
-        let (before, mut copy) = self.copy.take().unwrap_or_default();
         if self.losses.is_wary() {
             let payload_type = self.payload_type;
             let mut packet = std::mem::take(&mut self.redundant);
-            let offset = timestamp.wrapping_sub(before);
-            let fits = !copy.is_empty() && copy.len() + payload.len() <= MOST_WITH_COPY;
-            let earlier = fits.then_some(Block { payload_type, offset, payload: &copy });
+            let earlier = self.copies.front().filter(|(_, copy)| copy.len() + payload.len() <= MOST_WITH_COPY);
+            let earlier = earlier.map(|(before, copy)| Block {
+                payload_type,
+                offset: timestamp.wrapping_sub(*before),
+                payload: copy,
+            });
             redundancy::write(Block { payload_type, offset: 0, payload }, earlier, &mut packet);
             self.transmit(agreed.send_payload_type, marker, timestamp, &packet, transmit);
             self.redundant = packet;
         } else {
             self.transmit(self.payload_type, marker, timestamp, payload, transmit);
         }
+        let recycled = if self.copies.len() >= COPY_DISTANCE { self.copies.pop_front() } else { None };
+        let mut copy = recycled.map(|(_, copy)| copy).unwrap_or_default();
         copy.clear();
         copy.extend_from_slice(payload);
-        self.copy = Some((timestamp, copy));
+        self.copies.push_back((timestamp, copy));
     }
 
     fn transmit(

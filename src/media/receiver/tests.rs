@@ -211,15 +211,18 @@ fn a_standstill_of_the_network_is_caught_up_with() {
     assert!(receiver.stats().buffer_ms < 40.0, "{:?}", receiver.stats());
 }
 
-/// Twenty seconds of Opus from our own sender over a network that loses every fifth packet. Returns the concealed share and the delay.
-fn lossy_call(redundancy: Option<Redundancy>) -> (f64, f64) {
+/// Forty seconds of Opus from our own sender over a network that loses every fifth packet, each by itself or in bursts of
+/// 2.5 on average. Returns the concealed share and the delay.
+fn lossy_call(redundancy: Option<Redundancy>, bursts: bool) -> (f64, f64) {
     let opus = OpusParams { redundancy, ..OpusParams::default() };
     let plan = MediaPlan { send: (96, Codec::Opus), receive: vec![(96, Codec::Opus)], opus, ..plan(Codec::Opus) };
     let mut sender = Sender::new(Start { ssrc: 7, sequence: 1_000, timestamp: 5_000 }, &plan);
     let epoch = Instant::now();
     let mut receiver = Receiver::new(epoch, &plan);
     let mut random = StdRng::seed_from_u64(11);
-    for frame in 0..1_000u64 {
+    let (begins, goes_on) = if bursts { (0.1, 0.6) } else { (0.2, 0.2) };
+    let mut losing = false;
+    for frame in 0..2_000u64 {
         if frame % 250 == 0 {
             // RTCP every five seconds.
             sender.peer_loses(0.2);
@@ -227,7 +230,8 @@ fn lossy_call(redundancy: Option<Redundancy>) -> (f64, f64) {
         let now = epoch + Duration::from_millis(20 * frame);
         let spoken: Vec<f32> = (0..960).map(|n| voice((frame * 960) as usize + n)).collect();
         sender.speak(&spoken, |datagram| {
-            if random.next_u32() % 5 > 0 {
+            losing = random.random::<f64>() < if losing { goes_on } else { begins };
+            if !losing {
                 let packet = Packet::parse(datagram).expect("ours");
                 assert!(receiver.knows(packet.payload_type));
                 receiver.handle_packet(now, &packet);
@@ -238,20 +242,23 @@ fn lossy_call(redundancy: Option<Redundancy>) -> (f64, f64) {
         }
     }
     let stats = receiver.stats();
-    assert!((150..250).contains(&stats.lost), "copies are no packets: {stats:?}");
+    assert!((320..480).contains(&stats.lost), "copies are no packets: {stats:?}");
     (receiver.concealed_share(true), stats.buffer_ms)
 }
 
 #[test]
 fn copies_of_earlier_packets_fill_what_is_lost() {
-    let (without, delay) = lossy_call(None);
     let agreed = Redundancy { send_payload_type: 98, receive_payload_type: 98 };
-    let (with, delay_with) = lossy_call(Some(agreed));
-    println!(
-        "concealed of 20 % lost: {without:.4} without copies in {delay:.0} ms, {with:.4} with them in {delay_with:.0} ms"
-    );
-    assert!(with < 0.04 && with < without / 3.0, "{with} {without}");
-    assert!(delay_with < 70.0, "{delay_with}");
+    for (bursts, most, gain) in [(false, 0.03, 4.0), (true, 0.10, 1.2)] {
+        let (without, delay) = lossy_call(None, bursts);
+        let (with, delay_with) = lossy_call(Some(agreed), bursts);
+        println!(
+            "concealed of 20 % lost (bursts: {bursts}): {without:.4} without copies in {delay:.0} ms, {with:.4} with them in \
+             {delay_with:.0} ms"
+        );
+        assert!(with < most && with < without / gain, "{bursts}: {with} {without}");
+        assert!(delay_with < 80.0, "{delay_with}");
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ pub struct Block<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redundant<'a> {
     pub primary: Block<'a>,
-    /// Newest first: the first is of the packet before this one, and so on.
+    /// Newest first.
     copies: [Option<Block<'a>>; MOST],
 }
 
@@ -50,9 +50,8 @@ impl<'a> Redundant<'a> {
         Some(Self { primary: Block { payload_type: kind, offset: 0, payload: body }, copies })
     }
 
-    /// How many packets before this one each copy is of, and the copy.
-    pub fn copies(&self) -> impl Iterator<Item = (u16, Block<'a>)> {
-        (1..).zip(self.copies).filter_map(|(back, block)| Some((back, block?)))
+    pub fn copies(&self) -> impl Iterator<Item = Block<'a>> {
+        self.copies.into_iter().flatten()
     }
 }
 
@@ -89,8 +88,8 @@ mod tests {
         // Two copies, the older one first, as others send them.
         let two = [&[0xe0, 0x1e, 0x00, 0x01, 0xe0, 0x0f, 0x00, 0x01, 0x60][..], b"abc"].concat();
         let read = Redundant::parse(&two).expect("well formed");
-        let told: Vec<_> = read.copies().map(|(back, block)| (back, block.offset, block.payload)).collect();
-        assert_eq!(told, [(1, 960, &b"b"[..]), (2, 1_920, b"a")]);
+        let told: Vec<_> = read.copies().map(|block| (block.offset, block.payload)).collect();
+        assert_eq!(told, [(960, &b"b"[..]), (1_920, b"a")]);
         assert_eq!(read.primary.payload, b"c");
     }
 
@@ -105,13 +104,13 @@ mod tests {
             write(primary, Some(copy), &mut packet);
             let read = Redundant::parse(&packet).expect("well formed");
             prop_assert_eq!(read.primary, primary);
-            prop_assert_eq!(read.copies().collect::<Vec<_>>(), [(1, copy)]);
+            prop_assert_eq!(read.copies().collect::<Vec<_>>(), [copy]);
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Some(read) = Redundant::parse(&bytes) {
-                let copied: usize = read.copies().map(|(_, block)| block.payload.len()).sum();
+                let copied: usize = read.copies().map(|block| block.payload.len()).sum();
                 prop_assert!(copied + read.primary.payload.len() < bytes.len());
             }
         }
