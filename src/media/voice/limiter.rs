@@ -43,16 +43,17 @@ impl Limiter {
     fn next(&mut self, sample: f32) -> f32 {
         // Whatever a mix adds up to, one sample counts for no more than full scale does.
         let heard = sample.clamp(-1.0, 1.0);
-        self.seen += (heard * heard - self.seen) / ATTACK;
+        self.seen += (heard * heard - self.seen) * (1.0 / ATTACK);
+        // Divisions and roots are for what is loud: speech is neither.
         let wanted = if self.seen > AIM { (AIM / self.seen).sqrt() } else { 1.0 };
-        self.gain = if wanted < self.gain { wanted } else { self.gain + (wanted - self.gain) / RELEASE };
+        self.gain = if wanted < self.gain { wanted } else { self.gain + (wanted - self.gain) * (1.0 / RELEASE) };
         if self.gain > 0.999 && wanted == 1.0 {
             self.gain = 1.0;
         }
         let room = (MOST - self.passed) * WEIGHTING + self.passed;
-        let most = room.max(0.0).sqrt().min(1.0);
+        let most = if room < 1.0 { room.max(0.0).sqrt() } else { 1.0 };
         let passed = (heard * self.gain).clamp(-most, most);
-        self.passed += (passed * passed - self.passed) / WEIGHTING;
+        self.passed += (passed * passed - self.passed) * (1.0 / WEIGHTING);
         passed
     }
 }
