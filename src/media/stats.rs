@@ -17,10 +17,10 @@ pub struct CallStats {
     pub remote_loss: Option<f64>,
     pub here: HereStats,
     /// What we would report, once there is audio; and the peer's, where it does.
-    pub metrics: Option<VoipMetrics>,
-    pub remote: Option<VoipMetrics>,
+    pub metrics: Option<Box<VoipMetrics>>,
+    pub remote: Option<Box<VoipMetrics>>,
     /// Once there is a plan.
-    pub ends: Option<StreamEnds>,
+    pub ends: Option<Box<StreamEnds>>,
 }
 
 /// Between whom the audio goes, and how we send it.
@@ -79,11 +79,12 @@ impl CallStats {
     /// Delay from the other side's mouth to our ear and from ours to theirs, in milliseconds, where both ends report: half
     /// the round trip, and each end's share.
     pub fn delays_ms(&self) -> Option<(f64, f64)> {
-        let (ours, theirs) = (self.metrics?, self.remote.filter(|theirs| theirs.end_system_ms > 0)?);
+        let ours = self.metrics.as_deref()?;
+        let theirs = self.remote.as_deref().filter(|theirs| theirs.end_system_ms > 0)?;
         let way = self.rtt_ms? / 2.0;
         let sending = |end: &VoipMetrics| f64::from(end.end_system_ms.saturating_sub(end.buffer_ms)) / 2.0;
         let receiving = |end: &VoipMetrics| sending(end) + f64::from(end.buffer_ms.min(end.end_system_ms));
-        Some((way + sending(&theirs) + receiving(&ours), way + sending(&ours) + receiving(&theirs)))
+        Some((way + sending(theirs) + receiving(ours), way + sending(ours) + receiving(theirs)))
     }
 }
 

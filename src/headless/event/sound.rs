@@ -123,7 +123,7 @@ pub(super) fn figures(call: u32, stats: &CallStats) -> Stats {
         mos: stats.mos.map(|mos| (mos * 100.0).round() / 100.0),
         delay_in_ms: stats.delays_ms().map(|(inwards, _)| tenths(inwards)),
         delay_out_ms: stats.delays_ms().map(|(_, outwards)| tenths(outwards)),
-        remote: stats.remote.map(|remote| Remote {
+        remote: stats.remote.as_ref().map(|remote| Remote {
             mos: remote.mos,
             loss: thousandths(remote.loss),
             late: thousandths(remote.discarded),

@@ -136,14 +136,14 @@ fn figures_are_given_when_asked_for() {
         rtt_ms: Some(80.0),
         mos: Some(4.2049),
         remote_loss: Some(0.1),
-        metrics: Some(VoipMetrics { end_system_ms: 90, buffer_ms: 30, ..VoipMetrics::default() }),
-        remote: Some(VoipMetrics {
+        metrics: Some(Box::new(VoipMetrics { end_system_ms: 90, buffer_ms: 30, ..VoipMetrics::default() })),
+        remote: Some(Box::new(VoipMetrics {
             mos: Some(3.9),
             loss: 0.015625,
             end_system_ms: 120,
             buffer_ms: 60,
             ..VoipMetrics::default()
-        }),
+        })),
         ..CallStats::default()
     };
     let stats = |asked| Event::Stats { call: 1, stats: stats.clone(), asked, last: false };

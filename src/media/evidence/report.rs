@@ -153,7 +153,7 @@ mod tests {
             discontinuous: false,
         };
         let rx = RxStats { jitter_ms: 3.4, ..RxStats::default() };
-        CallStats { rx, metrics: Some(metrics), ends: Some(ends), ..CallStats::default() }
+        CallStats { rx, metrics: Some(Box::new(metrics)), ends: Some(Box::new(ends)), ..CallStats::default() }
     }
 
     fn written(stats: &CallStats) -> String {

@@ -8,7 +8,7 @@ use crate::media::{
 };
 
 /// RFC 3611 §4.7.6: concealment that fits what is heard, a buffer that adapts.
-const ENHANCED_ADAPTIVE: u8 = 0b10_11_0000;
+const ENHANCED_ADAPTIVE: u8 = 0b1011_0000;
 /// Mean square of a sine of 0 dBm0, 3.14 dB below full scale (ITU-T G.711).
 const ZERO_DBM0: f32 = 0.2427;
 
@@ -18,7 +18,8 @@ impl Stream {
         let mos = self.conditions(whole_call).map(|conditions| emodel::mos(&conditions));
         let (tx, here) = (self.sender.stats(), self.here.clone());
         let (rtt_ms, remote_loss) = (self.rtcp.rtt_ms(), self.rtcp.remote_loss());
-        let (metrics, remote, ends) = (self.metrics(), self.rtcp.remote(), Some(self.ends()));
+        let (metrics, remote) = (self.metrics().map(Box::new), self.rtcp.remote().map(Box::new));
+        let ends = Some(Box::new(self.ends()));
         CallStats { rx, tx, rtt_ms, mos, remote_loss, here, metrics, remote, ends }
     }
 
