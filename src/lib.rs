@@ -7,6 +7,7 @@
 //!   sip::sdp, ua -> media::plan              ua, media      <- demo
 //!         driver -> media, tms               ui -> ui::snapshot only
 //! sip <- stream <- driver, server           headset     <- app
+//! stun <- media, driver
 //! ```
 //!
 //! `sip`, `ua`, `media::{rtp,rtcp,jitter,dsp}` and `tms::session` are sans-IO: they take time, randomness and bytes as
@@ -26,6 +27,7 @@ pub mod secret;
 pub mod server;
 pub mod sip;
 pub mod stream;
+pub mod stun;
 pub mod tms;
 pub mod ua;
 pub mod ui;

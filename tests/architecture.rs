@@ -11,14 +11,15 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     // Offer/answer ends in the plain plan that the media engine takes.
     ("sip/sdp", &["media::plan"]),
+    ("stun", &[]),
     ("sip", &[]),
     ("stream", &["sip"]),
-    ("media", &[]),
+    ("media", &["secret", "stun"]),
     ("ua", &["sip", "media::plan", "media::stats", "secret"]),
     // Secrets and the randomness are shared; the TMS's client knows no calls.
     ("tms", &["sip::entropy", "secret"]),
     ("config", &["sip", "media", "tms::wire", "ua::api", "ui::snapshot"]),
-    ("driver", &["sip", "stream", "ua", "media", "tms", "config"]),
+    ("driver", &["sip", "stream", "stun", "ua", "media", "tms", "config"]),
     ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),
     ("ui", &["secret"]),
     // Knows no calls, only what a headset shows of them.
@@ -46,8 +47,10 @@ const OWNED: &[(&str, &[&str])] = &[
 
 /// Sans-IO: no socket, thread, file, lock, task or log here.
 const PURE: &[&str] = &[
+    "stun",
     "sip",
     "ua",
+    "media/ice",
     "media/rtp",
     "media/rtcp",
     "media/jitter",

@@ -6,7 +6,14 @@ use super::{
     setup::{CALLS_FILE, Setup, Softphone},
 };
 use crate::{
-    config::{ConfigError, cli::HeadlessArgs, options::HeadlessOptions, secrets::Secrets, settings::SignedInBy},
+    config::{
+        ConfigError,
+        cli::HeadlessArgs,
+        options::HeadlessOptions,
+        secrets::Secrets,
+        settings::SignedInBy,
+        turn::{Turn, TurnAccess},
+    },
     driver::{
         Commands, Driver, DriverError,
         api::{Command, Event, LoginState, Tagged},
@@ -87,6 +94,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         true => Secrets::from_line(&mut input).map_err(StartError::Arguments)?,
         false => Secrets::from_environment(),
     };
+    let turn = secrets.turn.clone();
     let first = who::first_command(&options, secrets, &setup).map_err(StartError::Arguments)?;
     if let Err(e) = setup.memory.note_command(&first) {
         setup.notices.push(e.to_string());
@@ -95,7 +103,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
         setup.memory.resume_with(registration.to_owned());
     }
     let lines = Arc::new(Waiting::default());
-    let phone = softphone(options, &setup);
+    let phone = softphone(options, turn, &setup);
     // Files and silence have no headset.
     let bus = matches!(phone.audio, AudioChoice::Device { .. }).then(real_bus).flatten();
     let events = Arc::clone(&lines);
@@ -129,7 +137,7 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     Ok(ExitCode::from(code.recv_timeout(LAST_LINES).unwrap_or(FATAL)))
 }
 
-fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
+fn softphone(options: HeadlessOptions, turn: TurnAccess, setup: &Setup) -> Softphone {
     Softphone {
         bind: options.bind,
         transport: options.transport,
@@ -146,6 +154,7 @@ fn softphone(options: HeadlessOptions, setup: &Setup) -> Softphone {
         dns_server: options.dns_server,
         stun: options.stun,
         quality_report: options.quality_report,
+        turn: options.turn.map(|uri| Turn { uri, access: turn }),
         emergency_numbers: options.emergency_numbers.or_else(|| setup.memory.settings().emergency_numbers()),
     }
 }

@@ -1,7 +1,10 @@
 //! A plain SIP account, from what the command line or the form says.
 
 use crate::{
-    config::{ConfigError, plain},
+    config::{
+        ConfigError, plain,
+        turn::{Turn, TurnAccess, TurnUri},
+    },
     driver::account::EXPIRES,
     media::plan::SrtpPolicy,
     sip::{
@@ -31,6 +34,7 @@ pub struct Way {
     pub dns_server: Option<SocketAddr>,
     /// `HOST:PORT`.
     pub stun: Option<String>,
+    pub turn: Option<Turn>,
     pub srtp: SrtpPolicy,
 }
 
@@ -81,6 +85,7 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
         ca_file: filled(&typed.ca_file).map(|file| plain::readable(t().ca_file, file.into())).transpose()?,
         dns_server: filled(&typed.dns_server).map(|server| dns_server(&server)).transpose()?,
         stun: filled(&typed.stun_server).map(|server| plain::stun(t().stun_server, &server)).transpose()?,
+        turn: filled(&typed.turn_server).map(|uri| turn(&uri, typed)).transpose()?,
         srtp: match typed.encryption {
             AudioEncryption::Optional => SrtpPolicy::Optional,
             AudioEncryption::Required => SrtpPolicy::Sdes,
@@ -90,6 +95,11 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
     };
     let username = filled(&typed.username).or_else(|| aor.user.clone()).unwrap_or_default();
     Ok((account(*aor, (proxy, way.transport), username, password, typed.register), way))
+}
+
+fn turn(uri: &str, typed: &SipAccount) -> Result<Turn, ConfigError> {
+    let (username, password) = (typed.turn_username.trim().to_owned(), typed.turn_password.clone());
+    Ok(Turn { uri: TurnUri::parse(t().turn_server, uri)?, access: TurnAccess { username, password } })
 }
 
 /// People write addresses as they write them in e-mails.
@@ -123,6 +133,9 @@ mod tests {
             transport: SipTransport::Tls,
             dns_server: "192.0.2.53".into(),
             stun_server: " stun.example ".into(),
+            turn_server: "turns:relay.example ".into(),
+            turn_username: "alice".into(),
+            turn_password: Secret("s3cret".into()),
             encryption: AudioEncryption::Handshake,
             register: false,
             ..typed(" 101@pbx.example ")
@@ -133,7 +146,9 @@ mod tests {
         assert_eq!(account.outbound_proxy.map(|proxy| proxy.to_string()).as_deref(), Some("sip:edge.example;lr"));
         let (dns_server, stun) = (Some(([192, 0, 2, 53], DNS).into()), Some("stun.example:3478".into()));
         let transport = Some(Transport::Tls);
-        assert_eq!(way, Way { transport, ca_file: None, dns_server, stun, srtp: SrtpPolicy::Dtls });
+        let access = TurnAccess { username: "alice".into(), password: Secret("s3cret".into()) };
+        let turn = Some(Turn { uri: TurnUri::parse("", "turns:relay.example:5349").expect("a server"), access });
+        assert_eq!(way, Way { transport, ca_file: None, dns_server, stun, turn, srtp: SrtpPolicy::Dtls });
         assert_eq!(account.transport, Transport::Tls);
         let (plain, way) = check(&typed("sips:101@pbx.example"), Secret::default()).expect("an account");
         assert_eq!((plain.auth_username.as_str(), way.transport), ("101", Some(Transport::Tls)));
@@ -157,6 +172,7 @@ mod tests {
                 SipAccount { stun_server: "stun.example:".into(), ..base() },
                 "STUN server: HOST or HOST:PORT is expected",
             ),
+            (SipAccount { turn_server: "relay.example".into(), ..base() }, "TURN server: turn:HOST"),
         ] {
             let why = check(&form, Secret::default()).expect_err(said).to_string();
             assert!(why.contains(said), "{why}");

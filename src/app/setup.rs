@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use crate::{
-    config::{ConfigError, cli::CommonArgs, folder::ConfigFolder, settings::Settings},
+    config::{ConfigError, cli::CommonArgs, folder::ConfigFolder, settings::Settings, turn::Turn},
     driver,
     media::{
         engine::{AudioChoice, Impairment},
@@ -66,6 +66,7 @@ pub struct Softphone {
     pub dns_server: Option<SocketAddr>,
     pub stun: Option<String>,
     pub quality_report: Option<Uri>,
+    pub turn: Option<Turn>,
     pub emergency_numbers: Option<Vec<String>>,
 }
 
@@ -82,6 +83,7 @@ impl Softphone {
             dns_server: self.dns_server,
             stun: self.stun,
             quality_report: self.quality_report,
+            turn: self.turn,
             emergency_numbers: self.emergency_numbers,
             exposure_file: Some(calls_file.with_file_name(EXPOSURE_FILE)),
             calls_file: Some(calls_file),

@@ -118,6 +118,7 @@ pub struct HeadlessArgs {
     /// Publish how each call sounded to this collector (RFC 6035).
     #[arg(long, value_name = "SIP-URI")]
     pub quality_report: Option<String>,
+    /// TURN server for calls that find no other way: turn:HOST, turn:HOST?transport=tcp or turns:HOST; ICE is offered, too.
     #[arg(long, value_name = "URI")]
     pub turn: Option<String>,
     /// Numbers that can always be dialled, in place of 112, 911, 999, 10111 and 10177.

@@ -8,5 +8,6 @@ pub mod options;
 pub mod plain;
 pub mod secrets;
 pub mod settings;
+pub mod turn;
 
 pub use error::ConfigError;

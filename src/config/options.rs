@@ -1,6 +1,6 @@
 //! Validated options of the headless softphone.
 
-use super::{ConfigError, cli::HeadlessArgs, plain, settings::is_dialled};
+use super::{ConfigError, cli::HeadlessArgs, plain, settings::is_dialled, turn::TurnUri};
 use crate::{
     media::{
         engine::{AudioChoice, Impairment},
@@ -37,6 +37,7 @@ pub struct HeadlessOptions {
     pub stun: Option<String>,
     /// Who wants a report on each call's quality.
     pub quality_report: Option<Uri>,
+    pub turn: Option<TurnUri>,
     /// As asked for, in place of the settings'.
     pub emergency_numbers: Option<Vec<String>>,
     pub secrets_stdin: bool,
@@ -90,7 +91,6 @@ impl HeadlessOptions {
     /// # Errors
     /// A sentence about the first option that is wrong, or not built yet.
     pub fn new(args: &HeadlessArgs) -> Result<Self, ConfigError> {
-        refuse_what_is_not_built(args)?;
         let asked = args.transport.as_deref().map(transport).transpose()?;
         let (who, audio) = (who(args)?, audio(&args.audio)?);
         Ok(Self {
@@ -109,18 +109,11 @@ impl HeadlessOptions {
             dns_server: args.dns_server,
             stun: args.stun.as_deref().map(|server| plain::stun("--stun", server)).transpose()?,
             quality_report: args.quality_report.as_deref().map(collector).transpose()?,
+            turn: args.turn.as_deref().map(|uri| TurnUri::parse("--turn", uri)).transpose()?,
             emergency_numbers: args.emergency_numbers.as_deref().map(emergency_numbers).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
     }
-}
-
-fn refuse_what_is_not_built(args: &HeadlessArgs) -> Result<(), ConfigError> {
-    let later = |given: bool, what: &str| match given {
-        true => Err(ConfigError::NotSupported(what.to_owned())),
-        false => Ok(()),
-    };
-    later(args.turn.is_some(), "--turn")
 }
 
 fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
@@ -359,7 +352,8 @@ mod tests {
             ("--quality-report collector", "--quality-report: a SIP address"),
             ("--emergency-numbers 110,police", "--emergency-numbers: numbers as they are dialled"),
             ("--emergency-numbers 110,", "--emergency-numbers: numbers as they are dialled"),
-            ("--turn turn:a", "not supported yet: --turn"),
+            ("--turn relay.example", "--turn: turn:HOST"),
+            ("--turn turns:a?transport=udp", "not supported yet: --turn over DTLS"),
             ("--dns-server dns.example", "invalid value"),
             ("--tenant acme", "cannot be used with"),
             ("--voice-processing loud", "on or off is expected"),

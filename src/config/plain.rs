@@ -81,6 +81,6 @@ fn named_transport(uri: &Uri) -> Option<Transport> {
     of(Transport::Udp).filter(|named| of(Transport::Tls) == Some(*named))
 }
 
-fn wrong(option: &'static str, why: &str) -> ConfigError {
+pub(super) fn wrong(option: &'static str, why: &str) -> ConfigError {
     ConfigError::Option { option, why: why.to_owned() }
 }

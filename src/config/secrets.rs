@@ -4,6 +4,7 @@
 use super::{
     ConfigError,
     folder::{ConfigFolder, Durable},
+    turn::TurnAccess,
 };
 use crate::ua::api::Secret;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub struct Secrets {
     pub token: Secret,
     /// By registration, for a TMS that has only the XML API.
     pub sip_passwords: BTreeMap<String, Secret>,
+    /// For a TURN server, and no part of a login.
+    pub turn: TurnAccess,
 }
 
 /// As stored and as read from standard input.
@@ -31,6 +34,10 @@ struct Plain {
     token: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     sip_passwords: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    turn_username: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    turn_password: String,
 }
 
 impl From<Plain> for Secrets {
@@ -40,6 +47,7 @@ impl From<Plain> for Secrets {
             api_key: Secret(plain.api_key),
             token: Secret(plain.token),
             sip_passwords: plain.sip_passwords.into_iter().map(|(name, text)| (name, Secret(text))).collect(),
+            turn: TurnAccess { username: plain.turn_username, password: Secret(plain.turn_password) },
         }
     }
 }
@@ -51,16 +59,21 @@ impl From<&Secrets> for Plain {
             api_key: secrets.api_key.0.clone(),
             token: secrets.token.0.clone(),
             sip_passwords: secrets.sip_passwords.iter().map(|(name, text)| (name.clone(), text.0.clone())).collect(),
+            turn_username: secrets.turn.username.clone(),
+            turn_password: secrets.turn.password.0.clone(),
         }
     }
 }
 
 impl Secrets {
-    /// From `AGENT_MANAGER_PASSWORD` and `AGENT_MANAGER_API_KEY`; absent ones are empty.
+    /// From `AGENT_MANAGER_PASSWORD`, `AGENT_MANAGER_API_KEY`, `AGENT_MANAGER_TURN_USERNAME` and `AGENT_MANAGER_TURN_PASSWORD`;
+    /// absent ones are empty.
     pub fn from_environment() -> Self {
-        let read = |name| Secret(std::env::var(name).unwrap_or_default());
-        let (password, api_key) = (read("AGENT_MANAGER_PASSWORD"), read("AGENT_MANAGER_API_KEY"));
-        Self { password, api_key, ..Self::default() }
+        let read = |name| std::env::var(name).unwrap_or_default();
+        let secret = |name| Secret(read(name));
+        let (password, api_key) = (secret("AGENT_MANAGER_PASSWORD"), secret("AGENT_MANAGER_API_KEY"));
+        let (username, turn) = (read("AGENT_MANAGER_TURN_USERNAME"), secret("AGENT_MANAGER_TURN_PASSWORD"));
+        Self { password, api_key, turn: TurnAccess { username, password: turn }, ..Self::default() }
     }
 
     /// From one line of JSON, which is left unread by others.
@@ -74,8 +87,9 @@ impl Secrets {
         Self::from_json(line.as_bytes()).ok_or(ConfigError::SecretsLine)
     }
 
+    /// Nothing for a login is given.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        Self { turn: TurnAccess::default(), ..self.clone() } == Self::default()
     }
 
     fn from_json(json: &[u8]) -> Option<Self> {
@@ -220,6 +234,11 @@ mod tests {
         let mut rest = String::new();
         input.read_line(&mut rest).expect("the next line is left");
         assert_eq!(rest, "{\"cmd\":\"quit\"}\n");
+        let mut input = "{\"turn_username\":\"alice\",\"turn_password\":\"s3cret\"}\n".as_bytes();
+        let turn = Secrets::from_line(&mut input).expect("valid");
+        assert!(turn.is_empty() && turn.turn.username == "alice" && turn.turn.password.0 == "s3cret");
+        assert!(!format!("{turn:?}").contains("s3cret"));
+        assert_eq!(Secrets::from_json(turn.to_json().as_bytes()), Some(turn));
         for wrong in ["", "hunter2\n", "{\"password\":7}\n"] {
             let said = Secrets::from_line(&mut wrong.as_bytes()).expect_err(wrong).to_string();
             assert!(!said.contains("hunter2"), "{said}");

@@ -6,6 +6,7 @@ use super::{
     transport::Sockets,
 };
 use crate::{
+    config::turn::Turn,
     media::{
         engine::{AudioChoice, Impairment},
         voice::VoiceProcessing,
@@ -38,6 +39,8 @@ pub struct Options {
     pub stun: Option<String>,
     /// Who wants a report on each call's quality (RFC 6035).
     pub quality_report: Option<Uri>,
+    /// A relay for calls that find no other way.
+    pub turn: Option<Turn>,
     /// Can always be dialled, as the user says; `None`: those of the TMS's account, failing that the usual ones.
     pub emergency_numbers: Option<Vec<String>>,
     pub agent: Settings,

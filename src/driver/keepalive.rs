@@ -1,9 +1,11 @@
 //! Keeping the way to the registrar open: CRLF over UDP to hold NAT bindings, STUN in its place where the registrar keeps the
 //! flow, ping and pong over streams (RFC 5626 §4.4).
 
-use crate::sip::{
-    entropy::Entropy,
-    flow::{Flow, Transport},
+use crate::{
+    sip::{
+        entropy::Entropy,
+        flow::{Flow, Transport},
+    },
     stun::{Binding, TransactionId},
 };
 use std::{

@@ -1,6 +1,6 @@
 //! The media engine as the driver sees it: started with the first call, told of plans, connections, digits and tones.
 
-use super::{api::Dtmf, exposure_file::ExposureFile, local, tones};
+use super::{api::Dtmf, exposure_file::ExposureFile, local, reach::Servers, tones};
 use crate::{
     media::{
         engine::{
@@ -112,9 +112,9 @@ impl Media {
         self.identity = Some(identity);
     }
 
-    /// Asks a STUN server about a call's port; [`EngineEvent::Seen`] comes in any case.
-    pub(super) fn ask_server(&self, call: CallId, server: SocketAddr) {
-        self.tell(EngineCommand::AskServer { session: call, server });
+    /// Asks servers about a call's port; [`EngineEvent::Seen`] comes in any case.
+    pub(super) fn ask_servers(&self, call: CallId, Servers { stun, relay }: Servers) {
+        self.tell(EngineCommand::AskServer { session: call, stun, relay });
     }
 
     pub(super) fn plan(&mut self, call: CallId, plan: MediaPlan) {

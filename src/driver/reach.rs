@@ -1,81 +1,174 @@
-//! The STUN server: its address, and the calls that wait for its word before they say where their audio is.
+//! What tells a call where its audio is reached from outside: the STUN server's address, the relay's, and the calls that wait for
+//! their word before they say where their audio is.
 
-use crate::ua::api::CallId;
+use super::transport::web_config;
+use crate::{
+    config::turn::{Turn, TurnTransport},
+    media::{
+        engine::{Carrier, RelayServer},
+        ice::RelayAccess,
+    },
+    ua::api::CallId,
+};
+use rustls::pki_types::ServerName;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
 
-/// The engine says what came of it within half a second; should its word be lost, the call goes on without.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The engine says what came of it within a second; should its word be lost, the call goes on without.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 pub(super) struct Reach {
     /// `HOST:PORT`.
-    name: Option<String>,
-    server: Option<SocketAddr>,
-    look_ups: JoinSet<Option<SocketAddr>>,
-    /// Each with its RTP port as bound, and until when it waits.
-    waiting: BTreeMap<CallId, (SocketAddr, Instant)>,
+    stun: Option<String>,
+    turn: Option<Turn>,
+    ca_file: Option<PathBuf>,
+    servers: Servers,
+    look_ups: JoinSet<Option<Found>>,
+    waiting: BTreeMap<CallId, Waiting>,
+}
+
+struct Waiting {
+    /// RTP's, as bound.
+    port: SocketAddr,
+    until: Instant,
+    /// The engine was told whom to ask.
+    is_asked: bool,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Servers {
+    pub(super) stun: Option<SocketAddr>,
+    pub(super) relay: Option<RelayServer>,
+}
+
+/// What a look-up has found.
+#[derive(Debug)]
+pub(super) enum Found {
+    Stun(SocketAddr),
+    Relay(RelayServer),
 }
 
 impl Reach {
-    pub(super) fn new(name: Option<String>) -> Self {
-        Self { name, server: None, look_ups: JoinSet::new(), waiting: BTreeMap::new() }
+    pub(super) fn new(stun: Option<String>, turn: Option<Turn>, ca_file: Option<PathBuf>) -> Self {
+        let (servers, look_ups, waiting) = (Servers::default(), JoinSet::new(), BTreeMap::new());
+        Self { stun, turn, ca_file, servers, look_ups, waiting }
     }
 
-    /// Looks the server up, at the start and in every other network.
+    /// Looks the servers up, at the start and in every other network.
     pub(super) fn look_up(&mut self) {
-        let Some(name) = self.name.clone() else { return };
         self.look_ups.abort_all();
-        self.look_ups.spawn(async move {
-            let found = tokio::net::lookup_host(&name).await;
-            let found = found.inspect_err(|error| tracing::warn!("the STUN server {name} is not found: {error}"));
-            let addresses: Vec<_> = found.into_iter().flatten().collect();
-            // Where there is a NAT there is IPv4.
-            addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).copied()
-        });
-    }
-
-    /// The server's address, whenever one was found.
-    pub(super) async fn next(&mut self) -> Option<SocketAddr> {
-        match self.look_ups.join_next().await? {
-            Ok(found) => found.or(self.server),
-            // Another look-up has taken its place.
-            Err(_) => self.server,
+        if let Some(name) = self.stun.clone() {
+            self.look_ups.spawn(async move {
+                let found = address(&name).await;
+                found
+                    .inspect_err(|why| tracing::warn!("the STUN server {name} is not found: {why}"))
+                    .ok()
+                    .map(Found::Stun)
+            });
+        }
+        if let Some(turn) = self.turn.clone() {
+            let ca_file = self.ca_file.clone();
+            self.look_ups.spawn(async move {
+                let found = relay(&turn, ca_file).await;
+                let name = turn.uri;
+                found
+                    .inspect_err(|why| tracing::warn!("the TURN server {name} cannot be used: {why}"))
+                    .ok()
+                    .map(Found::Relay)
+            });
         }
     }
 
-    pub(super) const fn found(&mut self, server: SocketAddr) {
-        self.server = Some(server);
+    /// What a look-up has found, if anything; never while there is none.
+    pub(super) async fn next(&mut self) -> Option<Option<Found>> {
+        // Of one whose place another has taken nothing is known.
+        self.look_ups.join_next().await.map(|found| found.ok().flatten())
     }
 
-    /// Whom to ask about this port before it is told to anybody.
-    pub(super) fn ask(&mut self, now: Instant, call: CallId, port: SocketAddr) -> Option<SocketAddr> {
+    pub(super) fn found(&mut self, server: Option<Found>) {
+        match server {
+            Some(Found::Stun(address)) => self.servers.stun = Some(address),
+            Some(Found::Relay(relay)) => self.servers.relay = Some(relay),
+            // It may be found in another network.
+            None => {}
+        }
+    }
+
+    /// Whether servers are to be asked about this port before it is told to anybody; those that are being looked up, too.
+    pub(super) fn begin(&mut self, now: Instant, call: CallId, port: SocketAddr) -> bool {
+        let waits = !self.look_ups.is_empty() || self.servers_for(port).is_some();
+        if waits {
+            self.waiting.insert(call, Waiting { port, until: now + PATIENCE, is_asked: false });
+        }
+        waits
+    }
+
+    /// A call that was begun, and whom to ask about its port.
+    pub(super) fn poll_ask(&mut self) -> Option<(CallId, Servers)> {
+        if !self.look_ups.is_empty() {
+            return None;
+        }
+        let (&call, port) = self.waiting.iter().find(|(_, w)| !w.is_asked).map(|(call, w)| (call, w.port))?;
+        self.waiting.entry(call).and_modify(|waiting| waiting.is_asked = true);
+        Some((call, self.servers_for(port).unwrap_or_default()))
+    }
+
+    fn servers_for(&self, port: SocketAddr) -> Option<Servers> {
         let reaches = |server: &SocketAddr| {
             (server.is_ipv4(), server.ip().is_loopback()) == (port.is_ipv4(), port.ip().is_loopback())
         };
-        let server = self.server.filter(reaches)?;
-        self.waiting.insert(call, (port, now + PATIENCE));
-        Some(server)
+        let stun = self.servers.stun.filter(reaches);
+        // A stream to a relay has an address of its own.
+        let carries = |relay: &RelayServer| !matches!(relay.carrier, Carrier::Udp) || reaches(&relay.address);
+        let relay = self.servers.relay.clone().filter(carries);
+        (stun.is_some() || relay.is_some()).then_some(Servers { stun, relay })
     }
 
     /// The port of a call that no longer has to wait, answered or closed.
     pub(super) fn answered(&mut self, call: CallId) -> Option<SocketAddr> {
-        self.waiting.remove(&call).map(|(port, _)| port)
+        self.waiting.remove(&call).map(|waiting| waiting.port)
     }
 
     /// When [`Self::overdue`] has something to say.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.values().map(|(_, until)| *until).min()
+        self.waiting.values().map(|waiting| waiting.until).min()
     }
 
     /// A call that has waited long enough, with its port.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<(CallId, SocketAddr)> {
-        let call = *self.waiting.iter().find(|(_, (_, until))| *until <= now)?.0;
+        let call = *self.waiting.iter().find(|(_, waiting)| waiting.until <= now)?.0;
         Some((call, self.answered(call)?))
     }
+}
+
+/// Where there is a NAT there is IPv4.
+async fn address(name: &str) -> Result<SocketAddr, String> {
+    let addresses: Vec<_> = tokio::net::lookup_host(name).await.map_err(|e| e.to_string())?.collect();
+    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    first.copied().ok_or_else(|| "its name has no address".to_owned())
+}
+
+async fn relay(Turn { uri, access }: &Turn, ca_file: Option<PathBuf>) -> Result<RelayServer, String> {
+    let host = if uri.host.contains(':') { format!("[{}]", uri.host) } else { uri.host.clone() };
+    let address = address(&format!("{host}:{}", uri.port)).await?;
+    let carrier = match uri.transport {
+        TurnTransport::Udp => Carrier::Udp,
+        TurnTransport::Tcp => Carrier::Tcp,
+        TurnTransport::Tls => {
+            let name = ServerName::try_from(uri.host.clone()).map_err(|e| e.to_string())?;
+            // It reads files.
+            let config = tokio::task::spawn_blocking(move || web_config(ca_file.as_ref())).await;
+            Carrier::Tls(config.map_err(|e| e.to_string())??, name)
+        }
+    };
+    let access = RelayAccess { username: access.username.clone(), password: access.password.clone() };
+    Ok(RelayServer { name: uri.to_string(), address, carrier, access })
 }
 
 #[cfg(test)]
@@ -84,12 +177,14 @@ mod tests {
 
     #[test]
     fn no_call_waits_for_a_word_that_was_lost() {
-        let (mut reach, now) = (Reach::new(Some("stun.example:3478".into())), Instant::now());
+        let (mut reach, now) = (Reach::new(Some("stun.example:3478".into()), None, None), Instant::now());
         let port = |n: u16| SocketAddr::from(([192, 0, 2, 1], n));
-        assert_eq!(reach.ask(now, 1, port(4000)), None, "no server was found");
-        reach.found(SocketAddr::from(([192, 0, 2, 9], 3478)));
+        assert!(!reach.begin(now, 1, port(4000)), "no server was found");
+        reach.found(Some(Found::Stun(SocketAddr::from(([192, 0, 2, 9], 3478)))));
         for (call, after) in [(1, 0), (2, 10), (3, 20)] {
-            assert!(reach.ask(now + Duration::from_millis(after), call, port(4000 + call as u16)).is_some());
+            assert!(reach.begin(now + Duration::from_millis(after), call, port(4000 + call as u16)));
+            assert!(matches!(reach.poll_ask(), Some((asked, servers)) if asked == call && servers.stun.is_some()));
+            assert!(reach.poll_ask().is_none());
         }
         assert_eq!(reach.answered(2), Some(port(4002)));
         assert_eq!((reach.poll_timeout(), reach.overdue(now)), (Some(now + PATIENCE), None));

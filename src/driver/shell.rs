@@ -12,7 +12,7 @@ use super::{
     network::{self, Change, Watch},
     orphans::Orphans,
     quality_report::QualityReports,
-    reach::Reach,
+    reach::{Found as Server, Reach},
     resolve::{Dns, Found},
     tms::{TmsInput, TmsShell},
     trace::Trace,
@@ -24,9 +24,8 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
         msg::{Message, Method},
-        stun,
     },
-    stream,
+    stream, stun,
     tms::{client::Client, sessions::Sessions},
     ua::{
         UserAgent,
@@ -60,8 +59,8 @@ enum Input {
     Resolved(ResolveId, Result<Found, String>),
     Tms(TmsInput),
     Media(EngineEvent),
-    /// The STUN server was found there.
-    Stun(SocketAddr),
+    /// The STUN server or the relay was looked up.
+    Server(Option<Server>),
     /// The system asks us to end.
     Signal,
     Timer,
@@ -142,7 +141,7 @@ impl Shell {
             opened.map_err(|e| format!("The SIP sockets cannot be used ({e}); start Agent Manager again."))?;
         let mut entropy = Entropy::from_system();
         let mut agent = UserAgent::new(options.agent.clone(), entropy.fork());
-        if options.stun.is_some() {
+        if options.stun.is_some() || options.turn.is_some() {
             agent.offer_ice();
         }
         let session = Sessions::new(&options.agent.instance_id, entropy.fork());
@@ -155,7 +154,7 @@ impl Shell {
             tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
             media: Media::new((options.audio.clone(), options.voice), options.impairment, bound.ip(), media_sender),
             dns: Dns::new(options.dns_server, &mut entropy),
-            reach: Reach::new(options.stun.clone()),
+            reach: Reach::new(options.stun.clone(), options.turn.clone(), options.ca_file.clone()),
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             watch: Watch::default(),
@@ -226,7 +225,7 @@ impl Shell {
             received = self.transports.next() => Input::Network(received),
             command = sources.commands.recv(), if self.phase == Phase::Running => Input::Command(command),
             Some(Ok((id, result))) = self.look_ups.join_next() => Input::Resolved(id, result),
-            Some(server) = self.reach.next() => Input::Stun(server),
+            Some(server) = self.reach.next() => Input::Server(server),
             Some(input) = sources.tms.recv() => Input::Tms(input),
             Some(event) = sources.media.recv() => Input::Media(event),
             () = sources.signals.recv() => Input::Signal,
@@ -246,7 +245,10 @@ impl Shell {
                     self.session.handle_stream(now, what);
                 }
             }
-            Input::Stun(server) => self.reach.found(server),
+            Input::Server(server) => {
+                self.reach.found(server);
+                self.ask_servers();
+            }
             Input::Media(event) => self.handle_media(now, event),
             Input::Timer => self.handle_timeout(now),
         }

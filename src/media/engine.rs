@@ -25,6 +25,7 @@
 mod audio;
 mod conference;
 mod ports;
+mod relay;
 mod runner;
 mod session;
 
@@ -36,6 +37,7 @@ use super::{
     stats::CallStats,
     voice::{Exposure, ExposureRecord, VoiceProcessing},
 };
+pub use relay::{Carrier, RelayServer};
 pub use session::SILENCE;
 
 use ports::PortPair;
@@ -138,10 +140,12 @@ pub enum EngineCommand {
         before: ExposureRecord,
         age: Duration,
     },
-    /// Ask a STUN server how it sees the session's RTP port: [`EngineEvent::Seen`] comes within half a second.
+    /// Ask a STUN server how it sees the session's RTP port, and a relay for an address: [`EngineEvent::Seen`] comes within half
+    /// a second, with a relay within one.
     AskServer {
         session: SessionId,
-        server: SocketAddr,
+        stun: Option<SocketAddr>,
+        relay: Option<RelayServer>,
     },
     /// The certificate for handshakes of calls that begin from now on.
     Identity(DtlsIdentity),
@@ -200,10 +204,11 @@ pub enum EngineEvent {
     },
     /// What the ear got of the last 24 hours; once a minute of sound, and when the last session closes.
     Exposure(Exposure, ExposureRecord),
-    /// How the STUN server sees the session's RTP port, if it said so.
+    /// How the STUN server sees the session's RTP port, and a relay's address for it, as far as they said so.
     Seen {
         session: SessionId,
-        address: Option<SocketAddr>,
+        reflexive: Option<SocketAddr>,
+        relayed: Option<SocketAddr>,
     },
     /// The handshake for the keys that `plan` asks for is done, or has failed: a sentence. The session may have another plan
     /// meanwhile.

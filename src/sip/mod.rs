@@ -13,7 +13,6 @@ pub(crate) mod lex;
 pub mod locate;
 pub mod msg;
 pub mod sdp;
-pub mod stun;
 pub mod target;
 pub mod transaction;
 pub mod uri;

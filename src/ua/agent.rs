@@ -24,6 +24,7 @@ use crate::{
         entropy::Entropy,
         flow::{Flow, Transport},
         msg::{Message, Request},
+        sdp::Outside,
     },
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
@@ -100,10 +101,10 @@ impl UserAgent {
         self.stack.offers_ice = true;
     }
 
-    /// A STUN server sees a call's RTP port at this address; told before [`UserAgent::handle_media_opened`].
-    pub fn handle_media_seen(&mut self, call: CallId, address: SocketAddr) {
+    /// Where a call's RTP port is reached besides; told before [`UserAgent::handle_media_opened`].
+    pub fn handle_media_seen(&mut self, call: CallId, outside: Outside) {
         if let Some(session) = self.sessions.get_mut(&call) {
-            session.handle_media_seen(address);
+            session.handle_media_seen(outside);
         }
     }
 

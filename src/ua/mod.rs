@@ -40,4 +40,4 @@ mod tests;
 /// What we take (RFC 3261 §20.5).
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE";
 /// What we support in and around calls (RFC 3261 §20.37).
-const SUPPORTED: &str = "100rel, timer, from-change, replaces, norefersub";
+const SUPPORTED: &str = "100rel, timer, from-change, replaces, norefersub, trickle-ice";

@@ -38,7 +38,7 @@ use crate::{
         endpoint::ServerTransactionId,
         flow::Flow,
         msg::{Method, Request},
-        sdp::OfferAnswer,
+        sdp::{OfferAnswer, Outside},
     },
 };
 pub(super) use accept::Reception;
@@ -90,8 +90,10 @@ struct Media {
     /// Our RTP address, once open.
     local: Option<SocketAddr>,
     plan: Option<MediaPlan>,
-    /// How a STUN server sees it.
-    seen_as: Option<SocketAddr>,
+    /// Where it is reached besides.
+    outside: Outside,
+    /// Candidates that came before there was a plan: the last INFO's, which repeats the others' (RFC 8840 §4.4).
+    trickled: Vec<u8>,
     /// The plan's handshake is done.
     keyed: bool,
     /// A description, and with it keys, has gone or come unprotected.
@@ -138,7 +140,8 @@ impl Session {
             media: Media {
                 negotiation,
                 local: None,
-                seen_as: None,
+                outside: Outside::default(),
+                trickled: Vec::new(),
                 plan: None,
                 keyed: false,
                 in_the_open: false,
@@ -217,10 +220,10 @@ impl Session {
         }
     }
 
-    /// A STUN server sees our RTP port at this address.
-    pub fn handle_media_seen(&mut self, address: SocketAddr) {
-        self.media.negotiation.set_reflexive(address);
-        self.media.seen_as = Some(address);
+    /// Where our RTP port is reached besides.
+    pub const fn handle_media_seen(&mut self, outside: Outside) {
+        self.media.negotiation.set_outside(outside);
+        self.media.outside = outside;
     }
 
     pub fn handle_media_opened(&mut self, now: Instant, stack: &mut Stack, result: Result<SocketAddr, String>) {

@@ -19,8 +19,8 @@ enum Caller {
     Baresip,
 }
 
-/// `srtp`: our policy; `theirs`: what baresip insists on, and what protects the call then.
-fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str, theirs: Option<(&str, &str)>) {
+/// `srtp`: our policy; `theirs`: what baresip insists on, and what protects the call then; `ice`: both sides check ways.
+fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str, theirs: Option<(&str, &str)>, ice: bool) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (input, output) = (dir.path().join("in.wav"), dir.path().join("out.wav"));
     speech::write(&input, 7, 20, 48_000, 1);
@@ -28,10 +28,13 @@ fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str, theirs: Option<(&s
     let port = free_port();
     let (account, bind) = (format!("sip:agent@{}", veth.address), format!("{}:{port}", veth.address));
     let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", &audio, "--auto-answer", "0"];
-    let args = [&args[..], &["--srtp", srtp]].concat();
+    // Nobody answers there; it is done without, and ICE offered.
+    let stun = format!("{}:9", veth.address);
+    let stun = if ice { &["--stun", &stun][..] } else { &[] };
+    let args = [&args[..], &["--srtp", srtp, "--log-level", "info"], stun].concat();
     let mut phone = Phone::start(dir.path(), "phone", &args, "", None);
     phone.wait(json!({"event": "ready"}));
-    let options = BaresipOptions { encryption: theirs.map(|(name, _)| name), ..BaresipOptions::new(codec, 700.0) };
+    let options = BaresipOptions { encryption: theirs.map(|(name, _)| name), ice, ..BaresipOptions::new(codec, 700.0) };
     let baresip = Baresip::configure(dir.path(), veth, options);
     speech::write(&baresip.speaks, 8, 20, baresip.rate, baresip.channels);
     let spoken_there = baresip.speaks.clone();
@@ -61,6 +64,7 @@ fn call(veth: &Veth, codec: &str, caller: Caller, srtp: &str, theirs: Option<(&s
         baresip.command("hangup", "");
     }
     phone.wait(json!({"event": "call", "call": id, "state": "ended"}));
+    assert_eq!(phone.log().contains("the way that was checked"), ice, "{}", phone.log());
     baresip.event("CALL_CLOSED", Duration::from_secs(5));
     phone.quit();
 
@@ -101,7 +105,7 @@ fn slow(path: &Path) -> Vec<f32> {
     samples.chunks_exact(several).map(|some| (some.iter().sum::<f64>() / several as f64) as f32).collect()
 }
 
-/// The same in every codec, with SDES and with a handshake, for which it shows an RSA certificate, at once.
+/// The same in every codec, with SDES and with a handshake, for which it shows an RSA certificate, and with ICE, at once.
 fn calls(caller: Caller) {
     let veth = match Veth::up() {
         Ok(veth) => veth,
@@ -121,8 +125,9 @@ fn calls(caller: Caller) {
             ["pcmu", "g722", "opus"].map(|codec| (codec, "off", None)).into_iter().chain(encrypted)
         {
             let veth = &veth;
-            scope.spawn(move || call(veth, codec, caller, srtp, theirs));
+            scope.spawn(move || call(veth, codec, caller, srtp, theirs, false));
         }
+        scope.spawn(|| call(&veth, "pcmu", caller, "off", None, true));
     });
 }
 

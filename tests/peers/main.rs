@@ -1,4 +1,4 @@
-//! The softphone's binaries against real peers: Kamailio, baresip, sipp. Each test starts what it needs on free ports and
+//! The softphone's binaries against real peers: Kamailio, baresip, coturn, sipp. Each test starts what it needs on free ports and
 //! ends it by its process id.
 
 #![allow(clippy::disallowed_methods, reason = "a test takes its instants from the clock")]
@@ -14,6 +14,7 @@ mod flood;
 mod kamailio;
 mod network;
 mod presence;
+mod relay;
 mod scenarios;
 mod sipp;
 mod tls;

@@ -250,7 +250,7 @@ fn a_plain_account_needs_its_address_and_little_else() {
 
 #[test]
 fn what_was_typed_of_a_plain_account_is_there_again() {
-    let mut harness = Setup::new(sip_form()).size([380.0, 1400.0]).light();
+    let mut harness = Setup::new(sip_form()).size([380.0, 1600.0]).light();
     assert_eq!(harness.get_by_label("Outbound proxy").value().as_deref(), Some("edge.example:5061"));
     harness.get_by_label("Apply").click();
     harness.run();
@@ -269,7 +269,23 @@ fn what_was_typed_of_a_plain_account_is_there_again() {
     harness.get_by_label("Apply").click();
     harness.run();
     let (stun_server, encryption) = ("stun.example:3479".to_owned(), AudioEncryption::Handshake);
-    assert_eq!(asked(&mut harness), apply(SipAccount { stun_server, encryption, ..sip_account() }));
+    let changed = SipAccount { stun_server, encryption, ..sip_account() };
+    assert_eq!(asked(&mut harness), apply(changed.clone()));
+    // A relay wants to know who asks.
+    assert!(harness.query_by_label("TURN password").is_none());
+    for (field, text) in
+        [("TURN server", "turn:relay.example"), ("TURN user name", "alice"), ("TURN password", "s3cret")]
+    {
+        harness.get_by_label(field).focus();
+        harness.run();
+        harness.get_by_label(field).type_text(text);
+        harness.run();
+    }
+    harness.get_by_label("Apply").click();
+    harness.run();
+    let (turn_server, turn_username) = ("turn:relay.example".to_owned(), "alice".to_owned());
+    let relayed = SipAccount { turn_server, turn_username, turn_password: secret("s3cret"), ..changed };
+    assert_eq!(asked(&mut harness), apply(relayed));
 }
 
 #[test]

@@ -5,7 +5,6 @@ use crate::{
     app::vault::Vault,
     config::{ConfigError, secrets::Secrets},
     driver::api::Login,
-    ua::api::Secret,
 };
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -25,14 +24,14 @@ pub enum Question {
         login: Login,
         remember: bool,
     },
-    /// The same for a plain account, which has a password only.
+    /// The same for a plain account.
     LoadSip {
         serial: u32,
         name: String,
     },
     KeepSip {
         name: String,
-        password: Secret,
+        secrets: Secrets,
         remember: bool,
     },
 }
@@ -81,8 +80,7 @@ fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
             Question::Load { serial, login } => Answer::Loaded { serial, kept: vault.load(&login) },
             Question::Keep { login, remember } => Answer::Kept { remember, done: vault.keep(&login, remember) },
             Question::LoadSip { serial, name } => Answer::Loaded { serial, kept: vault.load_as(&name) },
-            Question::KeepSip { name, password, remember } => {
-                let secrets = Secrets { password, ..Secrets::default() };
+            Question::KeepSip { name, secrets, remember } => {
                 Answer::Kept { remember, done: vault.keep_as(&name, remember.then_some(&secrets)) }
             }
         };
@@ -95,7 +93,10 @@ fn answer(asked: &Receiver<(Vault, Question)>, input: &SyncSender<Input>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::api::{Proof, TmsLogin};
+    use crate::{
+        driver::api::{Proof, TmsLogin},
+        ua::api::Secret,
+    };
 
     #[test]
     fn a_keyring_that_waits_holds_up_nobody() {

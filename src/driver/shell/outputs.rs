@@ -9,7 +9,7 @@ use crate::{
         resolve::Found,
     },
     media::engine::{EngineEvent, Notice, Severity},
-    sip::{flow::Flow, target::Target},
+    sip::{flow::Flow, sdp::Outside, target::Target},
     tms::{login::LoginState, session},
     ua::api::{self as agent, RegistrationState, ResolveId},
 };
@@ -44,10 +44,9 @@ impl Shell {
             },
             agent::Output::OpenMedia { call, remote } => {
                 let opened = self.media.open(call, remote);
-                let server = opened.as_ref().ok().and_then(|port| self.reach.ask(now, call, *port));
-                match server {
-                    Some(server) => self.media.ask_server(call, server),
-                    None => self.agent.handle_media_opened(now, call, opened),
+                match &opened {
+                    Ok(port) if self.reach.begin(now, call, *port) => self.ask_servers(),
+                    _ => self.agent.handle_media_opened(now, call, opened),
                 }
             }
             agent::Output::Media { call, plan } => self.media.plan(call, plan),
@@ -61,6 +60,13 @@ impl Shell {
                     self.sign_out_and_stop(now);
                 }
             }
+        }
+    }
+
+    /// Has the engine ask about the ports of calls that wait for it.
+    pub(super) fn ask_servers(&mut self) {
+        while let Some((call, servers)) = self.reach.poll_ask() {
+            self.media.ask_servers(call, servers);
         }
     }
 
@@ -266,11 +272,9 @@ impl Shell {
                     self.agent.handle_command(now, agent::Command::Probe { call: session });
                 }
             }
-            EngineEvent::Seen { session, address } => {
+            EngineEvent::Seen { session, reflexive, relayed } => {
                 if let Some(port) = self.reach.answered(session) {
-                    if let Some(address) = address {
-                        self.agent.handle_media_seen(session, address);
-                    }
+                    self.agent.handle_media_seen(session, Outside { reflexive, relayed });
                     self.agent.handle_media_opened(now, session, Ok(port));
                 }
             }

@@ -9,11 +9,11 @@ use crate::{
     sip::{
         flow::{Flow, Transport},
         msg::Message,
-        stun::{self, Binding},
         uri::Host,
         wire,
     },
     stream::{self, Heard},
+    stun::{self, Binding},
 };
 use connection::{Connection, Notice, What};
 use socket2::{Domain, Socket, Type};
@@ -25,6 +25,7 @@ use std::{
     time::Instant,
 };
 use tls::Tls;
+pub(super) use tls::web_config;
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     sync::mpsc,

@@ -156,6 +156,18 @@ fn is_for(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
 }
 
 fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
+    config(ca_file, false).map(|config| TlsConnector::from(Arc::new(config)))
+}
+
+/// For servers of the web's kind, such as relays: the same trust, and a wildcard stands for what it does on the web.
+///
+/// # Errors
+/// A clause.
+pub fn web_config(ca_file: Option<&PathBuf>) -> Result<Arc<ClientConfig>, String> {
+    config(ca_file, true).map(Arc::new)
+}
+
+fn config(ca_file: Option<&PathBuf>, wildcards: bool) -> Result<ClientConfig, String> {
     let mut authorities = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     authorities.add_parsable_certificates(system.certs);
@@ -180,14 +192,13 @@ fn connector(ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
     }
     // TLS 1.2 and 1.3, nothing older.
     let provider = Arc::new(ring::default_provider());
-    let verifier = SipVerifier::new(authorities, pinned, &provider)?;
-    let config = ClientConfig::builder_with_provider(provider)
+    let verifier = SipVerifier::new(authorities, pinned, wildcards, &provider)?;
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+        .with_no_client_auth())
 }
 
 fn failure(name: &str, error: &io::Error) -> String {

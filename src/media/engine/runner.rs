@@ -21,6 +21,9 @@ use std::{
 /// The token of orders; sessions have the others.
 pub const WAKE: Token = Token(usize::MAX);
 
+/// A session has one for RTP, one for RTCP and one for the stream to a relay.
+const TOKENS: usize = 3;
+
 /// Orders that may wait; the engine never lets so many gather.
 const QUEUE: usize = 1_024;
 /// At the end, recordings get so long to be complete.
@@ -185,7 +188,7 @@ impl Runner {
 
     /// New ports for a new session, or for one that has moved to another address and goes on there.
     fn open(&mut self, id: SessionId, ports: PortPair) {
-        let (token, registry) = (id as usize * 2, self.poll.registry());
+        let (token, registry) = (id as usize * TOKENS, self.poll.registry());
         let mut session = match self.sessions.remove(&id) {
             None => Session::new(ports),
             Some(mut moving) => {
@@ -238,8 +241,9 @@ impl Runner {
             EngineCommand::Heard { before, age } => self.audio.heard_before(now, &before, age),
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Check => self.audio.check(),
-            EngineCommand::AskServer { session, server } => {
-                with(session, &mut |session| session.ask_server(now, server));
+            EngineCommand::AskServer { session: id, stun, relay } => {
+                let way = (self.poll.registry(), Token(id as usize * TOKENS + 2));
+                with(id, &mut |session| session.ask(now, (stun, relay.clone()), way));
             }
             EngineCommand::Identity(identity) => self.identity = Some(identity),
             EngineCommand::Meter { on } => {
@@ -303,19 +307,22 @@ impl Runner {
     fn read(&mut self, now: Instant, events: &Events) {
         let emit = &self.emit;
         let mut unread = false;
-        let mut read = |id: SessionId, session: &mut Session, control: bool| {
-            unread |= session.read(now, control, &mut |report| emit(event(id, report)));
+        let mut read = |id: SessionId, session: &mut Session, which: usize| {
+            let mut report = |report| emit(event(id, report));
+            unread |= match which {
+                0 | 1 => session.read(now, which == 1, &mut report),
+                _ => session.read_relay(now, &mut report),
+            };
         };
         if self.unread {
             for (&id, session) in &mut self.sessions {
-                read(id, session, false);
-                read(id, session, true);
+                (0..TOKENS).for_each(|which| read(id, session, which));
             }
         } else {
             for token in events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE) {
-                let id = (token.0 / 2) as SessionId;
+                let id = (token.0 / TOKENS) as SessionId;
                 if let Some(session) = self.sessions.get_mut(&id) {
-                    read(id, session, token.0 % 2 == 1);
+                    read(id, session, token.0 % TOKENS);
                 }
             }
         }
@@ -392,7 +399,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::TalksMuted => EngineEvent::TalksMuted { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
-        Report::Seen(address) => EngineEvent::Seen { session, address },
+        Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
         Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
         Report::Silent { again } => EngineEvent::Silent { session, again },
     }

@@ -3,13 +3,16 @@
 mod figures;
 #[cfg(test)]
 mod properties;
+mod reach;
 mod stream;
+#[cfg(test)]
+mod tests;
 
-use super::{DtmfVia, Impairment, Notice, PortPair};
+use super::{DtmfVia, Impairment, Notice, PortPair, relay::RelayServer};
 use crate::media::{
     BLOCK, SAMPLE_RATE,
     dsp::power,
-    ice::Reflexive,
+    ice::Way,
     impair::Impair,
     plan::{Direction, DtlsPlan, KeyExchange, MediaPlan},
     record::{Recorder, Writer},
@@ -18,7 +21,9 @@ use crate::media::{
     stats::CallStats,
     voice::TalkDetector,
 };
+use mio::{Registry, Token};
 use rand::Rng;
+use reach::{Heard, Reach};
 use std::{
     io::ErrorKind,
     net::SocketAddr,
@@ -57,8 +62,7 @@ pub struct Session {
     /// The last datagram of a handshake that came before the plan, and from where: whoever answers begins at once, while the
     /// answer is on its way.
     early: Option<(SocketAddr, Vec<u8>)>,
-    /// How a STUN server sees the RTP port.
-    question: Option<Reflexive>,
+    reach: Reach,
 }
 
 /// What a session has to say.
@@ -75,8 +79,11 @@ pub enum Report {
     Notice(Notice),
     /// What became of the handshake for the keys of this plan.
     Secured(DtlsPlan, Result<(), String>),
-    /// How a STUN server sees the RTP port, if it said so.
-    Seen(Option<SocketAddr>),
+    /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
+    Seen {
+        reflexive: Option<SocketAddr>,
+        relayed: Option<SocketAddr>,
+    },
 }
 
 impl Session {
@@ -91,7 +98,7 @@ impl Session {
             connected: false,
             stream: None,
             early: None,
-            question: None,
+            reach: Reach::default(),
         }
     }
 
@@ -118,6 +125,25 @@ impl Session {
                     stream.shield.handle_datagram(now, source, &datagram);
                 }
                 self.stream = Some(stream);
+            }
+        }
+        self.settle();
+        self.introduce(now);
+    }
+
+    /// A peer that does no checks is not reached by way of a relay.
+    fn settle(&mut self) {
+        if self.connected && self.stream.as_ref().is_some_and(|stream| stream.ice.is_none()) {
+            self.reach.release(&self.ports.rtp);
+        }
+    }
+
+    /// Has the checks know of the relay, and the relay of the peer.
+    fn introduce(&mut self, now: Instant) {
+        if let Some(stream) = &mut self.stream {
+            let way = stream.way();
+            if let Some(ice) = &mut stream.ice {
+                self.reach.join(now, ice, way);
             }
         }
     }
@@ -149,6 +175,7 @@ impl Session {
         if let Some(stream) = &mut self.stream {
             stream.shield.answered(now);
         }
+        self.settle();
     }
 
     pub fn press(&mut self, digits: &str, via: DtmfVia) {
@@ -178,15 +205,19 @@ impl Session {
                 Ok((length, source)) => {
                     heard = true;
                     let datagram = &buffer[..length];
-                    if let Some(question) = self.question.as_mut().filter(|_| Kind::of(datagram) == Kind::Stun)
-                        && question.handle_datagram(source, datagram)
-                    {
-                        continue;
-                    }
-                    if let Some(stream) = &mut self.stream {
-                        stream.incoming(now, source, &buffer[..length], control, report);
-                    } else if !control && Kind::of(&buffer[..length]) == Kind::Dtls {
-                        self.early = Some((source, buffer[..length].to_vec()));
+                    let (way, datagram) = match control {
+                        true => (Way { peer: source, relayed: false }, datagram),
+                        false => match self.reach.handle_datagram(now, source, datagram) {
+                            Heard::Media(way, datagram) => (way, datagram),
+                            Heard::Ours => continue,
+                        },
+                    };
+                    match &mut self.stream {
+                        Some(stream) => stream.incoming(now, way, datagram, control, report),
+                        None if !control && Kind::of(datagram) == Kind::Dtls => {
+                            self.early = Some((way.peer, datagram.to_vec()));
+                        }
+                        None => {}
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -198,44 +229,47 @@ impl Session {
         heard
     }
 
-    /// Asks a STUN server how it sees the RTP port: [`Report::Seen`] comes in any case.
-    pub fn ask_server(&mut self, now: Instant, server: SocketAddr) {
-        let mut transaction = [0; 12];
-        rand::rng().fill_bytes(&mut transaction);
-        self.question = Some(Reflexive::new(now, server, transaction));
+    /// Reads what the stream to a relay holds. Returns `true` when more may be left.
+    pub fn read_relay(&mut self, now: Instant, report: &mut impl FnMut(Report)) -> bool {
+        let stream = &mut self.stream;
+        self.reach.read(now, |way, datagram| {
+            if let Some(stream) = stream {
+                stream.incoming(now, way, datagram, false, report);
+            }
+        })
     }
 
-    fn ask(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
-        let Some(question) = &mut self.question else { return };
-        question.handle_timeout(now);
-        while let Some((datagram, server)) = question.poll_transmit() {
-            let _ = self.ports.rtp.send_to(&datagram, server);
-        }
-        if let Some(seen) = question.poll_answer() {
-            report(Report::Seen(seen));
-        }
+    /// Asks a STUN server and a relay about the RTP port: [`Report::Seen`] comes in any case.
+    pub fn ask(&mut self, now: Instant, servers: (Option<SocketAddr>, Option<RelayServer>), way: (&Registry, Token)) {
+        self.reach.ask(now, servers.0, servers.1, way);
     }
 
     /// Releases packets held back by an impairment, and goes on with a handshake.
     pub fn release(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
-        self.ask(now, report);
+        if self.reach.go_on(now, &self.ports.rtp, report) {
+            self.introduce(now);
+        }
         let Some(stream) = &mut self.stream else { return };
+        let way = stream.way();
         while let Some((release, source, datagram)) = stream.impair.as_mut().and_then(|impair| impair.pop(now)) {
             stream.audio(release, source, &datagram, report);
         }
-        let rtp = &self.ports.rtp;
-        let send = |datagram: &[u8], target| {
-            let _ = rtp.send_to(datagram, target);
-        };
+        let (rtp, reach) = (&self.ports.rtp, &mut self.reach);
+        let send = |datagram: &[u8], way| reach.send(rtp, datagram, way);
         let outcome = stream.go_on(now, send, report);
         if let (Some(outcome), Some(KeyExchange::Dtls(plan))) = (outcome, &stream.plan.srtp) {
             report(Report::Secured(plan.clone(), outcome.map(drop)));
+        }
+        if let Some(chosen) = stream.way().filter(|chosen| way != Some(*chosen)) {
+            let by = if chosen.relayed { ", by way of the relay" } else { "" };
+            tracing::info!("audio goes to {}, the way that was checked{by}", chosen.peer);
+            self.introduce(now);
         }
     }
 
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let stream = self.stream.as_mut().and_then(|stream| stream.poll_timeout());
-        stream.into_iter().chain(self.question.as_ref().and_then(Reflexive::poll_timeout)).min()
+        stream.into_iter().chain(self.reach.poll_timeout()).min()
     }
 
     /// Sends what the microphone heard, unless muted, and what the `others` of a conference say.
@@ -254,12 +288,11 @@ impl Session {
         if let Some(others) = others {
             self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
         }
-        let (target, socket) = (stream.target(), &self.ports.rtp);
+        let (target, rtp, reach) = (stream.target(), &self.ports.rtp, &mut self.reach);
         let (shield, sealed) = (&mut stream.shield, &mut stream.crypt);
         stream.sender.speak(&self.said, |datagram| {
             let (Some(datagram), Some(target)) = (shield.protect(datagram, sealed), target) else { return };
-            // Audio that cannot be sent now is not worth keeping.
-            let _ = socket.send_to(datagram, target);
+            reach.send(rtp, datagram, target);
         });
         while stream.sender.keys_finished() {
             report(Report::KeysSent);
@@ -301,10 +334,10 @@ impl Session {
     pub fn housekeep(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
         let Some(stream) = &mut self.stream else { return };
         if let Some(datagram) = stream.report(now, false) {
-            stream.send_control(&self.ports, &datagram);
+            stream.send_control((&self.ports, &mut self.reach), &datagram);
         }
         if let Some(target) = stream.keep_alive(now) {
-            let _ = self.ports.rtp.send_to(&[], target);
+            self.reach.send(&self.ports.rtp, &[], target);
         }
         if now >= stream.next_stats {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
@@ -328,10 +361,12 @@ impl Session {
 
     /// Says goodbye to the peer (RFC 3550 §6.6). Returns the last figures.
     pub fn close(mut self, now: Instant) -> Option<CallStats> {
-        let stream = self.stream.as_mut()?;
-        if let Some(datagram) = stream.report(now, true) {
-            stream.send_control(&self.ports, &datagram);
+        if let Some(stream) = &mut self.stream
+            && let Some(datagram) = stream.report(now, true)
+        {
+            stream.send_control((&self.ports, &mut self.reach), &datagram);
         }
+        self.reach.release(&self.ports.rtp);
         self.stats(true)
     }
 }
@@ -343,93 +378,4 @@ fn sound_ms(samples: &[f32]) -> u64 {
 
 fn unit() -> f64 {
     f64::from(rand::rng().next_u32()) / f64::from(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media::plan::{Codec, IceCredentials, IcePlan, OpusParams};
-    use std::net::Ipv4Addr;
-
-    fn plan(direction: Direction) -> MediaPlan {
-        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-        MediaPlan {
-            remote_rtp: nowhere,
-            remote_rtcp: nowhere,
-            rtcp_mux: true,
-            direction,
-            send: (0, Codec::Pcmu),
-            receive: vec![(0, Codec::Pcmu)],
-            telephone_event: None,
-            opus: OpusParams::default(),
-            srtp: None,
-            ice: None,
-            ptime_ms: 20,
-            extended_reports: Default::default(),
-            comfort_noise: None,
-        }
-    }
-
-    #[test]
-    fn a_nat_is_kept_open_where_nothing_else_does() {
-        for (direction, rtcp_mux, expected) in [
-            (Direction::Inactive, false, 2),
-            (Direction::RecvOnly, false, 2),
-            (Direction::Inactive, true, 0),
-            (Direction::SendRecv, false, 0),
-        ] {
-            let peer = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-            peer.set_nonblocking(true).expect("it can be");
-            let remote_rtp = peer.local_addr().expect("an address");
-            let start = Instant::now();
-            let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
-            session.set_plan(start, MediaPlan { remote_rtp, rtcp_mux, ..plan(direction) }, None, None);
-            for second in 0..40 {
-                session.housekeep(start + Duration::from_secs(second), &mut |_| {});
-            }
-            let mut buffer = [0; MAX_PACKET];
-            let empty = std::iter::from_fn(|| peer.recv(&mut buffer).ok()).filter(|length| *length == 0).count();
-            assert_eq!(empty, expected, "{direction:?} {rtcp_mux}");
-        }
-    }
-
-    #[test]
-    fn checks_that_never_succeed_do_not_mute() {
-        let side =
-            |name| IceCredentials { ufrag: format!("{name}frag"), password: format!("{name}-password-of-many-octets") };
-        let candidates = vec!["candidate:1 1 UDP 2130706431 127.0.0.1 9 typ host".into()];
-        let ice = IcePlan { local: side("a"), remote: side("b"), candidates, controlling: true };
-        let start = Instant::now();
-        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
-        session.set_plan(start, MediaPlan { ice: Some(Box::new(ice)), ..plan(Direction::SendRecv) }, None, None);
-        let mut told = Vec::new();
-        for n in 0..120 * 50 {
-            session.release(start + Duration::from_millis(20) * n, &mut |report| told.push(report));
-        }
-        let [Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
-        assert!(notice.text.contains("could not be checked"), "{}", notice.text);
-        let target = session.stream.as_ref().and_then(|stream| stream.target());
-        assert_eq!(target, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9))));
-    }
-
-    #[test]
-    fn silence_is_told_and_told_again_also_on_hold() {
-        for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
-            let start = Instant::now();
-            let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
-            session.set_plan(start, plan(direction), None, None);
-            let mut told = Vec::new();
-            for second in 0..=80 {
-                if second == 5 {
-                    session.connected(start + Duration::from_secs(second));
-                }
-                session.housekeep(start + Duration::from_secs(second), &mut |report| {
-                    if let Report::Silent { again } = report {
-                        told.push((second, again));
-                    }
-                });
-            }
-            assert_eq!(told, [(14, false), (44, true), (74, true)], "{direction:?}");
-        }
-    }
 }

@@ -3,17 +3,22 @@
 //! sockets, no clock.
 
 mod reflexive;
+mod relay;
 #[cfg(test)]
 mod tests;
 
 pub use reflexive::Reflexive;
+pub use relay::{NotFramed, Relay, RelayAccess, RelayEvent, frame};
 
 use super::plan::{IceCredentials, IcePlan};
 use is::{
     Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol,
     stun::{StunMessage, StunPacket},
 };
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 /// Pairs of addresses that are checked at once.
 const MOST_PAIRS: usize = 40;
@@ -22,14 +27,26 @@ const MOST_PAIRS: usize = 40;
 pub struct Ice {
     agent: IceAgent,
     local: SocketAddr,
+    /// A relay's, for us.
+    relayed: Option<SocketAddr>,
     plan: IcePlan,
+}
+
+/// Where something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub peer: SocketAddr,
+    /// By way of our relay.
+    pub relayed: bool,
 }
 
 /// What the checks have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IceEvent {
     /// This is the way from now on.
-    Way(SocketAddr),
+    Way(Way),
+    /// The peer is here, too: it knows the passwords.
+    Peer(SocketAddr),
     /// The peer no longer agrees to be sent to (RFC 7675 §5.1), or has become unreachable; another way may be found.
     Lost,
 }
@@ -44,7 +61,7 @@ impl Ice {
         if let Ok(host) = Candidate::host(local, Protocol::Udp) {
             agent.add_local_candidate(host);
         }
-        let mut ice = Self { agent, local, plan };
+        let mut ice = Self { agent, local, relayed: None, plan };
         ice.add(&ice.plan.candidates.clone());
         ice.agent.handle_timeout(now);
         ice
@@ -60,9 +77,25 @@ impl Ice {
         is_same
     }
 
-    /// A STUN message; whoever does not know the passwords is not heard.
-    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
-        let Ok(message) = StunMessage::parse(datagram) else { return };
+    /// A relay gives us this address, too.
+    pub fn set_relayed(&mut self, relayed: SocketAddr) {
+        if self.relayed.is_none()
+            && let Ok(candidate) = Candidate::relayed(relayed, self.local, Protocol::Udp)
+        {
+            self.relayed = Some(relayed);
+            self.agent.add_local_candidate(candidate);
+        }
+    }
+
+    /// Where the peer says that it may be.
+    pub fn peers(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.agent.remote_candidates().map(|candidate| candidate.addr().ip())
+    }
+
+    /// A STUN message, and whether it came by way of our relay; whoever does not know the passwords is not heard.
+    pub fn handle_datagram(&mut self, now: Instant, source: Way, datagram: &[u8]) {
+        let destination = if source.relayed { self.relayed } else { Some(self.local) };
+        let (Some(destination), Ok(message)) = (destination, StunMessage::parse(datagram)) else { return };
         // What the machine takes for granted of checks and their answers (RFC 8445 §7.1, RFC 8489 §7.3.3).
         let is_whole = if message.is_binding_request() {
             message.prio().is_some() && message.split_username().is_some()
@@ -72,7 +105,7 @@ impl Ice {
             message.is_failed_binding_response()
         };
         if is_whole {
-            let packet = StunPacket { proto: Protocol::Udp, source, destination: self.local, message };
+            let packet = StunPacket { proto: Protocol::Udp, source: source.peer, destination, message };
             self.agent.handle_packet(now, packet);
         }
     }
@@ -88,14 +121,19 @@ impl Ice {
     }
 
     /// The next check or answer, and where it goes.
-    pub fn poll_transmit(&mut self) -> Option<(Vec<u8>, SocketAddr)> {
-        self.agent.poll_transmit().map(|transmit| (transmit.contents.into(), transmit.destination))
+    pub fn poll_transmit(&mut self) -> Option<(Vec<u8>, Way)> {
+        let transmit = self.agent.poll_transmit()?;
+        let way = self.way(transmit.source, transmit.destination);
+        Some((transmit.contents.into(), way))
     }
 
     pub fn poll_event(&mut self) -> Option<IceEvent> {
         while let Some(event) = self.agent.poll_event() {
             match event {
-                IceAgentEvent::NominatedSend { destination, .. } => return Some(IceEvent::Way(destination)),
+                IceAgentEvent::NominatedSend { source, destination, .. } => {
+                    return Some(IceEvent::Way(self.way(source, destination)));
+                }
+                IceAgentEvent::DiscoveredRecv { source, .. } => return Some(IceEvent::Peer(source)),
                 IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                     return Some(IceEvent::Lost);
                 }
@@ -103,6 +141,10 @@ impl Ice {
             }
         }
         None
+    }
+
+    fn way(&self, source: SocketAddr, peer: SocketAddr) -> Way {
+        Way { peer, relayed: self.relayed == Some(source) }
     }
 
     fn add(&mut self, candidates: &[String]) {

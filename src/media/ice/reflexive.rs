@@ -1,17 +1,14 @@
 //! How a STUN server sees a media port (RFC 8489, RFC 8445 §5.1.1.2): asked while a call waits for its description, so not for long.
 
+use crate::stun;
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 /// When the question goes out, after the beginning; and when nobody waits for the answer any more.
 const SENT_AT: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(250)];
 const PATIENCE: Duration = Duration::from_millis(500);
-const BINDING_REQUEST: [u8; 4] = [0x00, 0x01, 0x00, 0x00];
-const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
-const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// One question.
 pub struct Reflexive {
@@ -34,15 +31,14 @@ enum State {
 impl Reflexive {
     /// `transaction`: random.
     pub fn new(now: Instant, server: SocketAddr, transaction: [u8; 12]) -> Self {
-        let request = [&BINDING_REQUEST[..], &COOKIE, &transaction].concat();
-        Self { server, request, began: now, due: 1, sent: 0, state: State::Waiting }
+        Self { server, request: stun::request(transaction), began: now, due: 1, sent: 0, state: State::Waiting }
     }
 
     /// Whether it was the answer.
     pub fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8]) -> bool {
         let is_ours = source == self.server && datagram.get(4..20) == self.request.get(4..20);
         if is_ours && matches!(self.state, State::Waiting) {
-            self.state = State::Answered(mapped_address(datagram));
+            self.state = State::Answered(stun::read(datagram).map(|binding| binding.mapped));
         }
         is_ours
     }
@@ -74,27 +70,4 @@ impl Reflexive {
         self.state = State::Told;
         Some(address)
     }
-}
-
-/// Of a success (RFC 8489 §14.2); servers say nothing that would have to be proved.
-fn mapped_address(message: &[u8]) -> Option<SocketAddr> {
-    let (header, mut attributes) = message.split_at_checked(20)?;
-    if header[..2] != BINDING_SUCCESS {
-        return None;
-    }
-    while let Some((head, rest)) = attributes.split_at_checked(4) {
-        let (kind, length) = (u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]]));
-        let value = rest.get(..usize::from(length))?;
-        if kind == XOR_MAPPED_ADDRESS {
-            let plain: Vec<u8> = value.get(4..)?.iter().zip(&header[4..]).map(|(octet, mask)| octet ^ mask).collect();
-            let ip = match <[u8; 4]>::try_from(plain.as_slice()) {
-                Ok(ip) => IpAddr::from(ip),
-                Err(_) => IpAddr::from(<[u8; 16]>::try_from(plain.as_slice()).ok()?),
-            };
-            let port = u16::from_be_bytes([value[2] ^ header[4], value[3] ^ header[5]]);
-            return (port != 0).then(|| SocketAddr::new(ip, port));
-        }
-        attributes = rest.get(usize::from(length).next_multiple_of(4)..)?;
-    }
-    None
 }

@@ -9,6 +9,8 @@ use std::{
 const PROBATION: u8 = 3;
 /// A source that was silent for this long may be succeeded by another.
 const SILENCE: Duration = Duration::from_secs(2);
+/// Addresses of one peer.
+const MOST_OTHERS: usize = 16;
 
 /// Where to send, and whom to listen to.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Latch {
     signalled: SocketAddr,
     state: State,
     candidate: Option<Candidate>,
+    /// Where the peer is besides, as checks have proved: it may send from any of its addresses (RFC 8445 §12.2).
+    others: Vec<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -44,13 +48,13 @@ pub enum Verdict {
 
 impl Latch {
     pub fn new(signalled: SocketAddr) -> Self {
-        Self { signalled, state: State::Waiting, candidate: None }
+        Self { signalled, state: State::Waiting, candidate: None, others: Vec::new() }
     }
 
     /// A new offer or answer: an address that changed starts over, an unchanged one changes nothing.
     pub fn signalled(&mut self, address: SocketAddr) {
         if address != self.signalled {
-            *self = Self::new(address);
+            *self = Self { others: std::mem::take(&mut self.others), ..Self::new(address) };
         }
     }
 
@@ -67,12 +71,28 @@ impl Latch {
         (self.state, self.candidate) = (State::Latched { source, heard: now }, None);
     }
 
+    /// The peer has proved to be at this address, too.
+    pub fn also(&mut self, source: SocketAddr) {
+        if self.others.len() < MOST_OTHERS && !self.others.contains(&source) {
+            self.others.push(source);
+        }
+    }
+
+    /// What was proved is no longer so.
+    pub fn forget_others(&mut self) {
+        self.others.clear();
+    }
+
     /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once; another one
     /// after three packets in sequence, and only while nobody is latched or the latched source has fallen silent. Until
     /// someone is latched everything is heard, so that a call through a NAT loses no syllable.
     pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
         let vacant = match &mut self.state {
             State::Latched { source: latched, heard } if *latched == source => {
+                *heard = now;
+                return Verdict::Accept;
+            }
+            State::Latched { heard, .. } if self.others.contains(&source) => {
                 *heard = now;
                 return Verdict::Accept;
             }
@@ -151,6 +171,23 @@ mod tests {
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_peer_is_heard_from_each_of_its_addresses_and_a_stranger_from_none() {
+        let [way, other, stranger] = ["192.0.2.1:5000", "192.0.2.2:5000", "192.0.2.3:5000"].map(address);
+        let (now, mut latch) = (Instant::now(), Latch::new(way));
+        latch.proven(now, way);
+        latch.also(other);
+        for sequence in 0..50 {
+            assert_eq!(latch.judge(now, other, 7, sequence), Verdict::Accept);
+            assert_eq!(latch.judge(now, stranger, 7, sequence), Verdict::Drop);
+        }
+        assert_eq!(latch.target(), way, "it is sent to where the checks say");
+        (0..100u16).for_each(|port| latch.also(SocketAddr::from(([192, 0, 2, 9], port))));
+        assert_eq!(latch.others.len(), MOST_OTHERS);
+        latch.forget_others();
+        assert_eq!(latch.judge(now, other, 7, 50), Verdict::Drop);
     }
 
     #[test]

@@ -14,11 +14,12 @@ use std::{
 };
 
 /// Candidates looked at; browsers on laptops have a dozen.
-const MOST_CANDIDATES: usize = 32;
-const MOST_OCTETS: usize = 256;
+pub(super) const MOST_CANDIDATES: usize = 32;
+pub(super) const MOST_OCTETS: usize = 256;
 /// RFC 8445 §5.1.2.1, the recommended preferences, of component 1.
 const HOST_PRIORITY: u32 = 126 << 24 | 0xffff << 8 | 255;
 const REFLEXIVE_PRIORITY: u32 = 100 << 24 | 0xffff << 8 | 255;
+const RELAYED_PRIORITY: u32 = 0xffff << 8 | 255;
 
 /// What the peer's description says.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub(super) struct RemoteIce {
     candidates: Vec<String>,
     /// It only answers checks (RFC 8445 §2.5).
     lite: bool,
+    /// More candidates may come later (RFC 8838).
+    pub(super) trickles: bool,
 }
 
 /// `None` where it does no ICE with us; `default`: of its m= and c= lines. Where that is no candidate, somebody between us has put
@@ -42,21 +45,36 @@ pub(super) fn read(session: &Session, media: &Media, default: SocketAddr) -> Opt
     let lines = media.attributes.iter().filter(|a| a.attribute == "candidate").filter_map(|a| a.value.as_deref());
     let lines = lines.take(MOST_CANDIDATES).filter(|line| line.len() <= MOST_OCTETS);
     let candidates: Vec<(SocketAddr, &str)> = lines.filter_map(|line| Some((address(line)?, line))).collect();
+    let attributes = media.attributes.iter().chain(&session.attributes).filter(|a| a.attribute == "ice-options");
+    let mut options = attributes.filter_map(|a| a.value.as_deref()).flat_map(str::split_ascii_whitespace);
+    let trickles = options.any(|option| option == "trickle");
     let is_known = candidates.iter().any(|(address, _)| *address == default);
-    is_known.then(|| RemoteIce {
+    // RFC 8840 §4.1.3: who has none yet says so by an address that is none.
+    let is_to_come = trickles && default.ip().is_unspecified();
+    (is_known || is_to_come).then(|| RemoteIce {
         credentials,
         candidates: candidates.into_iter().map(|(_, line)| format!("candidate:{line}")).collect(),
         lite: session.attributes.iter().any(|a| a.attribute == "ice-lite"),
+        trickles,
     })
 }
 
 /// Of a candidate by UDP of the first component: `foundation component transport priority address port typ …`.
-fn address(line: &str) -> Option<SocketAddr> {
+pub(super) fn address(line: &str) -> Option<SocketAddr> {
     let parts: Vec<&str> = line.split_ascii_whitespace().collect();
     let &[_, "1", transport, _, ip, port, "typ", _, ..] = &parts[..] else { return None };
     let ip: IpAddr = ip.parse().ok()?;
     let port = port.parse().ok().filter(|port| *port != 0)?;
     transport.eq_ignore_ascii_case("udp").then(|| SocketAddr::new(ip, port))
+}
+
+/// Where else our RTP port is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// How a STUN server sees it.
+    pub reflexive: Option<SocketAddr>,
+    /// A relay's address for it.
+    pub relayed: Option<SocketAddr>,
 }
 
 /// Our side, for one session.
@@ -68,8 +86,7 @@ pub struct LocalIce {
     generation: u32,
     /// Offered too, not only answered.
     offered: bool,
-    /// How a STUN server sees our RTP port, where that is another address.
-    reflexive: Option<SocketAddr>,
+    outside: Outside,
     /// The peer's, once known.
     remote: Option<IceCredentials>,
     /// Who chooses, once decided.
@@ -80,26 +97,26 @@ impl LocalIce {
     pub fn new(offered: bool, entropy: &mut Entropy) -> Self {
         let mut secret = [0; 32];
         secret.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&entropy.u64().to_be_bytes()));
-        Self { secret, generation: 0, offered, reflexive: None, remote: None, controlling: None }
+        Self { secret, generation: 0, offered, outside: Outside::default(), remote: None, controlling: None }
     }
 
-    /// How a STUN server sees our RTP port.
-    pub const fn set_reflexive(&mut self, address: SocketAddr) {
-        self.reflexive = Some(address);
+    pub const fn set_outside(&mut self, outside: Outside) {
+        self.outside = outside;
     }
 
-    /// What stands in the m= and c= lines: where we are heard from most places.
+    /// What stands in the m= and c= lines: where we are heard from most places. Not the relay, which lets nobody in who was not
+    /// checked.
     pub(super) fn default(&self, local: SocketAddr) -> SocketAddr {
-        self.reflexive.unwrap_or(local)
+        self.outside.reflexive.unwrap_or(local)
     }
 
     pub(super) fn offer(&self, local: SocketAddr) -> Vec<Attribute> {
-        if self.offered || self.remote.is_some() { self.lines(local) } else { Vec::new() }
+        if self.offered || self.remote.is_some() { self.lines(local, true) } else { Vec::new() }
     }
 
     /// The lines that answer theirs.
     pub(super) fn answer(&self, local: SocketAddr, theirs: Option<&RemoteIce>) -> Vec<Attribute> {
-        theirs.map(|_| self.lines(local)).unwrap_or_default()
+        theirs.map(|theirs| self.lines(local, theirs.trickles)).unwrap_or_default()
     }
 
     /// Notes what an offer of theirs says, before it is answered.
@@ -138,17 +155,30 @@ impl LocalIce {
         IceCredentials { ufrag: text[..8].to_owned(), password: text[8..40].to_owned() }
     }
 
-    fn lines(&self, local: SocketAddr) -> Vec<Attribute> {
+    /// `trickle`: it is said that we take candidates later, and have none to come ourselves (half trickle, RFC 8838 §16).
+    fn lines(&self, local: SocketAddr, trickle: bool) -> Vec<Attribute> {
         let IceCredentials { ufrag, password } = self.credentials();
         let (ip, port) = (local.ip(), local.port());
         let mut lines = vec![attribute("ice-ufrag", ufrag), attribute("ice-pwd", password)];
         lines.push(attribute("candidate", format!("1 1 UDP {HOST_PRIORITY} {ip} {port} typ host")));
-        if let Some(seen) = self.reflexive.filter(|seen| *seen != local) {
+        let base = self.default(local);
+        if let Some(seen) = self.outside.reflexive.filter(|seen| *seen != local) {
             let (seen_ip, seen_port) = (seen.ip(), seen.port());
             lines.push(attribute(
                 "candidate",
                 format!("2 1 UDP {REFLEXIVE_PRIORITY} {seen_ip} {seen_port} typ srflx raddr {ip} rport {port}"),
             ));
+        }
+        if let Some(relayed) = self.outside.relayed {
+            let (relay_ip, relay_port, ip, port) = (relayed.ip(), relayed.port(), base.ip(), base.port());
+            lines.push(attribute(
+                "candidate",
+                format!("3 1 UDP {RELAYED_PRIORITY} {relay_ip} {relay_port} typ relay raddr {ip} rport {port}"),
+            ));
+        }
+        if trickle {
+            lines.push(attribute("ice-options", "trickle"));
+            lines.push(Attribute { attribute: "end-of-candidates".to_owned(), value: None });
         }
         lines
     }
@@ -156,7 +186,7 @@ impl LocalIce {
 
 impl fmt::Debug for LocalIce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalIce").field("reflexive", &self.reflexive).finish_non_exhaustive()
+        f.debug_struct("LocalIce").field("outside", &self.outside).finish_non_exhaustive()
     }
 }
 
@@ -191,7 +221,8 @@ mod tests {
     #[test]
     fn both_sides_check_the_same_and_the_first_to_offer_chooses() {
         let (mut a, mut b) = (side(1, true), side(2, false));
-        a.set_reflexive("203.0.113.7:31000".parse().unwrap());
+        let (reflexive, relayed) = ("203.0.113.7:31000".parse().ok(), "198.51.100.2:49160".parse().ok());
+        a.set_outside(Outside { reflexive, relayed });
         let (ours, theirs) = exchange(&mut a, &mut b);
         let (ours, theirs) = (ours.ice.unwrap(), theirs.ice.unwrap());
         assert_eq!((&ours.local, &ours.remote), (&theirs.remote, &theirs.local));
@@ -200,7 +231,8 @@ mod tests {
             theirs.candidates,
             [
                 "candidate:1 1 UDP 2130706431 192.0.2.1 4000 typ host",
-                "candidate:2 1 UDP 1694498815 203.0.113.7 31000 typ srflx raddr 192.0.2.1 rport 4000"
+                "candidate:2 1 UDP 1694498815 203.0.113.7 31000 typ srflx raddr 192.0.2.1 rport 4000",
+                "candidate:3 1 UDP 16777215 198.51.100.2 49160 typ relay raddr 203.0.113.7 rport 31000"
             ]
         );
         // Who does no ICE sends to where we are heard from outside.
@@ -248,6 +280,20 @@ mod tests {
         }
         let offer = text(&side(1, false).offer(OURS.parse().unwrap(), Direction::SendRecv));
         assert!(!offer.contains("a=ice-") && !offer.contains("a=candidate"), "not asked for: {offer}");
+    }
+
+    #[test]
+    fn who_trickles_need_not_have_an_address_yet() {
+        let offer = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n\
+            a=rtcp-mux\r\na=ice-options:ice2 trickle\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
+        for (offer, checks, direction) in
+            [(offer.to_owned(), true, Direction::SendRecv), (offer.replace(" trickle", ""), false, Direction::RecvOnly)]
+        {
+            let answered = side(1, false).answer(offer.as_bytes(), OURS.parse().unwrap(), Direction::SendRecv);
+            let (answer, plan) = answered.unwrap();
+            assert_eq!((plan.ice.is_some(), plan.direction), (checks, direction));
+            assert_eq!(text(&answer).contains("a=ice-options:trickle\r\na=end-of-candidates\r\n"), checks);
+        }
     }
 
     #[test]

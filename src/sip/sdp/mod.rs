@@ -5,7 +5,7 @@
 //!
 //! - [`format`]: payload types, their encodings and format parameters.
 //! - [`security`]: what is offered and taken of encryption; [`crypto`]: its keys (RFC 4568), [`fingerprint`]: its handshake (RFC 5763).
-//! - [`ice`]: ways through NATs (RFC 8839).
+//! - [`ice`]: ways through NATs (RFC 8839); [`trickle`]: those that come later (RFC 8840).
 //! - [`reports`]: which of RTCP's extended reports are wanted (RFC 3611).
 //! - [`remote`]: what the peer's description says about its audio.
 //! - [`offer_answer`]: the state that must survive between exchanges: version, payload numbers, refused m= lines.
@@ -20,8 +20,9 @@ mod properties;
 mod remote;
 mod reports;
 mod security;
+pub mod trickle;
 
-pub use ice::LocalIce;
+pub use ice::{LocalIce, Outside};
 pub use offer_answer::{OfferAnswer, check_offer};
 pub use security::LocalCrypto;
 

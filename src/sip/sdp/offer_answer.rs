@@ -1,7 +1,7 @@
 //! One session's side of the negotiation (RFC 3264).
 
 use super::{
-    LocalCrypto, LocalIce, SdpError,
+    LocalCrypto, LocalIce, Outside, SdpError,
     format::{Encoding, Format, attribute},
     remote::{self, RemoteAudio, is_audio},
     reports,
@@ -81,10 +81,10 @@ impl OfferAnswer {
         Self { suppresses_silence, ..self }
     }
 
-    /// A STUN server sees our RTP port at this address.
-    pub fn set_reflexive(&mut self, address: SocketAddr) {
+    /// Where our RTP port is reached besides.
+    pub const fn set_outside(&mut self, outside: Outside) {
         if let Some(ice) = &mut self.ice {
-            ice.set_reflexive(address);
+            ice.set_outside(outside);
         }
     }
 

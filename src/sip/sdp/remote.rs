@@ -70,12 +70,15 @@ pub(super) fn read_audio(session: &Session, media: &Media) -> Result<RemoteAudio
     let rtp = SocketAddr::new(ip, media.port);
     let direction = direction(&media.attributes).or_else(|| self::direction(&session.attributes)).unwrap_or_default();
     let rtcp_mux = find(&media.attributes, "rtcp-mux").is_some();
+    let ice = ice::read(session, media, rtp).filter(|_| rtcp_mux);
+    // The address is to come.
+    let is_to_come = ice.as_ref().is_some_and(|ice| ice.trickles);
     Ok(RemoteAudio {
         rtp,
         rtcp: rtcp_address(media, rtp),
         rtcp_mux,
-        ice: ice::read(session, media, rtp).filter(|_| rtcp_mux),
-        direction: if ip.is_unspecified() { without_receiving(direction) } else { direction },
+        ice,
+        direction: if ip.is_unspecified() && !is_to_come { without_receiving(direction) } else { direction },
         formats: format::read(media),
         security: RemoteSecurity::read(profile, session, media),
         ptime_ms: packet_time(media),

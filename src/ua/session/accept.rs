@@ -14,6 +14,7 @@ use crate::{
         endpoint::ServerTransactionId,
         flow::{Flow, Transport},
         msg::{Request, Response},
+        sdp::trickle,
     },
     ua::{
         api::{Account, CallId, EndedBy, Event, Origin, Output},
@@ -292,6 +293,7 @@ impl Session {
             response.headers.push("Contact", format!("<{contact}>"));
             response.headers.push("Allow", crate::ua::ALLOW);
             response.headers.push("Supported", crate::ua::SUPPORTED);
+            response.headers.push("Recv-Info", trickle::PACKAGE);
             for route in ringing.invite.headers.get_all("Record-Route") {
                 response.headers.push("Record-Route", route);
             }

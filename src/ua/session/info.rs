@@ -1,10 +1,11 @@
-//! DTMF by INFO (RFC 6086; `application/dtmf-relay` and `application/dtmf` as the field uses them).
+//! INFO (RFC 6086): DTMF (`application/dtmf-relay` and `application/dtmf`, as the field uses them), and candidates (RFC 8840).
 
 use super::{Phase, Session};
 use crate::{
     sip::{
         endpoint::ServerTransactionId,
         msg::{Method, Request, Response},
+        sdp::trickle,
     },
     ua::{
         api::{Event, Output},
@@ -97,14 +98,30 @@ impl Session {
         transaction: ServerTransactionId,
         request: &Request,
     ) {
+        // RFC 6086 §4.2.2.
+        if request
+            .headers
+            .get("Info-Package")
+            .is_some_and(|package| !package.trim().eq_ignore_ascii_case(trickle::PACKAGE))
+        {
+            let mut response = Response::to(request, 469, None);
+            response.headers.push("Recv-Info", trickle::PACKAGE);
+            return stack.respond(now, transaction, response);
+        }
         let kind = request.headers.get("Content-Type").unwrap_or_default().to_ascii_lowercase();
         let digit = match kind.split(';').next().unwrap_or_default().trim() {
             "application/dtmf-relay" => relayed_digit(&request.body),
             "application/dtmf" => single_digit(&String::from_utf8_lossy(&request.body)),
+            trickle::MEDIA_TYPE => {
+                self.trickled(stack, &request.body);
+                None
+            }
             _ if request.body.is_empty() => None,
             _ => {
                 let mut response = Response::to(request, 415, None);
-                response.headers.push("Accept", "application/dtmf-relay, application/dtmf");
+                response
+                    .headers
+                    .push("Accept", format!("application/dtmf-relay, application/dtmf, {}", trickle::MEDIA_TYPE));
                 return stack.respond(now, transaction, response);
             }
         };

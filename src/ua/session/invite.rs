@@ -15,7 +15,7 @@ use crate::{
         dialog::Forks,
         flow::Flow,
         msg::{Contact, Method, Request, Response},
-        sdp::OfferAnswer,
+        sdp::{OfferAnswer, trickle},
         uri::{NameAddr, Uri},
     },
     ua::{
@@ -146,6 +146,7 @@ impl Session {
         request.headers.push("Allow", crate::ua::ALLOW);
         if attempt.terms.extensions {
             request.headers.push("Supported", crate::ua::SUPPORTED);
+            request.headers.push("Recv-Info", trickle::PACKAGE);
             timer::propose(&mut request.headers, attempt.terms.interval, attempt.terms.min_se);
         }
         for (name, value) in attempt.history.iter().chain(&self.extra) {
@@ -284,9 +285,7 @@ impl Session {
         self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto)
             .with_ice(stack.ice())
             .with_silence_suppression(stack.settings.silence_suppression);
-        if let Some(address) = self.media.seen_as {
-            self.media.negotiation.set_reflexive(address);
-        }
+        self.media.negotiation.set_outside(self.media.outside);
         self.phase = Phase::Calling(Box::new(Calling { attempt, flows }));
         self.invite(now, stack);
     }

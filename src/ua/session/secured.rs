@@ -4,7 +4,10 @@
 use super::{End, Phase, Session};
 use crate::{
     media::plan::{DtlsPlan, KeyExchange, MediaPlan, Srtp},
-    sip::flow::{Flow, Transport},
+    sip::{
+        flow::{Flow, Transport},
+        sdp::trickle,
+    },
     ua::{
         api::{EndedBy, Output},
         stack::Stack,
@@ -48,7 +51,18 @@ impl Session {
         self.media.in_the_open |= !body.is_empty() && !matches!(flow.transport, Transport::Tls);
     }
 
-    pub(super) fn agree(&mut self, stack: &mut Stack, plan: MediaPlan) {
+    /// More of the peer's candidates have come (RFC 8838).
+    pub(super) fn trickled(&mut self, stack: &mut Stack, fragment: &[u8]) {
+        self.media.trickled = fragment.to_vec();
+        if let Some(plan) = self.media.plan.clone() {
+            self.agree(stack, plan);
+        }
+    }
+
+    pub(super) fn agree(&mut self, stack: &mut Stack, mut plan: MediaPlan) {
+        if let Some(ice) = &mut plan.ice {
+            trickle::trickled(&self.media.trickled, ice);
+        }
         if self.media.plan.as_ref() != Some(&plan) {
             // The media engine keeps a handshake as long as nothing about it changes.
             self.media.keyed &= self.media.plan.as_ref().is_some_and(|before| before.srtp == plan.srtp);

@@ -25,6 +25,7 @@ mod simulation;
 mod strangers;
 mod timers;
 mod transfer;
+mod trickle;
 
 use super::api::{CallState, EndedBy};
 

@@ -436,4 +436,7 @@ fn digits_come_by_info() {
         let digit = expected.flatten();
         assert_eq!(bench.events.pop_front(), digit.map(|digit| Event::Dtmf { call: 1, digit }));
     }
+    let mut info = in_dialog(&ok, Method::INFO, 20, "");
+    info.headers.push("Info-Package", "nothingKnownHere");
+    assert_eq!(status(&mut bench, info, 469).headers.get("Recv-Info"), Some("trickle-ice"));
 }

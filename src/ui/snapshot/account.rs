@@ -1,8 +1,9 @@
 //! A plain SIP account on any phone system, as typed.
 
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
-/// What is typed; nothing secret. Empty fields mean "as usual".
+/// What is typed; what is secret is never written down with it. Empty fields mean "as usual".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SipAccount {
@@ -18,6 +19,12 @@ pub struct SipAccount {
     pub dns_server: String,
     /// `stun.example` or `stun.example:3478`; says how calls' audio is seen from outside.
     pub stun_server: String,
+    /// `turn:relay.example`, a relay for calls that find no other way; and how one is let in.
+    pub turn_server: String,
+    pub turn_username: String,
+    /// Empty: the remembered one.
+    #[serde(skip)]
+    pub turn_password: Secret,
     pub encryption: AudioEncryption,
     /// Else calls are made and taken without a registrar.
     pub register: bool,
@@ -33,6 +40,9 @@ impl Default for SipAccount {
             ca_file: String::new(),
             dns_server: String::new(),
             stun_server: String::new(),
+            turn_server: String::new(),
+            turn_username: String::new(),
+            turn_password: Secret::default(),
             encryption: AudioEncryption::default(),
             register: true,
         }

@@ -60,13 +60,15 @@ pub struct BaresipOptions<'a> {
     pub registrar: Option<&'a str>,
     /// Its `mediaenc`, `srtp-mand` or `dtls_srtp`: nothing unencrypted.
     pub encryption: Option<&'a str>,
+    /// It checks ways (ICE), and takes RTCP on RTP's port.
+    pub ice: bool,
     /// Through ALSA's default device instead of files.
     pub sound_card: bool,
 }
 
 impl<'a> BaresipOptions<'a> {
     pub fn new(codec: &'a str, hz: f64) -> Self {
-        Self { codec, hz, registrar: None, encryption: None, sound_card: false }
+        Self { codec, hz, registrar: None, encryption: None, ice: false, sound_card: false }
     }
 }
 
@@ -210,12 +212,13 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
         Some(_) => "module srtp.so\n",
         None => "",
     };
+    let (ice, nat) = if options.ice { ("rtcp_mux yes\nmodule ice.so\n", ";medianat=ice") } else { ("", "") };
     let config = format!(
         "poll_method epoll\nsip_listen {address}:{sip_port}\nnet_interface {device}\ncall_max_calls 4\n\
          {audio}\naudio_alert none,\nausrc_srate {rate}\nauplay_srate {rate}\n\
          ausrc_channels {channels}\nauplay_channels {channels}\naudio_level no\nrtp_timeout 0\n\
          jitter_buffer_delay 1-5\nmodule_path /usr/lib/baresip/modules\nmodule {module}\nmodule {driver}\n\
-         {srtp}module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
+         {srtp}{ice}module sndfile.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen 127.0.0.1:{control_port}\nsnd_path {dir}\nopus_bitrate 28000\nopus_inbandfec yes\n",
         address = veth.address,
         device = veth.device,
@@ -225,7 +228,7 @@ fn write_configuration(config: &BaresipConfig, veth: &Veth, options: BaresipOpti
         Some(at) => format!("<sip:bs@am.test>;auth_user=bs;auth_pass=pwbs;outbound=\"sip:{at}\";regint=600"),
         None => format!("<sip:bs@{}>;regint=0", veth.address),
     };
-    let account = format!("{identity};audio_codecs={name};answermode=auto{encryption}\n");
+    let account = format!("{identity};audio_codecs={name};answermode=auto{encryption}{nat}\n");
     let uuid = "11111111-2222-3333-4444-555555555555";
     for (file, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", ""), ("uuid", uuid)] {
         std::fs::write(dir.join(file), text).expect("the test's folder can be written");

@@ -1,13 +1,14 @@
 //! Debian's Kamailio as registrar and proxy in memory: domain `am.test`, user U has password pwU, digest required.
 
 use super::{
+    certificate::certificate,
     phone::Phone,
     process::{Group, bounded, free_port, poll_until},
 };
 use std::{
     net::UdpSocket,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -50,7 +51,7 @@ impl Kamailio {
         let port = if options.port == 0 { free_port() } else { options.port };
         let tls_port = free_port();
         if options.tls {
-            certificate(dir);
+            certificate(dir, "kamailio", "DNS:am.test,IP:127.0.0.1");
         }
         if options.presence {
             // pua does not start without a database; two text files are one.
@@ -107,24 +108,6 @@ impl Kamailio {
         }
         args.extend(more);
         Phone::start(dir, name, &args, &format!("pw{name}"), None)
-    }
-}
-
-/// `ca.pem`, and `kamailio.pem` with `kamailio.key`, signed by it.
-fn certificate(dir: &Path) {
-    std::fs::write(dir.join("ext"), "subjectAltName=DNS:am.test,IP:127.0.0.1\n")
-        .expect("the test's folder can be written");
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    for line in [
-        format!(
-            "req -x509 {key} -days 2 -subj /CN=CA -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.pem"
-        ),
-        format!("req {key} -subj /CN=kamailio -keyout kamailio.key -out kamailio.csr"),
-        "x509 -req -in kamailio.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out kamailio.pem"
-            .into(),
-    ] {
-        let made = Command::new("openssl").args(line.split(' ')).current_dir(dir).stderr(Stdio::null()).status();
-        assert!(made.expect("openssl is installed (make test installs it)").success(), "{line}");
     }
 }
 

@@ -20,6 +20,7 @@ struct Log {
 pub struct Phone {
     name: String,
     process: Process,
+    stderr: PathBuf,
     input: Option<ChildStdin>,
     log: Arc<Log>,
     /// Events before this one belong to earlier commands.
@@ -48,8 +49,20 @@ impl Phone {
 
     /// The same in a network namespace.
     pub fn start_within(namespace: &str, dir: &Path, name: &str, args: &[&str], password: &str) -> Self {
+        Self::start_within_in(namespace, &[], dir, name, args, password)
+    }
+
+    /// The same with more variables in its environment.
+    pub fn start_within_in(
+        namespace: &str,
+        environment: &[(&str, &str)],
+        dir: &Path,
+        name: &str,
+        args: &[&str],
+        password: &str,
+    ) -> Self {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace]).arg(binary("agent-manager"));
+        command.args(["netns", "exec", namespace]).arg(binary("agent-manager")).envs(environment.iter().copied());
         Self::launch(command, dir, name, args, password, None)
     }
 
@@ -63,7 +76,8 @@ impl Phone {
     ) -> Self {
         let config: PathBuf = dir.join(name);
         std::fs::create_dir_all(&config).expect("the test's folder can be written");
-        let stderr = std::fs::File::create(config.join("stderr")).expect("the test's folder can be written");
+        let file = config.join("stderr");
+        let stderr = std::fs::File::create(&file).expect("the test's folder can be written");
         command.arg("headless").arg("--config-dir").arg(&config).args(args);
         command.env("AGENT_MANAGER_PASSWORD", password);
         if let Some(key) = api_key {
@@ -81,11 +95,16 @@ impl Phone {
                 to.more.notify_all();
             }
         });
-        Self { name: name.to_owned(), process: Process(child), input, log, mark: 0 }
+        Self { name: name.to_owned(), process: Process(child), stderr: file, input, log, mark: 0 }
     }
 
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// What it has written to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
     /// Sends a command; [`Phone::wait`] then looks at what comes from here on.

@@ -132,6 +132,7 @@ fn softphone(settings: &Settings, way: &Way) -> Softphone {
         dns_server: way.dns_server,
         stun: way.stun.clone(),
         quality_report: None,
+        turn: way.turn.clone(),
         emergency_numbers: settings.emergency_numbers(),
     }
 }

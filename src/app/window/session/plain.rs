@@ -3,7 +3,7 @@
 use super::{super::keeper::Question, Running, moment};
 use crate::{
     app::plain,
-    config::{secrets::Secrets, settings::SignedInBy},
+    config::{secrets::Secrets, settings::SignedInBy, turn::TurnAccess},
     driver::api::{Command, Event},
     sip::uri::Uri,
     ua::api::{RegistrationState, Secret},
@@ -24,13 +24,14 @@ impl Running {
         let form = &mut self.fold.snapshot.sign_in;
         let is_remembered = form.secrets_remembered && form.plain && form.sip_account.address == account.address;
         form.secrets_remembered = is_remembered;
-        (form.plain, form.xml, form.sip_account) = (true, false, account.clone());
+        (form.plain, form.xml, form.sip_account) = (true, false, without_secrets(&account));
         if let Err(why) = plain::check(&account, Secret::default()) {
             self.fold.snapshot.status = Status::Refused { reason: why.to_string() };
             return;
         }
         let waiting = Waiting { account, password, remember };
-        if !(is_remembered && waiting.password.0.is_empty()) {
+        let needs_turn = !waiting.account.turn_username.is_empty() && waiting.account.turn_password.0.is_empty();
+        if !(is_remembered && (waiting.password.0.is_empty() || needs_turn)) {
             return self.use_sip(waiting);
         }
         self.serial = self.serial.wrapping_add(1);
@@ -47,7 +48,14 @@ impl Running {
     /// The keyring's answer, where an account waits for it.
     pub(super) fn complete_sip(&mut self, kept: Option<Secrets>) {
         let Some(mut waiting) = self.incomplete_sip.take() else { return };
-        waiting.password = kept.map(|kept| kept.password).unwrap_or_default();
+        let kept = kept.unwrap_or_default();
+        let fill = |typed: &mut Secret, kept: Secret| {
+            if typed.0.is_empty() {
+                *typed = kept;
+            }
+        };
+        fill(&mut waiting.password, kept.password);
+        fill(&mut waiting.account.turn_password, kept.turn.password);
         self.use_sip(waiting);
     }
 
@@ -62,7 +70,7 @@ impl Running {
                 return;
             }
         };
-        let typed = waiting.account.clone();
+        let typed = without_secrets(&waiting.account);
         let written = self.memory.change(|all| {
             (all.sip_account, all.signed_in_by) = (typed.clone(), SignedInBy::Sip);
         });
@@ -82,7 +90,9 @@ impl Running {
         let Some(Waiting { account, password, remember }) = self.unproved_sip.take() else { return };
         let written = self.memory.change(|all| all.last_registration = Some(registration.clone()));
         self.tell(written);
-        let question = Question::KeepSip { name: name(&account), password, remember };
+        let turn = TurnAccess { password: account.turn_password.clone(), ..TurnAccess::default() };
+        let secrets = Secrets { password, turn, ..Secrets::default() };
+        let question = Question::KeepSip { name: name(&account), secrets, remember };
         let asked = self.keyring.ask(self.memory.vault(), question);
         self.tell(asked);
     }
@@ -92,6 +102,11 @@ impl Running {
         (self.incomplete_sip, self.unproved_sip) = (None, None);
         self.fold.snapshot.sip_account = None;
     }
+}
+
+/// As it is shown and written down.
+fn without_secrets(account: &SipAccount) -> SipAccount {
+    SipAccount { turn_password: Secret::default(), ..account.clone() }
 }
 
 /// The account's name among the secrets.

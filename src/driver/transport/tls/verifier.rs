@@ -21,22 +21,25 @@ pub(super) struct SipVerifier {
     web: Option<Arc<WebPkiServerVerifier>>,
     /// Servers' own certificates.
     pinned: Vec<CertificateDer<'static>>,
+    /// A wildcard stands for what it does on the web.
+    wildcards: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl SipVerifier {
-    /// `authorities`: whose word counts for any server. `pinned`: good for the servers that show them.
+    /// `authorities`: whose word counts for any server. `pinned`: good for the servers that show them. `wildcards`: not for SIP.
     ///
     /// # Errors
     /// A clause.
     pub fn new(
         authorities: RootCertStore,
         pinned: Vec<CertificateDer<'static>>,
+        wildcards: bool,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, String> {
         let build = |roots| WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
         let web = (!authorities.is_empty()).then(|| build(authorities)).transpose().map_err(|e| e.to_string())?;
-        Ok(Self { web, pinned, algorithms: provider.signature_verification_algorithms })
+        Ok(Self { web, pinned, wildcards, algorithms: provider.signature_verification_algorithms })
     }
 }
 
@@ -94,7 +97,7 @@ impl ServerCertVerifier for SipVerifier {
         }
         let web = self.web.as_ref().ok_or(CertificateError::UnknownIssuer)?;
         let verified = web.verify_server_cert(certificate, intermediates, name, ocsp, now)?;
-        if has_name(certificate, name) {
+        if self.wildcards || has_name(certificate, name) {
             return Ok(verified);
         }
         let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;

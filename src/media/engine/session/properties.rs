@@ -2,6 +2,7 @@
 
 use super::{Report, stream::Stream};
 use crate::media::{
+    ice::Way,
     plan::{
         Codec, CryptoSuite, Direction, DtlsPlan, IceCredentials, IcePlan, KeyExchange, MasterKey, MediaPlan,
         OpusParams, SrtpKeys, TelephoneEvent,
@@ -134,7 +135,7 @@ proptest! {
         for datagram in &datagrams {
             now += Duration::from_millis(datagram.after_ms);
             let source = if datagram.from_peer { peer() } else { stranger() };
-            stream.incoming(now, source, &datagram.octets, datagram.control, &mut |report| {
+            stream.incoming(now, Way { peer: source, relayed: false }, &datagram.octets, datagram.control, &mut |report| {
                 // Only what was authentic, or needs not be, is heard.
                 assert!(srtp.is_none() || !matches!(report, Report::Key(_)));
             });

@@ -1,9 +1,9 @@
 //! What runs over a session's sockets once there is a plan.
 
-use super::{Report, SILENCE, STATS_EVERY, unit};
+use super::{Reach, Report, SILENCE, STATS_EVERY, unit};
 use crate::media::{
     engine::{Impairment, Notice, PortPair},
-    ice::{Ice, IceEvent},
+    ice::{Ice, IceEvent, Way},
     impair::Impair,
     plan::{KeyExchange, MediaPlan},
     receiver::Receiver,
@@ -34,9 +34,9 @@ pub(super) struct Stream {
     pub(super) receiver: Receiver,
     pub(super) rtcp: RtcpSession,
     pub(super) shield: Shield,
-    ice: Option<Ice>,
+    pub(super) ice: Option<Ice>,
     /// The way that the checks have shown.
-    way: Option<SocketAddr>,
+    way: Option<Way>,
     /// When it is to be told that there is none, unless one is found before: the peer's own checks may come late.
     no_way_at: Option<Instant>,
     /// The peer no longer agrees to be sent to.
@@ -108,8 +108,9 @@ impl Stream {
         if !goes_on {
             self.ice = plan.ice.clone().map(|plan| Ice::new(now, self.local, *plan));
             (self.way, self.no_way_at, self.unwanted) = (None, None, false);
+            self.latch.forget_others();
         }
-        self.shield.set_plan(now, plan.srtp.as_ref(), self.way.unwrap_or(plan.remote_rtp));
+        self.shield.set_plan(now, plan.srtp.as_ref(), self.way.map_or(plan.remote_rtp, |way| way.peer));
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
         }
@@ -119,23 +120,23 @@ impl Stream {
     pub(super) fn incoming(
         &mut self,
         now: Instant,
-        source: SocketAddr,
+        way: Way,
         datagram: &[u8],
         control: bool,
         report: &mut impl FnMut(Report),
     ) {
         if !control && Kind::of(datagram) == Kind::Dtls {
-            self.shield.handle_datagram(now, source, datagram);
+            self.shield.handle_datagram(now, way.peer, datagram);
         } else if !control && Kind::of(datagram) == Kind::Stun {
             if let Some(ice) = &mut self.ice {
-                ice.handle_datagram(now, source, datagram);
+                ice.handle_datagram(now, way, datagram);
             }
         } else if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
             self.control(now, datagram);
         } else if let Some(impair) = &mut self.impair {
-            impair.push(now, source, datagram);
+            impair.push(now, way.peer, datagram);
         } else {
-            self.audio(now, source, datagram, report);
+            self.audio(now, way.peer, datagram, report);
         }
     }
 
@@ -182,11 +183,11 @@ impl Stream {
         }
     }
 
-    /// Goes on with checks and handshake; `send` sends from the RTP port.
+    /// Goes on with checks and handshake; `send` sends by a way.
     pub(super) fn go_on(
         &mut self,
         now: Instant,
-        mut send: impl FnMut(&[u8], SocketAddr),
+        mut send: impl FnMut(&[u8], Way),
         report: &mut impl FnMut(Report),
     ) -> Option<Outcome> {
         if let Some(ice) = &mut self.ice {
@@ -196,11 +197,12 @@ impl Stream {
             }
             while let Some(event) = ice.poll_event() {
                 match event {
-                    IceEvent::Way(peer) => {
-                        (self.way, self.unwanted) = (Some(peer), false);
-                        self.latch.proven(now, peer);
-                        self.shield.moved(peer);
+                    IceEvent::Way(way) => {
+                        (self.way, self.unwanted) = (Some(way), false);
+                        self.latch.proven(now, way.peer);
+                        self.shield.moved(way.peer);
                     }
+                    IceEvent::Peer(source) => self.latch.also(source),
                     IceEvent::Lost if self.way.is_some() => self.unwanted = true,
                     // It never agreed by checks, perhaps because something between rewrites or drops them: audio goes where
                     // its audio comes from, as without checks.
@@ -215,7 +217,7 @@ impl Stream {
         }
         self.shield.handle_timeout(now);
         while let Some((datagram, target)) = self.shield.poll_transmit() {
-            send(&datagram, target);
+            send(&datagram, self.way_to(target));
         }
         let outcome = self.shield.poll_outcome();
         if let (Some(Ok(peer)), None) = (&outcome, self.way) {
@@ -232,7 +234,7 @@ impl Stream {
 
     /// Where an empty datagram is to go, so that NATs keep the way of a call on hold open (RFC 6263 §4.1): where neither our
     /// audio, nor RTCP on the same port, nor checks do that.
-    pub(super) fn keep_alive(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub(super) fn keep_alive(&mut self, now: Instant) -> Option<Way> {
         if now < self.keep_alive_at {
             return None;
         }
@@ -242,8 +244,18 @@ impl Stream {
     }
 
     /// Where audio goes; nowhere while the peer does not agree to it.
-    pub(super) fn target(&self) -> Option<SocketAddr> {
-        (!self.unwanted).then(|| self.latch.target())
+    pub(super) fn target(&self) -> Option<Way> {
+        (!self.unwanted).then(|| self.way_to(self.latch.target()))
+    }
+
+    /// By the relay where the checks have chosen that.
+    fn way_to(&self, peer: SocketAddr) -> Way {
+        self.way.filter(|way| way.peer == peer).unwrap_or(Way { peer, relayed: false })
+    }
+
+    /// The way that the checks have shown.
+    pub(super) const fn way(&self) -> Option<Way> {
+        self.way
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
@@ -251,7 +263,7 @@ impl Stream {
     }
 
     /// RTCP goes to the signalled address, or beside RTP's when that turned out to come from elsewhere (a NAT).
-    pub(super) fn send_control(&mut self, ports: &PortPair, datagram: &[u8]) {
+    pub(super) fn send_control(&mut self, (ports, reach): (&PortPair, &mut Reach), datagram: &[u8]) {
         // A port of its own would have a handshake of its own (RFC 5764 §4.1), which nobody we know needs: without RTCP there is
         // sound all the same.
         if !self.plan.rtcp_mux && matches!(self.plan.srtp, Some(KeyExchange::Dtls(_))) {
@@ -259,13 +271,15 @@ impl Stream {
         }
         let Some(target) = self.target() else { return };
         let Some(datagram) = self.shield.protect_control(datagram, &mut self.crypt) else { return };
-        let _ = match (self.plan.rtcp_mux, target == self.plan.remote_rtp) {
-            (true, _) => ports.rtp.send_to(datagram, target),
-            (false, true) => ports.rtcp.send_to(datagram, self.plan.remote_rtcp),
-            (false, false) => {
-                ports.rtcp.send_to(datagram, SocketAddr::new(target.ip(), target.port().saturating_add(1)))
-            }
+        let peer = target.peer;
+        let control = match (self.plan.rtcp_mux, peer == self.plan.remote_rtp) {
+            (true, _) => return reach.send(&ports.rtp, datagram, target),
+            // A relay gives one address, which is RTP's.
+            (false, _) if target.relayed => return,
+            (false, true) => self.plan.remote_rtcp,
+            (false, false) => SocketAddr::new(peer.ip(), peer.port().saturating_add(1)),
         };
+        let _ = ports.rtcp.send_to(datagram, control);
     }
 
     pub(super) fn sent(&self, now: Instant) -> Sent {

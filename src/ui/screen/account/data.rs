@@ -139,6 +139,7 @@ fn plain(account: &SipAccount, snapshot: &Snapshot, now: Instant) -> Plain {
         (t().ca_file, filled(&account.ca_file)),
         (t().dns_server, filled(&account.dns_server)),
         (t().stun_server, filled(&account.stun_server)),
+        (t().turn_server, filled(&account.turn_server)),
         (t().audio_encryption, Some(encryption_name(account.encryption).to_owned())),
     ];
     Plain {

@@ -77,7 +77,8 @@ impl Draft {
         take(&mut self.tenant, &old.tenant, &form.tenant);
         take(&mut self.sip_server, &old.sip_server, &form.sip_server);
         if form.sip_account != old.sip_account && form.sip_account != SipAccount::default() {
-            self.sip.clone_from(&form.sip_account);
+            let turn_password = std::mem::take(&mut self.sip.turn_password);
+            self.sip = SipAccount { turn_password, ..form.sip_account.clone() };
             self.more = SipAccount { address: String::new(), ..form.sip_account.clone() } != SipAccount::default();
         }
         if Mode::of(form) != Mode::of(&old) {
@@ -88,6 +89,7 @@ impl Draft {
     /// Signed in: what is secret has served, and does not wait in the form for whoever comes next.
     pub fn forget_secrets(&mut self) {
         (self.password, self.api_key) = (Secret::default(), Secret::default());
+        self.sip.turn_password = Secret::default();
     }
 
     /// To another kind of sign-in; what is typed stays.

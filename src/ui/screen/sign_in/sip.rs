@@ -12,7 +12,7 @@ use crate::ui::{
 use egui::{Key, Ui};
 
 /// True when Enter was pressed in a field.
-pub fn more(ui: &mut Ui, draft: &mut Draft, busy: bool) -> bool {
+pub fn more(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bool {
     let (label, sign) = if draft.more { (t().fewer_settings, icon::UP) } else { (t().more_settings, icon::DOWN) };
     if ui.add(Button::new(label, Look::Plain(Tokens::of(ui).accent)).icon(sign)).clicked() {
         draft.more = !draft.more;
@@ -22,16 +22,23 @@ pub fn more(ui: &mut Ui, draft: &mut Draft, busy: bool) -> bool {
     }
     let sip = &mut draft.sip;
     let mut entered = false;
-    let mut field = |ui: &mut Ui, label, value: &mut String, hint| {
-        let response = ui.add(Field::new(label, value).hint(hint).enabled(!busy));
+    let mut add = |ui: &mut Ui, field: Field<'_>| {
+        let response = ui.add(field.enabled(!busy));
         entered |= response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     };
-    field(ui, t().auth_user, &mut sip.username, t().auth_user_hint);
-    field(ui, t().outbound_proxy, &mut sip.outbound_proxy, t().outbound_proxy_hint);
+    add(ui, Field::new(t().auth_user, &mut sip.username).hint(t().auth_user_hint));
+    add(ui, Field::new(t().outbound_proxy, &mut sip.outbound_proxy).hint(t().outbound_proxy_hint));
     ui.add_enabled_ui(!busy, |ui| choose(ui, t().transport, &SipTransport::ALL, &mut sip.transport, transport_name));
-    field(ui, t().ca_file, &mut sip.ca_file, t().ca_file_hint);
-    field(ui, t().dns_server, &mut sip.dns_server, t().dns_server_hint);
-    field(ui, t().stun_server, &mut sip.stun_server, t().stun_server_hint);
+    add(ui, Field::new(t().ca_file, &mut sip.ca_file).hint(t().ca_file_hint));
+    add(ui, Field::new(t().dns_server, &mut sip.dns_server).hint(t().dns_server_hint));
+    add(ui, Field::new(t().stun_server, &mut sip.stun_server).hint(t().stun_server_hint));
+    add(ui, Field::new(t().turn_server, &mut sip.turn_server).hint(t().turn_server_hint));
+    if !sip.turn_server.trim().is_empty() {
+        add(ui, Field::new(t().turn_username, &mut sip.turn_username));
+        let password = Field::new(t().turn_password, &mut sip.turn_password.0);
+        let password = password.hint(secret_hint).secret(t().show_password, t().hide_password);
+        add(ui, password);
+    }
     ui.add_enabled_ui(!busy, |ui| {
         choose(ui, t().audio_encryption, &AudioEncryption::ALL, &mut sip.encryption, encryption_name);
     });

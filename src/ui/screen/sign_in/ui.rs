@@ -126,7 +126,7 @@ fn fields(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bool
         entered |= response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     }
     if draft.mode == Mode::Sip {
-        entered |= sip::more(ui, draft, busy);
+        entered |= sip::more(ui, draft, busy, secret_hint);
     }
     ui.add_enabled_ui(!busy, |ui| ui.checkbox(&mut draft.remember, body(t().remember)));
     entered

@@ -129,6 +129,7 @@ fn caller(port: u16) -> Driver {
         audio: AudioChoice::Null,
         voice: VoiceProcessing::OFF,
         codecs: CODECS.to_vec(),
+        silence_suppression: false,
         srtp: SrtpPolicy::default(),
         auto_answer: None,
         max_calls: None,
@@ -137,7 +138,9 @@ fn caller(port: u16) -> Driver {
         ca_file: None,
         dns_server: None,
         stun: None,
-        emergency_numbers: vec![],
+        turn: None,
+        quality_report: None,
+        emergency_numbers: Some(vec![]),
     };
     let mut options = phone.options("urn:uuid:7f1c0c52-2c1e-4bb3-9a53-0d3bb3c5a1a0".into(), "calls.json".into());
     options.calls_file = None;

@@ -1,0 +1,85 @@
+use super::*;
+use crate::media::plan::{Codec, IceCredentials, IcePlan, OpusParams};
+use std::net::Ipv4Addr;
+
+fn plan(direction: Direction) -> MediaPlan {
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+    MediaPlan {
+        remote_rtp: nowhere,
+        remote_rtcp: nowhere,
+        rtcp_mux: true,
+        direction,
+        send: (0, Codec::Pcmu),
+        receive: vec![(0, Codec::Pcmu)],
+        telephone_event: None,
+        opus: OpusParams::default(),
+        srtp: None,
+        ice: None,
+        ptime_ms: 20,
+        extended_reports: Default::default(),
+        comfort_noise: None,
+    }
+}
+
+#[test]
+fn a_nat_is_kept_open_where_nothing_else_does() {
+    for (direction, rtcp_mux, expected) in [
+        (Direction::Inactive, false, 2),
+        (Direction::RecvOnly, false, 2),
+        (Direction::Inactive, true, 0),
+        (Direction::SendRecv, false, 0),
+    ] {
+        let peer = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        peer.set_nonblocking(true).expect("it can be");
+        let remote_rtp = peer.local_addr().expect("an address");
+        let start = Instant::now();
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.set_plan(start, MediaPlan { remote_rtp, rtcp_mux, ..plan(direction) }, None, None);
+        for second in 0..40 {
+            session.housekeep(start + Duration::from_secs(second), &mut |_| {});
+        }
+        let mut buffer = [0; MAX_PACKET];
+        let empty = std::iter::from_fn(|| peer.recv(&mut buffer).ok()).filter(|length| *length == 0).count();
+        assert_eq!(empty, expected, "{direction:?} {rtcp_mux}");
+    }
+}
+
+#[test]
+fn checks_that_never_succeed_do_not_mute() {
+    let side =
+        |name| IceCredentials { ufrag: format!("{name}frag"), password: format!("{name}-password-of-many-octets") };
+    let candidates = vec!["candidate:1 1 UDP 2130706431 127.0.0.1 9 typ host".into()];
+    let ice = IcePlan { local: side("a"), remote: side("b"), candidates, controlling: true };
+    let start = Instant::now();
+    let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+    session.set_plan(start, MediaPlan { ice: Some(Box::new(ice)), ..plan(Direction::SendRecv) }, None, None);
+    let mut told = Vec::new();
+    for n in 0..120 * 50 {
+        session.release(start + Duration::from_millis(20) * n, &mut |report| told.push(report));
+    }
+    let [Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
+    assert!(notice.text.contains("could not be checked"), "{}", notice.text);
+    let target = session.stream.as_ref().and_then(|stream| stream.target());
+    assert_eq!(target, Some(Way { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), relayed: false }));
+}
+
+#[test]
+fn silence_is_told_and_told_again_also_on_hold() {
+    for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
+        let start = Instant::now();
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.set_plan(start, plan(direction), None, None);
+        let mut told = Vec::new();
+        for second in 0..=80 {
+            if second == 5 {
+                session.connected(start + Duration::from_secs(second));
+            }
+            session.housekeep(start + Duration::from_secs(second), &mut |report| {
+                if let Report::Silent { again } = report {
+                    told.push((second, again));
+                }
+            });
+        }
+        assert_eq!(told, [(14, false), (44, true), (74, true)], "{direction:?}");
+    }
+}

@@ -1,0 +1,263 @@
+use super::*;
+use md5::{Digest, Md5};
+use proptest::{prelude::*, test_runner::RngSeed};
+
+const RELAYED: &str = "198.51.100.2:49160";
+const PEER: &str = "203.0.113.9:5000";
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn access(password: &str) -> RelayAccess {
+    RelayAccess { username: "alice".into(), password: Secret(password.into()) }
+}
+
+/// A relay that wants every request signed with its newest nonce.
+struct Server {
+    nonce: Vec<u8>,
+    lifetime: u32,
+    /// The password that is wrong, or the network that is not served, has a code.
+    forbidden: Option<IpAddr>,
+    heard: Vec<u16>,
+}
+
+impl Server {
+    fn new() -> Self {
+        Self { nonce: b"first".to_vec(), lifetime: 600, forbidden: None, heard: Vec::new() }
+    }
+
+    fn key() -> [u8; 16] {
+        Md5::digest(b"alice:peers.test:secret").into()
+    }
+
+    fn answer(&mut self, request: &[u8]) -> Option<Vec<u8>> {
+        let request = Message::parse(request).expect("whole");
+        self.heard.push(request.method);
+        let refuse = |code: [u8; 4]| {
+            Builder::new(Class::Error, request.method, request.transaction).put(attribute::ERROR_CODE, &code)
+        };
+        let challenge =
+            |code| Some(refuse(code).put(attribute::REALM, b"peers.test").put(attribute::NONCE, &self.nonce).finish());
+        if request.is_signed_with(&Self::key()) != Some(true) {
+            return challenge([0, 0, 4, 1]);
+        }
+        if request.attribute(attribute::NONCE) != Some(&self.nonce) {
+            return challenge([0, 0, 4, 38]);
+        }
+        let peer = request.address(attribute::XOR_PEER_ADDRESS).map(|peer| peer.ip());
+        if peer.is_some() && peer == self.forbidden {
+            return Some(refuse([0, 0, 4, 3]).sign(&Self::key()));
+        }
+        let granted = Builder::new(Class::Success, request.method, request.transaction);
+        let granted = match request.method {
+            method::ALLOCATE => granted
+                .put_address(attribute::XOR_RELAYED_ADDRESS, address(RELAYED))
+                .put_address(attribute::XOR_MAPPED_ADDRESS, address("192.0.2.1:4000")),
+            _ => granted,
+        };
+        Some(granted.put(attribute::LIFETIME, &self.lifetime.to_be_bytes()).sign(&Self::key()))
+    }
+}
+
+/// Lets time pass, with the relay in between; gives the events.
+fn run(relay: &mut Relay, server: &mut Server, now: &mut Instant, time: Duration) -> Vec<RelayEvent> {
+    let (until, mut events) = (*now + time, Vec::new());
+    loop {
+        relay.handle_timeout(*now);
+        while let Some(request) = relay.poll_transmit() {
+            if let Some(answer) = server.answer(&request) {
+                assert_eq!(relay.handle_datagram(*now, &answer), None);
+            }
+        }
+        events.extend(std::iter::from_fn(|| relay.poll_event()));
+        match relay.poll_timeout().filter(|at| *at <= until) {
+            Some(at) => *now = at,
+            None => break,
+        }
+    }
+    *now = until;
+    events
+}
+
+fn allocated(server: &mut Server, now: &mut Instant, is_reliable: bool) -> Relay {
+    let mut relay = Relay::new(*now, access("secret"), is_reliable, [7; 32]);
+    let events = run(&mut relay, server, now, Duration::ZERO);
+    let (relayed, mapped) = (address(RELAYED), Some(address("192.0.2.1:4000")));
+    assert_eq!(events, [RelayEvent::Allocated { relayed, mapped }]);
+    relay
+}
+
+#[test]
+fn what_is_sent_through_a_relay_goes_by_indications_and_then_by_a_channel() {
+    for is_reliable in [false, true] {
+        let (mut server, mut now) = (Server::new(), Instant::now());
+        let mut relay = allocated(&mut server, &mut now, is_reliable);
+        let (peer, alien) = (address(PEER), address("[2001:db8::1]:5000"));
+        assert_eq!(relay.wrap(peer, b"early"), None, "nobody is let in yet");
+        relay.permit(now, [peer.ip(), alien.ip(), peer.ip()]);
+        assert_eq!(run(&mut relay, &mut server, &mut now, Duration::ZERO), []);
+        let wrapped = relay.wrap(peer, b"hello").expect("permitted").to_vec();
+        let sent = Message::parse(&wrapped).expect("an indication");
+        assert_eq!((sent.class, sent.method), (Class::Indication, method::SEND));
+        assert_eq!(sent.address(attribute::XOR_PEER_ADDRESS), Some(peer));
+        assert_eq!(sent.attribute(attribute::DATA), Some(&b"hello"[..]));
+        assert_eq!(relay.wrap(alien, b"hello"), None, "of another family");
+        let data = |peer, data| {
+            let indication = Builder::new(Class::Indication, method::DATA, [1; 12]);
+            indication.put_address(attribute::XOR_PEER_ADDRESS, peer).put(attribute::DATA, data).finish()
+        };
+        assert_eq!(relay.handle_datagram(now, &data(peer, b"answer")), Some((peer, &b"answer"[..])));
+        assert_eq!(relay.handle_datagram(now, &data(address("203.0.113.66:1"), b"spam")), None);
+        relay.bind(now, peer);
+        run(&mut relay, &mut server, &mut now, Duration::ZERO);
+        let padded: &[u8] = if is_reliable { b"\x40\0\0\x05hello\0\0\0" } else { b"\x40\0\0\x05hello" };
+        assert_eq!(relay.wrap(peer, b"hello"), Some(padded));
+        assert_eq!(relay.handle_datagram(now, padded), Some((peer, &b"hello"[..])));
+        assert_eq!(relay.handle_datagram(now, b"\x40\x01\0\0"), None, "no such channel");
+        assert_eq!(frame(padded), Ok(Some(if is_reliable { padded.len() } else { padded.len() + 3 })));
+        let release = relay.release().expect("it has an address");
+        let release = Message::parse(&release).expect("whole");
+        assert_eq!((release.method, release.attribute(attribute::LIFETIME)), (method::REFRESH, Some(&[0; 4][..])));
+        assert_eq!(release.is_signed_with(&Server::key()), Some(true));
+    }
+}
+
+#[test]
+fn it_is_kept_for_hours_whatever_becomes_of_the_nonce() {
+    let (mut server, mut now) = (Server::new(), Instant::now());
+    let mut relay = allocated(&mut server, &mut now, false);
+    relay.permit(now, [address(PEER).ip()]);
+    relay.bind(now, address(PEER));
+    run(&mut relay, &mut server, &mut now, Duration::ZERO);
+    for n in 0..60u8 {
+        server.nonce = vec![n; 8];
+        server.heard.clear();
+        assert_eq!(run(&mut relay, &mut server, &mut now, Duration::from_secs(300)), [], "{n}");
+        for method in [method::REFRESH, method::CREATE_PERMISSION, method::CHANNEL_BIND] {
+            assert!(server.heard.contains(&method), "every permission is younger than five minutes");
+        }
+        assert!(relay.wrap(address(PEER), b"x").is_some_and(|wrapped| wrapped[0] == 0x40));
+    }
+    // Not even a short lifetime is missed.
+    server.lifetime = 20;
+    run(&mut relay, &mut server, &mut now, Duration::from_secs(300));
+    server.heard.clear();
+    run(&mut relay, &mut server, &mut now, Duration::from_secs(60));
+    assert!(server.heard.iter().filter(|method| **method == method::REFRESH).count() >= 5);
+}
+
+#[test]
+fn a_relay_of_no_use_says_why() {
+    let now = Instant::now();
+    let refused = |code: [u8; 4]| {
+        move |request: &Message<'_>| {
+            Builder::new(Class::Error, request.method, request.transaction).put(attribute::ERROR_CODE, &code).finish()
+        }
+    };
+    for (code, said) in
+        [([0, 0, 4, 86], "486"), ([0, 0, 5, 8], "no address left"), ([0, 0, 4, 37], "437"), ([0, 0, 5, 0], "500")]
+    {
+        let mut relay = Relay::new(now, access("secret"), false, [1; 32]);
+        let request = relay.poll_transmit().expect("a question");
+        let answer = refused(code)(&Message::parse(&request).expect("whole"));
+        relay.handle_datagram(now, &answer);
+        assert!(matches!(relay.poll_event(), Some(RelayEvent::Failed(why)) if why.contains(said)), "{said}");
+        assert_eq!((relay.poll_timeout(), relay.poll_event()), (None, None));
+    }
+    let mut wrong = Relay::new(now, access("guess"), false, [1; 32]);
+    let events = run(&mut wrong, &mut Server::new(), &mut now.clone(), Duration::ZERO);
+    assert!(
+        matches!(&events[..], [RelayEvent::Failed(why)] if why.contains("user name or the password")),
+        "{events:?}"
+    );
+    let nobody = RelayAccess { username: String::new(), password: Secret::default() };
+    let mut nameless = Relay::new(now, nobody, false, [1; 32]);
+    let events = run(&mut nameless, &mut Server::new(), &mut now.clone(), Duration::ZERO);
+    assert!(matches!(&events[..], [RelayEvent::Failed(why)] if why.contains("wants a user name")), "{events:?}");
+    // Whoever does not know the password grants nothing.
+    let (mut server, mut later) = (Server::new(), now);
+    let mut relay = Relay::new(now, access("secret"), false, [1; 32]);
+    let first = relay.poll_transmit().expect("a question");
+    relay.handle_datagram(now, &server.answer(&first).expect("a challenge"));
+    let second = relay.poll_transmit().expect("signed");
+    let transaction = Message::parse(&second).expect("whole").transaction;
+    for key in [None, Some(b"another")] {
+        let forged = Builder::new(Class::Success, method::ALLOCATE, transaction);
+        let forged = forged.put_address(attribute::XOR_RELAYED_ADDRESS, address("192.0.2.66:1"));
+        relay.handle_datagram(
+            now,
+            &key.map_or_else(
+                || Builder::finish(Builder::new(Class::Success, method::ALLOCATE, transaction)),
+                |key| forged.sign(key),
+            ),
+        );
+        assert_eq!((relay.relayed(), relay.poll_event()), (None, None));
+    }
+    relay.handle_datagram(now, &server.answer(&second).expect("granted"));
+    assert_eq!(relay.relayed(), Some(address(RELAYED)));
+    // A network that it does not serve is left out, and nothing else.
+    server.forbidden = Some(address(PEER).ip());
+    relay.permit(now, [address(PEER).ip(), "203.0.113.10".parse().unwrap()]);
+    run(&mut relay, &mut server, &mut later, Duration::ZERO);
+    assert_eq!(relay.wrap(address(PEER), b"x"), None);
+    assert!(relay.wrap(address("203.0.113.10:1"), b"x").is_some());
+}
+
+#[test]
+fn silence_is_waited_for_and_then_told_once() {
+    let mut now = Instant::now();
+    let began = now;
+    for (is_reliable, times) in [(false, 7), (true, 1)] {
+        let mut relay = Relay::new(now, access("secret"), is_reliable, [1; 32]);
+        let (mut sent, mut events) = (0, Vec::new());
+        while let Some(at) = relay.poll_timeout() {
+            sent += std::iter::from_fn(|| relay.poll_transmit()).count();
+            now = at;
+            relay.handle_timeout(now);
+            events.extend(std::iter::from_fn(|| relay.poll_event()));
+        }
+        assert_eq!((sent, events), (times, vec![RelayEvent::Failed("it does not answer".into())]));
+    }
+    assert!(now - began < Duration::from_secs(60));
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let cases = cases.saturating_mul(times);
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(8656), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    /// Octets, and answers to our own requests with a byte changed: nothing panics, nothing grows.
+    #[test]
+    fn any_bytes_from_a_relay_leave_it_sane(
+        junk in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..60), any::<usize>(), any::<u8>(), 0..2_000u64), 1..60),
+    ) {
+        let (mut server, mut now) = (Server::new(), Instant::now());
+        let mut relay = Relay::new(now, access("secret"), false, [3; 32]);
+        let mut sent = 0;
+        for (octets, at, octet, after) in &junk {
+            now += Duration::from_millis(*after);
+            relay.handle_datagram(now, octets);
+            relay.handle_timeout(now);
+            while let Some(request) = relay.poll_transmit() {
+                sent += 1;
+                let mut answer = server.answer(&request).expect("an answer");
+                let at = at % answer.len();
+                answer[at] = *octet;
+                relay.handle_datagram(now, &answer);
+                prop_assert!(sent <= 20 * (junk.len() + 1), "{sent} requests");
+            }
+            relay.permit(now, (0..=255u8).map(|n| IpAddr::from([10, 0, *octet, n])));
+            relay.bind(now, SocketAddr::from(([10, 0, 0, *octet], 5_000)));
+            prop_assert!(relay.permissions.len() <= MOST_PERMISSIONS && relay.channels.len() <= MOST_CHANNELS.into());
+            prop_assert!(relay.requests.len() <= 2 + MOST_PERMISSIONS + usize::from(MOST_CHANNELS));
+            prop_assert!(relay.poll_timeout().is_none_or(|at| at > now));
+            while relay.poll_event().is_some() {}
+            let _ = (relay.wrap(SocketAddr::from(([10, 0, 0, *octet], 5_000)), octets), frame(octets));
+        }
+    }
+}

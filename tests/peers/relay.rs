@@ -1,0 +1,110 @@
+//! Calls by way of a relay, Debian's coturn, where there is no other.
+
+use crate::support::{
+    coturn::{Coturn, PORT, TLS_PORT},
+    ip::ip,
+    phone::Phone,
+    process::poll_until,
+    tone,
+};
+use serde_json::json;
+use std::{path::Path, process::Command, time::Duration};
+
+const CALLER: &str = "10.80.0.1";
+const CALLED: &str = "10.80.0.2";
+const RELAY: &str = "10.80.0.9";
+/// Where our audio ports are.
+const AUDIO: &str = "16384-32767";
+
+/// A namespace in which nobody's audio reaches anybody but by way of the relay; gone when dropped.
+struct Namespace(String);
+
+impl Namespace {
+    /// `Err` where the system forbids it, and why.
+    fn up() -> Result<Self, String> {
+        let this = Self(format!("amr{:x}", std::process::id() % 0xffff));
+        let name = &this.0;
+        ip(&format!("netns add {name}"))?;
+        ip(&format!("-n {name} link set lo up"))?;
+        for address in [CALLER, CALLED, RELAY] {
+            ip(&format!("-n {name} addr add {address}/32 dev lo"))?;
+        }
+        // In the place of the rule that lets every address of ours be reached.
+        ip(&format!("-n {name} rule add pref 10 from {RELAY} lookup local"))?;
+        ip(&format!("-n {name} rule add pref 20 ipproto udp dport {AUDIO} blackhole"))?;
+        ip(&format!("-n {name} rule add pref 30 lookup local"))?;
+        ip(&format!("-n {name} rule del pref 0"))?;
+        Ok(this)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+fn phone(namespace: &Namespace, dir: &Path, name: &str, address: &str, more: &[&str], turn_password: &str) -> Phone {
+    let (account, bind) = (format!("sip:{name}@{address}"), format!("{address}:0"));
+    let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--log-level", "info"];
+    let secrets = [("AGENT_MANAGER_TURN_USERNAME", "alice"), ("AGENT_MANAGER_TURN_PASSWORD", turn_password)];
+    let phone = Phone::start_within_in(&namespace.0, &secrets, dir, name, &[&args[..], more].concat(), "");
+    phone.wait(json!({"event": "ready"}));
+    phone
+}
+
+#[test]
+fn calls_go_through_a_relay_over_udp_tcp_and_tls() {
+    let namespace = match Namespace::up() {
+        Ok(namespace) => namespace,
+        Err(why) => {
+            println!("skipped: this system forbids network namespaces: {why}");
+            return;
+        }
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let coturn = Coturn::start(&namespace.0, dir.path(), RELAY);
+    let ca = coturn.ca.display().to_string();
+    let (audio, heard_there) = tone::card(dir.path(), "called", 700.0);
+    let mut called = phone(&namespace, dir.path(), "called", CALLED, &["--audio", &audio, "--auto-answer", "0"], "");
+    let ready = called.wait(json!({"event": "ready"}));
+    let there = ready["sip"].as_str().expect("udp:HOST:PORT").replacen("udp:", "sip:called@", 1);
+    for (name, uri, hz) in [
+        ("udp", format!("turn:{RELAY}"), 440.0),
+        ("tcp", format!("turn:{RELAY}:{PORT}?transport=tcp"), 550.0),
+        ("tls", format!("turns:{RELAY}:{TLS_PORT}"), 1000.0),
+    ] {
+        let (audio, heard_here) = tone::card(dir.path(), name, hz);
+        let args = ["--audio", &audio, "--turn", &uri, "--ca-file", &ca];
+        let mut caller = phone(&namespace, dir.path(), name, CALLER, &args, "secret");
+        called.forget();
+        caller.send(json!({"cmd": "dial", "to": there}));
+        let call = caller.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+        caller
+            .stats_until(&call, |s| s["rx"]["packets"].as_u64() >= Some(75) && s["tx"]["packets"].as_u64() >= Some(75));
+        caller.send(json!({"cmd": "hangup", "call": call}));
+        called.wait(json!({"event": "call", "state": "ended"}));
+        let log = caller.log();
+        assert!(log.contains("by way of the relay") && !log.contains("of no use"), "{log}");
+        caller.quit();
+        assert!(tone::seconds(&heard_here, 700.0) > 0.8, "{name}: the caller hears");
+        let heard = || (tone::seconds(&heard_there, hz) > 0.8).then_some(());
+        poll_until(Duration::from_secs(2), heard).unwrap_or_else(|| panic!("{name}: the called one hears"));
+    }
+    // Each has given its address back, at the end of its call.
+    let given_back = || (coturn.log().matches("lifetime=0").count() >= 3).then_some(());
+    poll_until(Duration::from_secs(2), given_back).unwrap_or_else(|| panic!("{}", coturn.log()));
+
+    // With a wrong password the call goes on without a relay, and the log says why.
+    let uri = format!("turn:{RELAY}");
+    let mut caller = phone(&namespace, dir.path(), "wrong", CALLER, &["--audio", "null", "--turn", &uri], "guess");
+    caller.send(json!({"cmd": "dial", "to": there}));
+    caller.wait_for(Duration::from_secs(3), json!({"event": "call", "state": "connected"}));
+    let log = caller.log();
+    assert!(
+        log.contains("goes on without: it refuses the user name or the password") && !log.contains("guess"),
+        "{log}"
+    );
+    caller.quit();
+    called.quit();
+}

@@ -1,0 +1,55 @@
+//! Debian's coturn in a network namespace: user `alice`, password `secret`; over UDP, TCP and TLS.
+
+use super::{
+    certificate::certificate,
+    process::{Process, poll_until},
+};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+/// The ports that coturn has by default, and those of its relayed addresses.
+pub const PORT: u16 = 3478;
+pub const TLS_PORT: u16 = 5349;
+const RELAYED: (u16, u16) = (49_160, 49_260);
+
+pub struct Coturn {
+    _process: Process,
+    log: PathBuf,
+    /// The authority to trust.
+    pub ca: PathBuf,
+}
+
+impl Coturn {
+    pub fn start(namespace: &str, dir: &Path, address: &str) -> Self {
+        certificate(dir, "turn", &format!("IP:{address}"));
+        let log = dir.join("turn.log");
+        let file = |name: &str| dir.join(name).display().to_string();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, "turnserver", "-n", "--lt-cred-mech", "--fingerprint"]);
+        command.args(["--realm=am.test", "--user=alice:secret", "--no-cli", "--no-rfc5780", "--no-multicast-peers"]);
+        command.args([format!("--listening-ip={address}"), format!("--relay-ip={address}")]);
+        command.args([format!("--listening-port={PORT}"), format!("--tls-listening-port={TLS_PORT}")]);
+        command.args([format!("--min-port={}", RELAYED.0), format!("--max-port={}", RELAYED.1)]);
+        command.args([format!("--cert={}", file("turn.pem")), format!("--pkey={}", file("turn.key"))]);
+        command.args([format!("--userdb={}", file("turndb")), format!("--pidfile={}", file("turn.pid"))]);
+        command.args(["--log-file=stdout", "--simple-log", "--verbose"]);
+        let written = std::fs::File::create(&log).expect("the test's folder can be written");
+        let child = command.stdin(Stdio::null()).stdout(written).stderr(Stdio::null()).spawn();
+        let this = Self {
+            _process: Process(child.expect("iproute2 is installed (make test does)")),
+            log,
+            ca: dir.join("ca.pem"),
+        };
+        // It says how it waits for packets once it does.
+        let ready = poll_until(Duration::from_secs(10), || this.log().contains("IO method").then_some(()));
+        ready.unwrap_or_else(|| panic!("coturn is installed (make test installs it) and starts: {}", this.log()));
+        this
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
