@@ -9,10 +9,7 @@ use super::{
     url::TmsUrl,
     wire,
 };
-use crate::{
-    secret::Secret,
-    sip::{entropy::Entropy, uri::SipUri},
-};
+use crate::{secret::Secret, sip::entropy::Entropy};
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -437,10 +434,7 @@ impl SignedIn {
         let outbound_proxy = self.login.typed.sip_server.as_deref().or(sip.server.as_deref()).unwrap_or(host);
         let scheme = if outbound_proxy.starts_with("sip:") { "" } else { "sip:" };
         Some(Credential(wire::SipCredential {
-            aor: domain.parse().map_or_else(
-                |_| registration.to_owned(),
-                |domain| SipUri::new(Some(registration), domain, None).to_string(),
-            ),
+            aor: format!("sip:{registration}@{domain}"),
             username: registration.to_owned(),
             password: password.0.clone(),
             // Nobody tells.

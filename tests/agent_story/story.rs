@@ -93,6 +93,10 @@ pub fn ring_inbound(tms: &Tms) {
     agent.send(json!({"cmd": "dial", "to": "101"}));
     let ringing = colleague.wait(json!({"event": "call", "direction": "in", "state": "ringing"}));
     assert_eq!(ringing["peer"], "sip:100@acme");
+    colleague.send(json!({"cmd": "reject", "call": ringing["call"]}));
+    agent.wait(json!({"event": "call", "state": "ended"}));
+    agent.send(json!({"cmd": "dial", "to": "101", "anonymous": true}));
+    colleague.wait(json!({"event": "call", "direction": "in", "state": "ringing", "anonymous": true}));
     agent.quit();
     colleague.quit();
 }
