@@ -85,7 +85,7 @@ impl Stack {
         if allowed.is_empty() && !goes_on {
             return Err(format!(
                 "{} asks for the password for “{realm}”, which is not its own or not this account's, and is not told it; ask \
-                 your IT staff",
+                 your IT staff, or start Agent Manager again if they have just given the server another name",
                 flow.remote
             ));
         }

@@ -180,7 +180,7 @@ fn each_kind_of_forwarding_stands_beside_the_others_until_all_are_off() {
     assert_eq!(bench.change(off), Ok(Services::default()));
 }
 
-/// E-numbers do not matter here: an emergency number is always dialled.
+/// Whatever stands in the way.
 #[test]
 fn an_emergency_call_always_goes_out_and_may_be_called_back() {
     let full = Settings {
@@ -215,7 +215,22 @@ fn an_emergency_call_always_goes_out_and_may_be_called_back() {
     bench.advance(Duration::from_secs(30 * 60));
     bench.sent.clear();
     bench.invited(another(incoming(SDP)), 302);
-    Bench::offline(settings()).dial("112");
+}
+
+/// Left or not, those of the account count; where there has been none, there is no way out.
+#[test]
+fn each_account_has_its_own_emergency_numbers() {
+    let mut bench = Bench::offline(settings());
+    bench.dial("112");
+    assert!(bench.refused().1.contains("choose a registration"));
+    let ours = Account { emergency_numbers: vec!["110".into()], ..account(false) };
+    bench.command(Command::SetAccount(Box::new(ours)));
+    bench.command(Command::ClearAccount);
+    bench.events.clear();
+    bench.dial("112");
+    assert!(bench.refused().1.contains("offline"));
+    bench.dial("110");
+    bench.request(Method::INVITE);
 }
 
 #[test]
