@@ -173,8 +173,7 @@ pub struct Kamailio {
     server: Group,
     sip: u16,
     rpc: u16,
-    /// Of its configuration, what it writes at run time, and its log.
-    folder: PathBuf,
+    log: PathBuf,
 }
 
 impl Kamailio {
@@ -199,43 +198,28 @@ impl Kamailio {
         }
         let written = command.output().expect("tms runs");
         assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
-        fs::write(folder.join("kamailio.cfg"), written.stdout).expect("the test's folder can be written");
-        Self::serve(folder, sip, rpc)
-    }
-
-    /// With the configuration in the folder.
-    fn serve(folder: &Path, sip: u16, rpc: u16) -> Option<Self> {
+        let (file, log) = (folder.join("kamailio.cfg"), folder.join("kamailio.log"));
+        fs::write(&file, written.stdout).expect("the test's folder can be written");
         let run = folder.join("kamailio");
         fs::create_dir_all(&run).expect("the test's folder can be written");
         let mut command = bounded("kamailio");
-        // What it said before a restart stays.
-        let log = File::options().create(true).append(true).open(folder.join("kamailio.log"));
         command
             .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
-            .arg(folder.join("kamailio.cfg"))
+            .arg(&file)
             .arg("-Y")
             .arg(&run)
             .arg("-P")
             .arg(run.join("pid"))
             .stdout(Stdio::null())
-            .stderr(log.expect("the test's folder can be written"));
+            .stderr(File::create(&log).expect("the test's folder can be written"));
         let server = Group::start(&mut command).expect("kamailio is installed (make test installs it)");
-        let mut kamailio = Self { server, sip, rpc, folder: folder.to_owned() };
+        let mut kamailio = Self { server, sip, rpc, log };
         poll_until(Duration::from_secs(10), || match kamailio.server.has_ended() {
             false => kamailio.answers().then_some(true),
             true => Some(false),
         })
         .filter(|up| *up)
         .map(|_| kamailio)
-    }
-
-    /// Ends it as for an update, and starts it again at the same ports.
-    pub fn restart(&mut self) {
-        let leader = self.server.leader();
-        let told = Command::new("kill").args(["-TERM", &leader.pid().to_string()]).status();
-        assert!(told.expect("kill runs").success());
-        leader.wait(Duration::from_secs(10));
-        *self = Self::serve(&self.folder, self.sip, self.rpc).expect("Kamailio starts and answers");
     }
 
     /// Its SIP port, and the processes that it ends with.
@@ -254,7 +238,7 @@ impl Kamailio {
 
     /// Errors that it logged; there should be none.
     pub fn complaints(&self) -> Vec<String> {
-        let log = fs::read_to_string(self.folder.join("kamailio.log")).unwrap_or_default();
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
         let complaint = |line: &&str| line.contains("ERROR") || line.contains("CRITICAL") || line.contains("BUG");
         log.lines().filter(complaint).map(str::to_owned).collect()
     }

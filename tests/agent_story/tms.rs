@@ -104,10 +104,6 @@ impl Tms {
         self.provider.as_ref().expect("started with a provider's side")
     }
 
-    pub fn provider_mut(&mut self) -> &mut Provider {
-        self.provider.as_mut().expect("started with a provider's side")
-    }
-
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -255,8 +251,7 @@ fn run(arguments: &[&str]) -> (Process, Value) {
 
 /// Chooses a registration and waits for what becomes of it.
 pub fn select(phone: &mut Phone, name: &str, takeover: bool, state: &str) -> Value {
-    // With an id, the answer is told even where it is what was so before.
-    phone.send(json!({"cmd": "select", "registration": name, "takeover": takeover, "id": "select"}));
+    phone.send(json!({"cmd": "select", "registration": name, "takeover": takeover}));
     phone.wait(json!({"event": "registration", "name": name, "state": state}))
 }
 

@@ -15,8 +15,8 @@ const TEMPLATE: [&str; 4] = [
 const WRONG_PASSWORDS: u32 = 5;
 /// What the role that Kamailio connects as may do, and no more.
 const GRANTS: [&str; 4] = [
-    "SELECT ON kamailio_credentials, kamailio_version",
-    "SELECT, INSERT, UPDATE, DELETE ON kamailio_location, kamailio_dialog, kamailio_dialog_vars",
+    "SELECT ON kamailio_credentials",
+    "SELECT, INSERT, UPDATE, DELETE ON kamailio_location",
     "USAGE ON SEQUENCE kamailio_location_id_seq",
     "EXECUTE ON FUNCTION kamailio_refuse, kamailio_registered, kamailio_route, kamailio_called",
 ];
