@@ -428,13 +428,11 @@ impl SignedIn {
     /// The lasting credential of a registration whose password is known.
     fn credential(&self, registration: &str) -> Option<Credential> {
         let password = self.login.typed.passwords.get(registration)?;
-        let sip = &self.sip;
-        let host = self.login.base.host();
-        let domain = sip.domain.as_deref().unwrap_or(host);
+        let (sip, host) = (&self.sip, self.login.base.host());
         let outbound_proxy = self.login.typed.sip_server.as_deref().or(sip.server.as_deref()).unwrap_or(host);
         let scheme = if outbound_proxy.starts_with("sip:") { "" } else { "sip:" };
         Some(Credential(wire::SipCredential {
-            aor: format!("sip:{registration}@{domain}"),
+            aor: format!("sip:{registration}@{}", sip.domain.as_deref().unwrap_or(host)),
             username: registration.to_owned(),
             password: password.0.clone(),
             // Nobody tells.
