@@ -19,7 +19,8 @@ use silence::{Hears, Silence};
 use std::collections::VecDeque;
 
 /// A copy comes so many packets later: the packet right after a lost one tells of it by Opus' own copy already, and what a burst of
-/// losses takes the copy must not be in.
+/// losses takes the copy must not be in. Of losses in bursts a third less is concealed than with the next packet; with the one
+/// after, copies come too late for the delay there is.
 const COPY_DISTANCE: usize = 2;
 /// Payloads that go together; more would not fit any network in one piece.
 const MOST_WITH_COPY: usize = 1_200;
