@@ -102,6 +102,9 @@ struct Media {
     is_outdated: bool,
 }
 
+/// Random bits left out of a description's `o=`: 32 tell calls apart, and many an INVITE just fits a datagram.
+const SHORT_ID: u32 = 32;
+
 /// How a call ended.
 struct End {
     by: EndedBy,
@@ -122,7 +125,7 @@ impl End {
 impl Session {
     fn new(stack: &mut Stack, id: CallId, account: Arc<Account>, direction: CallDirection, phase: Phase) -> Self {
         let codecs = stack.settings.codecs.clone();
-        let session_id = stack.entropy.u64();
+        let session_id = stack.entropy.u64() >> SHORT_ID;
         let crypto = stack.crypto(&account, stack.settings.srtp);
         let negotiation = OfferAnswer::new(&codecs, session_id, crypto)
             .with_ice(stack.ice())

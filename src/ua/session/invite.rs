@@ -2,7 +2,7 @@
 //! the answer, and the answer, see [`super::early`].
 
 use super::{
-    CallDirection, End, Phase, Session,
+    CallDirection, End, Phase, SHORT_ID, Session,
     early::Early,
     reliable::Received,
     retry::{self, Offer, Terms},
@@ -281,7 +281,7 @@ impl Session {
             (Offer::Plain, SrtpPolicy::Optional) => SrtpPolicy::Off,
             (_, policy) => policy,
         };
-        let (session_id, crypto) = (stack.entropy.u64(), stack.crypto(&self.account, srtp));
+        let (session_id, crypto) = (stack.entropy.u64() >> SHORT_ID, stack.crypto(&self.account, srtp));
         self.media.negotiation = OfferAnswer::new(&codecs, session_id, crypto)
             .with_ice(stack.ice())
             .with_silence_suppression(stack.settings.silence_suppression);

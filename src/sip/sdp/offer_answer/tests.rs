@@ -51,7 +51,7 @@ fn the_offer_names_every_codec_in_order() {
         a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
         a=rtpmap:97 telephone-event/48000\r\na=fmtp:97 0-15\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
         a=rtpmap:98 red/48000/2\r\na=fmtp:98 96/96\r\n\
-        a=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-xr:rcvr-rtt=all voip-metrics\r\n";
+        a=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-xr:voip-metrics\r\n";
     assert_eq!(body, expected);
     let body = text(ours(&[Codec::Pcma]).offer("[2001:db8::1]:4000".parse().unwrap(), Direction::SendOnly));
     assert!(body.contains("c=IN IP6 2001:db8::1\r\n"), "{body}");
