@@ -120,7 +120,7 @@ pub enum Command {
     Transfer { call: CallId, to: TransferTo },
     /// The answer to [`Event::DialAsked`].
     AnswerDialAsked { request: u32, accept: bool },
-    /// Publish how a call sounded (`application/vq-rtcpxr`) to this collector; what becomes of it is only logged.
+    /// Publish how a call sounded (`application/vq-rtcpxr`) to this collector; [`Event::Notice`] where that fails.
     ReportQuality { collector: Uri, body: String },
     /// End all calls, un-register, then [`Output::Idle`].
     Shutdown,

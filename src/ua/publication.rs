@@ -1,7 +1,7 @@
-//! Reports of ours to a collector (RFC 3903, RFC 6035): sent and, but for one challenge, forgotten. Nobody's call waits for them.
+//! Reports of ours to a collector (RFC 3903, RFC 6035): sent once, and again after a challenge. Nobody's call waits for them.
 
 use super::{
-    api::Account,
+    api::{Account, Event, Output},
     stack::{Owner, Reply, RequestId, Stack},
 };
 use crate::sip::{
@@ -25,8 +25,7 @@ impl Publications {
     /// Publishes the quality of a call (RFC 6035 §4.4) to `collector`. Such a state is never refreshed: it says no Expires.
     pub fn report_quality(&mut self, stack: &mut Stack, account: &Arc<Account>, collector: Uri, body: String) {
         if self.0.len() >= MOST {
-            tracing::info!("the quality report is dropped: {MOST} wait for their answer");
-            return;
+            return not_taken(stack, "it does not answer the ones before");
         }
         let mut from = NameAddr::new(account.aor.clone());
         from.set_param("tag", Some(&stack.entropy.tag()));
@@ -55,11 +54,16 @@ impl Publications {
                     let id = stack.send((&account, request), &hop, Owner::Publication, None);
                     self.0.insert(id, (account, true));
                 } else {
-                    tracing::info!("the quality report was refused with {}", response.code());
+                    not_taken(stack, &format!("it answers {}", response.code()));
                 }
             }
-            Reply::TimedOut => tracing::info!("the quality report was not confirmed"),
-            Reply::Unreachable(why) => tracing::info!("the quality report could not be sent: {why}"),
+            Reply::TimedOut => not_taken(stack, "it does not answer"),
+            Reply::Unreachable(why) => not_taken(stack, why.trim_end_matches('.')),
         }
     }
+}
+
+fn not_taken(stack: &mut Stack, why: &str) {
+    let text = format!("The report of a call's quality did not reach its collector: {why}. Check its address.");
+    stack.emit(Output::Event(Event::Notice(text)));
 }
