@@ -29,6 +29,7 @@ fn shows_soon(phone: &Phone, what: &str, is_so: impl Fn(&Value) -> bool) {
 #[test]
 fn the_list_of_registrations_is_live() {
     let tms = Tms::start(true);
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"emergency_numbers": ["144"]}));
     let agent = tms.agent("agent");
     let mut other = tms.agent("other");
     shows_soon(&agent, "the list", |row| row["name"] == SECONDARY && row["ring_inbound"] == true);
@@ -38,12 +39,25 @@ fn the_list_of_registrations_is_live() {
     shows_soon(&agent, "a new registration", |row| row["name"] == "100-acme-home" && row["label"] == "At home");
     select(&mut other, SECONDARY, false, "online");
     shows_soon(&agent, "who came", |row| row["name"] == SECONDARY && row["in_use"]["this_device"] == false);
-    other.quit();
+    other.send(json!({"cmd": "offline"}));
     shows_soon(&agent, "who went", |row| row["name"] == SECONDARY && row.get("in_use").is_none());
+    dials_the_accounts_emergency_numbers(&mut other);
+    other.quit();
     tms.ask("DELETE", &format!("{REGISTRATIONS}/100-acme-home"), &Value::Null);
     let gone = poll_until(SOON, || (shown(&agent).len() == 2).then_some(()));
     assert!(gone.is_some(), "{:?}", shown(&agent));
     agent.quit();
+}
+
+/// Offline: those, and no others. The TMS has no line out, and says so.
+fn dials_the_accounts_emergency_numbers(phone: &mut Phone) {
+    phone.wait(json!({"event": "registration", "state": "offline"}));
+    phone.send(json!({"cmd": "dial", "to": "999"}));
+    let refused = phone.wait(json!({"event": "error", "cmd": "dial"}));
+    assert!(refused["message"].as_str().is_some_and(|why| why.contains("offline")), "{refused}");
+    phone.send(json!({"cmd": "dial", "to": "144"}));
+    let ended = phone.wait(json!({"event": "call", "state": "ended"}));
+    assert_eq!(ended["code"], 404, "{ended}");
 }
 
 #[test]

@@ -251,7 +251,8 @@ fn run(arguments: &[&str]) -> (Process, Value) {
 
 /// Chooses a registration and waits for what becomes of it.
 pub fn select(phone: &mut Phone, name: &str, takeover: bool, state: &str) -> Value {
-    phone.send(json!({"cmd": "select", "registration": name, "takeover": takeover}));
+    // With an id, the answer is told even where it is what was so before.
+    phone.send(json!({"cmd": "select", "registration": name, "takeover": takeover, "id": "select"}));
     phone.wait(json!({"event": "registration", "name": name, "state": state}))
 }
 
