@@ -68,7 +68,11 @@ pub struct Audio {
     pub microphone: Option<String>,
     pub speaker: Option<String>,
     pub ringer: Option<String>,
+    /// For short notices beside a call; `None`: where one talks.
+    pub alert: Option<String>,
     pub voice: VoiceProcessing,
+    /// Called by the check before the shift.
+    pub echo_number: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -188,7 +188,7 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::Conference { .. }
         | Command::Audio(_)
         | Command::Voice(_)
-        | Command::Check
+        | Command::Check { .. }
         | Command::Meter { .. }
         | Command::TestTone { .. }
         | Command::Services(_)
@@ -227,7 +227,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Audio(_) => "audio",
         Command::Voice(_) => "voice_processing",
         Command::Exposure => "exposure",
-        Command::Check => "check",
+        Command::Check { .. } => "check",
         Command::Meter { .. } => "meter",
         Command::TestTone { .. } => "test_tone",
         Command::Services(change) => change.name(),

@@ -121,8 +121,10 @@ pub enum Command {
     Voice(VoiceProcessing),
     /// How much sound the ear got.
     Exposure,
-    /// The check before the shift; [`Event::Check`] follows.
-    Check,
+    /// The check before the shift; [`Event::Check`] follows. `echo`: whom to call to measure the network.
+    Check {
+        echo: Option<String>,
+    },
     Meter {
         on: bool,
     },

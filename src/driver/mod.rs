@@ -13,6 +13,7 @@
 pub mod account;
 mod answers;
 pub mod api;
+mod check;
 mod exposure_file;
 mod handle;
 mod keepalive;

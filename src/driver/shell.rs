@@ -4,6 +4,7 @@ use super::{
     account,
     answers::Answers,
     api::{Command, Event, Tagged},
+    check::NetworkCheck,
     exposure_file::ExposureFile,
     handle::Options,
     keepalive::{Due, KeepAlive},
@@ -19,7 +20,7 @@ use super::{
     transport::{Received, Sockets, Transports},
 };
 use crate::{
-    media::{engine::EngineEvent, plan::SrtpPolicy, security::DtlsIdentity},
+    media::{check::Finding, engine::EngineEvent, plan::SrtpPolicy, security::DtlsIdentity},
     sip::{
         entropy::Entropy,
         flow::{Flow, Transport},
@@ -40,6 +41,7 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
+mod check;
 mod commands;
 mod outputs;
 mod signals;
@@ -101,6 +103,10 @@ pub(super) struct Shell {
     look_ups: JoinSet<(ResolveId, Result<Found, String>)>,
     keep_alive: KeepAlive,
     watch: Watch,
+    /// The check before the shift, with what its first part has found.
+    check: Option<(NetworkCheck, Vec<Finding>)>,
+    /// The call that it has made; nobody else hears of that.
+    probe: Option<CallId>,
     /// A call that takes over one that was muted and is not told of yet.
     taken_over_muted: Option<CallId>,
     orphans: Orphans,
@@ -158,6 +164,8 @@ impl Shell {
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             watch: Watch::default(),
+            check: None,
+            probe: None,
             taken_over_muted: None,
             quality_reports: QualityReports::new(options.quality_report.clone()),
             exposure_file: ExposureFile::read(options.exposure_file.clone()),
@@ -293,6 +301,7 @@ impl Shell {
         self.agent.handle_timeout(now);
         self.session.handle_timeout(now);
         self.note_calls(Some(now));
+        self.check_network(now, |check| check.handle_timeout(now));
         while let Some((call, port)) = self.reach.overdue(now) {
             self.agent.handle_media_opened(now, call, Ok(port));
         }
@@ -353,6 +362,7 @@ impl Shell {
             self.keep_alive.poll_timeout(),
             self.orphans.poll_timeout(),
             self.reach.poll_timeout(),
+            self.check.as_ref().and_then(|(check, _)| check.poll_timeout()),
             look_at,
             phase,
         ];

@@ -123,7 +123,10 @@ enum Line {
         gain: Option<bool>,
     },
     Exposure,
-    Check,
+    Check {
+        #[serde(default)]
+        echo: Option<String>,
+    },
     Quit,
 }
 
@@ -228,7 +231,7 @@ fn meaning(line: Line) -> Result<Command, String> {
             }
         },
         Line::Exposure => Command::Exposure,
-        Line::Check => Command::Check,
+        Line::Check { echo } => Command::Check { echo },
         Line::Quit => Command::Quit,
     })
 }
@@ -296,7 +299,8 @@ mod tests {
                 "Voice(VoiceProcessing { echo: true, noise: false, gain: false })",
             ),
             (r#"{"cmd":"exposure"}"#, "Exposure"),
-            (r#"{"cmd":"check"}"#, "Check"),
+            (r#"{"cmd":"check"}"#, "Check { echo: None }"),
+            (r#"{"cmd":"check","echo":"600"}"#, r#"Check { echo: Some("600") }"#),
             (r#"{"cmd":"quit"}"#, "Quit"),
         ] {
             assert_eq!(format!("{:?}", parse(line).expect(line).what), expected, "{line}");

@@ -1,5 +1,8 @@
 //! The check before the shift: whether one is heard, hears, and sends no echo. Nine seconds: the agent speaks, then a tone plays
-//! into the headset while the microphone listens for it, then the ringer rings. Pure; its clock is the samples.
+//! into the headset while the microphone listens for it, then the ringer rings. Pure; its clock is the samples. The network's part
+//! follows in a call ([`network`]).
+
+pub mod network;
 
 use super::{
     BLOCK, SAMPLE_RATE,
@@ -29,13 +32,15 @@ pub enum Step {
     /// A tone plays into the headset, or on the ringer.
     Headset,
     Ringer,
+    /// An echo is called.
+    Network,
     Done(Vec<Finding>),
 }
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// `microphone`, `room` or `echo`; `call`: one came in between.
+    /// `microphone`, `room`, `echo` or `network`; `call`: one came in between.
     pub what: &'static str,
     pub good: bool,
     /// A sentence; what helps, where something is wrong.
@@ -45,8 +50,9 @@ pub struct Finding {
 /// See the module.
 #[derive(Debug)]
 pub struct ShiftCheck {
-    /// Blocks heard so far.
+    /// Blocks heard so far, and what is no whole one yet: sound cards give what they have.
     heard: u32,
+    rest: Vec<f32>,
     tone: Option<ToneSource>,
     loudest: f32,
     /// Mean squares of the loudest and of the quietest block spoken.
@@ -64,6 +70,7 @@ impl Default for ShiftCheck {
     fn default() -> Self {
         Self {
             heard: 0,
+            rest: Vec::new(),
             tone: None,
             loudest: 0.0,
             voice: 0.0,
@@ -85,7 +92,10 @@ impl ShiftCheck {
 
     /// What the microphone heard. Returns what has begun.
     pub fn hear(&mut self, samples: &[f32]) -> Option<Step> {
-        for block in samples.chunks_exact(BLOCK) {
+        let mut heard = std::mem::take(&mut self.rest);
+        heard.extend_from_slice(samples);
+        let mut blocks = heard.chunks_exact(BLOCK);
+        for block in &mut blocks {
             self.heard += 1;
             match self.heard {
                 0..=SPEAK => self.listen(block),
@@ -93,6 +103,7 @@ impl ShiftCheck {
                 _ => {}
             }
         }
+        self.rest = blocks.remainder().to_vec();
         let now = match self.heard {
             0..SPEAK => Step::Speak,
             n if n < SPEAK + HEADSET => Step::Headset,
@@ -189,7 +200,8 @@ mod tests {
                     (said + noise * random.random_range(-1.0..1.0f32) + echo * played[at]).clamp(-1.0, 1.0)
                 })
                 .collect();
-            steps.extend(check.hear(&heard));
+            // Sound cards know no blocks.
+            heard.chunks(333).for_each(|piece| steps.extend(check.hear(piece)));
             played.fill(0.0);
             check.play(&mut played);
         }

@@ -57,8 +57,8 @@ pub type SessionId = u32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AudioChoice {
     /// The sound card through cpal. `None` is the system's default; a name that is absent falls back to the default with a
-    /// notice.
-    Device { microphone: Option<String>, speaker: Option<String>, ringer: Option<String> },
+    /// notice. `alert`: for short notices of other calls, which `None` plays to whoever talks.
+    Device { microphone: Option<String>, speaker: Option<String>, ringer: Option<String>, alert: Option<String> },
     /// Sends silence, plays nothing.
     Null,
     /// A virtual sound card: see the headless contract.
@@ -78,12 +78,13 @@ pub enum DtmfVia {
     Inband,
 }
 
-/// Sounds that belong to no call's audio. Ringing goes to the ringer device, the others to the talk device.
+/// Sounds that belong to no call's audio. Ringing goes to the ringer device, what happens beside a call to the alert device where one
+/// is chosen, the others to the talk device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// An incoming call.
     Ring,
-    /// A second call while one is up: short beeps into the headset.
+    /// A second call while one is up: short beeps.
     CallWaiting,
     /// The far end rings and sends no early media.
     Ringback,

@@ -168,6 +168,8 @@ pub struct Audio {
     pub microphone: Option<String>,
     pub speaker: Option<String>,
     pub ringer: Option<String>,
+    /// `None` = where one talks.
+    pub alert: Option<String>,
     /// Peaks 0.0–1.0 while the meters are on.
     pub microphone_level: f32,
     pub speaker_level: f32,
@@ -177,8 +179,33 @@ pub struct Audio {
     pub headset: Option<String>,
     /// How much sound the ear got today, in a sentence with what it assumes; once something was heard.
     pub exposure: Option<String>,
+    /// The check before the shift, once it was begun.
+    pub check: Option<Check>,
+    /// Plays back what it hears, so that the check can measure the network; empty: nobody knows one.
+    pub echo_number: String,
     /// "No sound card was found; plug in a headset."
     pub problem: Option<String>,
+}
+
+/// How far the check before the shift is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The person is to speak.
+    Speak,
+    /// A tone plays there.
+    Headset,
+    Ringer,
+    /// The echo number is called.
+    Network,
+    Done(Vec<Finding>),
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub good: bool,
+    /// A sentence; what helps, where something is wrong.
+    pub words: String,
 }
 
 /// Echo cancelling, noise suppression, one level for all voices.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const DEVICE: AudioChoice = AudioChoice::Device { microphone: None, speaker: None, ringer: None };
+const DEVICE: AudioChoice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None };
 const LONG: Duration = Duration::from_secs(30);
 
 /// Twenty short sounds, one every 600 ms.
@@ -93,7 +93,12 @@ fn notice(event: EngineEvent) -> Option<String> {
 /// The chosen speaker is unplugged and plugged in again during a call.
 fn follows_the_headset(server: &Pulse, pulses: &Path, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
     let chosen = Some("Loud bell".to_owned());
-    engine.send(EngineCommand::Audio(AudioChoice::Device { microphone: None, speaker: chosen.clone(), ringer: None }));
+    engine.send(EngineCommand::Audio(AudioChoice::Device {
+        microphone: None,
+        speaker: chosen.clone(),
+        ringer: None,
+        alert: None,
+    }));
     let uses = |name: Option<&str>| {
         wait(events, "the speaker in use", |event| match event {
             EngineEvent::Devices(list) => (list.speaker.as_deref() == name).then_some(()),
@@ -126,7 +131,12 @@ fn follows_the_headset(server: &Pulse, pulses: &Path, engine: &MediaEngine, even
 fn rings_on_the_bell(server: &Pulse, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
     let bell = server.onsets("bell.monitor");
     let ringer = Some("Loud bell".to_owned());
-    engine.send(EngineCommand::Audio(AudioChoice::Device { microphone: None, speaker: None, ringer: ringer.clone() }));
+    engine.send(EngineCommand::Audio(AudioChoice::Device {
+        microphone: None,
+        speaker: None,
+        ringer: ringer.clone(),
+        alert: None,
+    }));
     wait(events, "the list with the bell", |event| match event {
         EngineEvent::Devices(list) => list.speakers.contains(&"Loud bell".to_owned()).then_some(()),
         _ => None,

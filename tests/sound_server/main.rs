@@ -14,4 +14,5 @@ mod pulse;
 mod speech;
 
 mod call;
+mod check;
 mod engine;

@@ -102,6 +102,19 @@ fn meters_run_only_while_they_are_seen() {
     assert_eq!(asked(&mut harness), [Intent::Meter { on: false }]);
 }
 
+#[test]
+fn the_check_before_the_shift_calls_the_number_that_is_typed() {
+    let mut harness = Setup::new(online()).page(Page::Audio).size([380.0, 1_420.0]).light();
+    asked(&mut harness);
+    harness.get_by_label("Echo number").click();
+    harness.run();
+    harness.get_by_label("Echo number").type_text("600 ");
+    harness.run();
+    harness.get_by_label("Check everything").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), [Intent::Check { echo: "600".into() }]);
+}
+
 /// Every page, and the main screen in each of its states.
 fn every_view() -> Vec<(Page, Snapshot)> {
     let main = [

@@ -151,9 +151,25 @@ pub fn audio() -> Audio {
         speaker_level: 0.0,
         voice: Voice { echo: true, noise: true, gain: false },
         headset: Some("The buttons of Jabra Evolve2 65 answer, hang up and mute.".into()),
-        exposure: None,
-        problem: None,
+        ..Audio::default()
     }
+}
+
+/// A check before the shift that has found a headset's fault and a network's.
+pub fn checked() -> Check {
+    let found = |good, words: &str| Finding { good, words: words.to_owned() };
+    Check::Done(vec![
+        found(true, "Your voice is heard well."),
+        found(true, "The room is quiet enough."),
+        found(
+            false,
+            "What you hear gets into the microphone: use a headset, turn it down, or leave echo cancelling on.",
+        ),
+        found(
+            true,
+            "The network carries calls well: predicted MOS 4.4 there, with 0.0 % lost; predicted MOS 4.4 back, with 0.0 % lost; 2 ms jitter, 18 ms there and back.",
+        ),
+    ])
 }
 
 fn about() -> About {

@@ -14,7 +14,8 @@ use agent_manager::ui::{
         },
     },
     snapshot::{
-        Audio, Call, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Services, Snapshot, Status, Transfer, Voicemail,
+        Audio, Call, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Services, Snapshot, Status, Transfer,
+        Voicemail,
     },
     theme,
 };
@@ -287,7 +288,7 @@ fn settings() {
     {
         shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page));
     }
-    for (name, page, height) in [("audio", Page::Audio, 1_000.0), ("shortcuts", Page::Shortcuts, 720.0)] {
+    for (name, page, height) in [("audio", Page::Audio, 1_420.0), ("shortcuts", Page::Shortcuts, 720.0)] {
         shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page).size([380.0, height]));
     }
     let services = Services {
@@ -299,6 +300,11 @@ fn settings() {
     };
     let forwarding = move || Snapshot { services: Some(services.clone()), ..online() };
     shots.both("settings.calls_forwarded", move || Setup::new(forwarding()).page(Page::Calls).size([380.0, 1_300.0]));
+    let checked = |check| Snapshot { audio: Audio { check: Some(check), ..fake::audio() }, ..online() };
+    for (name, check) in [("speak", Check::Speak), ("done", fake::checked())] {
+        let shown = move || Setup::new(checked(check.clone())).page(Page::Audio).size([380.0, 1_700.0]);
+        shots.both(&format!("settings.audio_check_{name}"), shown);
+    }
     let problem = Some("No sound card was found. Plug in a headset: it is used as soon as it is there.".to_owned());
     let none = Audio { problem, ..Audio::default() };
     shots.both("settings.audio_none", || Setup::new(Snapshot { audio: none.clone(), ..online() }).page(Page::Audio));

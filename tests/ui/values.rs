@@ -6,7 +6,7 @@ use agent_manager::ui::{
         Subject,
         about::data::facts,
         account::data::account,
-        audio::data::{Role, choice},
+        audio::data::{Role, choice, progress},
         calls::data::{cards, conference},
         detail::data::{detail, of, rungs},
         main::data::main,
@@ -15,7 +15,7 @@ use agent_manager::ui::{
         sign_in::data::{Draft, sign_in},
         transfer::data::panel,
     },
-    snapshot::{Call, CallState, Snapshot, Status, Voicemail},
+    snapshot::{Call, CallState, Check, Snapshot, Status, Voicemail},
 };
 use std::time::Duration;
 
@@ -132,7 +132,8 @@ fn registrations_and_who_holds_them() {
 fn devices_settings_and_about() {
     let mut audio = audio();
     audio.microphone = Some("Unplugged headset".into());
-    check("audio", [Role::Microphone, Role::Speaker, Role::Ringer].map(|role| choice(&audio, role)));
+    check("audio", Role::ALL.map(|role| choice(&audio, role)));
+    check("check", [None, Some(&Check::Network), Some(&fake::checked())].map(progress));
     check("settings", [initialized(), online()].map(|snapshot| entries(&snapshot)));
     check("about", facts(&online().about));
 }

@@ -115,13 +115,13 @@ impl Fold {
             | Event::Quality { .. }
             | Event::Levels { .. }
             | Event::Devices(_)
+            | Event::Check(_)
             | Event::Exposure { .. } => self.sound(event),
             Event::Token(_)
             | Event::Referred { .. }
             | Event::TakesOver { .. }
             | Event::Dtmf { .. }
             | Event::Done { .. }
-            | Event::Check(_)
             | Event::Stopped { .. } => {}
         }
         outcome

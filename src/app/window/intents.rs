@@ -40,12 +40,14 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         Intent::Conference { calls } => vec![Command::Conference { calls: calls.clone() }],
         Intent::PickUp { to } => vec![Command::PickUp { to: to.clone() }],
         Intent::Trace { call } => vec![Command::Trace { call: *call }],
-        Intent::ChooseAudio { microphone, speaker, ringer } => vec![Command::Audio(AudioChoice::Device {
+        Intent::ChooseAudio { microphone, speaker, ringer, alert } => vec![Command::Audio(AudioChoice::Device {
             microphone: microphone.clone(),
             speaker: speaker.clone(),
             ringer: ringer.clone(),
+            alert: alert.clone(),
         })],
         Intent::Voice(voice) => vec![Command::Voice(processing(*voice))],
+        Intent::Check { echo } => vec![Command::Check { echo: Some(echo.clone()).filter(|echo| !echo.is_empty()) }],
         Intent::Meter { on } => vec![Command::Meter { on: *on }],
         Intent::TestTone { ringer } => vec![Command::TestTone { ringer: *ringer }],
         Intent::Services(services) => {

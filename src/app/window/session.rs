@@ -339,12 +339,17 @@ impl Running {
                     Intent::Select { registration, .. } => self.fold.choose(&moment(), registration.clone()),
                     Intent::GoOffline => self.fold.take_choice_back(&moment()),
                     Intent::Meter { on } => self.fold.set_meters(*on),
-                    Intent::ChooseAudio { microphone, speaker, ringer } => {
-                        self.choose_audio(microphone.clone(), speaker.clone(), ringer.clone());
+                    Intent::ChooseAudio { microphone, speaker, ringer, alert } => {
+                        self.choose_audio([microphone, speaker, ringer, alert].map(Clone::clone));
                     }
                     Intent::Voice(voice) => {
                         self.fold.snapshot.audio.voice = *voice;
                         let written = self.memory.change(|all| all.audio.voice = intents::processing(*voice));
+                        self.tell(written);
+                    }
+                    Intent::Check { echo } => {
+                        self.fold.snapshot.audio.echo_number.clone_from(echo);
+                        let written = self.memory.change(|all| all.audio.echo_number.clone_from(echo));
                         self.tell(written);
                     }
                     _ => {}
@@ -354,15 +359,6 @@ impl Running {
                 }
             }
         }
-    }
-
-    fn choose_audio(&mut self, microphone: Option<String>, speaker: Option<String>, ringer: Option<String>) {
-        let audio = &mut self.fold.snapshot.audio;
-        (audio.microphone, audio.speaker, audio.ringer) = (microphone.clone(), speaker.clone(), ringer.clone());
-        let written = self.memory.change(|all| {
-            (all.audio.microphone, all.audio.speaker, all.audio.ringer) = (microphone, speaker, ringer);
-        });
-        self.tell(written);
     }
 
     /// A command that a person gave, or that stands for one.

@@ -71,10 +71,7 @@ impl Shell {
                 self.media.process_voice(voice);
                 self.settle(name, None, Ok(()));
             }
-            Command::Check => {
-                let result = self.media.check();
-                self.settle(name, None, result);
-            }
+            Command::Check { echo } => self.check(now, name, echo),
             Command::Exposure => {
                 let exposure = *self.media.exposure();
                 self.tell(Event::Exposure { exposure, asked: true });
@@ -154,7 +151,7 @@ impl Shell {
         self.settle(name, call, result);
     }
 
-    fn settle(&mut self, command: &'static str, call: Option<CallId>, result: Result<(), String>) {
+    pub(super) fn settle(&mut self, command: &'static str, call: Option<CallId>, result: Result<(), String>) {
         match result {
             Ok(()) => self.tell(Event::Done { command, call }),
             Err(message) => self.fail(command, call, message),

@@ -101,6 +101,9 @@ impl Shell {
     }
 
     fn agent_tells(&mut self, now: Instant, event: agent::Event) {
+        if self.is_of_check(now, &event) {
+            return;
+        }
         match event {
             agent::Event::Registration { name, state } => self.registration(now, name, state),
             agent::Event::Reachable { name, proof } => self.tell(Event::Reachable { name, proof }),
@@ -242,6 +245,7 @@ impl Shell {
     pub(super) fn handle_media(&mut self, now: Instant, event: EngineEvent) {
         match event {
             EngineEvent::Dtmf { session, digit } => self.tell(Event::Dtmf { call: session, digit }),
+            EngineEvent::Stats { session, stats, .. } if self.measures(now, session, &stats) => {}
             EngineEvent::Stats { session, stats, last } => {
                 let judged = self.media.judge(session, &stats, last);
                 if let Some((verdict, timeline)) = judged {
@@ -253,13 +257,14 @@ impl Shell {
                 }
                 self.tell(Event::Stats { call: session, stats, asked: false, last });
             }
+            EngineEvent::TalksMuted { session } if self.is_checked(session) => {}
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
             EngineEvent::Exposure(exposure, record) => {
                 self.exposure_file.note(wall_clock(), record);
                 *self.media.exposure() = exposure;
                 self.tell(Event::Exposure { exposure, asked: false });
             }
-            EngineEvent::Check(step) => self.tell(Event::Check(step)),
+            EngineEvent::Check(step) => self.check_steps(now, step),
             EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
             EngineEvent::Devices(list) => self.tell(Event::Devices(list)),
             EngineEvent::Notice(notice) => self.tell(Event::Notice(notice)),

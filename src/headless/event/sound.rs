@@ -138,6 +138,7 @@ pub(super) fn check(step: &Step) -> Check<'_> {
         Step::Speak => at("speak"),
         Step::Headset => at("headset"),
         Step::Ringer => at("ringer"),
+        Step::Network => at("network"),
         Step::Done(findings) => {
             let told = findings.iter().map(|f| Finding { what: f.what, good: f.good, message: &f.words });
             Check { findings: told.collect(), ..at("done") }

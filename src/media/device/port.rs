@@ -20,7 +20,7 @@ use std::{
 /// A sound server that takes longer to open a stream does not answer.
 const OPENING: Duration = Duration::from_secs(5);
 /// Between attempts to open a device; after a first failure, which passes as often as not, soon and without a word.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(200);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// A stream with what is needed to keep it alive.
 #[derive(Debug)]

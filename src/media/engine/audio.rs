@@ -43,7 +43,8 @@ pub struct Audio {
     tape: Option<Tape>,
     card: Option<Box<dyn Card>>,
     idle_since: Option<Instant>,
-    ringer: Option<SoundCard>,
+    /// What rings or alerts, on the device of that name.
+    bell: Option<(Option<String>, SoundCard)>,
     tone: Option<ToneSource>,
     meter: Option<Meter>,
     /// The check before the shift, and what it has to say.
@@ -82,7 +83,7 @@ impl Audio {
             tape,
             card: None,
             idle_since: None,
-            ringer: None,
+            bell: None,
             tone: None,
             meter: None,
             check: None,
@@ -106,7 +107,7 @@ impl Audio {
             self.tape = open_tape(&choice)?;
             self.choice = choice;
             self.card = None;
-            self.ringer = None;
+            self.bell = None;
         }
         Ok(())
     }
@@ -136,8 +137,8 @@ impl Audio {
     }
 
     pub fn poll_timeout(&self, now: Instant, demand: Demand) -> Option<Instant> {
-        let ringer = match &self.ringer {
-            Some(ringer) => Some(ringer.poll_timeout()),
+        let bell = match &self.bell {
+            Some((_, bell)) => Some(bell.poll_timeout()),
             None => self.rings().then_some(now),
         };
         let card = match (&self.card, self.needs_card(demand)) {
@@ -147,7 +148,7 @@ impl Audio {
             (Some(_), false) if self.has_devices() => Some(self.idle_since.map_or(now, |since| since + GRACE)),
             (_, false) => None,
         };
-        card.into_iter().chain(ringer).chain(self.look).min()
+        card.into_iter().chain(bell).chain(self.look).min()
     }
 
     /// Appends what the microphone heard. Returns how many blocks are to be given to [`Audio::play`].
@@ -220,7 +221,7 @@ impl Audio {
 
     /// Whether the devices are to be looked at now; `tell` is called from another thread when some have come or gone.
     pub fn watch_devices(&mut self, now: Instant, tell: impl FnOnce() -> Box<dyn Fn() + Send>) -> bool {
-        let is_open = self.card.is_some() || self.ringer.is_some();
+        let is_open = self.card.is_some() || self.bell.is_some();
         if !self.has_devices() || !is_open {
             (self.watch, self.look) = (None, None);
             return false;
@@ -237,7 +238,8 @@ impl Audio {
             self.devices_changed(now);
         }
         let misses = |card: &dyn Card| card.misses_device();
-        let missed = self.card.as_deref().is_some_and(misses) || self.ringer.as_ref().is_some_and(|r| misses(r));
+        let missed =
+            self.card.as_deref().is_some_and(misses) || self.bell.as_ref().is_some_and(|(_, bell)| misses(bell));
         if self.watch.is_none() && missed {
             self.look.get_or_insert(now + LOOK_AGAIN);
         }
@@ -246,9 +248,9 @@ impl Audio {
 
     /// These devices are there.
     pub fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
-        let ringer = self.ringer.as_mut().map(|ringer| ringer as &mut dyn Card);
+        let bell = self.bell.as_mut().map(|(_, bell)| bell as &mut dyn Card);
         let card = self.card.as_deref_mut().map(|card| card as &mut dyn Card);
-        for card in card.into_iter().chain(ringer) {
+        for card in card.into_iter().chain(bell) {
             card.devices_seen(now, microphones, speakers);
         }
     }
@@ -256,13 +258,13 @@ impl Audio {
     /// Notices and levels that are due. Returns whether the devices in use changed.
     pub fn report(&mut self, now: Instant, microphone: &[f32], emit: &dyn Fn(EngineEvent)) -> bool {
         let card = self.card.as_mut().and_then(|card| card.poll_notice());
-        let ringer = self.ringer.as_mut().and_then(SoundCard::poll_notice);
-        card.into_iter().chain(ringer).for_each(|notice| emit(EngineEvent::Notice(notice)));
+        let bell = self.bell.as_mut().and_then(|(_, bell)| bell.poll_notice());
+        card.into_iter().chain(bell).for_each(|notice| emit(EngineEvent::Notice(notice)));
         if let Some(step) = self.checked.take() {
             match step {
                 Step::Ringer => self.set_tone(Some(Tone::Test { ringer: true })),
                 Step::Done(_) => self.check = None,
-                Step::Speak | Step::Headset => {}
+                Step::Speak | Step::Headset | Step::Network => {}
             }
             emit(EngineEvent::Check(step));
         }
@@ -277,7 +279,7 @@ impl Audio {
             self.tell_exposure(emit);
         }
         let (microphone, speaker) = self.card.as_ref().map_or((None, None), |card| card.in_use());
-        let in_use = [microphone, speaker, self.ringer.as_ref().and_then(|ringer| ringer.in_use().1)];
+        let in_use = [microphone, speaker, self.bell.as_ref().and_then(|(_, bell)| bell.in_use().1)];
         std::mem::replace(&mut self.in_use, in_use) != self.in_use
     }
 
@@ -329,10 +331,17 @@ impl Audio {
         }
     }
 
-    /// Whether the tone belongs to the ringer.
+    /// Whether the tone has a device of its own.
     fn rings(&self) -> bool {
-        let tone = self.tone.as_ref().map(ToneSource::tone);
-        matches!(tone, Some(Tone::Ring | Tone::Test { ringer: true }))
+        let chosen = match &self.choice {
+            AudioChoice::Device { alert, .. } => alert.is_some(),
+            _ => false,
+        };
+        match self.tone.as_ref().map(ToneSource::tone) {
+            Some(Tone::Ring | Tone::Test { ringer: true }) => true,
+            Some(Tone::CallWaiting | Tone::Answered) => chosen,
+            Some(Tone::Ringback | Tone::Busy | Tone::Test { ringer: false }) | None => false,
+        }
     }
 
     fn prepare(&mut self, now: Instant) -> &mut dyn Card {
@@ -350,25 +359,28 @@ impl Audio {
             .as_mut()
     }
 
-    /// Plays the ringing tone; files and nothing have no ringer.
+    /// Plays the tone that has a device of its own; files and nothing have none.
     fn ring(&mut self, now: Instant) {
         if !self.rings() {
-            self.ringer = None;
+            self.bell = None;
             return;
         }
-        let AudioChoice::Device { ringer: name, .. } = &self.choice else {
+        let AudioChoice::Device { ringer, alert, .. } = &self.choice else {
             self.tone = None;
             return;
         };
-        let ringer = self.ringer.get_or_insert_with(|| SoundCard::bell(now, name.clone()));
-        for _ in 0..ringer.poll(now, &mut Vec::new()) {
+        let is_alert = matches!(self.tone.as_ref().map(ToneSource::tone), Some(Tone::CallWaiting | Tone::Answered));
+        let name = if is_alert { alert } else { ringer };
+        self.bell.take_if(|(open, _)| open != name);
+        let (_, bell) = self.bell.get_or_insert_with(|| (name.clone(), SoundCard::bell(now, name.clone())));
+        for _ in 0..bell.poll(now, &mut Vec::new()) {
             let mut block = [0.0; BLOCK];
             if let Some(tone) = &mut self.tone
                 && !tone.mix(&mut block)
             {
                 self.tone = None;
             }
-            ringer.play(&block);
+            bell.play(&block);
         }
     }
 }
@@ -383,6 +395,20 @@ fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_happens_beside_a_call_has_its_own_device_where_one_is_chosen() {
+        let waiting = [(Tone::CallWaiting, true), (Tone::Answered, true), (Tone::Ring, true), (Tone::Busy, false)];
+        for alert in [None, Some("Desk".to_owned())] {
+            for (tone, own) in waiting {
+                let (microphone, speaker, ringer) = (None, None, None);
+                let choice = AudioChoice::Device { microphone, speaker, ringer, alert: alert.clone() };
+                let mut audio = Audio::new(Instant::now(), choice).expect("nothing to open");
+                audio.set_tone(Some(tone));
+                assert_eq!(audio.rings(), own && (alert.is_some() || tone == Tone::Ring), "{tone:?} on {alert:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_check_that_a_call_ends_has_an_end() {

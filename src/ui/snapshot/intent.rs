@@ -112,6 +112,8 @@ pub enum Intent {
         microphone: Option<String>,
         speaker: Option<String>,
         ringer: Option<String>,
+        /// For short notices beside a call; `None`: where one talks.
+        alert: Option<String>,
     },
     Meter {
         on: bool,
@@ -120,6 +122,11 @@ pub enum Intent {
         ringer: bool,
     },
     Voice(Voice),
+    /// The check before the shift.
+    Check {
+        /// Whom to call for it; empty: nobody.
+        echo: String,
+    },
     Settings(Settings),
     Services(Services),
     ClearHistory,

@@ -3,9 +3,9 @@
 use super::{Fold, calls::quality};
 use crate::{
     driver::api::Event,
-    media::{engine::DeviceList, evidence::Fault, voice},
+    media::{check::Step, engine::DeviceList, evidence::Fault, voice},
     ui::{
-        snapshot::Quality,
+        snapshot::{Check, Finding, Quality},
         text::{fill, t},
     },
 };
@@ -30,6 +30,7 @@ impl Fold {
                 self.snapshot.audio.microphone_level = microphone;
                 self.snapshot.audio.speaker_level = speaker;
             }
+            Event::Check(step) => self.snapshot.audio.check = Some(check(step)),
             Event::Devices(devices) => self.devices(devices),
             Event::Exposure { exposure, .. } => {
                 let level = format!("{:.0}", exposure.level_db);
@@ -45,5 +46,18 @@ impl Fold {
         let none = devices.microphones.is_empty() && devices.speakers.is_empty();
         audio.problem = none.then(|| t().no_sound_card.to_owned());
         (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
+    }
+}
+
+fn check(step: Step) -> Check {
+    match step {
+        Step::Speak => Check::Speak,
+        Step::Headset => Check::Headset,
+        Step::Ringer => Check::Ringer,
+        Step::Network => Check::Network,
+        Step::Done(findings) => {
+            let shown = findings.into_iter().map(|finding| Finding { good: finding.good, words: finding.words });
+            Check::Done(shown.collect())
+        }
     }
 }

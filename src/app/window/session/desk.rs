@@ -1,4 +1,4 @@
-//! What the agent keeps at hand: colleagues, recordings.
+//! What the agent keeps at hand: devices, colleagues, recordings.
 
 use super::{Running, moment};
 use crate::{
@@ -17,6 +17,17 @@ const RECORDINGS: &str = "recordings";
 const NAME: usize = 40;
 
 impl Running {
+    /// Microphone, speaker, ringer and what alerts.
+    pub(super) fn choose_audio(&mut self, chosen: [Option<String>; 4]) {
+        let audio = &mut self.fold.snapshot.audio;
+        [audio.microphone, audio.speaker, audio.ringer, audio.alert] = chosen.clone();
+        let written = self.memory.change(|all| {
+            let audio = &mut all.audio;
+            [audio.microphone, audio.speaker, audio.ringer, audio.alert] = chosen;
+        });
+        self.tell(written);
+    }
+
     /// Lists a colleague, or renames the one of that number.
     pub(super) fn add_colleague(&mut self, name: &str, number: &str) {
         let (name, number) = (name.trim(), number.trim());

@@ -115,11 +115,11 @@ fn leave(old: Driver, shared: &Shared) {
 }
 
 fn softphone(settings: &Settings, way: &Way) -> Softphone {
-    let Audio { microphone, speaker, ringer, voice } = settings.audio.clone();
+    let Audio { microphone, speaker, ringer, alert, voice, .. } = settings.audio.clone();
     Softphone {
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         transport: way.transport,
-        audio: AudioChoice::Device { microphone, speaker, ringer },
+        audio: AudioChoice::Device { microphone, speaker, ringer, alert },
         voice,
         codecs: CODECS.to_vec(),
         srtp: way.srtp,

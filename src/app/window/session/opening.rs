@@ -49,7 +49,9 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             microphone: audio.microphone.clone(),
             speaker: audio.speaker.clone(),
             ringer: audio.ringer.clone(),
+            alert: audio.alert.clone(),
             voice: intents::shown(audio.voice),
+            echo_number: audio.echo_number.clone(),
             ..Audio::default()
         },
         about: About {

@@ -1,4 +1,7 @@
-use super::data::{Role, choice};
+use super::{
+    check,
+    data::{Role, choice},
+};
 use crate::ui::{
     icon,
     screen::{
@@ -17,10 +20,11 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         if let Some(problem) = &cx.snapshot.audio.problem {
             banner(ui, icon::WARNING, Tokens::of(ui).hold, problem, |_| ());
         }
-        for role in [Role::Microphone, Role::Speaker, Role::Ringer] {
+        for role in Role::ALL {
             card(ui, |ui| device(ui, cx, role));
         }
         card(ui, |ui| voice(ui, cx));
+        card(ui, |ui| check::show(ui, cx));
     });
 }
 
@@ -41,12 +45,13 @@ fn voice(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
     let audio = &cx.snapshot.audio;
     let shown = choice(audio, role);
-    if let Some(picked) = combo(ui, shown.label, t().system_default, &shown.devices, shown.chosen.as_deref()) {
+    if let Some(picked) = combo(ui, shown.label, shown.default, &shown.devices, shown.chosen.as_deref()) {
         let chosen = |this: Role, now: &Option<String>| if this == role { picked.clone() } else { now.clone() };
         cx.ask(Intent::ChooseAudio {
             microphone: chosen(Role::Microphone, &audio.microphone),
             speaker: chosen(Role::Speaker, &audio.speaker),
             ringer: chosen(Role::Ringer, &audio.ringer),
+            alert: chosen(Role::Alert, &audio.alert),
         });
     }
     ui.add_space(4.0);
@@ -73,6 +78,9 @@ fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
             if tone(ui, t().test_ringer) {
                 cx.ask(Intent::TestTone { ringer: true });
             }
+        }
+        Role::Alert => {
+            ui.label(small(t().alert_hint).color(Tokens::of(ui).text_weak));
         }
     }
 }

@@ -1,0 +1,106 @@
+//! The check before the shift, and the call that it makes: no front end hears of that one.
+
+use super::Shell;
+use crate::{
+    driver::{
+        api::Event,
+        check::{NetworkCheck, Output},
+    },
+    media::{check::Step, stats::CallStats},
+    ua::api::{self as agent, CallId, CallState},
+};
+use std::time::Instant;
+
+impl Shell {
+    pub(super) fn check(&mut self, now: Instant, name: &'static str, echo: Option<String>) {
+        let result = match &self.check {
+            Some((check, _)) if check.runs() => Err("The check is under way; wait until it is done.".to_owned()),
+            _ => self.media.check(),
+        };
+        if result.is_ok() {
+            self.check = Some((NetworkCheck::new(now, echo), Vec::new()));
+        }
+        self.settle(name, None, result);
+    }
+
+    /// What the engine says of the devices; their end is the network's beginning.
+    pub(super) fn check_steps(&mut self, now: Instant, step: Step) {
+        let Some((_, found)) = &mut self.check else { return self.tell(Event::Check(step)) };
+        match step {
+            Step::Done(findings) if findings.iter().any(|finding| finding.what == "call") => {
+                self.check = None;
+                self.tell(Event::Check(Step::Done(findings)));
+            }
+            Step::Done(findings) => {
+                *found = findings;
+                let is_online = self.agent.has_account();
+                self.check_network(now, |check| check.handle_devices_done(now, is_online));
+            }
+            step => self.tell(Event::Check(step)),
+        }
+    }
+
+    /// Feeds the network's part and carries out what it asks for.
+    pub(super) fn check_network<T: Default>(&mut self, now: Instant, feed: impl FnOnce(&mut NetworkCheck) -> T) -> T {
+        let Some((check, found)) = &mut self.check else { return T::default() };
+        let answer = feed(check);
+        let outputs: Vec<_> = std::iter::from_fn(|| check.poll_output()).collect();
+        let mut findings = std::mem::take(found);
+        if check.is_done() {
+            self.check = None;
+        }
+        for output in outputs {
+            match output {
+                Output::Dial(to) => {
+                    self.tell(Event::Check(Step::Network));
+                    self.prepare_for_calls();
+                    self.agent.handle_command(now, agent::Command::Dial { to, anonymous: false });
+                }
+                Output::Hangup(call) => self.agent.handle_command(now, agent::Command::Hangup { call }),
+                Output::Found(finding) => {
+                    let all = std::mem::take(&mut findings).into_iter().chain([finding]).collect();
+                    self.tell(Event::Check(Step::Done(all)));
+                }
+            }
+        }
+        if let Some((_, found)) = &mut self.check {
+            *found = findings;
+        }
+        answer
+    }
+
+    /// Whether the event is of the call that measures the network.
+    pub(super) fn is_of_check(&mut self, now: Instant, event: &agent::Event) -> bool {
+        match event {
+            agent::Event::Call(info) => {
+                let is_ours = self.check_network(now, |check| check.handle_call(now, info));
+                if is_ours {
+                    self.probe = Some(info.call);
+                    self.media.follow(info);
+                    // What is said at the desk is nobody's business.
+                    if !matches!(info.state, CallState::Ended { .. }) && self.media.mute(info.call, true).is_err() {
+                        tracing::warn!("the call of the check cannot be muted");
+                    }
+                }
+                is_ours
+            }
+            agent::Event::Refused { command: "dial", call: None, message } => {
+                self.check_network(now, |check| check.handle_refused(message))
+            }
+            agent::Event::Refused { call: Some(call), .. } | agent::Event::Done { call: Some(call), .. } => {
+                self.is_checked(*call)
+            }
+            agent::Event::Dtmf { call, .. } => self.is_checked(*call),
+            _ => false,
+        }
+    }
+
+    pub(super) fn measures(&mut self, now: Instant, call: CallId, stats: &CallStats) -> bool {
+        self.check_network(now, |check| check.handle_stats(now, call, stats));
+        self.is_checked(call)
+    }
+
+    pub(super) fn is_checked(&self, call: CallId) -> bool {
+        self.probe == Some(call)
+    }
+}
