@@ -1,5 +1,6 @@
 //! A PulseAudio server of its own with three null sinks: `speaker`, what the softphone plays; `bell`, described as "Loud
-//! bell", for ringing; and `mic`, whose monitor is what it hears.
+//! bell", for ringing; and `mic`, whose monitor is what it hears. They work off 50 ms at most at once, as sound cards do, and not the two
+//! seconds that such sinks usually take while nobody listens.
 
 use std::{
     io::Read,
@@ -10,8 +11,9 @@ use std::{
 };
 
 /// The sink for ringing.
-const BELL: [&str; 5] = [
+const BELL: [&str; 6] = [
     "module-null-sink",
+    "norewinds=1",
     "sink_name=bell",
     "rate=48000",
     "channels=2",
@@ -212,9 +214,9 @@ fn spawn(dir: &Path) -> Child {
     command.args(["--realtime=0", "--high-priority=0", "--log-target=stderr", "--log-level=error"]);
     for module in [
         format!("module-native-protocol-unix auth-anonymous=1 socket={}", dir.join("native").display()),
-        "module-null-sink sink_name=speaker rate=48000 channels=2".into(),
+        "module-null-sink norewinds=1 sink_name=speaker rate=48000 channels=2".into(),
         BELL.join(" "),
-        "module-null-sink sink_name=mic rate=48000 channels=1".into(),
+        "module-null-sink norewinds=1 sink_name=mic rate=48000 channels=1".into(),
         "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
         "module-always-sink".into(),
     ] {

@@ -114,7 +114,7 @@ fn leave(old: Driver, shared: &Shared) {
     }
 }
 
-fn softphone(settings: &Settings, way: &Way) -> Softphone {
+pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
     let Audio { microphone, speaker, ringer, alert, voice, .. } = settings.audio.clone();
     Softphone {
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),

@@ -2,10 +2,14 @@
 
 use super::*;
 use crate::{
-    app::{plain, setup::Softphone},
-    config::options::CODECS,
+    app::{
+        plain::{self, Way},
+        setup::Softphone,
+        window::session::engine::softphone,
+    },
+    config::settings::Settings,
     headset::{Bus, Found, Plugged, Read},
-    media::{engine::AudioChoice, plan::SrtpPolicy, voice::VoiceProcessing},
+    media::engine::AudioChoice,
     ui::snapshot::CallState,
 };
 use std::{
@@ -122,28 +126,11 @@ fn agent(dir: &Path, socket: &Socket) -> Agent {
 }
 
 /// Somebody who calls the agent and hears nothing.
-fn caller(port: u16) -> Driver {
-    let phone = Softphone {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        transport: None,
-        audio: AudioChoice::Null,
-        voice: VoiceProcessing::OFF,
-        codecs: CODECS.to_vec(),
-        silence_suppression: false,
-        srtp: SrtpPolicy::default(),
-        auto_answer: None,
-        max_calls: None,
-        services: Default::default(),
-        impairment: None,
-        ca_file: None,
-        dns_server: None,
-        stun: None,
-        turn: None,
-        quality_report: None,
-        emergency_numbers: Some(vec![]),
-    };
-    let mut options = phone.options("urn:uuid:7f1c0c52-2c1e-4bb3-9a53-0d3bb3c5a1a0".into(), "calls.json".into());
-    options.calls_file = None;
+fn caller(dir: &Path, port: u16) -> Driver {
+    let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let usual = softphone(&Settings::default(), &Way::default());
+    let phone = Softphone { bind, audio: AudioChoice::Null, ..usual };
+    let options = phone.options("urn:uuid:7f1c0c52-2c1e-4bb3-9a53-0d3bb3c5a1a0".into(), dir.join("calls.json"));
     let driver = Driver::start(options, None, |_| ()).expect("a free port");
     let typed = SipAccount { address: "102@127.0.0.1".into(), register: false, ..SipAccount::default() };
     let (account, _) = plain::check(&typed, Secret::default()).expect("an address");
@@ -165,7 +152,8 @@ fn a_headset_answers_mutes_and_ends_and_shows_what_the_window_shows() {
     agent.until_lit("idle", 0);
     let named = agent.running.fold.snapshot.audio.headset.clone();
     assert!(named.is_some_and(|said| said.contains("Simulated")));
-    let caller = caller(agent.port);
+    let elsewhere = tempfile::tempdir().expect("temporary folder");
+    let caller = caller(elsewhere.path(), agent.port);
     agent.until_lit("it rings", RING_LAMP);
     assert_eq!(agent.call(), (CallState::Ringing, false));
     socket.say(HOOK);
