@@ -244,6 +244,14 @@ fn impairment(text: &str) -> Result<Impairment, ConfigError> {
             _ => return Err(expected()),
         }
     }
+    // At least one packet arrives between two bursts.
+    let most = found.burst.map_or(100.0, |mean| 100.0 * mean / (mean + 1.0));
+    if found.loss_percent > most {
+        return Err(wrong(
+            "--impair",
+            &format!("bursts of that length lose at most {most:.0} %: make burst longer, or loss less"),
+        ));
+    }
     Ok(found)
 }
 
@@ -359,6 +367,8 @@ mod tests {
             ("--voice-processing loud", "on or off is expected"),
             ("--impair loss=101", "--impair: "),
             ("--impair wobble=1", "--impair: "),
+            ("--impair loss=80,burst=2", "--impair: bursts of that length lose at most 67 %"),
+            ("--impair burst=2.5,loss=100", "--impair: bursts of that length lose at most 71 %"),
             ("--outbound-proxy tel:1", "--outbound-proxy: "),
             ("--outbound-proxy sip:p.example;transport=sctp", "--outbound-proxy: not supported yet: SIP over sctp"),
             ("--ca-file /nowhere/ca.pem", "--ca-file: /nowhere/ca.pem cannot be read"),

@@ -22,8 +22,15 @@ impl Publications {
         self.0.len()
     }
 
-    /// Publishes the quality of a call (RFC 6035 §4.4) to `collector`. Such a state is never refreshed: it says no Expires.
-    pub fn report_quality(&mut self, stack: &mut Stack, account: &Arc<Account>, collector: Uri, body: String) {
+    /// Publishes the quality of a call (RFC 6035 §4.4) to `collector`, by way of `routes`. Such a state is never refreshed: it says no
+    /// Expires.
+    pub fn report_quality(
+        &mut self,
+        stack: &mut Stack,
+        (account, routes): (&Arc<Account>, &[NameAddr]),
+        collector: Uri,
+        body: String,
+    ) {
         if self.0.len() >= MOST {
             return not_taken(stack, "it does not answer the ones before");
         }
@@ -31,11 +38,15 @@ impl Publications {
         from.set_param("tag", Some(&stack.entropy.tag()));
         let (call_id, to) = (stack.entropy.call_id(), NameAddr::new(collector.clone()));
         let mut request = stack.request(Method::PUBLISH, collector.clone(), &from, &to, (&call_id, 1));
+        for route in routes {
+            request.headers.push("Route", route.to_string());
+        }
         request.headers.push("Event", "vq-rtcpxr");
         request.headers.push("Content-Type", "application/vq-rtcpxr");
         request.body = body.into_bytes();
         stack.authorize(account, &mut request);
-        let id = stack.send((account, request), &collector, Owner::Publication, None);
+        let hop = routes.first().map_or(&collector, |route| &route.uri);
+        let id = stack.send((account, request), hop, Owner::Publication, None);
         self.0.insert(id, (account.clone(), false));
     }
 
@@ -50,7 +61,8 @@ impl Publications {
                 let challenged = matches!(response.code(), 401 | 407) && !proved;
                 if challenged && stack.answer_challenge(&account, &mut request, response).is_ok() {
                     request.headers.set("CSeq", "2 PUBLISH");
-                    let hop = request.uri.clone();
+                    let hop = request.headers.name_addrs("Route").ok().and_then(|routes| routes.into_iter().next());
+                    let hop = hop.map_or_else(|| request.uri.clone(), |route| route.uri);
                     let id = stack.send((&account, request), &hop, Owner::Publication, None);
                     self.0.insert(id, (account, true));
                 } else {

@@ -11,7 +11,7 @@ use crate::{
     ua::{
         api::{CallId, NetworkChange},
         farewell::Parting,
-        registration::Registration,
+        registration::{Registration, outbound_route},
         session::Session,
     },
 };
@@ -47,9 +47,10 @@ impl UserAgent {
     }
 
     pub(super) fn report_quality(&mut self, collector: Uri, body: String) {
-        let account = self.registration.as_ref().map(Registration::account).or(self.left.as_ref()).cloned();
-        if let Some(account) = account {
-            self.publications.report_quality(&mut self.stack, &account, collector, body);
+        let online = self.registration.as_ref().map(|online| (online.account(), online.route_set()));
+        if let Some((account, routes)) = online.or_else(|| self.left.as_ref().map(|left| (left, outbound_route(left))))
+        {
+            self.publications.report_quality(&mut self.stack, (account, &routes), collector, body);
         }
     }
 

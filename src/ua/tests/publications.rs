@@ -1,6 +1,9 @@
 //! Reports to a collector.
 
-use super::bench::*;
+use super::{
+    bench::*,
+    registration::{granted, registering},
+};
 use crate::{
     sip::msg::Method,
     ua::api::{Command, Event},
@@ -31,6 +34,40 @@ fn a_report_is_published_also_after_a_challenge() {
     bench.reply(answer(&again, 200, "n", ""));
     assert_eq!(bench.events.pop_front(), None);
     bench.settle();
+}
+
+/// The collector need not be within our reach: the proxies lead there, also the second time.
+#[test]
+fn a_report_goes_the_way_of_calls() {
+    let mut bench = Bench::ready(settings());
+    let goes_by = |bench: &mut Bench, routes: &[&str], hop: &str| {
+        bench.pass_over_questions();
+        assert_eq!(bench.sent.front().unwrap().0.remote.to_string(), hop);
+        let publish = bench.request(Method::PUBLISH);
+        assert_eq!(publish.uri.to_string(), "sip:quality@192.0.2.7");
+        assert_eq!(publish.headers.get_all("Route").collect::<Vec<_>>(), routes);
+        publish
+    };
+    report(&mut bench);
+    let publish = goes_by(&mut bench, &["<sip:192.0.2.9:5060;lr>"], PEER);
+    let mut challenge = answer(&publish, 407, "n", "");
+    challenge.headers.push("Proxy-Authenticate", "Digest realm=\"acme\", nonce=\"n1\"");
+    bench.reply(challenge);
+    let again = goes_by(&mut bench, &["<sip:192.0.2.9:5060;lr>"], PEER);
+    assert!(again.headers.contains("Proxy-Authorization"));
+    bench.reply(answer(&again, 200, "n", ""));
+    // The call ended with the account: its own way, still.
+    bench.command(Command::ClearAccount);
+    bench.registration();
+    report(&mut bench);
+    goes_by(&mut bench, &["<sip:192.0.2.9:5060;lr>"], PEER);
+
+    let (mut bench, register) = registering();
+    let mut granted = granted(&register, 600);
+    granted.headers.push("Service-Route", "<sip:192.0.2.20;lr>, <sip:192.0.2.21;lr>");
+    bench.reply(granted);
+    report(&mut bench);
+    goes_by(&mut bench, &["<sip:192.0.2.20;lr>", "<sip:192.0.2.21;lr>"], "192.0.2.20:5060");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn registering() -> (Bench, Request) {
     (bench, register)
 }
 
-fn granted(request: &Request, expires: u32) -> Response {
+pub(super) fn granted(request: &Request, expires: u32) -> Response {
     let mut response = Response::to(request, 200, Some("registrar"));
     let ours = request.headers.get("Contact").unwrap().split(";expires").next().unwrap();
     response.headers.push("Contact", format!("<sip:other@192.0.2.77>;expires=7, {ours};expires={expires}"));
