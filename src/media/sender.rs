@@ -96,6 +96,10 @@ impl Sender {
             (self.encoder, self.opus) = (Encoder::new(plan.send.1, &plan.opus), plan.opus);
             self.copies.clear();
         }
+        // How many packets ago one was is read from its length.
+        if self.packet_ms != packet_ms(plan) {
+            self.copies.clear();
+        }
         self.talkspurt |= !self.direction.sends();
         (self.payload_type, self.codec) = plan.send;
         self.direction = plan.direction;

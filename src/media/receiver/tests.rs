@@ -261,6 +261,43 @@ fn copies_of_earlier_packets_fill_what_is_lost() {
     }
 }
 
+/// A copy's distance is read from its length: what was sent before the packets' length changed belongs to no packet any more.
+#[test]
+fn no_copy_outlives_a_change_of_packet_time() {
+    let agreed = Redundancy { send_payload_type: 98, receive_payload_type: 98 };
+    let opus = OpusParams { redundancy: Some(agreed), ..OpusParams::default() };
+    let at = |ptime_ms| MediaPlan {
+        send: (96, Codec::Opus),
+        receive: vec![(96, Codec::Opus)],
+        opus,
+        ptime_ms,
+        ..plan(Codec::Opus)
+    };
+    for (before, after) in [(20, 40), (40, 20), (60, 20), (20, 10)] {
+        let mut sender = Sender::new(Start { ssrc: 7, sequence: 1_000, timestamp: 5_000 }, &at(before));
+        sender.peer_loses(0.2);
+        let mut offsets = Vec::new();
+        for ptime_ms in [before, after] {
+            sender.set_plan(&at(ptime_ms));
+            for packet in 0..6usize {
+                let samples = ptime_ms as usize * SAMPLE_RATE as usize / 1_000;
+                let spoken: Vec<f32> = (0..samples).map(|n| voice(packet * samples + n)).collect();
+                sender.speak(&spoken, |datagram| {
+                    let packet = Packet::parse(datagram).expect("ours");
+                    let redundant = Redundant::parse(packet.payload).expect("with copies");
+                    offsets.push((ptime_ms, redundant.copies().map(|copy| copy.offset / 48).collect::<Vec<_>>()));
+                });
+            }
+        }
+        for ptime_ms in [before, after] {
+            let carried: Vec<_> =
+                offsets.iter().filter(|(at, _)| *at == ptime_ms).map(|(_, found)| &found[..]).collect();
+            let (one, two): (&[u32], &[u32]) = (&[ptime_ms], &[2 * ptime_ms]);
+            assert_eq!(carried, [&[], one, two, two, two, two], "{before} to {after}");
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Step {
     advance_ms: u8,

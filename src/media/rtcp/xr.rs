@@ -143,7 +143,7 @@ fn read_metrics(block: &[u8]) -> Option<(u32, VoipMetrics)> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::{prelude::*, test_runner::RngSeed};
 
     pub const METRICS: VoipMetrics = VoipMetrics {
         loss: 0.25,
@@ -200,7 +200,15 @@ pub mod tests {
         assert_eq!((metrics.rating, metrics.mos_listening, metrics.mos), (None, None, None));
     }
 
+    /// `make soak` asks for many times as many.
+    fn config(cases: u32) -> ProptestConfig {
+        let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+        let cases = cases.saturating_mul(times);
+        ProptestConfig { cases, rng_seed: RngSeed::Fixed(3611), failure_persistence: None, ..ProptestConfig::default() }
+    }
+
     proptest! {
+        #![proptest_config(config(256))]
         #[test]
         fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0u8..9, words in 0u16..20) {
             let mut body = vec![0, 0, 0, 9, kind, 0];
