@@ -6,7 +6,7 @@
 
 use crate::{
     server::{
-        accounts,
+        accounts::{self, emergency},
         clock::Clock,
         store::{Row, Store, StoreError, query},
     },
@@ -175,12 +175,18 @@ impl Registry {
         Ok(group)
     }
 
-    /// Whether a call to this number is never refused in the account with this realm.
+    /// Whether a call to this number is never refused in the account with this realm. An extension's number is that
+    /// extension, or listing it would be a way past what bars a call to it; 112 and 911 are emergencies whoever has them.
     pub async fn is_emergency(&self, realm: &str, number: &str) -> Result<bool, StoreError> {
-        let row = query("SELECT emergency_numbers FROM account WHERE realm = $1").bind(realm);
-        let Some(row) = row.fetch_optional(&self.store).await? else { return Ok(false) };
-        let listed = accounts::emergency::read(&row.try_get::<String>("emergency_numbers")?);
-        Ok(listed.iter().any(|listed| listed == number))
+        let row = query(
+            "SELECT a.emergency_numbers,
+                    EXISTS (SELECT 1 FROM extension e WHERE e.account_id = a.id AND e.number = $2 AND e.enabled) AS taken
+             FROM account a WHERE a.realm = $1",
+        );
+        let Some(row) = row.bind(realm).bind(number).fetch_optional(&self.store).await? else { return Ok(false) };
+        let listed = emergency::read(&row.try_get::<String>("emergency_numbers")?);
+        let is_free = emergency::EVERYWHERE.contains(&number) || !row.try_get::<bool>("taken")?;
+        Ok(is_free && listed.iter().any(|listed| listed == number))
     }
 
     /// Whether an account has this realm; the SIP side answers 404 for other domains.

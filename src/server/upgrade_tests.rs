@@ -179,3 +179,31 @@ async fn the_first_versions_database_goes_on() {
     assert_eq!(shown.json[2]["action"], "create extension", "{}", shown.text);
     goes_on(&h).await;
 }
+
+/// Lists of numbers that none may have, as migration 0016 made them of the installation's.
+#[tokio::test]
+async fn emergency_numbers_that_no_list_may_have_are_taken_off() {
+    let h = Harness::new().await;
+    let store = &h.app.store;
+    for (before, after) in [
+        ("1 112 999 1234567", "112 999"),
+        ("112 123456789012", "112"),
+        ("7", "112 911"),
+        ("112 10111 112233", "112 10111 112233"),
+    ] {
+        let write = query("UPDATE account SET emergency_numbers = $1 WHERE realm = 'acme'").bind(before);
+        write.execute(store).await.expect(before);
+        match store.postgres() {
+            Some(pool) => {
+                let mend = include_str!("../../migrations/postgres/0018_emergency_numbers_mended.sql");
+                pool.execute(mend).await.map(drop).expect(before);
+            }
+            None => {
+                let mend = include_str!("../../migrations/sqlite/0018_emergency_numbers_mended.sql");
+                query(mend).execute(store).await.map(drop).expect(before);
+            }
+        }
+        let list = query("SELECT emergency_numbers FROM account WHERE realm = 'acme'");
+        assert_eq!(list.scalar::<String>(store).await.expect("reads"), after, "{before}");
+    }
+}

@@ -11,7 +11,7 @@ const MOST: usize = 20;
 /// Digits of a number. Longer ones are no emergency services', but would be a way past what an account is barred from.
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=6;
 /// Emergency numbers everywhere (3GPP TS 22.101 §10.1.1).
-const EVERYWHERE: [&str; 2] = ["112", "911"];
+pub const EVERYWHERE: [&str; 2] = ["112", "911"];
 
 /// The list as it is kept: each number once, the shortest first.
 ///
@@ -19,8 +19,7 @@ const EVERYWHERE: [&str; 2] = ["112", "911"];
 /// A sentence, where it is empty, too long, or has something else than short numbers.
 pub fn check(given: &[String]) -> Answer<Vec<String>> {
     let refused = |why: &str| Err(ApiError::invalid(format!("emergency_numbers {why}")));
-    let number = |text: &String| LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !given.iter().all(number) {
+    if !given.iter().all(|text| is_number(text)) {
         return refused("must be numbers of 2 to 6 digits each, such as 112 and 911.");
     }
     let mut list = given.to_vec();
@@ -33,6 +32,10 @@ pub fn check(given: &[String]) -> Answer<Vec<String>> {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// As the database has it: between spaces.
 pub fn written(list: &[String]) -> String {
     list.join(" ")
@@ -43,10 +46,13 @@ pub fn read(stored: &str) -> Vec<String> {
     stored.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// What a new account begins with: the list of the installation, which whoever runs it keeps in `emergency_number`.
+/// What a new account begins with: the list of the installation, which whoever runs it keeps in `emergency_number`; of it what
+/// [`check`] takes.
 pub async fn of_installation(tx: &mut Tx) -> Result<Vec<String>, sqlx::Error> {
     let rows = query("SELECT number FROM emergency_number ORDER BY length(number), number").fetch_all(tx).await?;
-    let listed = rows.iter().map(|row| row.try_get("number")).collect::<Result<Vec<String>, _>>()?;
+    let mut listed = rows.iter().map(|row| row.try_get("number")).collect::<Result<Vec<String>, _>>()?;
+    listed.retain(|number| is_number(number));
+    listed.truncate(MOST);
     Ok(if listed.is_empty() { EVERYWHERE.map(str::to_owned).to_vec() } else { listed })
 }
 

@@ -170,6 +170,62 @@ async fn emergency_numbers_are_those_of_the_account() {
 }
 
 #[tokio::test]
+async fn an_extensions_number_is_no_emergency() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    for number in ["112", "150"] {
+        let body = json!({"number": number, "name": "Desk"});
+        let made = h.post("/v1/accounts/acme/extensions", body).token(&operator).send().await;
+        assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+    }
+    let list = json!({"emergency_numbers": ["112", "150", "199"]});
+    assert_eq!(h.patch("/v1/accounts/acme", list).token(&operator).send().await.status.as_u16(), 200);
+    let is_as_said = async |number: &str, expected: bool| {
+        assert_eq!(h.registry().is_emergency("acme", number).await.expect("asks"), expected, "{number}");
+        if h.app.store.postgres().is_some() {
+            let asked =
+                store::query("SELECT is_emergency(id, $1) AS says FROM account WHERE realm = 'acme'").bind(number);
+            assert_eq!(asked.scalar::<bool>(&h.app.store).await.expect("asks"), expected, "{number} at Kamailio");
+        }
+    };
+    for (number, expected) in [("112", true), ("150", false), ("199", true), ("911", false)] {
+        is_as_said(number, expected).await;
+    }
+    let off = h.patch("/v1/accounts/acme/extensions/150", json!({"enabled": false})).token(&operator).send().await;
+    assert_eq!(off.status.as_u16(), 200, "{}", off.text);
+    is_as_said("150", true).await;
+}
+
+/// Whoever runs the TMS writes any number into the table; a new account takes what a list may have.
+#[tokio::test]
+async fn a_new_account_takes_a_list_that_it_could_send_back() {
+    let h = Harness::new().await;
+    let operator = h.operator().await;
+    let make = async |tenant: &str| {
+        let new = json!({"name": "New", "tenant": tenant, "edition": "express"});
+        let made = h.post("/v1/accounts", new).token(&operator).send().await;
+        assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+        let list = json!({"emergency_numbers": made.json["emergency_numbers"]});
+        let sent = h.patch(&format!("/v1/accounts/{tenant}"), list).token(&operator).send().await;
+        assert_eq!(sent.status.as_u16(), 200, "{}", sent.text);
+        made.json["emergency_numbers"].clone()
+    };
+    for number in (0..40).map(|n| (100_000_000 + n).to_string()).chain(["1".into(), "1234567".into()]) {
+        let add = store::query("INSERT INTO emergency_number (number) VALUES ($1)").bind(number);
+        add.execute(&h.app.store).await.expect("adds");
+    }
+    assert_eq!(make("long").await, json!(["112", "911", "999", "10111", "10177"]));
+    for number in 200..300 {
+        let add = store::query("INSERT INTO emergency_number (number) VALUES ($1)").bind(number.to_string());
+        add.execute(&h.app.store).await.expect("adds");
+    }
+    assert_eq!(make("many").await.as_array().map(Vec::len), Some(20));
+    let wrong = "DELETE FROM emergency_number WHERE length(number) BETWEEN 2 AND 6";
+    store::query(wrong).execute(&h.app.store).await.expect("removes");
+    assert_eq!(make("none").await, json!(["112", "911"]));
+}
+
+#[tokio::test]
 async fn the_realm_changes_until_a_digest_depends_on_it() {
     let h = Harness::new().await;
     let operator = h.operator().await;

@@ -27,7 +27,7 @@ pub struct Attempt<'a> {
 }
 
 impl Class {
-    /// `internal`: an extension has this number. One that somebody has given an emergency number is an emergency all the same.
+    /// `internal`: an extension has this number. Which of those are emergencies all the same, `Registry::is_emergency` says.
     pub fn of(emergency: bool, internal: bool) -> Self {
         match (emergency, internal) {
             (true, _) => Self::Emergency,
