@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool, migrate::Migrator};
 
 use super::{
     audit,
+    clock::Clock,
     http::testing::{GOOD, Harness, INSTANCE, OTHER_INSTANCE},
     passwords::Passwords,
     secrets::{self, ApiKey},
@@ -155,6 +156,12 @@ async fn the_first_versions_database_goes_on() {
     assert_eq!(signed_in.status.as_u16(), 201, "{}", signed_in.text);
     let list = h.get("/v1/me/registrations").token(&signed_in.string("token")).send().await;
     assert_eq!(list.json[0]["name"], "100-old", "{}", list.text);
+
+    // Nobody is shut out where a second factor is demanded: as with a new password there is a week to turn it on.
+    let (soon, week) = (Clock::system().now_ms(), 7 * 24 * 3600 * 1000);
+    let let_in = query("SELECT count(*) AS n FROM login WHERE second_factor_until BETWEEN $1 AND $2");
+    let let_in = let_in.bind(soon + week / 2).bind(soon + week + 1000).scalar::<i64>(&h.app.store).await;
+    assert_eq!(let_in.expect("counts"), 2);
 
     let boss = h.manager("boss", GOOD).await;
     let account = h.get("/v1/accounts/old").token(&boss).send().await;
