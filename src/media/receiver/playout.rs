@@ -279,9 +279,16 @@ impl Playout {
                 voice.conceal(duration, clock_rate);
             }
             Next::Empty => {
+                let is_short = self.delay_ms < self.target_ms() - SLACK_MS;
                 let Some(voice) = &mut self.voice else { return false };
                 let duration = clock_rate / 100;
                 voice.conceal(duration, clock_rate);
+                if is_short && !buffer.is_silent() {
+                    // What is missing may still be had from what follows: all is played that much later from now on.
+                    self.delay_ms += us(duration) as f64 / 1000.0;
+                    self.concealed_us += us(duration);
+                    return true;
+                }
                 buffer.bridged(duration);
                 self.undecided_us += us(duration);
                 if us(waiting) as f64 > SPURT_MS * 1000.0 || buffer.is_silent() {
