@@ -8,16 +8,19 @@ pub const MEDIA_TYPE: &str = "application/trickle-ice-sdpfrag";
 /// The Info Package, and the option tag.
 pub const PACKAGE: &str = "trickle-ice";
 
+/// Whether a fragment is of these checks, and not of those before or after a restart (RFC 8840 §4.4).
+pub fn is_of(fragment: &[u8], plan: &IcePlan) -> bool {
+    let text = String::from_utf8_lossy(fragment);
+    attributes(&text).any(|(name, value)| name == "ice-ufrag" && value.trim() == plan.remote.ufrag)
+}
+
 /// Adds what a fragment names to what is checked. `false`: nothing of it is new, or it is of other checks than these.
 pub fn trickled(fragment: &[u8], plan: &mut IcePlan) -> bool {
-    let text = String::from_utf8_lossy(fragment);
-    let attributes = || text.lines().filter_map(|line| line.trim_end().strip_prefix("a=")?.split_once(':'));
-    // RFC 8840 §4.4: so that none is taken for those of before or after a restart.
-    if !attributes().any(|(name, value)| name == "ice-ufrag" && value.trim() == plan.remote.ufrag) {
+    if !is_of(fragment, plan) {
         return false;
     }
-    let before = plan.candidates.len();
-    for (_, line) in attributes().filter(|(name, line)| *name == "candidate" && line.len() <= MOST_OCTETS) {
+    let (text, before) = (String::from_utf8_lossy(fragment), plan.candidates.len());
+    for (_, line) in attributes(&text).filter(|(name, line)| *name == "candidate" && line.len() <= MOST_OCTETS) {
         let candidate = format!("candidate:{line}");
         if plan.candidates.len() < MOST_CANDIDATES && address(line).is_some() && !plan.candidates.contains(&candidate) {
             plan.candidates.push(candidate);
@@ -26,11 +29,15 @@ pub fn trickled(fragment: &[u8], plan: &mut IcePlan) -> bool {
     plan.candidates.len() > before
 }
 
+fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.trim_end().strip_prefix("a=")?.split_once(':'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::plan::IceCredentials;
-    use proptest::prelude::*;
+    use proptest::{prelude::*, test_runner::RngSeed};
 
     fn plan() -> IcePlan {
         let side =
@@ -64,7 +71,15 @@ mod tests {
         assert_eq!(plan.candidates.len(), MOST_CANDIDATES);
     }
 
+    fn config() -> ProptestConfig {
+        let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+        let cases = 300u32.saturating_mul(times);
+        ProptestConfig { cases, rng_seed: RngSeed::Fixed(8838), failure_persistence: None, ..ProptestConfig::default() }
+    }
+
     proptest! {
+        #![proptest_config(config())]
+
         #[test]
         fn nothing_panics(at in 0..FRAGMENT.len(), octets in prop::collection::vec(any::<u8>(), 0..20)) {
             let mut fragment = FRAGMENT.as_bytes().to_vec();

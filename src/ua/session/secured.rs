@@ -51,8 +51,12 @@ impl Session {
         self.media.in_the_open |= !body.is_empty() && !matches!(flow.transport, Transport::Tls);
     }
 
-    /// More of the peer's candidates have come (RFC 8838).
+    /// More of the peer's candidates have come (RFC 8838). Those of other checks replace none that are of use.
     pub(super) fn trickled(&mut self, stack: &mut Stack, fragment: &[u8]) {
+        let checks = self.media.plan.as_ref().and_then(|plan| plan.ice.as_deref());
+        if checks.is_some_and(|checks| !trickle::is_of(fragment, checks)) {
+            return;
+        }
         self.media.trickled = fragment.to_vec();
         if let Some(plan) = self.media.plan.clone() {
             self.agree(stack, plan);

@@ -50,4 +50,13 @@ fn candidates_that_come_later_are_checked_too() {
     assert_eq!(checked(&mut bench), Some(2));
     taken(&mut bench, info(&ok, 4, &[5000, 5002]));
     assert_eq!(checked(&mut bench), None, "nothing new");
+    // One that is late, or of somebody else's checks, takes nothing away from the next plan.
+    let mut late = info(&ok, 5, &[7000]);
+    late.body = String::from_utf8(late.body).expect("text").replace("ufrag:abcd", "ufrag:past").into_bytes();
+    taken(&mut bench, late);
+    assert_eq!(checked(&mut bench), None, "of other checks");
+    bench.deliver(Message::Request(in_dialog(&ok, Method::INVITE, 6, &offer.replace("sendrecv", "recvonly"))));
+    bench.response(200);
+    let plan = bench.plans.pop_front().expect("a hold");
+    assert_eq!((plan.direction, plan.ice.expect("ICE").candidates.len()), (Direction::SendOnly, 2));
 }
