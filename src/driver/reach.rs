@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 
 /// The engine says what came of it within a second; should its word be lost, the call goes on without.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// So long calls wait for names to be looked up, once in every network; later ones are found out for the calls to come.
+const LOOK_UP: Duration = Duration::from_millis(500);
 
 pub(super) struct Reach {
     /// `HOST:PORT`.
@@ -29,6 +31,8 @@ pub(super) struct Reach {
     ca_file: Option<PathBuf>,
     servers: Servers,
     look_ups: JoinSet<Option<Found>>,
+    /// When calls wait for the look-ups no longer; `None`: none has waited for them yet.
+    found_until: Option<Instant>,
     waiting: BTreeMap<CallId, Waiting>,
 }
 
@@ -57,12 +61,13 @@ pub(super) enum Found {
 impl Reach {
     pub(super) fn new(stun: Option<String>, turn: Option<Turn>, ca_file: Option<PathBuf>) -> Self {
         let (servers, look_ups, waiting) = (Servers::default(), JoinSet::new(), BTreeMap::new());
-        Self { stun, turn, ca_file, servers, look_ups, waiting }
+        Self { stun, turn, ca_file, servers, look_ups, found_until: None, waiting }
     }
 
     /// Looks the servers up, at the start and in every other network.
     pub(super) fn look_up(&mut self) {
         self.look_ups.abort_all();
+        self.found_until = None;
         if let Some(name) = self.stun.clone() {
             self.look_ups.spawn(async move {
                 let found = address(&name).await;
@@ -100,18 +105,26 @@ impl Reach {
         }
     }
 
-    /// Whether servers are to be asked about this port before it is told to anybody; those that are being looked up, too.
+    /// Whether servers are to be asked about this port before it is told to anybody; those that are being looked up, too, but one
+    /// slow name holds up the first call only.
     pub(super) fn begin(&mut self, now: Instant, call: CallId, port: SocketAddr) -> bool {
-        let waits = !self.look_ups.is_empty() || self.servers_for(port).is_some();
+        if !self.look_ups.is_empty() {
+            self.found_until.get_or_insert(now + LOOK_UP);
+        }
+        let waits = self.is_looking(now) || self.servers_for(port).is_some();
         if waits {
             self.waiting.insert(call, Waiting { port, until: now + PATIENCE, is_asked: false });
         }
         waits
     }
 
-    /// A call that was begun, and whom to ask about its port.
-    pub(super) fn poll_ask(&mut self) -> Option<(CallId, Servers)> {
-        if !self.look_ups.is_empty() {
+    fn is_looking(&self, now: Instant) -> bool {
+        !self.look_ups.is_empty() && self.found_until.is_some_and(|until| now < until)
+    }
+
+    /// A call that was begun, and whom to ask about its port: those that are known.
+    pub(super) fn poll_ask(&mut self, now: Instant) -> Option<(CallId, Servers)> {
+        if self.is_looking(now) {
             return None;
         }
         let (&call, port) = self.waiting.iter().find(|(_, w)| !w.is_asked).map(|(call, w)| (call, w.port))?;
@@ -135,9 +148,10 @@ impl Reach {
         self.waiting.remove(&call).map(|waiting| waiting.port)
     }
 
-    /// When [`Self::overdue`] has something to say.
+    /// When [`Self::poll_ask`] or [`Self::overdue`] has something to say.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.values().map(|waiting| waiting.until).min()
+        let asks = self.waiting.values().any(|waiting| !waiting.is_asked);
+        self.found_until.filter(|_| asks).into_iter().chain(self.waiting.values().map(|waiting| waiting.until)).min()
     }
 
     /// A call that has waited long enough, with its port.
@@ -183,8 +197,8 @@ mod tests {
         reach.found(Some(Found::Stun(SocketAddr::from(([192, 0, 2, 9], 3478)))));
         for (call, after) in [(1, 0), (2, 10), (3, 20)] {
             assert!(reach.begin(now + Duration::from_millis(after), call, port(4000 + call as u16)));
-            assert!(matches!(reach.poll_ask(), Some((asked, servers)) if asked == call && servers.stun.is_some()));
-            assert!(reach.poll_ask().is_none());
+            assert!(matches!(reach.poll_ask(now), Some((asked, servers)) if asked == call && servers.stun.is_some()));
+            assert!(reach.poll_ask(now).is_none());
         }
         assert_eq!(reach.answered(2), Some(port(4002)));
         assert_eq!((reach.poll_timeout(), reach.overdue(now)), (Some(now + PATIENCE), None));
@@ -193,5 +207,25 @@ mod tests {
         assert_eq!(reach.overdue(now + PATIENCE), None);
         assert_eq!(reach.overdue(now + 2 * PATIENCE), Some((3, port(4003))));
         assert_eq!(reach.poll_timeout(), None);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_looked_up_for_long_holds_up_the_first_call_only() {
+        let (mut reach, now) = (Reach::new(None, None, None), Instant::now());
+        let port = SocketAddr::from(([192, 0, 2, 1], 4000));
+        reach.look_ups.spawn(std::future::pending());
+        reach.found(Some(Found::Stun(SocketAddr::from(([192, 0, 2, 9], 3478)))));
+        assert!(reach.begin(now, 1, port) && reach.poll_ask(now).is_none(), "the other may come at once");
+        let later = now + LOOK_UP;
+        assert_eq!(reach.poll_timeout(), Some(later));
+        assert!(matches!(reach.poll_ask(later), Some((1, servers)) if servers.stun.is_some()), "one is known");
+        assert_eq!(reach.poll_timeout(), Some(now + PATIENCE));
+        assert!(reach.begin(later, 2, port) && matches!(reach.poll_ask(later), Some((2, _))), "at once");
+        let elsewhere = "[2001:db8::1]:4000".parse().unwrap();
+        assert!(!reach.begin(later, 3, elsewhere), "nobody else is known");
+        // In another network names lead elsewhere.
+        reach.look_up();
+        reach.look_ups.spawn(std::future::pending());
+        assert!(reach.begin(later, 4, elsewhere) && reach.poll_ask(later).is_none());
     }
 }

@@ -255,7 +255,7 @@ impl Shell {
             }
             Input::Server(server) => {
                 self.reach.found(server);
-                self.ask_servers();
+                self.ask_servers(now);
             }
             Input::Media(event) => self.handle_media(now, event),
             Input::Timer => self.handle_timeout(now),
@@ -302,6 +302,7 @@ impl Shell {
         self.session.handle_timeout(now);
         self.note_calls(Some(now));
         self.check_network(now, |check| check.handle_timeout(now));
+        self.ask_servers(now);
         while let Some((call, port)) = self.reach.overdue(now) {
             self.agent.handle_media_opened(now, call, Ok(port));
         }

@@ -45,7 +45,7 @@ impl Shell {
             agent::Output::OpenMedia { call, remote } => {
                 let opened = self.media.open(call, remote);
                 match &opened {
-                    Ok(port) if self.reach.begin(now, call, *port) => self.ask_servers(),
+                    Ok(port) if self.reach.begin(now, call, *port) => self.ask_servers(now),
                     _ => self.agent.handle_media_opened(now, call, opened),
                 }
             }
@@ -64,8 +64,8 @@ impl Shell {
     }
 
     /// Has the engine ask about the ports of calls that wait for it.
-    pub(super) fn ask_servers(&mut self) {
-        while let Some((call, servers)) = self.reach.poll_ask() {
+    pub(super) fn ask_servers(&mut self, now: Instant) {
+        while let Some((call, servers)) = self.reach.poll_ask(now) {
             self.media.ask_servers(call, servers);
         }
     }
