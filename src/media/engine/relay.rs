@@ -15,8 +15,10 @@ use std::{
     time::Instant,
 };
 
-/// What waits for a stream that takes nothing; more would be too late to be heard.
-const MOST_WAITING: usize = 64 * 1024;
+/// Audio that waits for a stream that takes nothing, half a second of it; more would be too late to be heard.
+const MOST_WAITING: usize = 4 * 1024;
+/// What the system keeps besides.
+const SEND_BUFFER: usize = 8 * 1024;
 /// Room for the longest message and the beginning of the next.
 const MOST_READ: usize = 128 * 1024;
 const CHUNK: usize = 16 * 1024;
@@ -128,7 +130,10 @@ impl RelayLink {
     /// Sends to a peer by way of the relay; what it would not let through goes nowhere.
     pub fn send(&mut self, rtp: &UdpSocket, peer: SocketAddr, data: &[u8]) {
         let Some(wrapped) = self.relay.wrap(peer, data) else { return };
-        carry(&mut self.stream, rtp, self.server, wrapped);
+        match &mut self.stream {
+            None => drop(rtp.send_to(wrapped, self.server)),
+            Some(stream) => stream.send_data(wrapped),
+        }
     }
 
     /// Goes on with what is asked of the relay. Gives what has become of it.
@@ -144,11 +149,14 @@ impl RelayLink {
         self.relay.poll_timeout()
     }
 
-    /// Gives the address back.
-    pub fn close(mut self, rtp: &UdpSocket) {
-        if let Some(message) = self.relay.release() {
-            carry(&mut self.stream, rtp, self.server, &message);
-        }
+    /// Gives the address back: done once there is no timeout any more.
+    pub fn close(&mut self, now: Instant, rtp: &UdpSocket) {
+        self.relay.release(now);
+        self.go_on(now, rtp);
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What to say when there is none; the call goes on without.
@@ -164,7 +172,7 @@ pub fn trouble(name: &str, why: &str) -> String {
 
 fn carry(stream: &mut Option<Box<Stream>>, rtp: &UdpSocket, server: SocketAddr, message: &[u8]) {
     match stream {
-        // What cannot be sent now is sent again, or not worth keeping.
+        // What cannot be sent now is sent again.
         None => drop(rtp.send_to(message, server)),
         Some(stream) => stream.send(message),
     }
@@ -185,6 +193,7 @@ impl Stream {
         let mut socket = TcpStream::connect(server)?;
         // Audio in small pieces is not to wait for more.
         let _ = socket.set_nodelay(true);
+        let _ = socket2::SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER);
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         let mut stream = Self { socket, tls, read: Vec::new(), waiting: Vec::new() };
         if let Some(tls) = &mut stream.tls {
@@ -193,11 +202,16 @@ impl Stream {
         Ok(stream)
     }
 
-    /// A whole message or nothing of it.
-    fn send(&mut self, message: &[u8]) {
+    /// What a peer is to hear, whole or not at all.
+    fn send_data(&mut self, message: &[u8]) {
         if self.waiting.len() + message.len() <= MOST_WAITING {
-            self.waiting.extend_from_slice(message);
+            self.send(message);
         }
+    }
+
+    /// A request, which is never dropped: nobody sends it again (RFC 8489 §6.2.2). Those still unanswered are few.
+    fn send(&mut self, message: &[u8]) {
+        self.waiting.extend_from_slice(message);
         // What is wrong with the stream shows when it is read.
         let _ = self.flush();
     }
@@ -342,8 +356,20 @@ mod tests {
         assert_eq!(request[..2], [0, 3], "an Allocate");
         let stream = link.stream.as_mut().unwrap();
         for _ in 0..20_000 {
-            stream.send(&[0; 1_000]);
+            stream.send_data(&[1; 1_000]);
         }
-        assert!(stream.waiting.len() <= MOST_WAITING && stream.waiting.len() > MOST_WAITING / 2);
+        let kept = stream.waiting.len();
+        assert!(kept <= MOST_WAITING && kept > MOST_WAITING / 2);
+        // A request finds room all the same, and is whole.
+        stream.send(&[7; 2_000]);
+        assert_eq!(stream.waiting.len(), kept + 2_000);
+        let (mut came, mut buffer) = (Vec::new(), [0; 16_384]);
+        while came.iter().filter(|octet| **octet == 7).count() < 2_000 {
+            let length = there.read(&mut buffer).unwrap();
+            came.extend_from_slice(&buffer[..length]);
+            assert_eq!(link.read(Instant::now(), |_, _| {}), Ok(false));
+        }
+        assert_eq!(came.len() % 1_000, 0, "nothing is cut");
+        assert!(came.ends_with(&[7; 2_000]) && !came[..came.len() - 2_000].contains(&7));
     }
 }

@@ -24,6 +24,9 @@ pub const WAKE: Token = Token(usize::MAX);
 /// A session has one for RTP, one for RTCP and one for the stream to a relay.
 const TOKENS: usize = 3;
 
+/// Sessions that are over and still give a relay's address back; of more at once, some are not waited for.
+const MOST_PARTING: usize = 32;
+
 /// Orders that may wait; the engine never lets so many gather.
 const QUEUE: usize = 1_024;
 /// At the end, recordings get so long to be complete.
@@ -79,6 +82,8 @@ pub struct Runner {
     emit: Emit,
     audio: Audio,
     sessions: BTreeMap<SessionId, Session>,
+    /// Those that are over but for a relay.
+    parting: BTreeMap<SessionId, Session>,
     conference: Conference,
     impairment: Option<Impairment>,
     /// Recordings that are over and not complete on disk yet.
@@ -105,6 +110,7 @@ impl Runner {
             emit,
             audio,
             sessions: BTreeMap::new(),
+            parting: BTreeMap::new(),
             conference: Conference::default(),
             impairment: None,
             writers: Vec::new(),
@@ -141,7 +147,7 @@ impl Runner {
             return Some(Duration::ZERO);
         }
         let demand = self.demand();
-        let sessions = self.sessions.values_mut().filter_map(Session::poll_timeout);
+        let sessions = self.sessions.values_mut().chain(self.parting.values_mut()).filter_map(Session::poll_timeout);
         // Nothing wakes the thread when a file is complete, or cannot be.
         let files = (!self.writers.is_empty()).then(|| now + LOOK_AFTER);
         let next = sessions.chain(self.audio.poll_timeout(now, demand)).chain(files).min();
@@ -192,7 +198,7 @@ impl Runner {
         let mut session = match self.sessions.remove(&id) {
             None => Session::new(ports),
             Some(mut moving) => {
-                let old = std::mem::replace(moving.ports(), ports);
+                let old = moving.move_to(ports);
                 // Closed with it in any case.
                 let _ = registry.deregister(&mut { old.rtp }).and(registry.deregister(&mut { old.rtcp }));
                 moving
@@ -263,6 +269,9 @@ impl Runner {
             if let Some(stats) = session.close(now) {
                 (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
             }
+            if session.is_parting() && self.parting.len() < MOST_PARTING {
+                self.parting.insert(id, session);
+            }
         }
         self.conference.left(id, &mut self.sessions);
         if self.sessions.is_empty() {
@@ -315,13 +324,13 @@ impl Runner {
             };
         };
         if self.unread {
-            for (&id, session) in &mut self.sessions {
+            for (&id, session) in self.sessions.iter_mut().chain(&mut self.parting) {
                 (0..TOKENS).for_each(|which| read(id, session, which));
             }
         } else {
             for token in events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE) {
                 let id = (token.0 / TOKENS) as SessionId;
-                if let Some(session) = self.sessions.get_mut(&id) {
+                if let Some(session) = self.sessions.get_mut(&id).or_else(|| self.parting.get_mut(&id)) {
                     read(id, session, token.0 % TOKENS);
                 }
             }
@@ -347,6 +356,10 @@ impl Runner {
         for (&id, session) in &mut self.sessions {
             session.release(now, &mut |report| emit(event(id, report)));
         }
+        self.parting.retain(|_, session| {
+            session.release(now, &mut |_| {});
+            session.is_parting()
+        });
         let demand = self.demand();
         let Some(due) = self.audio.poll_timeout(now, demand).filter(|due| *due <= now) else { return };
         self.note_trouble(now, due);

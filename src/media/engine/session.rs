@@ -61,7 +61,7 @@ pub struct Session {
     stream: Option<Box<Stream>>,
     /// The last datagram of a handshake that came before the plan, and from where: whoever answers begins at once, while the
     /// answer is on its way.
-    early: Option<(SocketAddr, Vec<u8>)>,
+    early: Option<(Way, Vec<u8>)>,
     reach: Reach,
 }
 
@@ -106,6 +106,14 @@ impl Session {
         &mut self.ports
     }
 
+    /// Goes on at another address; gives the ports there were. The next plan's checks begin there.
+    pub fn move_to(&mut self, ports: PortPair) -> PortPair {
+        if let Some(stream) = &mut self.stream {
+            stream.local = ports.address;
+        }
+        std::mem::replace(&mut self.ports, ports)
+    }
+
     /// Starts or changes the stream. `identity`: for its handshakes.
     pub fn set_plan(
         &mut self,
@@ -121,27 +129,27 @@ impl Session {
                 if self.connected {
                     stream.shield.answered(now);
                 }
-                if let Some((source, datagram)) = self.early.take() {
-                    stream.shield.handle_datagram(now, source, &datagram);
+                if let Some((way, datagram)) = self.early.take() {
+                    stream.shake_hands(now, way, &datagram);
                 }
                 self.stream = Some(stream);
             }
         }
-        self.settle();
+        self.settle(now);
         self.introduce(now);
     }
 
     /// A peer that does no checks is not reached by way of a relay.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Instant) {
         if self.connected && self.stream.as_ref().is_some_and(|stream| stream.ice.is_none()) {
-            self.reach.release(&self.ports.rtp);
+            self.reach.release(now, &self.ports.rtp);
         }
     }
 
     /// Has the checks know of the relay, and the relay of the peer.
     fn introduce(&mut self, now: Instant) {
         if let Some(stream) = &mut self.stream {
-            let way = stream.way();
+            let way = stream.way;
             if let Some(ice) = &mut stream.ice {
                 self.reach.join(now, ice, way);
             }
@@ -175,7 +183,7 @@ impl Session {
         if let Some(stream) = &mut self.stream {
             stream.shield.answered(now);
         }
-        self.settle();
+        self.settle(now);
     }
 
     pub fn press(&mut self, digits: &str, via: DtmfVia) {
@@ -215,7 +223,7 @@ impl Session {
                     match &mut self.stream {
                         Some(stream) => stream.incoming(now, way, datagram, control, report),
                         None if !control && Kind::of(datagram) == Kind::Dtls => {
-                            self.early = Some((way.peer, datagram.to_vec()));
+                            self.early = Some((way, datagram.to_vec()));
                         }
                         None => {}
                     }
@@ -249,8 +257,12 @@ impl Session {
         if self.reach.go_on(now, &self.ports.rtp, report) {
             self.introduce(now);
         }
+        let lost = self.reach.poll_lost();
         let Some(stream) = &mut self.stream else { return };
-        let way = stream.way();
+        let way = stream.way;
+        if let (Some(text), Some(Way { relayed: true, .. })) = (lost, way) {
+            report(Report::Notice(Notice::warning(text)));
+        }
         while let Some((release, source, datagram)) = stream.impair.as_mut().and_then(|impair| impair.pop(now)) {
             stream.audio(release, source, &datagram, report);
         }
@@ -260,7 +272,7 @@ impl Session {
         if let (Some(outcome), Some(KeyExchange::Dtls(plan))) = (outcome, &stream.plan.srtp) {
             report(Report::Secured(plan.clone(), outcome.map(drop)));
         }
-        if let Some(chosen) = stream.way().filter(|chosen| way != Some(*chosen)) {
+        if let Some(chosen) = stream.way.filter(|chosen| way != Some(*chosen)) {
             let by = if chosen.relayed { ", by way of the relay" } else { "" };
             tracing::info!("audio goes to {}, the way that was checked{by}", chosen.peer);
             self.introduce(now);
@@ -359,15 +371,22 @@ impl Session {
         self.stream.as_ref().map(|stream| stream.stats(whole_call))
     }
 
-    /// Says goodbye to the peer (RFC 3550 §6.6). Returns the last figures.
-    pub fn close(mut self, now: Instant) -> Option<CallStats> {
+    /// Says goodbye to the peer (RFC 3550 §6.6), and to the relay. Returns the last figures.
+    pub fn close(&mut self, now: Instant) -> Option<CallStats> {
         if let Some(stream) = &mut self.stream
             && let Some(datagram) = stream.report(now, true)
         {
             stream.send_control((&self.ports, &mut self.reach), &datagram);
         }
-        self.reach.release(&self.ports.rtp);
-        self.stats(true)
+        self.reach.release(now, &self.ports.rtp);
+        let stats = self.stats(true);
+        self.stream = None;
+        stats
+    }
+
+    /// Whether it is closed but for a relay that has not heard of it yet.
+    pub const fn is_parting(&self) -> bool {
+        self.reach.is_parting()
     }
 }
 

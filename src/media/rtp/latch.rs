@@ -28,6 +28,8 @@ enum State {
     Waiting,
     /// Packets come from here.
     Latched { source: SocketAddr, heard: Instant },
+    /// Checks have chosen this, and they alone choose another.
+    Checked { source: SocketAddr },
 }
 
 #[derive(Debug)]
@@ -51,17 +53,19 @@ impl Latch {
         Self { signalled, state: State::Waiting, candidate: None, others: Vec::new() }
     }
 
-    /// A new offer or answer: an address that changed starts over, an unchanged one changes nothing.
+    /// A new offer or answer: an address that changed starts over, an unchanged one changes nothing, and nothing changes what
+    /// checks have chosen.
     pub fn signalled(&mut self, address: SocketAddr) {
-        if address != self.signalled {
-            *self = Self { others: std::mem::take(&mut self.others), ..Self::new(address) };
+        if address != self.signalled && !matches!(self.state, State::Checked { .. }) {
+            (self.state, self.candidate) = (State::Waiting, None);
         }
+        self.signalled = address;
     }
 
     /// Where to send.
     pub fn target(&self) -> SocketAddr {
         match self.state {
-            State::Latched { source, .. } => source,
+            State::Latched { source, .. } | State::Checked { source } => source,
             State::Waiting => self.signalled,
         }
     }
@@ -71,6 +75,11 @@ impl Latch {
         (self.state, self.candidate) = (State::Latched { source, heard: now }, None);
     }
 
+    /// Checks have shown that the peer is here, and agrees to be sent to: however long it is silent, nobody's packets move that.
+    pub fn checked(&mut self, source: SocketAddr) {
+        (self.state, self.candidate) = (State::Checked { source }, None);
+    }
+
     /// The peer has proved to be at this address, too.
     pub fn also(&mut self, source: SocketAddr) {
         if self.others.len() < MOST_OTHERS && !self.others.contains(&source) {
@@ -78,9 +87,12 @@ impl Latch {
         }
     }
 
-    /// What was proved is no longer so.
-    pub fn forget_others(&mut self) {
+    /// What the checks have shown is no longer so: packets decide again.
+    pub fn unchecked(&mut self, now: Instant) {
         self.others.clear();
+        if let State::Checked { source } = self.state {
+            self.state = State::Latched { source, heard: now };
+        }
     }
 
     /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once; another one
@@ -95,6 +107,10 @@ impl Latch {
             State::Latched { heard, .. } if self.others.contains(&source) => {
                 *heard = now;
                 return Verdict::Accept;
+            }
+            State::Checked { source: checked } => {
+                let is_peer = *checked == source || self.others.contains(&source);
+                return if is_peer { Verdict::Accept } else { Verdict::Drop };
             }
             State::Latched { heard, .. } => now.saturating_duration_since(*heard) > SILENCE,
             State::Waiting => true,
@@ -147,14 +163,22 @@ mod tests {
                 injected in prop::collection::vec((0..400u64, 0..4u8, 0..3u32, any::<u16>(), 1..9u16), 0..60),
                 // Also where the peer is not where it was said to be.
                 behind_nat: bool,
+                // Where checks have shown the way, also while the peer is silent.
+                checked: bool,
+                silence in 0..400u64,
             ) {
                 let start = Instant::now();
                 let (signalled, nat) = (address("192.0.2.1:4000"), address("203.0.113.7:31000"));
                 let peer = if behind_nat { nat } else { signalled };
                 let mut latch = Latch::new(signalled);
+                if checked {
+                    latch.checked(peer);
+                }
                 for n in 0..400u64 {
                     let now = start + Duration::from_millis(20 * n);
-                    prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
+                    if !checked || n < silence {
+                        prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
+                    }
                     let is_latched = latch.target() == peer && n > u64::from(PROBATION);
                     for (_, who, ssrc, sequence, run) in injected.iter().filter(|(at, ..)| *at == n && is_latched) {
                         let stranger = SocketAddr::from(([198, 51, 100, *who], 6_666));
@@ -177,7 +201,7 @@ mod tests {
     fn a_peer_is_heard_from_each_of_its_addresses_and_a_stranger_from_none() {
         let [way, other, stranger] = ["192.0.2.1:5000", "192.0.2.2:5000", "192.0.2.3:5000"].map(address);
         let (now, mut latch) = (Instant::now(), Latch::new(way));
-        latch.proven(now, way);
+        latch.checked(way);
         latch.also(other);
         for sequence in 0..50 {
             assert_eq!(latch.judge(now, other, 7, sequence), Verdict::Accept);
@@ -186,8 +210,13 @@ mod tests {
         assert_eq!(latch.target(), way, "it is sent to where the checks say");
         (0..100u16).for_each(|port| latch.also(SocketAddr::from(([192, 0, 2, 9], port))));
         assert_eq!(latch.others.len(), MOST_OTHERS);
-        latch.forget_others();
-        assert_eq!(latch.judge(now, other, 7, 50), Verdict::Drop);
+        // A later description says where the peer was found, which changes nothing.
+        latch.signalled(stranger);
+        assert_eq!(latch.target(), way);
+        latch.unchecked(now);
+        assert_eq!((latch.target(), latch.judge(now, other, 7, 50)), (way, Verdict::Drop));
+        let later = now + SILENCE + Duration::from_millis(1);
+        assert_eq!(latch.judge(later, stranger, 7, 51), Verdict::Accept, "without checks a silent source is succeeded");
     }
 
     #[test]

@@ -82,8 +82,10 @@ pub struct Outside {
 pub struct LocalIce {
     /// What our credentials are made of.
     secret: [u8; 32],
-    /// Counts restarts by the peer (RFC 8445 §9), each of which asks for new credentials.
+    /// Counts restarts (RFC 8445 §9), each of which asks for new credentials.
     generation: u32,
+    /// Where our audio was when we offered last.
+    local: Option<SocketAddr>,
     /// Offered too, not only answered.
     offered: bool,
     outside: Outside,
@@ -97,7 +99,15 @@ impl LocalIce {
     pub fn new(offered: bool, entropy: &mut Entropy) -> Self {
         let mut secret = [0; 32];
         secret.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&entropy.u64().to_be_bytes()));
-        Self { secret, generation: 0, offered, outside: Outside::default(), remote: None, controlling: None }
+        Self {
+            secret,
+            generation: 0,
+            local: None,
+            offered,
+            outside: Outside::default(),
+            remote: None,
+            controlling: None,
+        }
     }
 
     pub const fn set_outside(&mut self, outside: Outside) {
@@ -110,12 +120,17 @@ impl LocalIce {
         self.outside.reflexive.unwrap_or(local)
     }
 
-    pub(super) fn offer(&self, local: SocketAddr) -> Vec<Attribute> {
+    /// The lines of an offer. One from another address than before begins anew (RFC 8839 §4.4.1.1.1).
+    pub(super) fn offer(&mut self, local: SocketAddr) -> Vec<Attribute> {
+        if self.local.replace(local).is_some_and(|before| before != local) {
+            self.generation += 1;
+        }
         if self.offered || self.remote.is_some() { self.lines(local, true) } else { Vec::new() }
     }
 
     /// The lines that answer theirs.
-    pub(super) fn answer(&self, local: SocketAddr, theirs: Option<&RemoteIce>) -> Vec<Attribute> {
+    pub(super) fn answer(&mut self, local: SocketAddr, theirs: Option<&RemoteIce>) -> Vec<Attribute> {
+        self.local.get_or_insert(local);
         theirs.map(|theirs| self.lines(local, theirs.trickles)).unwrap_or_default()
     }
 
@@ -294,6 +309,26 @@ mod tests {
             assert_eq!((plan.ice.is_some(), plan.direction), (checks, direction));
             assert_eq!(text(&answer).contains("a=ice-options:trickle\r\na=end-of-candidates\r\n"), checks);
         }
+    }
+
+    #[test]
+    fn another_address_of_ours_is_a_restart() {
+        let (mut a, mut b) = (side(1, true), side(2, false));
+        let (ours, theirs) = exchange(&mut a, &mut b);
+        let (ours, theirs) = (ours.ice.unwrap(), theirs.ice.unwrap());
+        // Whoever has moved, and whoever offered first.
+        let mut move_to = |local: &str| {
+            let offer = b.offer(local.parse().unwrap(), Direction::SendRecv);
+            let (answer, ours) = a.answer(&offer, OURS.parse().unwrap(), Direction::SendRecv).unwrap();
+            (ours.ice.unwrap(), b.accept_answer(&answer).unwrap().ice.unwrap())
+        };
+        assert_eq!(move_to(THEIRS), (ours.clone(), theirs.clone()), "it has not moved");
+        let (ours_then, theirs_then) = move_to("198.51.100.9:5002");
+        assert!(theirs_then.local != theirs.local && theirs_then.remote != theirs.remote);
+        assert_eq!((&ours_then.local, &ours_then.remote), (&theirs_then.remote, &theirs_then.local));
+        assert_eq!(ours_then.controlling, ours.controlling);
+        assert!(ours_then.candidates.iter().all(|candidate| candidate.contains("198.51.100.9 5002")));
+        assert_eq!(move_to("198.51.100.9:5002"), (ours_then, theirs_then), "once");
     }
 
     #[test]

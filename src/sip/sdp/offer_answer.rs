@@ -114,7 +114,7 @@ impl OfferAnswer {
             let number = self.number(Encoding::Redundancy).payload_type;
             formats.push(Format::redundancy(number, opus));
         }
-        let ice = self.ice.as_ref().map(|ice| ice.offer(local)).unwrap_or_default();
+        let ice = self.ice.as_mut().map(|ice| ice.offer(local)).unwrap_or_default();
         let reports = Some(reports::offer());
         let written = Written { direction, formats: &formats, rtcp_mux: true, security: &security, ice: &ice, reports };
         let body = self.write(local, None, written);

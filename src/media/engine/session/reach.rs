@@ -15,12 +15,18 @@ use std::{
 
 /// A call waits so long for a relay's address.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A relay's address is given back so long at most.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// See the module.
 #[derive(Default)]
 pub struct Reach {
     question: Option<Reflexive>,
     relay: Option<RelayLink>,
+    /// One whose address is given back, and until when.
+    parting: Option<(RelayLink, Instant)>,
+    /// Why the relay is lost, as a sentence, until that is told.
+    lost: Option<String>,
     asked: Option<Asked>,
 }
 
@@ -61,6 +67,12 @@ impl Reach {
         if self.question.as_mut().is_some_and(|question| question.handle_datagram(source, datagram)) {
             return Heard::Ours;
         }
+        if let Some((parting, _)) = self.parting.as_mut().filter(|(parting, _)| parting.is_at(source)) {
+            parting.handle_datagram(now, datagram);
+            if self.relay.is_none() {
+                return Heard::Ours;
+            }
+        }
         match self.relay.as_mut().filter(|relay| relay.is_at(source)) {
             None => Heard::Media(Way { peer: source, relayed: false }, datagram),
             Some(relay) => match relay.handle_datagram(now, datagram) {
@@ -72,12 +84,12 @@ impl Reach {
 
     /// Reads what the relay's stream holds. Returns `true` when more may be left.
     pub fn read(&mut self, now: Instant, mut heard: impl FnMut(Way, &[u8])) -> bool {
+        self.parting.take_if(|(parting, _)| parting.read(now, |_, _| {}).is_err());
         let Some(relay) = &mut self.relay else { return false };
         match relay.read(now, |peer, data| heard(Way { peer, relayed: true }, data)) {
             Ok(more) => more,
             Err(why) => {
-                tracing::warn!("{}", relay.trouble(&why));
-                self.relay = None;
+                self.relay_fails(&why);
                 false
             }
         }
@@ -86,6 +98,10 @@ impl Reach {
     /// Goes on asking, and tells what came of it. Returns `true` when there is news of the relay.
     pub fn go_on(&mut self, now: Instant, rtp: &UdpSocket, report: &mut impl FnMut(Report)) -> bool {
         let mut is_news = false;
+        self.parting.take_if(|(parting, until)| {
+            parting.go_on(now, rtp);
+            *until <= now || parting.poll_timeout().is_none()
+        });
         if let Some(question) = &mut self.question {
             question.handle_timeout(now);
             while let Some((datagram, server)) = question.poll_transmit() {
@@ -119,18 +135,37 @@ impl Reach {
                     asked.reflexive = Some(mapped);
                 }
             }
-            RelayEvent::Failed(why) => {
-                if let Some(relay) = self.relay.take() {
-                    tracing::warn!("{}", relay.trouble(&why));
-                }
-            }
+            RelayEvent::Failed(why) => self.relay_fails(&why),
         }
+    }
+
+    fn relay_fails(&mut self, why: &str) {
+        if let Some(relay) = self.relay.take() {
+            tracing::warn!("{}", relay.trouble(why));
+            let name = relay.name();
+            self.lost = Some(format!(
+                "The TURN server {name} no longer carries this call's audio: {why}. If you do not hear each other any more, \
+                 hang up and call again."
+            ));
+        }
+    }
+
+    /// What to say, once, where the call went by way of the relay and that is lost.
+    pub fn poll_lost(&mut self) -> Option<String> {
+        self.lost.take()
+    }
+
+    /// Whether an address is still being given back.
+    pub const fn is_parting(&self) -> bool {
+        self.parting.is_some()
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let question = self.question.as_ref().and_then(Reflexive::poll_timeout);
         let relay = self.relay.as_ref().and_then(RelayLink::poll_timeout);
-        question.into_iter().chain(relay).chain(self.asked.as_ref().map(|asked| asked.until)).min()
+        let parting =
+            self.parting.as_ref().map(|(relay, until)| relay.poll_timeout().map_or(*until, |at| at.min(*until)));
+        question.into_iter().chain(relay).chain(parting).chain(self.asked.as_ref().map(|asked| asked.until)).min()
     }
 
     /// Has checks try the relay, and the relay let the peer in.
@@ -155,9 +190,10 @@ impl Reach {
     }
 
     /// There is no use for the relay any more.
-    pub fn release(&mut self, rtp: &UdpSocket) {
-        if let Some(relay) = self.relay.take() {
-            relay.close(rtp);
+    pub fn release(&mut self, now: Instant, rtp: &UdpSocket) {
+        if let Some(mut relay) = self.relay.take() {
+            relay.close(now, rtp);
+            self.parting = Some((relay, now + PARTING));
         }
     }
 }

@@ -36,7 +36,9 @@ pub(super) struct Stream {
     pub(super) shield: Shield,
     pub(super) ice: Option<Ice>,
     /// The way that the checks have shown.
-    way: Option<Way>,
+    pub(super) way: Option<Way>,
+    /// The way that the handshake came by.
+    handshake: Option<Way>,
     /// When it is to be told that there is none, unless one is found before: the peer's own checks may come late.
     no_way_at: Option<Instant>,
     /// The peer no longer agrees to be sent to.
@@ -83,6 +85,7 @@ impl Stream {
             shield,
             ice: plan.ice.clone().map(|plan| Ice::new(now, local, *plan)),
             way: None,
+            handshake: None,
             no_way_at: None,
             unwanted: false,
             local,
@@ -100,7 +103,6 @@ impl Stream {
     }
 
     pub(super) fn set_plan(&mut self, now: Instant, plan: MediaPlan) {
-        self.latch.signalled(plan.remote_rtp);
         self.sender.set_plan(&plan);
         self.receiver.set_plan(&plan);
         self.rtcp.set_extended(plan.extended_reports);
@@ -108,8 +110,9 @@ impl Stream {
         if !goes_on {
             self.ice = plan.ice.clone().map(|plan| Ice::new(now, self.local, *plan));
             (self.way, self.no_way_at, self.unwanted) = (None, None, false);
-            self.latch.forget_others();
+            self.latch.unchecked(now);
         }
+        self.latch.signalled(plan.remote_rtp);
         self.shield.set_plan(now, plan.srtp.as_ref(), self.way.map_or(plan.remote_rtp, |way| way.peer));
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
@@ -126,7 +129,7 @@ impl Stream {
         report: &mut impl FnMut(Report),
     ) {
         if !control && Kind::of(datagram) == Kind::Dtls {
-            self.shield.handle_datagram(now, way.peer, datagram);
+            self.shake_hands(now, way, datagram);
         } else if !control && Kind::of(datagram) == Kind::Stun {
             if let Some(ice) = &mut self.ice {
                 ice.handle_datagram(now, way, datagram);
@@ -138,6 +141,12 @@ impl Stream {
         } else {
             self.audio(now, way.peer, datagram, report);
         }
+    }
+
+    /// Answers go back by the way that the other side's part came.
+    pub(super) fn shake_hands(&mut self, now: Instant, way: Way, datagram: &[u8]) {
+        self.handshake = Some(way);
+        self.shield.handle_datagram(now, way.peer, datagram);
     }
 
     pub(super) fn control(&mut self, now: Instant, datagram: &[u8]) {
@@ -199,7 +208,7 @@ impl Stream {
                 match event {
                     IceEvent::Way(way) => {
                         (self.way, self.unwanted) = (Some(way), false);
-                        self.latch.proven(now, way.peer);
+                        self.latch.checked(way.peer);
                         self.shield.moved(way.peer);
                     }
                     IceEvent::Peer(source) => self.latch.also(source),
@@ -217,7 +226,8 @@ impl Stream {
         }
         self.shield.handle_timeout(now);
         while let Some((datagram, target)) = self.shield.poll_transmit() {
-            send(&datagram, self.way_to(target));
+            let way = [self.way, self.handshake].into_iter().flatten().find(|way| way.peer == target);
+            send(&datagram, way.unwrap_or(Way { peer: target, relayed: false }));
         }
         let outcome = self.shield.poll_outcome();
         if let (Some(Ok(peer)), None) = (&outcome, self.way) {
@@ -243,19 +253,9 @@ impl Stream {
         self.target().filter(|_| is_quiet)
     }
 
-    /// Where audio goes; nowhere while the peer does not agree to it.
+    /// Where audio goes: the way that the checks have shown, and no other. Nowhere while the peer does not agree to it.
     pub(super) fn target(&self) -> Option<Way> {
-        (!self.unwanted).then(|| self.way_to(self.latch.target()))
-    }
-
-    /// By the relay where the checks have chosen that.
-    fn way_to(&self, peer: SocketAddr) -> Way {
-        self.way.filter(|way| way.peer == peer).unwrap_or(Way { peer, relayed: false })
-    }
-
-    /// The way that the checks have shown.
-    pub(super) const fn way(&self) -> Option<Way> {
-        self.way
+        (!self.unwanted).then(|| self.way.unwrap_or(Way { peer: self.latch.target(), relayed: false }))
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::media::plan::{Codec, IceCredentials, IcePlan, OpusParams};
-use std::net::Ipv4Addr;
+use crate::media::{engine::Carrier, ice::RelayAccess};
+use std::net::{Ipv4Addr, TcpListener};
 
 fn plan(direction: Direction) -> MediaPlan {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
@@ -81,5 +82,58 @@ fn silence_is_told_and_told_again_also_on_hold() {
             });
         }
         assert_eq!(told, [(14, false), (44, true), (74, true)], "{direction:?}");
+    }
+}
+
+/// After a change of network. The checks of the next plan, whose passwords are others, begin at this address.
+#[test]
+fn a_session_that_has_moved_says_so() {
+    let ports = || PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports");
+    let mut session = Session::new(ports());
+    session.set_plan(Instant::now(), plan(Direction::SendRecv), None, None);
+    let there = ports();
+    let address = there.address;
+    assert_ne!(session.move_to(there).address, address);
+    assert_eq!(session.stats(true).and_then(|stats| stats.ends).map(|ends| ends.local), Some(address));
+}
+
+/// Of a relay that carries the call; of one that was only asked, the log speaks.
+#[test]
+fn a_relay_that_breaks_off_is_told_where_the_call_went_by_it() {
+    for relayed in [true, false] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let access = RelayAccess { username: String::new(), password: crate::secret::Secret::default() };
+        let server = RelayServer { name: "turn:relay.test".into(), address, carrier: Carrier::Tcp, access };
+        let mut poll = mio::Poll::new().expect("a poll");
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.ask(Instant::now(), (None, Some(server)), (poll.registry(), Token(2)));
+        session.set_plan(Instant::now(), plan(Direction::SendRecv), None, None);
+        session.stream.as_mut().expect("a stream").way = Some(Way { peer: address, relayed });
+        drop(listener.accept().expect("a connection"));
+        let (mut told, mut events) = (Vec::new(), mio::Events::with_capacity(4));
+        for _ in 0..50 {
+            poll.poll(&mut events, Some(Duration::from_millis(100))).expect("polled");
+            session.read_relay(Instant::now(), &mut |_| {});
+            session.release(Instant::now(), &mut |report| told.push(report));
+            if told.iter().any(|report| matches!(report, Report::Seen { .. })) {
+                break;
+            }
+        }
+        let notices: Vec<_> = told
+            .iter()
+            .filter_map(|report| if let Report::Notice(notice) = report { Some(notice) } else { None })
+            .collect();
+        match (relayed, &notices[..]) {
+            (true, [notice]) => {
+                assert!(
+                    notice.text.contains("turn:relay.test") && notice.text.contains("call again"),
+                    "{}",
+                    notice.text
+                );
+            }
+            (false, []) => {}
+            _ => panic!("{relayed}: {told:?}"),
+        }
     }
 }

@@ -60,6 +60,7 @@ pub struct Relay {
     random: StdRng,
     challenge: Option<Challenge>,
     relayed: Option<SocketAddr>,
+    is_leaving: bool,
     requests: Vec<Request>,
     /// Whom we may send to and hear; `true` once granted.
     permissions: Vec<(IpAddr, bool)>,
@@ -81,6 +82,7 @@ impl Relay {
             random: StdRng::from_seed(seed),
             challenge: None,
             relayed: None,
+            is_leaving: false,
             requests: Vec::new(),
             permissions: Vec::new(),
             channels: Vec::new(),
@@ -189,12 +191,19 @@ impl Relay {
         self.events.pop_front()
     }
 
-    /// Gives the address back: what is to be sent once more. Should it be lost, the relay forgets by itself.
-    pub fn release(mut self) -> Option<Vec<u8>> {
-        self.relayed?;
-        let transaction = self.transaction();
-        let refresh = Builder::new(Class::Request, method::REFRESH, transaction);
-        Some(self.sign(refresh.put(attribute::LIFETIME, &[0; 4])))
+    /// Gives the address back. It is done once there is no timeout any more, within a second and a half where there was an address; should all of it be lost,
+    /// the relay forgets by itself.
+    pub fn release(&mut self, now: Instant) {
+        self.is_leaving = true;
+        // One that is granted yet is given back then.
+        self.requests.retain(|request| request.what == What::Allocate);
+        self.transmits.clear();
+        self.permissions.clear();
+        self.channels.clear();
+        self.upkeep_at = None;
+        if self.relayed.take().is_some() {
+            self.ask(now, What::Release, 0);
+        }
     }
 
     fn ask(&mut self, now: Instant, what: What, stale: u8) {
@@ -207,6 +216,7 @@ impl Relay {
         let message = match &what {
             What::Allocate => begun(method::ALLOCATE).put(attribute::REQUESTED_TRANSPORT, &UDP),
             What::Refresh => begun(method::REFRESH),
+            What::Release => begun(method::REFRESH).put(attribute::LIFETIME, &[0; 4]),
             // A permission is for an IP address; its port says nothing (RFC 8656 §9).
             What::Permit(ip) => {
                 begun(method::CREATE_PERMISSION).put_address(attribute::XOR_PEER_ADDRESS, SocketAddr::new(*ip, 9))
@@ -260,12 +270,16 @@ impl Relay {
                 let Some(relayed) = message.address(attribute::XOR_RELAYED_ADDRESS) else {
                     return self.failed(request, "its answer names no address".to_owned());
                 };
+                if self.is_leaving {
+                    return self.ask(now, What::Release, 0);
+                }
                 let mapped = message.address(attribute::XOR_MAPPED_ADDRESS);
                 self.relayed = Some(relayed);
                 self.keep_up(now, message);
                 self.events.push_back(RelayEvent::Allocated { relayed, mapped });
             }
             What::Refresh => self.keep_up(now, message),
+            What::Release => {}
             What::Permit(ip) => {
                 self.permissions.iter_mut().filter(|(known, _)| known == ip).for_each(|(_, granted)| *granted = true);
             }
@@ -288,6 +302,7 @@ impl Relay {
                 self.requests.clear();
                 self.events.push_back(RelayEvent::Failed(why));
             }
+            What::Release => {}
             // The relay does not serve that network, such as the peer's own: another way goes.
             What::Permit(ip) => self.permissions.retain(|(known, _)| known != ip),
             // Its number stays taken; indications go on.

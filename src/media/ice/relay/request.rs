@@ -10,6 +10,8 @@ use std::{
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// RFC 8489 §6.2.1, Rc.
 const MOST_TIMES: u8 = 7;
+/// Of a farewell, which nobody waits for: less than a second and a half.
+const MOST_FAREWELLS: u8 = 3;
 /// How often one request is repeated with a new nonce.
 pub(super) const MOST_STALE: u8 = 3;
 
@@ -17,6 +19,8 @@ pub(super) const MOST_STALE: u8 = 3;
 pub(super) enum What {
     Allocate,
     Refresh,
+    /// Gives the address back.
+    Release,
     Permit(IpAddr),
     /// The channel of this number.
     Bind(usize),
@@ -51,7 +55,7 @@ impl Request {
     }
 
     pub(super) const fn is_over(&self) -> bool {
-        self.times >= MOST_TIMES
+        self.times >= if matches!(self.what, What::Release) { MOST_FAREWELLS } else { MOST_TIMES }
     }
 
     /// What is to be sent now; over a stream nothing, which only lets time pass.

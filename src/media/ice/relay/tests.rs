@@ -20,11 +20,13 @@ struct Server {
     /// The password that is wrong, or the network that is not served, has a code.
     forbidden: Option<IpAddr>,
     heard: Vec<u16>,
+    /// The address was given back.
+    released: bool,
 }
 
 impl Server {
     fn new() -> Self {
-        Self { nonce: b"first".to_vec(), lifetime: 600, forbidden: None, heard: Vec::new() }
+        Self { nonce: b"first".to_vec(), lifetime: 600, forbidden: None, heard: Vec::new(), released: false }
     }
 
     fn key() -> [u8; 16] {
@@ -49,6 +51,7 @@ impl Server {
         if peer.is_some() && peer == self.forbidden {
             return Some(refuse([0, 0, 4, 3]).sign(&Self::key()));
         }
+        self.released = request.attribute(attribute::LIFETIME) == Some(&[0; 4]);
         let granted = Builder::new(Class::Success, request.method, request.transaction);
         let granted = match request.method {
             method::ALLOCATE => granted
@@ -116,11 +119,48 @@ fn what_is_sent_through_a_relay_goes_by_indications_and_then_by_a_channel() {
         assert_eq!(relay.handle_datagram(now, padded), Some((peer, &b"hello"[..])));
         assert_eq!(relay.handle_datagram(now, b"\x40\x01\0\0"), None, "no such channel");
         assert_eq!(frame(padded), Ok(Some(if is_reliable { padded.len() } else { padded.len() + 3 })));
-        let release = relay.release().expect("it has an address");
+        relay.release(now);
+        let release = relay.poll_transmit().expect("it has an address");
         let release = Message::parse(&release).expect("whole");
         assert_eq!((release.method, release.attribute(attribute::LIFETIME)), (method::REFRESH, Some(&[0; 4][..])));
         assert_eq!(release.is_signed_with(&Server::key()), Some(true));
     }
+}
+
+#[test]
+fn it_is_given_back_whatever_becomes_of_the_nonce_and_of_packets() {
+    for (is_reliable, lost) in [(false, 0), (false, 2), (true, 0)] {
+        let (mut server, mut now) = (Server::new(), Instant::now());
+        let mut relay = allocated(&mut server, &mut now, is_reliable);
+        server.nonce = b"another".to_vec();
+        let began = now;
+        relay.release(now);
+        for _ in 0..lost {
+            assert!(relay.poll_transmit().is_some() && relay.poll_transmit().is_none());
+            now = relay.poll_timeout().expect("it is sent again");
+            relay.handle_timeout(now);
+        }
+        assert_eq!(run(&mut relay, &mut server, &mut now, Duration::ZERO), []);
+        assert_eq!((server.released, relay.poll_timeout()), (true, None), "{is_reliable} {lost}");
+        assert!(now - began < Duration::from_millis(1_500));
+    }
+    // Nobody answers: it is left.
+    let (mut server, mut now) = (Server::new(), Instant::now());
+    let mut relay = allocated(&mut server, &mut now, false);
+    let began = now;
+    relay.release(now);
+    while let Some(at) = relay.poll_timeout() {
+        now = at;
+        relay.handle_timeout(now);
+    }
+    assert_eq!((relay.poll_event(), now - began), (None, Duration::from_millis(1_400)));
+    // It is granted only after it is of no use any more.
+    let mut relay = Relay::new(now, access("secret"), false, [7; 32]);
+    let first = relay.poll_transmit().expect("a question");
+    relay.release(now);
+    relay.handle_datagram(now, &server.answer(&first).expect("a challenge"));
+    assert_eq!(run(&mut relay, &mut server, &mut now, Duration::ZERO), []);
+    assert_eq!((server.released, relay.poll_timeout(), relay.relayed()), (true, None, None));
 }
 
 #[test]
