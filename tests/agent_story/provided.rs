@@ -118,7 +118,7 @@ fn is_reached_where_it_registered_from(tms: &Tms, colleague: &mut Phone) {
         assert!(answer.starts_with("SIP/2.0 200 "), "{uri}: {answer}");
         colleague.send(json!({"cmd": "dial", "to": "100"}));
         device.hears(&format!("INVITE {uri} "));
-        let call = colleague.wait(json!({"event": "call", "state": "ringing"}))["call"].clone();
+        let call = colleague.wait(json!({"event": "call", "state": ["early", "ringing"]}))["call"].clone();
         colleague.send(json!({"cmd": "hangup", "call": call}));
         colleague.wait(json!({"event": "call", "state": "ended"}));
     }
