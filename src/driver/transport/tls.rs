@@ -175,9 +175,12 @@ fn config(ca_file: Option<&PathBuf>, wildcards: bool) -> Result<ClientConfig, St
     if let Some(file) = ca_file {
         let unusable = |why: String| format!("--ca-file {} cannot be used: {why}", file.display());
         let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let mut given = read.map_err(|e| unusable(e.to_string()))?;
-        given.retain(|given| ParsedCertificate::try_from(given).is_ok());
-        if given.is_empty() {
+        let given = read.map_err(|e| unusable(e.to_string()))?;
+        let (given, old): (Vec<_>, Vec<_>) =
+            given.into_iter().partition(|one| ParsedCertificate::try_from(one).is_ok());
+        // X.509 version 1 has no word for what a certificate is good for: who gives one by hand means an authority.
+        let (known, _) = authorities.add_parsable_certificates(old);
+        if given.is_empty() && known == 0 {
             return Err(unusable("it holds no certificate in PEM".to_owned()));
         }
         // What is an authority's may be shown by a server too, which has signed for itself.

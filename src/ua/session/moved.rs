@@ -108,7 +108,8 @@ impl Session {
         for early in &mut inviting.early {
             let Some(dialog) = inviting.forks.get_mut(&early.dialog) else { continue };
             let may_offer = early.is_settled && !early.negotiation.is_offering();
-            if !early.allows_update || (audio.is_some() && !may_offer) {
+            // One at a time (RFC 3311 §5.1); what this one would say is said once the call is answered.
+            if !early.allows_update || early.update.is_some() || (audio.is_some() && !may_offer) {
                 continue;
             }
             let mut request = dialog.request(Method::UPDATE);

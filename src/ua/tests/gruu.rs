@@ -6,7 +6,7 @@ use crate::{
         flow::Flow,
         msg::{Message, Method, Request, Response},
     },
-    ua::api::{Account, CallState, Command, Event, Package},
+    ua::api::{Account, CallState, Command, Event, NetworkChange, Package},
 };
 use std::time::Duration;
 
@@ -222,6 +222,47 @@ fn a_call_that_rings_is_told_where_it_can_be() {
     bench.reply(answer(&told, 200, "peer", ""));
     bench.reply(answer(&invite, 200, "peer", SDP));
     goes_on_by_our_address(&mut bench, "answered");
+}
+
+/// One UPDATE at a time: what changes before it is answered is said when the call is.
+#[test]
+fn a_call_that_rings_is_not_told_two_things_at_once() {
+    for moves_first in [true, false] {
+        let mut bench = named();
+        bench.dial("101");
+        let invite = bench.request(Method::INVITE);
+        let mut progress = answer(&invite, 183, "peer", SDP);
+        for (name, value) in [("Allow", "INVITE, UPDATE, PRACK"), ("Require", "100rel"), ("RSeq", "1")] {
+            progress.headers.push(name, value);
+        }
+        bench.reply(progress);
+        let prack = bench.request(Method::PRACK);
+        bench.reply(answer(&prack, 200, "peer", ""));
+        let moves = |bench: &mut Bench| {
+            bench.media = Ok("192.0.2.1:4002".parse().unwrap());
+            bench.command(Command::Network(NetworkChange::Moved));
+        };
+        let loses = |bench: &mut Bench| refuse(bench, 403, "Forbidden");
+        if moves_first {
+            moves(&mut bench)
+        } else {
+            loses(&mut bench)
+        }
+        let first = telling(&mut bench).expect("told");
+        assert_eq!((&first.method, first.body.is_empty()), (&Method::UPDATE, !moves_first));
+        if moves_first {
+            loses(&mut bench)
+        } else {
+            moves(&mut bench)
+        }
+        assert!(telling(&mut bench).is_none(), "{moves_first}");
+        bench.plans.clear();
+        let answered = if moves_first { SDP.replace("5000", "5004") } else { String::new() };
+        bench.reply(answer(&first, 200, "peer", &answered));
+        assert_eq!(bench.plans.is_empty(), !moves_first, "its answer is taken");
+        bench.reply(answer(&invite, 200, "peer", ""));
+        goes_on_by_our_address(&mut bench, "answered");
+    }
 }
 
 /// The next server has no way to us by what the last one called us: it is asked, too, before it is our Contact again.
