@@ -184,6 +184,7 @@ impl Shell {
         shell.start(first);
         shell.run_loop(Sources { commands, tms, media, signals }).await;
         shell.media.shutdown();
+        shell.exposure_file.settle().await;
         Ok(())
     }
 
