@@ -35,6 +35,8 @@ pub struct Way {
     /// `HOST:PORT`.
     pub stun: Option<String>,
     pub turn: Option<Turn>,
+    /// Who learns how calls sounded (RFC 6035).
+    pub quality_report: Option<Uri>,
     pub srtp: SrtpPolicy,
 }
 
@@ -78,6 +80,7 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
         SipTransport::Tcp => Some(Transport::Tcp),
         SipTransport::Tls => Some(Transport::Tls),
     };
+    let collector = filled(&typed.quality_collector).map(|collector| with_scheme(&collector));
     let home = Uri::Sip((*aor).clone());
     let uris = [(t().outbound_proxy, proxy.as_ref()), (t().sip_address, Some(&home))];
     let way = Way {
@@ -86,6 +89,9 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
         dns_server: filled(&typed.dns_server).map(|server| dns_server(&server)).transpose()?,
         stun: filled(&typed.stun_server).map(|server| plain::stun(t().stun_server, &server)).transpose()?,
         turn: filled(&typed.turn_server).map(|uri| turn(&uri, typed)).transpose()?,
+        quality_report: collector
+            .map(|uri| plain::proxy(t().quality_collector, &uri, "quality@pbx.example"))
+            .transpose()?,
         srtp: match typed.encryption {
             AudioEncryption::Optional => SrtpPolicy::Optional,
             AudioEncryption::Required => SrtpPolicy::Sdes,
@@ -136,6 +142,7 @@ mod tests {
             turn_server: "turns:relay.example ".into(),
             turn_username: "alice".into(),
             turn_password: Secret("s3cret".into()),
+            quality_collector: " quality@pbx.example".into(),
             encryption: AudioEncryption::Handshake,
             register: false,
             ..typed(" 101@pbx.example ")
@@ -148,11 +155,13 @@ mod tests {
         let transport = Some(Transport::Tls);
         let access = TurnAccess { username: "alice".into(), password: Secret("s3cret".into()) };
         let turn = Some(Turn { uri: TurnUri::parse("", "turns:relay.example:5349").expect("a server"), access });
-        assert_eq!(way, Way { transport, ca_file: None, dns_server, stun, turn, srtp: SrtpPolicy::Dtls });
+        let quality_report = Some("sip:quality@pbx.example".parse().expect("an address"));
+        let srtp = SrtpPolicy::Dtls;
+        assert_eq!(way, Way { transport, ca_file: None, dns_server, stun, turn, quality_report, srtp });
         assert_eq!(account.transport, Transport::Tls);
         let (plain, way) = check(&typed("sips:101@pbx.example"), Secret::default()).expect("an account");
         assert_eq!((plain.auth_username.as_str(), way.transport), ("101", Some(Transport::Tls)));
-        assert_eq!((way.stun, way.srtp), (None, SrtpPolicy::Optional));
+        assert_eq!((way.stun, way.quality_report, way.srtp), (None, None, SrtpPolicy::Optional));
     }
 
     #[test]
@@ -173,6 +182,10 @@ mod tests {
                 "STUN server: HOST or HOST:PORT is expected",
             ),
             (SipAccount { turn_server: "relay.example".into(), ..base() }, "TURN server: turn:HOST"),
+            (
+                SipAccount { quality_collector: "tel:1".into(), ..base() },
+                "Quality reports to: a SIP address is expected, like quality@pbx.example",
+            ),
         ] {
             let why = check(&form, Secret::default()).expect_err(said).to_string();
             assert!(why.contains(said), "{why}");

@@ -65,6 +65,8 @@ texts! {
     turn_server_hint: "Such as turn:relay.example",
     turn_username: "TURN user name",
     turn_password: "TURN password",
+    quality_collector: "Quality reports to",
+    quality_collector_hint: "Such as quality@pbx.example",
     audio_encryption: "Encryption of calls",
     encryption_optional: "Where the other side takes it",
     encryption_required: "Always, or no call (SDES)",

@@ -285,7 +285,15 @@ fn what_was_typed_of_a_plain_account_is_there_again() {
     harness.run();
     let (turn_server, turn_username) = ("turn:relay.example".to_owned(), "alice".to_owned());
     let relayed = SipAccount { turn_server, turn_username, turn_password: secret("s3cret"), ..changed };
-    assert_eq!(asked(&mut harness), apply(relayed));
+    assert_eq!(asked(&mut harness), apply(relayed.clone()));
+    // And a collector wants to know how calls sound.
+    harness.get_by_label("Quality reports to").focus();
+    harness.run();
+    harness.get_by_label("Quality reports to").type_text("quality@pbx.example");
+    harness.run();
+    harness.get_by_label("Apply").click();
+    harness.run();
+    assert_eq!(asked(&mut harness), apply(SipAccount { quality_collector: "quality@pbx.example".into(), ..relayed }));
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct SipAccount {
     /// Empty: the remembered one.
     #[serde(skip)]
     pub turn_password: Secret,
+    /// `quality@pbx.example`; learns how each call sounded.
+    pub quality_collector: String,
     pub encryption: AudioEncryption,
     /// Else calls are made and taken without a registrar.
     pub register: bool,
@@ -43,6 +45,7 @@ impl Default for SipAccount {
             turn_server: String::new(),
             turn_username: String::new(),
             turn_password: Secret::default(),
+            quality_collector: String::new(),
             encryption: AudioEncryption::default(),
             register: true,
         }

@@ -131,8 +131,22 @@ pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
         ca_file: way.ca_file.clone(),
         dns_server: way.dns_server,
         stun: way.stun.clone(),
-        quality_report: None,
+        quality_report: way.quality_report.clone(),
         turn: way.turn.clone(),
         emergency_numbers: settings.emergency_numbers(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_account_s_collector_learns_how_calls_sounded() {
+        let collector = || Some("sip:quality@pbx.example".parse().expect("an address"));
+        let way = Way { quality_report: collector(), ..Way::default() };
+        let asked =
+            |way: &Way| softphone(&Settings::default(), way).options(String::new(), CALLS_FILE.into()).quality_report;
+        assert_eq!((asked(&way), asked(&Way::default())), (collector(), None));
     }
 }

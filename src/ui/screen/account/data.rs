@@ -140,6 +140,7 @@ fn plain(account: &SipAccount, snapshot: &Snapshot, now: Instant) -> Plain {
         (t().dns_server, filled(&account.dns_server)),
         (t().stun_server, filled(&account.stun_server)),
         (t().turn_server, filled(&account.turn_server)),
+        (t().quality_collector, filled(&account.quality_collector)),
         (t().audio_encryption, Some(encryption_name(account.encryption).to_owned())),
     ];
     Plain {

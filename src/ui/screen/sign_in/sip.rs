@@ -39,6 +39,7 @@ pub fn more(ui: &mut Ui, draft: &mut Draft, busy: bool, secret_hint: &str) -> bo
         let password = password.hint(secret_hint).secret(t().show_password, t().hide_password);
         add(ui, password);
     }
+    add(ui, Field::new(t().quality_collector, &mut sip.quality_collector).hint(t().quality_collector_hint));
     ui.add_enabled_ui(!busy, |ui| {
         choose(ui, t().audio_encryption, &AudioEncryption::ALL, &mut sip.encryption, encryption_name);
     });
