@@ -30,13 +30,14 @@ struct Call {
 pub struct Handset {
     /// By number, and so by age.
     calls: BTreeMap<CallId, Call>,
-    last_dialled: Option<String>,
+    /// Whom, and whether without our number.
+    last_dialled: Option<(String, bool)>,
 }
 
 impl Handset {
     /// `last_dialled`: before the program started.
     pub fn new(last_dialled: Option<String>) -> Self {
-        Self { calls: BTreeMap::new(), last_dialled }
+        Self { calls: BTreeMap::new(), last_dialled: last_dialled.map(|to| (to, false)) }
     }
 
     /// To be told of every event.
@@ -65,8 +66,8 @@ impl Handset {
 
     /// To be told of every command that a person gives.
     pub fn handle_command(&mut self, command: &Command) {
-        if let Command::Dial { to, .. } = command {
-            self.last_dialled = Some(to.clone());
+        if let Command::Dial { to, anonymous } = command {
+            self.last_dialled = Some((to.clone(), *anonymous));
         }
     }
 
@@ -95,8 +96,8 @@ impl Handset {
                 let reject = |call| Command::Reject { call, code: REJECT };
                 self.of(Standing::Ringing).take(1).map(reject).collect()
             }
-            // Of several on hold, nobody can say which.
-            Press::HangUp if !now.in_hand && self.of(Standing::Held).count() > 1 => vec![],
+            // Of several on hold, nobody can say which; and whoever hears it ring wants to answer.
+            Press::HangUp if !now.in_hand && (now.ringing || self.of(Standing::Held).count() > 1) => vec![],
             Press::HangUp => {
                 let over = if now.in_hand { Standing::InHand } else { Standing::Held };
                 self.of(over).map(|call| Command::Hangup { call }).collect()
@@ -108,7 +109,7 @@ impl Handset {
             Press::Hold => resume().collect(),
             Press::Mute { on } => self.of(Standing::InHand).map(|call| Command::Mute { call, on }).collect(),
             Press::Redial => {
-                let dial = |to: &String| Command::Dial { to: to.clone(), anonymous: false };
+                let dial = |(to, anonymous): &(String, bool)| Command::Dial { to: to.clone(), anonymous: *anonymous };
                 self.last_dialled.iter().map(dial).collect()
             }
         }
@@ -156,6 +157,8 @@ mod tests {
             (vec![call(1, Held), call(2, Connected)], Press::HangUp, "Hangup { call: 2 }"),
             (vec![call(1, Connected), call(2, Connected)], Press::HangUp, "Hangup { call: 1 }, Hangup { call: 2 }"),
             (vec![call(1, Held)], Press::HangUp, "Hangup { call: 1 }"),
+            (vec![call(1, Held), call(2, Ringing)], Press::HangUp, ""),
+            (vec![call(1, Held), call(2, Ringing)], Press::Answer, "Answer { call: 2 }"),
             (vec![call(1, Held), call(2, Held)], Press::HangUp, ""),
             (vec![call(1, Held), call(2, Held)], Press::Hold, "Resume { call: 1 }"),
             (vec![call(1, Dialing)], Press::HangUp, "Hangup { call: 1 }"),
@@ -164,7 +167,7 @@ mod tests {
                 Press::Mute { on: true },
                 "Mute { call: 1, on: true }, Mute { call: 2, on: true }",
             ),
-            (vec![], Press::Redial, "Dial { to: \"101\", anonymous: false }"),
+            (vec![], Press::Redial, "Dial { to: \"101\", anonymous: true }"),
         ] {
             let mut handset = Handset::new(Some("100".into()));
             handset.handle_command(&Command::Dial { to: "101".into(), anonymous: true });

@@ -28,7 +28,10 @@ pub fn real_bus() -> Option<Box<dyn Bus>> {
 #[derive(Debug)]
 enum Last {
     Nothing,
-    Refused(String),
+    Refused {
+        name: String,
+        why: String,
+    },
     /// Alive as long as somebody may write to it.
     Open(Weak<()>),
 }
@@ -52,13 +55,17 @@ impl Bus for HidBus {
             // In use; unplugged, its reader says so.
             Last::Open(open) if open.strong_count() > 0 => return None,
             // The system may give leave a moment after it was plugged in.
-            Last::Nothing | Last::Refused(_) | Last::Open(_) => {}
+            Last::Nothing | Last::Refused { .. } | Last::Open(_) => {}
         }
         let (found, last) = self.find(read);
         let before = std::mem::replace(&mut self.last, last);
         match (&before, &self.last) {
             (Last::Nothing, Last::Nothing) => None,
-            (Last::Refused(old), Last::Refused(new)) if old == new => None,
+            (Last::Refused { name: old, .. }, Last::Refused { name, .. }) if old == name => None,
+            (_, Last::Refused { name, why }) => {
+                tracing::info!("the buttons of {name} cannot be used: {why}");
+                Some(found)
+            }
             _ => Some(found),
         }
     }
@@ -90,13 +97,12 @@ impl HidBus {
                     }
                 },
                 Err(why) => {
-                    tracing::info!("the buttons of {name} cannot be used: {why}");
-                    refused.get_or_insert(name);
+                    refused.get_or_insert((name, why.to_string()));
                 }
             }
         }
         match refused {
-            Some(name) => (Found::Refused { name: name.clone() }, Last::Refused(name)),
+            Some((name, why)) => (Found::Refused { name: name.clone() }, Last::Refused { name, why }),
             None => (Found::Nothing, Last::Nothing),
         }
     }
@@ -194,9 +200,14 @@ mod tests {
         // Whoever runs the tests may open anything; but no folder can be written to.
         fs::remove_file(&device).expect("removed");
         fs::create_dir(&device).expect("a folder");
+        let log = root.path().join("log");
+        let writer = Arc::new(File::create(&log).expect("a file"));
+        let _logged = tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(writer).finish());
         let Some(Found::Refused { name }) = bus.look(Box::new(|_| ())) else { panic!("it is refused") };
         assert_eq!(name, "a headset");
         assert!(bus.look(Box::new(|_| ())).is_none());
+        let logged = fs::read_to_string(&log).expect("text");
+        assert_eq!(logged.matches("cannot be used").count(), 1, "{logged}");
         fs::remove_dir(&device).expect("removed");
         fs::write(&device, []).expect("written");
         fs::set_permissions(&device, fs::Permissions::from_mode(0o600)).expect("ours");

@@ -5,7 +5,11 @@
 use super::{Calls, Headset, Output, Press};
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,6 +17,8 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Reports and changes of calls that wait; a person makes a few a second.
 const WAITING: usize = 64;
+/// So long the end waits for the lamps to go out.
+const GOODBYE: Duration = Duration::from_millis(200);
 
 /// Writes a report, its id in front.
 pub type Write = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
@@ -69,6 +75,7 @@ enum Input {
     /// From the device with this number.
     Report(u32, Vec<u8>),
     Gone(u32),
+    /// There may be no room for it: what counts is [`Desk::stopped`].
     Stop,
 }
 
@@ -77,6 +84,9 @@ enum Input {
 pub struct Watcher {
     input: SyncSender<Input>,
     shown: Option<Calls>,
+    stopped: Arc<AtomicBool>,
+    /// Nothing ever comes; the thread drops the other end when the lamps are out.
+    ended: Receiver<()>,
 }
 
 impl Watcher {
@@ -86,10 +96,20 @@ impl Watcher {
     /// The system gives no thread.
     pub fn start(bus: Box<dyn Bus>, tell: impl Fn(Told) + Send + 'static) -> io::Result<Self> {
         let (input, inputs) = sync_channel(WAITING);
-        let reports = input.clone();
-        let desk = Desk { bus, tell: Box::new(tell), reports, calls: Calls::default(), open: None, number: 0 };
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (end, ended) = channel();
+        let desk = Desk {
+            bus,
+            tell: Box::new(tell),
+            reports: input.clone(),
+            stopped: Arc::clone(&stopped),
+            calls: Calls::default(),
+            open: None,
+            number: 0,
+            _end: end,
+        };
         std::thread::Builder::new().name("headset".into()).spawn(move || desk.run(&inputs))?;
-        Ok(Self { input, shown: None })
+        Ok(Self { input, shown: None, stopped, ended })
     }
 
     /// How it stands with calls from now on; to be told as often as one likes. Never waits: what a stuck device has no room
@@ -103,8 +123,11 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        // A thread that is stuck in its device is left behind.
+        self.stopped.store(true, Ordering::Release);
+        // Without room, what waits there wakes it just as well.
         let _ = self.input.try_send(Input::Stop);
+        // A thread that is stuck in its device is left behind.
+        let _ = self.ended.recv_timeout(GOODBYE);
     }
 }
 
@@ -118,16 +141,18 @@ struct Desk {
     bus: Box<dyn Bus>,
     tell: Box<dyn Fn(Told) + Send>,
     reports: SyncSender<Input>,
+    stopped: Arc<AtomicBool>,
     calls: Calls,
     open: Option<Open>,
     /// Tells what an earlier device says from what this one does.
     number: u32,
+    _end: Sender<()>,
 }
 
 impl Desk {
     fn run(mut self, inputs: &Receiver<Input>) {
         let mut look = Instant::now();
-        loop {
+        while !self.stopped.load(Ordering::Acquire) {
             let now = Instant::now();
             if now >= look {
                 self.look(now);
@@ -193,6 +218,61 @@ impl Desk {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::descriptor::tests::USUAL, *};
+    use std::sync::Mutex;
+
+    const LATEST: Duration = Duration::from_secs(20);
+    const TALKING: Calls = Calls { ringing: false, in_hand: true, held: false, muted: false };
+
+    /// One headset, whose lamps take their time.
+    struct Slow {
+        read: Arc<Mutex<Option<Read>>>,
+        lamps: Sender<u8>,
+        ready: Option<Receiver<()>>,
+    }
+
+    impl Bus for Slow {
+        fn look(&mut self, read: Read) -> Option<Found> {
+            let (ready, lamps) = (self.ready.take()?, self.lamps.clone());
+            *self.read.lock().expect("whole") = Some(read);
+            let write = move |report: &[u8]| {
+                lamps.send(report[1]).map_err(io::Error::other)?;
+                ready.recv().map_err(io::Error::other)
+            };
+            let (name, descriptor) = ("Slow".to_owned(), USUAL.to_vec());
+            Some(Found::Headset(Plugged { name, descriptor, write: Box::new(write) }))
+        }
+    }
+
+    #[test]
+    fn no_lamp_stays_on_however_much_the_headset_says() {
+        for waiting in [0, WAITING] {
+            let (lamps, lit) = channel();
+            let (go, ready) = channel();
+            let read = Arc::default();
+            let bus = Slow { read: Arc::clone(&read), lamps, ready: Some(ready) };
+            let mut watcher = Watcher::start(Box::new(bus), |_| ()).expect("a thread");
+            assert_eq!(lit.recv_timeout(LATEST), Ok(0), "idle");
+            go.send(()).expect("it writes");
+            watcher.show(TALKING);
+            assert_eq!(lit.recv_timeout(LATEST), Ok(1), "off the hook");
+            // It stands in its device, and what the headset says fills all the room there is.
+            for report in 0..waiting {
+                read.lock().expect("whole").as_ref().expect("plugged in")(Some(&[2, report as u8, 0]));
+            }
+            let began = Instant::now();
+            drop(watcher);
+            assert!(began.elapsed() >= GOODBYE, "it waits for the lamps");
+            drop(go);
+            let last = std::iter::from_fn(|| lit.recv_timeout(LATEST).ok()).last();
+            assert_eq!(last, Some(0), "{waiting} reports before");
+            assert_eq!(lit.recv_timeout(LATEST), Err(RecvTimeoutError::Disconnected), "the thread has ended");
         }
     }
 }

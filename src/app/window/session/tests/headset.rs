@@ -150,8 +150,8 @@ fn a_headset_answers_mutes_and_ends_and_shows_what_the_window_shows() {
     socket.plug(true);
     let mut agent = agent(dir.path(), &socket);
     agent.until_lit("idle", 0);
-    let named = agent.running.fold.snapshot.audio.headset.clone();
-    assert!(named.is_some_and(|said| said.contains("Simulated")));
+    let named = |agent: &Agent| agent.running.fold.snapshot.audio.headset.clone();
+    agent.until("named", |agent| named(agent).is_some_and(|said| said.contains("Simulated")));
     let elsewhere = tempfile::tempdir().expect("temporary folder");
     let caller = caller(elsewhere.path(), agent.port);
     agent.until_lit("it rings", RING_LAMP);
