@@ -117,12 +117,12 @@ impl Fold {
             | Event::Devices(_)
             | Event::Check(_)
             | Event::Exposure { .. } => self.sound(event),
+            Event::Stopped { .. } => self.drop_check(),
             Event::Token(_)
             | Event::Referred { .. }
             | Event::TakesOver { .. }
             | Event::Dtmf { .. }
-            | Event::Done { .. }
-            | Event::Stopped { .. } => {}
+            | Event::Done { .. } => {}
         }
         outcome
     }

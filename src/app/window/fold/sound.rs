@@ -41,6 +41,11 @@ impl Fold {
         }
     }
 
+    /// Nobody goes on with a check whose driver is gone; what it found stays to be read.
+    pub fn drop_check(&mut self) {
+        self.snapshot.audio.check.take_if(|check| !matches!(check, Check::Done(_)));
+    }
+
     fn devices(&mut self, devices: DeviceList) {
         let audio = &mut self.snapshot.audio;
         let none = devices.microphones.is_empty() && devices.speakers.is_empty();
@@ -58,6 +63,26 @@ fn check(step: Step) -> Check {
         Step::Done(findings) => {
             let shown = findings.into_iter().map(|finding| Finding { good: finding.good, words: finding.words });
             Check::Done(shown.collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::window::fold::Moment;
+    use jiff::Timestamp;
+    use std::time::Instant;
+
+    #[test]
+    fn a_check_ends_with_its_driver_and_what_it_found_stays() {
+        for (step, remains) in [(Step::Network, None), (Step::Done(vec![]), Some(Check::Done(vec![])))] {
+            let mut fold = Fold::default();
+            let at = Moment { now: Instant::now(), wall: Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC) };
+            fold.handle_event(&at, Event::Check(step));
+            assert!(fold.snapshot.audio.check.is_some());
+            fold.handle_event(&at, Event::Stopped { failure: None });
+            assert_eq!(fold.snapshot.audio.check, remains);
         }
     }
 }

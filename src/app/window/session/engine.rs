@@ -94,6 +94,7 @@ impl Running {
             Ok(driver) => {
                 leave(std::mem::replace(&mut self.driver, driver), &self.shared);
                 self.introduce();
+                self.fold.drop_check();
                 Ok(())
             }
             Err(why) => {

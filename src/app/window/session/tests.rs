@@ -3,6 +3,7 @@ mod headset;
 use super::*;
 use crate::{
     config::{cli::CommonArgs, settings::SignedInBy},
+    media::check::Step,
     ui::snapshot::{AudioEncryption, SipAccount, Status, ThemeChoice},
 };
 use std::path::Path;
@@ -142,9 +143,11 @@ fn a_plain_account_is_checked_kept_and_has_its_own_way() {
     assert!(matches!(said, Status::Refused { reason } if reason.contains("SIP address")), "{said:?}");
     assert_eq!(running.fold.snapshot.sip_account, None);
 
+    running.event(Event::Check(Step::Speak));
     let account = SipAccount { encryption: AudioEncryption::Required, ..typed("101@127.0.0.1") };
     running.apply_sip(account.clone(), Secret("p".into()), false);
     assert_eq!(running.fold.snapshot.status, Status::Connecting { registration: "101".into() });
+    assert_eq!(running.fold.snapshot.audio.check, None, "the driver that checked is gone: another may check");
     let settings = running.memory.settings();
     assert_eq!((&settings.sip_account, settings.signed_in_by), (&account, SignedInBy::Sip));
     // The driver with that way answers; an account that does not register is online at once.
