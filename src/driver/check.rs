@@ -165,11 +165,6 @@ impl NetworkCheck {
         matches!(self.state, State::Done) && self.outputs.is_empty()
     }
 
-    /// Whether what was found is not told yet.
-    pub fn runs(&self) -> bool {
-        !matches!(self.state, State::Leaving { .. } | State::Done)
-    }
-
     const fn call(&self) -> Option<CallId> {
         match self.state {
             State::Dialing { call, .. } => call,
@@ -272,7 +267,7 @@ mod tests {
                 // Somebody else's.
                 check.handle_stats(now, 8, &stats(0, true));
                 check.handle_timeout(now);
-                if !check.runs() {
+                if check.poll_timeout().is_none() {
                     break;
                 }
             }

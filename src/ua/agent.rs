@@ -41,6 +41,8 @@ pub struct UserAgent {
     /// Registrations that are being given up.
     leaving: Vec<Registration>,
     sessions: BTreeMap<CallId, Session>,
+    /// The last call of [`Command::Measure`].
+    measuring: Option<CallId>,
     farewells: Farewells,
     links: Links,
     subscriptions: Subscriptions,
@@ -75,6 +77,7 @@ impl UserAgent {
             call_back_until: None,
             leaving: Vec::new(),
             sessions: BTreeMap::new(),
+            measuring: None,
             farewells: Farewells::default(),
             links: Links::default(),
             subscriptions: Subscriptions::default(),
@@ -119,6 +122,7 @@ impl UserAgent {
                 }
             }
             Command::Dial { to, anonymous } => self.dial(now, &to, anonymous),
+            Command::Measure { to } => self.measure(now, &to),
             Command::Services(change) => self.change_services(change),
             Command::Message { to, text } => self.send_message(&to, &text),
             Command::Subscribe { package, to } => self.subscribe(now, package, to),

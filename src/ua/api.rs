@@ -87,6 +87,8 @@ pub enum Command {
     Displace { name: String, code: u16, reason: String },
     /// Call a number or user at the account's domain, a SIP URI or a tel URI. `anonymous`: without showing who calls.
     Dial { to: String, anonymous: bool },
+    /// Call an echo to measure the way there. No call of a person is refused, sent on or kept waiting because of this one.
+    Measure { to: String },
     /// Send a text message (RFC 3428): [`Event::Done`] once it is delivered.
     Message { to: String, text: String },
     /// Be told of `to` from now on, with whatever account is online; an empty `to` is the account itself:

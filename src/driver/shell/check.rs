@@ -3,18 +3,18 @@
 use super::Shell;
 use crate::{
     driver::{
-        api::Event,
+        api::{Command, Event},
         check::{NetworkCheck, Output},
     },
     media::{check::Step, stats::CallStats},
-    ua::api::{self as agent, CallId, CallState},
+    ua::api::{self as agent, CallId, CallState, TransferTo},
 };
 use std::time::Instant;
 
 impl Shell {
     pub(super) fn check(&mut self, now: Instant, name: &'static str, echo: Option<String>) {
         let result = match &self.check {
-            Some((check, _)) if check.runs() => Err("The check is under way; wait until it is done.".to_owned()),
+            Some(_) => Err("The check is under way; wait until it is done.".to_owned()),
             _ => self.media.check(),
         };
         if result.is_ok() {
@@ -54,7 +54,7 @@ impl Shell {
                 Output::Dial(to) => {
                     self.tell(Event::Check(Step::Network));
                     self.prepare_for_calls();
-                    self.agent.handle_command(now, agent::Command::Dial { to, anonymous: false });
+                    self.agent.handle_command(now, agent::Command::Measure { to });
                 }
                 Output::Hangup(call) => self.agent.handle_command(now, agent::Command::Hangup { call }),
                 Output::Found(finding) => {
@@ -102,5 +102,59 @@ impl Shell {
 
     pub(super) fn is_checked(&self, call: CallId) -> bool {
         self.probe == Some(call)
+    }
+
+    /// Refuses a command for the call that nobody is told of, as one for a call that is not there.
+    pub(super) fn is_for_check(&mut self, name: &'static str, command: &Command) -> bool {
+        let Some(probe) = self.probe.filter(|probe| names(command, *probe)) else { return false };
+        self.fail(name, subject(command), format!("There is no call {probe}; it may have ended."));
+        true
+    }
+}
+
+/// The call that a command is for.
+const fn subject(command: &Command) -> Option<CallId> {
+    match command {
+        Command::Answer { call }
+        | Command::Reject { call, .. }
+        | Command::Hangup { call }
+        | Command::Hold { call }
+        | Command::Resume { call }
+        | Command::Mute { call, .. }
+        | Command::Record { call, .. }
+        | Command::Dtmf { call, .. }
+        | Command::Transfer { call, .. }
+        | Command::Stats { call } => Some(*call),
+        _ => None,
+    }
+}
+
+/// Whether a command would do something with this call.
+fn names(command: &Command, call: CallId) -> bool {
+    match command {
+        Command::Conference { calls } => calls.contains(&call),
+        Command::Transfer { to: TransferTo::Call(other), .. } if *other == call => true,
+        command => subject(command) == Some(call),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_names_the_calls_that_it_would_change() {
+        let to = |to| Command::Transfer { call: 1, to };
+        for (command, named, subject_of) in [
+            (Command::Hangup { call: 1 }, &[1][..], Some(1)),
+            (Command::Mute { call: 2, on: true }, &[2], Some(2)),
+            (Command::Conference { calls: vec![1, 3] }, &[1, 3], None),
+            (to(TransferTo::Call(2)), &[1, 2], Some(1)),
+            (to(TransferTo::Address("3".into())), &[1], Some(1)),
+            (Command::Dial { to: "1".into(), anonymous: false }, &[], None),
+        ] {
+            let found: Vec<_> = (1..=3).filter(|call| names(&command, *call)).collect();
+            assert_eq!((found.as_slice(), subject(&command)), (named, subject_of), "{command:?}");
+        }
     }
 }

@@ -18,6 +18,9 @@ impl Shell {
             (self.events)(voided);
         }
         let name = answers::name(&what);
+        if self.is_for_check(name, &what) {
+            return;
+        }
         if matches!(what, Command::Dial { .. } | Command::PickUp { .. } | Command::AnswerDial { .. }) {
             self.prepare_for_calls();
         }

@@ -9,7 +9,7 @@ use crate::{
         msg::{Request, Response},
     },
     ua::{
-        api::{Account, CallDirection, CallInfo, CallState, EndedBy, Event, Output, ServiceCommand},
+        api::{Account, CallDirection, CallId, CallInfo, CallState, EndedBy, Event, Output, ServiceCommand},
         auto_answer, identity, outside,
         registration::{Registration, outbound_route},
         services::{self, Occupied, Treatment},
@@ -42,7 +42,7 @@ impl UserAgent {
             self.call_back_until = Some(services::call_back_until(now));
         } else if self.registration.is_none() {
             return refuse(&mut self.stack, "You are offline: choose a registration first.".to_owned());
-        } else if self.sessions.len() >= max {
+        } else if self.calls() >= max {
             return refuse(&mut self.stack, format!("There are {max} calls already: end one first."));
         }
         let routes = self.registration.as_ref().map_or_else(|| outbound_route(&account), Registration::route_set);
@@ -51,6 +51,19 @@ impl UserAgent {
         self.last_call += 1;
         let session = Session::dial(&mut self.stack, self.last_call, account, (target, routes), anonymous);
         self.sessions.insert(self.last_call, session);
+    }
+
+    pub(super) fn measure(&mut self, now: Instant, to: &str) {
+        let before = self.last_call;
+        self.dial(now, to, false);
+        // Refused, it is not the call before.
+        self.measuring = (self.last_call != before).then_some(self.last_call);
+    }
+
+    /// How many calls a person has.
+    pub(super) fn calls(&self) -> usize {
+        let is_persons = |call: &&CallId| Some(**call) != self.measuring;
+        self.sessions.keys().filter(is_persons).count()
     }
 
     pub(super) fn change_services(&mut self, change: ServiceCommand) {
@@ -122,7 +135,7 @@ impl UserAgent {
 
     fn occupied(&self) -> Occupied {
         let max = self.stack.settings.max_calls.unwrap_or(MAX_CALLS);
-        match self.sessions.len() {
+        match self.calls() {
             calls if calls >= max => Occupied::Full,
             0 => Occupied::No,
             _ => Occupied::Busy,

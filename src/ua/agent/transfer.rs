@@ -142,7 +142,7 @@ impl UserAgent {
             None => Some(480),
             // Nobody but the agent calls for help.
             Some(registration) if services::is_emergency(&referral.target, registration.account()) => Some(603),
-            Some(_) if self.sessions.len() >= max => Some(486),
+            Some(_) if self.calls() >= max => Some(486),
             Some(_) => None,
         }
     }

@@ -8,6 +8,7 @@ mod flood;
 mod gruu;
 mod hostile;
 mod incoming;
+mod measure;
 mod messages;
 mod modify;
 mod network;
