@@ -18,7 +18,7 @@ use crate::{
         target,
     },
 };
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 /// Calls at once where the settings name no number: a bound on hostile peers, out of an agent's reach.
 pub(super) const MAX_CALLS: usize = 32;
@@ -54,10 +54,20 @@ impl UserAgent {
     }
 
     pub(super) fn measure(&mut self, now: Instant, to: &str) {
+        let account = self.registration.as_ref().map(Registration::account);
+        let is_emergency = |account: &Arc<Account>| {
+            target::parse(to, &account.aor).is_ok_and(|target| services::is_emergency(&target, account))
+        };
+        if account.is_some_and(is_emergency) {
+            let message = format!("{to} is an emergency number and no echo: enter the echo's number.");
+            return self.stack.emit(Output::Event(Event::Refused { command: "dial", call: None, message }));
+        }
         let before = self.last_call;
         self.dial(now, to, false);
-        // Refused, it is not the call before.
-        self.measuring = (self.last_call != before).then_some(self.last_call);
+        // Refused, it is no call.
+        if self.last_call != before {
+            self.measuring = Some(self.last_call);
+        }
     }
 
     /// How many calls a person has.

@@ -63,3 +63,11 @@ fn a_person_dials_meanwhile_and_only_a_persons_calls_count() {
     bench.dial("102");
     assert_eq!(bench.refused().0, "dial");
 }
+
+#[test]
+fn nobody_measures_the_way_to_the_emergency_service() {
+    let mut bench = Bench::ready(settings());
+    bench.command(Command::Measure { to: "112".into() });
+    assert!(bench.refused().1.contains("emergency number"));
+    bench.silent();
+}
