@@ -219,8 +219,9 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut listener = RtcpSession::new(start, 1, "a".into(), 0.5);
         let mut sender = RtcpSession::new(start, 2, "b".into(), 0.5);
-        [&mut listener, &mut sender]
-            .map(|s| s.set_extended(ExtendedReports { receiver_rtt: true, voip_metrics: false }));
+        for session in [&mut listener, &mut sender] {
+            session.set_extended(ExtendedReports { receiver_rtt: true, voip_metrics: false });
+        }
         let asked = listener.poll(at(10_000), sent(10_000, 0), None, 0.5).unwrap();
         sender.handle(at(10_030), sent(10_030, 0).ntp, &asked);
         let mut reception = Reception::new(1, 10);
