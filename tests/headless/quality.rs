@@ -29,7 +29,7 @@ fn the_collector_learns_how_a_call_sounded() {
         let ready = phone.wait(json!({"event": "ready"}));
         (phone, ready["sip"].as_str().expect("an address").trim_start_matches("udp:").to_owned())
     };
-    let ((mut a, _), (_b, at)) = (start("a", &["--quality-report", &asked]), start("b", &["--auto-answer", "0"]));
+    let ((mut a, _), (b, at)) = (start("a", &["--quality-report", &asked]), start("b", &["--auto-answer", "0"]));
     a.send(json!({"cmd": "dial", "to": format!("sip:b@{at}")}));
     a.wait(json!({"event": "call", "call": 1, "state": "connected"}));
     // RTCP takes some seconds to come.

@@ -183,14 +183,6 @@ async fn a_server_that_cannot_prove_its_name_hears_nothing() {
     );
     sign(folder.path(), "own", &("forged", "DNS:pbx.test", 2));
     let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect(file);
-    // An authority of X.509 version 1, as older commands made them and newer ones no more.
-    for (file, text) in [
-        ("old.pem", include_str!("../../../../tests/fixtures/tls/version-1.pem")),
-        ("old.key", include_str!("../../../../tests/fixtures/tls/version-1.key")),
-    ] {
-        std::fs::write(folder.path().join(file), text).expect("written");
-    }
-    sign(folder.path(), "old", &("by-old", "DNS:pbx.test", 2));
     std::fs::write(folder.path().join("ca-and-star.pem"), read("ca.pem") + &read("star.pem")).expect("written");
     for (file, host, ca, said) in [
         ("old", "pbx.test", Some("ca.pem"), "has expired; its administrator must renew it"),
