@@ -33,13 +33,12 @@ class Phone:
 
 class Ours(Phone):
     def __init__(self, program, folder, name, host, codec, audio, *more):
-        self.port = free_port(host, socket.SOCK_DGRAM)
-        args = [program, 'headless', '--sip-account', f'sip:{name}@{host}', '--no-register', '--bind', f'{host}:{self.port}',
+        args = [program, 'headless', '--sip-account', f'sip:{name}@{host}', '--no-register', '--bind', f'{host}:0',
                 '--config-dir', folder / name, '--codecs', codec, '--auto-answer', '0', '--audio', f'file:{audio[0]},{audio[1]}']
         super().__init__(folder, name, [*args, *more], subprocess.PIPE)
         self.heard = audio[1]
         threading.Thread(target=self._read, daemon=True).start()
-        self.wait('ready')
+        self.port = int(self.wait('ready')['sip'].rpartition(':')[2])
 
     def _read(self):
         for line in self.process.stdout:

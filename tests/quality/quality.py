@@ -173,7 +173,7 @@ def main():
         runs = [(way, network, seed) for way in WAYS if veth or 'baresip' not in way for network in NETWORKS
                 for seed in SEEDS[:1 if options.quick or network == 'clean' else None]]
         # A call takes a few per cent of a core; a process each, for a score takes the interpreter as long as it takes.
-        with ProcessPoolExecutor(6 * (os.cpu_count() or 1)) as pool:
+        with ProcessPoolExecutor(7 * (os.cpu_count() or 1)) as pool:
             results = list(pool.map(calls.run, *zip(*runs)))
     finally:
         if veth:
