@@ -215,7 +215,8 @@ fn status_line(line: &str) -> Start {
     let (version, code, reason) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     match code.filter(|code| code.len() == 3).and_then(lex::digits) {
         Some(code @ 100..=699) if version.is_some_and(|v| v.eq_ignore_ascii_case("SIP/2.0")) => {
-            Start::Response { code: code as u16, reason: reason.to_owned() }
+            // A carriage return of its own would not be written again.
+            Start::Response { code: code as u16, reason: reason.replace('\r', " ") }
         }
         _ => Start::Foreign,
     }
