@@ -1,21 +1,33 @@
 //! Symmetric RTP (RFC 4961): send to where packets really come from, without letting a stranger take the call over.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
 /// In-order packets of one source that make an address other than the signalled one believable.
 const PROBATION: u8 = 3;
-/// A source that was silent for this long may be succeeded by another.
+/// A source that was silent for this long, although it has something to send, may be succeeded by another port of its host.
 const SILENCE: Duration = Duration::from_secs(2);
+/// By another host, only when it has been silent for longer than one that lives ever is.
+const LONG_SILENCE: Duration = Duration::from_secs(10);
 /// Addresses of one peer.
 const MOST_OTHERS: usize = 16;
+
+/// What offer and answer say of the peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Signalled {
+    pub address: SocketAddr,
+    /// It has something to send: neither of the two has put the call on hold.
+    pub sends: bool,
+    /// Its packets are authentic (SRTP), so that nobody else's are ever judged.
+    pub secured: bool,
+}
 
 /// Where to send, and whom to listen to.
 #[derive(Debug)]
 pub struct Latch {
-    signalled: SocketAddr,
+    signalled: Signalled,
     state: State,
     candidate: Option<Candidate>,
     /// Where the peer is besides, as checks have proved: it may send from any of its addresses (RFC 8445 §12.2).
@@ -26,8 +38,8 @@ pub struct Latch {
 enum State {
     /// Nothing has come yet: send as signalled.
     Waiting,
-    /// Packets come from here.
-    Latched { source: SocketAddr, heard: Instant },
+    /// Packets come from here; `proven`: from the peer, without doubt.
+    Latched { source: SocketAddr, heard: Instant, proven: bool },
     /// Checks have chosen this, and they alone choose another.
     Checked { source: SocketAddr },
 }
@@ -49,30 +61,43 @@ pub enum Verdict {
 }
 
 impl Latch {
-    pub fn new(signalled: SocketAddr) -> Self {
+    pub const fn new(signalled: Signalled) -> Self {
         Self { signalled, state: State::Waiting, candidate: None, others: Vec::new() }
     }
 
     /// A new offer or answer: an address that changed starts over, an unchanged one changes nothing, and nothing changes what
-    /// checks have chosen.
-    pub fn signalled(&mut self, address: SocketAddr) {
-        if address != self.signalled && !matches!(self.state, State::Checked { .. }) {
-            (self.state, self.candidate) = (State::Waiting, None);
+    /// checks have chosen. Who had nothing to send was not silent.
+    pub fn signalled(&mut self, now: Instant, signalled: Signalled) {
+        match &mut self.state {
+            State::Checked { .. } => {}
+            _ if signalled.address != self.signalled.address => {
+                (self.state, self.candidate) = (State::Waiting, None);
+            }
+            State::Latched { heard, .. } if !self.signalled.sends => *heard = now,
+            State::Latched { .. } | State::Waiting => {}
         }
-        self.signalled = address;
+        self.signalled = signalled;
     }
 
-    /// Where to send.
+    /// Where to send. To another host than the signalled one only where that one's address is private, so that a NAT is in
+    /// between, or where the other has proved to be the peer; else it is listened to at most.
     pub fn target(&self) -> SocketAddr {
         match self.state {
-            State::Latched { source, .. } | State::Checked { source } => source,
-            State::Waiting => self.signalled,
+            State::Checked { source } | State::Latched { source, proven: true, .. } => source,
+            State::Latched { source, .. } if self.may_be_at(source.ip()) => source,
+            State::Latched { .. } | State::Waiting => self.signalled.address,
         }
+    }
+
+    /// Whether control packets from this host are the peer's, as far as known.
+    pub fn knows(&self, host: IpAddr) -> bool {
+        let hosts = [self.signalled.address, self.target()];
+        hosts.iter().chain(&self.others).any(|address| address.ip() == host)
     }
 
     /// Somebody at this address has proved to be the peer.
     pub fn proven(&mut self, now: Instant, source: SocketAddr) {
-        (self.state, self.candidate) = (State::Latched { source, heard: now }, None);
+        (self.state, self.candidate) = (State::Latched { source, heard: now, proven: true }, None);
     }
 
     /// Checks have shown that the peer is here, and agrees to be sent to: however long it is silent, nobody's packets move that.
@@ -91,46 +116,64 @@ impl Latch {
     pub fn unchecked(&mut self, now: Instant) {
         self.others.clear();
         if let State::Checked { source } = self.state {
-            self.state = State::Latched { source, heard: now };
+            self.proven(now, source);
         }
     }
 
-    /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once; another one
-    /// after three packets in sequence, and only while nobody is latched or the latched source has fallen silent. Until
-    /// someone is latched everything is heard, so that a call through a NAT loses no syllable.
+    /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once, whoever else was,
+    /// but for who has proved to be the peer; another address after three packets in sequence, and only while the peer has
+    /// something to send and nobody is latched, or the latched source has fallen silent. Until someone is latched everything is
+    /// heard, so that a call through a NAT loses no syllable.
     pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
-        let vacant = match &mut self.state {
-            State::Latched { source: latched, heard } if *latched == source => {
-                *heard = now;
-                return Verdict::Accept;
-            }
-            State::Latched { heard, .. } if self.others.contains(&source) => {
-                *heard = now;
-                return Verdict::Accept;
-            }
+        let (is_vacant, proven) = match &mut self.state {
             State::Checked { source: checked } => {
                 let is_peer = *checked == source || self.others.contains(&source);
                 return if is_peer { Verdict::Accept } else { Verdict::Drop };
             }
-            State::Latched { heard, .. } => now.saturating_duration_since(*heard) > SILENCE,
-            State::Waiting => true,
+            State::Latched { source: latched, heard, proven } => {
+                if *latched == source || self.others.contains(&source) {
+                    *heard = now;
+                    return Verdict::Accept;
+                }
+                let patience = if latched.ip() == source.ip() { SILENCE } else { LONG_SILENCE };
+                (now.saturating_duration_since(*heard) > patience, *proven)
+            }
+            State::Waiting => (true, false),
         };
-        if source == self.signalled && vacant {
-            self.state = State::Latched { source, heard: now };
-            self.candidate = None;
-            return Verdict::Accept;
-        }
+        let is_vacant = is_vacant && self.signalled.sends;
+        let is_signalled = source == self.signalled.address;
         let count = match &self.candidate {
             Some(known) if known.source == source && known.ssrc == ssrc && known.next == sequence => known.count + 1,
             _ => 1,
         };
-        if vacant && count >= PROBATION {
-            self.state = State::Latched { source, heard: now };
+        if is_signalled && !proven || is_vacant && (is_signalled || count >= PROBATION) {
+            self.state = State::Latched { source, heard: now, proven: self.signalled.secured };
             self.candidate = None;
             return Verdict::Accept;
         }
         self.candidate = Some(Candidate { source, ssrc, next: sequence.wrapping_add(1), count: count.min(PROBATION) });
         if matches!(self.state, State::Waiting) { Verdict::Accept } else { Verdict::Drop }
+    }
+
+    /// Whether our packets may go to this host because packets come from it: the one signalled, or any where the signalled address
+    /// is of a private network, so that a NAT is in between.
+    fn may_be_at(&self, host: IpAddr) -> bool {
+        let signalled = self.signalled.address.ip();
+        signalled == host || is_private(signalled)
+    }
+}
+
+/// Whether nobody outside the host's own network reaches it at this address.
+fn is_private(host: IpAddr) -> bool {
+    match host.to_canonical() {
+        IpAddr::V4(host) => {
+            // RFC 6598: of a provider's own.
+            let is_shared = host.octets()[0] == 100 && host.octets()[1] & 0xc0 == 64;
+            host.is_private() || host.is_loopback() || host.is_link_local() || host.is_unspecified() || is_shared
+        }
+        IpAddr::V6(host) => {
+            host.is_unique_local() || host.is_loopback() || host.is_unicast_link_local() || host.is_unspecified()
+        }
     }
 }
 
@@ -153,14 +196,19 @@ mod tests {
             }
         }
 
+        /// When, who, SSRC, first sequence number and length of a run of a stranger's packets.
+        fn injected() -> impl Strategy<Value = Vec<(u64, u8, u32, u16, u16)>> {
+            prop::collection::vec((0..400u64, 0..4u8, 0..3u32, any::<u16>(), 1..9u16), 0..60)
+        }
+
         proptest! {
             #![proptest_config(config())]
 
             /// Whatever strangers send, in sequence or not, with the peer's source or another, and whenever: while the peer's
-            /// packets come, they are all heard, nobody else's is, and ours go to the peer.
+            /// packets come, or it has none to send, they are all heard, nobody else's is, and ours go to the peer.
             #[test]
             fn a_stranger_s_packets_never_replace_the_peer_s(
-                injected in prop::collection::vec((0..400u64, 0..4u8, 0..3u32, any::<u16>(), 1..9u16), 0..60),
+                injected in injected(),
                 // Also where the peer is not where it was said to be.
                 behind_nat: bool,
                 // Where checks have shown the way, also while the peer is silent.
@@ -168,15 +216,17 @@ mod tests {
                 silence in 0..400u64,
             ) {
                 let start = Instant::now();
-                let (signalled, nat) = (address("192.0.2.1:4000"), address("203.0.113.7:31000"));
-                let peer = if behind_nat { nat } else { signalled };
-                let mut latch = Latch::new(signalled);
+                let (own, nat) = (address("10.0.0.5:4000"), address("203.0.113.7:31000"));
+                let peer = if behind_nat { nat } else { own };
+                let mut latch = Latch::new(at(own));
                 if checked {
                     latch.checked(peer);
                 }
                 for n in 0..400u64 {
-                    let now = start + Duration::from_millis(20 * n);
-                    if !checked || n < silence {
+                    let now = start + Duration::from_millis(50 * n);
+                    let is_held = !checked && (silence..silence + 200).contains(&n);
+                    latch.signalled(now, Signalled { sends: !is_held, ..at(own) });
+                    if !is_held && (!checked || n < silence) {
                         prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
                     }
                     let is_latched = latch.target() == peer && n > u64::from(PROBATION);
@@ -190,6 +240,30 @@ mod tests {
                     }
                 }
             }
+
+            /// Nor does anybody hear us who sends before the peer or while it is silent: where the peer has a public address of
+            /// its own, ours go there whatever comes, and its packets are heard whoever was.
+            #[test]
+            fn nobody_hears_us_before_the_peer_sends_nor_while_it_is_silent(
+                injected in injected(),
+                sent in prop::collection::vec(any::<bool>(), 40),
+            ) {
+                let (start, peer) = (Instant::now(), address("192.0.2.1:4000"));
+                let mut latch = Latch::new(at(peer));
+                for n in 0..400u64 {
+                    let now = start + Duration::from_millis(200 * n);
+                    for (_, who, ssrc, sequence, run) in injected.iter().filter(|(at, ..)| *at == n) {
+                        let stranger = SocketAddr::from(([198, 51, 100, *who], 6_666));
+                        for step in 0..*run {
+                            latch.judge(now, stranger, 6 + ssrc, sequence.wrapping_add(step));
+                            prop_assert_eq!(latch.target(), peer);
+                        }
+                    }
+                    if sent[n as usize / 10] {
+                        prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
+                    }
+                }
+            }
         }
     }
 
@@ -197,10 +271,19 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn at(address: SocketAddr) -> Signalled {
+        Signalled { address, sends: true, secured: false }
+    }
+
+    /// Lets `source` send so many packets in sequence.
+    fn send(latch: &mut Latch, now: Instant, source: SocketAddr, count: u16) -> Vec<Verdict> {
+        (0..count).map(|n| latch.judge(now, source, 7, n)).collect()
+    }
+
     #[test]
     fn a_peer_is_heard_from_each_of_its_addresses_and_a_stranger_from_none() {
         let [way, other, stranger] = ["192.0.2.1:5000", "192.0.2.2:5000", "192.0.2.3:5000"].map(address);
-        let (now, mut latch) = (Instant::now(), Latch::new(way));
+        let (now, mut latch) = (Instant::now(), Latch::new(at(way)));
         latch.checked(way);
         latch.also(other);
         for sequence in 0..50 {
@@ -208,21 +291,22 @@ mod tests {
             assert_eq!(latch.judge(now, stranger, 7, sequence), Verdict::Drop);
         }
         assert_eq!(latch.target(), way, "it is sent to where the checks say");
+        assert!(latch.knows(other.ip()) && !latch.knows(stranger.ip()));
         (0..100u16).for_each(|port| latch.also(SocketAddr::from(([192, 0, 2, 9], port))));
         assert_eq!(latch.others.len(), MOST_OTHERS);
         // A later description says where the peer was found, which changes nothing.
-        latch.signalled(stranger);
+        latch.signalled(now, at(stranger));
         assert_eq!(latch.target(), way);
         latch.unchecked(now);
         assert_eq!((latch.target(), latch.judge(now, other, 7, 50)), (way, Verdict::Drop));
-        let later = now + SILENCE + Duration::from_millis(1);
+        let later = now + LONG_SILENCE + Duration::from_millis(1);
         assert_eq!(latch.judge(later, stranger, 7, 51), Verdict::Accept, "without checks a silent source is succeeded");
     }
 
     #[test]
     fn the_signalled_address_is_believed_and_kept() {
         let (now, peer, stranger) = (Instant::now(), address("192.0.2.1:4000"), address("198.51.100.9:6666"));
-        let mut latch = Latch::new(peer);
+        let mut latch = Latch::new(at(peer));
         assert_eq!(latch.judge(now, peer, 1, 10), Verdict::Accept);
         for n in 0..100 {
             assert_eq!(latch.judge(now, stranger, 2, n), Verdict::Drop);
@@ -232,19 +316,75 @@ mod tests {
     }
 
     #[test]
+    fn whoever_was_quicker_gives_way_to_the_signalled_address() {
+        for peer in ["192.0.2.1:4000", "10.0.0.5:4000"].map(address) {
+            let (now, stranger) = (Instant::now(), address("198.51.100.9:6666"));
+            let mut latch = Latch::new(at(peer));
+            assert_eq!(send(&mut latch, now, stranger, 50), [Verdict::Accept; 50], "it may be the peer");
+            assert_eq!(latch.judge(now, peer, 1, 10), Verdict::Accept);
+            assert_eq!(latch.target(), peer);
+            assert_eq!(send(&mut latch, now, stranger, 50), [Verdict::Drop; 50]);
+        }
+    }
+
+    #[test]
+    fn who_has_nothing_to_send_is_not_succeeded() {
+        let (start, stranger) = (Instant::now(), address("198.51.100.9:6666"));
+        for peer in ["10.0.0.5:4000", "203.0.113.7:31000"].map(address) {
+            let mut latch = Latch::new(at(address("10.0.0.5:4000")));
+            send(&mut latch, start, peer, 3);
+            latch.signalled(start, Signalled { sends: false, ..latch.signalled });
+            let held = start + Duration::from_secs(60);
+            assert_eq!(send(&mut latch, held, stranger, 50), [Verdict::Drop; 50]);
+            latch.signalled(held, Signalled { sends: true, ..latch.signalled });
+            assert_eq!(send(&mut latch, held, stranger, 50), [Verdict::Drop; 50], "it was not silent");
+            assert_eq!(latch.target(), peer);
+        }
+    }
+
+    #[test]
     fn a_nat_s_address_takes_over_after_probation() {
         let (now, signalled, nat) = (Instant::now(), address("10.0.0.5:4000"), address("203.0.113.7:31000"));
-        let mut latch = Latch::new(signalled);
+        let mut latch = Latch::new(at(signalled));
         for (n, target) in [(0, signalled), (1, signalled), (2, nat), (3, nat)] {
             assert_eq!(latch.judge(now, nat, 7, n), Verdict::Accept);
             assert_eq!(latch.target(), target, "after packet {n}");
         }
+        // The NAT has forgotten the way and makes another.
+        let moved = address("203.0.113.7:31002");
+        assert_eq!(send(&mut latch, now, moved, 50), [Verdict::Drop; 50]);
+        send(&mut latch, now + SILENCE + Duration::from_millis(1), moved, 3);
+        assert_eq!(latch.target(), moved);
+        // Another provider.
+        let (later, other) = (now + SILENCE + LONG_SILENCE, address("198.51.100.9:6666"));
+        send(&mut latch, later, other, 3);
+        assert_eq!(latch.target(), moved);
+        send(&mut latch, later + Duration::from_millis(2), other, 3);
+        assert_eq!(latch.target(), other);
+    }
+
+    #[test]
+    fn authentic_packets_show_where_the_peer_is() {
+        let (now, signalled, other) = (Instant::now(), address("192.0.2.1:4000"), address("203.0.113.7:31000"));
+        for secured in [false, true] {
+            let mut latch = Latch::new(Signalled { secured, ..at(signalled) });
+            assert_eq!(send(&mut latch, now, other, 5), [Verdict::Accept; 5]);
+            assert_eq!(latch.target(), if secured { other } else { signalled });
+        }
+    }
+
+    #[test]
+    fn private_addresses_are_known() {
+        let private = ["10.1.2.3", "172.20.0.1", "192.168.178.2", "100.100.0.1", "169.254.3.4", "fd00::1", "fe80::1"];
+        assert!(private.iter().all(|host| is_private(host.parse().unwrap())));
+        let public = ["192.0.2.1", "100.128.0.1", "172.32.0.1", "2001:db8::1", "::ffff:192.0.2.1"];
+        assert!(public.iter().all(|host| !is_private(host.parse().unwrap())));
     }
 
     #[test]
     fn scattered_packets_of_a_stranger_never_latch() {
         let (now, signalled, stranger) = (Instant::now(), address("10.0.0.5:4000"), address("203.0.113.7:31000"));
-        let mut latch = Latch::new(signalled);
+        let mut latch = Latch::new(at(signalled));
         for n in 0..200u16 {
             latch.judge(now, stranger, 7, n.wrapping_mul(7_919));
         }
@@ -254,14 +394,11 @@ mod tests {
     #[test]
     fn a_silent_source_may_be_succeeded() {
         let (now, peer, moved) = (Instant::now(), address("192.0.2.1:4000"), address("192.0.2.1:5000"));
-        let mut latch = Latch::new(peer);
+        let mut latch = Latch::new(at(peer));
         latch.judge(now, peer, 1, 1);
-        let later = now + SILENCE + Duration::from_millis(1);
-        for n in 0..3 {
-            latch.judge(later, moved, 1, 50 + n);
-        }
+        send(&mut latch, now + SILENCE + Duration::from_millis(1), moved, 3);
         assert_eq!(latch.target(), moved);
-        latch.signalled(address("192.0.2.9:7000"));
+        latch.signalled(now, at(address("192.0.2.9:7000")));
         assert_eq!(latch.target(), address("192.0.2.9:7000"));
     }
 }

@@ -4,7 +4,7 @@ mod latch;
 pub mod redundancy;
 mod sequence;
 
-pub use latch::{Latch, Verdict};
+pub use latch::{Latch, Signalled, Verdict};
 pub use sequence::{Reception, Update};
 
 use rtp_rs::{RtpPacketBuilder, RtpReader, Seq};

@@ -8,7 +8,7 @@ use crate::media::{
     plan::{KeyExchange, MediaPlan},
     receiver::Receiver,
     rtcp::{Received, RtcpSession, Sent},
-    rtp::{self, Latch, Packet, Verdict},
+    rtp::{self, Latch, Packet, Signalled, Verdict},
     security::{DtlsIdentity, Kind, Outcome, Shield},
     sender::{Sender, Start},
     stats::HereStats,
@@ -78,7 +78,7 @@ impl Stream {
         let mut rtcp = RtcpSession::new(now, start.ssrc, cname, unit());
         rtcp.set_extended(plan.extended_reports);
         Self {
-            latch: Latch::new(plan.remote_rtp),
+            latch: Latch::new(signalled(&plan)),
             sender: Sender::new(start, &plan),
             receiver: Receiver::new(now, &plan),
             rtcp,
@@ -112,7 +112,7 @@ impl Stream {
             (self.way, self.no_way_at, self.unwanted) = (None, None, false);
             self.latch.unchecked(now);
         }
-        self.latch.signalled(plan.remote_rtp);
+        self.latch.signalled(now, signalled(&plan));
         self.shield.set_plan(now, plan.srtp.as_ref(), self.way.map_or(plan.remote_rtp, |way| way.peer));
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
@@ -301,4 +301,8 @@ impl Stream {
         let received: Received<'_> = self.receiver.reception().map(|reception| (reception, metrics));
         if last { Some(self.rtcp.bye(now, sent, received)) } else { self.rtcp.poll(now, sent, received, unit()) }
     }
+}
+
+const fn signalled(plan: &MediaPlan) -> Signalled {
+    Signalled { address: plan.remote_rtp, sends: plan.direction.receives(), secured: plan.srtp.is_some() }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::media::plan::{Codec, IceCredentials, IcePlan, OpusParams};
-use crate::media::{engine::Carrier, ice::RelayAccess};
+use crate::media::{engine::Carrier, ice::RelayAccess, rtp::Packet};
 use std::net::{Ipv4Addr, TcpListener};
 
 fn plan(direction: Direction) -> MediaPlan {
@@ -82,6 +82,38 @@ fn silence_is_told_and_told_again_also_on_hold() {
             });
         }
         assert_eq!(told, [(14, false), (44, true), (74, true)], "{direction:?}");
+    }
+}
+
+/// Neither who is on hold nor who has not begun to speak is silent: nobody else takes the place.
+#[test]
+fn a_held_peer_is_spoken_to_again() {
+    let start = Instant::now();
+    let [peer, stranger] = ["10.0.0.5:4000", "203.0.113.66:6666"].map(|address| address.parse().expect("an address"));
+    let agreed = |direction| MediaPlan { remote_rtp: peer, remote_rtcp: peer, ..plan(direction) };
+    let mut stream = Stream::new(start, agreed(Direction::SendRecv), None, (None, peer));
+    let send = |stream: &mut Stream, now, source, sequences: std::ops::Range<u16>| {
+        for sequence in sequences {
+            let payload = &[0x55; 160];
+            let packet = Packet { payload_type: 0, marker: false, sequence, timestamp: 0, ssrc: 7, payload };
+            let mut octets = [0; MAX_PACKET];
+            let length = packet.write(&mut octets).expect("it fits");
+            stream.incoming(now, Way { peer: source, relayed: false }, &octets[..length], false, &mut |_| {});
+        }
+    };
+    let target = |stream: &Stream| stream.target().map(|way| way.peer);
+    send(&mut stream, start, stranger, 0..5);
+    send(&mut stream, start, peer, 100..105);
+    assert_eq!(target(&stream), Some(peer));
+    for direction in [Direction::SendOnly, Direction::Inactive] {
+        let now = start + Duration::from_secs(60);
+        stream.set_plan(start, agreed(direction));
+        send(&mut stream, now, stranger, 20..50);
+        stream.set_plan(now, agreed(Direction::SendRecv));
+        send(&mut stream, now, stranger, 50..60);
+        assert_eq!(target(&stream), Some(peer), "{direction:?}");
+        send(&mut stream, now, peer, 105..110);
+        assert!(now + SILENCE <= stream.silent_at, "it is heard");
     }
 }
 
