@@ -140,13 +140,15 @@ impl Receiver {
             // Of another codec it would have another clock; what came itself is known already.
             let same = codec.filter(|_| copy.payload_type == packet.payload_type);
             if let Some(copied) = same.and_then(|codec| sequence.checked_sub(packets_before(codec, &copy)?)) {
-                stream.buffer.insert(copied, timestamp - i64::from(copy.offset), kind, copy.payload);
-                self.playout.copies_come();
+                let before = timestamp - i64::from(copy.offset);
+                let restores = stream.buffer.insert(copied, before, kind, copy.payload) == Insert::Held;
+                self.playout.copy_came(restores);
             }
         }
-        match stream.buffer.insert(sequence, timestamp, kind, packet.payload) {
-            Insert::Late if codec.is_some() => self.totals.late += 1,
-            Insert::Held | Insert::Late | Insert::Duplicate | Insert::Refused => {}
+        let insert = stream.buffer.insert(sequence, timestamp, kind, packet.payload);
+        if codec.is_some() && matches!(insert, Insert::Late | Insert::Duplicate) {
+            self.totals.late += u64::from(insert == Insert::Late);
+            self.playout.came_after_all();
         }
         if is_event { self.events.handle(packet.timestamp, packet.marker, packet.payload) } else { None }
     }

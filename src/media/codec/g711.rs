@@ -1,7 +1,11 @@
 //! PCMU and PCMA (ITU-T G.711, RFC 3551 §4.5.14).
 
-use super::shaping::NoiseShaper;
-use crate::media::{SAMPLE_RATE, dsp::conceal::Concealer, dsp::resample::Resampler, plan::Codec};
+use super::{Ahead, shaping::NoiseShaper};
+use crate::media::{
+    SAMPLE_RATE,
+    dsp::{conceal::Concealer, resample::Resampler},
+    plan::Codec,
+};
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 
 const RATE: u32 = 8_000;
@@ -55,10 +59,13 @@ impl G711Decoder {
         payload.len()
     }
 
-    /// `following`: the payload after the gap, which needs none before it to be decoded.
-    pub fn conceal(&mut self, count: usize, following: Option<&[u8]>, out: &mut Vec<f32>) {
-        match following {
-            Some(payload) => self.concealer.bridge(count, &samples(self.law, payload).collect::<Vec<_>>(), out),
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
+        match ahead {
+            // Every payload can be decoded by itself.
+            Some(ahead) => {
+                let after: Vec<f32> = samples(self.law, ahead.payload).collect();
+                self.concealer.bridge(count, ahead.missing, &after, out);
+            }
             None => self.concealer.conceal(count, out),
         }
     }

@@ -4,6 +4,7 @@
 mod band;
 mod qmf;
 
+use super::Ahead;
 use crate::media::{SAMPLE_RATE, dsp::conceal::Concealer, dsp::resample::Resampler};
 use band::{High, Low};
 use qmf::Qmf;
@@ -70,7 +71,7 @@ impl G722Encoder {
 }
 
 /// From octets to 16 kHz.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct G722Decoder {
     filter: Qmf,
     bands: Bands,
@@ -100,14 +101,27 @@ impl G722Decoder {
 
     /// The bands code what is made up, as the sender's coded what was lost: so they are nearly in step when the next
     /// packet comes, where they would otherwise ring for some milliseconds.
-    pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
         let start = out.len();
-        self.concealer.conceal(count, out);
+        match ahead {
+            Some(ahead) => {
+                let after = if self.concealer.is_bridging(count) { Vec::new() } else { self.foretold(ahead) };
+                self.concealer.bridge(count, ahead.missing, &after, out);
+            }
+            None => self.concealer.conceal(count, out),
+        }
         for pair in out[start..].as_chunks::<2>().0 {
             let (low, high) = self.heard.split(integer(pair[0]), integer(pair[1]));
             let octet = self.bands.code(low, high);
             self.join(octet);
         }
+    }
+
+    /// Nearly what the payload after the gap will sound like, once the bands know something of what is missing before it.
+    fn foretold(&self, ahead: Ahead<'_>) -> Vec<f32> {
+        let mut other = self.clone();
+        other.conceal(ahead.missing, None, &mut Vec::with_capacity(ahead.missing));
+        ahead.payload.iter().flat_map(|&octet| other.join(octet)).map(|sample| sample as f32 / 32_768.0).collect()
     }
 
     fn join(&mut self, octet: u8) -> [i32; 2] {
@@ -198,7 +212,7 @@ mod tests {
                 reference.decode(packet, &mut wanted);
                 if n % 10 == 9 {
                     let bands = decoder.bands.clone();
-                    decoder.conceal(320, &mut out);
+                    decoder.conceal(320, None, &mut out);
                     if !follows {
                         decoder.bands = bands;
                     }

@@ -12,6 +12,15 @@ use g722::{G722Decoder, G722Encoder};
 pub use opus::LossHint;
 use opus::{OpusDecoder, OpusEncoder};
 
+/// What is known of the other side of a gap.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead<'a> {
+    /// Samples until there, with those that are asked for.
+    pub missing: usize,
+    /// Follows then.
+    pub payload: &'a [u8],
+}
+
 /// Makes payloads. Holds its own rate conversion.
 #[derive(Debug)]
 pub enum Encoder {
@@ -84,11 +93,11 @@ impl Decoder {
         }
     }
 
-    /// Appends `count` samples for a packet that is not there; `following`: the payload right after it, where that is.
-    pub fn conceal(&mut self, count: usize, following: Option<&[u8]>, out: &mut Vec<f32>) {
+    /// Appends `count` samples for a packet that is not there.
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
         match self {
-            Self::G711(decoder) => decoder.conceal(count, following, out),
-            Self::G722(decoder) => decoder.conceal(count, out),
+            Self::G711(decoder) => decoder.conceal(count, ahead, out),
+            Self::G722(decoder) => decoder.conceal(count, ahead, out),
             Self::Opus(decoder) => decoder.conceal(count, out),
         }
     }

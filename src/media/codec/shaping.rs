@@ -1,6 +1,8 @@
 //! Noise shaping for G.711's encoder, as ITU-T G.711.1 does for its G.711 layer: the noise of quantisation follows the voice's own
 //! spectrum, where the voice hides it. Every decoder of G.711 hears the difference, none needs to know.
 
+use crate::media::dsp::prediction::{correlation, hann, levinson};
+
 /// Order of the prediction that describes the spectrum, and how closely the noise follows it.
 const ORDER: usize = 12;
 const FOLLOWS: f64 = 0.92;
@@ -45,28 +47,12 @@ impl NoiseShaper {
     }
 }
 
-/// The window of that name.
-fn hann(length: usize) -> Vec<f64> {
-    let step = std::f64::consts::TAU / (length as f64 + 1.0);
-    (1..=length).map(|n| 0.5 - 0.5 * (step * n as f64).cos()).collect()
-}
-
 /// Predictor of the window's spectrum (autocorrelation, Levinson and Durbin), its resonances widened.
 fn filter(tapered: &[f64]) -> [f32; ORDER] {
-    let alike = |lag: usize| tapered.iter().skip(lag).zip(tapered).map(|(a, b)| a * b).sum::<f64>();
-    let mut left = alike(0) * WHITE + STEP * STEP;
-    let correlation: [f64; ORDER + 1] = std::array::from_fn(alike);
+    let mut spectrum: [f64; ORDER + 1] = std::array::from_fn(|lag| correlation(tapered, lag));
+    spectrum[0] = spectrum[0] * WHITE + STEP * STEP;
     let mut predictor = [0.0; ORDER];
-    for order in 0..ORDER {
-        let known = (0..order).map(|n| predictor[n] * correlation[order - n]).sum::<f64>();
-        let reflection = -(correlation[order + 1] + known) / left;
-        let before = predictor;
-        for n in 0..order {
-            predictor[n] += reflection * before[order - 1 - n];
-        }
-        predictor[order] = reflection;
-        left *= 1.0 - reflection * reflection;
-    }
+    levinson(&spectrum, &mut predictor);
     let mut wide = 1.0;
     predictor.map(|factor| {
         wide *= FOLLOWS;

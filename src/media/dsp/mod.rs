@@ -3,6 +3,7 @@
 pub mod comfort;
 pub mod conceal;
 pub mod noise;
+pub mod prediction;
 pub mod resample;
 pub mod stretch;
 pub mod tone;

@@ -38,9 +38,10 @@ pub enum Next<'a> {
         payload: &'a [u8],
         duration: u32,
     },
-    /// A packet is missing and later ones are here; `following`: the audio right after it.
+    /// A packet is missing and later ones are here; `following`: the next one, which comes after `missing`, this one counted.
     Lost {
         duration: u32,
+        missing: u32,
         following: Option<(Codec, &'a [u8])>,
     },
     /// The sender paused without losing packets (silence suppression, key tones).
@@ -154,10 +155,8 @@ impl JitterBuffer {
                     if unbridged == 0 {
                         self.bridged_losses += 1;
                     } else {
-                        // A copy restores a whole packet, not its end.
-                        let whole = later == expected + 1 && unbridged == duration;
-                        let following = whole.then(|| self.audio(later)).flatten();
-                        return Next::Lost { duration: unbridged, following };
+                        let missing = unbridged + (later - expected - 1) as u32 * duration;
+                        return Next::Lost { duration: unbridged, missing, following: self.audio(later) };
                     }
                 }
             }
@@ -317,8 +316,8 @@ mod tests {
         for _ in 0..20 {
             order.push(match buffer.take() {
                 Next::Packet { payload, .. } => format!("{}", payload[0]),
-                Next::Lost { duration, following } => {
-                    format!("lost {duration}{}", if following.is_some() { "+" } else { "" })
+                Next::Lost { duration, missing, following } => {
+                    format!("lost {duration} of {missing}{}", if following.is_some() { "+" } else { "" })
                 }
                 Next::Pause { duration } => format!("pause {duration}"),
                 Next::Empty => break,
@@ -330,7 +329,10 @@ mod tests {
     #[test]
     fn orders_and_names_what_is_missing() {
         let mut buffer = filled(&[0, 2, 1, 4, 7]);
-        assert_eq!(played(&mut buffer), ["0", "1", "2", "lost 160+", "4", "lost 160", "lost 160+", "7"]);
+        assert_eq!(
+            played(&mut buffer),
+            ["0", "1", "2", "lost 160 of 160+", "4", "lost 160 of 320+", "lost 160 of 160+", "7"]
+        );
         assert_eq!(buffer.insert(FIRST + 3, 480, AUDIO, &[3; 160]), Insert::Late);
         assert_eq!(buffer.insert(FIRST + 4, 640, AUDIO, &[4; 160]), Insert::Duplicate);
         assert_eq!(buffer.insert(FIRST + 8, 1_280, AUDIO, &[]), Insert::Refused);
@@ -342,7 +344,7 @@ mod tests {
         assert_eq!(played(&mut buffer), ["0"]);
         buffer.bridged(80);
         buffer.insert(FIRST + 2, 320, AUDIO, &[2; 160]);
-        assert_eq!(played(&mut buffer), ["lost 80", "2"]);
+        assert_eq!(played(&mut buffer), ["lost 80 of 80+", "2"]);
     }
 
     #[test]

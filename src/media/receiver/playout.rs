@@ -3,7 +3,7 @@
 use super::bursts::Bursts;
 use crate::media::{
     BLOCK, SAMPLE_RATE,
-    codec::Decoder,
+    codec::{self, Ahead, Decoder},
     dsp::{
         comfort::Comfort,
         noise::{Noise, NoiseDescription},
@@ -24,10 +24,14 @@ const TOO_MUCH_MS: f64 = 300.0;
 const REST_BLOCKS: u32 = 4;
 /// Longer silence of the sender means that the next packet begins a new talk spurt.
 const SPURT_MS: f64 = 500.0;
-/// While packets get lost, one more is waited for where it helps: it carries a copy, or shows where the gap leads.
-const LOSS_SEEN: f64 = 0.005;
-/// Of G.711 only from here on, since what is late on a jittery network is lost too.
-const MUCH_LOSS_SEEN: f64 = 0.03;
+/// From these shares of lost packets on, one packet more is waited for, where it helps. In Opus the next one carries a copy; of a
+/// codec without, what follows shows where the gap leads, and of what is late on a jittery network that is lost, too.
+const OPUS_WAITS: &[f64] = &[0.005];
+const OTHERS_WAIT: &[f64] = &[0.03, 0.1];
+/// Waiting ends at this share of what it began at: each change of the delay is heard more than the delay.
+const LOSS_GONE: f64 = 0.25;
+/// Share of a new packet in the losses lately: about 4 s.
+const LOST_WEIGHT: f64 = 0.005;
 /// Concealment has faded out after so long, in milliseconds (ITU-T G.711 Appendix I).
 const LONG_GAP_MS: f64 = 60.0;
 /// Share of a new block in the figures "lately": about 8 s.
@@ -46,7 +50,10 @@ pub struct Playout {
     delay_ms: f64,
     /// Blocks until the length may be changed again.
     rest: u32,
+    /// Share of packets that the network lost, whether or not something restored them.
     lost_lately: f64,
+    /// Packets that are waited for.
+    waits: usize,
     /// Packets carry copies of those before.
     copies: bool,
     concealed_lately: f64,
@@ -99,9 +106,17 @@ impl Playout {
         self.noise.describe(description);
     }
 
-    /// A copy of an earlier packet came.
-    pub const fn copies_come(&mut self) {
+    /// A copy of an earlier packet came; `restores` what has not come itself.
+    pub fn copy_came(&mut self, restores: bool) {
         self.copies = true;
+        if restores {
+            self.count(1.0);
+        }
+    }
+
+    /// A packet came that had been taken for lost: to wait for what follows it would be of no use.
+    pub fn came_after_all(&mut self) {
+        self.lost_lately = (self.lost_lately - LOST_WEIGHT).max(0.0);
     }
 
     /// The stream begins anew.
@@ -191,20 +206,20 @@ impl Playout {
         self.voice.as_ref().map(|voice| voice.codec)
     }
 
-    /// The estimator's, and one packet more while the following packets are of use.
+    /// The estimator's, and some packets more while the following packets are of use.
     fn target_ms(&self) -> f64 {
-        let helps_from = match self.codec() {
-            Some(Codec::Opus) => LOSS_SEEN,
-            Some(Codec::Pcmu | Codec::Pcma) => MUCH_LOSS_SEEN,
-            Some(Codec::G722) | None => 1.0,
-        };
-        let waits = match (self.lost_lately > helps_from, self.copies) {
-            (false, _) => 0.0,
-            (true, false) => 20.0,
-            // The copy of a packet tells, by its own in-band copy, of the one before, too.
-            (true, true) => 40.0,
-        };
-        self.estimator.target_ms() + waits
+        // The copy of a packet tells, by its own in-band copy, of the one before, too.
+        let waits = self.waits + usize::from(self.copies && self.waits > 0);
+        self.estimator.target_ms() + waits as f64 * self.packet_ms
+    }
+
+    /// A packet came (0) or was lost (1).
+    fn count(&mut self, lost: f64) {
+        self.lost_lately += (lost - self.lost_lately) * LOST_WEIGHT;
+        let helps_from = if self.codec() == Some(Codec::Opus) { OPUS_WAITS } else { OTHERS_WAIT };
+        let (waits, lately) = (self.waits, self.lost_lately);
+        let seen = |&(n, from): &(usize, &f64)| lately > if n < waits { from * LOSS_GONE } else { *from };
+        self.waits = helps_from.iter().enumerate().filter(seen).count();
     }
 
     fn queued(&self) -> usize {
@@ -247,7 +262,7 @@ impl Playout {
         match buffer.take() {
             Next::Packet { codec, payload, duration } => {
                 self.settle_wait();
-                self.lost_lately += (0.0 - self.lost_lately) * 0.005;
+                self.count(0.0);
                 self.bursts.came();
                 self.packet_ms = us(duration) as f64 / 1000.0;
                 let voice = Voice::ready(&mut self.voice, codec);
@@ -256,19 +271,25 @@ impl Playout {
                     self.concealed_us += us(duration);
                 }
             }
-            Next::Lost { duration, following } => {
+            Next::Lost { duration, missing, following } => {
                 self.settle_wait();
-                self.lost_lately += (1.0 - self.lost_lately) * 0.005;
+                self.count(1.0);
                 let Some(voice) = &mut self.voice else { return true };
                 let count = voice.scaled(duration, clock_rate);
                 let following = following.filter(|(codec, _)| *codec == voice.codec).map(|(_, payload)| payload);
-                let recovered =
-                    following.is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
+                // A copy restores a whole packet, not its end.
+                let whole =
+                    |payload: &&[u8]| duration == missing && codec::duration(voice.codec, payload) == Some(duration);
+                let recovered = following
+                    .filter(whole)
+                    .is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
                 if recovered {
                     self.bursts.came();
                 } else {
                     self.bursts.missing();
-                    voice.decoder.conceal(count, following, &mut voice.samples);
+                    let missing = voice.scaled(missing, clock_rate);
+                    let ahead = following.map(|payload| Ahead { missing, payload });
+                    voice.decoder.conceal(count, ahead, &mut voice.samples);
                     self.concealed_us += us(duration);
                 }
             }

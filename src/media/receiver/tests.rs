@@ -183,7 +183,9 @@ fn loss_is_counted_and_concealed() {
             Codec::G722 | Codec::Pcmu | Codec::Pcma => assert!((0.8..1.3).contains(&concealed), "{concealed}"),
         }
         let loudness = power(&outcome.heard) / power(&run(CLEAN, 20, voice).heard);
-        assert!((0.84..1.1).contains(&loudness), "{codec:?}: {loudness}");
+        // The bands of G.722 take some packets to know again how loud a voice is.
+        let least = if codec == Codec::G722 { 0.7 } else { 0.84 };
+        assert!((least..1.1).contains(&loudness), "{codec:?}: {loudness}");
     }
 }
 
@@ -217,13 +219,13 @@ fn a_standstill_of_the_network_is_caught_up_with() {
 }
 
 /// Forty seconds of Opus from our own sender over a network that loses packets: `begins`, the share after one that came, `goes_on`
-/// after one that was lost. Blocks are played so long after the sender's. Returns the concealed share and the delay.
+/// after one that was lost. Blocks are played so long after the sender's. Returns the concealed share, the delay, and between which bounds that was from the tenth second on.
 fn lossy_call(
     redundancy: Option<Redundancy>,
     signal: fn(usize) -> f32,
     (begins, goes_on): (f64, f64),
     phase: Duration,
-) -> (f64, f64) {
+) -> (f64, f64, (f64, f64)) {
     let opus = OpusParams { redundancy, ..OpusParams::default() };
     let plan = MediaPlan { send: (96, Codec::Opus), receive: vec![(96, Codec::Opus)], opus, ..plan(Codec::Opus) };
     let mut sender = Sender::new(Start { ssrc: 7, sequence: 1_000, timestamp: 5_000 }, &plan);
@@ -231,6 +233,7 @@ fn lossy_call(
     let mut receiver = Receiver::new(epoch, &plan);
     let mut random = StdRng::seed_from_u64(11);
     let mut losing = false;
+    let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for frame in 0..2_000u64 {
         if frame % 250 == 0 {
             // RTCP every five seconds.
@@ -249,11 +252,15 @@ fn lossy_call(
         for half in 0..2 {
             receiver.play(now + phase + Duration::from_millis(10 * half), &mut [0.0; BLOCK]);
         }
+        if frame > 500 {
+            let delay = receiver.stats().buffer_ms;
+            (least, most) = (least.min(delay), most.max(delay));
+        }
     }
     let stats = receiver.stats();
     let share = stats.lost as f64 / 2_000.0 * (1.0 - goes_on + begins) / begins;
     assert!((0.8..1.2).contains(&share), "copies are no packets: {stats:?}");
-    (receiver.concealed_share(true), stats.buffer_ms)
+    (receiver.concealed_share(true), stats.buffer_ms, (least, most))
 }
 
 #[test]
@@ -262,14 +269,25 @@ fn copies_of_earlier_packets_fill_what_is_lost() {
     let phase = Duration::from_millis(5);
     // Each by itself, and in bursts of 2.5 on average.
     for (network, most, gain) in [((0.2, 0.2), 0.03, 4.0), ((0.1, 0.6), 0.06, 2.4)] {
-        let (without, delay) = lossy_call(None, voice, network, phase);
-        let (with, delay_with) = lossy_call(Some(agreed), voice, network, phase);
+        let (without, delay, _) = lossy_call(None, voice, network, phase);
+        let (with, delay_with, _) = lossy_call(Some(agreed), voice, network, phase);
         println!(
             "concealed of 20 % lost {network:?}: {without:.4} without copies in {delay:.0} ms, {with:.4} with them in \
              {delay_with:.0} ms"
         );
         assert!(with < most && with < without / gain, "{network:?}: {with} {without}");
         assert!(delay_with < 80.0, "{delay_with}");
+    }
+}
+
+/// Copies make up for nearly all that is lost: they are waited for all the same, and the voice is not stretched to and fro.
+#[test]
+fn copies_are_waited_for_as_long_as_the_network_loses() {
+    let agreed = Redundancy { send_payload_type: 98, receive_payload_type: 98 };
+    for share in [0.05, 0.1] {
+        let (concealed, _, (least, most)) = lossy_call(Some(agreed), voice, (share, share), Duration::from_millis(5));
+        println!("{share}: {concealed:.4} concealed, in {least:.0} to {most:.0} ms");
+        assert!(concealed < 0.01 && most - least < 25.0, "{share}: {concealed}, {least} to {most}");
     }
 }
 
@@ -314,7 +332,7 @@ fn no_copy_outlives_a_change_of_packet_time() {
 #[test]
 fn what_follows_a_lost_packet_is_waited_for() {
     for phase_ms in [0, 2, 4, 6, 8] {
-        let (concealed, delay) = lossy_call(None, vowel, (0.05, 0.05), Duration::from_millis(phase_ms));
+        let (concealed, delay, _) = lossy_call(None, vowel, (0.05, 0.05), Duration::from_millis(phase_ms));
         println!("blocks {phase_ms} ms later: {concealed:.4} concealed of 5 % lost, in {delay:.0} ms");
         assert!(concealed < 0.025 && delay < 60.0, "{phase_ms}: {concealed} {delay}");
     }
