@@ -40,6 +40,13 @@ pub struct Sent {
     pub bytes: u64,
 }
 
+/// What a well-formed compound packet has told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heard {
+    /// What the peer lost of our packets since its report before, 0.0–1.0, where it says so.
+    pub loss: Option<f64>,
+}
+
 /// Whose packets come, and how they fare here, for the reports.
 pub type Received<'a> = Option<(&'a mut Reception, Option<VoipMetrics>)>;
 
@@ -65,17 +72,21 @@ impl RtcpSession {
         self.extended = extended;
     }
 
-    /// Takes in a datagram; what is not a well-formed compound packet is ignored.
-    pub fn handle(&mut self, now: Instant, ntp: u64, datagram: &[u8]) {
-        let Some(reports) = parse(datagram) else { return };
-        if let Some(sender_ntp) = reports.sender_ntp {
+    /// Takes in a datagram; what is not a well-formed compound packet is ignored. `source`: whose packets are played; the reports
+    /// of another one tell nothing of when those were sent.
+    pub fn handle(&mut self, now: Instant, ntp: u64, datagram: &[u8], source: Option<u32>) -> Option<Heard> {
+        let reports = parse(datagram)?;
+        let is_of_source = source.is_none_or(|source| source == reports.ssrc);
+        if let Some(sender_ntp) = reports.sender_ntp.filter(|_| is_of_source) {
             self.last_sender_report = Some((reports.ssrc, middle(sender_ntp), now));
         }
         let ours = self.ssrc;
+        let mut heard = Heard { loss: None };
         for block in reports.blocks.iter().filter(|block| block.ssrc == ours) {
-            self.remote_loss = Some(f64::from(block.fraction_lost) / 256.0);
+            heard.loss = Some(f64::from(block.fraction_lost) / 256.0);
             self.round_trip(ntp, block.last_sender_report, block.delay);
         }
+        self.remote_loss = heard.loss.or(self.remote_loss);
         let extended = reports.extended;
         if let Some(reference) = extended.reference_time {
             self.last_reference_time = Some((reports.ssrc, middle(reference), now));
@@ -88,6 +99,7 @@ impl RtcpSession {
         {
             self.remote = Some(metrics);
         }
+        Some(heard)
     }
 
     /// §6.4.1: A − LSR − DLSR, in 1/65536 s.
@@ -205,9 +217,16 @@ mod tests {
             reception.update(sequence);
         }
         let report = ours.poll(at(10_000), sent(10_000, 50), None, 0.5).unwrap();
-        theirs.handle(at(10_040), sent(10_040, 0).ntp, &report);
+        theirs.handle(at(10_040), sent(10_040, 0).ntp, &report, Some(1));
+        // Somebody else's report, and what is none.
+        let other = RtcpSession::new(start, 3, "c".into(), 0.5).poll(at(11_000), sent(0, 9), None, 0.5).unwrap();
+        assert_eq!(theirs.handle(at(11_000), sent(11_000, 0).ntp, &other, Some(1)), Some(Heard { loss: None }));
+        for junk in [&[0x80, 200][..], &report[..report.len() - 2], b""] {
+            assert_eq!(theirs.handle(at(11_000), sent(11_000, 0).ntp, junk, Some(1)), None);
+        }
         let answer = theirs.poll(at(12_000), sent(12_000, 20), Some((&mut reception, Some(METRICS))), 0.5).unwrap();
-        ours.handle(at(12_040), sent(12_040, 0).ntp, &answer);
+        let heard = ours.handle(at(12_040), sent(12_040, 0).ntp, &answer, None);
+        assert_eq!(heard, Some(Heard { loss: Some(0.25) }));
         assert!((ours.rtt_ms().unwrap() - 80.0).abs() < 1.0, "{:?}", ours.rtt_ms());
         assert_eq!(ours.remote_loss(), Some(0.25));
         assert_eq!(ours.remote(), Some(METRICS));
@@ -223,10 +242,10 @@ mod tests {
             session.set_extended(ExtendedReports { receiver_rtt: true, voip_metrics: false });
         }
         let asked = listener.poll(at(10_000), sent(10_000, 0), None, 0.5).unwrap();
-        sender.handle(at(10_030), sent(10_030, 0).ntp, &asked);
+        sender.handle(at(10_030), sent(10_030, 0).ntp, &asked, None);
         let mut reception = Reception::new(1, 10);
         let answer = sender.poll(at(13_000), sent(13_000, 20), Some((&mut reception, Some(METRICS))), 0.5).unwrap();
-        listener.handle(at(13_030), sent(13_030, 0).ntp, &answer);
+        listener.handle(at(13_030), sent(13_030, 0).ntp, &answer, None);
         assert!((listener.rtt_ms().unwrap() - 60.0).abs() < 1.0, "{:?}", listener.rtt_ms());
         assert_eq!(listener.remote(), None, "nobody asked for it");
     }

@@ -135,7 +135,7 @@ impl Stream {
                 ice.handle_datagram(now, way, datagram);
             }
         } else if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
-            self.control(now, datagram);
+            self.control(now, way.peer, datagram);
         } else if let Some(impair) = &mut self.impair {
             impair.push(now, way.peer, datagram);
         } else {
@@ -149,17 +149,17 @@ impl Stream {
         self.shield.handle_datagram(now, way.peer, datagram);
     }
 
-    pub(super) fn control(&mut self, now: Instant, datagram: &[u8]) {
+    /// In the clear only what comes from the peer's host is believed.
+    pub(super) fn control(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        let host = source.ip();
+        let is_peer = self.plan.srtp.is_some() || self.plan.remote_rtcp.ip() == host || self.latch.knows(host);
         let ntp = self.ntp(now);
-        let Some(datagram) = self.shield.open_control(datagram, &mut self.crypt) else { return };
-        self.rtcp.handle(now, ntp, datagram);
-        let is_report = rtp::is_rtcp(datagram);
-        if let Some(loss) = self.rtcp.remote_loss() {
+        let Some(datagram) = self.shield.open_control(datagram, &mut self.crypt).filter(|_| is_peer) else { return };
+        let Some(heard) = self.rtcp.handle(now, ntp, datagram, self.receiver.source()) else { return };
+        if let Some(loss) = heard.loss {
             self.sender.peer_loses(loss);
         }
-        if is_report {
-            self.heard(now);
-        }
+        self.heard(now);
     }
 
     pub(super) fn audio(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], report: &mut impl FnMut(Report)) {

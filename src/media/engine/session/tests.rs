@@ -1,6 +1,11 @@
 use super::*;
-use crate::media::plan::{Codec, IceCredentials, IcePlan, OpusParams};
-use crate::media::{engine::Carrier, ice::RelayAccess, rtp::Packet};
+use crate::media::{
+    engine::Carrier,
+    ice::RelayAccess,
+    plan::{Codec, IceCredentials, IcePlan, OpusParams, Redundancy},
+    rtcp::{self, Block, Extended, Outgoing},
+    rtp::Packet,
+};
 use std::net::{Ipv4Addr, TcpListener};
 
 fn plan(direction: Direction) -> MediaPlan {
@@ -115,6 +120,50 @@ fn a_held_peer_is_spoken_to_again() {
         send(&mut stream, now, peer, 105..110);
         assert!(now + SILENCE <= stream.silent_at, "it is heard");
     }
+}
+
+/// Who sends what looks like RTCP keeps no call alive that has ended, and hides no loss.
+#[test]
+fn control_packets_are_believed_of_the_peer_alone() {
+    let start = Instant::now();
+    let [peer, stranger] = ["192.0.2.9:5000", "203.0.113.66:6666"].map(|address| address.parse().expect("an address"));
+    let agreed = Redundancy { send_payload_type: 98, receive_payload_type: 98 };
+    let opus = OpusParams { redundancy: Some(agreed), ..OpusParams::default() };
+    let plan =
+        MediaPlan { remote_rtp: peer, remote_rtcp: peer, send: (96, Codec::Opus), opus, ..plan(Direction::SendRecv) };
+    let mut stream = Stream::new(start, plan, None, (None, peer));
+    let report = |fraction_lost, ours| {
+        let block = Block { ssrc: ours, fraction_lost, ..Block::default() };
+        let extended = Extended::default();
+        rtcp::write(&Outgoing { ssrc: 7, sender: None, block: Some(block), cname: "peer", extended, bye: false })
+    };
+    let copies = |stream: &mut Stream| {
+        let mut types = Vec::new();
+        stream.sender.speak(&[0.1; 960], |datagram| types.push(datagram[1] & 0x7f));
+        types == [98]
+    };
+    let (lossy, clean) = (report(50, stream.sender.ssrc()), report(0, stream.sender.ssrc()));
+    let silent_at = stream.silent_at;
+    let junk: [&[u8]; 3] = [&[0x80, 200], &[0x80, 200, 0, 9], &[0x81, 203, 0, 1, 0, 0, 0, 7]];
+    let now = start + Duration::from_secs(5);
+    for (source, datagrams) in [(stranger, vec![&lossy[..]; 3]), (peer, junk.to_vec())] {
+        for datagram in datagrams {
+            stream.incoming(now, Way { peer: source, relayed: false }, datagram, false, &mut |_| {});
+        }
+        assert!(
+            stream.silent_at == silent_at && stream.rtcp.remote_loss().is_none() && !copies(&mut stream),
+            "{source}"
+        );
+    }
+    let mut say = |datagram: &[u8]| {
+        stream.incoming(now, Way { peer, relayed: false }, datagram, true, &mut |_| {});
+        assert_eq!(stream.silent_at, now + SILENCE);
+        copies(&mut stream)
+    };
+    assert!(say(&lossy));
+    let about_another = report(0, 0x1234_5678);
+    assert!((0..20).all(|_| say(&about_another)), "what the peer says of others tells nothing of our loss");
+    assert!(!(0..10).all(|_| say(&clean)), "what it says of ours does");
 }
 
 /// After a change of network. The checks of the next plan, whose passwords are others, begin at this address.
