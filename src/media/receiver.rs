@@ -21,6 +21,10 @@ use std::time::Instant;
 /// Packets in a row from a new source (SSRC) before it replaces the one being played.
 const NEW_SOURCE: u8 = 2;
 
+/// A timestamp that runs so far ahead of time since the packet before, or back, belongs to a stream that began anew, although its
+/// source (SSRC) stayed: a switch in between has joined us to somebody else.
+const JUMP_MS: f64 = 1_000.0;
+
 /// Payload type of comfort noise (RFC 3551 §6).
 const COMFORT_NOISE: u8 = 13;
 
@@ -50,6 +54,8 @@ struct Stream {
     clock_rate: u32,
     /// Newest timestamp, extended.
     timestamp: i64,
+    /// The newest packet of audio: sequence number, timestamp and arrival.
+    newest: Option<(u64, i64, Instant)>,
 }
 
 /// Counts of sources that are gone, and what no source keeps.
@@ -111,13 +117,17 @@ impl Receiver {
             Update::Valid(sequence) => sequence,
             Update::Suspicious => return None,
             Update::Restarted(sequence) => {
-                stream.buffer = JitterBuffer::new(stream.clock_rate);
+                stream.begin_anew();
                 self.playout.restart();
                 sequence
             }
         };
         self.totals.packets += 1;
         let timestamp = stream.extend(packet.timestamp);
+        if codec.is_some() && stream.jumps(now, sequence, timestamp) {
+            stream.begin_anew();
+            self.playout.restart();
+        }
         let is_event = self.event_type == Some(packet.payload_type);
         let noise = (codec.is_none() && !is_event && packet.payload_type == self.noise_type)
             .then(|| NoiseDescription::parse(packet.payload))
@@ -251,12 +261,28 @@ impl Receiver {
             buffer: JitterBuffer::new(clock_rate),
             clock_rate,
             timestamp: i64::from(packet.timestamp),
+            newest: None,
         });
         true
     }
 }
 
 impl Stream {
+    /// What comes has nothing to do with what is held.
+    fn begin_anew(&mut self) {
+        (self.buffer, self.newest) = (JitterBuffer::new(self.clock_rate), None);
+    }
+
+    /// Whether a packet of audio is in sequence and yet of another time. A pause of the sender's lasts as long as it says.
+    fn jumps(&mut self, now: Instant, sequence: u64, timestamp: i64) -> bool {
+        if self.newest.is_some_and(|(newest, ..)| sequence <= newest) {
+            return false;
+        }
+        let Some((_, before, came)) = self.newest.replace((sequence, timestamp, now)) else { return false };
+        let media_ms = (timestamp - before) as f64 * 1000.0 / f64::from(self.clock_rate);
+        media_ms < -JUMP_MS || media_ms - ms(came, now) > JUMP_MS
+    }
+
     fn extend(&mut self, timestamp: u32) -> i64 {
         let ahead = timestamp.wrapping_sub(self.timestamp as u32) as i32;
         let extended = self.timestamp + i64::from(ahead);

@@ -218,6 +218,41 @@ fn a_standstill_of_the_network_is_caught_up_with() {
     assert!(receiver.stats().buffer_ms < 40.0, "{:?}", receiver.stats());
 }
 
+/// A switch joins us to somebody else, at once or after a while, and keeps SSRC and sequence numbers.
+#[test]
+fn a_jump_of_the_timestamp_mutes_nobody() {
+    for codec in [Codec::Pcmu, Codec::Opus] {
+        for (jump_s, rest_ms) in [(2, 0), (30, 0), (59, 0), (30, 700), (30, 2_500), (300, 0), (-3, 0), (-30, 1_000)] {
+            let epoch = Instant::now();
+            let mut receiver = Receiver::new(epoch, &plan(codec));
+            let mut encoder = Encoder::new(codec, &OpusParams::default());
+            let rate = codec.clock_rate();
+            let (mut muted_ms, mut payload, mut block) = (0, Vec::new(), [0.0; BLOCK]);
+            for ms in (0..10_000u64).step_by(10) {
+                let now = epoch + Duration::from_millis(ms);
+                let is_resting = (5_000..5_000 + rest_ms).contains(&ms);
+                if ms % 20 == 0 && !is_resting {
+                    let n = if ms < 5_000 { ms / 20 } else { (ms - rest_ms) / 20 };
+                    let samples: Vec<f32> = (n as usize * 960..(n as usize + 1) * 960).map(tone).collect();
+                    encoder.encode(&samples, &mut payload);
+                    let jump = if ms < 5_000 { 0 } else { jump_s * rate as i32 } as u32;
+                    let timestamp = (ms as u32 * (rate / 1000)).wrapping_add(jump);
+                    let (sequence, ssrc) = (n as u16, 5);
+                    let packet =
+                        Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc, payload: &payload };
+                    receiver.handle_packet(now + Duration::from_millis(3), &packet);
+                }
+                receiver.play(now + Duration::from_millis(7), &mut block);
+                let is_silent = power(&block) < 0.01;
+                muted_ms += if ms > 5_000 + rest_ms && is_silent { 10 } else { 0 };
+            }
+            assert!(muted_ms <= 100, "{codec:?}, {jump_s} s after {rest_ms} ms: {muted_ms} ms without sound");
+            let stats = receiver.stats();
+            assert!(stats.buffer_ms < 40.0 && stats.lost == 0 && stats.late <= 3, "{codec:?} {jump_s}: {stats:?}");
+        }
+    }
+}
+
 /// Forty seconds of Opus from our own sender over a network that loses packets: `begins`, the share after one that came, `goes_on`
 /// after one that was lost. Blocks are played so long after the sender's. Returns the concealed share, the delay, and between which bounds that was from the tenth second on.
 fn lossy_call(
