@@ -7,6 +7,9 @@ const LONGEST_SEGMENT: i32 = 0xffff;
 /// 60 ms at 8 kHz: nobody presses a key again so soon.
 const LITTLE: i32 = 480;
 
+/// Twelve seconds at 8 kHz, two at 48: packets of an event that come later than those of the next are not later than that.
+const LATE: i32 = 96_000;
+
 /// The event being received, or the last one.
 #[derive(Debug, Default)]
 pub struct EventReceiver {
@@ -28,7 +31,7 @@ impl EventReceiver {
         let seen = EventPayload::parse(payload)?;
         if let Some(current) = &mut self.current {
             let ahead = timestamp.wrapping_sub(current.timestamp) as i32;
-            if ahead < 0 {
+            if (-LATE..0).contains(&ahead) {
                 return None;
             }
             if ahead == 0 {
@@ -39,7 +42,7 @@ impl EventReceiver {
             // A long event continues in a new segment right after the longest duration there is, without a marker
             // (§2.5.1.3). Some senders move the timestamp a little with every packet instead.
             let continues = !marker && !current.ended && current.code == seen.code;
-            if continues && (ahead == LONGEST_SEGMENT || ahead <= LITTLE) {
+            if continues && (ahead == LONGEST_SEGMENT || (1..=LITTLE).contains(&ahead)) {
                 *current = Event { timestamp, duration: seen.duration, ended: seen.end, ..*current };
                 return None;
             }
@@ -104,6 +107,74 @@ mod tests {
             segment(0xffff, 900, true),
         ];
         assert_eq!(heard(long), "7");
+    }
+
+    #[test]
+    fn a_timestamp_that_begins_anew_is_no_late_packet() {
+        for back in [LATE as u32 + 800, 1 << 31, (1 << 31) + 1] {
+            let mut packets = press(5, 1_000);
+            packets.extend(press(6, 1_000u32.wrapping_sub(back)));
+            assert_eq!(heard(packets), "56", "{back}");
+        }
+    }
+
+    mod properties {
+        use super::*;
+        use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
+
+        /// `make soak` asks for many times as many.
+        fn config(cases: u32) -> ProptestConfig {
+            let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+            let cases = cases.saturating_mul(times);
+            ProptestConfig {
+                cases,
+                rng_seed: RngSeed::Fixed(4733),
+                failure_persistence: None,
+                ..ProptestConfig::default()
+            }
+        }
+
+        proptest! {
+            #![proptest_config(config(256))]
+
+            /// Whatever is lost, doubled or overtaken by at most one key, as long as one packet of each comes: each key once.
+            #[test]
+            fn each_key_is_heard_once(
+                keys in prop::collection::vec(0u8..16, 1..20),
+                start: u32,
+                lost in prop::collection::vec(any::<Index>(), 0..100),
+                doubled in prop::collection::vec(any::<Index>(), 0..20),
+            ) {
+                let presses = keys.iter().zip(0u32..).map(|(code, n)| press(*code, start.wrapping_add(n * 1_600)));
+                let mut presses: Vec<_> = presses.collect();
+                for which in lost {
+                    let packets = which.get(&presses).len();
+                    let of = which.index(presses.len());
+                    if packets > 1 {
+                        presses[of].remove(which.index(packets));
+                    }
+                }
+                let mut packets = presses.concat();
+                for which in doubled {
+                    let from = which.index(packets.len());
+                    packets.insert((from + 5).min(packets.len()), packets[from]);
+                }
+                let expected: String = keys.iter().map(|code| KEYS[usize::from(*code)]).collect();
+                prop_assert_eq!(heard(packets), expected);
+            }
+
+            #[test]
+            fn any_packets_give_a_key_each_at_most(
+                packets in prop::collection::vec((any::<u32>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..8)), 0..60),
+            ) {
+                let mut receiver = EventReceiver::default();
+                for (timestamp, marker, payload) in &packets {
+                    let key = receiver.handle(*timestamp, *marker, payload);
+                    prop_assert!(key.is_none_or(|key| payload.len() >= 4 && KEYS[usize::from(payload[0])] == key));
+                    prop_assert_eq!(receiver.handle(*timestamp, *marker, payload), None, "again");
+                }
+            }
+        }
     }
 
     #[test]

@@ -218,6 +218,30 @@ fn a_standstill_of_the_network_is_caught_up_with() {
     assert!(receiver.stats().buffer_ms < 40.0, "{:?}", receiver.stats());
 }
 
+/// Whoever takes over counts sequence numbers and time from where they like.
+#[test]
+fn keys_are_heard_of_whoever_takes_over() {
+    let events = TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate: 8_000 };
+    let plan = MediaPlan { telephone_event: Some(events), ..plan(Codec::Pcmu) };
+    let epoch = Instant::now();
+    let mut receiver = Receiver::new(epoch, &plan);
+    let mut heard = String::new();
+    let streams = [(5, 100u16, 3_000_000_000u32), (6, 100, 2_000_000_000), (6, 40_000, 1_000_000_000), (6, 40_020, 9)];
+    for (turn, (ssrc, first, start)) in (0u64..).zip(streams) {
+        let mut sender = Sender::new(Start { ssrc, sequence: first, timestamp: start }, &plan);
+        sender.press("7", crate::media::engine::DtmfVia::Rfc4733);
+        for n in 0..20u64 {
+            let now = epoch + Duration::from_millis(turn * 400 + n * 20);
+            // Two packets of audio make a new source believed.
+            sender.speak(&[0.1; 2 * BLOCK], |datagram| {
+                let packet = Packet::parse(datagram).expect("ours");
+                heard.extend(receiver.handle_packet(now, &packet));
+            });
+        }
+    }
+    assert_eq!(heard, "7777");
+}
+
 /// A switch joins us to somebody else, at once or after a while, and keeps SSRC and sequence numbers.
 #[test]
 fn a_jump_of_the_timestamp_mutes_nobody() {
