@@ -50,6 +50,11 @@ pub trait Card: Send {
         false
     }
 
+    /// Whether what is played now comes out: a device takes a while to open and to begin.
+    fn is_heard(&self) -> bool {
+        true
+    }
+
     /// Whether the microphone or the speaker is missing now.
     fn is_incomplete(&self) -> bool {
         false

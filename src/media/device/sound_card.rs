@@ -163,12 +163,31 @@ impl Card for SoundCard {
         self.microphone.as_ref().is_some_and(Port::misses_device) || self.speaker.misses_device()
     }
 
+    fn is_heard(&self) -> bool {
+        !self.no_speaker
+    }
+
     fn is_incomplete(&self) -> bool {
         self.speaker.fails() || self.microphone.as_ref().is_some_and(Port::fails)
     }
 
     fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.take()
+    }
+}
+
+/// One whose speaker the test plays: it takes what is asked for from the ring, and counts the flow's callbacks.
+#[cfg(test)]
+impl SoundCard {
+    pub fn simulated(now: Instant) -> (Self, Consumer<f32>, std::sync::Arc<stream::Flow>) {
+        let opened = Ok(stream::Opened { name: "Desk".to_owned(), fallback: false, rate: SAMPLE_RATE });
+        let nothing = |_| stream::simulated(rtrb::RingBuffer::new(1).0, Err(String::new()));
+        let mut card = Self::playing(now, None, Port::new(now, "speaker", None, nothing));
+        let (ring, played) = rtrb::RingBuffer::new(SAMPLE_RATE as usize);
+        let link = stream::simulated(ring, opened);
+        let flow = link.flow.clone();
+        card.speaker.state = State::Opening { link, since: now };
+        (card, played, flow)
     }
 }
 

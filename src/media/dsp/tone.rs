@@ -36,8 +36,10 @@ const RING: [Part; 9] = [
 const RINGBACK: [Part; 2] = [part([425.0, 0.0], 1_000, 0.12), pause(4_000)];
 const BUSY: [Part; 2] = [part([425.0, 0.0], 480, 0.12), pause(480)];
 const CALL_WAITING: [Part; 4] = [part([425.0, 0.0], 200, 0.1), pause(200), part([425.0, 0.0], 200, 0.1), pause(5_000)];
-const ANSWERED: [Part; 3] = [part([880.0, 0.0], 150, 0.2), pause(100), part([880.0, 0.0], 150, 0.2)];
-const TEST: [Part; 3] = [part([523.3, 0.0], 250, 0.2), part([659.3, 0.0], 250, 0.2), part([784.0, 1046.5], 600, 0.2)];
+// What ends by itself ends with a pause, in which the last of it leaves the device before that is closed.
+const ANSWERED: [Part; 4] = [part([880.0, 0.0], 150, 0.2), pause(100), part([880.0, 0.0], 150, 0.2), pause(300)];
+const TEST: [Part; 4] =
+    [part([523.3, 0.0], 250, 0.2), part([659.3, 0.0], 250, 0.2), part([784.0, 1046.5], 600, 0.2), pause(300)];
 
 /// Times through the cadence, `None` without end.
 fn cadence(tone: Tone) -> (&'static [Part], Option<u32>) {

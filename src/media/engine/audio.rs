@@ -27,6 +27,9 @@ const LEVELS_EVERY: Duration = Duration::from_millis(66);
 /// Of sound.
 const EXPOSURE_EVERY: Duration = Duration::from_secs(60);
 
+/// Blocks that a tone waits for a device that is being opened; one that does not open is not waited for for ever.
+const MOST_WAITED: u32 = 500;
+
 /// What the sessions need of the talk card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Demand {
@@ -46,6 +49,8 @@ pub struct Audio {
     /// What rings or alerts, on the device of that name.
     bell: Option<(Option<String>, SoundCard)>,
     tone: Option<ToneSource>,
+    /// Blocks that it has waited for its device.
+    waited: u32,
     meter: Option<Meter>,
     /// The check before the shift, and what it has to say.
     check: Option<ShiftCheck>,
@@ -85,6 +90,7 @@ impl Audio {
             idle_since: None,
             bell: None,
             tone: None,
+            waited: 0,
             meter: None,
             check: None,
             checked: None,
@@ -113,7 +119,7 @@ impl Audio {
     }
 
     pub fn set_tone(&mut self, tone: Option<Tone>) {
-        self.tone = tone.map(ToneSource::new);
+        (self.tone, self.waited) = (tone.map(ToneSource::new), 0);
     }
 
     pub fn set_voice(&mut self, voice: VoiceProcessing) {
@@ -185,11 +191,8 @@ impl Audio {
 
     /// Adds the tone and plays a block, at `at`.
     pub fn play(&mut self, at: Instant, mix: &mut [f32]) {
-        if !self.rings()
-            && let Some(tone) = &mut self.tone
-            && !tone.mix(mix)
-        {
-            self.tone = None;
+        if !self.rings() {
+            self.mix_tone(self.card.as_ref().is_some_and(|card| card.is_heard()), mix);
         }
         if let Some(check) = &mut self.check {
             check.play(mix);
@@ -371,16 +374,26 @@ impl Audio {
         };
         let is_alert = matches!(self.tone.as_ref().map(ToneSource::tone), Some(Tone::CallWaiting | Tone::Answered));
         let name = if is_alert { alert } else { ringer };
-        self.bell.take_if(|(open, _)| open != name);
-        let (_, bell) = self.bell.get_or_insert_with(|| (name.clone(), SoundCard::bell(now, name.clone())));
+        let open = self.bell.take().filter(|(open, _)| open == name);
+        let (name, mut bell) = open.unwrap_or_else(|| (name.clone(), SoundCard::bell(now, name.clone())));
         for _ in 0..bell.poll(now, &mut Vec::new()) {
             let mut block = [0.0; BLOCK];
-            if let Some(tone) = &mut self.tone
-                && !tone.mix(&mut block)
-            {
-                self.tone = None;
-            }
+            self.mix_tone(bell.is_heard(), &mut block);
             bell.play(&block);
+        }
+        self.bell = Some((name, bell));
+    }
+
+    /// Adds the tone. It begins, and goes on, when its device does, or the short ones would be over before they are heard.
+    fn mix_tone(&mut self, is_heard: bool, mix: &mut [f32]) {
+        self.waited = if is_heard { 0 } else { self.waited.saturating_add(1) };
+        if (1..=MOST_WAITED).contains(&self.waited) {
+            return;
+        }
+        if let Some(tone) = &mut self.tone
+            && !tone.mix(mix)
+        {
+            self.tone = None;
         }
     }
 }
@@ -408,6 +421,45 @@ mod tests {
                 assert_eq!(audio.rings(), own && (alert.is_some() || tone == Tone::Ring), "{tone:?} on {alert:?}");
             }
         }
+    }
+
+    /// Its device opens and begins as late as one of a sound server that sleeps.
+    #[test]
+    fn a_short_tone_is_heard_whole_however_late_its_device_begins() {
+        let start = Instant::now();
+        for opens_after in [0, 30, 250] {
+            let (microphone, speaker, ringer) = (None, None, None);
+            let desk = Some("Desk".to_owned());
+            let choice = AudioChoice::Device { microphone, speaker, ringer, alert: desk.clone() };
+            let mut audio = Audio::new(start, choice).expect("nothing to open");
+            let (card, mut device, flow) = SoundCard::simulated(start);
+            audio.bell = Some((desk, card));
+            audio.set_tone(Some(Tone::Answered));
+            let mut heard = Vec::new();
+            for n in 0..400 {
+                if n >= opens_after {
+                    flow.callbacks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    heard.extend((0..BLOCK).map_while(|_| device.pop().ok()));
+                }
+                audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
+            }
+            assert!(audio.tone.is_none(), "it is over");
+            let sounds = heard.chunks(BLOCK).filter(|block| peak(block) > 0.1).count();
+            assert!((29..=32).contains(&sounds), "{opens_after}: twice 150 ms, {sounds} blocks heard");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_for_a_device() {
+        let start = Instant::now();
+        let choice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None };
+        let mut audio = Audio::new(start, choice).expect("nothing to open");
+        audio.bell = Some((None, SoundCard::simulated(start).0));
+        audio.set_tone(Some(Tone::Test { ringer: true }));
+        for n in 0..900 {
+            audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
+        }
+        assert!(audio.tone.is_none());
     }
 
     #[test]
