@@ -43,11 +43,13 @@ pub enum State<End> {
     Failed { retry: Instant },
 }
 
-/// Says the same thing once.
+/// What is to be said of a card's two sides; of each the same thing once.
 #[derive(Debug, Default)]
 pub struct Notices {
-    trouble: Option<String>,
-    pending: Option<Notice>,
+    /// What cannot be used now, as was told.
+    troubled: Vec<&'static str>,
+    /// For each side the last that is not told yet.
+    pending: Vec<(&'static str, Notice)>,
 }
 
 impl<End> Port<End> {
@@ -105,7 +107,8 @@ impl<End> Port<End> {
         let Some(wanted) = &self.name else { return };
         match (opened.fallback, names.contains(wanted)) {
             (true, true) => {
-                notices.say(Severity::Info, format!("The {} “{wanted}” is back.", self.what));
+                let text = format!("The {} “{wanted}” is back.", self.what);
+                notices.say(self.what, Notice { severity: Severity::Info, text });
                 self.state = State::Opening { link: (self.open)(self.name.clone()), since: now };
             }
             // Without any device there is no sound server, and the stream ends by itself.
@@ -143,34 +146,35 @@ impl<End> Port<End> {
 
 impl Notices {
     pub fn take(&mut self) -> Option<Notice> {
-        self.pending.take()
+        (!self.pending.is_empty()).then(|| self.pending.remove(0).1)
     }
 
-    fn say(&mut self, severity: Severity, text: String) {
-        self.pending = Some(Notice { severity, text });
+    fn say(&mut self, what: &'static str, notice: Notice) {
+        self.pending.retain(|(about, _)| *about != what);
+        self.pending.push((what, notice));
     }
 
-    fn trouble(&mut self, what: &str, why: &str) {
-        if self.trouble.is_none() {
-            self.trouble = Some(what.to_owned());
+    fn trouble(&mut self, what: &'static str, why: &str) {
+        if !self.troubled.contains(&what) {
+            self.troubled.push(what);
             let why = why.trim_end_matches('.');
-            self.pending = Some(Notice::warning(format!(
-                "The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again."
-            )));
+            let text =
+                format!("The {what} cannot be used ({why}). Plug in a headset or choose another device; trying again.");
+            self.say(what, Notice::warning(text));
         }
     }
 
-    fn works(&mut self, what: &str) {
-        if self.trouble.as_deref() == Some(what) {
-            self.trouble = None;
-            self.pending = Some(Notice { severity: Severity::Info, text: format!("The {what} works again.") });
+    fn works(&mut self, what: &'static str) {
+        if self.troubled.contains(&what) {
+            self.troubled.retain(|about| *about != what);
+            self.say(what, Notice { severity: Severity::Info, text: format!("The {what} works again.") });
         }
     }
 
-    fn opened(&mut self, what: &str, wanted: Option<&str>, opened: &Opened) {
+    fn opened(&mut self, what: &'static str, wanted: Option<&str>, opened: &Opened) {
         if let (Some(wanted), true) = (wanted, opened.fallback) {
             let text = format!("The {what} “{wanted}” is not there; using {} instead.", opened.name);
-            self.pending = Some(Notice::warning(text));
+            self.say(what, Notice::warning(text));
         }
     }
 }

@@ -49,7 +49,7 @@ impl SoundCard {
 
     /// Plays only, and may be late with it.
     pub fn bell(now: Instant, name: Option<String>) -> Self {
-        Self::playing(now, None, Port::new(now, "speaker", name, stream::bell))
+        Self::playing(now, None, Port::new(now, "ringer", name, stream::bell))
     }
 
     fn playing(now: Instant, microphone: Option<String>, speaker: Port<Producer<f32>>) -> Self {

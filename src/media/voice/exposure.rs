@@ -37,9 +37,12 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    /// Directive 2003/10/EC art. 3: the exposure limit and the upper action value.
+    /// Directive 2003/10/EC art. 3: the exposure limit and the upper action value, of the day and of each moment. Under the
+    /// assumption nothing that is played reaches those of a moment: overload is less.
     pub const LIMIT_DB: f64 = 87.0;
     pub const ACTION_DB: f64 = 85.0;
+    const PEAK_LIMIT_DB: f64 = 140.0;
+    const PEAK_ACTION_DB: f64 = 137.0;
 
     /// Share of the sound that the limit allows in a day, 1.0 for all of it.
     pub fn share(&self) -> f64 {
@@ -48,14 +51,20 @@ impl Exposure {
 
     /// What to say when an action value or the limit has been passed since `before`.
     pub fn warning(&self, before: &Self) -> Option<String> {
-        let passed = |db: f64| self.level_db >= db && before.level_db < db;
-        let (db, law) = [(Self::LIMIT_DB, "the limit"), (Self::ACTION_DB, "the upper action value")]
-            .into_iter()
-            .find(|(db, _)| passed(*db))?;
+        let [limit, action] = ["the limit", "the upper action value"];
+        let day = (self.level_db, before.level_db, "dB(A) over the last day");
+        let peak = (self.peak_db, before.peak_db, "dB(C) at the loudest");
+        let values = [
+            (day, Self::LIMIT_DB, limit),
+            (day, Self::ACTION_DB, action),
+            (peak, Self::PEAK_LIMIT_DB, limit),
+            (peak, Self::PEAK_ACTION_DB, action),
+        ];
+        let passed = values.into_iter().find(|((now, before, _), db, _)| now >= db && before < db);
+        let ((now, _, what), db, law) = passed?;
         Some(format!(
-            "Your ears have had about {:.0} dB(A) over the last day, {law} of directive 2003/10/EC is {db:.0} ({ASSUMPTION}). \
-             Turn the headset down and rest your ears.",
-            self.level_db
+            "Your ears have had about {now:.0} {what}, {law} of directive 2003/10/EC is {db:.0} ({ASSUMPTION}). Turn the headset \
+             down and rest your ears."
         ))
     }
 }
@@ -285,6 +294,22 @@ mod tests {
     #[test]
     fn what_is_too_much_is_told_once() {
         let of = |level_db| Exposure { level_db, ..Exposure::default() };
+        let peak = |peak_db| Exposure { level_db: 60.0, peak_db, ..Exposure::default() };
+        for (before, now, said) in [
+            (100.0, 136.9, None),
+            (
+                100.0,
+                137.2,
+                Some("about 137 dB(C) at the loudest, the upper action value of directive 2003/10/EC is 137 "),
+            ),
+            (137.2, 138.0, None),
+            (138.0, 141.0, Some("about 141 dB(C) at the loudest, the limit of directive 2003/10/EC is 140 ")),
+            (141.0, 100.0, None),
+        ] {
+            let warning = peak(now).warning(&peak(before));
+            assert_eq!(warning.is_some(), said.is_some(), "{before} {now}: {warning:?}");
+            assert!(warning.is_none_or(|text| text.contains(said.unwrap_or_default()) && text.contains(ASSUMPTION)));
+        }
         for (before, now, said) in [
             (70.0, 84.9, None),
             (84.9, 85.1, Some("the upper action value")),

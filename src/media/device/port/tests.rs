@@ -140,6 +140,28 @@ fn a_dead_server_is_tried_until_it_is_back_and_told_once() {
     assert!(bench.port.in_use().is_some() && bench.said().contains("works again"), "within a second of its return");
 }
 
+/// A headset that is unplugged takes both with it.
+#[test]
+fn each_side_s_trouble_is_told_and_its_end() {
+    let mut notices = Notices::default();
+    let told = |notices: &mut Notices| -> Vec<String> {
+        std::iter::from_fn(|| notices.take()).map(|notice| notice.text.split(" (").next().unwrap().to_owned()).collect()
+    };
+    for _ in 0..3 {
+        notices.trouble("microphone", "gone");
+        notices.trouble("speaker", "gone");
+    }
+    assert_eq!(told(&mut notices), ["The microphone cannot be used", "The speaker cannot be used"]);
+    for what in ["speaker", "speaker", "microphone"] {
+        notices.works(what);
+    }
+    assert_eq!(told(&mut notices), ["The speaker works again.", "The microphone works again."]);
+    // What was not told before it passed is no news.
+    notices.trouble("speaker", "gone");
+    notices.works("speaker");
+    assert_eq!(told(&mut notices), ["The speaker works again."]);
+}
+
 #[test]
 fn every_rate_of_a_card_is_heard_at_ours() {
     for rate in [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000u32] {
