@@ -90,7 +90,7 @@ fn main() {
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|a| a == part);
     let mut rows = Vec::new();
     if wanted("ear") {
-        rows.push(mouth_to_ear::measure(&veth, &pulse));
+        rows.extend(mouth_to_ear::measure(&veth, &pulse));
     }
     if wanted("start") {
         rows.extend(start_and_memory(&veth));

@@ -13,20 +13,28 @@ use crate::{
 use serde_json::json;
 use std::{path::Path, time::Duration};
 
-pub fn measure(veth: &Veth, pulse: &Pulse) -> Row {
+pub fn measure(veth: &Veth, pulse: &Pulse) -> [Row; 2] {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let pulses = dir.path().join("pulses.wav");
     write_pulses(&pulses);
-    let (ours, baresip) = (median(ours(veth, pulse, dir.path(), &pulses)), median(baresips(veth, pulse, &pulses)));
-    Row::beside("mouth to ear through the sound server, PCMU", "ms", ours, baresip, "0.60 x")
+    let beside = |what, codec, goal| {
+        let ours = median(ours(veth, pulse, dir.path(), &pulses, codec));
+        Row::beside(what, "ms", ours, median(baresips(veth, pulse, &pulses, codec)), goal)
+    };
+    [
+        beside("mouth to ear through the sound server, PCMU", "pcmu", "80 ms"),
+        beside("mouth to ear through the sound server, Opus", "opus", "90 ms"),
+    ]
 }
 
-fn ours(veth: &Veth, pulse: &Pulse, dir: &Path, pulses: &Path) -> Vec<f64> {
+fn ours(veth: &Veth, pulse: &Pulse, dir: &Path, pulses: &Path, codec: &str) -> Vec<f64> {
+    let dir = &dir.join(codec);
+    std::fs::create_dir(dir).expect("the folder can be written");
     let start = |name: &str| {
         let port = free_port();
         let (account, bind) = (format!("sip:{name}@{}", veth.address), format!("{}:{port}", veth.address));
         let args = ["--sip-account", &account, "--no-register", "--bind", &bind, "--audio", "device"];
-        let more = ["--codecs", "pcmu", "--auto-answer", "0"];
+        let more = ["--codecs", codec, "--auto-answer", "0"];
         let phone = Phone::start(dir, name, &[&args[..], &more[..]].concat(), "", None);
         phone.wait(json!({"event": "ready"}));
         (phone, bind)
@@ -42,9 +50,9 @@ fn ours(veth: &Veth, pulse: &Pulse, dir: &Path, pulses: &Path) -> Vec<f64> {
     delays
 }
 
-fn baresips(veth: &Veth, pulse: &Pulse, pulses: &Path) -> Vec<f64> {
+fn baresips(veth: &Veth, pulse: &Pulse, pulses: &Path, codec: &'static str) -> Vec<f64> {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let options = BaresipOptions { sound_card: true, ..BaresipOptions::new("pcmu", 440.0) };
+    let options = BaresipOptions { sound_card: true, ..BaresipOptions::new(codec, 440.0) };
     let start = || Baresip::configure(dir.path(), veth, options).spawn().ready();
     let (mut a, mut b) = (start(), start());
     a.command("dial", &format!("sip:bs@{}:{}", veth.address, b.sip_port));
