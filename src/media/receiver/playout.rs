@@ -22,6 +22,10 @@ const HURRY_MS: f64 = 60.0;
 const TOO_MUCH_MS: f64 = 300.0;
 /// Blocks between two changes of length, so that they don't gather to a flutter.
 const REST_BLOCKS: u32 = 4;
+/// Length of a block; a device's clock may be slower than ours by so much in it; and what is later is no delay but a standstill.
+const BLOCK_MS: f64 = 10.0;
+const CATCHING_UP_MS: f64 = 0.02;
+const STANDSTILL_MS: f64 = 60.0;
 /// Longer silence of the sender means that the next packet begins a new talk spurt.
 const SPURT_MS: f64 = 500.0;
 /// From these shares of lost packets on, one packet more is waited for, where it helps. In Opus the next one carries a copy; of a
@@ -48,6 +52,8 @@ pub struct Playout {
     noise: Noise,
     /// Delay of what is played, smoothed.
     delay_ms: f64,
+    /// When the block before was due.
+    due_ms: f64,
     /// Blocks until the length may be changed again.
     rest: u32,
     /// Share of packets that the network lost, whether or not something restored them.
@@ -132,6 +138,7 @@ impl Playout {
     /// Fills a block. Returns how many packets were dropped to shed delay.
     pub fn play(&mut self, now_ms: f64, buffer: Option<(&mut JitterBuffer, u32)>, block: &mut [f32]) -> u64 {
         block.fill(0.0);
+        let now_ms = self.in_step(now_ms);
         let Some((buffer, clock_rate)) = buffer else { return 0 };
         let Some(delay) = self.delay_now(now_ms, buffer, clock_rate) else { return 0 };
         if self.phase == Phase::Starting {
@@ -220,6 +227,14 @@ impl Playout {
         let (waits, lately) = (self.waits, self.lost_lately);
         let seen = |&(n, from): &(usize, &f64)| lately > if n < waits { from * LOSS_GONE } else { *from };
         self.waits = helps_from.iter().enumerate().filter(seen).count();
+    }
+
+    /// When a block would be due that is asked for at `now_ms`, had the ones before been asked for punctually: sound leaves a device
+    /// evenly, however late somebody was woken to make it.
+    fn in_step(&mut self, now_ms: f64) -> f64 {
+        let due = self.due_ms + BLOCK_MS + CATCHING_UP_MS;
+        self.due_ms = if (0.0..STANDSTILL_MS).contains(&(now_ms - due)) { due } else { now_ms };
+        self.due_ms
     }
 
     fn queued(&self) -> usize {

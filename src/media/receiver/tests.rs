@@ -189,6 +189,30 @@ fn loss_is_counted_and_concealed() {
     }
 }
 
+/// On a busy machine the engine is woken late at times: the network has nothing to do with it.
+#[test]
+fn who_wakes_late_stretches_nothing() {
+    let epoch = Instant::now();
+    let mut receiver = Receiver::new(epoch, &plan(Codec::Pcmu));
+    let mut random = StdRng::seed_from_u64(5);
+    let (mut least, mut most) = (f64::INFINITY, 0.0f64);
+    for step in 0..1_000u64 {
+        let payload = [0x80; 160];
+        let (sequence, timestamp) = (step as u16, step as u32 * 160);
+        let packet = Packet { payload_type: 0, marker: step == 0, sequence, timestamp, ssrc: 5, payload: &payload };
+        receiver.handle_packet(epoch + Duration::from_millis(20 * step), &packet);
+        let late = if random.random::<f64>() < 0.3 { random.random_range(0..15) } else { 0 };
+        for block in 0..2 {
+            receiver.play(epoch + Duration::from_millis(20 * step + 3 + late + 10 * block), &mut [0.0; BLOCK]);
+        }
+        if step > 200 {
+            let delay = receiver.stats().buffer_ms;
+            (least, most) = (least.min(delay), most.max(delay));
+        }
+    }
+    assert!(most - least < 4.0, "{least} to {most}");
+}
+
 #[test]
 fn a_standstill_of_the_network_is_caught_up_with() {
     let epoch = Instant::now();
