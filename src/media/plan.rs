@@ -135,7 +135,7 @@ pub struct MediaPlan {
     pub srtp: Option<KeyExchange>,
     /// Ways to be checked; without any the addresses above are all there is.
     pub ice: Option<Box<IcePlan>>,
-    /// Milliseconds of audio a packet we send holds (`a=ptime` of the peer, default 20; one of 10, 20, 40, 60).
+    /// Milliseconds of audio a packet we send holds (`a=ptime` of the peer, default 20; whole tens up to 60).
     pub ptime_ms: u32,
     pub extended_reports: ExtendedReports,
     pub comfort_noise: Option<ComfortNoise>,
@@ -144,5 +144,28 @@ pub struct MediaPlan {
 impl Default for OpusParams {
     fn default() -> Self {
         Self { max_average_bitrate: None, max_playback_rate: None, fec: true, dtx: false, cbr: false, redundancy: None }
+    }
+}
+
+#[cfg(test)]
+impl MediaPlan {
+    /// One codec both ways in packets of 20 ms, nothing else agreed on.
+    pub fn of(codec: Codec) -> Self {
+        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        Self {
+            remote_rtp: address,
+            remote_rtcp: address,
+            rtcp_mux: false,
+            direction: Direction::SendRecv,
+            send: (0, codec),
+            receive: vec![(0, codec)],
+            telephone_event: None,
+            opus: OpusParams::default(),
+            srtp: None,
+            ice: None,
+            ptime_ms: 20,
+            extended_reports: ExtendedReports::default(),
+            comfort_noise: None,
+        }
     }
 }

@@ -288,10 +288,12 @@ impl Losses {
     }
 }
 
-/// One of the lengths that every codec here can make.
+/// What the peer wishes; of Opus the next shorter one of its frames' lengths (RFC 6716 §2.1.4).
 fn packet_ms(plan: &MediaPlan) -> u32 {
-    match plan.ptime_ms {
-        ms @ (10 | 20 | 40 | 60) => ms,
+    match (plan.send.1, plan.ptime_ms) {
+        (Codec::Opus, 30) => 20,
+        (Codec::Opus, 50) => 40,
+        (_, ms @ (10 | 20 | 30 | 40 | 50 | 60)) => ms,
         _ => 20,
     }
 }
@@ -308,6 +310,29 @@ fn noise(plan: &MediaPlan) -> Option<ComfortNoise> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packets_are_as_long_as_the_peer_wishes() {
+        use crate::media::rtp::Packet;
+        for (codec, ptime_ms, sent_ms) in [
+            (Codec::Pcmu, 30, 30),
+            (Codec::G722, 50, 50),
+            (Codec::Pcma, 10, 10),
+            (Codec::Opus, 30, 20),
+            (Codec::Opus, 50, 40),
+            (Codec::Opus, 60, 60),
+        ] {
+            let plan = MediaPlan { ptime_ms, ..MediaPlan::of(codec) };
+            let mut sender = Sender::new(Start { ssrc: 7, sequence: 0, timestamp: 0 }, &plan);
+            let mut durations = Vec::new();
+            sender.speak(&[0.1; 48 * 600], |datagram| {
+                let packet = Packet::parse(datagram).expect("ours");
+                let units = crate::media::codec::duration(codec, packet.payload).expect("ours");
+                durations.push(units * 1000 / codec.clock_rate());
+            });
+            assert_eq!(durations, vec![sent_ms; 600 / sent_ms as usize], "{codec:?}, {ptime_ms}");
+        }
+    }
 
     #[test]
     fn copies_are_sent_from_the_first_loss_to_half_a_minute_after_the_last() {

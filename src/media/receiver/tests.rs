@@ -39,25 +39,6 @@ struct Outcome {
     lost: u64,
 }
 
-fn plan(codec: Codec) -> MediaPlan {
-    let address = "192.0.2.1:4000".parse().unwrap();
-    MediaPlan {
-        remote_rtp: address,
-        remote_rtcp: address,
-        rtcp_mux: false,
-        direction: Direction::SendRecv,
-        send: (0, codec),
-        receive: vec![(0, codec)],
-        telephone_event: None,
-        opus: OpusParams::default(),
-        srtp: None,
-        ice: None,
-        ptime_ms: 20,
-        extended_reports: Default::default(),
-        comfort_noise: None,
-    }
-}
-
 fn tone(n: usize) -> f32 {
     0.4 * (n as f32 * 2.0 * std::f32::consts::PI * 440.0 / SAMPLE_RATE as f32).sin()
 }
@@ -104,7 +85,7 @@ fn run(network: Network, seconds: u64, signal: fn(usize) -> f32) -> Outcome {
         }
     }
     flying.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut receiver = Receiver::new(epoch, &plan(network.codec));
+    let mut receiver = Receiver::new(epoch, &MediaPlan::of(network.codec));
     let (mut heard, mut delays, mut concealed_from) = (Vec::new(), Vec::new(), Vec::new());
     let (mut next, mut now_ms) = (0, network.phase_ms);
     while now_ms < seconds as f64 * 1000.0 {
@@ -193,7 +174,7 @@ fn loss_is_counted_and_concealed() {
 #[test]
 fn who_wakes_late_stretches_nothing() {
     let epoch = Instant::now();
-    let mut receiver = Receiver::new(epoch, &plan(Codec::Pcmu));
+    let mut receiver = Receiver::new(epoch, &MediaPlan::of(Codec::Pcmu));
     let mut random = StdRng::seed_from_u64(5);
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for step in 0..1_000u64 {
@@ -216,7 +197,7 @@ fn who_wakes_late_stretches_nothing() {
 #[test]
 fn a_standstill_of_the_network_is_caught_up_with() {
     let epoch = Instant::now();
-    let mut receiver = Receiver::new(epoch, &plan(Codec::Pcmu));
+    let mut receiver = Receiver::new(epoch, &MediaPlan::of(Codec::Pcmu));
     let mut block = [0.0; BLOCK];
     for ms in (0..20_000u64).step_by(10) {
         // Everything sent in the fourth second arrives at its end.
@@ -246,7 +227,7 @@ fn a_standstill_of_the_network_is_caught_up_with() {
 #[test]
 fn keys_are_heard_of_whoever_takes_over() {
     let events = TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate: 8_000 };
-    let plan = MediaPlan { telephone_event: Some(events), ..plan(Codec::Pcmu) };
+    let plan = MediaPlan { telephone_event: Some(events), ..MediaPlan::of(Codec::Pcmu) };
     let epoch = Instant::now();
     let mut receiver = Receiver::new(epoch, &plan);
     let mut heard = String::new();
@@ -272,7 +253,7 @@ fn a_jump_of_the_timestamp_mutes_nobody() {
     for codec in [Codec::Pcmu, Codec::Opus] {
         for (jump_s, rest_ms) in [(2, 0), (30, 0), (59, 0), (30, 700), (30, 2_500), (300, 0), (-3, 0), (-30, 1_000)] {
             let epoch = Instant::now();
-            let mut receiver = Receiver::new(epoch, &plan(codec));
+            let mut receiver = Receiver::new(epoch, &MediaPlan::of(codec));
             let mut encoder = Encoder::new(codec, &OpusParams::default());
             let rate = codec.clock_rate();
             let (mut muted_ms, mut payload, mut block) = (0, Vec::new(), [0.0; BLOCK]);
@@ -310,7 +291,8 @@ fn lossy_call(
     phase: Duration,
 ) -> (f64, f64, (f64, f64)) {
     let opus = OpusParams { redundancy, ..OpusParams::default() };
-    let plan = MediaPlan { send: (96, Codec::Opus), receive: vec![(96, Codec::Opus)], opus, ..plan(Codec::Opus) };
+    let plan =
+        MediaPlan { send: (96, Codec::Opus), receive: vec![(96, Codec::Opus)], opus, ..MediaPlan::of(Codec::Opus) };
     let mut sender = Sender::new(Start { ssrc: 7, sequence: 1_000, timestamp: 5_000 }, &plan);
     let epoch = Instant::now();
     let mut receiver = Receiver::new(epoch, &plan);
@@ -384,7 +366,7 @@ fn no_copy_outlives_a_change_of_packet_time() {
         receive: vec![(96, Codec::Opus)],
         opus,
         ptime_ms,
-        ..plan(Codec::Opus)
+        ..MediaPlan::of(Codec::Opus)
     };
     for (before, after) in [(20, 40), (40, 20), (60, 20), (20, 10)] {
         let mut sender = Sender::new(Start { ssrc: 7, sequence: 1_000, timestamp: 5_000 }, &at(before));
@@ -450,7 +432,7 @@ proptest! {
         let epoch = Instant::now();
         let receive = vec![(0, Codec::Pcmu), (1, Codec::Opus)];
         let events = TelephoneEvent { send_payload_type: 2, receive_payload_type: 2, clock_rate: 8_000 };
-        let plan = MediaPlan { receive, telephone_event: Some(events), ..plan(Codec::Pcmu) };
+        let plan = MediaPlan { receive, telephone_event: Some(events), ..MediaPlan::of(Codec::Pcmu) };
         let mut receiver = Receiver::new(epoch, &plan);
         let mut now = epoch;
         for step in &steps {
@@ -479,7 +461,7 @@ proptest! {
 #[test]
 fn a_pause_sounds_as_its_sender_describes_it_and_nothing_clicks() {
     let noise = ComfortNoise { send_payload_type: 13, receive_payload_type: 13, sends: true };
-    let plan = MediaPlan { comfort_noise: Some(noise), ..plan(Codec::Pcmu) };
+    let plan = MediaPlan { comfort_noise: Some(noise), ..MediaPlan::of(Codec::Pcmu) };
     let start = Start { ssrc: 9, sequence: 65_530, timestamp: 4_294_000_000 };
     let mut sender = Sender::new(start, &plan);
     let mut random = StdRng::seed_from_u64(5);

@@ -129,19 +129,14 @@ const fn without_receiving(direction: Direction) -> Direction {
     }
 }
 
-/// `a=ptime`, bounded by `a=maxptime`, rounded down to a length our encoders know; 20 where it says nothing sensible.
+/// `a=ptime`, bounded by `a=maxptime`, rounded down to whole tens up to 60; 20 where it says nothing sensible.
 fn packet_time(media: &Media) -> u32 {
     let read = |name: &str| {
         let value = find(&media.attributes, name).flatten()?;
         value.trim().split('.').next()?.parse::<u32>().ok().filter(|ms| *ms > 0)
     };
     let wanted = read("ptime").unwrap_or(20).min(read("maxptime").unwrap_or(u32::MAX));
-    match wanted {
-        60.. => 60,
-        40..60 => 40,
-        20..40 => 20,
-        _ => 10,
-    }
+    wanted.clamp(10, 60) / 10 * 10
 }
 
 /// The attribute's value (`None` for one without a value), if the attribute is there.
