@@ -5,7 +5,7 @@ use crate::media::{
     BLOCK, SAMPLE_RATE,
     codec::Encoder,
     dsp::{power, steady_tone_share},
-    plan::{ComfortNoise, Direction, OpusParams, Redundancy, TelephoneEvent},
+    plan::{ComfortNoise, OpusParams, Redundancy, TelephoneEvent},
     rtp::MAX_PACKET,
     sender::{Sender, Start},
 };
