@@ -23,6 +23,8 @@ pub mod driver;
 pub mod headless;
 pub mod headset;
 pub mod media;
+#[cfg(test)]
+mod properties;
 pub mod secret;
 pub mod server;
 pub mod sip;

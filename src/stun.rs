@@ -228,7 +228,7 @@ fn address(value: &[u8], mask: &[u8]) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::{prelude::*, test_runner::RngSeed};
+    use proptest::prelude::*;
 
     /// RFC 5769 §2.2, with its integrity and fingerprint.
     fn sample() -> Vec<u8> {
@@ -291,24 +291,23 @@ mod tests {
         assert_eq!(Message::parse(&refused.finish()).and_then(|m| m.error().map(|(code, _)| code)), Some(401));
     }
 
-    fn config() -> ProptestConfig {
-        let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-        let cases = 300u32.saturating_mul(times);
-        ProptestConfig { cases, rng_seed: RngSeed::Fixed(8489), failure_persistence: None, ..ProptestConfig::default() }
-    }
+    mod properties {
+        use super::*;
+        use crate::properties::config;
 
-    proptest! {
-        #![proptest_config(config())]
+        proptest! {
+            #![proptest_config(config(300, 8489))]
 
-        #[test]
-        fn nothing_panics(cut in 0usize..80, at in 0usize..80, byte: u8, junk in prop::collection::vec(any::<u8>(), 0..80)) {
-            let mut message = sample();
-            message[at] = byte;
-            message.truncate(cut);
-            prop_assert!(read(&message).is_none() || matches!(at, 2 | 3), "cut short, it is no answer");
-            for octets in [&message, &junk] {
-                if let Some(message) = Message::parse(octets) {
-                    let _ = (message.error(), message.is_signed_with(b"key"), message.address(attribute::XOR_PEER_ADDRESS));
+            #[test]
+            fn nothing_panics(cut in 0usize..80, at in 0usize..80, byte: u8, junk in prop::collection::vec(any::<u8>(), 0..80)) {
+                let mut message = sample();
+                message[at] = byte;
+                message.truncate(cut);
+                prop_assert!(read(&message).is_none() || matches!(at, 2 | 3), "cut short, it is no answer");
+                for octets in [&message, &junk] {
+                    if let Some(message) = Message::parse(octets) {
+                        let _ = (message.error(), message.is_signed_with(b"key"), message.address(attribute::XOR_PEER_ADDRESS));
+                    }
                 }
             }
         }

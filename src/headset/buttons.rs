@@ -207,7 +207,7 @@ mod tests {
         super::descriptor::tests::{SMALL, USUAL},
         *,
     };
-    use proptest::{prelude::*, test_runner::RngSeed};
+    use proptest::prelude::*;
 
     const IDLE: Calls = Calls { ringing: false, in_hand: false, held: false, muted: false };
     const RINGING: Calls = Calls { ringing: true, ..IDLE };
@@ -415,33 +415,37 @@ mod tests {
         assert!(Headset::new(&[0x05, 0x01, 0x09, 0x06]).is_none());
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig {
-            rng_seed: RngSeed::Fixed(1_112), failure_persistence: None, ..ProptestConfig::default()
-        })]
-        #[test]
-        fn any_order_of_reports_and_calls_stays_bounded_and_ends_with_the_truth(
-            steps in prop::collection::vec((any::<[bool; 5]>(), any::<u8>(), 0u64..1_500), 1..60)
-        ) {
-            let mut headset = Headset::new(USUAL).expect("a headset");
-            let mut now = Instant::now();
-            let mut shown = 0;
-            for ([told, ringing, in_hand, held, muted], byte, later) in steps {
-                now += Duration::from_millis(later);
-                match told {
-                    true => headset.handle_calls(now, Calls { ringing, in_hand, held, muted }),
-                    false => headset.handle_report(now, &[2, byte, 0]),
-                }
-                while let Some(output) = headset.poll_output() {
-                    if let Output::Write(report) = output {
-                        shown = report[1];
+    mod properties {
+        use super::*;
+        use crate::properties::config;
+
+        proptest! {
+            #![proptest_config(config(256, 1112))]
+
+            #[test]
+            fn any_order_of_reports_and_calls_stays_bounded_and_ends_with_the_truth(
+                steps in prop::collection::vec((any::<[bool; 5]>(), any::<u8>(), 0u64..1_500), 1..60)
+            ) {
+                let mut headset = Headset::new(USUAL).expect("a headset");
+                let mut now = Instant::now();
+                let mut shown = 0;
+                for ([told, ringing, in_hand, held, muted], byte, later) in steps {
+                    now += Duration::from_millis(later);
+                    match told {
+                        true => headset.handle_calls(now, Calls { ringing, in_hand, held, muted }),
+                        false => headset.handle_report(now, &[2, byte, 0]),
                     }
+                    while let Some(output) = headset.poll_output() {
+                        if let Output::Write(report) = output {
+                            shown = report[1];
+                        }
+                    }
+                    prop_assert!(headset.following.len() <= FOLLOWING);
+                    let Calls { ringing, in_hand, held, muted } = headset.calls;
+                    prop_assert_eq!(shown & OFF_HOOK != 0, in_hand || held);
+                    prop_assert_eq!(shown & MUTE_LAMP != 0, in_hand && muted);
+                    prop_assert_eq!(shown & RING_LAMPS != 0, ringing);
                 }
-                prop_assert!(headset.following.len() <= FOLLOWING);
-                let Calls { ringing, in_hand, held, muted } = headset.calls;
-                prop_assert_eq!(shown & OFF_HOOK != 0, in_hand || held);
-                prop_assert_eq!(shown & MUTE_LAMP != 0, in_hand && muted);
-                prop_assert_eq!(shown & RING_LAMPS != 0, ringing);
             }
         }
     }

@@ -412,26 +412,33 @@ pub mod tests {
         assert_eq!(Layout::parse(&keyboard), Layout::default());
     }
 
-    proptest! {
-        #[test]
-        fn any_descriptor_and_any_report_is_survived(
-            bytes in prop::collection::vec(any::<u8>(), 0..300),
-            at in any::<prop::sample::Index>(),
-            report in prop::collection::vec(any::<u8>(), 0..80),
-        ) {
-            // Nothing but noise, and a headset's own with noise in it.
-            let mut damaged = USUAL.to_vec();
-            let at = at.index(damaged.len());
-            damaged.splice(at..(at + bytes.len() / 8).min(damaged.len()), bytes.iter().take(40).copied());
-            for descriptor in [&bytes, &damaged] {
-                let layout = Layout::parse(descriptor);
-                prop_assert!(layout.inputs.len() <= FIELDS && layout.lamps.len() <= FIELDS);
-                let read = layout.read(&report).count();
-                prop_assert!(read <= layout.inputs.len());
-                let all = Lamp::ALL.map(|(lamp, _)| lamp);
-                for written in layout.write(&all) {
-                    prop_assert!(written.len() <= 1 + LONGEST / 8);
-                    prop_assert!(written[1..].iter().any(|byte| *byte != 0), "each report has a lamp");
+    mod properties {
+        use super::*;
+        use crate::properties::config;
+
+        proptest! {
+            #![proptest_config(config(256, 1112))]
+
+            #[test]
+            fn any_descriptor_and_any_report_is_survived(
+                bytes in prop::collection::vec(any::<u8>(), 0..300),
+                at in any::<prop::sample::Index>(),
+                report in prop::collection::vec(any::<u8>(), 0..80),
+            ) {
+                // Nothing but noise, and a headset's own with noise in it.
+                let mut damaged = USUAL.to_vec();
+                let at = at.index(damaged.len());
+                damaged.splice(at..(at + bytes.len() / 8).min(damaged.len()), bytes.iter().take(40).copied());
+                for descriptor in [&bytes, &damaged] {
+                    let layout = Layout::parse(descriptor);
+                    prop_assert!(layout.inputs.len() <= FIELDS && layout.lamps.len() <= FIELDS);
+                    let read = layout.read(&report).count();
+                    prop_assert!(read <= layout.inputs.len());
+                    let all = Lamp::ALL.map(|(lamp, _)| lamp);
+                    for written in layout.write(&all) {
+                        prop_assert!(written.len() <= 1 + LONGEST / 8);
+                        prop_assert!(written[1..].iter().any(|byte| *byte != 0), "each report has a lamp");
+                    }
                 }
             }
         }

@@ -203,24 +203,35 @@ mod tests {
         assert_eq!(parse(&version), None);
     }
 
-    proptest! {
-        #[test]
-        fn damaged_packets_are_read_or_refused(at in 0usize..200, to: u8, cut in 0usize..200, tail in prop::collection::vec(any::<u8>(), 0..40)) {
-            let mut packet = write(&sample());
-            let length = packet.len();
-            packet[at % length] = to;
-            packet.truncate(cut);
-            packet.extend(tail);
-            let _ = parse(&packet);
-        }
+    mod properties {
+        use super::*;
+        use crate::properties::config;
 
-        #[test]
-        fn any_bytes_are_read_or_refused(kind in 192u8..224, count in 0u8..64, mut bytes in prop::collection::vec(any::<u8>(), 4..120)) {
-            bytes[0] = 0x80 | count;
-            bytes[1] = kind;
-            bytes[2] = 0;
-            bytes[3] %= 32;
-            let _ = parse(&bytes);
+        proptest! {
+            #![proptest_config(config(256, 3550))]
+
+            #[test]
+            fn damaged_packets_are_read_or_refused(
+                at in 0usize..200, to: u8, cut in 0usize..200, tail in prop::collection::vec(any::<u8>(), 0..40)
+            ) {
+                let mut packet = write(&sample());
+                let length = packet.len();
+                packet[at % length] = to;
+                packet.truncate(cut);
+                packet.extend(tail);
+                let _ = parse(&packet);
+            }
+
+            #[test]
+            fn any_bytes_are_read_or_refused(
+                kind in 192u8..224, count in 0u8..64, mut bytes in prop::collection::vec(any::<u8>(), 4..120)
+            ) {
+                bytes[0] = 0x80 | count;
+                bytes[1] = kind;
+                bytes[2] = 0;
+                bytes[3] %= 32;
+                let _ = parse(&bytes);
+            }
         }
     }
 }

@@ -143,7 +143,7 @@ fn read_metrics(block: &[u8]) -> Option<(u32, VoipMetrics)> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use proptest::{prelude::*, test_runner::RngSeed};
+    use proptest::prelude::*;
 
     pub const METRICS: VoipMetrics = VoipMetrics {
         loss: 0.25,
@@ -200,21 +200,20 @@ pub mod tests {
         assert_eq!((metrics.rating, metrics.mos_listening, metrics.mos), (None, None, None));
     }
 
-    /// `make soak` asks for many times as many.
-    fn config(cases: u32) -> ProptestConfig {
-        let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-        let cases = cases.saturating_mul(times);
-        ProptestConfig { cases, rng_seed: RngSeed::Fixed(3611), failure_persistence: None, ..ProptestConfig::default() }
-    }
+    mod properties {
+        use super::*;
+        use crate::properties::config;
 
-    proptest! {
-        #![proptest_config(config(256))]
-        #[test]
-        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0u8..9, words in 0u16..20) {
-            let mut body = vec![0, 0, 0, 9, kind, 0];
-            body.extend(words.to_be_bytes());
-            body.extend(bytes);
-            prop_assert!(read(&body).delays.len() <= super::super::MOST_BLOCKS);
+        proptest! {
+            #![proptest_config(config(256, 3611))]
+
+            #[test]
+            fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0u8..9, words in 0u16..20) {
+                let mut body = vec![0, 0, 0, 9, kind, 0];
+                body.extend(words.to_be_bytes());
+                body.extend(bytes);
+                prop_assert!(read(&body).delays.len() <= crate::media::rtcp::MOST_BLOCKS);
+            }
         }
     }
 }

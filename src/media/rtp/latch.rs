@@ -183,18 +183,8 @@ mod tests {
 
     mod properties {
         use super::*;
-        use proptest::{prelude::*, test_runner::RngSeed};
-
-        fn config() -> ProptestConfig {
-            let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-            let cases = 500u32.saturating_mul(times);
-            ProptestConfig {
-                cases,
-                rng_seed: RngSeed::Fixed(4961),
-                failure_persistence: None,
-                ..ProptestConfig::default()
-            }
-        }
+        use crate::properties::config;
+        use proptest::prelude::*;
 
         /// When, who, SSRC, first sequence number and length of a run of a stranger's packets.
         fn injected() -> impl Strategy<Value = Vec<(u64, u8, u32, u16, u16)>> {
@@ -202,7 +192,7 @@ mod tests {
         }
 
         proptest! {
-            #![proptest_config(config())]
+            #![proptest_config(config(500, 4961))]
 
             /// Whatever strangers send, in sequence or not, with the peer's source or another, and whenever: while the peer's
             /// packets come, or it has none to send, they are all heard, nobody else's is, and ours go to the peer.

@@ -93,25 +93,32 @@ mod tests {
         assert_eq!(read.primary.payload, b"c");
     }
 
-    proptest! {
-        #[test]
-        fn what_is_written_is_read(kinds in (0u8..128, 0u8..128), offset in 0u32..16_384,
-                                   new in prop::collection::vec(any::<u8>(), 0..300),
-                                   old in prop::collection::vec(any::<u8>(), 0..1_024)) {
-            let primary = Block { payload_type: kinds.0, offset: 0, payload: &new };
-            let copy = Block { payload_type: kinds.1, offset, payload: &old };
-            let mut packet = Vec::new();
-            write(primary, Some(copy), &mut packet);
-            let read = Redundant::parse(&packet).expect("well formed");
-            prop_assert_eq!(read.primary, primary);
-            prop_assert_eq!(read.copies().collect::<Vec<_>>(), [copy]);
-        }
+    mod properties {
+        use super::*;
+        use crate::properties::config;
 
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Some(read) = Redundant::parse(&bytes) {
-                let copied: usize = read.copies().map(|block| block.payload.len()).sum();
-                prop_assert!(copied + read.primary.payload.len() < bytes.len());
+        proptest! {
+            #![proptest_config(config(256, 2198))]
+
+            #[test]
+            fn what_is_written_is_read(kinds in (0u8..128, 0u8..128), offset in 0u32..16_384,
+                                       new in prop::collection::vec(any::<u8>(), 0..300),
+                                       old in prop::collection::vec(any::<u8>(), 0..1_024)) {
+                let primary = Block { payload_type: kinds.0, offset: 0, payload: &new };
+                let copy = Block { payload_type: kinds.1, offset, payload: &old };
+                let mut packet = Vec::new();
+                write(primary, Some(copy), &mut packet);
+                let read = Redundant::parse(&packet).expect("well formed");
+                prop_assert_eq!(read.primary, primary);
+                prop_assert_eq!(read.copies().collect::<Vec<_>>(), [copy]);
+            }
+
+            #[test]
+            fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+                if let Some(read) = Redundant::parse(&bytes) {
+                    let copied: usize = read.copies().map(|block| block.payload.len()).sum();
+                    prop_assert!(copied + read.primary.payload.len() < bytes.len());
+                }
             }
         }
     }

@@ -3,12 +3,12 @@
 use super::{LocalCrypto, OfferAnswer, SdpError, remote};
 use crate::{
     media::plan::{Codec, Direction, Fingerprint, SrtpPolicy},
+    properties::config,
     sip::entropy::Entropy,
 };
 use proptest::{
     prelude::*,
     sample::{Index, select},
-    test_runner::RngSeed,
 };
 use std::{fs, net::SocketAddr, path::Path, sync::LazyLock};
 
@@ -43,13 +43,6 @@ const LINES: [&str; 21] = [
     "m=video 1/2 RTP/AVP 31\r\n",
     "t=1 2\r\n",
 ];
-
-/// `make soak` asks for many times as many.
-fn config(cases: u32) -> ProptestConfig {
-    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-    let cases = cases.saturating_mul(times);
-    ProptestConfig { cases, rng_seed: RngSeed::Fixed(8866), failure_persistence: None, ..ProptestConfig::default() }
-}
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<Index>(), 0..4u8, any::<u8>(), select(&LINES[..]));
@@ -86,7 +79,7 @@ fn lines(description: &[u8]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(3_000, 8866))]
 
     #[test]
     fn any_offer_is_answered_line_by_line_or_refused_in_words(

@@ -37,7 +37,7 @@ fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
 mod tests {
     use super::*;
     use crate::media::plan::IceCredentials;
-    use proptest::{prelude::*, test_runner::RngSeed};
+    use proptest::prelude::*;
 
     fn plan() -> IcePlan {
         let side =
@@ -71,22 +71,21 @@ mod tests {
         assert_eq!(plan.candidates.len(), MOST_CANDIDATES);
     }
 
-    fn config() -> ProptestConfig {
-        let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-        let cases = 300u32.saturating_mul(times);
-        ProptestConfig { cases, rng_seed: RngSeed::Fixed(8838), failure_persistence: None, ..ProptestConfig::default() }
-    }
+    mod properties {
+        use super::*;
+        use crate::properties::config;
 
-    proptest! {
-        #![proptest_config(config())]
+        proptest! {
+            #![proptest_config(config(300, 8838))]
 
-        #[test]
-        fn nothing_panics(at in 0..FRAGMENT.len(), octets in prop::collection::vec(any::<u8>(), 0..20)) {
-            let mut fragment = FRAGMENT.as_bytes().to_vec();
-            fragment.splice(at..at, octets.iter().copied());
-            let mut plan = plan();
-            prop_assert_eq!(trickled(&fragment, &mut plan), !plan.candidates.is_empty());
-            prop_assert!(plan.candidates.len() <= 2);
+            #[test]
+            fn nothing_panics(at in 0..FRAGMENT.len(), octets in prop::collection::vec(any::<u8>(), 0..20)) {
+                let mut fragment = FRAGMENT.as_bytes().to_vec();
+                fragment.splice(at..at, octets.iter().copied());
+                let mut plan = plan();
+                prop_assert_eq!(trickled(&fragment, &mut plan), !plan.candidates.is_empty());
+                prop_assert!(plan.candidates.len() <= 2);
+            }
         }
     }
 }

@@ -262,10 +262,17 @@ mod tests {
         table::run::<ClientInvite>(ROWS);
     }
 
-    proptest! {
-        #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
-            table::ends::<ClientInvite>(reliable, &inputs, &["Proceeding"]);
+    mod properties {
+        use super::*;
+        use crate::properties::config;
+
+        proptest! {
+            #![proptest_config(config(256, 3261))]
+
+            #[test]
+            fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
+                table::ends::<ClientInvite>(reliable, &inputs, &["Proceeding"]);
+            }
         }
     }
 }

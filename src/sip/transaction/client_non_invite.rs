@@ -190,10 +190,17 @@ mod tests {
         table::run::<ClientNonInvite>(ROWS);
     }
 
-    proptest! {
-        #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
-            table::ends::<ClientNonInvite>(reliable, &inputs, &[]);
+    mod properties {
+        use super::*;
+        use crate::properties::config;
+
+        proptest! {
+            #![proptest_config(config(256, 3261))]
+
+            #[test]
+            fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
+                table::ends::<ClientNonInvite>(reliable, &inputs, &[]);
+            }
         }
     }
 }

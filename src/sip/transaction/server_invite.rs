@@ -372,10 +372,17 @@ mod tests {
         table::run::<Relaying>(RELAYING_ROWS);
     }
 
-    proptest! {
-        #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
-            table::ends::<ServerInvite>(reliable, &inputs, &["Proceeding"]);
+    mod properties {
+        use super::*;
+        use crate::properties::config;
+
+        proptest! {
+            #![proptest_config(config(256, 3261))]
+
+            #[test]
+            fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
+                table::ends::<ServerInvite>(reliable, &inputs, &["Proceeding"]);
+            }
         }
     }
 }

@@ -164,10 +164,17 @@ mod tests {
         table::run::<ServerNonInvite>(ROWS);
     }
 
-    proptest! {
-        #[test]
-        fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
-            table::ends::<ServerNonInvite>(reliable, &inputs, &[]);
+    mod properties {
+        use super::*;
+        use crate::properties::config;
+
+        proptest! {
+            #![proptest_config(config(256, 3261))]
+
+            #[test]
+            fn ends(reliable: bool, inputs in prop::collection::vec((0u16..9000, prop::sample::select(INPUTS)), 0..20)) {
+                table::ends::<ServerNonInvite>(reliable, &inputs, &[]);
+            }
         }
     }
 }

@@ -2,17 +2,19 @@
 //! the same however it comes, and memory has a bound.
 
 use super::*;
-use crate::sip::{
-    auth::{Asker, ClientAuth, Credentials, ServerAuth},
-    digest::Algorithm,
-    entropy::Entropy,
-    msg::{Headers, Message, Method, Request, Response},
-    uri::{Host, NameAddr, SipUri, Uri},
+use crate::{
+    properties::config,
+    sip::{
+        auth::{Asker, ClientAuth, Credentials, ServerAuth},
+        digest::Algorithm,
+        entropy::Entropy,
+        msg::{Headers, Message, Method, Request, Response},
+        uri::{Host, NameAddr, SipUri, Uri},
+    },
 };
 use proptest::{
     prelude::*,
     sample::{Index, select},
-    test_runner::RngSeed,
 };
 use std::{fs, path::Path, sync::LazyLock, time::Duration};
 
@@ -52,13 +54,6 @@ const PIECES: [&str; 24] = [
     "/",
     "é",
 ];
-
-/// `make soak` asks for many times as many.
-fn config(cases: u32) -> ProptestConfig {
-    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-    let cases = cases.saturating_mul(times);
-    ProptestConfig { cases, rng_seed: RngSeed::Fixed(4475), failure_persistence: None, ..ProptestConfig::default() }
-}
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<Index>(), any::<Index>(), 0..4u8, any::<u8>(), select(&PIECES[..]));
@@ -182,7 +177,7 @@ fn pop_all(bytes: &[u8], pieces: &[usize]) -> (Vec<StreamItem>, usize) {
 }
 
 proptest! {
-    #![proptest_config(config(4000))]
+    #![proptest_config(config(4000, 4475))]
 
     #[test]
     fn mutated_messages_never_panic_and_read_back_as_written(bytes in mutated()) {
@@ -203,7 +198,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(500))]
+    #![proptest_config(config(500, 4475))]
 
     #[test]
     fn any_message_is_read_as_it_was_written(message in message()) {

@@ -1,18 +1,20 @@
 //! Whatever comes to a session's sockets, it stays sane: the peer is still heard, nobody else is, nothing grows or panics.
 
 use super::{Report, stream::Stream};
-use crate::media::{
-    ice::Way,
-    plan::{
-        Codec, CryptoSuite, Direction, DtlsPlan, IceCredentials, IcePlan, KeyExchange, MasterKey, MediaPlan,
-        OpusParams, SrtpKeys, TelephoneEvent,
+use crate::{
+    media::{
+        ice::Way,
+        plan::{
+            Codec, CryptoSuite, Direction, DtlsPlan, IceCredentials, IcePlan, KeyExchange, MasterKey, MediaPlan,
+            OpusParams, SrtpKeys, TelephoneEvent,
+        },
+        security::DtlsIdentity,
     },
-    security::DtlsIdentity,
+    properties::config,
 };
 use proptest::{
     prelude::*,
     sample::{Index, select},
-    test_runner::RngSeed,
 };
 use std::{
     fs,
@@ -33,13 +35,6 @@ static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 static IDENTITY: LazyLock<DtlsIdentity> = LazyLock::new(|| DtlsIdentity::generate().unwrap());
-
-/// `make soak` asks for many times as many.
-fn config(cases: u32) -> ProptestConfig {
-    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-    let cases = cases.saturating_mul(times);
-    ProptestConfig { cases, rng_seed: RngSeed::Fixed(7983), failure_persistence: None, ..ProptestConfig::default() }
-}
 
 #[derive(Clone, Debug)]
 struct Datagram {
@@ -120,7 +115,7 @@ fn plan(srtp: Option<KeyExchange>) -> MediaPlan {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(150, 7983))]
 
     #[test]
     fn any_datagrams_leave_a_session_sane(

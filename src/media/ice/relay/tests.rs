@@ -1,6 +1,6 @@
 use super::*;
 use md5::{Digest, Md5};
-use proptest::{prelude::*, test_runner::RngSeed};
+use proptest::prelude::*;
 
 const RELAYED: &str = "198.51.100.2:49160";
 const PEER: &str = "203.0.113.9:5000";
@@ -262,42 +262,44 @@ fn silence_is_waited_for_and_then_told_once() {
     assert!(now - began < Duration::from_secs(60));
 }
 
-fn config(cases: u32) -> ProptestConfig {
-    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-    let cases = cases.saturating_mul(times);
-    ProptestConfig { cases, rng_seed: RngSeed::Fixed(8656), failure_persistence: None, ..ProptestConfig::default() }
-}
+mod properties {
+    use super::*;
+    use crate::properties::config;
 
-proptest! {
-    #![proptest_config(config(300))]
+    proptest! {
+        #![proptest_config(config(300, 8656))]
 
-    /// Octets, and answers to our own requests with a byte changed: nothing panics, nothing grows.
-    #[test]
-    fn any_bytes_from_a_relay_leave_it_sane(
-        junk in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..60), any::<usize>(), any::<u8>(), 0..2_000u64), 1..60),
-    ) {
-        let (mut server, mut now) = (Server::new(), Instant::now());
-        let mut relay = Relay::new(now, access("secret"), false, [3; 32]);
-        let mut sent = 0;
-        for (octets, at, octet, after) in &junk {
-            now += Duration::from_millis(*after);
-            relay.handle_datagram(now, octets);
-            relay.handle_timeout(now);
-            while let Some(request) = relay.poll_transmit() {
-                sent += 1;
-                let mut answer = server.answer(&request).expect("an answer");
-                let at = at % answer.len();
-                answer[at] = *octet;
-                relay.handle_datagram(now, &answer);
-                prop_assert!(sent <= 20 * (junk.len() + 1), "{sent} requests");
+        /// Octets, and answers to our own requests with a byte changed: nothing panics, nothing grows.
+        #[test]
+        fn any_bytes_from_a_relay_leave_it_sane(
+            junk in prop::collection::vec(
+                (prop::collection::vec(any::<u8>(), 0..60), any::<usize>(), any::<u8>(), 0..2_000u64),
+                1..60,
+            ),
+        ) {
+            let (mut server, mut now) = (Server::new(), Instant::now());
+            let mut relay = Relay::new(now, access("secret"), false, [3; 32]);
+            let mut sent = 0;
+            for (octets, at, octet, after) in &junk {
+                now += Duration::from_millis(*after);
+                relay.handle_datagram(now, octets);
+                relay.handle_timeout(now);
+                while let Some(request) = relay.poll_transmit() {
+                    sent += 1;
+                    let mut answer = server.answer(&request).expect("an answer");
+                    let at = at % answer.len();
+                    answer[at] = *octet;
+                    relay.handle_datagram(now, &answer);
+                    prop_assert!(sent <= 20 * (junk.len() + 1), "{sent} requests");
+                }
+                relay.permit(now, (0..=255u8).map(|n| IpAddr::from([10, 0, *octet, n])));
+                relay.bind(now, SocketAddr::from(([10, 0, 0, *octet], 5_000)));
+                prop_assert!(relay.permissions.len() <= MOST_PERMISSIONS && relay.channels.len() <= MOST_CHANNELS.into());
+                prop_assert!(relay.requests.len() <= 2 + MOST_PERMISSIONS + usize::from(MOST_CHANNELS));
+                prop_assert!(relay.poll_timeout().is_none_or(|at| at > now));
+                while relay.poll_event().is_some() {}
+                let _ = (relay.wrap(SocketAddr::from(([10, 0, 0, *octet], 5_000)), octets), frame(octets));
             }
-            relay.permit(now, (0..=255u8).map(|n| IpAddr::from([10, 0, *octet, n])));
-            relay.bind(now, SocketAddr::from(([10, 0, 0, *octet], 5_000)));
-            prop_assert!(relay.permissions.len() <= MOST_PERMISSIONS && relay.channels.len() <= MOST_CHANNELS.into());
-            prop_assert!(relay.requests.len() <= 2 + MOST_PERMISSIONS + usize::from(MOST_CHANNELS));
-            prop_assert!(relay.poll_timeout().is_none_or(|at| at > now));
-            while relay.poll_event().is_some() {}
-            let _ = (relay.wrap(SocketAddr::from(([10, 0, 0, *octet], 5_000)), octets), frame(octets));
         }
     }
 }

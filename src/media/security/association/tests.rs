@@ -70,16 +70,11 @@ fn another_certificate_than_the_announced_one_ends_it_whoever_shows_it() {
 
 mod properties {
     use super::*;
-    use proptest::{prelude::*, test_runner::RngSeed};
-
-    fn config(cases: u32) -> ProptestConfig {
-        let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-        let cases = u32::saturating_mul(cases, times);
-        ProptestConfig { cases, rng_seed: RngSeed::Fixed(5763), failure_persistence: None, ..ProptestConfig::default() }
-    }
+    use crate::properties::config;
+    use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(config(24))]
+        #![proptest_config(config(24, 5763))]
 
         /// A fifth of the datagrams gets lost, and there are keys within twenty seconds all the same.
         #[test]

@@ -23,51 +23,58 @@ fn packets() -> impl Strategy<Value = Vec<Packet>> {
     prop::collection::vec((0..TEXTS.len(), edits, 0u16..3000), 1..40)
 }
 
-proptest! {
-    #[test]
-    fn nothing_panics_and_nothing_stays(
-        packets in packets(),
-        proxy: bool,
-        cancel: bool,
-        codes in prop::collection::vec(100u16..700, 40),
-    ) {
-        let (timers, entropy) = (Timers::default(), Entropy::from_seed(1));
-        let endpoint = if proxy { Endpoint::for_proxy(timers, entropy) } else { Endpoint::new(timers, entropy) };
-        let mut bench = Bench::with(endpoint);
-        let flow = udp("192.0.2.1:5060");
-        let ours = bench.send(flow, outgoing("INVITE"));
-        let via = bench.last_request("INVITE").1.headers.top_via().expect("ours");
-        let branch = via.branch().unwrap_or_default();
-        for ((text, edits, after), code) in packets.into_iter().zip(codes) {
-            let tail = "From: <sip:a@a>;tag=a\r\nTo: <sip:b@b>\r\nCall-ID: call\r\n\r\n";
-            let head = TEXTS[text].replace("{branch}", branch).replace('\n', "\r\n");
-            let mut bytes = format!("{head}\r\n{tail}").into_bytes();
-            let is_whole = edits.is_empty();
-            for (index, byte) in edits {
-                let at = index.index(bytes.len());
-                bytes[at] = byte;
-            }
-            let read = wire::read(&bytes);
-            prop_assert!(read.is_ok() || !is_whole, "{read:?}");
-            if let Ok(message) = read {
-                bench.endpoint.handle_message(bench.now, flow, message);
-                bench.drain();
-            }
-            for event in std::mem::take(&mut bench.events) {
-                if let Event::Request { transaction, request, .. } = event {
-                    bench.respond(transaction, &request, code);
-                    bench.respond(transaction, &request, 486);
+mod properties {
+    use super::*;
+    use crate::properties::config;
+
+    proptest! {
+        #![proptest_config(config(256, 3261))]
+
+        #[test]
+        fn nothing_panics_and_nothing_stays(
+            packets in packets(),
+            proxy: bool,
+            cancel: bool,
+            codes in prop::collection::vec(100u16..700, 40),
+        ) {
+            let (timers, entropy) = (Timers::default(), Entropy::from_seed(1));
+            let endpoint = if proxy { Endpoint::for_proxy(timers, entropy) } else { Endpoint::new(timers, entropy) };
+            let mut bench = Bench::with(endpoint);
+            let flow = udp("192.0.2.1:5060");
+            let ours = bench.send(flow, outgoing("INVITE"));
+            let via = bench.last_request("INVITE").1.headers.top_via().expect("ours");
+            let branch = via.branch().unwrap_or_default();
+            for ((text, edits, after), code) in packets.into_iter().zip(codes) {
+                let tail = "From: <sip:a@a>;tag=a\r\nTo: <sip:b@b>\r\nCall-ID: call\r\n\r\n";
+                let head = TEXTS[text].replace("{branch}", branch).replace('\n', "\r\n");
+                let mut bytes = format!("{head}\r\n{tail}").into_bytes();
+                let is_whole = edits.is_empty();
+                for (index, byte) in edits {
+                    let at = index.index(bytes.len());
+                    bytes[at] = byte;
                 }
+                let read = wire::read(&bytes);
+                prop_assert!(read.is_ok() || !is_whole, "{read:?}");
+                if let Ok(message) = read {
+                    bench.endpoint.handle_message(bench.now, flow, message);
+                    bench.drain();
+                }
+                for event in std::mem::take(&mut bench.events) {
+                    if let Event::Request { transaction, request, .. } = event {
+                        bench.respond(transaction, &request, code);
+                        bench.respond(transaction, &request, 486);
+                    }
+                }
+                bench.run_to(bench.now.duration_since(bench.start).as_millis() as u64 + u64::from(after));
             }
-            bench.run_to(bench.now.duration_since(bench.start).as_millis() as u64 + u64::from(after));
+            if cancel {
+                bench.endpoint.cancel(bench.now, ours, None);
+            } else {
+                bench.endpoint.transport_failed(bench.now, ours, "gone");
+            }
+            bench.drain();
+            bench.run_to(1_000_000);
+            bench.assert_empty();
         }
-        if cancel {
-            bench.endpoint.cancel(bench.now, ours, None);
-        } else {
-            bench.endpoint.transport_failed(bench.now, ours, "gone");
-        }
-        bench.drain();
-        bench.run_to(1_000_000);
-        bench.assert_empty();
     }
 }
