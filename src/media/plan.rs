@@ -101,7 +101,15 @@ pub struct ExtendedReports {
     /// `voip-metrics`: how we fare.
     pub voip_metrics: bool,
     /// `rcvr-rtt`: who only listens learns the round trip, too.
-    pub receiver_rtt: bool,
+    pub receiver_rtt: Option<ReceiverRtt>,
+}
+
+/// Who answers whoever only listens (DLRR blocks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiverRtt {
+    All,
+    /// Who sends audio.
+    Senders,
 }
 
 /// Comfort noise (RFC 3389) in place of silence: the payload types agreed on.

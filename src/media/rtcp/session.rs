@@ -1,7 +1,11 @@
 //! When to report (RFC 3550 §6.2, §6.3) and what the peer's reports mean for the call.
 
 use super::{Block, DelaySince, Extended, Outgoing, parse, write};
-use crate::media::{plan::ExtendedReports, rtp::Reception, stats::VoipMetrics};
+use crate::media::{
+    plan::{ExtendedReports, ReceiverRtt},
+    rtp::Reception,
+    stats::VoipMetrics,
+};
 use std::time::{Duration, Instant};
 
 /// Least interval between reports (§6.2); the first comes after half of it.
@@ -158,10 +162,11 @@ impl RtcpSession {
             delay: since(came),
         });
         let wanted = self.extended;
+        let answers = wanted.receiver_rtt.is_some_and(|who| sends || who == ReceiverRtt::All);
         let extended = Extended {
             // Who sends learns the round trip from sender reports.
-            reference_time: (wanted.receiver_rtt && !sends).then_some(sent.ntp),
-            delays: delays.filter(|_| wanted.receiver_rtt).into_iter().collect(),
+            reference_time: (wanted.receiver_rtt.is_some() && !sends).then_some(sent.ntp),
+            delays: delays.filter(|_| answers).into_iter().collect(),
             metrics: source.as_ref().map(|(ssrc, _)| *ssrc).zip(metrics.flatten()).filter(|_| wanted.voip_metrics),
         };
         let block = source.map(|(_, reception)| {
@@ -210,7 +215,7 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut ours = RtcpSession::new(start, 1, "a".into(), 0.5);
         let mut theirs = RtcpSession::new(start, 2, "b".into(), 0.5);
-        theirs.set_extended(ExtendedReports { voip_metrics: true, receiver_rtt: true });
+        theirs.set_extended(ExtendedReports { voip_metrics: true, receiver_rtt: Some(ReceiverRtt::All) });
         // Theirs received 3 of 4 of our packets; the network takes 40 ms each way.
         let mut reception = Reception::new(1, 10);
         for sequence in [10, 11, 13] {
@@ -236,18 +241,28 @@ mod tests {
     fn a_listener_learns_the_round_trip_too() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut listener = RtcpSession::new(start, 1, "a".into(), 0.5);
-        let mut sender = RtcpSession::new(start, 2, "b".into(), 0.5);
-        for session in [&mut listener, &mut sender] {
-            session.set_extended(ExtendedReports { receiver_rtt: true, voip_metrics: false });
+        let talks = 20;
+        for (who, packets, answered) in [
+            (ReceiverRtt::All, talks, true),
+            (ReceiverRtt::Senders, talks, true),
+            (ReceiverRtt::All, 0, true),
+            (ReceiverRtt::Senders, 0, false),
+        ] {
+            let mut listener = RtcpSession::new(start, 1, "a".into(), 0.5);
+            let mut other = RtcpSession::new(start, 2, "b".into(), 0.5);
+            for session in [&mut listener, &mut other] {
+                session.set_extended(ExtendedReports { receiver_rtt: Some(who), voip_metrics: false });
+            }
+            let asked = listener.poll(at(10_000), sent(10_000, 0), None, 0.5).unwrap();
+            other.handle(at(10_030), sent(10_030, 0).ntp, &asked, None);
+            let mut reception = Reception::new(1, 10);
+            let about = Some((&mut reception, Some(METRICS)));
+            let answer = other.poll(at(13_000), sent(13_000, packets), about, 0.5).unwrap();
+            listener.handle(at(13_030), sent(13_030, 0).ntp, &answer, None);
+            let is_right = |rtt: f64| (rtt - 60.0).abs() < 1.0;
+            assert_eq!(listener.rtt_ms().map(is_right), answered.then_some(true), "{who:?}, {packets}");
+            assert_eq!(listener.remote(), None, "nobody asked for it");
         }
-        let asked = listener.poll(at(10_000), sent(10_000, 0), None, 0.5).unwrap();
-        sender.handle(at(10_030), sent(10_030, 0).ntp, &asked, None);
-        let mut reception = Reception::new(1, 10);
-        let answer = sender.poll(at(13_000), sent(13_000, 20), Some((&mut reception, Some(METRICS))), 0.5).unwrap();
-        listener.handle(at(13_030), sent(13_030, 0).ntp, &answer, None);
-        assert!((listener.rtt_ms().unwrap() - 60.0).abs() < 1.0, "{:?}", listener.rtt_ms());
-        assert_eq!(listener.remote(), None, "nobody asked for it");
     }
 
     #[test]

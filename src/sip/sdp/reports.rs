@@ -1,18 +1,22 @@
 //! Extended RTCP reports in the session description (RFC 3611 §5).
 
 use super::format::attribute;
-use crate::media::plan::ExtendedReports;
+use crate::media::plan::{ExtendedReports, ReceiverRtt};
 use sdp_types::{Attribute, Media, Session};
 
 /// What the peer wants to be sent; `None` where it says nothing of them. The line may stand above the media, too.
 pub(super) fn read(session: &Session, media: &Media) -> Option<ExtendedReports> {
     let mut lines = media.attributes.iter().chain(&session.attributes);
     let line = lines.find(|a| a.attribute.eq_ignore_ascii_case("rtcp-xr"))?;
-    let wants = |name: &str| {
-        let mut formats = line.value.iter().flat_map(|value| value.split_ascii_whitespace());
-        formats.any(|format| format.split('=').next().is_some_and(|known| known.eq_ignore_ascii_case(name)))
-    };
-    Some(ExtendedReports { voip_metrics: wants("voip-metrics"), receiver_rtt: wants("rcvr-rtt") })
+    let formats = || line.value.iter().flat_map(|value| value.split_ascii_whitespace());
+    let modes = || formats().map(|format| format.split_once('=').unwrap_or((format, "")));
+    let is = |known: &str, name: &str| known.eq_ignore_ascii_case(name);
+    let receiver_rtt = modes().find(|(name, _)| is(name, "rcvr-rtt")).map(|(_, mode)| {
+        // The size after it bounds other blocks.
+        let mode = mode.split(':').next().unwrap_or_default();
+        if is(mode, "sender") { ReceiverRtt::Senders } else { ReceiverRtt::All }
+    });
+    Some(ExtendedReports { voip_metrics: modes().any(|(name, _)| is(name, "voip-metrics")), receiver_rtt })
 }
 
 /// The line of an offer. It is short, for many an INVITE just fits a datagram (RFC 3261 §18.1.1): the round trip is known from
@@ -21,9 +25,14 @@ pub(super) fn offer() -> Attribute {
     attribute("rtcp-xr", "voip-metrics")
 }
 
-/// §5.2: who answers may ask for metrics; the round trip is measured together, if the offer says so.
+/// §5.2: who answers may ask for metrics; the round trip is measured together, if the offer says so and as it says (§5.1).
 pub(super) fn answer(offered: ExtendedReports) -> Attribute {
-    attribute("rtcp-xr", if offered.receiver_rtt { "rcvr-rtt=all voip-metrics" } else { "voip-metrics" })
+    let formats = match offered.receiver_rtt {
+        None => "voip-metrics",
+        Some(ReceiverRtt::All) => "rcvr-rtt=all voip-metrics",
+        Some(ReceiverRtt::Senders) => "rcvr-rtt=sender voip-metrics",
+    };
+    attribute("rtcp-xr", formats)
 }
 
 #[cfg(test)]
@@ -34,13 +43,14 @@ mod tests {
     fn lines_are_read_as_peers_write_them() {
         for (line, expected) in [
             ("", None),
-            ("a=rtcp-xr\r\n", Some((false, false))),
-            ("a=rtcp-xr:voip-metrics\r\n", Some((true, false))),
+            ("a=rtcp-xr\r\n", Some((false, None))),
+            ("a=rtcp-xr:voip-metrics\r\n", Some((true, None))),
             (
                 "a=RTCP-XR:pkt-loss-rle=50 rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL VOIP-METRICS\r\n",
-                Some((true, true)),
+                Some((true, Some(ReceiverRtt::All))),
             ),
-            ("a=rtcp-xr:rcvr-rtt=sender voip-metricsandmore\r\n", Some((false, true))),
+            ("a=rtcp-xr:rcvr-rtt=sender voip-metricsandmore\r\n", Some((false, Some(ReceiverRtt::Senders)))),
+            ("a=rtcp-xr:RCVR-RTT=Sender:40\r\n", Some((false, Some(ReceiverRtt::Senders)))),
         ] {
             for (above, within) in [(line, ""), ("", line)] {
                 let text = format!(

@@ -1,15 +1,26 @@
 //! What may be agreed on besides codecs: extended reports, comfort noise.
 
 use super::*;
-use crate::media::plan::ExtendedReports;
+use crate::media::plan::{ExtendedReports, ReceiverRtt};
 
 #[test]
 fn extended_reports_are_sent_to_who_asks_for_them() {
     for (line, answered, voip_metrics, receiver_rtt) in [
-        (None, None, false, false),
-        (Some("a=rtcp-xr:voip-metrics"), Some("a=rtcp-xr:voip-metrics\r\n"), true, false),
-        (Some("a=rtcp-xr:pkt-loss-rle"), Some("a=rtcp-xr:voip-metrics\r\n"), false, false),
-        (Some("a=rtcp-xr:rcvr-rtt=all voip-metrics"), Some("a=rtcp-xr:rcvr-rtt=all voip-metrics\r\n"), true, true),
+        (None, None, false, None),
+        (Some("a=rtcp-xr:voip-metrics"), Some("a=rtcp-xr:voip-metrics\r\n"), true, None),
+        (Some("a=rtcp-xr:pkt-loss-rle"), Some("a=rtcp-xr:voip-metrics\r\n"), false, None),
+        (
+            Some("a=rtcp-xr:rcvr-rtt=all voip-metrics"),
+            Some("a=rtcp-xr:rcvr-rtt=all voip-metrics\r\n"),
+            true,
+            Some(ReceiverRtt::All),
+        ),
+        (
+            Some("a=rtcp-xr:rcvr-rtt=sender:100"),
+            Some("a=rtcp-xr:rcvr-rtt=sender voip-metrics\r\n"),
+            false,
+            Some(ReceiverRtt::Senders),
+        ),
     ] {
         let (answer, plan) =
             ours(&ALL).answer(&sdp("0", line.as_slice()), local(), Direction::SendRecv).expect("an answer");
