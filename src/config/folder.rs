@@ -67,21 +67,10 @@ impl ConfigFolder {
         Ok(Some(content))
     }
 
-    /// Writes a file of this folder, 0600, so that at any moment either the old or the new content is there, whole.
+    /// [`write_whole`] for a file of this folder.
     pub(crate) fn write(&self, name: &str, content: &[u8], durable: Durable) -> Result<(), ConfigError> {
-        let (path, new) = (self.path.join(name), self.path.join(format!("{name}.new")));
-        let written = create_file(&new).and_then(|mut file| {
-            file.write_all(content)?;
-            if durable == Durable::Yes {
-                file.sync_all()?;
-            }
-            fs::rename(&new, &path)
-        });
-        written.map_err(|e| {
-            // Half a file is of no use; that it cannot be removed either is not worth a second sentence.
-            let _ = fs::remove_file(&new);
-            ConfigError::file("write", path, e)
-        })
+        let path = self.path.join(name);
+        write_whole(&path, content, durable).map_err(|e| ConfigError::file("write", path, e))
     }
 
     /// Puts a damaged file aside as `NAME.bad`, replacing an earlier one; where that fails it stays and is overwritten later.
@@ -136,6 +125,20 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+/// Writes a file, 0600, so that at any moment either the old or the new content is there, whole.
+pub(crate) fn write_whole(path: &Path, content: &[u8], durable: Durable) -> io::Result<()> {
+    let new = path.with_added_extension("new");
+    let written = create_file(&new).and_then(|mut file| {
+        file.write_all(content)?;
+        if durable == Durable::Yes {
+            file.sync_all()?;
+        }
+        fs::rename(&new, path)
+    });
+    // Half a file is of no use; that it cannot be removed either is not worth a second sentence.
+    written.inspect_err(|_| drop(fs::remove_file(&new)))
 }
 
 fn create_file(path: &Path) -> io::Result<File> {

@@ -1,6 +1,9 @@
 //! What the ear got of the last day, in a small file: a restart must not make the estimate forget.
 
-use crate::media::voice::{Exposure, ExposureMeter, ExposureRecord};
+use crate::{
+    config::folder::{Durable, write_whole},
+    media::voice::{Exposure, ExposureMeter, ExposureRecord},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -102,16 +105,11 @@ fn write_latest(file: &Path, waiting: &Mutex<Waiting>) {
             waiting.latest.take()
         };
         let Some(kept) = next else { return };
-        if let Err(error) = write(file, &kept) {
+        let written = serde_json::to_vec(&kept).map_err(io::Error::from);
+        if let Err(error) = written.and_then(|kept| write_whole(file, &kept, Durable::No)) {
             tracing::warn!("the day's sound exposure cannot be written down, so a restart would forget it: {error}");
         }
     }
-}
-
-fn write(file: &Path, kept: &Kept) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    fs::write(&beside, serde_json::to_vec(kept)?)?;
-    fs::rename(beside, file)
 }
 
 #[cfg(test)]

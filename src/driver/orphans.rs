@@ -1,6 +1,9 @@
 //! A small file of the calls that are under way: what a program that fell has left standing, the next one ends.
 
-use crate::sip::dialog::DialogRecord;
+use crate::{
+    config::folder::{Durable, write_whole},
+    sip::dialog::DialogRecord,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -90,9 +93,7 @@ impl Orphans {
         if kept.dialogs.is_empty() {
             return fs::remove_file(file);
         }
-        let beside = file.with_extension("new");
-        fs::write(&beside, serde_json::to_vec(kept)?)?;
-        fs::rename(beside, file)
+        write_whole(file, &serde_json::to_vec(kept)?, Durable::No)
     }
 }
 
@@ -134,6 +135,12 @@ mod tests {
         assert_eq!(third.take("100"), Some(vec![record("one"), record("two")]));
         assert_eq!(third.take("100"), None);
         third.note("100", vec![record("three")]);
+        #[cfg(unix)]
+        {
+            let written = fs::metadata(folder.path().join("calls.json")).expect("written").permissions();
+            let mode = std::os::unix::fs::PermissionsExt::mode(&written);
+            assert_eq!(mode & 0o777, 0o600, "whom one talks to is nobody else's to read");
+        }
         third.note("100", Vec::new());
         assert_eq!(Orphans::read(file.clone()).take("100"), None, "all have ended in good order");
         let bye = record("one").restore().expect("a dialog").request(crate::sip::msg::Method::BYE);
