@@ -123,21 +123,10 @@ impl Handset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::{CallDirection, CallInfo, EndedBy, Origin};
+    use crate::ua::api::{CallDirection, CallInfo, EndedBy};
 
     fn call(call: CallId, state: CallState) -> Event {
-        let (peer, direction) = ("sip:101@acme".to_owned(), CallDirection::In);
-        Event::Call(CallInfo {
-            call,
-            direction,
-            state,
-            peer,
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: None,
-            srtp: Default::default(),
-        })
+        Event::Call(CallInfo::bare(call, CallDirection::In, state))
     }
 
     fn meant(handset: &Handset, press: Press) -> String {

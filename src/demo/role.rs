@@ -122,21 +122,9 @@ impl Role {
 mod tests {
     use super::*;
     use crate::ua::api::EndedBy;
-    use crate::ua::api::Origin;
 
     fn call(direction: CallDirection, state: CallState) -> CallInfo {
-        let peer = "sip:100@acme".to_owned();
-        CallInfo {
-            call: 1,
-            direction,
-            state,
-            peer,
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: None,
-            srtp: Default::default(),
-        }
+        CallInfo { peer: "sip:100@acme".into(), ..CallInfo::bare(1, direction, state) }
     }
 
     #[test]

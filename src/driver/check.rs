@@ -200,23 +200,10 @@ impl NetworkCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        media::stats::RxStats,
-        ua::api::{EndedBy, Origin},
-    };
+    use crate::{media::stats::RxStats, ua::api::EndedBy};
 
     fn info(call: CallId, direction: CallDirection, state: CallState) -> CallInfo {
-        CallInfo {
-            call,
-            direction,
-            state,
-            peer: "sip:600@acme".into(),
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: Some(Codec::Pcmu),
-            srtp: Default::default(),
-        }
+        CallInfo { codec: Some(Codec::Pcmu), ..CallInfo::bare(call, direction, state) }
     }
 
     fn out(state: CallState) -> CallInfo {

@@ -23,20 +23,9 @@ pub(super) fn is_busy(call: &CallInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::Origin;
 
     fn call(direction: CallDirection, state: CallState) -> CallInfo {
-        CallInfo {
-            call: 1,
-            direction,
-            state,
-            peer: String::new(),
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: None,
-            srtp: Default::default(),
-        }
+        CallInfo::bare(1, direction, state)
     }
 
     #[test]

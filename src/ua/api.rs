@@ -316,6 +316,24 @@ pub struct CallInfo {
     pub srtp: Srtp,
 }
 
+#[cfg(test)]
+impl CallInfo {
+    /// A call with 101 of which nothing else is known.
+    pub fn bare(call: CallId, direction: CallDirection, state: CallState) -> Self {
+        Self {
+            call,
+            direction,
+            state,
+            peer: "sip:101@acme".into(),
+            peer_name: None,
+            called: None,
+            origin: Origin::default(),
+            codec: None,
+            srtp: Srtp::Off,
+        }
+    }
+}
+
 /// How an incoming call came here, as far as our servers vouch for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {

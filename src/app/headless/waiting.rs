@@ -89,27 +89,15 @@ fn must_arrive(event: &Tagged<Event>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        media::plan::Srtp,
-        ua::api::{CallDirection, CallInfo, EndedBy, Origin},
-    };
+    use crate::ua::api::{CallDirection, CallInfo, EndedBy};
 
     fn digit() -> Tagged<Event> {
         Tagged { id: None, what: Event::Dtmf { call: 1, digit: '1' } }
     }
 
     fn ended(call: u32) -> Tagged<Event> {
-        let info = CallInfo {
-            call,
-            direction: CallDirection::Out,
-            state: CallState::Ended { code: None, reason: "Over.".into(), ended_by: EndedBy::Remote },
-            peer: "sip:b@x".into(),
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: None,
-            srtp: Srtp::Off,
-        };
+        let state = CallState::Ended { code: None, reason: "Over.".into(), ended_by: EndedBy::Remote };
+        let info = CallInfo::bare(call, CallDirection::Out, state);
         Tagged { id: None, what: Event::Call(info) }
     }
 

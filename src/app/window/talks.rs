@@ -126,23 +126,12 @@ impl Talks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::{CallDirection, EndedBy, Origin};
+    use crate::ua::api::{CallDirection, EndedBy};
 
     const END: CallState = CallState::Ended { ended_by: EndedBy::Remote, code: None, reason: String::new() };
 
     fn state(call: CallId, state: CallState) -> Event {
-        let (peer, direction) = ("sip:101@acme".to_owned(), CallDirection::Out);
-        Event::Call(CallInfo {
-            call,
-            direction,
-            state,
-            peer,
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: None,
-            srtp: Default::default(),
-        })
+        Event::Call(CallInfo::bare(call, CallDirection::Out, state))
     }
 
     /// What is put on hold at each step.

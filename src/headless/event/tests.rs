@@ -1,14 +1,11 @@
 use super::*;
-use crate::{
-    media::{
-        check::{Finding, Step},
-        engine::Notice,
-        evidence::{Fault, Span, Verdict},
-        plan::{Codec, Srtp},
-        stats::{CallStats, RxStats, TxStats, VoipMetrics},
-        voice::Exposure,
-    },
-    ua::api::Origin,
+use crate::media::{
+    check::{Finding, Step},
+    engine::Notice,
+    evidence::{Fault, Span, Verdict},
+    plan::{Codec, Srtp},
+    stats::{CallStats, RxStats, TxStats, VoipMetrics},
+    voice::Exposure,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -96,17 +93,8 @@ fn a_registration_s_states() {
 
 #[test]
 fn calls() {
-    let ringing = CallInfo {
-        call: 1,
-        direction: CallDirection::In,
-        state: CallState::Ringing,
-        peer: "sip:101@acme".into(),
-        peer_name: Some("Ann".into()),
-        called: None,
-        origin: Origin::default(),
-        codec: None,
-        srtp: Default::default(),
-    };
+    let ringing =
+        CallInfo { peer_name: Some("Ann".into()), ..CallInfo::bare(1, CallDirection::In, CallState::Ringing) };
     assert_eq!(
         said(Event::Call(ringing.clone())),
         json!({"event": "call", "call": 1, "direction": "in", "state": "ringing", "peer": "sip:101@acme", "peer_name": "Ann"})

@@ -6,7 +6,7 @@ use crate::{
         plan::Codec,
         stats::{CallStats, RxStats},
     },
-    ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, Origin, TransferState},
+    ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, TransferState},
     ui::snapshot::{CallState, DialAsked, HistoryEntry, Transfer},
 };
 
@@ -57,15 +57,10 @@ impl Story {
 
     fn call_with(&mut self, name: Option<&str>, direction: CallDirection, state: UaState) -> Outcome {
         self.hear(Event::Call(CallInfo {
-            call: 1,
-            direction,
-            state,
             peer: "sip:101@acme.example".into(),
             peer_name: name.map(str::to_owned),
-            called: None,
-            origin: Origin::default(),
             codec: Some(Codec::Opus),
-            srtp: Default::default(),
+            ..CallInfo::bare(1, direction, state)
         }))
     }
 
