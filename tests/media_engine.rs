@@ -160,6 +160,26 @@ fn each_hears_the_other_s_tone_in_every_codec() {
 }
 
 #[test]
+fn whoever_is_on_hold_hears_the_music_and_nothing_of_us() {
+    let dir = tempfile::tempdir().unwrap();
+    let music = dir.path().join("music.wav");
+    write_tone(&music, 600.0);
+    let (a, b) = (Party::new(dir.path(), "a", 440.0), Party::new(dir.path(), "b", 1_000.0));
+    a.engine.send(EngineCommand::Music(Some(dir.path().join("none.wav"))));
+    let notice = a.wait(|event| if let EngineEvent::Notice(notice) = event { Some(notice.text) } else { None });
+    assert!(notice.contains("none.wav") && notice.contains("choose a WAV file"), "{notice}");
+    a.engine.send(EngineCommand::Music(Some(music)));
+    b.connect(plan(Codec::G722, a.address));
+    a.connect(MediaPlan { direction: Direction::SendOnly, ..plan(Codec::G722, b.address) });
+    b.stats_after(3);
+    a.finish();
+    let (stats, heard) = b.finish();
+    let heard = &heard[48_000..heard.len() - 9_600];
+    let (music, us) = (steady_tone_share(heard, 600.0, 48_000), steady_tone_share(heard, 440.0, 48_000));
+    assert!(music > 0.8 && us < 0.01, "{music} {us}: {stats:?}");
+}
+
+#[test]
 fn digits_arrive_once_each_both_ways() {
     for codec in [Codec::Pcmu, Codec::Opus] {
         let dir = tempfile::tempdir().unwrap();

@@ -143,6 +143,7 @@ fn softphone(options: HeadlessOptions, turn: TurnAccess, setup: &Setup) -> Softp
         transport: options.transport,
         audio: options.audio,
         voice: options.voice,
+        hold_music: options.hold_music,
         codecs: options.codecs,
         srtp: options.srtp,
         silence_suppression: options.silence_suppression,

@@ -124,6 +124,9 @@ pub struct HeadlessArgs {
     /// Numbers that can always be dialled, in place of 112, 911, 999, 10111 and 10177.
     #[arg(long, value_name = "LIST")]
     pub emergency_numbers: Option<String>,
+    /// Whoever is on hold hears this WAV file rather than nothing.
+    #[arg(long, value_name = "FILE")]
+    pub hold_music: Option<PathBuf>,
     #[arg(long, value_name = "on|off")]
     pub voice_processing: Option<String>,
     /// The TMS has only the XML API: this is the tenant; the API key is its key, the password the registration's SIP password.

@@ -24,6 +24,8 @@ pub struct HeadlessOptions {
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
     pub voice: VoiceProcessing,
+    /// For whoever is on hold.
+    pub hold_music: Option<PathBuf>,
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
     /// Silence need not be sent.
@@ -99,6 +101,7 @@ impl HeadlessOptions {
             bind: args.bind,
             voice: voice(args.voice_processing.as_deref(), &audio)?,
             audio,
+            hold_music: args.hold_music.clone().map(|file| plain::readable("--hold-music", file)).transpose()?,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
             srtp: args.srtp.as_deref().map_or(Ok(SrtpPolicy::Optional), srtp)?,
             silence_suppression: silence_suppression(args.silence_suppression.as_deref())?,

@@ -10,6 +10,7 @@ use crate::{
     ui::snapshot::{SipAccount, ThemeChoice},
 };
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 const FILE: &str = "settings.json";
 /// Ten times what a long-used file holds.
@@ -71,6 +72,8 @@ pub struct Audio {
     /// For short notices beside a call; `None`: where one talks.
     pub alert: Option<String>,
     pub voice: VoiceProcessing,
+    /// A WAV file for whoever is on hold.
+    pub hold_music: Option<PathBuf>,
     /// Called by the check before the shift.
     pub echo_number: String,
 }

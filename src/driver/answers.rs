@@ -188,6 +188,7 @@ fn settles(command: &Command) -> Option<Settles> {
         Command::Conference { .. }
         | Command::Audio(_)
         | Command::Voice(_)
+        | Command::HoldMusic(_)
         | Command::Check { .. }
         | Command::Meter { .. }
         | Command::TestTone { .. }
@@ -226,6 +227,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Trace { .. } => "trace",
         Command::Audio(_) => "audio",
         Command::Voice(_) => "voice_processing",
+        Command::HoldMusic(_) => "hold_music",
         Command::Exposure => "exposure",
         Command::Check { .. } => "check",
         Command::Meter { .. } => "meter",

@@ -119,6 +119,8 @@ pub enum Command {
     Audio(AudioChoice),
     /// What the microphone's sound goes through, from now on.
     Voice(VoiceProcessing),
+    /// What whoever is on hold hears from now on, a WAV file; `None`: nothing.
+    HoldMusic(Option<PathBuf>),
     /// How much sound the ear got.
     Exposure,
     /// The check before the shift; [`Event::Check`] follows. `echo`: whom to call to measure the network.

@@ -26,6 +26,8 @@ pub struct Options {
     pub transport: Option<Transport>,
     pub audio: AudioChoice,
     pub voice: VoiceProcessing,
+    /// What whoever is on hold hears, a WAV file; `None`: nothing.
+    pub hold_music: Option<PathBuf>,
     pub impairment: Option<Impairment>,
     /// Certificate authority (PEM) trusted besides the system's.
     pub ca_file: Option<PathBuf>,

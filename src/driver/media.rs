@@ -20,7 +20,7 @@ use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
@@ -29,6 +29,7 @@ pub(super) struct Media {
     engine: Option<MediaEngine>,
     audio: AudioChoice,
     voice: VoiceProcessing,
+    hold_music: Option<PathBuf>,
     exposure: Exposure,
     /// What the ear got before this start, for the engine; a little too much of it when that starts hours later.
     before: Option<(ExposureRecord, Duration)>,
@@ -60,7 +61,7 @@ struct Live {
 
 impl Media {
     pub(super) fn new(
-        (audio, voice): (AudioChoice, VoiceProcessing),
+        (audio, voice, hold_music): (AudioChoice, VoiceProcessing, Option<PathBuf>),
         impairment: Option<Impairment>,
         bound: IpAddr,
         events: mpsc::Sender<EngineEvent>,
@@ -69,6 +70,7 @@ impl Media {
             engine: None,
             audio,
             voice,
+            hold_music,
             exposure: Exposure::default(),
             before: None,
             impairment,
@@ -315,6 +317,11 @@ impl Media {
         self.tell(EngineCommand::Voice(voice));
     }
 
+    pub(super) fn play_on_hold(&mut self, file: Option<PathBuf>) {
+        self.hold_music.clone_from(&file);
+        self.tell(EngineCommand::Music(file));
+    }
+
     /// # Errors
     /// A sentence.
     pub(super) fn check(&mut self) -> Result<(), String> {
@@ -402,6 +409,9 @@ impl Media {
                 });
                 let engine = started.map_err(|e| e.to_string())?;
                 engine.send(EngineCommand::Voice(self.voice));
+                if self.hold_music.is_some() {
+                    engine.send(EngineCommand::Music(self.hold_music.clone()));
+                }
                 if let Some((before, age)) = self.before.take() {
                     engine.send(EngineCommand::Heard { before, age });
                 }

@@ -159,7 +159,12 @@ impl Shell {
             session,
             transports,
             tms: TmsShell::new(Client::new(options.ca_file.clone()), tms_sender),
-            media: Media::new((options.audio.clone(), options.voice), options.impairment, bound.ip(), media_sender),
+            media: Media::new(
+                (options.audio.clone(), options.voice, options.hold_music.clone()),
+                options.impairment,
+                bound.ip(),
+                media_sender,
+            ),
             dns: Dns::new(options.dns_server, &mut entropy),
             reach: Reach::new(options.stun.clone(), options.turn.clone(), options.ca_file.clone()),
             look_ups: JoinSet::new(),

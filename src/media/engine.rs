@@ -154,6 +154,8 @@ pub enum EngineCommand {
     Meter {
         on: bool,
     },
+    /// What whoever is on hold hears: a WAV file, or nothing.
+    Music(Option<PathBuf>),
     /// Begin the check before the shift; a session ends it.
     Check,
     /// Damage incoming RTP, repeatably: see the headless contract.

@@ -2,7 +2,7 @@
 //! it as a [`plan::MediaPlan`].
 //!
 //! Pure (clock, randomness and bytes are arguments): [`check`], [`rtp`], [`rtcp`], [`jitter`], [`codec`], [`dsp`], [`dtmf`],
-//! [`emodel`], [`evidence`], [`impair`], [`srtp`], [`security`], [`ice`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`],
+//! [`emodel`], [`evidence`], [`impair`], [`srtp`], [`security`], [`ice`], [`voice`], [`receiver`] and [`sender`]. Sockets, files, sound cards and the threads live in [`device`], [`music`],
 //! [`record`] and [`engine`]. Samples are `f32` in ±1.0, one channel; whatever passes between a call and a device is at 48 kHz in blocks
 //! of [`BLOCK`] samples.
 
@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod ice;
 pub mod impair;
 pub mod jitter;
+pub mod music;
 pub mod plan;
 pub mod receiver;
 pub mod record;

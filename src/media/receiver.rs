@@ -164,7 +164,7 @@ impl Receiver {
         if is_event { self.events.handle(packet.timestamp, packet.marker, packet.payload) } else { None }
     }
 
-    /// Fills 10 ms of 48 kHz. `now` is when they are played.
+    /// Fills 10 ms of 48 kHz. `now` is when they are asked for, maybe several at once.
     pub fn play(&mut self, now: Instant, block: &mut [f32]) {
         let now_ms = ms(self.epoch, now);
         let buffer = self.stream.as_mut().map(|stream| (&mut stream.buffer, stream.clock_rate));

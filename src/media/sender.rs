@@ -8,6 +8,7 @@ use super::{
     dsp::{noise::NoiseDescription, power},
     dtmf::{KeySender, Sending},
     engine::DtmfVia,
+    music::{Music, Player},
     plan::{Codec, ComfortNoise, Direction, MediaPlan, OpusParams, Redundancy},
     rtp::{
         MAX_PACKET, Packet,
@@ -54,6 +55,8 @@ pub struct Sender {
     /// Where silence is not sent.
     noise: Option<ComfortNoise>,
     silence: Silence,
+    /// For a peer on hold.
+    music: Option<Player>,
     losses: Losses,
     /// Samples that fill no packet yet.
     pending: Vec<f32>,
@@ -81,6 +84,7 @@ impl Sender {
             keys: KeySender::default(),
             noise: noise(plan),
             silence: Silence::default(),
+            music: None,
             losses: Losses::default(),
             pending: Vec::new(),
             payload: Vec::new(),
@@ -106,6 +110,12 @@ impl Sender {
         self.packet_ms = packet_ms(plan);
         self.events = events(plan);
         self.noise = noise(plan);
+    }
+
+    /// What a peer on hold hears from now on; nothing without. A piece that is being played already goes on where it is.
+    pub fn set_music(&mut self, music: Option<&Music>) {
+        let goes_on = self.music.take().filter(|player| music.is_some_and(|music| player.plays(music)));
+        self.music = goes_on.or_else(|| music.cloned().map(Player::new));
     }
 
     /// Digits to send. Where telephone-event was not agreed on they go as tones, so that the far end hears them anyway.
@@ -167,9 +177,12 @@ impl Sender {
             return;
         }
         let clock_rate = self.events.map_or(8_000, |(_, rate)| rate);
-        // Towards a peer we put on hold, silence keeps the stream and its path through NATs alive.
+        // Towards a peer we put on hold, music or silence keeps the stream and its path through NATs alive.
         if self.direction == Direction::SendOnly {
-            audio.fill(0.0);
+            match &mut self.music {
+                Some(player) => player.fill(audio),
+                None => audio.fill(0.0),
+            }
         }
         match (self.keys.step(timestamp, self.packet_ms, clock_rate), self.events) {
             (Sending::Event { timestamp, marker, payload }, Some((payload_type, _))) => {

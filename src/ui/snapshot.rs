@@ -175,6 +175,8 @@ pub struct Audio {
     pub speaker_level: f32,
     /// What is done to the microphone's sound.
     pub voice: Voice,
+    /// The WAV file that whoever is on hold hears; empty: nothing.
+    pub hold_music: String,
     /// The headset whose buttons work, or why they do not, in a sentence; while one is plugged in.
     pub headset: Option<String>,
     /// How much sound the ear got today, in a sentence with what it assumes; once something was heard.

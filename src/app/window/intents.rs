@@ -8,6 +8,7 @@ use crate::{
     ua::api::{ServiceCommand, TransferTo},
     ui::snapshot::{Intent, Snapshot, Voice},
 };
+use std::path::PathBuf;
 
 /// The commands for an intent, in order. What needs more than a command (signing in, settings, history) gives none.
 pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
@@ -47,6 +48,7 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
             alert: alert.clone(),
         })],
         Intent::Voice(voice) => vec![Command::Voice(processing(*voice))],
+        Intent::HoldMusic(file) => vec![Command::HoldMusic(hold_music(file))],
         Intent::Check { echo } => vec![Command::Check { echo: Some(echo.clone()).filter(|echo| !echo.is_empty()) }],
         Intent::Meter { on } => vec![Command::Meter { on: *on }],
         Intent::TestTone { ringer } => vec![Command::TestTone { ringer: *ringer }],
@@ -67,6 +69,11 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         | Intent::Settings(_)
         | Intent::ClearHistory => vec![],
     }
+}
+
+/// The file that was typed.
+pub fn hold_music(typed: &str) -> Option<PathBuf> {
+    Some(typed.trim()).filter(|typed| !typed.is_empty()).map(PathBuf::from)
 }
 
 /// The engine's switches as the audio page has them.

@@ -347,6 +347,11 @@ impl Running {
                         let written = self.memory.change(|all| all.audio.voice = intents::processing(*voice));
                         self.tell(written);
                     }
+                    Intent::HoldMusic(file) => {
+                        self.fold.snapshot.audio.hold_music.clone_from(file);
+                        let written = self.memory.change(|all| all.audio.hold_music = intents::hold_music(file));
+                        self.tell(written);
+                    }
                     Intent::Check { echo } => {
                         self.fold.snapshot.audio.echo_number.clone_from(echo);
                         let written = self.memory.change(|all| all.audio.echo_number.clone_from(echo));

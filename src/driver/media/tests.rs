@@ -22,7 +22,8 @@ fn info(call: CallId, state: CallState) -> CallInfo {
 /// Two answered calls, the second on hold.
 fn two_calls() -> Media {
     let (events, _) = mpsc::channel(1);
-    let mut media = Media::new((AudioChoice::Null, VoiceProcessing::OFF), None, Ipv4Addr::LOCALHOST.into(), events);
+    let mut media =
+        Media::new((AudioChoice::Null, VoiceProcessing::OFF, None), None, Ipv4Addr::LOCALHOST.into(), events);
     media.follow(&info(1, CallState::Connected));
     media.follow(&info(2, CallState::Connected));
     media.follow(&info(2, CallState::Held));

@@ -74,6 +74,10 @@ impl Shell {
                 self.media.process_voice(voice);
                 self.settle(name, None, Ok(()));
             }
+            Command::HoldMusic(file) => {
+                self.media.play_on_hold(file);
+                self.settle(name, None, Ok(()));
+            }
             Command::Check { echo } => self.check(now, name, echo),
             Command::Exposure => {
                 let exposure = *self.media.exposure();

@@ -113,7 +113,7 @@ impl Card for FileCard {
 }
 
 /// A WAV file of any rate, read in a loop: its first channel at 48 kHz.
-struct Input {
+pub struct Input {
     reader: WavReader<BufReader<File>>,
     spec: WavSpec,
     resampler: Resampler,
@@ -122,11 +122,13 @@ struct Input {
     ready: Vec<f32>,
     /// Nothing was read since the last return to the start.
     at_start: bool,
+    /// It was read to its end, or cannot be read.
+    ended: bool,
 }
 
 impl Input {
     /// Errors are the reason, in words.
-    fn open(path: &Path) -> Result<Self, String> {
+    pub fn open(path: &Path) -> Result<Self, String> {
         let mut reader = WavReader::open(path).map_err(|e| format!("{e}; choose a WAV file"))?;
         let spec = reader.spec();
         if spec.channels == 0 || !(1_000..=384_000).contains(&spec.sample_rate) || reader.duration() == 0 {
@@ -134,11 +136,11 @@ impl Input {
         }
         reader.seek(0).map_err(|e| e.to_string())?;
         let resampler = Resampler::new(spec.sample_rate, SAMPLE_RATE);
-        Ok(Self { reader, spec, resampler, chunk: Vec::new(), ready: Vec::new(), at_start: true })
+        Ok(Self { reader, spec, resampler, chunk: Vec::new(), ready: Vec::new(), at_start: true, ended: false })
     }
 
     /// Appends to `out` until it holds `wanted` samples; less only when the file cannot be read any more.
-    fn read(&mut self, wanted: usize, out: &mut Vec<f32>) {
+    pub fn read(&mut self, wanted: usize, out: &mut Vec<f32>) {
         while out.len() + self.ready.len() < wanted {
             if !self.refill() {
                 break;
@@ -146,6 +148,11 @@ impl Input {
         }
         let count = wanted.saturating_sub(out.len()).min(self.ready.len());
         out.extend(self.ready.drain(..count));
+    }
+
+    /// Whether all of it was read at least once.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Reads and converts 20 ms, from the start again at the end.
@@ -168,6 +175,7 @@ impl Input {
         // A file that ends right after its header, whatever that claims, must not be read for ever.
         let fruitless = self.chunk.is_empty() && self.at_start;
         self.at_start = self.chunk.len() * channels < count;
+        self.ended |= self.at_start;
         if fruitless || self.at_start && self.reader.seek(0).is_err() {
             return false;
         }

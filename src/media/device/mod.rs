@@ -1,7 +1,7 @@
 //! Where sound comes from and goes to: sound cards, files, or nothing, behind one trait.
 
 pub mod callback;
-mod file;
+pub(super) mod file;
 mod life;
 mod names;
 mod null;

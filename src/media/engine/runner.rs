@@ -6,15 +6,19 @@ use super::{
     conference::Conference,
     session::{Report, Session},
 };
-use crate::media::{BLOCK, device::list_devices, record::Writer, security::DtlsIdentity, stats::CallStats};
+use crate::media::{
+    BLOCK, device::list_devices, music::Music, record::Writer, security::DtlsIdentity, stats::CallStats,
+};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -45,6 +49,8 @@ pub enum Order {
     DevicesChanged,
     /// Microphones and speakers that exist.
     Devices(Vec<String>, Vec<String>),
+    /// What became of a file of music.
+    Music(Result<Music, String>),
     Stop,
 }
 
@@ -86,6 +92,8 @@ pub struct Runner {
     parting: BTreeMap<SessionId, Session>,
     conference: Conference,
     impairment: Option<Impairment>,
+    /// For whoever is on hold.
+    music: Option<Music>,
     /// Recordings that are over and not complete on disk yet.
     writers: Vec<Writer>,
     identity: Option<DtlsIdentity>,
@@ -113,6 +121,7 @@ impl Runner {
             parting: BTreeMap::new(),
             conference: Conference::default(),
             impairment: None,
+            music: None,
             writers: Vec::new(),
             identity: None,
             microphone: Vec::new(),
@@ -180,6 +189,8 @@ impl Runner {
                     self.audio.devices_seen(now, &microphones, &speakers);
                     (self.emit)(EngineEvent::Devices(self.audio.device_list(microphones, speakers)));
                 }
+                Order::Music(Ok(music)) => self.play_on_hold(Some(music)),
+                Order::Music(Err(said)) => (self.emit)(EngineEvent::Notice(Notice::warning(said))),
                 Order::Stop => {
                     for id in self.sessions.keys().copied().collect::<Vec<_>>() {
                         self.close(now, id);
@@ -224,7 +235,11 @@ impl Runner {
         match command {
             EngineCommand::Plan { session, plan } => {
                 let (impairment, identity) = (self.impairment, self.identity.as_ref());
-                with(session, &mut |session| session.set_plan(now, plan.clone(), impairment, identity));
+                let music = self.music.as_ref();
+                with(session, &mut |session| {
+                    session.set_plan(now, plan.clone(), impairment, identity);
+                    session.set_music(music);
+                });
             }
             EngineCommand::Connected { session } => {
                 with(session, &mut |session| session.connected(now));
@@ -247,6 +262,8 @@ impl Runner {
             EngineCommand::Heard { before, age } => self.audio.heard_before(now, &before, age),
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Check => self.audio.check(),
+            EngineCommand::Music(Some(path)) => self.load_music(path),
+            EngineCommand::Music(None) => self.play_on_hold(None),
             EngineCommand::AskServer { session: id, stun, relay } => {
                 let way = (self.poll.registry(), Token(id as usize * TOKENS + 2));
                 with(id, &mut |session| session.ask(now, (stun, relay.clone()), way));
@@ -302,6 +319,20 @@ impl Runner {
     }
 
     /// The list comes as an order.
+    /// Reads the file on a thread of its own: calls go on meanwhile.
+    fn load_music(&self, path: PathBuf) {
+        let orders = self.orders.clone();
+        thread::spawn(move || {
+            // Where the engine has ended meanwhile, nobody listens.
+            let _ = orders.send(Order::Music(Music::load(&path)));
+        });
+    }
+
+    fn play_on_hold(&mut self, music: Option<Music>) {
+        self.music = music;
+        self.sessions.values_mut().for_each(|session| session.set_music(self.music.as_ref()));
+    }
+
     fn ask_for_devices(&self) {
         if self.audio.has_devices() {
             let orders = self.orders.clone();
@@ -376,11 +407,11 @@ impl Runner {
         let (mut mix, mut block) = ([0.0; BLOCK], [0.0; BLOCK]);
         for n in 0..blocks {
             mix.fill(0.0);
-            let at = now + Duration::from_millis(10) * n as u32;
+            // All of them are asked for now, whenever each is heard: what comes later comes too late.
             for session in self.sessions.values_mut() {
-                session.listen(at, &mut block, &mut mix);
+                session.listen(now, &mut block, &mut mix);
             }
-            self.audio.play(at, &mut mix);
+            self.audio.play(now + Duration::from_millis(10) * n as u32, &mut mix);
         }
         for (&id, session) in &mut self.sessions {
             session.housekeep(now, &mut |report| emit(event(id, report)));

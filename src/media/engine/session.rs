@@ -14,6 +14,7 @@ use crate::media::{
     dsp::power,
     ice::Way,
     impair::Impair,
+    music::Music,
     plan::{Direction, DtlsPlan, KeyExchange, MediaPlan},
     record::{Recorder, Writer},
     rtp::MAX_PACKET,
@@ -192,6 +193,13 @@ impl Session {
         }
     }
 
+    /// See [`super::super::sender::Sender::set_music`].
+    pub fn set_music(&mut self, music: Option<&Music>) {
+        if let Some(stream) = &mut self.stream {
+            stream.sender.set_music(music);
+        }
+    }
+
     pub fn impair(&mut self, impairment: Option<Impairment>) {
         if let Some(stream) = &mut self.stream {
             stream.impair = impairment.map(Impair::new);
@@ -317,11 +325,11 @@ impl Session {
         }
     }
 
-    /// Adds 10 ms of what the peer says, played at `at`, to `mix`; `block` is room to work in.
-    pub fn listen(&mut self, at: Instant, block: &mut [f32], mix: &mut [f32]) {
+    /// Adds 10 ms of what the peer says to `mix`, asked for at `now`; `block` is room to work in.
+    pub fn listen(&mut self, now: Instant, block: &mut [f32], mix: &mut [f32]) {
         let Some(stream) = &mut self.stream else { return };
         if stream.plan.direction.receives() {
-            stream.receiver.play(at, block);
+            stream.receiver.play(now, block);
             stream.here.heard_ms += sound_ms(block);
             if let Some(recorder) = &mut self.recorder {
                 recorder.heard(block);

@@ -230,7 +230,7 @@ impl Playout {
     }
 
     /// When a block would be due that is asked for at `now_ms`, had the ones before been asked for punctually: sound leaves a device
-    /// evenly, however late somebody was woken to make it.
+    /// evenly, however late somebody was woken to make it. Where several are asked for at once, that is when the last one is due.
     fn in_step(&mut self, now_ms: f64) -> f64 {
         let due = self.due_ms + BLOCK_MS + CATCHING_UP_MS;
         self.due_ms = if (0.0..STANDSTILL_MS).contains(&(now_ms - due)) { due } else { now_ms };

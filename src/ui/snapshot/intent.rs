@@ -122,6 +122,8 @@ pub enum Intent {
         ringer: bool,
     },
     Voice(Voice),
+    /// What whoever is on hold hears, a WAV file; empty: nothing.
+    HoldMusic(String),
     /// The check before the shift.
     Check {
         /// Whom to call for it; empty: nobody.

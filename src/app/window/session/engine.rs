@@ -116,12 +116,13 @@ fn leave(old: Driver, shared: &Shared) {
 }
 
 pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
-    let Audio { microphone, speaker, ringer, alert, voice, .. } = settings.audio.clone();
+    let Audio { microphone, speaker, ringer, alert, voice, hold_music, .. } = settings.audio.clone();
     Softphone {
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         transport: way.transport,
         audio: AudioChoice::Device { microphone, speaker, ringer, alert },
         voice,
+        hold_music,
         codecs: CODECS.to_vec(),
         srtp: way.srtp,
         silence_suppression: false,

@@ -11,9 +11,9 @@ use crate::ui::{
     snapshot::{Intent, Voice},
     text::t,
     theme::{Tokens, small},
-    widget::{Button, Look, banner, card, combo, meter, section, switch},
+    widget::{Button, Field, Look, banner, card, combo, meter, section, spacer, switch},
 };
-use egui::Ui;
+use egui::{Id, Ui};
 
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     page(ui, cx, t().audio, Page::Settings, plain, |ui, cx| {
@@ -24,6 +24,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
             card(ui, |ui| device(ui, cx, role));
         }
         card(ui, |ui| voice(ui, cx));
+        card(ui, |ui| hold_music(ui, cx));
         card(ui, |ui| check::show(ui, cx));
     });
 }
@@ -40,6 +41,21 @@ fn voice(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.ask(Intent::Voice(flipped));
         }
     }
+}
+
+fn hold_music(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let now = &cx.snapshot.audio.hold_music;
+    let id = Id::unique("music on hold");
+    // What is typed, and what it was when typing began.
+    let kept = ui.data(|data| data.get_temp::<(String, String)>(id)).filter(|(from, _)| from == now);
+    let (from, mut typed) = kept.unwrap_or_else(|| (now.clone(), now.clone()));
+    ui.add(Field::new(t().hold_music, &mut typed).hint(t().hold_music_hint));
+    spacer(ui, 1.0);
+    let apply = Button::new(t().hold_music_use, Look::Tinted(Tokens::of(ui).accent)).enabled(typed.trim() != from);
+    if ui.add(apply).clicked() {
+        cx.ask(Intent::HoldMusic(typed.trim().to_owned()));
+    }
+    ui.data_mut(|data| data.insert_temp(id, (from, typed)));
 }
 
 fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
