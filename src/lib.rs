@@ -23,6 +23,7 @@ pub mod driver;
 pub mod headless;
 pub mod headset;
 pub mod media;
+pub mod number;
 #[cfg(test)]
 mod properties;
 pub mod secret;

@@ -13,15 +13,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sip/sdp", &["media::plan"]),
     ("stun", &[]),
     ("sip", &[]),
+    ("number", &[]),
     ("stream", &["sip"]),
     ("media", &["secret", "stun"]),
-    ("ua", &["sip", "media::plan", "media::stats", "secret"]),
+    ("ua", &["sip", "media::plan", "media::stats", "number", "secret"]),
     // Secrets and the randomness are shared; the TMS's client knows no calls.
     ("tms", &["sip::entropy", "secret"]),
     ("config", &["sip", "media", "tms::wire", "ua::api", "ui::snapshot"]),
     ("driver", &["sip", "stream", "stun", "ua", "media", "tms", "config"]),
     ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),
-    ("ui", &["secret"]),
+    ("ui", &["number", "secret"]),
     // Knows no calls, only what a headset shows of them.
     ("headset", &[]),
     ("app", &["sip", "ua", "media", "tms", "config", "driver", "headless", "headset", "ui"]),

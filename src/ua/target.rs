@@ -1,6 +1,9 @@
 //! From what a person dials to the URI that is called.
 
-use crate::sip::uri::{SipUri, Uri};
+use crate::{
+    number,
+    sip::uri::{SipUri, Uri},
+};
 
 /// `to`: a number or user name at the account's domain, a SIP URI, or a tel URI (RFC 3966), which the account's domain is
 /// asked to reach (RFC 3261 §19.1.6).
@@ -30,25 +33,20 @@ pub(super) fn parse(to: &str, aor: &Uri) -> Result<Uri, String> {
         _ if to.contains('@') => {
             format!("sip:{to}").parse().map_err(|error| format!("“{to}” is not a SIP address: {error}."))
         }
-        _ if looks_like_number(to) => {
-            let digits: String = to.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
-            user_at_domain(&digits, aor).map(Uri::Sip)
-        }
-        _ if to.contains(|c: char| c.is_whitespace() || c.is_control()) => {
-            Err(format!("“{to}” is neither a number nor an address."))
-        }
-        _ => user_at_domain(to, aor).map(Uri::Sip),
+        _ => match number::dialled(to) {
+            Some(number) => user_at_domain(&number, aor).map(Uri::Sip),
+            None if to.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+                Err(format!("“{to}” is neither a number nor an address."))
+            }
+            None => user_at_domain(to, aor).map(Uri::Sip),
+        },
     }
-}
-
-fn looks_like_number(to: &str) -> bool {
-    to.contains(|c: char| c.is_ascii_digit()) && to.chars().all(|c| c.is_ascii_digit() || "+*# -.()/".contains(c))
 }
 
 /// RFC 3261 §19.1.6: the number with its parameters becomes the user part, marked `user=phone`; RFC 3966 §5.1.1 drops the
 /// visual separators.
 fn at_domain(number: &str, params: &[(String, Option<String>)], aor: &Uri) -> Result<Uri, String> {
-    let mut user: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
+    let mut user = number::bare(number);
     for (name, value) in params {
         user.push(';');
         user.push_str(name);

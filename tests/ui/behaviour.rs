@@ -68,6 +68,23 @@ fn a_free_registration_is_chosen_at_once() {
 }
 
 #[test]
+fn an_emergency_number_is_dialled_offline_however_it_is_written() {
+    let snapshot = Snapshot { emergency_numbers: vec!["10111".into()], ..initialized() };
+    for (typed, dialled) in [("10111", true), ("(10) 1.1/1", true), ("10-1 11", true), ("1011", false)] {
+        let mut harness = Setup::new(snapshot.clone()).light();
+        harness.get_by_label("Number or SIP address").focus();
+        harness.run();
+        harness.get_by_label("Number or SIP address").type_text(typed);
+        harness.run();
+        asked(&mut harness);
+        harness.key_press(Key::Enter);
+        harness.run();
+        let expected = if dialled { vec![Intent::Dial { to: typed.into() }] } else { vec![] };
+        assert_eq!(asked(&mut harness), expected, "{typed}");
+    }
+}
+
+#[test]
 fn the_wheel_leads_to_select_account() {
     let mut harness = Setup::new(initialized()).light();
     harness.get_by_label("Settings").click();

@@ -55,6 +55,8 @@ pub struct Fold {
     before_choice: Option<Status>,
     /// Addresses in this domain are shown without it.
     domain: Option<String>,
+    /// Emergency numbers of accounts that name none, while another's are shown.
+    own_emergency_numbers: Option<Vec<String>>,
     rows: Vec<wire::Registration>,
     /// Calls that were connected, since when; calls that ended, and when they go.
     connected: Vec<(u32, Instant)>,
@@ -179,7 +181,8 @@ impl Fold {
             LoginState::SigningIn => {}
             LoginState::Initialized(me) => {
                 self.domain = Some(me.account.realm);
-                self.snapshot.emergency_numbers = me.account.emergency_numbers;
+                let before = std::mem::replace(&mut self.snapshot.emergency_numbers, me.account.emergency_numbers);
+                self.own_emergency_numbers.get_or_insert(before);
                 let (account, tenant) = (me.account.name, me.account.tenant);
                 self.snapshot.identity = Some(Identity { user: me.user.name, account, tenant });
                 if !registered {
@@ -207,6 +210,9 @@ impl Fold {
         self.snapshot.registrations.clear();
         self.rows.clear();
         self.domain = None;
+        if let Some(own) = self.own_emergency_numbers.take() {
+            self.snapshot.emergency_numbers = own;
+        }
     }
 
     /// The registration chosen here.

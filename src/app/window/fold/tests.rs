@@ -7,7 +7,7 @@ use crate::{
         stats::{CallStats, RxStats},
     },
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, TransferState},
-    ui::snapshot::{CallState, DialAsked, HistoryEntry, Transfer},
+    ui::snapshot::{CallState, DialAsked, HistoryEntry, SipAccount, Transfer},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,13 +20,15 @@ struct Story {
 impl Story {
     fn signed_in() -> Self {
         let wall: Zoned = "2026-11-22T10:50[UTC]".parse().expect("a zoned time");
-        let mut story = Self { fold: Fold::default(), at: Moment { now: Instant::now(), wall } };
+        let own = Snapshot { emergency_numbers: vec!["112".into()], ..Snapshot::default() };
+        let mut story =
+            Self { fold: Fold { snapshot: own, ..Fold::default() }, at: Moment { now: Instant::now(), wall } };
         let account = wire::Account {
             name: "Acme".into(),
             tenant: "acme".into(),
             realm: "acme.example".into(),
             edition: wire::Edition::Enterprise,
-            emergency_numbers: vec![],
+            emergency_numbers: vec!["144".into()],
         };
         let me = wire::Me { user: wire::User { name: "Maria".into() }, account, extensions: vec![] };
         assert!(story.hear(Event::Login(LoginState::Initialized(me))).refresh);
@@ -224,6 +226,20 @@ fn figures_that_read_the_same_are_the_same_snapshot() {
     assert_eq!(story.fold.snapshot, before);
     let quality = before.calls[0].quality.as_ref().expect("figures");
     assert_eq!((quality.mos, quality.loss_percent, quality.jitter_ms), (4.3, 1.0, 3.0));
+}
+
+#[test]
+fn an_accounts_emergency_numbers_go_with_it() {
+    let plain = |story: &mut Story| {
+        story.fold.use_plain(&story.at, SipAccount::default(), "101".into(), None);
+    };
+    let signed_out = |story: &mut Story| drop(story.hear(Event::Login(LoginState::SignedOut)));
+    for left in [plain as fn(&mut Story), signed_out] {
+        let mut story = Story::signed_in();
+        assert_eq!(story.fold.snapshot.emergency_numbers, ["144"]);
+        left(&mut story);
+        assert_eq!(story.fold.snapshot.emergency_numbers, ["112"]);
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
-use crate::ui::{
-    format::age,
-    screen::{Tone, sign_in::data::with_retry},
-    snapshot::{CallState, RegistrationRow, Services, SipPassword, Snapshot, Status, Voicemail},
-    text::{fill, t},
+use crate::{
+    number,
+    ui::{
+        format::age,
+        screen::{Tone, sign_in::data::with_retry},
+        snapshot::{CallState, RegistrationRow, Services, SipPassword, Snapshot, Status, Voicemail},
+        text::{fill, t},
+    },
 };
 use std::time::{Duration, Instant};
 
@@ -210,8 +213,7 @@ fn away(services: &Services) -> Option<Advice> {
 
 /// Whether this can be dialled in whatever state.
 pub fn is_emergency(snapshot: &Snapshot, typed: &str) -> bool {
-    let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    snapshot.emergency_numbers.contains(&digits)
+    number::dialled(typed).is_some_and(|number| snapshot.emergency_numbers.contains(&number))
 }
 
 fn password(wanted: &SipPassword) -> Advice {

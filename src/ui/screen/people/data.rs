@@ -1,12 +1,15 @@
-use crate::ui::{
-    format::clock,
-    icon::{self, Icon},
-    screen::{
-        Tone,
-        calls::data::{InHand, in_hand, way},
+use crate::{
+    number::bare,
+    ui::{
+        format::clock,
+        icon::{self, Icon},
+        screen::{
+            Tone,
+            calls::data::{InHand, in_hand, way},
+        },
+        snapshot::{CallState, Colleague, HistoryEntry, HistoryKind, Presence, Snapshot},
+        text::{fill, t},
     },
-    snapshot::{CallState, Colleague, HistoryEntry, HistoryKind, Presence, Snapshot},
-    text::{fill, t},
 };
 use std::time::Duration;
 
@@ -97,8 +100,7 @@ fn fits(typed: &str, name: Option<&str>, number: &str) -> bool {
     let typed = typed.trim().to_lowercase();
     let name = name.unwrap_or_default().to_lowercase();
     let begins = |word: &str| name.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(word));
-    let digits = |text: &str| text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect::<String>();
-    typed.split_whitespace().all(begins) || digits(&number.to_lowercase()).contains(&digits(&typed))
+    typed.split_whitespace().all(begins) || bare(&number.to_lowercase()).contains(&bare(&typed))
 }
 
 fn person(one: &Colleague, actions: Vec<Action>) -> Person {

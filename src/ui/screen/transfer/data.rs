@@ -1,8 +1,11 @@
-use crate::ui::{
-    icon::Icon,
-    screen::{Tone, calls::data::who, people::data::people},
-    snapshot::{CallState, Snapshot, Transfer},
-    text::{fill, t},
+use crate::{
+    number::bare,
+    ui::{
+        icon::Icon,
+        screen::{Tone, calls::data::who, people::data::people},
+        snapshot::{CallState, Snapshot, Transfer},
+        text::{fill, t},
+    },
 };
 
 /// Where a call can be transferred to.
@@ -38,7 +41,8 @@ pub fn panel(snapshot: &Snapshot, call: u32, typed: &str) -> Panel {
     let mut suggestions: Vec<Suggestion> = Vec::new();
     let talked_to = |to: &str| snapshot.calls.iter().any(|one| one.peer == to);
     let mut suggest = |title: &str, detail: Option<&str>, to: &str, lamp: Option<(Icon, Tone)>| {
-        let fits = typed.is_empty() || title.to_lowercase().contains(&typed) || digits(to).contains(&typed);
+        let fits =
+            typed.is_empty() || title.to_lowercase().contains(&typed) || bare(&to.to_lowercase()).contains(&typed);
         // What stands in the field already needs no row, and who is in a call has a button or is sent himself.
         let is_new = to.to_lowercase() != typed && !talked_to(to) && !suggestions.iter().any(|s| s.to == to);
         if fits && is_new && !to.is_empty() && suggestions.len() < MOST {
@@ -72,11 +76,6 @@ fn others(snapshot: &Snapshot, call: u32) -> Vec<Other> {
             Other { call: sent.id, with: to.id, label }
         })
         .collect()
-}
-
-/// Without what people put between digits.
-fn digits(number: &str) -> String {
-    number.to_lowercase().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect()
 }
 
 /// A transfer under way, in words.
