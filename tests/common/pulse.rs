@@ -48,7 +48,7 @@ impl Pulse {
         let _ = self.server.wait();
     }
 
-    /// What a program under test needs: its default ALSA device plays to `speaker` and records from `mic`.
+    /// What a program under test needs: its default ALSA device is the server's, which plays to `speaker` and records from `mic`.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let config = self.dir.path().join("asound.conf");
         std::fs::write(
@@ -58,8 +58,6 @@ impl Pulse {
         .unwrap();
         vec![
             ("PULSE_SERVER", format!("unix:{}", self.socket().display())),
-            ("PULSE_SINK", "speaker".into()),
-            ("PULSE_SOURCE", "microphone".into()),
             ("ALSA_CONFIG_PATH", config.display().to_string()),
         ]
     }
@@ -76,6 +74,11 @@ impl Pulse {
     pub fn plug_bell_in(&self) {
         let [name, arguments @ ..] = BELL;
         self.pactl(&[&["load-module", name][..], &arguments[..]].concat());
+    }
+
+    /// Where streams go for which nobody has chosen a sink, or whose sink is unplugged.
+    pub fn set_default(&self, sink: &str) {
+        self.pactl(&["set-default-sink", sink]);
     }
 
     /// Runs the server's tool.
@@ -153,8 +156,8 @@ impl Pulse {
             let mut command = Command::new("pactl");
             command.envs(self.environment()).arg("info").stdout(Stdio::null()).stderr(Stdio::null());
             if command.status().is_ok_and(|status| status.success()) {
-                // Where streams go whose sink is unplugged.
-                self.pactl(&["set-default-sink", "speaker"]);
+                self.set_default("speaker");
+                self.pactl(&["set-default-source", "microphone"]);
                 return;
             }
             assert!(Instant::now() < deadline, "pulseaudio does not answer (packages pulseaudio, pulseaudio-utils)");
@@ -219,6 +222,8 @@ fn spawn(dir: &Path) -> Child {
         "module-null-sink norewinds=1 sink_name=mic rate=48000 channels=1".into(),
         "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
         "module-always-sink".into(),
+        // As desktops have it: a program's stream begins where its last one was moved to.
+        "module-stream-restore".into(),
     ] {
         command.args(["-L", &module]);
     }

@@ -157,6 +157,20 @@ fn rings_on_the_bell(server: &Pulse, engine: &MediaEngine, events: &mpsc::Receiv
     assert!(speaker.onsets.try_iter().count() < 2, "ringing goes to the bell");
 }
 
+/// What has no device of its own is heard on the default one, also right after the bell has rung, and follows it.
+fn talks_on_the_default(server: &Pulse, engine: &MediaEngine) {
+    let [bell, speaker] = ["bell.monitor", "speaker.monitor"].map(|source| server.onsets(source));
+    engine.send(EngineCommand::Tone { tone: Some(Tone::Ringback) });
+    for _ in 0..2 {
+        speaker.onsets.recv_timeout(LONG).expect("ringback is heard");
+    }
+    assert_eq!(bell.onsets.try_iter().count(), 0, "it does not go to the bell");
+    server.set_default("bell");
+    bell.onsets.recv_timeout(LONG).expect("it follows the default device");
+    engine.send(EngineCommand::Tone { tone: None });
+    server.set_default("speaker");
+}
+
 /// One test, because the environment belongs to the process.
 #[test]
 fn a_call_is_heard_and_survives_the_sound_server() {
@@ -202,6 +216,7 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     a.send(EngineCommand::Close { session: 1 });
     b.send(EngineCommand::Close { session: 1 });
     rings_on_the_bell(&server, &a, &a_events);
+    talks_on_the_default(&server, &a);
     let began = Instant::now();
     a.shutdown();
     b.shutdown();

@@ -60,7 +60,7 @@ pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
     let fallback = wanted.is_some() && served.is_none();
     let (name, server_id) = match served {
         Some(served) => (served.name, Some(served.id)),
-        None => (DEFAULT.to_owned(), None),
+        None => (DEFAULT.to_owned(), sound_server::default(way)),
     };
     Ok(Found { device, name, server_id, fallback })
 }

@@ -1,6 +1,9 @@
 //! The devices of a PulseAudio or PipeWire server. ALSA reaches the server but not each of its devices, so a stream is opened
 //! on the default one and moved to the one wanted, with the server's own tool `pactl`; without it there is the default alone.
 //! ALSA's plugin begins a stream anew after each lost buffer, on the default device again, so that it is moved again.
+//!
+//! Servers remember where a program's stream was moved last, and begin its next one there, whatever that is for: a talk after the
+//! bell has rung. So one that belongs on the default device is moved there, too, which servers take for following the default.
 
 use super::names::Way;
 use std::{
@@ -24,6 +27,15 @@ pub struct ServerDevice {
 pub fn devices(way: Way) -> Vec<ServerDevice> {
     let what = if way == Way::In { "sources" } else { "sinks" };
     ask(&["list", what]).map_or_else(Vec::new, |text| parse_devices(&text))
+}
+
+/// What stands for the default device, whichever that is; `None` where whoever started the program has chosen another.
+pub fn default(way: Way) -> Option<String> {
+    let (chosen, id) = match way {
+        Way::In => ("PULSE_SOURCE", "@DEFAULT_SOURCE@"),
+        Way::Out => ("PULSE_SINK", "@DEFAULT_SINK@"),
+    };
+    std::env::var_os(chosen).is_none().then(|| id.to_owned())
 }
 
 /// A stream that was moved to its device.
