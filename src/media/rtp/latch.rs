@@ -79,8 +79,8 @@ impl Latch {
         self.signalled = signalled;
     }
 
-    /// Where to send. To another host than the signalled one only where that one's address is private, so that a NAT is in
-    /// between, or where the other has proved to be the peer; else it is listened to at most.
+    /// Where to send. To another host than the signalled one only where there is a NAT in between, as a private address shows, or
+    /// where that host has proved to be the peer; else it is listened to at most.
     pub fn target(&self) -> SocketAddr {
         match self.state {
             State::Checked { source } | State::Latched { source, proven: true, .. } => source,
@@ -155,11 +155,11 @@ impl Latch {
         if matches!(self.state, State::Waiting) { Verdict::Accept } else { Verdict::Drop }
     }
 
-    /// Whether our packets may go to this host because packets come from it: the one signalled, or any where the signalled address
-    /// is of a private network, so that a NAT is in between.
+    /// Whether our packets may go to this host because packets come from it: the one signalled, or where one of the two addresses
+    /// is of a private network, so that a NAT is in between. Nobody sends from a private address to another network.
     fn may_be_at(&self, host: IpAddr) -> bool {
         let signalled = self.signalled.address.ip();
-        signalled == host || is_private(signalled)
+        signalled == host || is_private(signalled) || is_private(host)
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
                 behind_nat: bool,
                 // Where checks have shown the way, also while the peer is silent.
                 checked: bool,
-                silence in 0..400u64,
+                silence in 4..400u64,
             ) {
                 let start = Instant::now();
                 let (own, nat) = (address("10.0.0.5:4000"), address("203.0.113.7:31000"));
@@ -361,6 +361,15 @@ mod tests {
             assert_eq!(send(&mut latch, now, other, 5), [Verdict::Accept; 5]);
             assert_eq!(latch.target(), if secured { other } else { signalled });
         }
+    }
+
+    /// It has asked a STUN server for an address that its own network, and ours, does not use.
+    #[test]
+    fn a_neighbour_is_sent_to_within_the_network() {
+        let (now, outer, inner) = (Instant::now(), address("203.0.113.7:31000"), address("192.168.1.20:4000"));
+        let mut latch = Latch::new(at(outer));
+        send(&mut latch, now, inner, 3);
+        assert_eq!(latch.target(), inner);
     }
 
     #[test]
