@@ -120,22 +120,11 @@ mod tests {
 
     mod properties {
         use super::*;
-        use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
-
-        /// `make soak` asks for many times as many.
-        fn config(cases: u32) -> ProptestConfig {
-            let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-            let cases = cases.saturating_mul(times);
-            ProptestConfig {
-                cases,
-                rng_seed: RngSeed::Fixed(4733),
-                failure_persistence: None,
-                ..ProptestConfig::default()
-            }
-        }
+        use crate::properties::config;
+        use proptest::{prelude::*, sample::Index};
 
         proptest! {
-            #![proptest_config(config(256))]
+            #![proptest_config(config(256, 4733))]
 
             /// Whatever is lost, doubled or overtaken by at most one key, as long as one packet of each comes: each key once.
             #[test]
