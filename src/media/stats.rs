@@ -95,7 +95,7 @@ pub struct HereStats {
     pub stalled_ms: u64,
     /// There was no microphone or no speaker.
     pub absent_ms: u64,
-    /// The other side was to be heard, and the microphone heard something.
+    /// The other side was to be heard, and the microphone gave anything but zeros, whatever is made of it then.
     pub heard_ms: u64,
     pub said_ms: u64,
 }

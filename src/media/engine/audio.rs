@@ -2,10 +2,10 @@
 
 use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Notice, Tone};
 use crate::media::{
-    BLOCK,
+    BLOCK, SAMPLE_RATE,
     check::{ShiftCheck, Step},
     device::{Card, FileCard, NoWatch, NullCard, ProgramCard, SoundCard, Tape, Watch},
-    dsp::{peak, tone::ToneSource},
+    dsp::{peak, power, tone::ToneSource},
     voice::{Exposure, ExposureMeter, ExposureRecord, Limiter, Processor, VoiceProcessing},
 };
 use std::{
@@ -29,6 +29,8 @@ const EXPOSURE_EVERY: Duration = Duration::from_secs(60);
 
 /// Blocks that a tone waits for a device that is being opened; one that does not open is not waited for for ever.
 const MOST_WAITED: u32 = 500;
+/// Mean square that a microphone exceeds which works: the last of 16 bits.
+const DEAD: f32 = 1e-9;
 
 /// What the sessions need of the talk card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +60,8 @@ pub struct Audio {
     voice: VoiceProcessing,
     /// While a session runs and something is to be done.
     processor: Option<Box<Processor>>,
+    /// Milliseconds of sound that the microphone has just given, before anything was done to it: without its noise a room is silent.
+    lives_ms: u64,
     limiter: Limiter,
     exposure: ExposureMeter,
     /// As it was told last.
@@ -96,6 +100,7 @@ impl Audio {
             checked: None,
             voice: VoiceProcessing::OFF,
             processor: None,
+            lives_ms: 0,
             limiter: Limiter::default(),
             exposure: ExposureMeter::new(now),
             told: Exposure::default(),
@@ -167,6 +172,8 @@ impl Audio {
             let card = self.prepare(now);
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
+            let is_alive = power(microphone) > DEAD;
+            self.lives_ms = if is_alive { microphone.len() as u64 * 1000 / u64::from(SAMPLE_RATE) } else { 0 };
             self.process(demand, microphone);
             // A call is more important.
             let ended = self.check.take_if(|_| demand > Demand::Nothing).map(|_| ShiftCheck::interrupted());
@@ -210,6 +217,11 @@ impl Audio {
         if let Some(meter) = &mut self.meter {
             meter.speaker = meter.speaker.max(peak(mix));
         }
+    }
+
+    /// Milliseconds of sound that the microphone gave in the last step, be it the room's.
+    pub const fn microphone_lives_ms(&self) -> u64 {
+        self.lives_ms
     }
 
     /// Whether the microphone or the speaker is missing.
@@ -460,6 +472,24 @@ mod tests {
             audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
         }
         assert!(audio.tone.is_none());
+    }
+
+    /// Noise suppression takes a quiet room for nothing; a microphone that gives it works all the same.
+    #[test]
+    fn a_microphone_in_a_quiet_room_lives() {
+        for (level, lives) in [(0, false), (3, true)] {
+            let now = Instant::now();
+            let samples: Arc<[i16]> = (0..48_000).map(|n| if n % 2 == 0 { level } else { -level }).collect();
+            let mut audio = Audio::new(now, AudioChoice::Loop { samples }).expect("nothing to open");
+            audio.set_voice(VoiceProcessing { noise: true, ..VoiceProcessing::OFF });
+            audio.connected(now);
+            let mut lived = 0;
+            for n in 0..100 {
+                audio.poll(now + Duration::from_millis(20) * n, Demand::Running, &mut Vec::new());
+                lived += audio.microphone_lives_ms();
+            }
+            assert_eq!(lived > 1_000, lives, "{lived} ms at level {level}");
+        }
     }
 
     #[test]

@@ -398,9 +398,11 @@ impl Runner {
         self.microphone.clear();
         let blocks = self.audio.poll(now, demand, &mut self.microphone);
         if !self.microphone.is_empty() {
+            let lives_ms = self.audio.microphone_lives_ms();
             let others = self.conference.others(self.microphone.len(), &mut self.sessions);
             for (&id, session) in &mut self.sessions {
                 let others = others.get(&id).map(Vec::as_slice);
+                session.microphone_lives(lives_ms);
                 session.speak(&self.microphone, others, &mut |report| emit(event(id, report)));
             }
         }

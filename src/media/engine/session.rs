@@ -297,7 +297,6 @@ impl Session {
         let Some(stream) = &mut self.stream else { return };
         self.said.clear();
         self.said.extend_from_slice(microphone);
-        stream.here.said_ms += sound_ms(microphone);
         // Muted, silence keeps the stream and its path through NATs alive.
         if self.muted {
             self.said.fill(0.0);
@@ -339,6 +338,13 @@ impl Session {
                 heard.drain(..heard.len().saturating_sub(MOST_PASSED_ON));
             }
             mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
+        }
+    }
+
+    /// The microphone gave sound of so many milliseconds.
+    pub fn microphone_lives(&mut self, ms: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.here.said_ms += ms;
         }
     }
 

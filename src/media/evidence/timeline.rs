@@ -73,9 +73,13 @@ impl Timeline {
         &self.spans
     }
 
-    /// What there is to judge by: of the whole call, or of the last 20 seconds.
+    /// What there is to judge by: of the whole call, or of the last 20 seconds; silence is the whole call's in any case.
     pub fn evidence(&self, whole_call: bool) -> Evidence {
-        if whole_call { Evidence::of(self.spans.iter()) } else { Evidence::of(self.lately.iter()) }
+        let whole = Evidence::of(self.spans.iter());
+        if whole_call {
+            return whole;
+        }
+        Evidence { unheard: whole.unheard, unsaid: whole.unsaid, ..Evidence::of(self.lately.iter()) }
     }
 }
 
@@ -127,13 +131,35 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::stats::RxStats;
+    use crate::media::{
+        evidence::{Fault, verdict},
+        stats::{HereStats, RxStats},
+    };
 
     fn stats(second: u64) -> CallStats {
         CallStats {
             rx: RxStats { packets: 50 * second, lost: second, jitter_ms: 3.0, ..RxStats::default() },
             mos: Some(4.3),
             ..CallStats::default()
+        }
+    }
+
+    /// Listening to music or to a long story is nobody's fault.
+    #[test]
+    fn who_has_spoken_once_may_listen() {
+        let second = |n: u64, spoken| CallStats {
+            rx: RxStats { packets: 50 * n, ..RxStats::default() },
+            remote_loss: Some(0.0),
+            mos: Some(4.3),
+            here: HereStats { heard_ms: spoken, said_ms: spoken, ..HereStats::default() },
+            ..CallStats::default()
+        };
+        for (spoken, fault) in [(500, Fault::Nobody), (0, Fault::Device)] {
+            let mut timeline = Timeline::default();
+            (1..=120).for_each(|n| timeline.push(&second(n, spoken)));
+            for whole_call in [false, true] {
+                assert_eq!(verdict(&timeline.evidence(whole_call)).fault, fault, "spoken {spoken} ms, {whole_call}");
+            }
         }
     }
 

@@ -11,8 +11,8 @@ const STALLED: f64 = 0.01;
 const ABSENT: f64 = 0.05;
 const JITTER_MS: f64 = 40.0;
 const RTT_MS: f64 = 400.0;
-/// A microphone or a peer that is silent for so long, in seconds, is not just listening.
-const SILENT: u32 = 15;
+/// A microphone or a peer that nothing has come from in so many seconds of the call may have something to hear about it.
+const SILENT: u32 = 30;
 
 /// Where the trouble is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Fault {
     Device,
     Computer,
     LocalNetwork,
+    /// On the way, and nothing tells whether at this end of it.
+    Network,
     Provider,
     OtherSide,
 }
@@ -32,6 +34,7 @@ impl Fault {
             Self::Device => "device",
             Self::Computer => "computer",
             Self::LocalNetwork => "local_network",
+            Self::Network => "network",
             Self::Provider => "provider",
             Self::OtherSide => "other_side",
         }
@@ -59,8 +62,9 @@ pub struct Evidence {
     /// Of the time.
     pub stalled: f64,
     pub absent: f64,
-    pub heard: f64,
-    pub said: f64,
+    /// Seconds of the call in which there was nothing to hear so far, and no sound from the microphone; zero once there was.
+    pub unheard: u32,
+    pub unsaid: u32,
 }
 
 /// The judgement.
@@ -94,8 +98,8 @@ impl Evidence {
             mos: mean(|span| span.mos),
             stalled: share(|span| span.stalled_ms),
             absent: share(|span| span.absent_ms),
-            heard: share(|span| span.heard_ms),
-            said: share(|span| span.said_ms),
+            unheard: if count(|span| span.heard_ms) == 0 { seconds } else { 0 },
+            unsaid: if count(|span| span.said_ms) == 0 { seconds } else { 0 },
         }
     }
 }
@@ -132,6 +136,7 @@ fn here(evidence: &Evidence) -> Judged {
 /// Which ways packets got lost.
 fn lost(evidence: &Evidence) -> Judged {
     let (come, gone) = (evidence.loss, evidence.remote_loss.unwrap_or_default());
+    let told = evidence.remote_loss.is_some();
     if evidence.packets == 0 {
         let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it \
                      out. Tell your phone system's administrator.";
@@ -153,6 +158,14 @@ fn lost(evidence: &Evidence) -> Judged {
                  stop uploads, use a cable."
             );
             Some((Fault::LocalNetwork, words))
+        }
+        (true, false) if !told => {
+            let come = percent(come);
+            let words = format!(
+                "{come} of the sound to you got lost on the way; the other side does not tell whether yours gets there, so nobody \
+                 can say where. Use a cable or move closer to the Wi-Fi; if that does not help, it is beyond your network."
+            );
+            Some((Fault::Network, words))
         }
         (true, false) => {
             let come = percent(come);
@@ -192,15 +205,17 @@ fn uneven(evidence: &Evidence) -> Judged {
     })
 }
 
-/// Sound that came all right and said nothing.
+/// Sound that came all right and said nothing, ever: whoever listens for a while, with a headset or a telephone that shuts its
+/// microphone meanwhile, has said something before.
 fn silent(evidence: &Evidence) -> Judged {
-    let for_long = |share: f64| share == 0.0 && evidence.seconds >= SILENT;
-    if for_long(evidence.said) {
-        let words = "Your microphone gave no sound at all: check the headset's own mute switch, and which microphone is chosen.";
+    if evidence.unsaid >= SILENT {
+        let words = "Your microphone has given no sound in this call, not even of the room: check the headset's own mute switch, \
+                     and which microphone is chosen.";
         return Some((Fault::Device, words.into()));
     }
-    for_long(evidence.heard).then(|| {
-        let words = "What came from the other side was silence: their microphone is muted or does not work.";
+    (evidence.unheard >= SILENT).then(|| {
+        let words = "Nothing but silence has come from the other side in this call: if they speak, their microphone is muted or \
+                     does not work.";
         (Fault::OtherSide, words.into())
     })
 }
@@ -225,8 +240,8 @@ mod tests {
         mos: Some(4.3),
         stalled: 0.0,
         absent: 0.0,
-        heard: 0.4,
-        said: 0.4,
+        unheard: 0,
+        unsaid: 0,
     };
 
     #[test]
@@ -236,7 +251,7 @@ mod tests {
             (Evidence { remote_loss: None, rtt_ms: None, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             (Evidence { seconds: 2, loss: 0.5, ..GOOD }, Fault::Nobody, "too short"),
             (Evidence { loss: 0.05, ..GOOD }, Fault::Provider, "5.0 % of the sound to you"),
-            (Evidence { loss: 0.05, remote_loss: None, ..GOOD }, Fault::Provider, "beyond your network"),
+            (Evidence { loss: 0.05, remote_loss: None, ..GOOD }, Fault::Network, "nobody can say where"),
             (
                 Evidence { loss: 0.05, remote_loss: Some(0.03), ..GOOD },
                 Fault::LocalNetwork,
@@ -246,13 +261,13 @@ mod tests {
             (Evidence { jitter_ms: 55.0, ..GOOD }, Fault::LocalNetwork, "unevenly (by 55 ms)"),
             (Evidence { remote_late: Some(0.04), ..GOOD }, Fault::OtherSide, "4.0 % of what you said reached"),
             (Evidence { rtt_ms: Some(620.0), ..GOOD }, Fault::Provider, "620 ms"),
-            (Evidence { packets: 0, heard: 0.0, ..GOOD }, Fault::Provider, "Nothing came"),
+            (Evidence { packets: 0, unheard: 60, ..GOOD }, Fault::Provider, "Nothing came"),
             // What is wrong here explains the rest.
             (Evidence { stalled: 0.08, loss: 0.05, jitter_ms: 80.0, ..GOOD }, Fault::Computer, "8.0 % of the time"),
             (Evidence { absent: 0.5, stalled: 0.08, ..GOOD }, Fault::Device, "missing for 50.0 %"),
-            (Evidence { said: 0.0, ..GOOD }, Fault::Device, "no sound at all"),
-            (Evidence { said: 0.0, seconds: 10, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
-            (Evidence { heard: 0.0, ..GOOD }, Fault::OtherSide, "silence"),
+            (Evidence { unsaid: 60, ..GOOD }, Fault::Device, "no sound in this call"),
+            (Evidence { unsaid: 20, unheard: 20, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
+            (Evidence { unheard: 60, ..GOOD }, Fault::OtherSide, "silence"),
         ] {
             let Verdict { fault: found, words } = verdict(&evidence);
             assert!(found == fault && words.contains(said), "{evidence:?}: {found:?}, {words}");
