@@ -1,7 +1,10 @@
 //! Snapshots as the program would publish them, at a fixed time.
 
 use agent_manager::{secret::Secret, ui::snapshot::*};
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The time every snapshot is made for; far enough from the clock's start to look back a day.
 pub fn now() -> Instant {
@@ -130,6 +133,7 @@ pub fn history() -> Vec<HistoryEntry> {
         duration_s,
         reason: None,
         call: None,
+        heard: None,
     };
     vec![
         entry("+27 21 555 0142", Some("Maria Dlamini"), HistoryKind::Incoming, "10:42", Some(207)),
@@ -197,6 +201,8 @@ fn call(id: u32, state: CallState, seconds: u64) -> Call {
         codec: None,
         encryption: Encryption::None,
         quality: None,
+        verdict: None,
+        course: vec![],
         in_conference: false,
         recorded_since: None,
         answered_by_itself: false,
@@ -208,15 +214,45 @@ pub fn ringing() -> Call {
 }
 
 pub fn talking() -> Call {
-    let quality = Quality { mos: 4.36, loss_percent: 0.2, jitter_ms: 3.4, delay_ms: Some(48.0), verdict: None };
+    let quality = Quality {
+        mos: 4.36,
+        loss_percent: 0.2,
+        jitter_ms: 3.4,
+        delay_ms: Some(48.0),
+        delay_out_ms: Some(61.0),
+        concealed_percent: 0.1,
+    };
     let called = Some("Sales".into());
     Call { called, codec: Some("opus/48000".into()), quality: Some(quality), ..call(1, CallState::Connected, 207) }
 }
 
 pub fn poor() -> Call {
     let verdict = Some("Sound got lost both ways, most likely on your own network: use a cable.".to_owned());
-    let quality = Quality { mos: 2.4, loss_percent: 9.5, jitter_ms: 61.0, delay_ms: Some(310.0), verdict };
-    Call { quality: Some(quality), ..talking() }
+    let quality = Quality {
+        mos: 2.4,
+        loss_percent: 9.5,
+        jitter_ms: 61.0,
+        delay_ms: Some(310.0),
+        delay_out_ms: None,
+        concealed_percent: 6.2,
+    };
+    Call { quality: Some(quality), verdict, ..talking() }
+}
+
+/// Nothing has come from the beginning.
+pub fn unheard() -> Call {
+    let verdict = Some("Nothing came from the other side, not even silence.".to_owned());
+    Call { quality: None, verdict, ..talking() }
+}
+
+/// Its latest call was poor for a while, and all that is known of its sound is still there.
+pub fn remembered() -> Snapshot {
+    let Call { quality, codec, verdict, .. } = poor();
+    let mos = |n: u32| if (20..26).contains(&n) { 1.9 } else { 4.3 };
+    let course = (0..60).map(|n| Stretch { seconds: 3, mos: (n != 40).then(|| mos(n)) }).collect();
+    let mut snapshot = online();
+    snapshot.history[0].heard = Some(Arc::new(Heard { quality, codec, verdict, course }));
+    snapshot
 }
 
 pub fn muted() -> Call {

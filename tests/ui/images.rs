@@ -140,6 +140,17 @@ fn details() {
     };
     shots.both_after("details.failed", || Setup::new(failed()).size([380.0, 1_000.0]), open);
     shots.both_after(
+        "details.remembered",
+        || Setup::new(remembered()).size([380.0, 1_000.0]),
+        |harness| {
+            harness.get_by_label_contains("Incoming, Maria").click();
+            harness.run();
+            harness.get_by_label_contains("Details of").click();
+            harness.run();
+            harness.run();
+        },
+    );
+    shots.both_after(
         "details.message",
         || Setup::new(failed()).size([380.0, 1_080.0]),
         |harness| {

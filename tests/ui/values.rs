@@ -65,7 +65,7 @@ fn main_screen_in_each_state() {
 #[test]
 fn calls_in_each_state() {
     let mut calls = vec![ringing(), dialing(), talking(), muted(), poor(), held(), ended(), second_ringing()];
-    calls.extend([calling(), remote_held(), locked(false), locked(true)]);
+    calls.extend([calling(), remote_held(), locked(false), locked(true), unheard()]);
     let shown: Vec<_> = calls.into_iter().map(|call| cards(&with_calls(vec![call]), now())).collect();
     check("calls", shown);
     check("calls_together", cards(&with_calls(vec![talking(), held(), second_ringing()]), now()));
@@ -108,6 +108,7 @@ fn joined_calls_are_one() {
 fn what_is_behind_a_call() {
     let snapshot = failed();
     check("details", [Subject::Call(7), Subject::Past(4), Subject::Past(99)].map(|one| of(&snapshot, one, now())));
+    check("remembered", of(&remembered(), Subject::Past(8), now()));
     check("ladder", rungs(snapshot.trace.as_ref(), 7));
     assert_eq!(rungs(snapshot.trace.as_ref(), 8), [], "another call's");
 }

@@ -13,7 +13,7 @@ use crate::{
     tms::wire,
     ua::api::{Package, Reachable, RegistrationState},
     ui::{
-        snapshot::{Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status},
+        snapshot::{Heard, Identity, InUse, Notice, NoticeKind, RegistrationRow, SipPassword, Snapshot, Status},
         text::t,
     },
 };
@@ -22,6 +22,7 @@ use jiff::Zoned;
 use std::{
     net::IpAddr,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
     /// For the history.
     pub finished: Option<Finished>,
+    /// For one of its entries: how that call sounded.
+    pub heard: Option<(u32, Arc<Heard>)>,
     /// The list of registrations has aged: ask for it.
     pub refresh: bool,
     /// Only figures of a call changed: they can wait for its clock to tick.
@@ -103,8 +106,11 @@ impl Fold {
             }
             Event::Trace { call, messages } => self.trace(at, call, messages),
             Event::Done { command: "record", call: Some(call) } => notices.extend(self.recorded(at.now, call)),
+            Event::Quality { call, verdict, timeline, last } => {
+                outcome.heard = self.judged(call, verdict, last.then_some(&timeline));
+            }
             Event::Stats { .. } => {
-                self.sound(event);
+                self.sound(at.now, event);
                 outcome.can_wait = true;
             }
             Event::TalksMuted { .. } => notices.push(notice(NoticeKind::Warning, t().talks_muted.to_owned())),
@@ -114,11 +120,10 @@ impl Fold {
                 notices.push(notice(NoticeKind::Error, message));
             }
             Event::Muted { .. }
-            | Event::Quality { .. }
             | Event::Levels { .. }
             | Event::Devices(_)
             | Event::Check(_)
-            | Event::Exposure { .. } => self.sound(event),
+            | Event::Exposure { .. } => self.sound(at.now, event),
             Event::Stopped { .. } => self.drop_check(),
             Event::Token(_)
             | Event::Referred { .. }

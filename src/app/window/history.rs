@@ -6,7 +6,7 @@ use crate::{
         ConfigError,
         folder::{ConfigFolder, Durable},
     },
-    ui::snapshot::{HistoryEntry, HistoryKind, Locale},
+    ui::snapshot::{Heard, HistoryEntry, HistoryKind, Locale},
 };
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ const KEPT: usize = 200;
 const LIMIT: u64 = 256 * 1024;
 
 /// One finished call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
     pub peer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +38,8 @@ pub struct Finished {
     /// Its number in this process.
     #[serde(skip)]
     pub call: Option<u32>,
+    #[serde(skip)]
+    pub heard: Option<Arc<Heard>>,
 }
 
 /// [`HistoryKind`] on disk.
@@ -95,6 +97,13 @@ impl History {
         self.save()
     }
 
+    /// How a call sounded is known soon after its end, and as long as the program runs.
+    pub fn heard(&mut self, call: u32, heard: Arc<Heard>) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.call == Some(call)) {
+            entry.heard = Some(heard);
+        }
+    }
+
     /// Forgets all calls.
     ///
     /// # Errors
@@ -123,6 +132,7 @@ impl History {
             duration_s: call.duration_s,
             reason: call.reason.clone(),
             call: call.call,
+            heard: call.heard.clone(),
         };
         (0..).zip(&self.entries).map(entry).collect()
     }
@@ -149,6 +159,7 @@ mod tests {
             duration_s: None,
             reason: None,
             call: None,
+            heard: None,
         }
     }
 
@@ -183,6 +194,25 @@ mod tests {
         assert_eq!(History::load(folder).0.entries, []);
         history.add(call("another")).expect("written");
         assert!(!before.contains(&ids(&history)[0]), "and none is used twice");
+    }
+
+    #[test]
+    fn how_a_call_sounded_is_known_as_long_as_the_program_runs() {
+        let (_dir, folder) = folder();
+        let mut history = History::load(Arc::clone(&folder)).0;
+        for number in [1, 2] {
+            history.add(Finished { call: Some(number), ..call("101") }).expect("written");
+        }
+        let heard = Heard { quality: None, codec: None, verdict: Some("Nothing came.".into()), course: vec![] };
+        history.heard(1, Arc::new(heard));
+        history.heard(3, Arc::new(Heard { quality: None, codec: None, verdict: None, course: vec![] }));
+        let now: Zoned = "2026-11-22T10:50[UTC]".parse().expect("a zoned time");
+        let known = |history: &History| {
+            let shown = history.shown(&now, Locale::default());
+            shown.iter().map(|entry| entry.heard.as_ref().and_then(|heard| heard.verdict.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(known(&history), [None, Some("Nothing came.".to_owned())]);
+        assert_eq!(known(&History::load(folder).0), [None, None]);
     }
 
     #[test]

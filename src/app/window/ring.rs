@@ -166,6 +166,8 @@ mod tests {
             codec: None,
             encryption: Default::default(),
             quality: None,
+            verdict: None,
+            course: vec![],
             in_conference: false,
             recorded_since: None,
             answered_by_itself: false,

@@ -290,6 +290,10 @@ impl Running {
             self.tell(written);
             self.show_history();
         }
+        if let Some((call, heard)) = outcome.heard {
+            self.history.heard(call, heard);
+            self.show_history();
+        }
         if outcome.refresh {
             self.send(Command::Registrations);
         }

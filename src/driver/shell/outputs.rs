@@ -248,14 +248,14 @@ impl Shell {
             EngineEvent::Stats { session, stats, .. } if self.measures(now, session, &stats) => {}
             EngineEvent::Stats { session, stats, last } => {
                 let judged = self.media.judge(session, &stats, last);
-                if let Some((verdict, timeline)) = judged {
-                    self.tell(Event::Quality { call: session, verdict, timeline, last });
-                }
                 let report = last.then(|| self.quality_reports.ended(wall_clock(), session, &stats)).flatten();
                 if let Some(report) = report {
                     self.agent.handle_command(now, report);
                 }
                 self.tell(Event::Stats { call: session, stats, asked: false, last });
+                if let Some((verdict, timeline)) = judged {
+                    self.tell(Event::Quality { call: session, verdict, timeline, last });
+                }
             }
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),

@@ -1,6 +1,6 @@
 //! Calls, as they run and as they are remembered.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -19,6 +19,10 @@ pub struct Call {
     pub codec: Option<String>,
     pub encryption: Encryption,
     pub quality: Option<Quality>,
+    /// Whose fault it is and what helps, while something is wrong; of one that has ended in any case.
+    pub verdict: Option<String>,
+    /// Of one that has ended.
+    pub course: Vec<Stretch>,
     pub transfer: Option<Transfer>,
     /// Each of these calls hears the others.
     pub in_conference: bool,
@@ -78,9 +82,28 @@ pub struct Quality {
     pub mos: f64,
     pub loss_percent: f64,
     pub jitter_ms: f64,
+    /// From their mouth to our ear, and the other way where they tell their share of it.
     pub delay_ms: Option<f64>,
-    /// Whose fault it is and what helps, while something is wrong.
+    pub delay_out_ms: Option<f64>,
+    /// Of the time, what was made up for what did not come.
+    pub concealed_percent: f64,
+}
+
+/// A piece of a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    pub seconds: u32,
+    /// At its worst.
+    pub mos: Option<f64>,
+}
+
+/// How a call that has ended sounded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    pub quality: Option<Quality>,
+    pub codec: Option<String>,
     pub verdict: Option<String>,
+    pub course: Vec<Stretch>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +123,8 @@ pub struct HistoryEntry {
     pub reason: Option<String>,
     /// Its number, where its messages may still be kept.
     pub call: Option<u32>,
+    /// While the program runs.
+    pub heard: Option<Arc<Heard>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,6 +55,23 @@ pub fn quality_bars(ui: &mut Ui, lit: usize, color: Color32, name: &str) -> Resp
     response
 }
 
+/// Pieces side by side over the whole width: each one's share of it, its height and colour. Named by `name`.
+pub fn chart(ui: &mut Ui, pieces: impl Iterator<Item = (f32, f32, Color32)>, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 10.0 * GRID), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    let mut left = rect.left();
+    for (width, height, color) in pieces {
+        let right = left + width * rect.width();
+        // What is narrow has no gaps, and what has no height is a line.
+        let gap = if right - left > 4.0 { 1.0 } else { 0.0 };
+        let top = rect.bottom() - (height * rect.height()).max(1.0);
+        let piece = egui::Rect::from_min_max(pos2(left, top), pos2(right - gap, rect.bottom()));
+        ui.painter().rect_filled(piece, 0, color);
+        left = right;
+    }
+    response
+}
+
 /// A closed padlock, for what is encrypted.
 pub fn padlock(ui: &mut Ui, color: Color32, name: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(12.0, 16.0), Sense::hover());

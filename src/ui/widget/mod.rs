@@ -8,7 +8,7 @@ mod list;
 mod notice;
 mod text;
 
-pub use badge::{avatar, badge, chip, dot, meter, padlock, quality_bars};
+pub use badge::{avatar, badge, chart, chip, dot, meter, padlock, quality_bars};
 pub use button::{Button, IconButton, Look, Tile, with_shortcut};
 pub use field::{Field, choose, combo, field_name, switch};
 pub use keypad::keypad;

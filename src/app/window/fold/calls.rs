@@ -1,6 +1,6 @@
 //! Calls in the snapshot, as an agent reads them.
 
-use super::{ENDED_SHOWN, Fold, Moment};
+use super::{ENDED_SHOWN, Fold, Moment, sound};
 use crate::{
     app::window::history::{Finished, Kind},
     media::{
@@ -13,6 +13,7 @@ use crate::{
         text::t,
     },
 };
+use std::time::Duration;
 
 impl Fold {
     pub(super) fn with_call(&mut self, id: u32, change: impl FnOnce(&mut Call)) {
@@ -49,6 +50,8 @@ impl Fold {
             codec: info.codec.map(Codec::label),
             encryption: encryption(info.srtp),
             quality: old.and_then(|old| old.quality.clone()),
+            verdict: old.and_then(|old| old.verdict.clone()),
+            course: old.map(|old| old.course.clone()).unwrap_or_default(),
             transfer: old.and_then(|old| old.transfer.clone()),
             in_conference: old.is_some_and(|old| old.in_conference),
             recorded_since: old.and_then(|old| old.recorded_since),
@@ -60,6 +63,7 @@ impl Fold {
                 self.leaving.push((info.call, at.now + ENDED_SHOWN));
                 let duration_s = connected.map(|since| at.now.saturating_duration_since(since).as_secs());
                 let shown = shown.clone();
+                let heard = sound::heard(&shown);
                 let kind = match kind(info.direction, *ended_by, connected.is_some()) {
                     // Turned away before it rang: nobody has rejected it.
                     Kind::Incoming if old.is_none() => Kind::Missed,
@@ -69,7 +73,7 @@ impl Fold {
                     (shown.peer, shown.peer_name, shown.called, shown.forwarded_by);
                 let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
                 let (at, call) = (at.wall.timestamp(), Some(info.call));
-                Some(Finished { peer, peer_name, called, forwarded_by, kind, at, duration_s, reason, call })
+                Some(Finished { peer, peer_name, called, forwarded_by, kind, at, duration_s, reason, call, heard })
             }
             _ => None,
         };
@@ -165,16 +169,19 @@ const fn encryption(srtp: Srtp) -> Encryption {
     }
 }
 
-/// Figures as fine as they are shown, so that a figure that reads the same is the same snapshot.
-pub(super) fn quality(stats: &CallStats) -> Option<Quality> {
+/// Figures as fine as they are shown, so that a figure that reads the same is the same snapshot. `lasted`: so far.
+pub(super) fn quality(stats: &CallStats, lasted: Duration) -> Option<Quality> {
     let tenths = |value: f64| (value * 10.0).round() / 10.0;
     let (lost, got) = (stats.rx.lost as f64, stats.rx.packets as f64);
     let loss = if lost + got > 0.0 { 100.0 * lost / (lost + got) } else { 0.0 };
+    let delays = stats.delays_ms();
+    let inwards = delays.map(|(inwards, _)| inwards).or_else(|| Some(stats.rtt_ms? / 2.0 + stats.rx.buffer_ms));
     Some(Quality {
         mos: tenths(stats.mos?),
         loss_percent: tenths(loss),
         jitter_ms: stats.rx.jitter_ms.round(),
-        delay_ms: stats.rtt_ms.map(|rtt| (rtt / 2.0 + stats.rx.buffer_ms).round()),
-        verdict: None,
+        delay_ms: inwards.map(f64::round),
+        delay_out_ms: delays.map(|(_, outwards)| outwards.round()),
+        concealed_percent: tenths(0.1 * stats.rx.concealed_ms as f64 / lasted.as_secs_f64().max(1.0)),
     })
 }

@@ -102,6 +102,8 @@ mod tests {
             codec: None,
             encryption: Default::default(),
             quality: None,
+            verdict: None,
+            course: vec![],
             transfer: None,
             in_conference: false,
             recorded_since: None,

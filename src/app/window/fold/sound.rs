@@ -3,29 +3,29 @@
 use super::{Fold, calls::quality};
 use crate::{
     driver::api::Event,
-    media::{check::Step, engine::DeviceList, evidence::Fault, voice},
+    media::{
+        check::Step,
+        engine::DeviceList,
+        evidence::{Fault, Span, Verdict},
+        voice,
+    },
     ui::{
-        snapshot::{Check, Finding, Quality},
+        snapshot::{Call, Check, Finding, Heard, Stretch},
         text::{fill, t},
     },
 };
+use std::{sync::Arc, time::Instant};
+
+/// Pieces of a call's course.
+const MOST_STRETCHES: usize = 60;
 
 impl Fold {
-    pub(super) fn sound(&mut self, event: Event) {
+    pub(super) fn sound(&mut self, now: Instant, event: Event) {
         match event {
             Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
             Event::Stats { call, stats, .. } => self.with_call(call, |shown| {
-                let verdict = shown.quality.take().and_then(|before| before.verdict);
-                shown.quality = quality(&stats).map(|quality| Quality { verdict, ..quality });
+                shown.quality = quality(&stats, now.saturating_duration_since(shown.since)).or(shown.quality.take());
             }),
-            Event::Quality { call, verdict, .. } => {
-                let words = (verdict.fault != Fault::Nobody).then_some(verdict.words);
-                self.with_call(call, |shown| {
-                    if let Some(quality) = &mut shown.quality {
-                        quality.verdict = words;
-                    }
-                });
-            }
             Event::Levels { microphone, speaker } if self.meters => {
                 self.snapshot.audio.microphone_level = microphone;
                 self.snapshot.audio.speaker_level = speaker;
@@ -41,6 +41,14 @@ impl Fold {
         }
     }
 
+    /// Whose fault it is; with the timeline of a call that has ended, what is to be remembered of how it sounded.
+    pub(super) fn judged(&mut self, call: u32, verdict: Verdict, over: Option<&[Span]>) -> Option<(u32, Arc<Heard>)> {
+        let shown = self.snapshot.calls.iter_mut().find(|shown| shown.id == call)?;
+        shown.verdict = (over.is_some() || verdict.fault != Fault::Nobody).then_some(verdict.words);
+        shown.course = course(over?);
+        Some((call, heard(shown)?))
+    }
+
     /// Nobody goes on with a check whose driver is gone; what it found stays to be read.
     pub fn drop_check(&mut self) {
         self.snapshot.audio.check.take_if(|check| !matches!(check, Check::Done(_)));
@@ -52,6 +60,22 @@ impl Fold {
         audio.problem = none.then(|| t().no_sound_card.to_owned());
         (audio.microphones, audio.speakers) = (devices.microphones, devices.speakers);
     }
+}
+
+/// How a call sounded, as far as that is known.
+pub(super) fn heard(call: &Call) -> Option<Arc<Heard>> {
+    let (quality, codec, verdict) = (call.quality.clone(), call.codec.clone(), call.verdict.clone());
+    let is_known = quality.is_some() || verdict.is_some();
+    is_known.then(|| Arc::new(Heard { quality, codec, verdict, course: call.course.clone() }))
+}
+
+/// As many pieces as there is room to show, each as bad as its worst second.
+fn course(spans: &[Span]) -> Vec<Stretch> {
+    let worst = |spans: &[Span]| Stretch {
+        seconds: spans.iter().map(|span| span.seconds).sum(),
+        mos: spans.iter().filter_map(|span| span.mos).reduce(f64::min).map(|mos| (mos * 10.0).round() / 10.0),
+    };
+    spans.chunks(spans.len().div_ceil(MOST_STRETCHES).max(1)).map(worst).collect()
 }
 
 fn check(step: Step) -> Check {
@@ -72,7 +96,16 @@ mod tests {
     use super::*;
     use crate::app::window::fold::Moment;
     use jiff::Timestamp;
-    use std::time::Instant;
+
+    #[test]
+    fn a_long_call_fits_and_its_worst_second_is_seen() {
+        let second = |n| Span { seconds: 1, mos: Some(if n == 431 { 1.84 } else { 4.32 }), ..Span::default() };
+        let spans: Vec<Span> = (0..600).map(second).collect();
+        let shown = course(&spans);
+        assert_eq!((shown.len(), shown.iter().map(|piece| piece.seconds).sum::<u32>()), (MOST_STRETCHES, 600));
+        assert_eq!((shown[43].mos, shown[42].mos), (Some(1.8), Some(4.3)));
+        assert_eq!((course(&spans[..7]).len(), course(&[]).len()), (7, 0));
+    }
 
     #[test]
     fn a_check_ends_with_its_driver_and_what_it_found_stays() {

@@ -3,6 +3,7 @@ use crate::{
     app::window::history::Kind,
     media::{
         engine::{self as media, DeviceList},
+        evidence::{Fault, Span, Verdict},
         plan::Codec,
         stats::{CallStats, RxStats},
     },
@@ -226,6 +227,39 @@ fn figures_that_read_the_same_are_the_same_snapshot() {
     assert_eq!(story.fold.snapshot, before);
     let quality = before.calls[0].quality.as_ref().expect("figures");
     assert_eq!((quality.mos, quality.loss_percent, quality.jitter_ms), (4.3, 1.0, 3.0));
+}
+
+/// The worst of all: it comes once, before there are any figures.
+#[test]
+fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
+    let mut story = Story::signed_in();
+    story.call(CallDirection::Out, UaState::Connected);
+    let verdict = |fault, words: &str| Verdict { fault, words: words.into() };
+    let judged = |verdict, timeline, last| Event::Quality { call: 1, verdict, timeline, last };
+    let stats =
+        |mos, last| Event::Stats { call: 1, stats: CallStats { mos, ..CallStats::default() }, last, asked: false };
+    story.hear(judged(verdict(Fault::Provider, "Nothing came."), vec![], false));
+    story.hear(stats(None, false));
+    let shown = |story: &Story| {
+        let call = &story.fold.snapshot.calls[0];
+        (call.verdict.clone(), call.quality.as_ref().map(|quality| quality.mos))
+    };
+    assert_eq!(shown(&story), (Some("Nothing came.".into()), None));
+    story.hear(stats(Some(4.21), false));
+    assert_eq!(shown(&story), (Some("Nothing came.".into()), Some(4.2)), "until it is said to be over");
+    story.hear(judged(verdict(Fault::Nobody, "Nothing was wrong."), vec![], false));
+    assert_eq!(shown(&story).0, None);
+
+    let finished = story.end(CallDirection::Out, EndedBy::Remote);
+    assert_eq!(finished.heard.and_then(|heard| heard.quality.clone()).map(|quality| quality.mos), Some(4.2));
+    story.hear(stats(Some(3.87), true));
+    let second = |mos| Span { seconds: 1, mos, ..Span::default() };
+    let spans = vec![second(Some(4.2)), second(None), second(Some(1.94))];
+    let (call, heard) =
+        story.hear(judged(verdict(Fault::Nobody, "All well."), spans, true)).heard.expect("the last word");
+    assert_eq!((call, heard.verdict.as_deref()), (1, Some("All well.")));
+    assert_eq!(heard.quality.as_ref().map(|quality| quality.mos), Some(3.9), "of the whole call");
+    assert_eq!(heard.course.iter().map(|piece| piece.mos).collect::<Vec<_>>(), [Some(4.2), None, Some(1.9)]);
 }
 
 #[test]

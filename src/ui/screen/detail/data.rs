@@ -2,10 +2,10 @@ use crate::ui::{
     format::{clock, initials},
     screen::{
         Subject, Tone,
-        calls::data::{Card, Controls, Sound, cards},
+        calls::data::{Card, Controls, Sound, cards, sound},
         people::data::{direction, recent},
     },
-    snapshot::{HistoryEntry, HistoryKind, Snapshot, Trace},
+    snapshot::{Heard, HistoryEntry, HistoryKind, Locale, Snapshot, Trace},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -50,8 +50,9 @@ pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, now: Instant) -> Option<
 
 /// This very one. A call that is over goes on among the recent ones.
 pub fn of(snapshot: &Snapshot, subject: Subject, now: Instant) -> Option<Detail> {
-    let entry =
-        |fits: &dyn Fn(&HistoryEntry) -> bool| snapshot.history.iter().find(|entry| fits(entry)).map(of_history);
+    let entry = |fits: &dyn Fn(&HistoryEntry) -> bool| {
+        snapshot.history.iter().find(|entry| fits(entry)).map(|entry| of_history(entry, snapshot.locale))
+    };
     match subject {
         Subject::Past(id) => entry(&|entry| entry.id == id),
         Subject::Call(call) => {
@@ -85,7 +86,7 @@ fn of_call(card: Card, snapshot: &Snapshot) -> Detail {
     }
 }
 
-fn of_history(entry: &HistoryEntry) -> Detail {
+fn of_history(entry: &HistoryEntry, locale: Locale) -> Detail {
     let shown = recent(entry);
     let duration = entry.duration_s.map(|seconds| clock(Duration::from_secs(seconds)));
     let number = Some(entry.peer.clone()).filter(|peer| !peer.is_empty());
@@ -104,7 +105,10 @@ fn of_history(entry: &HistoryEntry) -> Detail {
         tone: if matches!(entry.kind, HistoryKind::Failed) { Tone::Stop } else { Tone::Neutral },
         clock: None,
         facts: present(facts),
-        sound: None,
+        sound: entry.heard.as_deref().and_then(|heard| {
+            let Heard { quality, codec, verdict, course } = heard;
+            sound((quality.as_ref(), codec.as_deref(), verdict.as_deref(), course), locale)
+        }),
         outcome: entry.reason.clone(),
         call_back: number,
         call: entry.call,

@@ -12,7 +12,7 @@ use crate::ui::{
     snapshot::Intent,
     text::{fill, t},
     theme::{GRID, MARGIN, TITLE, Tokens, body, semibold, small, title},
-    widget::{Button, Look, avatar, banner, card, empty_state, line, quality_bars, section, spacer},
+    widget::{Button, Look, avatar, banner, card, chart, empty_state, line, quality_bars, section, spacer},
 };
 use egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui};
 use std::collections::BTreeSet;
@@ -105,6 +105,11 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
         });
         if let Some(verdict) = &sound.verdict {
             banner(ui, icon::INFO, hue, verdict, |_| ());
+        }
+        if let Some(course) = &sound.course {
+            let pieces = course.pieces.iter().map(|(width, height, tone)| (*width, *height, tone.hue(tokens).text));
+            chart(ui, pieces, &course.words);
+            ui.label(small(&course.words).color(tokens.text_weak));
         }
         facts(ui, &sound.figures);
     }
