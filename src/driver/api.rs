@@ -239,6 +239,10 @@ pub enum Event {
         timeline: Vec<Span>,
         last: bool,
     },
+    /// The call is not recorded any more; a notice says why.
+    RecordingFailed {
+        call: CallId,
+    },
     /// Somebody talks while muted in this call.
     TalksMuted {
         call: CallId,

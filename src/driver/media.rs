@@ -240,6 +240,13 @@ impl Media {
         Ok(())
     }
 
+    /// It is not recorded any more, and may be again.
+    pub(super) fn recording_failed(&mut self, call: CallId) {
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.recorded = false;
+        }
+    }
+
     /// Sends digits in the call's media.
     ///
     /// # Errors

@@ -195,6 +195,10 @@ pub enum EngineEvent {
     /// The devices that exist and those in use, after a change.
     Devices(DeviceList),
     Notice(Notice),
+    /// The session is not recorded any more; a notice says why.
+    RecordingFailed {
+        session: SessionId,
+    },
     /// A connected session has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told `again` every 30 s as
     /// long as it lasts. On hold a peer may have nothing to say.
     Silent {

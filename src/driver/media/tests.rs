@@ -62,6 +62,19 @@ fn a_peer_that_says_nothing_on_hold_is_not_kept_out() {
     }
 }
 
+#[test]
+fn a_recording_that_failed_can_be_followed_by_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut media = two_calls();
+    media.record(1, Some(&dir.path().join("a.wav"))).expect("begun");
+    let again = media.record(1, Some(&dir.path().join("b.wav"))).expect_err("a sentence");
+    assert!(again.contains("recorded already"), "{again}");
+    media.recording_failed(1);
+    let stop = media.record(1, None).expect_err("a sentence");
+    assert!(stop.contains("not being recorded"), "{stop}");
+    media.record(1, Some(&dir.path().join("c.wav"))).expect("begun anew");
+}
+
 fn plan(remote: SocketAddr) -> MediaPlan {
     MediaPlan {
         remote_rtp: remote,

@@ -257,6 +257,10 @@ impl Shell {
                     self.tell(Event::Quality { call: session, verdict, timeline, last });
                 }
             }
+            EngineEvent::RecordingFailed { session } => {
+                self.media.recording_failed(session);
+                self.tell(Event::RecordingFailed { call: session });
+            }
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
             EngineEvent::Exposure(exposure, record) => {

@@ -154,6 +154,7 @@ fn how_a_call_sounded_and_what_the_ear_got() {
             "timeline": [{"seconds": 1, "packets": 48, "lost": 2, "concealed_ms": 0, "jitter_ms": 7.1, "buffer_ms": 0.0, "mos": 4.12}]})
     );
     assert_eq!(said(Event::TalksMuted { call: 2 }), json!({"event": "talks_muted", "call": 2}));
+    assert_eq!(said(Event::RecordingFailed { call: 2 }), json!({"event": "recording", "call": 2, "state": "failed"}));
     let finding = Finding { what: "echo", good: true, words: "None.".into() };
     assert_eq!(
         said(Event::Check(Step::Done(vec![finding]))),

@@ -445,6 +445,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::TalksMuted => EngineEvent::TalksMuted { session },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
+        Report::RecordingFailed => EngineEvent::RecordingFailed { session },
         Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
         Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
         Report::Silent { again } => EngineEvent::Silent { session, again },

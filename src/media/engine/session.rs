@@ -78,6 +78,8 @@ pub enum Report {
         again: bool,
     },
     Notice(Notice),
+    /// The call is not recorded any more; a notice says why.
+    RecordingFailed,
     /// What became of the handshake for the keys of this plan.
     Secured(DtlsPlan, Result<(), String>),
     /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
@@ -369,8 +371,12 @@ impl Session {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(stream.stats(false)));
         }
-        if let Some(notice) = self.recorder.as_mut().and_then(Recorder::poll_notice) {
-            report(Report::Notice(notice));
+        if let Some(trouble) = self.recorder.as_mut().and_then(Recorder::poll_trouble) {
+            if trouble.is_over {
+                self.recorder = None;
+                report(Report::RecordingFailed);
+            }
+            report(Report::Notice(trouble.notice));
         }
         if !self.connected {
             stream.heard(now);

@@ -13,7 +13,7 @@ use file::Recording;
 use std::{
     fmt,
     path::Path,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     time::Duration,
 };
 
@@ -29,6 +29,17 @@ pub struct Recorder {
     /// `None` once the disk has failed.
     queue: Option<SyncSender<Vec<f32>>>,
     writer: Writer,
+    /// A piece did not get to the disk; and that was told.
+    missed: bool,
+    told: bool,
+}
+
+/// What is wrong with a recording.
+#[derive(Debug)]
+pub struct Trouble {
+    pub notice: Notice,
+    /// Nothing more is recorded.
+    pub is_over: bool,
 }
 
 /// The thread that writes, which ends soon after its queue.
@@ -60,7 +71,7 @@ impl Recorder {
             })
             .map_err(MediaError::Thread)?;
         let writer = Writer { failure, name: path.display().to_string() };
-        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), writer })
+        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), writer, missed: false, told: false })
     }
 
     /// What we sent.
@@ -75,11 +86,33 @@ impl Recorder {
         self.pass_on(false);
     }
 
-    /// The recording has failed, in a sentence; once.
-    pub fn poll_notice(&mut self) -> Option<Notice> {
-        let why = self.writer.failure.try_recv().ok()?;
-        self.queue = None;
-        Some(self.writer.failed(&why))
+    /// The recording has failed, or has gaps: each told once.
+    pub fn poll_trouble(&mut self) -> Option<Trouble> {
+        if let Ok(why) = self.writer.failure.try_recv() {
+            self.queue = None;
+            return Some(Trouble { notice: self.writer.failed(&why), is_over: true });
+        }
+        if !self.missed || std::mem::replace(&mut self.told, true) {
+            return None;
+        }
+        let text = format!(
+            "The disk is too slow for the recording {}: parts of it are missing. Close programs that write much, or record \
+             elsewhere.",
+            self.writer.name
+        );
+        Some(Trouble { notice: Notice::warning(text), is_over: false })
+    }
+
+    /// To a disk that is full.
+    #[cfg(all(test, target_os = "linux"))]
+    pub fn to_a_full_disk() -> Self {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+        let (channels, sample_format) = (2, hound::SampleFormat::Int);
+        let spec = hound::WavSpec { channels, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format };
+        // The header stays in the buffer, as it does while a disk fills up.
+        let file = std::io::BufWriter::with_capacity(1 << 16, full);
+        let writer = hound::WavWriter::new(file, spec).expect("a header");
+        Self::start(Recording::Wav { writer, since_complete: 0 }, Path::new("call.wav")).expect("a thread")
     }
 
     /// Hands the rest over; the file is complete once the writer has ended. Returns at once.
@@ -103,7 +136,7 @@ impl Recorder {
         let piece = self.ours.drain(..count).zip(self.theirs.drain(..count)).flat_map(|(l, r)| [l, r]).collect();
         if let Some(queue) = &self.queue {
             // A disk that is ten seconds behind loses a piece; the call goes on.
-            let _ = queue.try_send(piece);
+            self.missed |= matches!(queue.try_send(piece), Err(TrySendError::Full(_)));
         }
     }
 }
@@ -156,7 +189,7 @@ mod tests {
             }
             recorder.heard(&tone(1_000.0, n * BLOCK, BLOCK));
         }
-        assert!(recorder.poll_notice().is_none());
+        assert!(recorder.poll_trouble().is_none());
         assert_eq!(recorder.finish().wait(Duration::from_secs(30)), Some(None));
     }
 
@@ -234,21 +267,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_disk_that_fills_up_in_mid_call_is_told_once() {
-        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let spec = hound::WavSpec {
-            channels: 2,
-            sample_rate: SAMPLE_RATE,
-            bits_per_sample: 16,
-            sample_format: hound::SampleFormat::Int,
-        };
-        // The header stays in the buffer, as it does while a disk fills up.
-        let writer = hound::WavWriter::new(std::io::BufWriter::with_capacity(1 << 16, full), spec).unwrap();
-        let recording = Recording::Wav { writer, since_complete: 0 };
-        let mut recorder = Recorder::start(recording, Path::new("call.wav")).unwrap();
+        let mut recorder = Recorder::to_a_full_disk();
         let end = std::time::Instant::now() + Duration::from_secs(30);
         let told = loop {
             recorder.heard(&tone(440.0, 0, BLOCK));
-            if let Some(notice) = recorder.poll_notice() {
+            if let Some(Trouble { notice, is_over: true }) = recorder.poll_trouble() {
                 break notice.text;
             }
             assert!(std::time::Instant::now() < end, "nothing is said");
@@ -257,8 +280,26 @@ mod tests {
         assert!(told.contains("call.wav") && told.contains("No space left"), "{told}");
         assert!(told.ends_with("free some space and start another."), "{told}");
         recorder.heard(&tone(440.0, 0, BLOCK));
-        assert!(recorder.poll_notice().is_none(), "once");
+        assert!(recorder.poll_trouble().is_none(), "once");
         assert_eq!(recorder.finish().wait(Duration::from_secs(30)), Some(None));
+    }
+
+    #[test]
+    fn pieces_that_a_slow_disk_does_not_take_are_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(&dir.path().join("call.wav")).unwrap();
+        // It takes nothing.
+        let (pieces, _taken) = sync_channel(QUEUE);
+        let _real = recorder.queue.replace(pieces);
+        let second = tone(440.0, 0, BLOCK);
+        let mut told = Vec::new();
+        for n in 0..2 * QUEUE {
+            recorder.said(&second);
+            recorder.heard(&second);
+            told.extend(recorder.poll_trouble().map(|trouble| (n, trouble)));
+        }
+        let [(when, Trouble { notice, is_over: false })] = &told[..] else { panic!("{told:?}") };
+        assert!(*when == QUEUE && notice.text.contains("parts of it are missing"), "{when}: {}", notice.text);
     }
 
     #[cfg(target_os = "linux")]

@@ -66,6 +66,12 @@ impl Fold {
         }
     }
 
+    /// What there is of it is told by another.
+    pub(super) fn recording_failed(&mut self, call: u32) {
+        self.recordings.retain(|(recorded, _)| *recorded != call);
+        self.with_call(call, |shown| shown.recorded_since = None);
+    }
+
     /// Where to find what was recorded.
     pub(super) fn recording_over(&mut self, call: u32) -> Option<Notice> {
         self.wants_recording.retain(|(wanted, _)| *wanted != call);
@@ -130,6 +136,10 @@ mod tests {
         let refused = Event::Error { command: "record", call: Some(1), message: "The disk is full.".into() };
         fold.handle_event(&at, refused);
         assert_eq!((recorded(&fold), fold.recording_over(1)), (None, None));
+        fold.will_record(1, Some("/r/c.opus".into()));
+        fold.handle_event(&at, done());
+        fold.handle_event(&at, Event::RecordingFailed { call: 1 });
+        assert_eq!((recorded(&fold), fold.recording_over(1)), (None, None), "the disk filled up in between");
     }
 
     #[test]

@@ -69,6 +69,26 @@ fn checks_that_never_succeed_do_not_mute() {
     assert_eq!(target, Some(Way { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), relayed: false }));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_recording_that_fails_is_over() {
+    let (start, mut block, mut mix) = (Instant::now(), [0.0; BLOCK], [0.0; BLOCK]);
+    let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+    session.set_plan(start, plan(Direction::SendRecv), None, None);
+    session.record(Some(Recorder::to_a_full_disk()));
+    let (mut told, end) = (Vec::new(), start + Duration::from_secs(30));
+    while told.is_empty() {
+        assert!(Instant::now() < end, "nothing is said");
+        session.speak(&[0.1; BLOCK], None, &mut |_| {});
+        session.listen(start, &mut block, &mut mix);
+        session.housekeep(start, &mut |report| told.push(report));
+        std::thread::yield_now();
+    }
+    let [Report::RecordingFailed, Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
+    assert!(notice.text.contains("No space left"), "{}", notice.text);
+    assert!(session.record(None).is_none(), "there is nothing to stop");
+}
+
 #[test]
 fn silence_is_told_and_told_again_also_on_hold() {
     for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
