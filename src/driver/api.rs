@@ -239,6 +239,11 @@ pub enum Event {
         timeline: Vec<Span>,
         last: bool,
     },
+    /// The other side of a call in a conference has begun to speak, or is quiet.
+    Speaks {
+        call: CallId,
+        on: bool,
+    },
     /// The call is not recorded any more; a notice says why.
     RecordingFailed {
         call: CallId,

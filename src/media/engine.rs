@@ -24,6 +24,7 @@
 
 mod audio;
 mod conference;
+mod passage;
 mod ports;
 mod relay;
 mod runner;
@@ -204,6 +205,11 @@ pub enum EngineEvent {
     Silent {
         session: SessionId,
         again: bool,
+    },
+    /// The other side of a call in a conference has begun to speak, or is quiet.
+    Speaks {
+        session: SessionId,
+        on: bool,
     },
     /// Somebody talks into the microphone while the session is muted.
     TalksMuted {

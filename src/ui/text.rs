@@ -210,6 +210,7 @@ texts! {
     quality_fair: "Fair",
     quality_poor: "Poor",
     no_sound: "No sound",
+    speaks: "Speaking",
     quality: "Sound quality",
     mos: "MOS",
     loss: "Lost",

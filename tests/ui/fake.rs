@@ -204,6 +204,7 @@ fn call(id: u32, state: CallState, seconds: u64) -> Call {
         verdict: None,
         course: vec![],
         in_conference: false,
+        speaks: false,
         recorded_since: None,
         answered_by_itself: false,
     }

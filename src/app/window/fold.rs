@@ -113,6 +113,7 @@ impl Fold {
                 self.sound(at.now, event);
                 outcome.can_wait = true;
             }
+            Event::Speaks { call, on } => self.with_call(call, |shown| shown.speaks = on),
             Event::RecordingFailed { call } => self.recording_failed(call),
             Event::TalksMuted { .. } => notices.push(notice(NoticeKind::Warning, t().talks_muted.to_owned())),
             Event::Notice(told) => notices.push(notice(severity(told.severity), told.text)),

@@ -169,6 +169,7 @@ mod tests {
             verdict: None,
             course: vec![],
             in_conference: false,
+            speaks: false,
             recorded_since: None,
             answered_by_itself: false,
         };

@@ -257,6 +257,7 @@ impl Shell {
                     self.tell(Event::Quality { call: session, verdict, timeline, last });
                 }
             }
+            EngineEvent::Speaks { session, on } => self.tell(Event::Speaks { call: session, on }),
             EngineEvent::RecordingFailed { session } => {
                 self.media.recording_failed(session);
                 self.tell(Event::RecordingFailed { call: session });

@@ -153,6 +153,7 @@ fn how_a_call_sounded_and_what_the_ear_got() {
         json!({"event": "quality", "call": 1, "fault": "local_network", "verdict": "Use a cable.", "last": true,
             "timeline": [{"seconds": 1, "packets": 48, "lost": 2, "concealed_ms": 0, "jitter_ms": 7.1, "buffer_ms": 0.0, "mos": 4.12}]})
     );
+    assert_eq!(said(Event::Speaks { call: 2, on: true }), json!({"event": "speaks", "call": 2, "on": true}));
     assert_eq!(said(Event::TalksMuted { call: 2 }), json!({"event": "talks_muted", "call": 2}));
     assert_eq!(said(Event::RecordingFailed { call: 2 }), json!({"event": "recording", "call": 2, "state": "failed"}));
     let finding = Finding { what: "echo", good: true, words: "None.".into() };

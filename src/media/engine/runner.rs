@@ -8,6 +8,7 @@ use super::{
 };
 use crate::media::{
     BLOCK, device::list_devices, music::Music, record::Writer, security::DtlsIdentity, stats::CallStats,
+    voice::TalkDetector,
 };
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
@@ -91,6 +92,8 @@ pub struct Runner {
     /// Those that are over but for a relay.
     parting: BTreeMap<SessionId, Session>,
     conference: Conference,
+    /// Whether somebody talks into the microphone all the same while calls are muted.
+    talk: TalkDetector,
     impairment: Option<Impairment>,
     /// For whoever is on hold.
     music: Option<Music>,
@@ -120,6 +123,7 @@ impl Runner {
             sessions: BTreeMap::new(),
             parting: BTreeMap::new(),
             conference: Conference::default(),
+            talk: TalkDetector::default(),
             impairment: None,
             music: None,
             writers: Vec::new(),
@@ -245,7 +249,10 @@ impl Runner {
                 with(session, &mut |session| session.connected(now));
                 self.audio.connected(now);
             }
-            EngineCommand::Mute { session, on } => with(session, &mut |session| session.mute(on)),
+            EngineCommand::Mute { session, on } => {
+                with(session, &mut |session| session.mute(on));
+                self.talk = TalkDetector::default();
+            }
             EngineCommand::Conference { sessions } => self.conference.set(sessions, &mut self.sessions),
             EngineCommand::Record { session, mut recorder } => {
                 let mut over = None;
@@ -381,6 +388,16 @@ impl Runner {
         }
     }
 
+    /// Who talks while muted is told so once, in however many calls.
+    fn hint_muted(&mut self) {
+        let muted = self.sessions.iter().find(|(_, session)| session.is_talked_to_muted());
+        if let Some((&session, _)) = muted
+            && self.talk.hear(&self.microphone)
+        {
+            (self.emit)(EngineEvent::TalksMuted { session });
+        }
+    }
+
     /// Moves sound, if it is time.
     fn step(&mut self, now: Instant) {
         let emit = &self.emit;
@@ -394,9 +411,10 @@ impl Runner {
         let demand = self.demand();
         let Some(due) = self.audio.poll_timeout(now, demand).filter(|due| *due <= now) else { return };
         self.note_trouble(now, due);
-        let emit = &self.emit;
         self.microphone.clear();
         let blocks = self.audio.poll(now, demand, &mut self.microphone);
+        self.hint_muted();
+        let emit = &self.emit;
         if !self.microphone.is_empty() {
             let lives_ms = self.audio.microphone_lives_ms();
             let others = self.conference.others(self.microphone.len(), &mut self.sessions);
@@ -442,7 +460,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
     match report {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
-        Report::TalksMuted => EngineEvent::TalksMuted { session },
+        Report::Speaks(on) => EngineEvent::Speaks { session, on },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
         Report::RecordingFailed => EngineEvent::RecordingFailed { session },
@@ -456,6 +474,33 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
 mod tests {
     use super::*;
     use crate::media::record::Recorder;
+
+    #[test]
+    fn who_talks_muted_in_a_conference_is_told_once() {
+        let (told, hints) = mpsc::channel();
+        let (mut runner, _) =
+            Runner::new(AudioChoice::Null, Box::new(move |event| drop(told.send(event)))).expect("nothing to open");
+        let now = clock();
+        for id in [1, 2] {
+            let mut session = Session::new(PortPair::bind(std::net::Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+            session.set_plan(now, crate::media::engine::session::plan_for_tests(), None, None);
+            session.connected(now);
+            runner.sessions.insert(id, session);
+        }
+        let mut talk = |runner: &mut Runner| {
+            for n in 0..200 {
+                let level = if n % 30 < 20 { 0.1 } else { 0.0 };
+                runner.microphone = vec![level; BLOCK];
+                runner.hint_muted();
+            }
+            hints.try_iter().filter(|event| matches!(event, EngineEvent::TalksMuted { .. })).count()
+        };
+        assert_eq!(talk(&mut runner), 0, "heard by both");
+        for session in [1, 2] {
+            runner.command(now, EngineCommand::Mute { session, on: true });
+        }
+        assert_eq!(talk(&mut runner), 1);
+    }
 
     #[test]
     fn a_recording_that_is_over_is_looked_after_soon() {

@@ -6,9 +6,12 @@ mod properties;
 mod reach;
 mod stream;
 #[cfg(test)]
+pub use tests::talking as plan_for_tests;
+
+#[cfg(test)]
 mod tests;
 
-use super::{DtmfVia, Impairment, Notice, PortPair, relay::RelayServer};
+use super::{DtmfVia, Impairment, Notice, PortPair, passage::Passage, relay::RelayServer};
 use crate::media::{
     BLOCK, SAMPLE_RATE,
     dsp::power,
@@ -20,7 +23,7 @@ use crate::media::{
     rtp::MAX_PACKET,
     security::{DtlsIdentity, Kind},
     stats::CallStats,
-    voice::TalkDetector,
+    voice::SpeechActivity,
 };
 use mio::{Registry, Token};
 use rand::Rng;
@@ -43,17 +46,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// Mean square below which there is silence: 60 dB below full scale.
 const SILENT: f32 = 1e-6;
 
-/// What was heard and not yet passed on to a conference; more would be delay.
-const MOST_PASSED_ON: usize = SAMPLE_RATE as usize / 10;
-
 /// A session: sockets, and a stream once agreed on.
 pub struct Session {
     ports: PortPair,
     muted: bool,
-    /// While muted: whether somebody talks all the same.
-    talk: TalkDetector,
-    /// In a conference: what was heard, for the others.
-    heard: Option<Vec<f32>>,
+    /// In a conference: what was heard, for the others; and whether it is speech.
+    heard: Option<Box<(Passage, SpeechActivity)>>,
+    /// They have begun to speak, or are quiet: to be told.
+    speaks: Option<bool>,
     recorder: Option<Recorder>,
     /// What is said, mixed.
     said: Vec<f32>,
@@ -71,7 +71,8 @@ pub struct Session {
 pub enum Report {
     Key(char),
     KeysSent,
-    TalksMuted,
+    /// In a conference.
+    Speaks(bool),
     Stats(CallStats),
     /// Nothing was heard for [`SILENCE`], or still nothing after [`ASK_AGAIN`].
     Silent {
@@ -94,8 +95,8 @@ impl Session {
         Self {
             ports,
             muted: false,
-            talk: TalkDetector::default(),
             heard: None,
+            speaks: None,
             recorder: None,
             said: Vec::new(),
             connected: false,
@@ -160,20 +161,25 @@ impl Session {
     }
 
     pub fn mute(&mut self, on: bool) {
-        (self.muted, self.talk) = (on, TalkDetector::default());
+        self.muted = on;
+    }
+
+    /// Muted, it takes nothing of what somebody says to the other side.
+    pub fn is_talked_to_muted(&self) -> bool {
+        let talks = |stream: &Stream| stream.plan.direction == Direction::SendRecv;
+        self.muted && self.connected && self.stream.as_deref().is_some_and(talks)
     }
 
     /// Whether the call is one of a conference.
     pub fn join(&mut self, joined: bool) {
-        self.heard = joined.then(Vec::new);
+        if joined != self.heard.is_some() {
+            self.heard = joined.then(Default::default);
+        }
     }
 
     /// Takes `count` samples of what was heard for the others of the conference; silence where it was less.
     pub fn pass_on(&mut self, count: usize) -> Vec<f32> {
-        let heard = self.heard.get_or_insert_default();
-        let mut taken: Vec<f32> = heard.drain(..count.min(heard.len())).collect();
-        taken.resize(count, 0.0);
-        taken
+        self.heard.get_or_insert_default().0.take(count)
     }
 
     /// Records from now on, or not any more. Returns who completes the file there was.
@@ -302,9 +308,6 @@ impl Session {
         // Muted, silence keeps the stream and its path through NATs alive.
         if self.muted {
             self.said.fill(0.0);
-            if self.connected && stream.plan.direction == Direction::SendRecv && self.talk.hear(microphone) {
-                report(Report::TalksMuted);
-            }
         }
         if let Some(others) = others {
             self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
@@ -335,9 +338,9 @@ impl Session {
             if let Some(recorder) = &mut self.recorder {
                 recorder.heard(block);
             }
-            if let Some(heard) = &mut self.heard {
-                heard.extend_from_slice(block);
-                heard.drain(..heard.len().saturating_sub(MOST_PASSED_ON));
+            if let Some((passage, activity)) = self.heard.as_deref_mut() {
+                self.speaks = activity.hear(block).or(self.speaks);
+                passage.push(block);
             }
             mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
         }
@@ -377,6 +380,9 @@ impl Session {
                 report(Report::RecordingFailed);
             }
             report(Report::Notice(trouble.notice));
+        }
+        if let Some(on) = self.speaks.take() {
+            report(Report::Speaks(on));
         }
         if !self.connected {
             stream.heard(now);

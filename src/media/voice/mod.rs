@@ -1,11 +1,13 @@
 //! What is done to the voice between card and calls: echo, noise and level of what is said, protection of the ear that listens, the
-//! day's exposure, and the hint that somebody talks while muted. Pure; blocks of [`BLOCK`](super::BLOCK) samples at 48 kHz.
+//! day's exposure, and the hints that somebody talks while muted, and who does in a conference. Pure; blocks of [`BLOCK`](super::BLOCK) samples at 48 kHz.
 
+mod activity;
 mod exposure;
 mod limiter;
 mod muted;
 mod processing;
 
+pub use activity::SpeechActivity;
 pub use exposure::{ASSUMPTION, Exposure, ExposureMeter, ExposureRecord};
 pub use limiter::Limiter;
 pub use muted::TalkDetector;

@@ -26,6 +26,8 @@ pub struct Call {
     pub transfer: Option<Transfer>,
     /// Each of these calls hears the others.
     pub in_conference: bool,
+    /// In a conference: the other side is speaking now.
+    pub speaks: bool,
     /// Since when it is being recorded.
     pub recorded_since: Option<Instant>,
     /// The phone system had it answered without ringing.

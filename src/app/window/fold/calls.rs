@@ -54,6 +54,7 @@ impl Fold {
             course: old.map(|old| old.course.clone()).unwrap_or_default(),
             transfer: old.and_then(|old| old.transfer.clone()),
             in_conference: old.is_some_and(|old| old.in_conference),
+            speaks: old.is_some_and(|old| old.speaks),
             recorded_since: old.and_then(|old| old.recorded_since),
             answered_by_itself: info.origin.answers_itself,
         };

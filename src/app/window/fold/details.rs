@@ -43,6 +43,7 @@ impl Fold {
     pub fn join(&mut self, joined: &BTreeSet<u32>) {
         for call in &mut self.snapshot.calls {
             call.in_conference = joined.contains(&call.id);
+            call.speaks &= call.in_conference;
         }
     }
 
@@ -112,6 +113,7 @@ mod tests {
             course: vec![],
             transfer: None,
             in_conference: false,
+            speaks: false,
             recorded_since: None,
             answered_by_itself: false,
         };
@@ -140,6 +142,17 @@ mod tests {
         fold.handle_event(&at, done());
         fold.handle_event(&at, Event::RecordingFailed { call: 1 });
         assert_eq!((recorded(&fold), fold.recording_over(1)), (None, None), "the disk filled up in between");
+    }
+
+    #[test]
+    fn who_speaks_in_a_conference_is_seen_until_it_is_over() {
+        let (mut fold, at) = (with_a_call(), moment());
+        fold.join(&BTreeSet::from([1, 2]));
+        fold.handle_event(&at, Event::Speaks { call: 1, on: true });
+        fold.join(&BTreeSet::from([1, 2]));
+        assert!(fold.snapshot.calls[0].speaks);
+        fold.join(&BTreeSet::new());
+        assert!(!fold.snapshot.calls[0].speaks);
     }
 
     #[test]

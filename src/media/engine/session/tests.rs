@@ -27,6 +27,11 @@ fn plan(direction: Direction) -> MediaPlan {
     }
 }
 
+/// Both ways, with nobody.
+pub fn talking() -> MediaPlan {
+    plan(Direction::SendRecv)
+}
+
 #[test]
 fn a_nat_is_kept_open_where_nothing_else_does() {
     for (direction, rtcp_mux, expected) in [
