@@ -279,7 +279,7 @@ fn in_a_conference_everybody_hears_the_others_and_it_is_recorded() {
     a.engine.send(EngineCommand::Plan { session: 2, plan: plan(Codec::G722, c.address) });
     a.engine.send(EngineCommand::Conference { sessions: vec![CALL, 2] });
     let recording = path.join("call.wav");
-    let recorder = Some(Recorder::create(&recording).unwrap());
+    let recorder = Some(Recorder::create(&recording, false).unwrap());
     a.engine.send(EngineCommand::Record { session: CALL, recorder });
     b.stats_after(3);
     a.finish();

@@ -147,6 +147,7 @@ fn softphone(options: HeadlessOptions, turn: TurnAccess, setup: &Setup) -> Softp
         codecs: options.codecs,
         srtp: options.srtp,
         silence_suppression: options.silence_suppression,
+        recording_tone: options.recording_tone,
         auto_answer: options.auto_answer,
         max_calls: options.max_calls,
         services: setup.memory.settings().services.clone(),

@@ -59,6 +59,7 @@ pub struct Softphone {
     pub codecs: Vec<Codec>,
     pub srtp: SrtpPolicy,
     pub silence_suppression: bool,
+    pub recording_tone: bool,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
     pub services: ua::api::Services,
@@ -87,6 +88,7 @@ impl Softphone {
             quality_report: self.quality_report,
             turn: self.turn,
             emergency_numbers: self.emergency_numbers,
+            recording_tone: self.recording_tone,
             exposure_file: Some(calls_file.with_file_name(EXPOSURE_FILE)),
             calls_file: Some(calls_file),
             agent: ua::api::Settings {

@@ -115,6 +115,9 @@ pub struct HeadlessArgs {
     /// Send no silence where the other side agrees (RFC 3389); default off, since soft first syllables may suffer.
     #[arg(long, value_name = "on|off")]
     pub silence_suppression: Option<String>,
+    /// While a call is recorded, both sides hear a short tone every 15 seconds; default off.
+    #[arg(long, value_name = "on|off")]
+    pub recording_tone: Option<String>,
     /// Publish how each call sounded to this collector (RFC 6035).
     #[arg(long, value_name = "SIP-URI")]
     pub quality_report: Option<String>,

@@ -30,6 +30,8 @@ pub struct HeadlessOptions {
     pub srtp: SrtpPolicy,
     /// Silence need not be sent.
     pub silence_suppression: bool,
+    /// Recorded calls have a tone.
+    pub recording_tone: bool,
     pub auto_answer: Option<Duration>,
     pub max_calls: Option<usize>,
     pub impairment: Option<Impairment>,
@@ -104,7 +106,8 @@ impl HeadlessOptions {
             hold_music: args.hold_music.clone().map(|file| plain::readable("--hold-music", file)).transpose()?,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
             srtp: args.srtp.as_deref().map_or(Ok(SrtpPolicy::Optional), srtp)?,
-            silence_suppression: silence_suppression(args.silence_suppression.as_deref())?,
+            silence_suppression: switch("--silence-suppression", args.silence_suppression.as_deref())?,
+            recording_tone: switch("--recording-tone", args.recording_tone.as_deref())?,
             auto_answer: args.auto_answer.map(Duration::from_millis),
             max_calls: args.max_calls,
             impairment: args.impair.as_deref().map(impairment).transpose()?,
@@ -187,11 +190,12 @@ fn voice(asked: Option<&str>, audio: &AudioChoice) -> Result<VoiceProcessing, Co
     }
 }
 
-fn silence_suppression(asked: Option<&str>) -> Result<bool, ConfigError> {
+/// Off unless asked for.
+fn switch(option: &'static str, asked: Option<&str>) -> Result<bool, ConfigError> {
     match asked {
         Some("on") => Ok(true),
         Some("off") | None => Ok(false),
-        Some(_) => Err(wrong("--silence-suppression", "on or off is expected")),
+        Some(_) => Err(wrong(option, "on or off is expected")),
     }
 }
 
@@ -360,6 +364,7 @@ mod tests {
             ("--stun stun.example:", "--stun: HOST or HOST:PORT"),
             ("--stun :3478", "--stun: HOST or HOST:PORT"),
             ("--silence-suppression no", "--silence-suppression: on or off"),
+            ("--recording-tone yes", "--recording-tone: on or off"),
             ("--quality-report collector", "--quality-report: a SIP address"),
             ("--emergency-numbers 110,police", "--emergency-numbers: numbers as they are dialled"),
             ("--emergency-numbers 110,", "--emergency-numbers: numbers as they are dialled"),

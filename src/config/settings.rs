@@ -85,6 +85,7 @@ pub struct Window {
     pub notifications: bool,
     pub dtmf_via_info: bool,
     pub may_record: bool,
+    pub recording_tone: bool,
     /// Keep password and API key in the keyring (or its file).
     pub remember_secrets: bool,
 }
@@ -96,6 +97,7 @@ impl Default for Window {
             notifications: true,
             dtmf_via_info: false,
             may_record: false,
+            recording_tone: false,
             remember_secrets: false,
         }
     }

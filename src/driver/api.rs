@@ -93,6 +93,8 @@ pub enum Command {
     Record {
         call: CallId,
         file: Option<PathBuf>,
+        /// Whether both sides hear a tone meanwhile; `None`: as the options say.
+        tone: Option<bool>,
     },
     Dtmf {
         call: CallId,

@@ -45,6 +45,8 @@ pub struct Options {
     pub turn: Option<Turn>,
     /// Can always be dialled, as the user says; `None`: those of the TMS's account, failing that the usual ones.
     pub emergency_numbers: Option<Vec<String>>,
+    /// Recorded calls have a tone, unless the order says otherwise.
+    pub recording_tone: bool,
     pub agent: Settings,
 }
 

@@ -218,11 +218,11 @@ impl Media {
         Some(Ok(()))
     }
 
-    /// Records a call into `file`, or stops.
+    /// Records a call into `file`, or stops. `tone`: whether both sides hear one meanwhile.
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn record(&mut self, call: CallId, file: Option<&Path>) -> Result<(), String> {
+    pub(super) fn record(&mut self, call: CallId, file: Option<&Path>, tone: bool) -> Result<(), String> {
         let live = self.live(call)?;
         let recorder = match (file, live.recorded) {
             (Some(_), _) if !live.connected => {
@@ -230,7 +230,7 @@ impl Media {
             }
             (Some(_), true) => return Err(format!("Call {call} is being recorded already; stop that first.")),
             (None, false) => return Err(format!("Call {call} is not being recorded.")),
-            (Some(file), false) => Some(Recorder::create(file).map_err(|e| e.to_string())?),
+            (Some(file), false) => Some(Recorder::create(file, tone).map_err(|e| e.to_string())?),
             (None, true) => None,
         };
         if let Some(live) = self.calls.get_mut(&call) {

@@ -108,6 +108,8 @@ enum Line {
         file: Option<PathBuf>,
         #[serde(default)]
         stop: bool,
+        #[serde(default)]
+        tone: Option<bool>,
     },
     Stats {
         call: u32,
@@ -218,7 +220,7 @@ fn meaning(line: Line) -> Result<Command, String> {
         }
         Line::AnswerDial { request, accept } => Command::AnswerDial { request, accept },
         Line::Conference { calls } => Command::Conference { calls },
-        Line::Record { call, file, stop } if file.is_some() != stop => Command::Record { call, file },
+        Line::Record { call, file, stop, tone } if file.is_some() != stop => Command::Record { call, file, tone },
         Line::Record { .. } => {
             return Err("say either \"file\", a name that ends in .opus or .wav, or \"stop\": true".to_owned());
         }
@@ -287,8 +289,12 @@ mod tests {
             (r#"{"cmd":"transfer","call":1,"with":2}"#, "Transfer { call: 1, to: Call(2) }"),
             (r#"{"cmd":"answer_dial","request":1,"accept":true}"#, "AnswerDial { request: 1, accept: true }"),
             (r#"{"cmd":"conference","calls":[1,2]}"#, "Conference { calls: [1, 2] }"),
-            (r#"{"cmd":"record","call":1,"file":"x.opus"}"#, r#"Record { call: 1, file: Some("x.opus") }"#),
-            (r#"{"cmd":"record","call":1,"stop":true}"#, "Record { call: 1, file: None }"),
+            (r#"{"cmd":"record","call":1,"file":"x.opus"}"#, r#"Record { call: 1, file: Some("x.opus"), tone: None }"#),
+            (
+                r#"{"cmd":"record","call":1,"file":"x.opus","tone":true}"#,
+                r#"Record { call: 1, file: Some("x.opus"), tone: Some(true) }"#,
+            ),
+            (r#"{"cmd":"record","call":1,"stop":true}"#, "Record { call: 1, file: None, tone: None }"),
             (r#"{"cmd":"stats","call":1}"#, "Stats { call: 1 }"),
             (
                 r#"{"cmd":"voice_processing","on":true,"gain":false}"#,

@@ -93,6 +93,8 @@ pub enum Tone {
     Busy,
     /// A call has answered itself: heard by whoever sits here, before they say what is not meant for the other side.
     Answered,
+    /// A call is recorded: both sides hear it, four times a minute.
+    Recording,
     /// "Test" in the audio settings: a short pleasant tone on the talk device, on the ringer when `ringer`.
     Test { ringer: bool },
 }

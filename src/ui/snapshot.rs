@@ -228,6 +228,8 @@ pub struct Settings {
     pub dtmf_via_info: bool,
     /// Calls may be recorded.
     pub may_record: bool,
+    /// Both sides hear a tone meanwhile.
+    pub recording_tone: bool,
 }
 
 /// Do not disturb, forwarding and the like.

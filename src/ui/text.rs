@@ -360,6 +360,8 @@ texts! {
     shortcuts_hint: "Everything by keyboard",
     may_record: "Offer to record calls",
     may_record_hint: "A button in each call. Tell the other side where the law asks for it.",
+    recording_tone: "Sound a tone while recording",
+    recording_tone_hint: "Both sides hear a short beep every 15 seconds, and the file says so.",
     dtmf_via_info: "Send keypad digits by SIP INFO",
     dtmf_via_info_hint: "For phone systems that don't hear digits in the audio stream.",
     voicemail: "Voicemail is waiting",

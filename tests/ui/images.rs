@@ -201,6 +201,7 @@ fn calls() {
     shots.both("calls.talking", || Setup::new(with_calls(vec![talking()])));
     shots.both("calls.muted", || Setup::new(with_calls(vec![muted()])));
     shots.both("calls.poor", || Setup::new(with_calls(vec![poor()])));
+    shots.both("calls.unheard", || Setup::new(with_calls(vec![unheard()])));
     shots.both("calls.second_ringing", || Setup::new(with_calls(vec![talking(), second_ringing()])));
     shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
     shots.both("calls.held", || Setup::new(with_calls(vec![held()])));

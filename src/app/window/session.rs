@@ -323,6 +323,7 @@ impl Running {
                     all.window.notifications = kept.ringing_window;
                     all.window.dtmf_via_info = kept.dtmf_via_info;
                     all.window.may_record = kept.may_record;
+                    all.window.recording_tone = kept.recording_tone;
                 });
                 self.tell(written);
                 self.fold.snapshot.settings = settings;

@@ -66,13 +66,13 @@ fn a_peer_that_says_nothing_on_hold_is_not_kept_out() {
 fn a_recording_that_failed_can_be_followed_by_another() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut media = two_calls();
-    media.record(1, Some(&dir.path().join("a.wav"))).expect("begun");
-    let again = media.record(1, Some(&dir.path().join("b.wav"))).expect_err("a sentence");
+    media.record(1, Some(&dir.path().join("a.wav")), false).expect("begun");
+    let again = media.record(1, Some(&dir.path().join("b.wav")), false).expect_err("a sentence");
     assert!(again.contains("recorded already"), "{again}");
     media.recording_failed(1);
-    let stop = media.record(1, None).expect_err("a sentence");
+    let stop = media.record(1, None, false).expect_err("a sentence");
     assert!(stop.contains("not being recorded"), "{stop}");
-    media.record(1, Some(&dir.path().join("c.wav"))).expect("begun anew");
+    media.record(1, Some(&dir.path().join("c.wav")), false).expect("begun anew");
 }
 
 fn plan(remote: SocketAddr) -> MediaPlan {

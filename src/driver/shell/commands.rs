@@ -55,7 +55,10 @@ impl Shell {
             Command::Resume { call } => self.agent.handle_command(now, agent::Command::Resume { call }),
             Command::Mute { call, on } => self.mute(name, call, on),
             Command::Conference { calls } => self.confer(now, name, &calls),
-            Command::Record { call, file } => self.order(name, Some(call), |media| media.record(call, file.as_deref())),
+            Command::Record { call, file, tone } => {
+                let tone = tone.unwrap_or(self.options.recording_tone);
+                self.order(name, Some(call), |media| media.record(call, file.as_deref(), tone));
+            }
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),
             Command::AnswerDial { request, accept } => {

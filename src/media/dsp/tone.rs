@@ -41,12 +41,16 @@ const ANSWERED: [Part; 4] = [part([880.0, 0.0], 150, 0.2), pause(100), part([880
 const TEST: [Part; 4] =
     [part([523.3, 0.0], 250, 0.2), part([659.3, 0.0], 250, 0.2), part([784.0, 1046.5], 600, 0.2), pause(300)];
 
+// 47 CFR § 64.501.
+const RECORDING: [Part; 2] = [part([1_400.0, 0.0], 200, 0.1), pause(14_800)];
+
 /// Times through the cadence, `None` without end.
 fn cadence(tone: Tone) -> (&'static [Part], Option<u32>) {
     match tone {
         Tone::Ring => (&RING, None),
         Tone::Ringback => (&RINGBACK, None),
         Tone::CallWaiting => (&CALL_WAITING, None),
+        Tone::Recording => (&RECORDING, None),
         // "For a few seconds".
         Tone::Busy => (&BUSY, Some(4)),
         Tone::Answered => (&ANSWERED, Some(1)),

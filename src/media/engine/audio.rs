@@ -355,7 +355,7 @@ impl Audio {
         match self.tone.as_ref().map(ToneSource::tone) {
             Some(Tone::Ring | Tone::Test { ringer: true }) => true,
             Some(Tone::CallWaiting | Tone::Answered) => chosen,
-            Some(Tone::Ringback | Tone::Busy | Tone::Test { ringer: false }) | None => false,
+            Some(Tone::Ringback | Tone::Busy | Tone::Recording | Tone::Test { ringer: false }) | None => false,
         }
     }
 

@@ -507,7 +507,7 @@ mod tests {
         let (mut runner, _) = Runner::new(AudioChoice::Null, Box::new(|_| {})).expect("nothing to open");
         assert_eq!(runner.timeout(clock()), None);
         let directory = tempfile::tempdir().expect("a directory");
-        let recorder = Recorder::create(&directory.path().join("call.wav")).expect("a file");
+        let recorder = Recorder::create(&directory.path().join("call.wav"), false).expect("a file");
         runner.writers.push(recorder.finish());
         assert_eq!(runner.timeout(clock()), Some(LOOK_AFTER));
         runner.complete_recordings();

@@ -11,10 +11,10 @@ pub use tests::talking as plan_for_tests;
 #[cfg(test)]
 mod tests;
 
-use super::{DtmfVia, Impairment, Notice, PortPair, passage::Passage, relay::RelayServer};
+use super::{DtmfVia, Impairment, Notice, PortPair, Tone, passage::Passage, relay::RelayServer};
 use crate::media::{
     BLOCK, SAMPLE_RATE,
-    dsp::power,
+    dsp::{power, tone::ToneSource},
     ice::Way,
     impair::Impair,
     music::Music,
@@ -55,6 +55,8 @@ pub struct Session {
     /// They have begun to speak, or are quiet: to be told.
     speaks: Option<bool>,
     recorder: Option<Recorder>,
+    /// While it records with a tone: what of it the other side hears, and what we do.
+    tones: Option<Box<[ToneSource; 2]>>,
     /// What is said, mixed.
     said: Vec<f32>,
     /// The call is answered: from now on the peer has something to say.
@@ -98,6 +100,7 @@ impl Session {
             heard: None,
             speaks: None,
             recorder: None,
+            tones: None,
             said: Vec::new(),
             connected: false,
             stream: None,
@@ -184,6 +187,8 @@ impl Session {
 
     /// Records from now on, or not any more. Returns who completes the file there was.
     pub fn record(&mut self, recorder: Option<Recorder>) -> Option<Writer> {
+        let has_tone = recorder.as_ref().is_some_and(Recorder::has_tone);
+        self.tones = has_tone.then(|| Box::new([(); 2].map(|()| ToneSource::new(Tone::Recording))));
         std::mem::replace(&mut self.recorder, recorder).map(Recorder::finish)
     }
 
@@ -312,6 +317,10 @@ impl Session {
         if let Some(others) = others {
             self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
         }
+        if let Some(tones) = &mut self.tones {
+            tones[0].mix(&mut self.said);
+            self.said.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+        }
         let (target, rtp, reach) = (stream.target(), &self.ports.rtp, &mut self.reach);
         let (shield, sealed) = (&mut stream.shield, &mut stream.crypt);
         stream.sender.speak(&self.said, |datagram| {
@@ -340,7 +349,12 @@ impl Session {
             }
             if let Some((passage, activity)) = self.heard.as_deref_mut() {
                 self.speaks = activity.hear(block).or(self.speaks);
+                if let Some(tones) = &mut self.tones {
+                    tones[1].mix(block);
+                }
                 passage.push(block);
+            } else if let Some(tones) = &mut self.tones {
+                tones[1].mix(block);
             }
             mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
         }
@@ -376,7 +390,7 @@ impl Session {
         }
         if let Some(trouble) = self.recorder.as_mut().and_then(Recorder::poll_trouble) {
             if trouble.is_over {
-                self.recorder = None;
+                (self.recorder, self.tones) = (None, None);
                 report(Report::RecordingFailed);
             }
             report(Report::Notice(trouble.notice));

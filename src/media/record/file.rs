@@ -6,7 +6,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use opusic_c::{Application, Bitrate, Channels, Encoder, ErrorCode, SampleRate};
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -23,13 +23,18 @@ const MAX_PACKET: usize = 1_275;
 
 /// Takes 48 kHz samples of both channels in turn, left first.
 pub enum Recording {
-    Wav { writer: WavWriter<BufWriter<File>>, since_complete: usize },
+    Wav {
+        writer: WavWriter<BufWriter<File>>,
+        since_complete: usize,
+        /// What is said of the file at its end, and the file.
+        mark: Option<(&'static str, File)>,
+    },
     Opus(Box<OpusFile>),
 }
 
 impl Recording {
-    /// By the name's ending. Errors are sentences' ends.
-    pub fn create(path: &Path) -> Result<Self, String> {
+    /// By the name's ending, with a `mark` for whoever asks what it is. Errors are sentences' ends.
+    pub fn create(path: &Path, mark: &'static str) -> Result<Self, String> {
         let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         if !matches!(ending.as_str(), "wav" | "opus") {
             return Err("choose a name that ends in .opus or .wav".into());
@@ -44,11 +49,12 @@ impl Recording {
             io::ErrorKind::AlreadyExists => "it exists already; choose another name".to_owned(),
             _ => format!("{e}; choose a file that can be written"),
         })?;
-        let file = BufWriter::new(file);
         let words = |e: &dyn std::fmt::Display| format!("{e}; free some space and try again");
+        let again = file.try_clone().map_err(|e| words(&e))?;
+        let file = BufWriter::new(file);
         if ending == "opus" {
             let encoder = OpusFile::encoder().map_err(|e| words(&e.message()))?;
-            return OpusFile::new(file, encoder).map(|opus| Self::Opus(Box::new(opus))).map_err(|e| words(&e));
+            return OpusFile::new(file, encoder, mark).map(|opus| Self::Opus(Box::new(opus))).map_err(|e| words(&e));
         }
         let spec = WavSpec {
             channels: u16::from(CHANNELS),
@@ -58,12 +64,12 @@ impl Recording {
         };
         let complete = |mut writer: WavWriter<_>| writer.flush().map(|()| writer);
         let writer = WavWriter::new(file, spec).and_then(complete).map_err(|e| words(&e))?;
-        Ok(Self::Wav { writer, since_complete: 0 })
+        Ok(Self::Wav { writer, since_complete: 0, mark: Some((mark, again)) })
     }
 
     pub fn write(&mut self, samples: &[f32]) -> Result<(), String> {
         match self {
-            Self::Wav { writer, since_complete } => {
+            Self::Wav { writer, since_complete, .. } => {
                 for sample in samples {
                     writer.write_sample((sample.clamp(-1.0, 1.0) * 32_767.0) as i16).map_err(|e| e.to_string())?;
                 }
@@ -80,10 +86,26 @@ impl Recording {
 
     pub fn finish(self) -> Result<(), String> {
         match self {
-            Self::Wav { writer, .. } => writer.finalize().map_err(|e| e.to_string()),
+            Self::Wav { writer, mark, .. } => {
+                writer.finalize().map_err(|e| e.to_string())?;
+                mark.map_or(Ok(()), |(words, file)| set_mark(file, words)).map_err(|e| e.to_string())
+            }
             Self::Opus(file) => file.finish().map_err(|e| e.to_string()),
         }
     }
+}
+
+/// Behind a WAV's samples, as a comment (RIFF's `LIST INFO ICMT`).
+fn set_mark(mut file: File, words: &str) -> io::Result<()> {
+    let padded = [words.as_bytes(), if words.len().is_multiple_of(2) { &[0, 0] } else { &[0] }].concat();
+    let sized = |name: &[u8; 4], content: &[u8]| [name, &(content.len() as u32).to_le_bytes()[..], content].concat();
+    let end = file.seek(SeekFrom::End(0))?;
+    let list = sized(b"LIST", &[b"INFO", &sized(b"ICMT", &padded)[..]].concat());
+    file.write_all(&list)?;
+    // The whole is so much longer.
+    let length = (end + list.len() as u64 - 8) as u32;
+    file.seek(SeekFrom::Start(4))?;
+    file.write_all(&length.to_le_bytes())
 }
 
 /// Opus in Ogg.
@@ -104,10 +126,11 @@ impl OpusFile {
         Ok(encoder)
     }
 
-    fn new(mut file: BufWriter<File>, mut encoder: Encoder) -> io::Result<Self> {
+    fn new(mut file: BufWriter<File>, mut encoder: Encoder, mark: &str) -> io::Result<Self> {
         let pre_skip = encoder.get_look_ahead().unwrap_or(0) as u16;
         let mut pages = Pages::new(1);
-        file.write_all(&pages.header(CHANNELS, pre_skip, concat!("Agent Manager ", env!("CARGO_PKG_VERSION"))))?;
+        let vendor = concat!("Agent Manager ", env!("CARGO_PKG_VERSION"));
+        file.write_all(&pages.header(CHANNELS, pre_skip, vendor, mark))?;
         file.flush()?;
         Ok(Self { file, encoder, pages, samples: Vec::new(), packets: Vec::new(), position: 0 })
     }

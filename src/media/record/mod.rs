@@ -28,6 +28,8 @@ pub struct Recorder {
     theirs: Vec<f32>,
     /// `None` once the disk has failed.
     queue: Option<SyncSender<Vec<f32>>>,
+    /// Both sides are to hear a tone meanwhile.
+    has_tone: bool,
     writer: Writer,
     /// A piece did not get to the disk; and that was told.
     missed: bool,
@@ -50,13 +52,19 @@ pub struct Writer {
 }
 
 impl Recorder {
-    /// Begins a file, Opus or WAV by its name's ending; one that exists is left alone.
+    /// Begins a file, Opus or WAV by its name's ending; one that exists is left alone. Whether both sides hear a `tone` every 15 s is
+    /// marked in it.
     ///
     /// # Errors
     /// Why there can be no such file.
-    pub fn create(path: &Path) -> Result<Self, MediaError> {
+    pub fn create(path: &Path, tone: bool) -> Result<Self, MediaError> {
         let unusable = |why: String| MediaError::File { path: path.to_owned(), why };
-        Self::start(Recording::create(path).map_err(unusable)?, path)
+        let recorder = Self::start(Recording::create(path, mark(tone)).map_err(unusable)?, path)?;
+        Ok(Self { has_tone: tone, ..recorder })
+    }
+
+    pub const fn has_tone(&self) -> bool {
+        self.has_tone
     }
 
     fn start(recording: Recording, path: &Path) -> Result<Self, MediaError> {
@@ -71,7 +79,15 @@ impl Recorder {
             })
             .map_err(MediaError::Thread)?;
         let writer = Writer { failure, name: path.display().to_string() };
-        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), writer, missed: false, told: false })
+        Ok(Self {
+            ours: Vec::new(),
+            theirs: Vec::new(),
+            queue: Some(queue),
+            has_tone: false,
+            writer,
+            missed: false,
+            told: false,
+        })
     }
 
     /// What we sent.
@@ -112,7 +128,7 @@ impl Recorder {
         // The header stays in the buffer, as it does while a disk fills up.
         let file = std::io::BufWriter::with_capacity(1 << 16, full);
         let writer = hound::WavWriter::new(file, spec).expect("a header");
-        Self::start(Recording::Wav { writer, since_complete: 0 }, Path::new("call.wav")).expect("a thread")
+        Self::start(Recording::Wav { writer, since_complete: 0, mark: None }, Path::new("call.wav")).expect("a thread")
     }
 
     /// Hands the rest over; the file is complete once the writer has ended. Returns at once.
@@ -157,6 +173,14 @@ impl Writer {
     }
 }
 
+/// What stands in the file.
+const fn mark(tone: bool) -> &'static str {
+    match tone {
+        true => "Both sides of a call, ours on the left. Both heard a recording tone every 15 seconds.",
+        false => "Both sides of a call, ours on the left. There was no recording tone.",
+    }
+}
+
 fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), String> {
     for piece in pieces {
         recording.write(&piece)?;
@@ -182,7 +206,7 @@ mod tests {
 
     /// Two seconds of conversation, our half ending after one.
     fn record(path: &Path) {
-        let mut recorder = Recorder::create(path).unwrap();
+        let mut recorder = Recorder::create(path, false).unwrap();
         for n in 0..200 {
             if n < 100 {
                 recorder.said(&tone(440.0, n * BLOCK, BLOCK));
@@ -205,6 +229,26 @@ mod tests {
         assert!(tone_share(&side(0)[..48_000], 440.0, SAMPLE_RATE) > 0.99);
         assert!(tone_share(&side(1), 1_000.0, SAMPLE_RATE) > 0.99);
         assert!(side(0)[48_000..].iter().all(|sample| *sample == 0.0));
+    }
+
+    #[test]
+    fn a_file_says_whether_there_was_a_tone() {
+        let dir = tempfile::tempdir().unwrap();
+        for (tone, said) in [(true, "heard a recording tone"), (false, "no recording tone")] {
+            for ending in ["wav", "opus"] {
+                let path = dir.path().join(format!("{tone}.{ending}"));
+                let mut recorder = Recorder::create(&path, tone).unwrap();
+                assert_eq!(recorder.has_tone(), tone);
+                recorder.heard(&self::tone(440.0, 0, SAMPLE_RATE as usize));
+                assert_eq!(recorder.finish().wait(Duration::from_secs(30)), Some(None));
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(String::from_utf8_lossy(&bytes).contains(said), "{}", path.display());
+                if ending == "wav" {
+                    assert_eq!(bytes[4..8], (bytes.len() as u32 - 8).to_le_bytes(), "the mark is a part of it");
+                    assert_eq!(hound::WavReader::open(&path).unwrap().duration(), SAMPLE_RATE);
+                }
+            }
+        }
     }
 
     #[test]
@@ -247,7 +291,7 @@ mod tests {
         for (name, said) in
             [("there.wav", "exists already"), ("x.mp3", ".opus or .wav"), ("no/such/folder.opus", "can be written")]
         {
-            let refused = Recorder::create(&dir.path().join(name)).unwrap_err().to_string();
+            let refused = Recorder::create(&dir.path().join(name), false).unwrap_err().to_string();
             assert!(refused.contains(said), "{refused}");
         }
         assert_eq!(std::fs::read(dir.path().join("there.wav")).unwrap(), b"mine");
@@ -287,7 +331,7 @@ mod tests {
     #[test]
     fn pieces_that_a_slow_disk_does_not_take_are_told_once() {
         let dir = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::create(&dir.path().join("call.wav")).unwrap();
+        let mut recorder = Recorder::create(&dir.path().join("call.wav"), false).unwrap();
         // It takes nothing.
         let (pieces, _taken) = sync_channel(QUEUE);
         let _real = recorder.queue.replace(pieces);
@@ -307,7 +351,7 @@ mod tests {
     fn a_disk_that_is_full_at_the_end_is_told_and_nobody_waits_for_a_slow_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("call.wav");
-        let mut recorder = Recorder::create(&path).unwrap();
+        let mut recorder = Recorder::create(&path, false).unwrap();
         // A disk that takes nothing, in the place of the real one.
         let (pieces, taken) = sync_channel::<Vec<f32>>(QUEUE);
         let (fails, failed) = sync_channel(1);

@@ -17,19 +17,18 @@ impl Pages {
         Self { serial, sequence: 0 }
     }
 
-    /// The two pages that an Opus stream begins with (RFC 7845 §5): how to decode it, and who wrote it. `pre_skip`: samples at
+    /// The two pages that an Opus stream begins with (RFC 7845 §5): how to decode it, who wrote it and what it is. `pre_skip`: samples at
     /// 48 kHz that the decoder makes before the first that was recorded.
-    pub fn header(&mut self, channels: u8, pre_skip: u16, vendor: &str) -> Vec<u8> {
+    pub fn header(&mut self, channels: u8, pre_skip: u16, vendor: &str, description: &str) -> Vec<u8> {
         let mut head = b"OpusHead\x01".to_vec();
         head.push(channels);
         head.extend(pre_skip.to_le_bytes());
         head.extend(48_000u32.to_le_bytes());
         // No gain; one stream, left and right.
         head.extend([0, 0, 0]);
-        let mut tags = b"OpusTags".to_vec();
-        tags.extend((vendor.len() as u32).to_le_bytes());
-        tags.extend(vendor.as_bytes());
-        tags.extend(0u32.to_le_bytes());
+        let sized = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+        let comment = sized(&format!("DESCRIPTION={description}"));
+        let tags = [b"OpusTags", &sized(vendor)[..], &1u32.to_le_bytes(), &comment].concat();
         [self.page(&[head], 0, BEGINNING), self.page(&[tags], 0, 0)].concat()
     }
 
@@ -83,7 +82,7 @@ mod tests {
         // The check value of CRC-32/MPEG-2's polynomial with a start of zero (as in cksum without the length).
         assert_eq!(checksum(b"123456789"), 0x89a1_897f);
         let mut pages = Pages::new(7);
-        let header = pages.header(2, 312, "test");
+        let header = pages.header(2, 312, "test", "what it is");
         assert_eq!(&header[28..40], b"OpusHead\x01\x02\x38\x01");
         let page = pages.packets(&[vec![1; 600], vec![2; 255], vec![3; 10]], 2_880, true);
         assert_eq!((page[5], &page[6..14], page[18], page[26]), (END, &2_880u64.to_le_bytes()[..], 2, 6));

@@ -79,7 +79,8 @@ impl Running {
             }
         };
         self.fold.will_record(call, file.clone());
-        self.send(Command::Record { call, file });
+        let tone = Some(self.fold.snapshot.settings.recording_tone);
+        self.send(Command::Record { call, file, tone });
     }
 
     /// A file that is not there yet: `recordings/2026-11-22 10.42.07 Maria Dlamini.opus`.

@@ -126,6 +126,7 @@ pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
         codecs: CODECS.to_vec(),
         srtp: way.srtp,
         silence_suppression: false,
+        recording_tone: settings.window.recording_tone,
         auto_answer: None,
         max_calls: None,
         services: settings.services.clone(),

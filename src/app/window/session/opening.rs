@@ -42,6 +42,7 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             ringing_window: window.notifications,
             dtmf_via_info: window.dtmf_via_info,
             may_record: window.may_record,
+            recording_tone: window.recording_tone,
         },
         services: Some(services::shown(&settings.services)),
         emergency_numbers: settings.emergency_numbers().unwrap_or_else(usual_emergency_numbers),

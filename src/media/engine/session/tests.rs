@@ -74,6 +74,39 @@ fn checks_that_never_succeed_do_not_mute() {
     assert_eq!(target, Some(Way { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), relayed: false }));
 }
 
+#[test]
+fn both_sides_hear_that_a_call_is_recorded() {
+    use crate::media::dsp::tone_share;
+    let dir = tempfile::tempdir().expect("a directory");
+    for tone in [false, true] {
+        let (start, mut block) = (Instant::now(), [0.0; BLOCK]);
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.set_plan(start, plan(Direction::SendRecv), None, None);
+        session.mute(true);
+        let recorder = Recorder::create(&dir.path().join(format!("{tone}.wav")), tone).expect("a file");
+        session.record(Some(recorder));
+        let (mut said, mut heard) = (Vec::new(), Vec::new());
+        for n in 0..1_600 {
+            let mut mix = [0.0; BLOCK];
+            session.speak(&[0.0; BLOCK], None, &mut |_| {});
+            session.listen(start + Duration::from_millis(10) * n, &mut block, &mut mix);
+            said.extend_from_slice(&session.said);
+            heard.extend_from_slice(&mix);
+        }
+        for side in [&said, &heard] {
+            // A fifth of a second at once, and again after 15 s.
+            for second in [0, 15] {
+                let beep = &side[second * 48_000 + 480..][..9_000];
+                assert_eq!(tone_share(beep, 1_400.0, SAMPLE_RATE) > 0.95, tone, "second {second}");
+            }
+            assert!(power(&side[10_000..15 * 48_000]) < 1e-6, "and quiet in between");
+        }
+        session.record(None);
+        session.speak(&[0.0; BLOCK], None, &mut |_| {});
+        assert_eq!(power(&session.said), 0.0);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_recording_that_fails_is_over() {

@@ -86,6 +86,12 @@ pub fn calls(ui: &mut Ui, cx: &mut Cx<'_>) {
             if switch(ui, settings.may_record, t().may_record, t().may_record_hint) {
                 changed.may_record = !settings.may_record;
             }
+            if settings.may_record {
+                spacer(ui, 3.0);
+                if switch(ui, settings.recording_tone, t().recording_tone, t().recording_tone_hint) {
+                    changed.recording_tone = !settings.recording_tone;
+                }
+            }
         });
         if changed != *settings {
             cx.ask(Intent::Settings(changed));
