@@ -1,5 +1,6 @@
 //! The check before the shift: whether one is heard, hears, and sends no echo. Nine seconds: the agent speaks, then a tone plays
-//! into the headset while the microphone listens for it, then the ringer rings. Pure; its clock is the samples. The network's part
+//! into the headset while the microphone listens for it, then the ringer rings. Whether they sound only the agent can say; whether
+//! their devices take it is found here. Pure; its clock is the samples. The network's part
 //! follows in a call ([`network`]).
 
 pub mod network;
@@ -40,11 +41,19 @@ pub enum Step {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// `microphone`, `room`, `echo` or `network`; `call`: one came in between.
+    /// `microphone`, `room`, `echo`, `speaker`, `ringer` or `network`; `call`: one came in between.
     pub what: &'static str,
     pub good: bool,
     /// A sentence; what helps, where something is wrong.
     pub words: String,
+}
+
+/// A device that plays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Player {
+    pub name: String,
+    /// Of one that was chosen and is not there.
+    pub instead: bool,
 }
 
 /// See the module.
@@ -61,6 +70,9 @@ pub struct ShiftCheck {
     /// The tone's mean square in the headset, and its largest in the microphone.
     played: f32,
     returned: f32,
+    /// What took the tones, at the end of each.
+    speaker: Option<Player>,
+    ringer: Option<Player>,
     /// A tenth of a second of the microphone, to look for the tone in.
     window: Vec<f32>,
     told: Option<Step>,
@@ -77,6 +89,8 @@ impl Default for ShiftCheck {
             room: f32::MAX,
             played: 0.0,
             returned: 0.0,
+            speaker: None,
+            ringer: None,
             window: Vec::with_capacity(SAMPLE_RATE as usize / 10),
             told: None,
         }
@@ -116,6 +130,20 @@ impl ShiftCheck {
         self.tone = (now == Step::Headset).then(|| ToneSource::new(Tone::Test { ringer: false }));
         self.told = Some(now.clone());
         Some(now)
+    }
+
+    /// What plays now.
+    pub fn note_players(&mut self, speaker: Option<Player>, ringer: Option<Player>) {
+        match self.told {
+            Some(Step::Headset) => self.speaker = speaker,
+            Some(Step::Ringer) => self.ringer = ringer,
+            _ => {}
+        }
+    }
+
+    /// Whether the ringer is to be open.
+    pub fn rings(&self) -> bool {
+        self.told == Some(Step::Ringer)
     }
 
     /// Adds what is to be heard in the headset.
@@ -179,8 +207,25 @@ impl ShiftCheck {
                 "What you hear gets into the microphone: use a headset, turn it down, or leave echo cancelling on.",
             ),
         };
-        vec![microphone, room, echo]
+        let speaker = played("speaker", "tone played", self.speaker.as_ref());
+        vec![microphone, room, echo, speaker, played("ringer", "ring sounded", self.ringer.as_ref())]
     }
+}
+
+/// Whether a device took the sound.
+fn played(what: &'static str, sounded: &str, player: Option<&Player>) -> Finding {
+    let words = match player {
+        None => format!("The {what} does not work: plug it in or choose another one."),
+        Some(Player { name, instead: true }) => {
+            format!(
+                "The {what} that you chose is not there, so the {sounded} on {name}: plug it in or choose another one."
+            )
+        }
+        Some(Player { name, .. }) => {
+            format!("The {sounded} on {name}. If you did not hear it, turn it up or choose another {what}.")
+        }
+    };
+    Finding { what, good: player.is_some_and(|player| !player.instead), words }
 }
 
 #[cfg(test)]
@@ -204,10 +249,36 @@ mod tests {
             heard.chunks(333).for_each(|piece| steps.extend(check.hear(piece)));
             played.fill(0.0);
             check.play(&mut played);
+            check.note_players(player("USB headset", false), player("Desk", false));
         }
         let Some(Step::Done(findings)) = steps.pop() else { panic!("it has an end: {steps:?}") };
         assert!(findings.iter().all(|finding| finding.words.ends_with('.')));
         (steps, findings.into_iter().filter(|finding| !finding.good).map(|finding| finding.what).collect())
+    }
+
+    fn player(name: &str, instead: bool) -> Option<Player> {
+        Some(Player { name: name.into(), instead })
+    }
+
+    #[test]
+    fn a_speaker_or_ringer_that_is_not_there_is_found() {
+        let found = |speaker: &Option<Player>, ringer: &Option<Player>| {
+            let (mut check, mut findings) = (ShiftCheck::default(), vec![]);
+            for _ in 0..SPEAK + HEADSET + RINGER {
+                if let Some(Step::Done(found)) = check.hear(&[0.1; BLOCK]) {
+                    findings = found;
+                }
+                check.note_players(speaker.clone(), ringer.clone());
+            }
+            let of = |what| findings.iter().find(|finding| finding.what == what).cloned().expect("found");
+            [of("speaker"), of("ringer")].map(|finding: Finding| (finding.good, finding.words))
+        };
+        let [(speaks, on), (rings, off)] = found(&player("USB headset", false), &None);
+        assert!(speaks && on.contains("on USB headset. If you did not hear it"), "{on}");
+        assert!(!rings && off.contains("The ringer does not work"), "{off}");
+        let [(speaks, off), (rings, instead)] = found(&None, &player("System default", true));
+        assert!(!speaks && off.contains("The speaker does not work"), "{off}");
+        assert!(!rings && instead.contains("not there, so the ring sounded on System default"), "{instead}");
     }
 
     #[test]

@@ -340,7 +340,7 @@ texts! {
     check_headset: "Be silent: a tone plays in the headset.",
     check_ringer: "Be silent: now it rings.",
     check_network: "The echo number is called to measure the network.",
-    check_good: "All is well.",
+    check_good: "All is well, if you heard the tone and the ring.",
     check_bad: "Look at this before you begin:",
     hold_music: "Music on hold",
     hold_music_hint: "A WAV file; silence without",

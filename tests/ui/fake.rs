@@ -171,6 +171,11 @@ pub fn checked() -> Check {
         ),
         found(
             true,
+            "The tone played on Jabra Evolve2 65. If you did not hear it, turn it up or choose another speaker.",
+        ),
+        found(false, "The ringer does not work: plug it in or choose another one."),
+        found(
+            true,
             "The network carries calls well: predicted MOS 4.4 there, with 0.0 % lost; predicted MOS 4.4 back, with 0.0 % lost; 2 ms jitter, 18 ms there and back.",
         ),
     ])

@@ -19,7 +19,7 @@ pub use sound_card::{SoundCard, list_devices};
 pub use stream::Flow;
 pub use watch::{NoWatch, Watch};
 
-use super::{SAMPLE_RATE, engine::Notice};
+use super::{SAMPLE_RATE, check::Player, engine::Notice};
 use std::time::{Duration, Instant};
 
 /// A card at 48 kHz, one channel. It is polled by the engine's thread; nothing here blocks.
@@ -40,6 +40,11 @@ pub trait Card: Send {
     /// Names of the microphone and the speaker that are open.
     fn in_use(&self) -> (Option<String>, Option<String>) {
         (None, None)
+    }
+
+    /// What plays.
+    fn player(&self) -> Option<Player> {
+        None
     }
 
     /// These devices are there now.

@@ -6,7 +6,7 @@ use super::{
     port::{Notices, Port, State},
     stream,
 };
-use crate::media::{BLOCK, SAMPLE_RATE, engine::Notice};
+use crate::media::{BLOCK, SAMPLE_RATE, check::Player, engine::Notice};
 use rtrb::{Consumer, Producer};
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -150,6 +150,10 @@ impl Card for SoundCard {
 
     fn in_use(&self) -> (Option<String>, Option<String>) {
         (self.microphone.as_ref().and_then(Port::in_use), self.speaker.in_use())
+    }
+
+    fn player(&self) -> Option<Player> {
+        Some(Player { name: self.speaker.in_use()?, instead: self.speaker.misses_device() })
     }
 
     fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {

@@ -172,12 +172,16 @@ impl Audio {
             let card = self.prepare(now);
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
+            let speaker = card.player();
             let is_alive = power(microphone) > DEAD;
             self.lives_ms = if is_alive { microphone.len() as u64 * 1000 / u64::from(SAMPLE_RATE) } else { 0 };
             self.process(demand, microphone);
             // A call is more important.
             let ended = self.check.take_if(|_| demand > Demand::Nothing).map(|_| ShiftCheck::interrupted());
-            let step = self.check.as_mut().and_then(|check| check.hear(microphone));
+            let step = self.check.as_mut().and_then(|check| {
+                check.note_players(speaker, self.bell.as_ref().and_then(|(_, bell)| bell.player()));
+                check.hear(microphone)
+            });
             self.checked = ended.or(step).or(self.checked.take());
             return blocks;
         }
@@ -348,6 +352,10 @@ impl Audio {
 
     /// Whether the tone has a device of its own.
     fn rings(&self) -> bool {
+        // The check wants to know of the ringer also after the tone.
+        if self.check.as_ref().is_some_and(ShiftCheck::rings) {
+            return true;
+        }
         let chosen = match &self.choice {
             AudioChoice::Device { alert, .. } => alert.is_some(),
             _ => false,
