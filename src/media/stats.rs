@@ -98,6 +98,8 @@ pub struct HereStats {
     /// The other side was to be heard, and the microphone gave anything but zeros, whatever is made of it then.
     pub heard_ms: u64,
     pub said_ms: u64,
+    /// Mean square of what the other side sounds like now, over a third of a second.
+    pub loudness: f32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

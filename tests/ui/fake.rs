@@ -352,8 +352,8 @@ pub fn with_colleagues(calls: Vec<Call>) -> Snapshot {
 /// Two calls that are one.
 pub fn joined() -> Snapshot {
     let other = Call { state: CallState::Connected, ..held() };
-    let calls = [talking(), other].map(|call| Call { in_conference: true, ..call });
-    with_calls(calls.to_vec())
+    let [one, other] = [talking(), other].map(|call| Call { in_conference: true, ..call });
+    with_calls(vec![Call { speaks: true, ..one }, other])
 }
 
 pub fn recorded() -> Snapshot {

@@ -98,6 +98,9 @@ struct Rx {
     concealed_ms: u64,
     jitter_ms: f64,
     buffer_ms: f64,
+    /// Of full scale, unless it is silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level_db: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -107,7 +110,7 @@ struct Tx {
 }
 
 pub(super) fn figures(call: u32, stats: &CallStats) -> Stats {
-    let CallStats { rx, tx, .. } = stats;
+    let CallStats { rx, tx, here, .. } = stats;
     Stats {
         call,
         rx: Rx {
@@ -117,6 +120,7 @@ pub(super) fn figures(call: u32, stats: &CallStats) -> Stats {
             concealed_ms: rx.concealed_ms,
             jitter_ms: tenths(rx.jitter_ms),
             buffer_ms: tenths(rx.buffer_ms),
+            level_db: (here.loudness > 1e-9).then(|| tenths(10.0 * f64::from(here.loudness).log10())),
         },
         tx: Tx { packets: tx.packets, bytes: tx.bytes },
         rtt_ms: stats.rtt_ms.map(tenths),

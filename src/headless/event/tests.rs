@@ -4,7 +4,7 @@ use crate::media::{
     engine::Notice,
     evidence::{Fault, Span, Verdict},
     plan::{Codec, Srtp},
-    stats::{CallStats, RxStats, TxStats, VoipMetrics},
+    stats::{CallStats, HereStats, RxStats, TxStats, VoipMetrics},
     voice::Exposure,
 };
 use serde_json::json;
@@ -132,6 +132,7 @@ fn figures_are_given_when_asked_for() {
             buffer_ms: 60,
             ..VoipMetrics::default()
         })),
+        here: HereStats { loudness: 0.01, ..HereStats::default() },
         ..CallStats::default()
     };
     let stats = |asked| Event::Stats { call: 1, stats: stats.clone(), asked, last: false };
@@ -139,7 +140,7 @@ fn figures_are_given_when_asked_for() {
         said(stats(true)),
         json!({"event": "stats", "call": 1, "mos": 4.2, "rtt_ms": 80.0, "delay_in_ms": 130.0, "delay_out_ms": 160.0,
             "remote": {"mos": 3.9, "loss": 0.016, "late": 0.0, "buffer_ms": 60}, "tx": {"packets": 11, "bytes": 1760},
-            "rx": {"packets": 10, "lost": 1, "late": 2, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0}})
+            "rx": {"packets": 10, "lost": 1, "late": 2, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0, "level_db": -20.0}})
     );
     assert_eq!(line(&Tagged { id: None, what: stats(false) }), None);
 }

@@ -50,16 +50,18 @@ impl Passage {
 
     /// The next `count` samples; silence where there are not so many.
     pub fn take(&mut self, count: usize) -> Vec<f32> {
-        if !self.flows && self.samples.len() < START.max(count) {
+        if !self.flows && self.samples.len() < START.max(count + RAMP) {
             return vec![0.0; count];
         }
         let begins = !std::mem::replace(&mut self.flows, true);
+        // Kept back, for an end that does not click.
+        let breaks_off = self.samples.len() < count + RAMP;
         let mut taken: Vec<f32> = self.samples.drain(..count.min(self.samples.len())).collect();
         let ramp = |sample: &mut f32, n: usize| *sample *= (n as f32 / RAMP as f32).min(1.0);
         if begins {
             taken.iter_mut().enumerate().for_each(|(n, sample)| ramp(sample, n));
         }
-        if taken.len() < count {
+        if breaks_off {
             taken.iter_mut().rev().enumerate().for_each(|(n, sample)| ramp(sample, n));
             taken.resize(count, 0.0);
             *self = Self::default();

@@ -487,7 +487,7 @@ mod tests {
             session.connected(now);
             runner.sessions.insert(id, session);
         }
-        let mut talk = |runner: &mut Runner| {
+        let talk = |runner: &mut Runner| {
             for n in 0..200 {
                 let level = if n % 30 < 20 { 0.1 } else { 0.0 };
                 runner.microphone = vec![level; BLOCK];

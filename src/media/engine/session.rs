@@ -13,7 +13,6 @@ mod tests;
 
 use super::{DtmfVia, Impairment, Notice, PortPair, Tone, passage::Passage, relay::RelayServer};
 use crate::media::{
-    BLOCK, SAMPLE_RATE,
     dsp::{power, tone::ToneSource},
     ice::Way,
     impair::Impair,
@@ -45,6 +44,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Mean square below which there is silence: 60 dB below full scale.
 const SILENT: f32 = 1e-6;
+/// Share of 10 ms in what is told of the loudness.
+const SMOOTHED: f32 = 0.03;
 
 /// A session: sockets, and a stream once agreed on.
 pub struct Session {
@@ -343,7 +344,9 @@ impl Session {
         let Some(stream) = &mut self.stream else { return };
         if stream.plan.direction.receives() {
             stream.receiver.play(now, block);
-            stream.here.heard_ms += sound_ms(block);
+            let power = power(block);
+            stream.here.heard_ms += 10 * u64::from(power > SILENT);
+            stream.here.loudness += SMOOTHED * (power - stream.here.loudness);
             if let Some(recorder) = &mut self.recorder {
                 recorder.heard(block);
             }
@@ -428,11 +431,6 @@ impl Session {
     pub const fn is_parting(&self) -> bool {
         self.reach.is_parting()
     }
-}
-
-/// Milliseconds of these samples in which there is something to hear.
-fn sound_ms(samples: &[f32]) -> u64 {
-    10 * samples.chunks_exact(BLOCK).filter(|block| power(block) > SILENT).count() as u64
 }
 
 fn unit() -> f64 {

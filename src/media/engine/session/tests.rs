@@ -1,5 +1,6 @@
 use super::*;
 use crate::media::{
+    BLOCK, SAMPLE_RATE,
     engine::Carrier,
     ice::RelayAccess,
     plan::{Codec, IceCredentials, IcePlan, OpusParams, Redundancy},
