@@ -107,7 +107,7 @@ fn two_calls_are_joined_and_one_is_recorded() {
     phone.wait(json!({"event": "ok", "cmd": "conference", "id": "c"}));
 
     let file = dir.path().join("call.opus");
-    phone.send(json!({"cmd": "record", "call": 1, "file": file, "id": "r"}));
+    phone.send(json!({"cmd": "record", "call": 1, "file": file, "tone": true, "id": "r"}));
     phone.wait(json!({"event": "ok", "cmd": "record", "id": "r"}));
     phone.send(json!({"cmd": "record", "call": 2, "file": file, "id": "again"}));
     let refused = phone.wait(json!({"event": "error", "cmd": "record", "id": "again"}));
@@ -115,7 +115,9 @@ fn two_calls_are_joined_and_one_is_recorded() {
     phone.send(json!({"cmd": "record", "call": 1, "stop": true, "id": "s"}));
     phone.wait(json!({"event": "ok", "cmd": "record", "id": "s"}));
     phone.quit();
-    assert!(std::fs::read(file).expect("it is there").starts_with(b"OggS"));
+    let recorded = std::fs::read(file).expect("it is there");
+    assert!(recorded.starts_with(b"OggS"));
+    assert!(String::from_utf8_lossy(&recorded).contains("Both heard a recording tone every 15 seconds."));
 }
 
 #[test]

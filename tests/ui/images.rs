@@ -14,8 +14,8 @@ use agent_manager::ui::{
         },
     },
     snapshot::{
-        Audio, Call, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Services, Snapshot, Status, Transfer,
-        Voicemail,
+        Audio, Call, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Services, Settings, Snapshot, Status,
+        Transfer, Voicemail,
     },
     theme,
 };
@@ -312,6 +312,9 @@ fn settings() {
     };
     let forwarding = move || Snapshot { services: Some(services.clone()), ..online() };
     shots.both("settings.calls_forwarded", move || Setup::new(forwarding()).page(Page::Calls).size([380.0, 1_300.0]));
+    let settings = Settings { may_record: true, recording_tone: true, ..online().settings };
+    let recording = move || Snapshot { settings: settings.clone(), ..online() };
+    shots.both("settings.calls_recorded", move || Setup::new(recording()).page(Page::Calls));
     let checked = |check| Snapshot { audio: Audio { check: Some(check), ..fake::audio() }, ..online() };
     for (name, check) in [("speak", Check::Speak), ("done", fake::checked())] {
         let shown = move || Setup::new(checked(check.clone())).page(Page::Audio).size([380.0, 1_700.0]);

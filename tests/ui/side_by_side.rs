@@ -70,6 +70,11 @@ fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
     harness.run();
     press(&mut harness, Key::R);
     assert_eq!(asked(&mut harness), vec![Intent::Record { call: 1, on: true }; 2]);
+    let settings = Settings { may_record: true, ..online().settings };
+    let mut harness = Setup::new(Snapshot { settings, ..online() }).page(Page::Calls).light();
+    harness.get_by_role_and_label(egui::accesskit::Role::Switch, "Sound a tone while recording").click();
+    harness.run();
+    assert!(matches!(&asked(&mut harness)[..], [Intent::Settings(Settings { recording_tone: true, .. })]));
     let mut harness = Setup::new(recorded()).light();
     assert!(harness.query_by_label_contains("Recording 00:12").is_some());
     harness.get_by_label("Stop recording").click();
