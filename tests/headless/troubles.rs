@@ -52,7 +52,7 @@ fn without_any_sound_card_calls_are_made_and_it_is_said_once() {
     // It sends silence meanwhile, and is there to be talked to.
     phone.stats_until(&json!(1), |stats| stats["tx"]["packets"].as_u64().is_some_and(|sent| sent > 50));
     let said = phone.events().into_iter().filter(|e| e["event"] == "notice").count();
-    assert_eq!(said, 1, "{:?}", phone.events());
+    assert_eq!(said, 2, "of the microphone and of the speaker, once each: {:?}", phone.events());
     assert!(!phone.events().iter().any(|e| e["state"] == "ended"));
     phone.send(json!({"cmd": "hangup", "call": 1}));
     let bye = peer.expect("BYE");
