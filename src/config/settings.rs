@@ -74,6 +74,8 @@ pub struct Audio {
     pub voice: VoiceProcessing,
     /// A WAV file for whoever is on hold.
     pub hold_music: Option<PathBuf>,
+    /// Silence need not be sent (RFC 3389).
+    pub suppress_silence: bool,
     /// Called by the check before the shift.
     pub echo_number: String,
 }

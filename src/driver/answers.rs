@@ -189,6 +189,7 @@ fn settles(command: &Command) -> Option<Settles> {
         | Command::Audio(_)
         | Command::Voice(_)
         | Command::HoldMusic(_)
+        | Command::SuppressSilence(_)
         | Command::Check { .. }
         | Command::Meter { .. }
         | Command::TestTone { .. }
@@ -228,6 +229,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Audio(_) => "audio",
         Command::Voice(_) => "voice_processing",
         Command::HoldMusic(_) => "hold_music",
+        Command::SuppressSilence(_) => "silence_suppression",
         Command::Exposure => "exposure",
         Command::Check { .. } => "check",
         Command::Meter { .. } => "meter",

@@ -123,6 +123,8 @@ pub enum Command {
     Voice(VoiceProcessing),
     /// What whoever is on hold hears from now on, a WAV file; `None`: nothing.
     HoldMusic(Option<PathBuf>),
+    /// Whether silence need not be sent where the other side agrees (RFC 3389), from the next call on.
+    SuppressSilence(bool),
     /// How much sound the ear got.
     Exposure,
     /// The check before the shift; [`Event::Check`] follows. `echo`: whom to call to measure the network.

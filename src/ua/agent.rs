@@ -124,6 +124,7 @@ impl UserAgent {
             Command::Dial { to, anonymous } => self.dial(now, &to, anonymous),
             Command::Measure { to } => self.measure(now, &to),
             Command::Services(change) => self.change_services(change),
+            Command::SuppressSilence(on) => self.stack.settings.silence_suppression = on,
             Command::Message { to, text } => self.send_message(&to, &text),
             Command::Subscribe { package, to } => self.subscribe(now, package, to),
             Command::Unsubscribe { package, to } => self.unsubscribe(package, &to),

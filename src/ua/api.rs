@@ -100,6 +100,8 @@ pub enum Command {
     PickUp { to: String },
     /// Change how calls are treated: [`Event::Services`], then [`Event::Done`].
     Services(ServiceCommand),
+    /// Whether silence need not be sent where the other side agrees (RFC 3389), from the next call on.
+    SuppressSilence(bool),
     /// Take a ringing call.
     Answer { call: CallId },
     /// Refuse a ringing call with a 3xx to 6xx code; any other becomes 486.

@@ -211,12 +211,13 @@ pub struct Finding {
     pub words: String,
 }
 
-/// Echo cancelling, noise suppression, one level for all voices.
+/// Echo cancelling, noise suppression, one level for all voices; and nothing sent while nobody speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Voice {
     pub echo: bool,
     pub noise: bool,
     pub gain: bool,
+    pub suppress_silence: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

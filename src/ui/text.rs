@@ -328,6 +328,8 @@ texts! {
     suppress_noise_hint: "Takes out fans, keyboards and the room.",
     level_voice: "Even out the level",
     level_voice_hint: "A quiet microphone is raised, a loud one lowered.",
+    suppress_silence: "Send no silence",
+    suppress_silence_hint: "Saves bandwidth where the other side agrees, from the next call on. A soft first syllable may be lost.",
     headset_buttons: "The buttons of {} answer, hang up and mute.",
     headset_refused: "The buttons of {} do not work: this computer does not let you use them. Whoever looks after it adds the udev rule for headsets that stands in README, then plug it in again.",
     alert: "Notices during a call",

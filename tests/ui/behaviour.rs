@@ -6,7 +6,7 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Intent, Snapshot},
+    snapshot::{Intent, Snapshot, Voice},
 };
 use egui::{
     Key,
@@ -68,6 +68,21 @@ fn a_free_registration_is_chosen_at_once() {
 }
 
 #[test]
+fn the_switches_of_the_voice_ask_for_what_they_name() {
+    let mut harness = Setup::new(online()).page(Page::Audio).size([380.0, 1_600.0]).light();
+    let voice = audio().voice;
+    asked(&mut harness);
+    for (label, flipped) in [
+        ("Even out the level", Voice { gain: true, ..voice }),
+        ("Send no silence", Voice { suppress_silence: true, ..voice }),
+    ] {
+        harness.get_by_role_and_label(Role::Switch, label).click();
+        harness.run();
+        assert_eq!(asked(&mut harness), [Intent::Voice(flipped)]);
+    }
+}
+
+#[test]
 fn an_emergency_number_is_dialled_offline_however_it_is_written() {
     let snapshot = Snapshot { emergency_numbers: vec!["10111".into()], ..initialized() };
     for (typed, dialled) in [("10111", true), ("(10) 1.1/1", true), ("10-1 11", true), ("1011", false)] {
@@ -121,7 +136,7 @@ fn meters_run_only_while_they_are_seen() {
 
 #[test]
 fn the_check_before_the_shift_calls_the_number_that_is_typed() {
-    let mut harness = Setup::new(online()).page(Page::Audio).size([380.0, 1_420.0]).light();
+    let mut harness = Setup::new(online()).page(Page::Audio).size([380.0, 1_600.0]).light();
     asked(&mut harness);
     harness.get_by_label("Echo number").click();
     harness.run();

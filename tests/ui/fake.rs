@@ -153,7 +153,7 @@ pub fn audio() -> Audio {
         ringer: Some("Built-in speakers".into()),
         microphone_level: 0.18,
         speaker_level: 0.0,
-        voice: Voice { echo: true, noise: true, gain: false },
+        voice: Voice { echo: true, noise: true, ..Voice::default() },
         headset: Some("The buttons of Jabra Evolve2 65 answer, hang up and mute.".into()),
         ..Audio::default()
     }

@@ -3,6 +3,7 @@
 use super::services;
 use crate::{
     app::headset::REJECT,
+    config::settings::Audio,
     driver::api::{Command, Dtmf},
     media::{engine::AudioChoice, voice::VoiceProcessing},
     ua::api::{ServiceCommand, TransferTo},
@@ -47,7 +48,9 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
             ringer: ringer.clone(),
             alert: alert.clone(),
         })],
-        Intent::Voice(voice) => vec![Command::Voice(processing(*voice))],
+        Intent::Voice(voice) => {
+            vec![Command::Voice(processing(*voice)), Command::SuppressSilence(voice.suppress_silence)]
+        }
         Intent::HoldMusic(file) => vec![Command::HoldMusic(hold_music(file))],
         Intent::Check { echo } => vec![Command::Check { echo: Some(echo.clone()).filter(|echo| !echo.is_empty()) }],
         Intent::Meter { on } => vec![Command::Meter { on: *on }],
@@ -76,21 +79,30 @@ pub fn hold_music(typed: &str) -> Option<PathBuf> {
     Some(typed.trim()).filter(|typed| !typed.is_empty()).map(PathBuf::from)
 }
 
-/// The engine's switches as the audio page has them.
-pub fn shown(voice: VoiceProcessing) -> Voice {
-    let VoiceProcessing { echo, noise, gain } = voice;
-    Voice { echo, noise, gain }
+/// The switches of the audio page, as they are kept.
+pub fn shown(audio: &Audio) -> Voice {
+    let VoiceProcessing { echo, noise, gain } = audio.voice;
+    Voice { echo, noise, gain, suppress_silence: audio.suppress_silence }
 }
 
-/// The switches of the audio page as the engine has them.
+/// The engine's switches, as the audio page has them.
 pub fn processing(voice: Voice) -> VoiceProcessing {
-    let Voice { echo, noise, gain } = voice;
+    let Voice { echo, noise, gain, suppress_silence: _ } = voice;
     VoiceProcessing { echo, noise, gain }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_switch_of_the_voice_reaches_its_own_place() {
+        let audio = Audio { suppress_silence: true, ..Audio::default() };
+        assert!(matches!(
+            commands(&Intent::Voice(shown(&audio)), &Snapshot::default())[..],
+            [Command::Voice(voice), Command::SuppressSilence(true)] if voice == audio.voice
+        ));
+    }
 
     #[test]
     fn digits_go_by_info_where_the_settings_say_so_and_else_as_the_other_side_takes_them() {

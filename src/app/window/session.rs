@@ -349,7 +349,10 @@ impl Running {
                     }
                     Intent::Voice(voice) => {
                         self.fold.snapshot.audio.voice = *voice;
-                        let written = self.memory.change(|all| all.audio.voice = intents::processing(*voice));
+                        let written = self.memory.change(|all| {
+                            all.audio.voice = intents::processing(*voice);
+                            all.audio.suppress_silence = voice.suppress_silence;
+                        });
                         self.tell(written);
                     }
                     Intent::HoldMusic(file) => {

@@ -81,6 +81,10 @@ impl Shell {
                 self.media.play_on_hold(file);
                 self.settle(name, None, Ok(()));
             }
+            Command::SuppressSilence(on) => {
+                self.agent.handle_command(now, agent::Command::SuppressSilence(on));
+                self.settle(name, None, Ok(()));
+            }
             Command::Check { echo } => self.check(now, name, echo),
             Command::Exposure => {
                 let exposure = *self.media.exposure();

@@ -33,6 +33,21 @@ fn end(bench: &mut Bench) -> (EndedBy, Option<u16>, String) {
 }
 
 #[test]
+fn silence_need_not_be_sent_from_the_next_call_on() {
+    let mut bench = Bench::ready(settings());
+    bench.connected_out();
+    bench.command(Command::SuppressSilence(true));
+    bench.command(Command::Hold { call: 1 });
+    let offers_noise = |invite: Request| String::from_utf8_lossy(&invite.body).contains(" CN/8000");
+    assert!(!offers_noise(bench.request(Method::INVITE)), "the call goes on as it began");
+    bench.dial("102");
+    assert!(offers_noise(bench.request(Method::INVITE)));
+    bench.command(Command::SuppressSilence(false));
+    bench.dial("103");
+    assert!(!offers_noise(bench.request(Method::INVITE)));
+}
+
+#[test]
 fn early_media_is_heard_and_stands_for_a_missing_answer() {
     let (mut bench, invite) = dialled();
     bench.reply(answer(&invite, 183, "peer", SDP));

@@ -116,7 +116,7 @@ fn leave(old: Driver, shared: &Shared) {
 }
 
 pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
-    let Audio { microphone, speaker, ringer, alert, voice, hold_music, .. } = settings.audio.clone();
+    let Audio { microphone, speaker, ringer, alert, voice, suppress_silence, hold_music, .. } = settings.audio.clone();
     Softphone {
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         transport: way.transport,
@@ -125,7 +125,7 @@ pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
         hold_music,
         codecs: CODECS.to_vec(),
         srtp: way.srtp,
-        silence_suppression: false,
+        silence_suppression: suppress_silence,
         recording_tone: settings.window.recording_tone,
         auto_answer: None,
         max_calls: None,

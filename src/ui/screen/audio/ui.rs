@@ -36,6 +36,12 @@ fn voice(ui: &mut Ui, cx: &mut Cx<'_>) {
         (now.echo, t().cancel_echo, t().cancel_echo_hint, Voice { echo: !now.echo, ..now }),
         (now.noise, t().suppress_noise, t().suppress_noise_hint, Voice { noise: !now.noise, ..now }),
         (now.gain, t().level_voice, t().level_voice_hint, Voice { gain: !now.gain, ..now }),
+        (
+            now.suppress_silence,
+            t().suppress_silence,
+            t().suppress_silence_hint,
+            Voice { suppress_silence: !now.suppress_silence, ..now },
+        ),
     ] {
         if switch(ui, on, label, hint) {
             cx.ask(Intent::Voice(flipped));
