@@ -213,6 +213,7 @@ texts! {
     speaks: "Speaking",
     quality: "Sound quality",
     mos: "MOS",
+    remote_mos: "They hear you",
     loss: "Lost",
     jitter: "Jitter",
     delay: "Delay",

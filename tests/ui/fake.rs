@@ -222,6 +222,7 @@ pub fn ringing() -> Call {
 pub fn talking() -> Call {
     let quality = Quality {
         mos: 4.36,
+        remote_mos: None,
         loss_percent: 0.2,
         jitter_ms: 3.4,
         delay_ms: Some(48.0),
@@ -236,6 +237,7 @@ pub fn poor() -> Call {
     let verdict = Some("Sound got lost both ways, most likely on your own network: use a cable.".to_owned());
     let quality = Quality {
         mos: 2.4,
+        remote_mos: Some(2.9),
         loss_percent: 9.5,
         jitter_ms: 61.0,
         delay_ms: Some(310.0),

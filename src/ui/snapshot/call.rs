@@ -82,6 +82,8 @@ pub enum CallState {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quality {
     pub mos: f64,
+    /// How we sound at the other side, where that side tells.
+    pub remote_mos: Option<f64>,
     pub loss_percent: f64,
     pub jitter_ms: f64,
     /// From their mouth to our ear, and the other way where they tell their share of it.

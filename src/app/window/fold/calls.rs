@@ -179,6 +179,7 @@ pub(super) fn quality(stats: &CallStats, lasted: Duration) -> Option<Quality> {
     let inwards = delays.map(|(inwards, _)| inwards).or_else(|| Some(stats.rtt_ms? / 2.0 + stats.rx.buffer_ms));
     Some(Quality {
         mos: tenths(stats.mos?),
+        remote_mos: stats.remote.as_deref().and_then(|theirs| theirs.mos).map(tenths),
         loss_percent: tenths(loss),
         jitter_ms: stats.rx.jitter_ms.round(),
         delay_ms: inwards.map(f64::round),

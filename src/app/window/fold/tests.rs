@@ -5,7 +5,7 @@ use crate::{
         engine::{self as media, DeviceList},
         evidence::{Fault, Span, Verdict},
         plan::Codec,
-        stats::{CallStats, RxStats},
+        stats::{CallStats, RxStats, VoipMetrics},
     },
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, TransferState},
     ui::snapshot::{CallState, DialAsked, HistoryEntry, SipAccount, Transfer},
@@ -227,6 +227,13 @@ fn figures_that_read_the_same_are_the_same_snapshot() {
     assert_eq!(story.fold.snapshot, before);
     let quality = before.calls[0].quality.as_ref().expect("figures");
     assert_eq!((quality.mos, quality.loss_percent, quality.jitter_ms), (4.3, 1.0, 3.0));
+    assert_eq!(quality.remote_mos, None, "the other side tells nothing");
+    let remote = |mos| Some(Box::new(VoipMetrics { mos, ..VoipMetrics::default() }));
+    for (told, shown) in [(None, None), (Some(4.06), Some(4.1))] {
+        let stats = CallStats { remote: remote(told), ..stats(3.0, 4.3) };
+        story.hear(Event::Stats { call: 1, stats, last: false, asked: false });
+        assert_eq!(story.fold.snapshot.calls[0].quality.as_ref().and_then(|quality| quality.remote_mos), shown);
+    }
 }
 
 /// The worst of all: it comes once, before there are any figures.

@@ -300,12 +300,13 @@ pub fn sound(
 
 fn figures(quality: &Quality, locale: Locale) -> Vec<(&'static str, String)> {
     let ms = |value: f64| fill(t().milliseconds, &[&figure(value, 0, locale)]);
-    let mut figures = vec![
-        (t().mos, figure(quality.mos, 1, locale)),
+    let mut figures = vec![(t().mos, figure(quality.mos, 1, locale))];
+    figures.extend(quality.remote_mos.map(|remote| (t().remote_mos, figure(remote, 1, locale))));
+    figures.extend([
         (t().loss, fill(t().percent, &[&figure(quality.loss_percent, 1, locale)])),
         (t().concealed, fill(t().percent, &[&figure(quality.concealed_percent, 1, locale)])),
         (t().jitter, ms(quality.jitter_ms)),
-    ];
+    ]);
     figures.extend(quality.delay_ms.map(|delay| match quality.delay_out_ms {
         Some(out) => (t().delay, fill(t().delays, &[&ms(delay), &ms(out)])),
         None => (t().delay, ms(delay)),
