@@ -3,7 +3,7 @@
 use super::Shell;
 use crate::{
     driver::{
-        answers,
+        account, answers,
         api::{Command, Dtmf, Event, Login, Proof, Tagged, TmsLogin},
         media::{Media, ViaInfo, in_media},
     },
@@ -32,6 +32,8 @@ impl Shell {
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
+                // Those of an account at the TMS are none of its.
+                self.emergency_numbers = account::emergency_numbers(self.options.emergency_numbers.as_deref(), &[]);
                 self.set_account(now, *account);
             }
             Command::Registrations => self.session.registrations(),

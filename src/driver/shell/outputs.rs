@@ -231,14 +231,10 @@ impl Shell {
 
     /// What is told of the account, from now on, are the numbers that count here.
     fn settle_emergency_numbers(&mut self, state: &mut LoginState) {
-        let named = self.options.emergency_numbers.as_deref();
-        match state {
-            LoginState::Initialized(me) => {
-                self.emergency_numbers = account::emergency_numbers(named, &me.account.emergency_numbers);
-                me.account.emergency_numbers.clone_from(&self.emergency_numbers);
-            }
-            LoginState::SignedOut => self.emergency_numbers = account::emergency_numbers(named, &[]),
-            _ => {}
+        if let LoginState::Initialized(me) = state {
+            let named = self.options.emergency_numbers.as_deref();
+            self.emergency_numbers = account::emergency_numbers(named, &me.account.emergency_numbers);
+            me.account.emergency_numbers.clone_from(&self.emergency_numbers);
         }
     }
 
