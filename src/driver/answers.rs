@@ -246,21 +246,11 @@ pub(super) const fn name(command: &Command) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::{CallInfo, EndedBy, Origin};
+    use crate::ua::api::{CallInfo, EndedBy};
     use std::time::Duration;
 
     fn call(call: CallId, state: CallState) -> Event {
-        Event::Call(CallInfo {
-            call,
-            direction: CallDirection::Out,
-            state,
-            peer: "sip:101@acme".into(),
-            peer_name: None,
-            called: None,
-            origin: Origin::default(),
-            codec: None,
-            srtp: Default::default(),
-        })
+        Event::Call(CallInfo::bare(call, CallDirection::Out, state))
     }
 
     fn registration(name: &str, state: RegistrationState) -> Event {

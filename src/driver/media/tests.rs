@@ -1,22 +1,12 @@
 use super::*;
 use crate::{
     media::plan::{Codec, Direction, OpusParams},
-    ua::api::{CallDirection, Origin},
+    ua::api::CallDirection,
 };
 use std::net::Ipv4Addr;
 
 fn info(call: CallId, state: CallState) -> CallInfo {
-    CallInfo {
-        call,
-        direction: CallDirection::Out,
-        state,
-        peer: format!("sip:{call}@acme"),
-        peer_name: None,
-        called: None,
-        origin: Origin::default(),
-        codec: None,
-        srtp: Default::default(),
-    }
+    CallInfo { peer: format!("sip:{call}@acme"), ..CallInfo::bare(call, CallDirection::Out, state) }
 }
 
 /// Two answered calls, the second on hold.
