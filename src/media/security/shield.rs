@@ -127,13 +127,13 @@ impl Shield {
         }
     }
 
-    /// A datagram of the handshake.
-    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
-        let Keys::Dtls(handshake) = &mut self.keys else { return };
+    /// A datagram of the handshake. Whether it may be the peer's.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> bool {
+        let Keys::Dtls(handshake) = &mut self.keys else { return false };
         if !handshake.admits(now, source, datagram, self.identity.as_ref()) {
-            return;
+            return false;
         }
-        let Some(association) = &mut handshake.association else { return };
+        let Some(association) = &mut handshake.association else { return true };
         match association.handle_datagram(now, datagram) {
             Ok(Some(keys)) => {
                 handshake.srtp = Some(SrtpSession::new(keys));
@@ -151,6 +151,7 @@ impl Shield {
                 }
             }
         }
+        true
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {

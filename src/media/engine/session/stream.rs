@@ -145,8 +145,9 @@ impl Stream {
 
     /// Answers go back by the way that the other side's part came.
     pub(super) fn shake_hands(&mut self, now: Instant, way: Way, datagram: &[u8]) {
-        self.handshake = Some(way);
-        self.shield.handle_datagram(now, way.peer, datagram);
+        if self.shield.handle_datagram(now, way.peer, datagram) {
+            self.handshake = Some(way);
+        }
     }
 
     /// In the clear only what comes from the peer's host is believed.

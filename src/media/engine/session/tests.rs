@@ -6,6 +6,7 @@ use crate::media::{
     plan::{Codec, IceCredentials, IcePlan, OpusParams, Redundancy},
     rtcp::{self, Block, Extended, Outgoing},
     rtp::Packet,
+    security::Association,
 };
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -73,6 +74,38 @@ fn checks_that_never_succeed_do_not_mute() {
     assert!(notice.text.contains("could not be checked"), "{}", notice.text);
     let target = session.stream.as_ref().and_then(|stream| stream.target());
     assert_eq!(target, Some(Way { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), relayed: false }));
+}
+
+/// Whoever is reached by a relay alone is answered by it before the checks have chosen a way, whatever strangers send meanwhile,
+/// also where its part of the handshake came before the plan.
+#[test]
+fn a_handshake_is_answered_by_the_way_that_it_came() {
+    let (ours, theirs) = (DtlsIdentity::generate().expect("one"), DtlsIdentity::generate().expect("one"));
+    let peer = SocketAddr::from(([203, 0, 113, 9], 5000));
+    let stranger = Way { peer: SocketAddr::from(([198, 51, 100, 66], 6666)), relayed: false };
+    let dtls = |active, identity: &DtlsIdentity| DtlsPlan { active, fingerprint: identity.fingerprint() };
+    for (relayed, early) in [(true, false), (true, true), (false, false), (false, true)] {
+        let (way, start) = (Way { peer, relayed }, Instant::now());
+        let mut client = Association::new(start, &theirs, dtls(true, &ours)).expect("it begins");
+        let hello = client.poll_transmit().expect("its first flight");
+        let srtp = Some(KeyExchange::Dtls(dtls(false, &theirs)));
+        let plan = MediaPlan { remote_rtp: peer, srtp, ..plan(Direction::SendRecv) };
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.early = early.then(|| (way, hello.clone()));
+        session.set_plan(start, plan, None, Some(&ours));
+        let stream = session.stream.as_mut().expect("a stream");
+        if !early {
+            stream.incoming(start, way, &hello, false, &mut |_| {});
+        }
+        stream.incoming(start, stranger, &hello, false, &mut |_| {});
+        stream.incoming(start, stranger, &[22, 254, 253, 1], false, &mut |_| {});
+        let mut sent = Vec::new();
+        stream.go_on(start, |datagram, way| sent.push((way, datagram.to_vec())), &mut |_| {});
+        assert!(!sent.is_empty() && sent.iter().all(|(to, _)| *to == way), "{relayed} {early}: {sent:?}");
+        // And it is an answer.
+        let answered = sent.iter().all(|(_, datagram)| client.handle_datagram(start, datagram).is_ok());
+        assert!(answered && client.poll_transmit().is_some());
+    }
 }
 
 #[test]

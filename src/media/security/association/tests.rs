@@ -68,6 +68,25 @@ fn another_certificate_than_the_announced_one_ends_it_whoever_shows_it() {
     }
 }
 
+/// RFC 9147 §5.8.2.
+#[test]
+fn a_flight_that_nobody_answers_goes_out_again_soon_and_then_each_second() {
+    let start = Instant::now();
+    let (mut a, _) = pair(start);
+    assert!(a.poll_transmit().is_some());
+    let (mut again, mut now) = (Vec::new(), start);
+    while let Some(at) = a.poll_timeout() {
+        now = at;
+        let outcome = a.handle_timeout(now);
+        match a.poll_transmit() {
+            Some(_) => again.push((now - start).as_millis()),
+            None => assert_eq!(outcome, Err(HandshakeError::Failed)),
+        }
+    }
+    assert_eq!(again[..4], [400, 1_200, 2_200, 3_200]);
+    assert_eq!((again.len(), (now - start).as_millis()), (11, 11_200));
+}
+
 mod properties {
     use super::*;
     use crate::properties::config;
