@@ -143,6 +143,11 @@ impl Reach {
         (stun.is_some() || relay.is_some()).then_some(Servers { stun, relay })
     }
 
+    /// Whether the call waits for word of ports that are new.
+    pub(super) fn is_waiting(&self, call: CallId) -> bool {
+        self.waiting.contains_key(&call)
+    }
+
     /// The port of a call that no longer has to wait, answered or closed.
     pub(super) fn answered(&mut self, call: CallId) -> Option<SocketAddr> {
         self.waiting.remove(&call).map(|waiting| waiting.port)

@@ -225,6 +225,12 @@ pub enum EngineEvent {
         reflexive: Option<SocketAddr>,
         relayed: Option<SocketAddr>,
     },
+    /// The same in the midst of a call: a relay lends it another address in the place of one that was lost.
+    SeenAnew {
+        session: SessionId,
+        reflexive: Option<SocketAddr>,
+        relayed: Option<SocketAddr>,
+    },
     /// The handshake for the keys that `plan` asks for is done, or has failed: a sentence. The session may have another plan
     /// meanwhile.
     Secured {

@@ -111,6 +111,15 @@ impl UserAgent {
         }
     }
 
+    /// The same in the midst of the call, after what was told before is lost.
+    pub fn handle_media_seen_anew(&mut self, now: Instant, call: CallId, outside: Outside) {
+        if let Some(session) = self.sessions.get_mut(&call) {
+            session.handle_media_seen(outside);
+            session.restart_ice(&mut self.stack);
+        }
+        self.run(now);
+    }
+
     /// An order from the agent.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         match command {

@@ -7,7 +7,7 @@ use crate::support::{
     process::poll_until,
     tone,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{path::Path, process::Command, time::Duration};
 
 const CALLER: &str = "10.80.0.1";
@@ -107,4 +107,55 @@ fn calls_go_through_a_relay_over_udp_tcp_and_tls() {
     );
     caller.quit();
     called.quit();
+}
+
+/// Its server ends in the midst of a call and is started anew: by TLS that shows at once, over UDP by its silence. The other side learns
+/// of the new address by a re-INVITE, and both hear each other again.
+#[test]
+fn a_call_goes_on_when_its_relay_is_started_anew() {
+    let namespace = match Namespace::up() {
+        Ok(namespace) => namespace,
+        Err(why) => {
+            println!("skipped: this system forbids network namespaces: {why}");
+            return;
+        }
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut coturn = Coturn::start(&namespace.0, dir.path(), RELAY);
+    let ca = coturn.ca.display().to_string();
+    for (name, uri, hz) in
+        [("udp", format!("turn:{RELAY}"), 440.0), ("tls", format!("turns:{RELAY}:{TLS_PORT}"), 1000.0)]
+    {
+        let other = format!("{name}-called");
+        let (audio, heard_there) = tone::card(dir.path(), &other, 700.0);
+        let mut called = phone(&namespace, dir.path(), &other, CALLED, &["--audio", &audio, "--auto-answer", "0"], "");
+        let ready = called.wait(json!({"event": "ready"}));
+        let there = ready["sip"].as_str().expect("udp:HOST:PORT").replacen("udp:", &format!("sip:{other}@"), 1);
+        let (audio, heard_here) = tone::card(dir.path(), name, hz);
+        let args = ["--audio", &audio, "--turn", &uri, "--ca-file", &ca];
+        let mut caller = phone(&namespace, dir.path(), name, CALLER, &args, "secret");
+        caller.send(json!({"cmd": "dial", "to": there}));
+        let call = caller.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+        let into = called.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+        let mut both_hear = |least: u64| {
+            let received = |s: &Value| s["rx"]["packets"].as_u64().unwrap_or(0);
+            let here = received(&caller.stats_until(&call, |s| received(s) >= least));
+            (here, received(&called.stats_until(&into, |s| received(s) >= least)))
+        };
+        let (here, there) = both_hear(75);
+        coturn.crash();
+        coturn.start_again();
+        both_hear(here.max(there) + 100);
+        assert!(caller.log().contains("lends this call another address"), "{}", caller.log());
+        for phone in [&caller, &called] {
+            let ended = phone.events().into_iter().find(|e| e["event"] == "call" && e["state"] == "ended");
+            assert_eq!(ended, None, "{name}");
+        }
+        caller.send(json!({"cmd": "hangup", "call": call}));
+        called.wait(json!({"event": "call", "state": "ended"}));
+        caller.quit();
+        called.quit();
+        let (here, there) = (tone::seconds(&heard_here, 700.0), tone::seconds(&heard_there, hz));
+        assert!(here > 2.8 && there > 2.8, "{name}: seconds of the other's tone: {here:.1} and {there:.1}");
+    }
 }

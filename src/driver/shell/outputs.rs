@@ -284,6 +284,11 @@ impl Shell {
                     self.agent.handle_media_opened(now, session, Ok(port));
                 }
             }
+            // What is said of ports that the call has left is of no use.
+            EngineEvent::SeenAnew { session, .. } if self.reach.is_waiting(session) => {}
+            EngineEvent::SeenAnew { session, reflexive, relayed } => {
+                self.agent.handle_media_seen_anew(now, session, Outside { reflexive, relayed });
+            }
             EngineEvent::Secured { session, plan, result } => {
                 self.agent.handle_keys_agreed(now, session, &plan, result);
             }

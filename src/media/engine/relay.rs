@@ -127,6 +127,11 @@ impl RelayLink {
         }
     }
 
+    /// Asks whether it still knows of us.
+    pub fn confirm(&mut self, now: Instant) {
+        self.relay.confirm(now);
+    }
+
     /// Sends to a peer by way of the relay; what it would not let through goes nowhere.
     pub fn send(&mut self, rtp: &UdpSocket, peer: SocketAddr, data: &[u8]) {
         let Some(wrapped) = self.relay.wrap(peer, data) else { return };

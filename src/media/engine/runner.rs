@@ -10,7 +10,7 @@ use crate::media::{
     BLOCK, device::list_devices, music::Music, record::Writer, security::DtlsIdentity, stats::CallStats,
     voice::TalkDetector,
 };
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -84,6 +84,8 @@ type Emit = Box<dyn Fn(EngineEvent) + Send>;
 
 pub struct Runner {
     poll: Poll,
+    /// The poll's, for sessions that open streams by themselves.
+    registry: Arc<Registry>,
     inbox: mpsc::Receiver<Order>,
     orders: Orders,
     emit: Emit,
@@ -111,11 +113,13 @@ impl Runner {
     pub fn new(choice: AudioChoice, emit: Emit) -> Result<(Self, Orders), MediaError> {
         let audio = Audio::new(clock(), choice)?;
         let poll = Poll::new().map_err(MediaError::Thread)?;
+        let registry = Arc::new(poll.registry().try_clone().map_err(MediaError::Thread)?);
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
         let (queue, inbox) = mpsc::sync_channel(QUEUE);
         let orders = Orders { queue, waker, woken: Arc::default() };
         let runner = Self {
             poll,
+            registry,
             inbox,
             orders: orders.clone(),
             emit,
@@ -272,8 +276,8 @@ impl Runner {
             EngineCommand::Music(Some(path)) => self.load_music(path),
             EngineCommand::Music(None) => self.play_on_hold(None),
             EngineCommand::AskServer { session: id, stun, relay } => {
-                let way = (self.poll.registry(), Token(id as usize * TOKENS + 2));
-                with(id, &mut |session| session.ask(now, (stun, relay.clone()), way));
+                let way = (self.registry.clone(), Token(id as usize * TOKENS + 2));
+                with(id, &mut |session| session.ask(now, (stun, relay.clone()), way.clone()));
             }
             EngineCommand::Identity(identity) => self.identity = Some(identity),
             EngineCommand::Meter { on } => {
@@ -465,6 +469,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Notice(notice) => EngineEvent::Notice(notice),
         Report::RecordingFailed => EngineEvent::RecordingFailed { session },
         Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
+        Report::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
         Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
         Report::Silent { again } => EngineEvent::Silent { session, again },
     }

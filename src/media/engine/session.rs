@@ -30,6 +30,7 @@ use reach::{Heard, Reach};
 use std::{
     io::ErrorKind,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use stream::Stream;
@@ -88,6 +89,11 @@ pub enum Report {
     Secured(DtlsPlan, Result<(), String>),
     /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
     Seen {
+        reflexive: Option<SocketAddr>,
+        relayed: Option<SocketAddr>,
+    },
+    /// The same in the midst of a call: a relay lends another address in the place of one that was lost.
+    SeenAnew {
         reflexive: Option<SocketAddr>,
         relayed: Option<SocketAddr>,
     },
@@ -162,6 +168,12 @@ impl Session {
                 self.reach.join(now, ice, way);
             }
         }
+    }
+
+    /// Whether the call is heard by way of a relay or not at all.
+    fn depends_on_relay(&self) -> bool {
+        let without = |stream: &Stream| stream.ice.is_none() || stream.has_direct_way();
+        self.connected && self.stream.as_ref().is_some_and(|stream| !without(stream))
     }
 
     pub fn mute(&mut self, on: bool) {
@@ -270,13 +282,19 @@ impl Session {
     }
 
     /// Asks a STUN server and a relay about the RTP port: [`Report::Seen`] comes in any case.
-    pub fn ask(&mut self, now: Instant, servers: (Option<SocketAddr>, Option<RelayServer>), way: (&Registry, Token)) {
+    pub fn ask(
+        &mut self,
+        now: Instant,
+        servers: (Option<SocketAddr>, Option<RelayServer>),
+        way: (Arc<Registry>, Token),
+    ) {
         self.reach.ask(now, servers.0, servers.1, way);
     }
 
     /// Releases packets held back by an impairment, and goes on with a handshake.
     pub fn release(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
-        if self.reach.go_on(now, &self.ports.rtp, report) {
+        let depends = self.depends_on_relay();
+        if self.reach.go_on(now, depends, &self.ports.rtp, report) {
             self.introduce(now);
         }
         let lost = self.reach.poll_lost();
@@ -303,7 +321,7 @@ impl Session {
 
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let stream = self.stream.as_mut().and_then(|stream| stream.poll_timeout());
-        stream.into_iter().chain(self.reach.poll_timeout()).min()
+        stream.into_iter().chain(self.reach.poll_timeout(self.depends_on_relay())).min()
     }
 
     /// Sends what the microphone heard, unless muted, and what the `others` of a conference say.

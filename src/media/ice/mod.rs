@@ -8,6 +8,8 @@ mod relay;
 mod tests;
 
 pub use reflexive::Reflexive;
+#[cfg(test)]
+pub use relay::tests::Server as RelayDouble;
 pub use relay::{NotFramed, Relay, RelayAccess, RelayEvent, frame};
 
 use super::plan::{IceCredentials, IcePlan};

@@ -86,6 +86,8 @@ pub struct LocalIce {
     generation: u32,
     /// Where our audio was when we offered last.
     local: Option<SocketAddr>,
+    /// The next offer begins anew.
+    restarts: bool,
     /// Offered too, not only answered.
     offered: bool,
     outside: Outside,
@@ -103,6 +105,7 @@ impl LocalIce {
             secret,
             generation: 0,
             local: None,
+            restarts: false,
             offered,
             outside: Outside::default(),
             remote: None,
@@ -114,6 +117,11 @@ impl LocalIce {
         self.outside = outside;
     }
 
+    /// The next offer begins anew, since another address has come in the place of one that is lost (RFC 8445 §9).
+    pub const fn restart(&mut self) {
+        self.restarts = true;
+    }
+
     /// What stands in the m= and c= lines: where we are heard from most places. Not the relay, which lets nobody in who was not
     /// checked.
     pub(super) fn default(&self, local: SocketAddr) -> SocketAddr {
@@ -122,7 +130,8 @@ impl LocalIce {
 
     /// The lines of an offer. One from another address than before begins anew (RFC 8839 §4.4.1.1.1).
     pub(super) fn offer(&mut self, local: SocketAddr) -> Vec<Attribute> {
-        if self.local.replace(local).is_some_and(|before| before != local) {
+        let has_moved = self.local.replace(local).is_some_and(|before| before != local);
+        if std::mem::take(&mut self.restarts) || has_moved {
             self.generation += 1;
         }
         if self.offered || self.remote.is_some() { self.lines(local, true) } else { Vec::new() }
@@ -328,7 +337,17 @@ mod tests {
         assert_eq!((&ours_then.local, &ours_then.remote), (&theirs_then.remote, &theirs_then.local));
         assert_eq!(ours_then.controlling, ours.controlling);
         assert!(ours_then.candidates.iter().all(|candidate| candidate.contains("198.51.100.9 5002")));
-        assert_eq!(move_to("198.51.100.9:5002"), (ours_then, theirs_then), "once");
+        assert_eq!(move_to("198.51.100.9:5002"), (ours_then.clone(), theirs_then.clone()), "once");
+        // So is another relay's address at the same port.
+        let relayed = "198.51.100.2:49161".parse().ok();
+        b.set_outside(Outside { reflexive: None, relayed });
+        b.restart_ice();
+        let offer = b.offer("198.51.100.9:5002".parse().unwrap(), Direction::SendRecv);
+        let (answer, ours) = a.answer(&offer, OURS.parse().unwrap(), Direction::SendRecv).unwrap();
+        let (ours, theirs) = (ours.ice.unwrap(), b.accept_answer(&answer).unwrap().ice.unwrap());
+        assert!(theirs.local != theirs_then.local && theirs.remote != theirs_then.remote);
+        assert!(ours.candidates.iter().any(|candidate| candidate.contains("198.51.100.2 49161 typ relay")));
+        assert_eq!(ours.controlling, ours_then.controlling);
     }
 
     #[test]

@@ -88,6 +88,13 @@ impl OfferAnswer {
         }
     }
 
+    /// The next offer begins the checks anew.
+    pub const fn restart_ice(&mut self) {
+        if let Some(ice) = &mut self.ice {
+            ice.restart();
+        }
+    }
+
     /// An offer of all our codecs on `local` (RTP; RTCP is the port above, or the same where the answer agrees).
     pub fn offer(&mut self, local: SocketAddr, direction: Direction) -> Vec<u8> {
         let known = self.lines.iter().find_map(|line| match line {

@@ -73,6 +73,12 @@ impl Session {
         }
     }
 
+    /// Our audio is reached by another way than the peer was told, though at the same port: the checks begin anew.
+    pub fn restart_ice(&mut self, stack: &mut Stack) {
+        self.media.negotiation.restart_ice();
+        self.refresh_by_reinvite(stack);
+    }
+
     pub(super) fn audio_moved(&mut self, stack: &mut Stack, opened: Result<SocketAddr, String>) {
         match self.phase {
             _ if opened.is_err() => {}

@@ -1,14 +1,15 @@
 //! A network that changes under a registration and its calls, and what shows that calls can arrive.
 
-use super::bench::{Bench, SDP, account, answer, flow, settings};
+use super::bench::{Bench, SDP, account, answer, flow, in_dialog, incoming, settings};
 use crate::{
     sip::{
         flow::{Flow, Transport},
-        msg::{Method, Request, Response},
+        msg::{Message, Method, Request, Response},
+        sdp::Outside,
     },
     ua::api::{CallState, Command, NetworkChange, ProvedBy, RegistrationState},
 };
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 /// The registrar's 200 to `register`, listing its contact and `more`.
 fn granted(register: &Request, more: &[(&str, &str)]) -> Response {
@@ -61,6 +62,53 @@ fn e3_a_change_of_address_is_told_to_the_registrar_and_to_the_peer() {
     assert_eq!(away.headers.get("Expires"), Some("0"));
     assert!(matches!(bench.registration(), RegistrationState::Online { .. }));
     assert!(bench.events.is_empty(), "the call goes on: {:?}", bench.events);
+}
+
+/// RFC 8445 §9: the relay that carried the audio is lost, and another address is there in its place. The call goes on at the same
+/// port, with new passwords, once what is under way is settled.
+#[test]
+fn another_relay_s_address_begins_the_checks_anew() {
+    let ice = "a=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
+        a=candidate:1 1 UDP 2130706431 192.0.2.9 5000 typ host\r\n";
+    let sdp = SDP.to_owned() + ice;
+    let mut bench = Bench::ready(settings());
+    bench.deliver(Message::Request(incoming(&sdp)));
+    bench.response(180);
+    bench.command(Command::Answer { call: 1 });
+    let ok = bench.response(200);
+    let relayed = |bench: &mut Bench, port: u16| {
+        let outside = Outside { reflexive: None, relayed: Some(SocketAddr::from(([198, 51, 100, 2], port))) };
+        bench.agent.handle_media_seen_anew(bench.now, 1, outside);
+        bench.drain();
+    };
+    let password = |body: &[u8]| {
+        let text = String::from_utf8_lossy(body).into_owned();
+        text.lines().find_map(|line| line.strip_prefix("a=ice-pwd:").map(str::to_owned)).expect("ICE")
+    };
+    relayed(&mut bench, 49_160);
+    bench.silent();
+    bench.deliver(Message::Request(in_dialog(&ok, Method::ACK, 1, "")));
+    let first = bench.request(Method::INVITE);
+    let text = String::from_utf8_lossy(&first.body).into_owned();
+    assert!(text.contains("198.51.100.2 49160 typ relay") && text.contains("192.0.2.1 4000 typ host"), "{text}");
+    assert_ne!(password(&first.body), password(&ok.body));
+    // Lost again at once: told once this is answered.
+    relayed(&mut bench, 49_161);
+    bench.silent();
+    bench.plans.clear();
+    bench.reply(answer(&first, 200, "peer", &sdp));
+    bench.request(Method::ACK);
+    let plan = bench.plans.pop_front().and_then(|plan| plan.ice).expect("checks");
+    assert_eq!(plan.local.password, password(&first.body), "as it was offered");
+    let second = bench.request(Method::INVITE);
+    assert!(String::from_utf8_lossy(&second.body).contains("49161 typ relay"));
+    assert_ne!(password(&second.body), password(&first.body));
+    bench.reply(answer(&second, 200, "peer", &sdp));
+    bench.request(Method::ACK);
+    bench.silent();
+    // A refresh later on begins nothing anew.
+    bench.command(Command::Hold { call: 1 });
+    assert_eq!(password(&bench.request(Method::INVITE).body), password(&second.body));
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub const TLS_PORT: u16 = 5349;
 const RELAYED: (u16, u16) = (49_160, 49_260);
 
 pub struct Coturn {
-    _process: Process,
+    process: Process,
+    command: Command,
     log: PathBuf,
     /// The authority to trust.
     pub ca: PathBuf,
@@ -36,17 +37,29 @@ impl Coturn {
         command.args([format!("--cert={}", file("turn.pem")), format!("--pkey={}", file("turn.key"))]);
         command.args([format!("--userdb={}", file("turndb")), format!("--pidfile={}", file("turn.pid"))]);
         command.args(["--log-file=stdout", "--simple-log", "--verbose"]);
-        let written = std::fs::File::create(&log).expect("the test's folder can be written");
-        let child = command.stdin(Stdio::null()).stdout(written).stderr(Stdio::null()).spawn();
-        let this = Self {
-            _process: Process(child.expect("iproute2 is installed (make test does)")),
-            log,
-            ca: dir.join("ca.pem"),
-        };
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let (process, ca) = (Self::run(&mut command, &log), dir.join("ca.pem"));
+        Self { process, command, log, ca }
+    }
+
+    fn run(command: &mut Command, log: &Path) -> Process {
+        let written = std::fs::File::create(log).expect("the test's folder can be written");
+        let process = Process(command.stdout(written).spawn().expect("iproute2 is installed (make test does)"));
         // It says how it waits for packets once it does.
-        let ready = poll_until(Duration::from_secs(10), || this.log().contains("IO method").then_some(()));
-        ready.unwrap_or_else(|| panic!("coturn is installed (make test installs it) and starts: {}", this.log()));
-        this
+        let said = || std::fs::read_to_string(log).unwrap_or_default();
+        let ready = poll_until(Duration::from_secs(10), || said().contains("IO method").then_some(()));
+        ready.unwrap_or_else(|| panic!("coturn is installed (make test installs it) and starts: {}", said()));
+        process
+    }
+
+    /// Ends at once, without a word to anybody.
+    pub fn crash(&mut self) {
+        self.process.0.kill().and_then(|()| self.process.0.wait()).expect("it runs");
+    }
+
+    /// After a crash: it knows nobody.
+    pub fn start_again(&mut self) {
+        self.process = Self::run(&mut self.command, &self.log);
     }
 
     pub fn log(&self) -> String {

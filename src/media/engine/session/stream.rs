@@ -42,7 +42,7 @@ pub(super) struct Stream {
     /// When it is to be told that there is none, unless one is found before: the peer's own checks may come late.
     no_way_at: Option<Instant>,
     /// The peer no longer agrees to be sent to.
-    unwanted: bool,
+    pub(super) unwanted: bool,
     /// Our address, as bound.
     pub(super) local: SocketAddr,
     keep_alive_at: Instant,
@@ -257,6 +257,11 @@ impl Stream {
     /// Where audio goes: the way that the checks have shown, and no other. Nowhere while the peer does not agree to it.
     pub(super) fn target(&self) -> Option<Way> {
         (!self.unwanted).then(|| self.way.unwrap_or(Way { peer: self.latch.target(), relayed: false }))
+    }
+
+    /// Whether the peer is reached, and agrees to it, by the way that was checked, without a relay of ours.
+    pub(super) fn has_direct_way(&self) -> bool {
+        !self.unwanted && self.way.is_some_and(|way| !way.relayed)
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

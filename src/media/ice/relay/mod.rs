@@ -5,7 +5,7 @@ mod challenge;
 mod framing;
 mod request;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use framing::{NotFramed, frame};
 
@@ -61,6 +61,8 @@ pub struct Relay {
     challenge: Option<Challenge>,
     relayed: Option<SocketAddr>,
     is_leaving: bool,
+    /// What it still kept for our port, from before, was given back: once.
+    has_cleared: bool,
     requests: Vec<Request>,
     /// Whom we may send to and hear; `true` once granted.
     permissions: Vec<(IpAddr, bool)>,
@@ -83,6 +85,7 @@ impl Relay {
             challenge: None,
             relayed: None,
             is_leaving: false,
+            has_cleared: false,
             requests: Vec::new(),
             permissions: Vec::new(),
             channels: Vec::new(),
@@ -119,6 +122,13 @@ impl Relay {
         if is_new && self.relayed.is_some() && self.channels.len() < usize::from(MOST_CHANNELS) {
             self.channels.push((peer, false));
             self.ask(now, What::Bind(self.channels.len() - 1), 0);
+        }
+    }
+
+    /// Asks whether it still knows of us; where it does not, or says nothing, it has failed.
+    pub fn confirm(&mut self, now: Instant) {
+        if self.relayed.is_some() {
+            self.ask(now, What::Refresh, 0);
         }
     }
 
@@ -163,7 +173,7 @@ impl Relay {
             let (request, transmits) = (&mut self.requests[n], &mut self.transmits);
             if request.is_over() {
                 let request = self.requests.swap_remove(n);
-                self.failed(&request, "it does not answer".to_owned());
+                self.failed(now, &request, "it does not answer".to_owned());
             } else {
                 transmits.extend(request.again(now, self.is_reliable));
             }
@@ -247,20 +257,26 @@ impl Relay {
         match message.error() {
             None if message.class == Class::Success => self.granted(now, &request, message),
             Some((401, _)) if request.is_signed => self.failed(
+                now,
                 &request,
                 "it refuses the user name or the password (401); check both, or ask whoever runs it".to_owned(),
             ),
             Some((401, _)) if self.access.username.is_empty() => {
-                self.failed(&request, "it wants a user name and a password; give both".to_owned());
+                self.failed(now, &request, "it wants a user name and a password; give both".to_owned());
             }
             Some((401 | 438, _)) if request.stale < request::MOST_STALE => match Challenge::of(message, &self.access) {
                 Some(challenge) => {
                     self.challenge = Some(challenge);
                     self.ask(now, request.what, request.stale + 1);
                 }
-                None => self.failed(&request, "it asks for a password without saying for what".to_owned()),
+                None => self.failed(now, &request, "it asks for a password without saying for what".to_owned()),
             },
-            error => self.failed(&request, request::why(error.map(|(code, _)| code))),
+            // RFC 8656 §7.2: it has an address for this port already, which we know nothing of any more.
+            Some((437, _)) if request.what == What::Allocate && !self.has_cleared => {
+                self.has_cleared = true;
+                self.ask(now, What::Release, 0);
+            }
+            error => self.failed(now, &request, request::why(error.map(|(code, _)| code))),
         }
     }
 
@@ -268,7 +284,7 @@ impl Relay {
         match &request.what {
             What::Allocate => {
                 let Some(relayed) = message.address(attribute::XOR_RELAYED_ADDRESS) else {
-                    return self.failed(request, "its answer names no address".to_owned());
+                    return self.failed(now, request, "its answer names no address".to_owned());
                 };
                 if self.is_leaving {
                     return self.ask(now, What::Release, 0);
@@ -279,7 +295,7 @@ impl Relay {
                 self.events.push_back(RelayEvent::Allocated { relayed, mapped });
             }
             What::Refresh => self.keep_up(now, message),
-            What::Release => {}
+            What::Release => self.released(now),
             What::Permit(ip) => {
                 self.permissions.iter_mut().filter(|(known, _)| known == ip).for_each(|(_, granted)| *granted = true);
             }
@@ -295,14 +311,21 @@ impl Relay {
         self.upkeep_at = Some(self.upkeep_at.unwrap_or(now + self.upkeep).min(now + self.upkeep));
     }
 
-    fn failed(&mut self, request: &Request, why: String) {
+    /// Whoever does not leave has only made room.
+    fn released(&mut self, now: Instant) {
+        if !self.is_leaving {
+            self.ask(now, What::Allocate, 0);
+        }
+    }
+
+    fn failed(&mut self, now: Instant, request: &Request, why: String) {
         match &request.what {
             What::Allocate | What::Refresh => {
                 (self.relayed, self.upkeep_at) = (None, None);
                 self.requests.clear();
                 self.events.push_back(RelayEvent::Failed(why));
             }
-            What::Release => {}
+            What::Release => self.released(now),
             // The relay does not serve that network, such as the peer's own: another way goes.
             What::Permit(ip) => self.permissions.retain(|(known, _)| known != ip),
             // Its number stays taken; indications go on.

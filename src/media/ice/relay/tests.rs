@@ -13,8 +13,9 @@ fn access(password: &str) -> RelayAccess {
     RelayAccess { username: "alice".into(), password: Secret(password.into()) }
 }
 
-/// A relay that wants every request signed with its newest nonce.
-struct Server {
+/// A relay that wants every request of `alice`, password `secret`, signed with its newest nonce.
+pub struct Server {
+    has_address: bool,
     nonce: Vec<u8>,
     lifetime: u32,
     /// The password that is wrong, or the network that is not served, has a code.
@@ -25,15 +26,16 @@ struct Server {
 }
 
 impl Server {
-    fn new() -> Self {
-        Self { nonce: b"first".to_vec(), lifetime: 600, forbidden: None, heard: Vec::new(), released: false }
+    pub fn new() -> Self {
+        let (nonce, heard) = (b"first".to_vec(), Vec::new());
+        Self { has_address: false, nonce, lifetime: 600, forbidden: None, heard, released: false }
     }
 
     fn key() -> [u8; 16] {
         Md5::digest(b"alice:peers.test:secret").into()
     }
 
-    fn answer(&mut self, request: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer(&mut self, request: &[u8]) -> Option<Vec<u8>> {
         let request = Message::parse(request).expect("whole");
         self.heard.push(request.method);
         let refuse = |code: [u8; 4]| {
@@ -51,7 +53,13 @@ impl Server {
         if peer.is_some() && peer == self.forbidden {
             return Some(refuse([0, 0, 4, 3]).sign(&Self::key()));
         }
-        self.released = request.attribute(attribute::LIFETIME) == Some(&[0; 4]);
+        if matches!(request.method, method::ALLOCATE | method::REFRESH) {
+            if self.has_address == (request.method == method::ALLOCATE) {
+                return Some(refuse([0, 0, 4, 37]).sign(&Self::key()));
+            }
+            self.released = request.attribute(attribute::LIFETIME) == Some(&[0; 4]);
+            self.has_address = !self.released;
+        }
         let granted = Builder::new(Class::Success, request.method, request.transaction);
         let granted = match request.method {
             method::ALLOCATE => granted
@@ -155,6 +163,7 @@ fn it_is_given_back_whatever_becomes_of_the_nonce_and_of_packets() {
     }
     assert_eq!((relay.poll_event(), now - began), (None, Duration::from_millis(1_400)));
     // It is granted only after it is of no use any more.
+    let mut server = Server::new();
     let mut relay = Relay::new(now, access("secret"), false, [7; 32]);
     let first = relay.poll_transmit().expect("a question");
     relay.release(now);
@@ -187,6 +196,25 @@ fn it_is_kept_for_hours_whatever_becomes_of_the_nonce() {
     assert!(server.heard.iter().filter(|method| **method == method::REFRESH).count() >= 5);
 }
 
+/// RFC 8656 §7.2, §8.2: what a port left at the relay is given back first, and a relay that has been started anew knows nobody.
+#[test]
+fn a_relay_that_knows_too_much_or_too_little_is_asked_for_another_address() {
+    for is_reliable in [false, true] {
+        let (mut server, mut now) = (Server::new(), Instant::now());
+        drop(allocated(&mut server, &mut now, is_reliable));
+        server.heard.clear();
+        let mut relay = allocated(&mut server, &mut now, is_reliable);
+        assert_eq!(server.heard, [method::ALLOCATE, method::ALLOCATE, method::REFRESH, method::ALLOCATE]);
+        relay.confirm(now);
+        assert_eq!(run(&mut relay, &mut server, &mut now, Duration::ZERO), []);
+        let mut server = Server { nonce: b"of another start".to_vec(), ..Server::new() };
+        relay.confirm(now);
+        let events = run(&mut relay, &mut server, &mut now, Duration::ZERO);
+        assert!(matches!(&events[..], [RelayEvent::Failed(why)] if why.contains("forgotten us")), "{events:?}");
+        allocated(&mut server, &mut now, is_reliable);
+    }
+}
+
 #[test]
 fn a_relay_of_no_use_says_why() {
     let now = Instant::now();
@@ -196,7 +224,7 @@ fn a_relay_of_no_use_says_why() {
         }
     };
     for (code, said) in
-        [([0, 0, 4, 86], "486"), ([0, 0, 5, 8], "no address left"), ([0, 0, 4, 37], "437"), ([0, 0, 5, 0], "500")]
+        [([0, 0, 4, 86], "486"), ([0, 0, 5, 8], "no address left"), ([0, 0, 4, 41], "441"), ([0, 0, 5, 0], "500")]
     {
         let mut relay = Relay::new(now, access("secret"), false, [1; 32]);
         let request = relay.poll_transmit().expect("a question");
