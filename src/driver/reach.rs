@@ -29,7 +29,10 @@ pub(super) struct Reach {
     stun: Option<String>,
     turn: Option<Turn>,
     ca_file: Option<PathBuf>,
-    servers: Servers,
+    /// The STUN server's addresses.
+    stun_at: Vec<SocketAddr>,
+    /// The relay, and its addresses.
+    relay: Option<(RelayServer, Vec<SocketAddr>)>,
     look_ups: JoinSet<Option<Found>>,
     /// When calls wait for the look-ups no longer; `None`: none has waited for them yet.
     found_until: Option<Instant>,
@@ -51,17 +54,17 @@ pub(super) struct Servers {
     pub(super) relay: Option<RelayServer>,
 }
 
-/// What a look-up has found.
+/// What a look-up has found: one address or more, those that most calls need first.
 #[derive(Debug)]
 pub(super) enum Found {
-    Stun(SocketAddr),
-    Relay(RelayServer),
+    Stun(Vec<SocketAddr>),
+    Relay(RelayServer, Vec<SocketAddr>),
 }
 
 impl Reach {
     pub(super) fn new(stun: Option<String>, turn: Option<Turn>, ca_file: Option<PathBuf>) -> Self {
-        let (servers, look_ups, waiting) = (Servers::default(), JoinSet::new(), BTreeMap::new());
-        Self { stun, turn, ca_file, servers, look_ups, found_until: None, waiting }
+        let (stun_at, look_ups, waiting) = (Vec::new(), JoinSet::new(), BTreeMap::new());
+        Self { stun, turn, ca_file, stun_at, relay: None, look_ups, found_until: None, waiting }
     }
 
     /// Looks the servers up, at the start and in every other network.
@@ -70,7 +73,7 @@ impl Reach {
         self.found_until = None;
         if let Some(name) = self.stun.clone() {
             self.look_ups.spawn(async move {
-                let found = address(&name).await;
+                let found = addresses(&name).await;
                 found
                     .inspect_err(|why| tracing::warn!("the STUN server {name} is not found: {why}"))
                     .ok()
@@ -85,7 +88,7 @@ impl Reach {
                 found
                     .inspect_err(|why| tracing::warn!("the TURN server {name} cannot be used: {why}"))
                     .ok()
-                    .map(Found::Relay)
+                    .map(|(relay, addresses)| Found::Relay(relay, addresses))
             });
         }
     }
@@ -98,8 +101,8 @@ impl Reach {
 
     pub(super) fn found(&mut self, server: Option<Found>) {
         match server {
-            Some(Found::Stun(address)) => self.servers.stun = Some(address),
-            Some(Found::Relay(relay)) => self.servers.relay = Some(relay),
+            Some(Found::Stun(addresses)) => self.stun_at = addresses,
+            Some(Found::Relay(relay, addresses)) => self.relay = Some((relay, addresses)),
             // It may be found in another network.
             None => {}
         }
@@ -136,10 +139,13 @@ impl Reach {
         let reaches = |server: &SocketAddr| {
             (server.is_ipv4(), server.ip().is_loopback()) == (port.is_ipv4(), port.ip().is_loopback())
         };
-        let stun = self.servers.stun.filter(reaches);
-        // A stream to a relay has an address of its own.
-        let carries = |relay: &RelayServer| !matches!(relay.carrier, Carrier::Udp) || reaches(&relay.address);
-        let relay = self.servers.relay.clone().filter(carries);
+        let stun = self.stun_at.iter().copied().find(reaches);
+        let relay = self.relay.as_ref().and_then(|(relay, addresses)| {
+            // A stream to a relay has an address of its own.
+            let any = addresses.first().filter(|_| !matches!(relay.carrier, Carrier::Udp));
+            let address = addresses.iter().copied().find(reaches).or(any.copied())?;
+            Some(RelayServer { address, ..relay.clone() })
+        });
         (stun.is_some() || relay.is_some()).then_some(Servers { stun, relay })
     }
 
@@ -166,16 +172,20 @@ impl Reach {
     }
 }
 
-/// Where there is a NAT there is IPv4.
-async fn address(name: &str) -> Result<SocketAddr, String> {
-    let addresses: Vec<_> = tokio::net::lookup_host(name).await.map_err(|e| e.to_string())?.collect();
-    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-    first.copied().ok_or_else(|| "its name has no address".to_owned())
+/// Where there is a NAT there is IPv4, which is first.
+async fn addresses(name: &str) -> Result<Vec<SocketAddr>, String> {
+    let mut addresses: Vec<_> = tokio::net::lookup_host(name).await.map_err(|e| e.to_string())?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    if addresses.is_empty() { Err("its name has no address".to_owned()) } else { Ok(addresses) }
 }
 
-async fn relay(Turn { uri, access }: &Turn, ca_file: Option<PathBuf>) -> Result<RelayServer, String> {
+async fn relay(
+    Turn { uri, access }: &Turn,
+    ca_file: Option<PathBuf>,
+) -> Result<(RelayServer, Vec<SocketAddr>), String> {
     let host = if uri.host.contains(':') { format!("[{}]", uri.host) } else { uri.host.clone() };
-    let address = address(&format!("{host}:{}", uri.port)).await?;
+    let addresses = addresses(&format!("{host}:{}", uri.port)).await?;
+    let &[address, ..] = &addresses[..] else { return Err("its name has no address".to_owned()) };
     let carrier = match uri.transport {
         TurnTransport::Udp => Carrier::Udp,
         TurnTransport::Tcp => Carrier::Tcp,
@@ -187,19 +197,20 @@ async fn relay(Turn { uri, access }: &Turn, ca_file: Option<PathBuf>) -> Result<
         }
     };
     let access = RelayAccess { username: access.username.clone(), password: access.password.clone() };
-    Ok(RelayServer { name: uri.to_string(), address, carrier, access })
+    Ok((RelayServer { name: uri.to_string(), address, carrier, access }, addresses))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::turn::TurnAccess;
 
     #[test]
     fn no_call_waits_for_a_word_that_was_lost() {
         let (mut reach, now) = (Reach::new(Some("stun.example:3478".into()), None, None), Instant::now());
         let port = |n: u16| SocketAddr::from(([192, 0, 2, 1], n));
         assert!(!reach.begin(now, 1, port(4000)), "no server was found");
-        reach.found(Some(Found::Stun(SocketAddr::from(([192, 0, 2, 9], 3478)))));
+        reach.found(Some(Found::Stun(vec![SocketAddr::from(([192, 0, 2, 9], 3478))])));
         for (call, after) in [(1, 0), (2, 10), (3, 20)] {
             assert!(reach.begin(now + Duration::from_millis(after), call, port(4000 + call as u16)));
             assert!(matches!(reach.poll_ask(now), Some((asked, servers)) if asked == call && servers.stun.is_some()));
@@ -214,12 +225,33 @@ mod tests {
         assert_eq!(reach.poll_timeout(), None);
     }
 
+    #[test]
+    fn a_call_is_seen_to_by_servers_of_its_own_family() {
+        let access = RelayAccess { username: String::new(), password: TurnAccess::default().password };
+        let [v4, v6]: [SocketAddr; 2] = ["192.0.2.9:3478", "[2001:db8::9]:3478"].map(|text| text.parse().unwrap());
+        let [ours, ours_v6] = ["192.0.2.1:4000", "[2001:db8::1]:4000"].map(|text| text.parse().unwrap());
+        let mut reach = Reach::new(None, None, None);
+        let mut asked = |carrier: &Carrier, at: &[SocketAddr], port| {
+            let relay =
+                RelayServer { name: String::new(), address: v4, carrier: carrier.clone(), access: access.clone() };
+            reach.found(Some(Found::Stun(at.to_vec())));
+            reach.found(Some(Found::Relay(relay, at.to_vec())));
+            reach.servers_for(port).map(|servers| (servers.stun, servers.relay.map(|relay| relay.address)))
+        };
+        for carrier in [Carrier::Udp, Carrier::Tcp] {
+            assert_eq!(asked(&carrier, &[v4, v6], ours), Some((Some(v4), Some(v4))));
+            assert_eq!(asked(&carrier, &[v4, v6], ours_v6), Some((Some(v6), Some(v6))));
+        }
+        assert_eq!(asked(&Carrier::Udp, &[v4], ours_v6), None);
+        assert_eq!(asked(&Carrier::Tcp, &[v4], ours_v6), Some((None, Some(v4))), "the stream has its own address");
+    }
+
     #[tokio::test]
     async fn a_name_that_is_looked_up_for_long_holds_up_the_first_call_only() {
         let (mut reach, now) = (Reach::new(None, None, None), Instant::now());
         let port = SocketAddr::from(([192, 0, 2, 1], 4000));
         reach.look_ups.spawn(std::future::pending());
-        reach.found(Some(Found::Stun(SocketAddr::from(([192, 0, 2, 9], 3478)))));
+        reach.found(Some(Found::Stun(vec![SocketAddr::from(([192, 0, 2, 9], 3478))])));
         assert!(reach.begin(now, 1, port) && reach.poll_ask(now).is_none(), "the other may come at once");
         let later = now + LOOK_UP;
         assert_eq!(reach.poll_timeout(), Some(later));

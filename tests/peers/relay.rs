@@ -10,9 +10,15 @@ use crate::support::{
 use serde_json::{Value, json};
 use std::{path::Path, process::Command, time::Duration};
 
-const CALLER: &str = "10.80.0.1";
-const CALLED: &str = "10.80.0.2";
-const RELAY: &str = "10.80.0.9";
+/// Addresses of either kind, as they stand in a URI.
+struct Net {
+    caller: &'static str,
+    called: &'static str,
+    relay: &'static str,
+}
+
+const IPV4: Net = Net { caller: "10.80.0.1", called: "10.80.0.2", relay: "10.80.0.9" };
+const IPV6: Net = Net { caller: "[fd80::1]", called: "[fd80::2]", relay: "[fd80::9]" };
 /// Where our audio ports are.
 const AUDIO: &str = "16384-32767";
 
@@ -21,21 +27,29 @@ struct Namespace(String);
 
 impl Namespace {
     /// `Err` where the system forbids it, and why.
-    fn up() -> Result<Self, String> {
+    fn up(net: &Net) -> Result<Self, String> {
         let this = Self(format!("amr{:x}", std::process::id() % 0xffff));
         let name = &this.0;
         ip(&format!("netns add {name}"))?;
         ip(&format!("-n {name} link set lo up"))?;
-        for address in [CALLER, CALLED, RELAY] {
-            ip(&format!("-n {name} addr add {address}/32 dev lo"))?;
+        let (relay, family, length) = match net.relay.strip_prefix('[') {
+            Some(_) => (bare(net.relay), "-6", 128),
+            None => (net.relay, "-4", 32),
+        };
+        for address in [net.caller, net.called, net.relay].map(bare) {
+            ip(&format!("-n {name} addr add {address}/{length} dev lo"))?;
         }
         // In the place of the rule that lets every address of ours be reached.
-        ip(&format!("-n {name} rule add pref 10 from {RELAY} lookup local"))?;
-        ip(&format!("-n {name} rule add pref 20 ipproto udp dport {AUDIO} blackhole"))?;
-        ip(&format!("-n {name} rule add pref 30 lookup local"))?;
-        ip(&format!("-n {name} rule del pref 0"))?;
+        ip(&format!("{family} -n {name} rule add pref 10 from {relay} lookup local"))?;
+        ip(&format!("{family} -n {name} rule add pref 20 ipproto udp dport {AUDIO} blackhole"))?;
+        ip(&format!("{family} -n {name} rule add pref 30 lookup local"))?;
+        ip(&format!("{family} -n {name} rule del pref 0"))?;
         Ok(this)
     }
+}
+
+fn bare(address: &str) -> &str {
+    address.trim_matches(['[', ']'])
 }
 
 impl Drop for Namespace {
@@ -55,28 +69,29 @@ fn phone(namespace: &Namespace, dir: &Path, name: &str, address: &str, more: &[&
 
 #[test]
 fn calls_go_through_a_relay_over_udp_tcp_and_tls() {
-    let namespace = match Namespace::up() {
+    let namespace = match Namespace::up(&IPV4) {
         Ok(namespace) => namespace,
         Err(why) => {
             println!("skipped: this system forbids network namespaces: {why}");
             return;
         }
     };
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let coturn = Coturn::start(&namespace.0, dir.path(), RELAY);
+    let (dir, relay) = (tempfile::tempdir().expect("a temporary folder"), IPV4.relay);
+    let coturn = Coturn::start(&namespace.0, dir.path(), IPV4.relay);
     let ca = coturn.ca.display().to_string();
     let (audio, heard_there) = tone::card(dir.path(), "called", 700.0);
-    let mut called = phone(&namespace, dir.path(), "called", CALLED, &["--audio", &audio, "--auto-answer", "0"], "");
+    let mut called =
+        phone(&namespace, dir.path(), "called", IPV4.called, &["--audio", &audio, "--auto-answer", "0"], "");
     let ready = called.wait(json!({"event": "ready"}));
     let there = ready["sip"].as_str().expect("udp:HOST:PORT").replacen("udp:", "sip:called@", 1);
     for (name, uri, hz) in [
-        ("udp", format!("turn:{RELAY}"), 440.0),
-        ("tcp", format!("turn:{RELAY}:{PORT}?transport=tcp"), 550.0),
-        ("tls", format!("turns:{RELAY}:{TLS_PORT}"), 1000.0),
+        ("udp", format!("turn:{relay}"), 440.0),
+        ("tcp", format!("turn:{relay}:{PORT}?transport=tcp"), 550.0),
+        ("tls", format!("turns:{relay}:{TLS_PORT}"), 1000.0),
     ] {
         let (audio, heard_here) = tone::card(dir.path(), name, hz);
         let args = ["--audio", &audio, "--turn", &uri, "--ca-file", &ca];
-        let mut caller = phone(&namespace, dir.path(), name, CALLER, &args, "secret");
+        let mut caller = phone(&namespace, dir.path(), name, IPV4.caller, &args, "secret");
         called.forget();
         caller.send(json!({"cmd": "dial", "to": there}));
         let call = caller.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
@@ -96,8 +111,8 @@ fn calls_go_through_a_relay_over_udp_tcp_and_tls() {
     poll_until(Duration::from_secs(2), given_back).unwrap_or_else(|| panic!("{}", coturn.log()));
 
     // With a wrong password the call goes on without a relay, and the log says why.
-    let uri = format!("turn:{RELAY}");
-    let mut caller = phone(&namespace, dir.path(), "wrong", CALLER, &["--audio", "null", "--turn", &uri], "guess");
+    let uri = format!("turn:{relay}");
+    let mut caller = phone(&namespace, dir.path(), "wrong", IPV4.caller, &["--audio", "null", "--turn", &uri], "guess");
     caller.send(json!({"cmd": "dial", "to": there}));
     caller.wait_for(Duration::from_secs(3), json!({"event": "call", "state": "connected"}));
     let log = caller.log();
@@ -109,31 +124,32 @@ fn calls_go_through_a_relay_over_udp_tcp_and_tls() {
     called.quit();
 }
 
-/// Its server ends in the midst of a call and is started anew: by TLS that shows at once, over UDP by its silence. The other side learns
-/// of the new address by a re-INVITE, and both hear each other again.
+/// Its server ends in the midst of a call and is started anew: by TLS that shows at once, over UDP by its silence. The other side
+/// learns of the new address by a re-INVITE, and both hear each other again.
 #[test]
 fn a_call_goes_on_when_its_relay_is_started_anew() {
-    let namespace = match Namespace::up() {
+    let namespace = match Namespace::up(&IPV4) {
         Ok(namespace) => namespace,
         Err(why) => {
             println!("skipped: this system forbids network namespaces: {why}");
             return;
         }
     };
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut coturn = Coturn::start(&namespace.0, dir.path(), RELAY);
+    let (dir, relay) = (tempfile::tempdir().expect("a temporary folder"), IPV4.relay);
+    let mut coturn = Coturn::start(&namespace.0, dir.path(), IPV4.relay);
     let ca = coturn.ca.display().to_string();
     for (name, uri, hz) in
-        [("udp", format!("turn:{RELAY}"), 440.0), ("tls", format!("turns:{RELAY}:{TLS_PORT}"), 1000.0)]
+        [("udp", format!("turn:{relay}"), 440.0), ("tls", format!("turns:{relay}:{TLS_PORT}"), 1000.0)]
     {
         let other = format!("{name}-called");
         let (audio, heard_there) = tone::card(dir.path(), &other, 700.0);
-        let mut called = phone(&namespace, dir.path(), &other, CALLED, &["--audio", &audio, "--auto-answer", "0"], "");
+        let mut called =
+            phone(&namespace, dir.path(), &other, IPV4.called, &["--audio", &audio, "--auto-answer", "0"], "");
         let ready = called.wait(json!({"event": "ready"}));
         let there = ready["sip"].as_str().expect("udp:HOST:PORT").replacen("udp:", &format!("sip:{other}@"), 1);
         let (audio, heard_here) = tone::card(dir.path(), name, hz);
         let args = ["--audio", &audio, "--turn", &uri, "--ca-file", &ca];
-        let mut caller = phone(&namespace, dir.path(), name, CALLER, &args, "secret");
+        let mut caller = phone(&namespace, dir.path(), name, IPV4.caller, &args, "secret");
         caller.send(json!({"cmd": "dial", "to": there}));
         let call = caller.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
         let into = called.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
@@ -158,4 +174,44 @@ fn a_call_goes_on_when_its_relay_is_started_anew() {
         let (here, there) = (tone::seconds(&heard_here, 700.0), tone::seconds(&heard_there, hz));
         assert!(here > 2.8 && there > 2.8, "{name}: seconds of the other's tone: {here:.1} and {there:.1}");
     }
+}
+
+/// RFC 8656 §7.1: the relay is found by IPv6, over UDP or a stream, and lends an address of that kind.
+#[test]
+fn calls_by_ipv6_go_through_a_relay() {
+    let namespace = match Namespace::up(&IPV6) {
+        Ok(namespace) => namespace,
+        Err(why) => {
+            println!("skipped: this system forbids network namespaces: {why}");
+            return;
+        }
+    };
+    let (dir, relay) = (tempfile::tempdir().expect("a temporary folder"), IPV6.relay);
+    let coturn = Coturn::start(&namespace.0, dir.path(), bare(relay));
+    let (audio, heard_there) = tone::card(dir.path(), "called", 700.0);
+    let args = ["--audio", &audio, "--auto-answer", "0"];
+    let mut called = phone(&namespace, dir.path(), "called", IPV6.called, &args, "");
+    let ready = called.wait(json!({"event": "ready"}));
+    let there = ready["sip"].as_str().expect("udp:HOST:PORT").replacen("udp:", "sip:called@", 1);
+    for (name, uri, hz) in
+        [("udp", format!("turn:{relay}"), 440.0), ("tcp", format!("turn:{relay}:{PORT}?transport=tcp"), 550.0)]
+    {
+        let (audio, heard_here) = tone::card(dir.path(), name, hz);
+        let args = ["--audio", &audio, "--turn", &uri];
+        let mut caller = phone(&namespace, dir.path(), name, IPV6.caller, &args, "secret");
+        called.forget();
+        caller.send(json!({"cmd": "dial", "to": there}));
+        let call = caller.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+        caller
+            .stats_until(&call, |s| s["rx"]["packets"].as_u64() >= Some(75) && s["tx"]["packets"].as_u64() >= Some(75));
+        caller.send(json!({"cmd": "hangup", "call": call}));
+        called.wait(json!({"event": "call", "state": "ended"}));
+        let log = caller.log();
+        assert!(log.contains("by way of the relay") && !log.contains("of no use"), "{log}{}", coturn.log());
+        caller.quit();
+        assert!(tone::seconds(&heard_here, 700.0) > 0.8, "{name}: the caller hears");
+        let heard = || (tone::seconds(&heard_there, hz) > 0.8).then_some(());
+        poll_until(Duration::from_secs(2), heard).unwrap_or_else(|| panic!("{name}: the called one hears"));
+    }
+    called.quit();
 }

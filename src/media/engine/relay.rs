@@ -57,11 +57,16 @@ pub struct RelayLink {
 }
 
 impl RelayLink {
-    /// Begins to ask for an address.
+    /// Begins to ask for an address: `is_ipv6`, or IPv4.
     ///
     /// # Errors
     /// A clause: no stream to it can be opened.
-    pub fn open(now: Instant, server: RelayServer, registry: &Registry, token: Token) -> Result<Self, String> {
+    pub fn open(
+        now: Instant,
+        server: RelayServer,
+        is_ipv6: bool,
+        (registry, token): (&Registry, Token),
+    ) -> Result<Self, String> {
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let tls = match &server.carrier {
@@ -76,7 +81,7 @@ impl RelayLink {
             true => Some(Box::new(Stream::open(server.address, tls, registry, token).map_err(|e| e.to_string())?)),
             false => None,
         };
-        let relay = Relay::new(now, server.access, is_stream, seed);
+        let relay = Relay::new(now, server.access, is_stream, is_ipv6, seed);
         Ok(Self { relay, name: server.name, server: server.address, stream })
     }
 
@@ -311,7 +316,7 @@ mod tests {
             carrier: Carrier::Tcp,
             access: RelayAccess { username: String::new(), password: crate::secret::Secret::default() },
         };
-        let link = RelayLink::open(Instant::now(), server, poll.registry(), Token(2)).unwrap();
+        let link = RelayLink::open(Instant::now(), server, false, (poll.registry(), Token(2))).unwrap();
         let (there, _) = listener.accept().unwrap();
         there.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         (link, there)

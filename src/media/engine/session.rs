@@ -288,7 +288,7 @@ impl Session {
         servers: (Option<SocketAddr>, Option<RelayServer>),
         way: (Arc<Registry>, Token),
     ) {
-        self.reach.ask(now, servers.0, servers.1, way);
+        self.reach.ask(now, self.ports.address, servers, way);
     }
 
     /// Releases packets held back by an impairment, and goes on with a handshake.

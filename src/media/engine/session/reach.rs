@@ -64,18 +64,18 @@ pub enum Heard<'a> {
 }
 
 impl Reach {
-    /// Asks these about the port: [`Report::Seen`] comes in any case.
+    /// Asks these about the port, which is `local`: [`Report::Seen`] comes in any case.
     pub fn ask(
         &mut self,
         now: Instant,
-        stun: Option<SocketAddr>,
-        relay: Option<RelayServer>,
+        local: SocketAddr,
+        (stun, relay): (Option<SocketAddr>, Option<RelayServer>),
         way: (Arc<Registry>, Token),
     ) {
         let mut transaction = [0; 12];
         rand::rng().fill_bytes(&mut transaction);
         self.question = stun.map(|server| Reflexive::new(now, server, transaction));
-        self.renewal = relay.map(|server| Renewal::new(server, way));
+        self.renewal = relay.map(|server| Renewal::new(server, local.is_ipv6(), way));
         (self.lent_at, self.quiet_at, self.is_renewed) = (None, None, false);
         self.open_relay(now);
         let reflexive = self.question.is_none().then_some(None);
@@ -136,8 +136,8 @@ impl Reach {
         }
     }
 
-    /// Goes on asking, and tells what came of it. `depends`: the call is heard by way of a relay or not at all. Returns `true` when
-    /// there is news of the relay.
+    /// Goes on asking, and tells what came of it. `depends`: the call is heard by way of a relay or not at all. Returns `true`
+    /// when there is news of the relay.
     pub fn go_on(&mut self, now: Instant, depends: bool, rtp: &UdpSocket, report: &mut impl FnMut(Report)) -> bool {
         if depends {
             self.see_to_relay(now);

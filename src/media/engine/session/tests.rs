@@ -304,7 +304,7 @@ impl RelayBench {
         let registry = Arc::new(poll.registry().try_clone().expect("another"));
         let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
         session.ask(now, (None, Some(server)), (registry, Token(2)));
-        let (streams, relay, told) = (Vec::new(), RelayDouble::new(), Vec::new());
+        let (streams, relay, told) = (Vec::new(), RelayDouble::default(), Vec::new());
         Self { now, poll, session, listener, streams, socket, relay, told }
     }
 
@@ -349,7 +349,7 @@ impl RelayBench {
     fn restart_relay(&mut self) {
         self.told.clear();
         self.streams.clear();
-        self.relay = RelayDouble::new();
+        self.relay = RelayDouble::default();
     }
 
     /// The peer's answer is there, and the checks have chosen a way.

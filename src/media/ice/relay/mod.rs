@@ -35,6 +35,8 @@ const UPKEEP: Duration = Duration::from_secs(240);
 const SHORTEST_UPKEEP: Duration = Duration::from_secs(5);
 /// REQUESTED-TRANSPORT (RFC 8656 §18.7): UDP, however the relay itself is reached.
 const UDP: [u8; 4] = [17, 0, 0, 0];
+/// REQUESTED-ADDRESS-FAMILY (RFC 8656 §18.6); unasked for, addresses are IPv4.
+const IPV6: [u8; 4] = [2, 0, 0, 0];
 
 /// How one is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub struct Relay {
     access: RelayAccess,
     /// Over TCP or TLS nothing is sent twice, and channels' data is padded (RFC 8656 §12.5).
     is_reliable: bool,
+    is_ipv6: bool,
     random: StdRng,
     challenge: Option<Challenge>,
     relayed: Option<SocketAddr>,
@@ -76,11 +79,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Asks for an address. `seed`: random.
-    pub fn new(now: Instant, access: RelayAccess, is_reliable: bool, seed: [u8; 32]) -> Self {
+    /// Asks for an address: `is_ipv6`, or IPv4. `seed`: random.
+    pub fn new(now: Instant, access: RelayAccess, is_reliable: bool, is_ipv6: bool, seed: [u8; 32]) -> Self {
         let mut relay = Self {
             access,
             is_reliable,
+            is_ipv6,
             random: StdRng::from_seed(seed),
             challenge: None,
             relayed: None,
@@ -224,6 +228,9 @@ impl Relay {
         let transaction = self.transaction();
         let begun = |method| Builder::new(Class::Request, method, transaction);
         let message = match &what {
+            What::Allocate if self.is_ipv6 => begun(method::ALLOCATE)
+                .put(attribute::REQUESTED_TRANSPORT, &UDP)
+                .put(attribute::REQUESTED_ADDRESS_FAMILY, &IPV6),
             What::Allocate => begun(method::ALLOCATE).put(attribute::REQUESTED_TRANSPORT, &UDP),
             What::Refresh => begun(method::REFRESH),
             What::Release => begun(method::REFRESH).put(attribute::LIFETIME, &[0; 4]),

@@ -73,6 +73,7 @@ pub(super) fn why(code: Option<u16>) -> String {
         Some(300) => "it sends us to another relay (300); name that one".to_owned(),
         Some(403) => "it does not allow it (403); ask whoever runs it".to_owned(),
         Some(437) => "it has forgotten us (437)".to_owned(),
+        Some(440) => "it has no address of the family that the call needs, IPv4 or IPv6 (440)".to_owned(),
         Some(441) => "it knows the address by another user name (441)".to_owned(),
         Some(486) => "this user name has as many addresses there as it may have (486)".to_owned(),
         Some(508) => "it has no address left (508)".to_owned(),

@@ -3,6 +3,7 @@ use md5::{Digest, Md5};
 use proptest::prelude::*;
 
 const RELAYED: &str = "198.51.100.2:49160";
+const RELAYED_IPV6: &str = "[2001:db8::2]:49160";
 const PEER: &str = "203.0.113.9:5000";
 
 fn address(text: &str) -> SocketAddr {
@@ -25,12 +26,14 @@ pub struct Server {
     released: bool,
 }
 
-impl Server {
-    pub fn new() -> Self {
+impl Default for Server {
+    fn default() -> Self {
         let (nonce, heard) = (b"first".to_vec(), Vec::new());
         Self { has_address: false, nonce, lifetime: 600, forbidden: None, heard, released: false }
     }
+}
 
+impl Server {
     fn key() -> [u8; 16] {
         Md5::digest(b"alice:peers.test:secret").into()
     }
@@ -61,9 +64,13 @@ impl Server {
             self.has_address = !self.released;
         }
         let granted = Builder::new(Class::Success, request.method, request.transaction);
+        let relayed = match request.attribute(attribute::REQUESTED_ADDRESS_FAMILY) {
+            Some([2, ..]) => RELAYED_IPV6,
+            _ => RELAYED,
+        };
         let granted = match request.method {
             method::ALLOCATE => granted
-                .put_address(attribute::XOR_RELAYED_ADDRESS, address(RELAYED))
+                .put_address(attribute::XOR_RELAYED_ADDRESS, address(relayed))
                 .put_address(attribute::XOR_MAPPED_ADDRESS, address("192.0.2.1:4000")),
             _ => granted,
         };
@@ -92,7 +99,7 @@ fn run(relay: &mut Relay, server: &mut Server, now: &mut Instant, time: Duration
 }
 
 fn allocated(server: &mut Server, now: &mut Instant, is_reliable: bool) -> Relay {
-    let mut relay = Relay::new(*now, access("secret"), is_reliable, [7; 32]);
+    let mut relay = Relay::new(*now, access("secret"), is_reliable, false, [7; 32]);
     let events = run(&mut relay, server, now, Duration::ZERO);
     let (relayed, mapped) = (address(RELAYED), Some(address("192.0.2.1:4000")));
     assert_eq!(events, [RelayEvent::Allocated { relayed, mapped }]);
@@ -102,7 +109,7 @@ fn allocated(server: &mut Server, now: &mut Instant, is_reliable: bool) -> Relay
 #[test]
 fn what_is_sent_through_a_relay_goes_by_indications_and_then_by_a_channel() {
     for is_reliable in [false, true] {
-        let (mut server, mut now) = (Server::new(), Instant::now());
+        let (mut server, mut now) = (Server::default(), Instant::now());
         let mut relay = allocated(&mut server, &mut now, is_reliable);
         let (peer, alien) = (address(PEER), address("[2001:db8::1]:5000"));
         assert_eq!(relay.wrap(peer, b"early"), None, "nobody is let in yet");
@@ -135,10 +142,25 @@ fn what_is_sent_through_a_relay_goes_by_indications_and_then_by_a_channel() {
     }
 }
 
+/// RFC 8656 §7.1, §9.
+#[test]
+fn a_call_by_ipv6_gets_an_address_of_its_kind() {
+    let (mut server, mut now) = (Server::default(), Instant::now());
+    let mut relay = Relay::new(now, access("secret"), false, true, [7; 32]);
+    let events = run(&mut relay, &mut server, &mut now, Duration::ZERO);
+    assert!(matches!(events[..], [RelayEvent::Allocated { relayed, .. }] if relayed == address(RELAYED_IPV6)));
+    let (peer, alien) = (address("[2001:db8::9]:5000"), address(PEER));
+    relay.permit(now, [peer.ip(), alien.ip()]);
+    relay.bind(now, peer);
+    assert_eq!(run(&mut relay, &mut server, &mut now, Duration::ZERO), []);
+    assert_eq!(relay.wrap(peer, b"hello"), Some(&b"\x40\0\0\x05hello"[..]));
+    assert_eq!(relay.wrap(alien, b"hello"), None);
+}
+
 #[test]
 fn it_is_given_back_whatever_becomes_of_the_nonce_and_of_packets() {
     for (is_reliable, lost) in [(false, 0), (false, 2), (true, 0)] {
-        let (mut server, mut now) = (Server::new(), Instant::now());
+        let (mut server, mut now) = (Server::default(), Instant::now());
         let mut relay = allocated(&mut server, &mut now, is_reliable);
         server.nonce = b"another".to_vec();
         let began = now;
@@ -153,7 +175,7 @@ fn it_is_given_back_whatever_becomes_of_the_nonce_and_of_packets() {
         assert!(now - began < Duration::from_millis(1_500));
     }
     // Nobody answers: it is left.
-    let (mut server, mut now) = (Server::new(), Instant::now());
+    let (mut server, mut now) = (Server::default(), Instant::now());
     let mut relay = allocated(&mut server, &mut now, false);
     let began = now;
     relay.release(now);
@@ -163,8 +185,8 @@ fn it_is_given_back_whatever_becomes_of_the_nonce_and_of_packets() {
     }
     assert_eq!((relay.poll_event(), now - began), (None, Duration::from_millis(1_400)));
     // It is granted only after it is of no use any more.
-    let mut server = Server::new();
-    let mut relay = Relay::new(now, access("secret"), false, [7; 32]);
+    let mut server = Server::default();
+    let mut relay = Relay::new(now, access("secret"), false, false, [7; 32]);
     let first = relay.poll_transmit().expect("a question");
     relay.release(now);
     relay.handle_datagram(now, &server.answer(&first).expect("a challenge"));
@@ -174,7 +196,7 @@ fn it_is_given_back_whatever_becomes_of_the_nonce_and_of_packets() {
 
 #[test]
 fn it_is_kept_for_hours_whatever_becomes_of_the_nonce() {
-    let (mut server, mut now) = (Server::new(), Instant::now());
+    let (mut server, mut now) = (Server::default(), Instant::now());
     let mut relay = allocated(&mut server, &mut now, false);
     relay.permit(now, [address(PEER).ip()]);
     relay.bind(now, address(PEER));
@@ -200,14 +222,14 @@ fn it_is_kept_for_hours_whatever_becomes_of_the_nonce() {
 #[test]
 fn a_relay_that_knows_too_much_or_too_little_is_asked_for_another_address() {
     for is_reliable in [false, true] {
-        let (mut server, mut now) = (Server::new(), Instant::now());
+        let (mut server, mut now) = (Server::default(), Instant::now());
         drop(allocated(&mut server, &mut now, is_reliable));
         server.heard.clear();
         let mut relay = allocated(&mut server, &mut now, is_reliable);
         assert_eq!(server.heard, [method::ALLOCATE, method::ALLOCATE, method::REFRESH, method::ALLOCATE]);
         relay.confirm(now);
         assert_eq!(run(&mut relay, &mut server, &mut now, Duration::ZERO), []);
-        let mut server = Server { nonce: b"of another start".to_vec(), ..Server::new() };
+        let mut server = Server { nonce: b"of another start".to_vec(), ..Server::default() };
         relay.confirm(now);
         let events = run(&mut relay, &mut server, &mut now, Duration::ZERO);
         assert!(matches!(&events[..], [RelayEvent::Failed(why)] if why.contains("forgotten us")), "{events:?}");
@@ -226,26 +248,26 @@ fn a_relay_of_no_use_says_why() {
     for (code, said) in
         [([0, 0, 4, 86], "486"), ([0, 0, 5, 8], "no address left"), ([0, 0, 4, 41], "441"), ([0, 0, 5, 0], "500")]
     {
-        let mut relay = Relay::new(now, access("secret"), false, [1; 32]);
+        let mut relay = Relay::new(now, access("secret"), false, false, [1; 32]);
         let request = relay.poll_transmit().expect("a question");
         let answer = refused(code)(&Message::parse(&request).expect("whole"));
         relay.handle_datagram(now, &answer);
         assert!(matches!(relay.poll_event(), Some(RelayEvent::Failed(why)) if why.contains(said)), "{said}");
         assert_eq!((relay.poll_timeout(), relay.poll_event()), (None, None));
     }
-    let mut wrong = Relay::new(now, access("guess"), false, [1; 32]);
-    let events = run(&mut wrong, &mut Server::new(), &mut now.clone(), Duration::ZERO);
+    let mut wrong = Relay::new(now, access("guess"), false, false, [1; 32]);
+    let events = run(&mut wrong, &mut Server::default(), &mut now.clone(), Duration::ZERO);
     assert!(
         matches!(&events[..], [RelayEvent::Failed(why)] if why.contains("user name or the password")),
         "{events:?}"
     );
     let nobody = RelayAccess { username: String::new(), password: Secret::default() };
-    let mut nameless = Relay::new(now, nobody, false, [1; 32]);
-    let events = run(&mut nameless, &mut Server::new(), &mut now.clone(), Duration::ZERO);
+    let mut nameless = Relay::new(now, nobody, false, false, [1; 32]);
+    let events = run(&mut nameless, &mut Server::default(), &mut now.clone(), Duration::ZERO);
     assert!(matches!(&events[..], [RelayEvent::Failed(why)] if why.contains("wants a user name")), "{events:?}");
     // Whoever does not know the password grants nothing.
-    let (mut server, mut later) = (Server::new(), now);
-    let mut relay = Relay::new(now, access("secret"), false, [1; 32]);
+    let (mut server, mut later) = (Server::default(), now);
+    let mut relay = Relay::new(now, access("secret"), false, false, [1; 32]);
     let first = relay.poll_transmit().expect("a question");
     relay.handle_datagram(now, &server.answer(&first).expect("a challenge"));
     let second = relay.poll_transmit().expect("signed");
@@ -277,7 +299,7 @@ fn silence_is_waited_for_and_then_told_once() {
     let mut now = Instant::now();
     let began = now;
     for (is_reliable, times) in [(false, 7), (true, 1)] {
-        let mut relay = Relay::new(now, access("secret"), is_reliable, [1; 32]);
+        let mut relay = Relay::new(now, access("secret"), is_reliable, false, [1; 32]);
         let (mut sent, mut events) = (0, Vec::new());
         while let Some(at) = relay.poll_timeout() {
             sent += std::iter::from_fn(|| relay.poll_transmit()).count();
@@ -305,8 +327,8 @@ mod properties {
                 1..60,
             ),
         ) {
-            let (mut server, mut now) = (Server::new(), Instant::now());
-            let mut relay = Relay::new(now, access("secret"), false, [3; 32]);
+            let (mut server, mut now) = (Server::default(), Instant::now());
+            let mut relay = Relay::new(now, access("secret"), false, false, [3; 32]);
             // What is asked for at once, anew or again, each with as many nonces as are taken.
             let at_once = 2 * (2 + MOST_PERMISSIONS + usize::from(MOST_CHANNELS)) * (1 + usize::from(request::MOST_STALE));
             let mut sent = 0;

@@ -19,6 +19,8 @@ const STEADY: Duration = Duration::from_secs(60);
 /// Asks the same server.
 pub(super) struct Renewal {
     server: RelayServer,
+    /// Of which kind addresses are to be.
+    is_ipv6: bool,
     /// Of its streams.
     way: (Arc<Registry>, Token),
     /// The last wait; `None` where it never broke off.
@@ -27,8 +29,8 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub(super) const fn new(server: RelayServer, way: (Arc<Registry>, Token)) -> Self {
-        Self { server, way, wait: None, due_at: None }
+    pub(super) const fn new(server: RelayServer, is_ipv6: bool, way: (Arc<Registry>, Token)) -> Self {
+        Self { server, is_ipv6, way, wait: None, due_at: None }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -38,7 +40,7 @@ impl Renewal {
     /// # Errors
     /// A clause: no stream to it can be opened.
     pub(super) fn open(&self, now: Instant) -> Result<RelayLink, String> {
-        RelayLink::open(now, self.server.clone(), &self.way.0, self.way.1)
+        RelayLink::open(now, self.server.clone(), self.is_ipv6, (&self.way.0, self.way.1))
     }
 
     /// It has broken off, having lent us an address since `lent_at`. One that never did is of no use to this call.
@@ -82,7 +84,7 @@ mod tests {
         let access = RelayAccess { username: String::new(), password: Secret::default() };
         let address = "192.0.2.3:3478".parse().unwrap();
         let server = RelayServer { name: "turn:relay.test".into(), address, carrier: Carrier::Udp, access };
-        let (mut renewal, mut now) = (Renewal::new(server, (registry, Token(2))), Instant::now());
+        let (mut renewal, mut now) = (Renewal::new(server, false, (registry, Token(2))), Instant::now());
         renewal.fails(now, None);
         assert_eq!((renewal.poll_timeout(), renewal.has_begun()), (None, false));
         let mut lent_at = Some(now);
