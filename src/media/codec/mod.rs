@@ -1,12 +1,15 @@
 //! Codecs: from blocks of the engine's 48 kHz to RTP payloads and from payloads to samples. A new codec is a file here and
 //! a line in each of the two enums.
 
+mod dred;
 mod g711;
 mod g722;
 mod opus;
 mod shaping;
 
 use crate::media::plan::{Codec, OpusParams};
+#[cfg(test)]
+pub use dred::packets as deep_packets;
 use g711::{G711Decoder, G711Encoder};
 use g722::{G722Decoder, G722Encoder};
 pub use opus::LossHint;
@@ -98,7 +101,7 @@ impl Decoder {
         match self {
             Self::G711(decoder) => decoder.conceal(count, ahead, out),
             Self::G722(decoder) => decoder.conceal(count, ahead, out),
-            Self::Opus(decoder) => decoder.conceal(count, out),
+            Self::Opus(decoder) => decoder.conceal(count, ahead, out),
         }
     }
 
@@ -110,6 +113,11 @@ impl Decoder {
             Self::Opus(decoder) => decoder.recover(following, count, out),
         }
     }
+}
+
+/// Whether a payload tells what was said for a while before it, of which [`Decoder::conceal`] makes use.
+pub fn looks_back(codec: Codec, payload: &[u8]) -> bool {
+    codec == Codec::Opus && dred::is_carried_by(payload)
 }
 
 /// Samples (in timestamp units) that a payload holds, `None` when it is malformed.

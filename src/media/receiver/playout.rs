@@ -32,6 +32,11 @@ const SPURT_MS: f64 = 500.0;
 /// codec without, what follows shows where the gap leads, and of what is late on a jittery network that is lost, too.
 const OPUS_WAITS: &[f64] = &[0.005];
 const OTHERS_WAIT: &[f64] = &[0.03, 0.1];
+/// Where packets look back further (DRED), bursts are waited for; the longest gap that is filled so is of 120 ms.
+const DEEP_WAITS: &[f64] = &[0.005, 0.02, 0.05];
+const DEEPEST_MS: f64 = 120.0;
+/// So many packets may come that don't look back before that is no longer counted on.
+const DEEP_FOR: u32 = 250;
 /// Waiting ends at this share of what it began at: each change of the delay is heard more than the delay.
 const LOSS_GONE: f64 = 0.25;
 /// Share of a new packet in the losses lately: about 4 s.
@@ -62,6 +67,8 @@ pub struct Playout {
     waits: usize,
     /// Packets carry copies of those before.
     copies: bool,
+    /// Packets that are still taken to look back further.
+    deep_for: u32,
     concealed_lately: f64,
     /// At the codec's rate, in microseconds.
     played_us: u64,
@@ -223,7 +230,14 @@ impl Playout {
     /// A packet came (0) or was lost (1).
     fn count(&mut self, lost: f64) {
         self.lost_lately += (lost - self.lost_lately) * LOST_WEIGHT;
-        let helps_from = if self.codec() == Some(Codec::Opus) { OPUS_WAITS } else { OTHERS_WAIT };
+        let helps_from = match self.codec() {
+            // Copies are better, and come two packets later at most.
+            Some(Codec::Opus) if self.deep_for > 0 && !self.copies => {
+                &DEEP_WAITS[..DEEP_WAITS.len().min((DEEPEST_MS / self.packet_ms) as usize)]
+            }
+            Some(Codec::Opus) => OPUS_WAITS,
+            _ => OTHERS_WAIT,
+        };
         let (waits, lately) = (self.waits, self.lost_lately);
         let seen = |&(n, from): &(usize, &f64)| lately > if n < waits { from * LOSS_GONE } else { *from };
         self.waits = helps_from.iter().enumerate().filter(seen).count();
@@ -280,6 +294,8 @@ impl Playout {
                 self.count(0.0);
                 self.bursts.came();
                 self.packet_ms = us(duration) as f64 / 1000.0;
+                self.deep_for =
+                    if codec::looks_back(codec, payload) { DEEP_FOR } else { self.deep_for.saturating_sub(1) };
                 let voice = Voice::ready(&mut self.voice, codec);
                 if voice.decoder.decode(payload, &mut voice.samples) == 0 {
                     voice.conceal(duration, clock_rate);
