@@ -33,9 +33,10 @@ impl Music {
         let mut input = Input::open(path).map_err(said)?;
         let mut down = Resampler::new(SAMPLE_RATE, RATE);
         let (mut wide, mut narrow) = (Vec::new(), Vec::new());
-        while !input.has_ended() && narrow.len() < LONGEST_S * RATE as usize {
+        let mut more = true;
+        while more && narrow.len() < LONGEST_S * RATE as usize {
             wide.clear();
-            input.read(SAMPLE_RATE as usize / 10, &mut wide);
+            more = input.read_on(&mut wide);
             down.process(&wide, &mut narrow);
         }
         if narrow.is_empty() {

@@ -54,6 +54,8 @@ struct Stream {
     clock_rate: u32,
     /// Newest timestamp, extended.
     timestamp: i64,
+    /// What copies restored last, newest first.
+    restored: [Option<u64>; 8],
     /// The newest packet of audio: sequence number, timestamp and arrival.
     newest: Option<(u64, i64, Instant)>,
 }
@@ -153,13 +155,21 @@ impl Receiver {
             if let Some(copied) = same.and_then(|codec| sequence.checked_sub(packets_before(codec, &copy)?)) {
                 let before = timestamp - i64::from(copy.offset);
                 let restores = stream.buffer.insert(copied, before, kind, copy.payload) == Insert::Held;
+                if restores {
+                    stream.restored.rotate_right(1);
+                    stream.restored[0] = Some(copied);
+                }
                 self.playout.copy_came(restores);
             }
         }
         let insert = stream.buffer.insert(sequence, timestamp, kind, packet.payload);
-        if codec.is_some() && matches!(insert, Insert::Late | Insert::Duplicate) {
+        if codec.is_some() {
+            self.playout.carries_copies(redundant.is_some());
             self.totals.late += u64::from(insert == Insert::Late);
-            self.playout.came_after_all();
+            // What comes twice is another matter.
+            if insert == Insert::Late || insert == Insert::Duplicate && stream.restored.contains(&Some(sequence)) {
+                self.playout.came_after_all();
+            }
         }
         if is_event { self.events.handle(packet.timestamp, packet.marker, packet.payload) } else { None }
     }
@@ -263,6 +273,7 @@ impl Receiver {
             buffer: JitterBuffer::new(clock_rate),
             clock_rate,
             timestamp: i64::from(packet.timestamp),
+            restored: [None; 8],
             newest: None,
         });
         true

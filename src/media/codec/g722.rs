@@ -103,7 +103,8 @@ impl G722Decoder {
     /// packet comes, where they would otherwise ring for some milliseconds.
     pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
         let start = out.len();
-        match ahead {
+        // An octet holds two samples.
+        match ahead.filter(|ahead| self.concealer.can_bridge(ahead.missing, 2 * ahead.payload.len())) {
             Some(ahead) => {
                 let after = if self.concealer.is_bridging(count) { Vec::new() } else { self.foretold(ahead) };
                 self.concealer.bridge(count, ahead.missing, &after, out);

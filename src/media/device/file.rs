@@ -150,9 +150,11 @@ impl Input {
         out.extend(self.ready.drain(..count));
     }
 
-    /// Whether all of it was read at least once.
-    pub const fn has_ended(&self) -> bool {
-        self.ended
+    /// Appends the next piece of a file that is read once; `false` when that was the last.
+    pub fn read_on(&mut self, out: &mut Vec<f32>) -> bool {
+        let more = self.refill() && !self.ended;
+        out.append(&mut self.ready);
+        more
     }
 
     /// Reads and converts 20 ms, from the start again at the end.

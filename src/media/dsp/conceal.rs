@@ -62,7 +62,12 @@ impl Concealer {
 
     /// What a decoder made; its beginning is blended with the concealment that came before.
     pub fn heard(&mut self, samples: &mut [f32]) {
-        self.bridge.clear();
+        // What was bridged to comes sooner: the rest of the bridge fades under it.
+        let overlap = (4 * self.ms).min(samples.len()).min(self.bridge.len());
+        for (n, (sample, bridged)) in samples.iter_mut().zip(self.bridge.drain(..).rev().take(overlap)).enumerate() {
+            let new = (n + 1) as f32 / (overlap + 1) as f32;
+            *sample = *sample * new + bridged * (1.0 - new);
+        }
         if let Some(mut gap) = self.gap.take() {
             // 4 ms, and 4 ms more for each 10 ms of gap, up to 10 ms (§I.2.8).
             let overlap = (4 * self.ms + gap.made / (10 * self.ms) * 4 * self.ms).min(10 * self.ms).min(samples.len());
@@ -78,6 +83,7 @@ impl Concealer {
     pub fn conceal(&mut self, count: usize, out: &mut Vec<f32>) {
         let start = out.len();
         let ms = self.ms;
+        self.bridge.clear();
         let gap = self.gap.get_or_insert_with(|| Gap::after(&self.history, ms));
         out.extend((0..count).map(|_| gap.next(ms)));
         self.remember(&out[start..]);
@@ -88,11 +94,16 @@ impl Concealer {
         count <= self.bridge.len()
     }
 
+    /// Whether so many missing samples before so many that follow can be bridged.
+    pub fn can_bridge(&self, missing: usize, after: usize) -> bool {
+        // Less after the gap than that does not tell its pitch.
+        after >= TELLING_MS * self.ms && missing <= LONGEST_BRIDGE_MS * self.ms
+    }
+
     /// Appends the first `count` of the `missing` samples between what was heard and `after`, which comes next.
     pub fn bridge(&mut self, count: usize, missing: usize, after: &[f32], out: &mut Vec<f32>) {
         if !self.is_bridging(count) {
-            // Less than that does not tell its pitch.
-            if after.len() < TELLING_MS * self.ms || missing > LONGEST_BRIDGE_MS * self.ms {
+            if !self.can_bridge(missing, after.len()) {
                 return self.conceal(count, out);
             }
             let led = lead(&self.history, after, missing, self.ms);
@@ -374,10 +385,10 @@ mod tests {
         concealer.bridge(80, 240, &(1_040..1_200).map(voiced).collect::<Vec<_>>(), &mut made);
         let mut came: Vec<f32> = (960..1_040).map(voiced).collect();
         concealer.heard(&mut came);
+        let all = [before.clone(), made.clone(), came].concat();
         concealer.bridge(160, 160, &[0.0; 160], &mut made);
         concealer.bridge(160, 1_600, &[0.1; 160], &mut made);
         assert_eq!(made.len(), 480);
-        let all = [before.clone(), made[..160].to_vec()].concat();
         assert!(step(&all) < 2.0 * step(&before), "{} against {}", step(&all), step(&before));
     }
 

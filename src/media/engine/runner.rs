@@ -50,8 +50,8 @@ pub enum Order {
     DevicesChanged,
     /// Microphones and speakers that exist.
     Devices(Vec<String>, Vec<String>),
-    /// What became of a file of music.
-    Music(Result<Music, String>),
+    /// What became of the file of music that was asked for by this command.
+    Music(u64, Result<Music, String>),
     Stop,
 }
 
@@ -97,8 +97,9 @@ pub struct Runner {
     /// Whether somebody talks into the microphone all the same while calls are muted.
     talk: TalkDetector,
     impairment: Option<Impairment>,
-    /// For whoever is on hold.
+    /// For whoever is on hold, and how often it was asked for.
     music: Option<Music>,
+    music_asked: u64,
     /// Recordings that are over and not complete on disk yet.
     writers: Vec<Writer>,
     identity: Option<DtlsIdentity>,
@@ -130,6 +131,7 @@ impl Runner {
             talk: TalkDetector::default(),
             impairment: None,
             music: None,
+            music_asked: 0,
             writers: Vec::new(),
             identity: None,
             microphone: Vec::new(),
@@ -197,8 +199,13 @@ impl Runner {
                     self.audio.devices_seen(now, &microphones, &speakers);
                     (self.emit)(EngineEvent::Devices(self.audio.device_list(microphones, speakers)));
                 }
-                Order::Music(Ok(music)) => self.play_on_hold(Some(music)),
-                Order::Music(Err(said)) => (self.emit)(EngineEvent::Notice(Notice::warning(said))),
+                // Another choice may have been made meanwhile.
+                Order::Music(asked, _) if asked != self.music_asked => {}
+                Order::Music(_, Ok(music)) => self.play_on_hold(Some(music)),
+                Order::Music(_, Err(said)) => {
+                    self.play_on_hold(None);
+                    (self.emit)(EngineEvent::Notice(Notice::warning(said)));
+                }
                 Order::Stop => {
                     for id in self.sessions.keys().copied().collect::<Vec<_>>() {
                         self.close(now, id);
@@ -273,8 +280,7 @@ impl Runner {
             EngineCommand::Heard { before, age } => self.audio.heard_before(now, &before, age),
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Check => self.audio.check(),
-            EngineCommand::Music(Some(path)) => self.load_music(path),
-            EngineCommand::Music(None) => self.play_on_hold(None),
+            EngineCommand::Music(file) => self.choose_music(file),
             EngineCommand::AskServer { session: id, stun, relay } => {
                 let way = (self.registry.clone(), Token(id as usize * TOKENS + 2));
                 with(id, &mut |session| session.ask(now, (stun, relay.clone()), way.clone()));
@@ -330,12 +336,15 @@ impl Runner {
     }
 
     /// The list comes as an order.
-    /// Reads the file on a thread of its own: calls go on meanwhile.
-    fn load_music(&self, path: PathBuf) {
+    /// A file is read on a thread of its own: calls go on meanwhile.
+    fn choose_music(&mut self, file: Option<PathBuf>) {
+        self.music_asked += 1;
+        let asked = self.music_asked;
+        let Some(path) = file else { return self.play_on_hold(None) };
         let orders = self.orders.clone();
         thread::spawn(move || {
             // Where the engine has ended meanwhile, nobody listens.
-            let _ = orders.send(Order::Music(Music::load(&path)));
+            let _ = orders.send(Order::Music(asked, Music::load(&path)));
         });
     }
 

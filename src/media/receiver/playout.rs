@@ -34,7 +34,7 @@ const OPUS_WAITS: &[f64] = &[0.005];
 const OTHERS_WAIT: &[f64] = &[0.03, 0.1];
 /// Where packets look back further (DRED), bursts are waited for; the longest gap that is filled so is of 120 ms.
 const DEEP_WAITS: &[f64] = &[0.005, 0.02, 0.05];
-const DEEPEST_MS: f64 = 120.0;
+const LONGEST_WAIT_MS: f64 = 120.0;
 /// So many packets may come that don't look back before that is no longer counted on.
 const DEEP_FOR: u32 = 250;
 /// Waiting ends at this share of what it began at: each change of the delay is heard more than the delay.
@@ -121,10 +121,14 @@ impl Playout {
 
     /// A copy of an earlier packet came; `restores` what has not come itself.
     pub fn copy_came(&mut self, restores: bool) {
-        self.copies = true;
         if restores {
             self.count(1.0);
         }
+    }
+
+    /// Whether the packet that came is of those that carry copies.
+    pub const fn carries_copies(&mut self, carries: bool) {
+        self.copies = carries;
     }
 
     /// A packet came that had been taken for lost: to wait for what follows it would be of no use.
@@ -137,6 +141,7 @@ impl Playout {
         self.phase = Phase::Starting;
         self.estimator = DelayEstimator::default();
         self.undecided_us = 0;
+        (self.waits, self.lost_lately, self.copies) = (0, 0.0, false);
         if let Some(voice) = &mut self.voice {
             voice.samples.clear();
         }
@@ -213,7 +218,7 @@ impl Playout {
 
     /// The most delay that would be held now, and ever, in milliseconds.
     pub fn most_delay_ms(&self) -> (f64, f64) {
-        (self.target_ms() + TOO_MUCH_MS, DelayEstimator::LONGEST_MS + TOO_MUCH_MS)
+        (self.target_ms() + TOO_MUCH_MS, DelayEstimator::LONGEST_MS + LONGEST_WAIT_MS + TOO_MUCH_MS)
     }
 
     pub fn codec(&self) -> Option<Codec> {
@@ -224,7 +229,7 @@ impl Playout {
     fn target_ms(&self) -> f64 {
         // The copy of a packet tells, by its own in-band copy, of the one before, too.
         let waits = self.waits + usize::from(self.copies && self.waits > 0);
-        self.estimator.target_ms() + waits as f64 * self.packet_ms
+        self.estimator.target_ms() + (waits as f64 * self.packet_ms).min(LONGEST_WAIT_MS)
     }
 
     /// A packet came (0) or was lost (1).
@@ -233,7 +238,7 @@ impl Playout {
         let helps_from = match self.codec() {
             // Copies are better, and come two packets later at most.
             Some(Codec::Opus) if self.deep_for > 0 && !self.copies => {
-                &DEEP_WAITS[..DEEP_WAITS.len().min((DEEPEST_MS / self.packet_ms) as usize)]
+                &DEEP_WAITS[..DEEP_WAITS.len().min((LONGEST_WAIT_MS / self.packet_ms) as usize)]
             }
             Some(Codec::Opus) => OPUS_WAITS,
             _ => OTHERS_WAIT,
