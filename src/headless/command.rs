@@ -220,6 +220,9 @@ fn meaning(line: Line) -> Result<Command, String> {
         }
         Line::AnswerDial { request, accept } => Command::AnswerDial { request, accept },
         Line::Conference { calls } => Command::Conference { calls },
+        Line::Record { stop: true, tone: Some(_), .. } => {
+            return Err("\"tone\" is for a recording that begins".to_owned());
+        }
         Line::Record { call, file, stop, tone } if file.is_some() != stop => Command::Record { call, file, tone },
         Line::Record { .. } => {
             return Err("say either \"file\", a name that ends in .opus or .wav, or \"stop\": true".to_owned());

@@ -25,6 +25,9 @@ const NEW_SOURCE: u8 = 2;
 /// source (SSRC) stayed: a switch in between has joined us to somebody else.
 const JUMP_MS: f64 = 1_000.0;
 
+/// Seconds without a packet from a sender that has not said that it is silent.
+const DESERTED_S: u32 = 5;
+
 /// Payload type of comfort noise (RFC 3551 §6).
 const COMFORT_NOISE: u8 = 13;
 
@@ -193,6 +196,7 @@ impl Receiver {
             lost: self.totals.lost + reception.map_or(0, |reception| reception.lost().max(0) as u64),
             late: self.totals.late,
             concealed_ms: self.playout.concealed_ms(),
+            concealed_share: self.playout.concealed_share(true),
             jitter_ms: reception.map_or(0.0, Reception::jitter_ms),
             buffer_ms: self.playout.delay_ms(),
         }
@@ -206,6 +210,13 @@ impl Receiver {
     /// Share of the sound that had to be concealed, 0.0–1.0: lately, or over the whole call.
     pub fn concealed_share(&self, whole_call: bool) -> f64 {
         self.playout.concealed_share(whole_call)
+    }
+
+    /// Nothing has come for so long that there is no saying how it would sound.
+    pub fn is_deserted(&self) -> bool {
+        let waits =
+            |stream: &Stream| stream.buffer.waiting() > DESERTED_S * stream.clock_rate && !stream.buffer.is_silent();
+        self.stream.as_ref().is_some_and(waits)
     }
 
     /// The synchronization source that is played.

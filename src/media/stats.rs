@@ -110,6 +110,8 @@ pub struct RxStats {
     /// Came after their time to be played.
     pub late: u64,
     pub concealed_ms: u64,
+    /// Share of what was played that was concealed, 0.0–1.0.
+    pub concealed_share: f64,
     /// Interarrival jitter, RFC 3550 §6.4.1.
     pub jitter_ms: f64,
     /// Delay held in the jitter buffer now.

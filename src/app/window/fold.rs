@@ -110,7 +110,7 @@ impl Fold {
                 outcome.heard = self.judged(call, verdict, last.then_some(&timeline));
             }
             Event::Stats { .. } => {
-                self.sound(at.now, event);
+                self.sound(event);
                 outcome.can_wait = true;
             }
             Event::Speaks { call, on } => self.with_call(call, |shown| shown.speaks = on),
@@ -125,7 +125,7 @@ impl Fold {
             | Event::Levels { .. }
             | Event::Devices(_)
             | Event::Check(_)
-            | Event::Exposure { .. } => self.sound(at.now, event),
+            | Event::Exposure { .. } => self.sound(event),
             Event::Stopped { .. } => self.drop_check(),
             Event::Token(_)
             | Event::Referred { .. }

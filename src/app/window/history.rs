@@ -104,6 +104,11 @@ impl History {
         }
     }
 
+    /// Another softphone counts its calls anew.
+    pub fn forget_numbers(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.call = None);
+    }
+
     /// Forgets all calls.
     ///
     /// # Errors

@@ -119,7 +119,15 @@ fn calls() {
 #[test]
 fn figures_are_given_when_asked_for() {
     let stats = CallStats {
-        rx: RxStats { packets: 10, lost: 1, late: 2, concealed_ms: 20, jitter_ms: 1.2345, buffer_ms: 40.0 },
+        rx: RxStats {
+            packets: 10,
+            lost: 1,
+            late: 2,
+            concealed_ms: 20,
+            jitter_ms: 1.2345,
+            buffer_ms: 40.0,
+            ..RxStats::default()
+        },
         tx: TxStats { packets: 11, bytes: 1760 },
         rtt_ms: Some(80.0),
         mos: Some(4.2049),

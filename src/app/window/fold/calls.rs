@@ -13,7 +13,6 @@ use crate::{
         text::t,
     },
 };
-use std::time::Duration;
 
 impl Fold {
     pub(super) fn with_call(&mut self, id: u32, change: impl FnOnce(&mut Call)) {
@@ -170,8 +169,8 @@ const fn encryption(srtp: Srtp) -> Encryption {
     }
 }
 
-/// Figures as fine as they are shown, so that a figure that reads the same is the same snapshot. `lasted`: so far.
-pub(super) fn quality(stats: &CallStats, lasted: Duration) -> Option<Quality> {
+/// Figures as fine as they are shown, so that a figure that reads the same is the same snapshot.
+pub(super) fn quality(stats: &CallStats) -> Option<Quality> {
     let tenths = |value: f64| (value * 10.0).round() / 10.0;
     let (lost, got) = (stats.rx.lost as f64, stats.rx.packets as f64);
     let loss = if lost + got > 0.0 { 100.0 * lost / (lost + got) } else { 0.0 };
@@ -184,6 +183,6 @@ pub(super) fn quality(stats: &CallStats, lasted: Duration) -> Option<Quality> {
         jitter_ms: stats.rx.jitter_ms.round(),
         delay_ms: inwards.map(f64::round),
         delay_out_ms: delays.map(|(_, outwards)| outwards.round()),
-        concealed_percent: tenths(0.1 * stats.rx.concealed_ms as f64 / lasted.as_secs_f64().max(1.0)),
+        concealed_percent: tenths(100.0 * stats.rx.concealed_share),
     })
 }

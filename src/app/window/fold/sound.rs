@@ -14,17 +14,19 @@ use crate::{
         text::{fill, t},
     },
 };
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 /// Pieces of a call's course.
 const MOST_STRETCHES: usize = 60;
 
 impl Fold {
-    pub(super) fn sound(&mut self, now: Instant, event: Event) {
+    pub(super) fn sound(&mut self, event: Event) {
         match event {
             Event::Muted { call, on } => self.with_call(call, |shown| shown.muted = on),
-            Event::Stats { call, stats, .. } => self.with_call(call, |shown| {
-                shown.quality = quality(&stats, now.saturating_duration_since(shown.since)).or(shown.quality.take());
+            Event::Stats { call, stats, last, .. } => self.with_call(call, |shown| {
+                // While nothing comes there is none; a call that is over keeps what was known of it.
+                let before = shown.quality.take().filter(|_| last);
+                shown.quality = quality(&stats).or(before);
             }),
             Event::Levels { microphone, speaker } if self.meters => {
                 self.snapshot.audio.microphone_level = microphone;
@@ -44,7 +46,9 @@ impl Fold {
     /// Whose fault it is; with the timeline of a call that has ended, what is to be remembered of how it sounded.
     pub(super) fn judged(&mut self, call: u32, verdict: Verdict, over: Option<&[Span]>) -> Option<(u32, Arc<Heard>)> {
         let shown = self.snapshot.calls.iter_mut().find(|shown| shown.id == call)?;
-        shown.verdict = (over.is_some() || verdict.fault != Fault::Nobody).then_some(verdict.words);
+        // Of a call that nothing was heard of, nobody's fault is nothing to tell.
+        let tells = verdict.fault != Fault::Nobody || over.is_some() && shown.quality.is_some();
+        shown.verdict = tells.then_some(verdict.words);
         shown.course = course(over?);
         Some((call, heard(shown)?))
     }
@@ -96,6 +100,7 @@ mod tests {
     use super::*;
     use crate::app::window::fold::Moment;
     use jiff::Timestamp;
+    use std::time::Instant;
 
     #[test]
     fn a_long_call_fits_and_its_worst_second_is_seen() {

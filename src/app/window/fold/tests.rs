@@ -256,6 +256,9 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     assert_eq!(shown(&story), (Some("Nothing came.".into()), Some(4.2)), "until it is said to be over");
     story.hear(judged(verdict(Fault::Nobody, "Nothing was wrong."), vec![], false));
     assert_eq!(shown(&story).0, None);
+    story.hear(stats(None, false));
+    assert_eq!(shown(&story), (None, None), "nothing comes any more: no figure says how it sounds");
+    story.hear(stats(Some(4.21), false));
 
     let finished = story.end(CallDirection::Out, EndedBy::Remote);
     assert_eq!(finished.heard.and_then(|heard| heard.quality.clone()).map(|quality| quality.mos), Some(4.2));
@@ -267,6 +270,16 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     assert_eq!((call, heard.verdict.as_deref()), (1, Some("All well.")));
     assert_eq!(heard.quality.as_ref().map(|quality| quality.mos), Some(3.9), "of the whole call");
     assert_eq!(heard.course.iter().map(|piece| piece.mos).collect::<Vec<_>>(), [Some(4.2), None, Some(1.9)]);
+}
+
+#[test]
+fn a_call_that_was_never_heard_is_not_said_to_have_had_no_sound() {
+    let mut story = Story::signed_in();
+    story.call(CallDirection::Out, UaState::Ringing);
+    story.end(CallDirection::Out, EndedBy::Remote);
+    let verdict = Verdict { fault: Fault::Nobody, words: "The call was too short to tell.".into() };
+    let told = story.hear(Event::Quality { call: 1, verdict, timeline: vec![], last: true }).heard;
+    assert!(told.is_none() && story.fold.snapshot.calls[0].verdict.is_none(), "{told:?}");
 }
 
 #[test]

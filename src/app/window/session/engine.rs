@@ -95,6 +95,8 @@ impl Running {
                 leave(std::mem::replace(&mut self.driver, driver), &self.shared);
                 self.introduce();
                 self.fold.drop_check();
+                self.history.forget_numbers();
+                self.show_history();
                 Ok(())
             }
             Err(why) => {

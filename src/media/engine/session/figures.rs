@@ -69,7 +69,7 @@ impl Stream {
     }
 
     fn conditions(&self, whole_call: bool) -> Option<Conditions> {
-        let codec = self.receiver.playing()?;
+        let codec = self.receiver.playing().filter(|_| whole_call || !self.receiver.is_deserted())?;
         let delay_ms = self.rtcp.rtt_ms().unwrap_or_default() / 2.0 + self.end_system_ms(codec);
         Some(Conditions { codec, delay_ms, loss: self.receiver.concealed_share(whole_call) })
     }

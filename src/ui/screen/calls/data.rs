@@ -130,7 +130,8 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         (state, tone) = (t().answered_by_itself.to_owned(), Tone::Hold);
     }
     if in_conference(call) {
-        if call.speaks { t().speaks } else { t().in_conference }.clone_into(&mut state);
+        if call.speaks && call.state == CallState::Connected { t().speaks } else { t().in_conference }
+            .clone_into(&mut state);
     }
     let progress = transfer::data::progress(call.transfer.as_ref()).filter(|_| is_live(&call.state));
     if let Some(progress) = progress {

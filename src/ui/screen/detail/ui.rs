@@ -108,7 +108,7 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
         }
         if let Some(course) = &sound.course {
             let pieces = course.pieces.iter().map(|(width, height, tone)| (*width, *height, tone.hue(tokens).text));
-            chart(ui, pieces, &course.words);
+            chart(ui, pieces, t().quality);
             ui.label(small(&course.words).color(tokens.text_weak));
         }
         facts(ui, &sound.figures);
