@@ -39,7 +39,13 @@ enum State {
     /// Nothing has come yet: send as signalled.
     Waiting,
     /// Packets come from here; `proven`: from the peer, without doubt.
-    Latched { source: SocketAddr, heard: Instant, proven: bool },
+    Latched {
+        source: SocketAddr,
+        heard: Instant,
+        /// When it, or its host's RTCP, last showed that it is there: muted, it may send no audio.
+        alive: Instant,
+        proven: bool,
+    },
     /// Checks have chosen this, and they alone choose another.
     Checked { source: SocketAddr },
 }
@@ -73,7 +79,7 @@ impl Latch {
             _ if signalled.address != self.signalled.address => {
                 (self.state, self.candidate) = (State::Waiting, None);
             }
-            State::Latched { heard, .. } if !self.signalled.sends => *heard = now,
+            State::Latched { heard, alive, .. } if !self.signalled.sends => (*heard, *alive) = (now, now),
             State::Latched { .. } | State::Waiting => {}
         }
         self.signalled = signalled;
@@ -91,13 +97,25 @@ impl Latch {
 
     /// Whether control packets from this host are the peer's, as far as known.
     pub fn knows(&self, host: IpAddr) -> bool {
-        let hosts = [self.signalled.address, self.target()];
-        hosts.iter().chain(&self.others).any(|address| address.ip() == host)
+        let source = match self.state {
+            State::Latched { source, .. } | State::Checked { source } => Some(source),
+            State::Waiting => None,
+        };
+        [self.signalled.address].iter().chain(&source).chain(&self.others).any(|address| address.ip() == host)
+    }
+
+    /// The peer's control packets come from this host.
+    pub fn alive(&mut self, now: Instant, host: IpAddr) {
+        if let State::Latched { source, alive, .. } = &mut self.state
+            && source.ip() == host
+        {
+            *alive = now;
+        }
     }
 
     /// Somebody at this address has proved to be the peer.
     pub fn proven(&mut self, now: Instant, source: SocketAddr) {
-        (self.state, self.candidate) = (State::Latched { source, heard: now, proven: true }, None);
+        (self.state, self.candidate) = (State::Latched { source, heard: now, alive: now, proven: true }, None);
     }
 
     /// Checks have shown that the peer is here, and agrees to be sent to: however long it is silent, nobody's packets move that.
@@ -130,13 +148,14 @@ impl Latch {
                 let is_peer = *checked == source || self.others.contains(&source);
                 return if is_peer { Verdict::Accept } else { Verdict::Drop };
             }
-            State::Latched { source: latched, heard, proven } => {
+            State::Latched { source: latched, heard, alive, proven } => {
                 if *latched == source || self.others.contains(&source) {
-                    *heard = now;
+                    (*heard, *alive) = (now, now);
                     return Verdict::Accept;
                 }
-                let patience = if latched.ip() == source.ip() { SILENCE } else { LONG_SILENCE };
-                (now.saturating_duration_since(*heard) > patience, *proven)
+                let (since, patience) =
+                    if latched.ip() == source.ip() { (*heard, SILENCE) } else { (*alive, LONG_SILENCE) };
+                (now.saturating_duration_since(since) > patience, *proven)
             }
             State::Waiting => (true, false),
         };
@@ -147,7 +166,7 @@ impl Latch {
             _ => 1,
         };
         if is_signalled && !proven || is_vacant && (is_signalled || count >= PROBATION) {
-            self.state = State::Latched { source, heard: now, proven: self.signalled.secured };
+            self.state = State::Latched { source, heard: now, alive: now, proven: self.signalled.secured };
             self.candidate = None;
             return Verdict::Accept;
         }
@@ -195,7 +214,7 @@ mod tests {
             #![proptest_config(config(500, 4961))]
 
             /// Whatever strangers send, in sequence or not, with the peer's source or another, and whenever: while the peer's
-            /// packets come, or it has none to send, they are all heard, nobody else's is, and ours go to the peer.
+            /// packets come, or its RTCP alone, or it has none to send, they are all heard, nobody else's is, and ours go there.
             #[test]
             fn a_stranger_s_packets_never_replace_the_peer_s(
                 injected in injected(),
@@ -203,6 +222,8 @@ mod tests {
                 behind_nat: bool,
                 // Where checks have shown the way, also while the peer is silent.
                 checked: bool,
+                // Or while only its RTCP comes.
+                muted: bool,
                 silence in 4..400u64,
             ) {
                 let start = Instant::now();
@@ -214,9 +235,12 @@ mod tests {
                 }
                 for n in 0..400u64 {
                     let now = start + Duration::from_millis(50 * n);
-                    let is_held = !checked && (silence..silence + 200).contains(&n);
+                    let is_held = !checked && !muted && (silence..silence + 200).contains(&n);
                     latch.signalled(now, Signalled { sends: !is_held, ..at(own) });
-                    if !is_held && (!checked || n < silence) {
+                    if muted && n % 100 == 0 {
+                        latch.alive(now, peer.ip());
+                    }
+                    if !is_held && (!checked && !muted || n < silence) {
                         prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
                     }
                     let is_latched = latch.target() == peer && n > u64::from(PROBATION);
@@ -388,6 +412,27 @@ mod tests {
             latch.judge(now, stranger, 7, n.wrapping_mul(7_919));
         }
         assert_eq!(latch.target(), signalled);
+    }
+
+    #[test]
+    fn who_is_listened_to_is_known_although_ours_go_elsewhere() {
+        let [signalled, other] = ["192.0.2.1:4000", "203.0.113.7:31000"].map(address);
+        let mut latch = Latch::new(at(signalled));
+        assert!(!latch.knows(other.ip()));
+        send(&mut latch, Instant::now(), other, 3);
+        assert!(latch.knows(signalled.ip()) && latch.knows(other.ip()) && latch.target() == signalled);
+    }
+
+    /// Its host is there, and the call has another port.
+    #[test]
+    fn rtcp_does_not_keep_another_port_of_its_host_out() {
+        let (now, peer, moved) = (Instant::now(), address("192.0.2.1:4000"), address("192.0.2.1:5000"));
+        let mut latch = Latch::new(at(peer));
+        latch.judge(now, peer, 1, 1);
+        let later = now + SILENCE + Duration::from_millis(1);
+        latch.alive(later, peer.ip());
+        send(&mut latch, later, moved, 3);
+        assert_eq!(latch.target(), moved);
     }
 
     #[test]

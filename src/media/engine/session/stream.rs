@@ -160,6 +160,7 @@ impl Stream {
         if let Some(loss) = heard.loss {
             self.sender.peer_loses(loss);
         }
+        self.latch.alive(now, host);
         self.heard(now);
     }
 
