@@ -70,7 +70,8 @@ pub struct ShiftCheck {
     /// The tone's mean square in the headset, and its largest in the microphone.
     played: f32,
     returned: f32,
-    /// What took the tones, at the end of each.
+    /// There are devices to play on; and what took the tones, at the end of each.
+    has_devices: bool,
     speaker: Option<Player>,
     ringer: Option<Player>,
     /// A tenth of a second of the microphone, to look for the tone in.
@@ -89,6 +90,7 @@ impl Default for ShiftCheck {
             room: f32::MAX,
             played: 0.0,
             returned: 0.0,
+            has_devices: false,
             speaker: None,
             ringer: None,
             window: Vec::with_capacity(SAMPLE_RATE as usize / 10),
@@ -132,8 +134,9 @@ impl ShiftCheck {
         Some(now)
     }
 
-    /// What plays now.
-    pub fn note_players(&mut self, speaker: Option<Player>, ringer: Option<Player>) {
+    /// What plays now. Files and nothing have no device that could be missing.
+    pub fn note_players(&mut self, has_devices: bool, speaker: Option<Player>, ringer: Option<Player>) {
+        self.has_devices = has_devices;
         match self.told {
             Some(Step::Headset) => self.speaker = speaker,
             Some(Step::Ringer) => self.ringer = ringer,
@@ -207,8 +210,12 @@ impl ShiftCheck {
                 "What you hear gets into the microphone: use a headset, turn it down, or leave echo cancelling on.",
             ),
         };
-        let speaker = played("speaker", "tone played", self.speaker.as_ref());
-        vec![microphone, room, echo, speaker, played("ringer", "ring sounded", self.ringer.as_ref())]
+        let mut findings = vec![microphone, room, echo];
+        if self.has_devices {
+            findings.push(played("speaker", "tone played", self.speaker.as_ref()));
+            findings.push(played("ringer", "ring sounded", self.ringer.as_ref()));
+        }
+        findings
     }
 }
 
@@ -249,7 +256,7 @@ mod tests {
             heard.chunks(333).for_each(|piece| steps.extend(check.hear(piece)));
             played.fill(0.0);
             check.play(&mut played);
-            check.note_players(player("USB headset", false), player("Desk", false));
+            check.note_players(true, player("USB headset", false), player("Desk", false));
         }
         let Some(Step::Done(findings)) = steps.pop() else { panic!("it has an end: {steps:?}") };
         assert!(findings.iter().all(|finding| finding.words.ends_with('.')));
@@ -268,7 +275,7 @@ mod tests {
                 if let Some(Step::Done(found)) = check.hear(&[0.1; BLOCK]) {
                     findings = found;
                 }
-                check.note_players(speaker.clone(), ringer.clone());
+                check.note_players(true, speaker.clone(), ringer.clone());
             }
             let of = |what| findings.iter().find(|finding| finding.what == what).cloned().expect("found");
             [of("speaker"), of("ringer")].map(|finding: Finding| (finding.good, finding.words))

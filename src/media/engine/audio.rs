@@ -172,14 +172,14 @@ impl Audio {
             let card = self.prepare(now);
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
-            let speaker = card.player();
+            let (speaker, has_devices) = (card.player(), self.has_devices());
             let is_alive = power(microphone) > DEAD;
             self.lives_ms = if is_alive { microphone.len() as u64 * 1000 / u64::from(SAMPLE_RATE) } else { 0 };
             self.process(demand, microphone);
             // A call is more important.
             let ended = self.check.take_if(|_| demand > Demand::Nothing).map(|_| ShiftCheck::interrupted());
             let step = self.check.as_mut().and_then(|check| {
-                check.note_players(speaker, self.bell.as_ref().and_then(|(_, bell)| bell.player()));
+                check.note_players(has_devices, speaker, self.bell.as_ref().and_then(|(_, bell)| bell.player()));
                 check.hear(microphone)
             });
             self.checked = ended.or(step).or(self.checked.take());
@@ -353,7 +353,7 @@ impl Audio {
     /// Whether the tone has a device of its own.
     fn rings(&self) -> bool {
         // The check wants to know of the ringer also after the tone.
-        if self.check.as_ref().is_some_and(ShiftCheck::rings) {
+        if self.has_devices() && self.check.as_ref().is_some_and(ShiftCheck::rings) {
             return true;
         }
         let chosen = match &self.choice {
@@ -498,6 +498,35 @@ mod tests {
             }
             assert_eq!(lived > 1_000, lives, "{lived} ms at level {level}");
         }
+    }
+
+    /// It has nothing that rings, which is neither waited for nor a fault.
+    #[test]
+    fn a_check_of_no_device_goes_its_way() {
+        let mut now = Instant::now();
+        let mut audio = Audio::new(now, AudioChoice::Null).expect("nothing to open");
+        audio.check();
+        let told = std::cell::RefCell::new(Vec::new());
+        let end = now + Duration::from_secs(12);
+        while now < end && audio.check.is_some() {
+            for _ in 0..audio.poll(now, Demand::Nothing, &mut Vec::new()) {
+                audio.play(now, &mut [0.0; BLOCK]);
+            }
+            audio.report(now, &[], &|event| {
+                if let EngineEvent::Check(step) = event {
+                    told.borrow_mut().push(step);
+                }
+            });
+            if audio.check.is_some() && audio.tone.is_none() {
+                let next = audio.poll_timeout(now, Demand::Nothing).expect("it goes on");
+                assert!(next > now, "{:?}", told.borrow());
+            }
+            now += Duration::from_millis(20);
+        }
+        let told = told.into_inner();
+        let [Step::Speak, Step::Headset, Step::Ringer, Step::Done(findings)] = &told[..] else { panic!("{told:?}") };
+        let what: Vec<_> = findings.iter().map(|finding| finding.what).collect();
+        assert_eq!(what, ["microphone", "room", "echo"]);
     }
 
     #[test]
