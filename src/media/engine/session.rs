@@ -136,6 +136,9 @@ impl Session {
         impairment: Option<Impairment>,
         identity: Option<&DtlsIdentity>,
     ) {
+        if !plan.direction.receives() {
+            self.hush();
+        }
         match &mut self.stream {
             Some(stream) => stream.set_plan(now, plan),
             None => {
@@ -189,7 +192,15 @@ impl Session {
     /// Whether the call is one of a conference.
     pub fn join(&mut self, joined: bool) {
         if joined != self.heard.is_some() {
+            self.hush();
             self.heard = joined.then(Default::default);
+        }
+    }
+
+    /// Nobody is heard from now on: whoever spoke in a conference has ended.
+    fn hush(&mut self) {
+        if self.heard.as_mut().is_some_and(|heard| heard.1.end()) {
+            self.speaks = Some(false);
         }
     }
 

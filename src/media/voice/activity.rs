@@ -28,6 +28,11 @@ impl SpeechActivity {
         (self.speaks, self.otherwise) = (is_voice, 0);
         Some(is_voice)
     }
+
+    /// They are not heard any more. Returns whether they spoke.
+    pub fn end(&mut self) -> bool {
+        std::mem::take(self).speaks
+    }
 }
 
 #[cfg(test)]

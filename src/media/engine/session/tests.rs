@@ -168,6 +168,27 @@ fn a_recording_that_fails_is_over() {
 }
 
 #[test]
+fn whoever_speaks_in_a_conference_ends_when_held_or_alone() {
+    for held in [false, true] {
+        let start = Instant::now();
+        let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
+        session.set_plan(start, plan(Direction::SendRecv), None, None);
+        session.join(true);
+        let (_, activity) = session.heard.as_deref_mut().expect("it is joined");
+        let spoke = (0..50).filter_map(|_| activity.hear(&[0.1; BLOCK])).last();
+        assert_eq!(spoke, Some(true));
+        if held {
+            session.set_plan(start, plan(Direction::SendOnly), None, None);
+        }
+        session.join(false);
+        let mut told = Vec::new();
+        session.housekeep(start, &mut |report| told.push(report));
+        session.housekeep(start, &mut |report| told.push(report));
+        assert_eq!(told, [Report::Speaks(false)], "{held}");
+    }
+}
+
+#[test]
 fn silence_is_told_and_told_again_also_on_hold() {
     for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
         let start = Instant::now();
