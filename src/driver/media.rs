@@ -21,6 +21,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Weak,
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
@@ -56,7 +57,8 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
-    recorded: bool,
+    /// The recording; it may be over without our having heard of that.
+    recorded: Option<Weak<()>>,
 }
 
 impl Media {
@@ -144,7 +146,7 @@ impl Media {
             let live = self.calls.entry(info.call).or_insert_with(|| Live {
                 info: info.clone(),
                 connected: false,
-                recorded: false,
+                recorded: None,
             });
             live.info = info.clone();
             if info.state.is_answered() && !live.connected {
@@ -224,7 +226,7 @@ impl Media {
     /// A sentence.
     pub(super) fn record(&mut self, call: CallId, file: Option<&Path>, tone: bool) -> Result<(), String> {
         let live = self.live(call)?;
-        let recorder = match (file, live.recorded) {
+        let recorder = match (file, live.recorded.is_some()) {
             (Some(_), _) if !live.connected => {
                 return Err(format!("Call {call} is not answered yet; record it once it is."));
             }
@@ -234,17 +236,21 @@ impl Media {
             (None, true) => None,
         };
         if let Some(live) = self.calls.get_mut(&call) {
-            live.recorded = recorder.is_some();
+            live.recorded = recorder.as_ref().map(Recorder::life);
         }
         self.tell(EngineCommand::Record { session: call, recorder });
         Ok(())
     }
 
-    /// It is not recorded any more, and may be again.
-    pub(super) fn recording_failed(&mut self, call: CallId) {
-        if let Some(live) = self.calls.get_mut(&call) {
-            live.recorded = false;
+    /// A recording has failed. Returns whether the call is not recorded any more, and may be again: that recording may have been
+    /// stopped, and another begun, before this came.
+    pub(super) fn recording_failed(&mut self, call: CallId) -> bool {
+        let Some(live) = self.calls.get_mut(&call) else { return true };
+        let goes_on = live.recorded.as_ref().is_some_and(|recording| recording.strong_count() > 0);
+        if !goes_on {
+            live.recorded = None;
         }
+        !goes_on
     }
 
     /// Sends digits in the call's media.

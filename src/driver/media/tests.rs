@@ -59,10 +59,23 @@ fn a_recording_that_failed_can_be_followed_by_another() {
     media.record(1, Some(&dir.path().join("a.wav")), false).expect("begun");
     let again = media.record(1, Some(&dir.path().join("b.wav")), false).expect_err("a sentence");
     assert!(again.contains("recorded already"), "{again}");
-    media.recording_failed(1);
+    assert!(media.recording_failed(1));
     let stop = media.record(1, None, false).expect_err("a sentence");
     assert!(stop.contains("not being recorded"), "{stop}");
     media.record(1, Some(&dir.path().join("c.wav")), false).expect("begun anew");
+}
+
+#[test]
+fn an_old_recording_s_failure_is_not_the_new_one_s() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut media = two_calls();
+    media.open(1, SocketAddr::from((Ipv4Addr::LOCALHOST, 9))).expect("ports");
+    media.record(1, Some(&dir.path().join("a.wav")), false).expect("begun");
+    media.record(1, None, false).expect("stopped");
+    media.record(1, Some(&dir.path().join("b.wav")), false).expect("begun anew");
+    assert!(!media.recording_failed(1));
+    media.record(1, None, false).expect("it went on");
+    media.shutdown();
 }
 
 fn plan(remote: SocketAddr) -> MediaPlan {

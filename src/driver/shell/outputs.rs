@@ -255,8 +255,9 @@ impl Shell {
             }
             EngineEvent::Speaks { session, on } => self.tell(Event::Speaks { call: session, on }),
             EngineEvent::RecordingFailed { session } => {
-                self.media.recording_failed(session);
-                self.tell(Event::RecordingFailed { call: session });
+                if self.media.recording_failed(session) {
+                    self.tell(Event::RecordingFailed { call: session });
+                }
             }
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),

@@ -13,7 +13,10 @@ use file::Recording;
 use std::{
     fmt,
     path::Path,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc, Weak,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,8 @@ pub struct Recorder {
     queue: Option<SyncSender<Vec<f32>>>,
     /// Both sides are to hear a tone meanwhile.
     has_tone: bool,
+    /// As long as it records.
+    life: Arc<()>,
     writer: Writer,
     /// A piece did not get to the disk; and that was told.
     missed: bool,
@@ -67,6 +72,11 @@ impl Recorder {
         self.has_tone
     }
 
+    /// Lives as long as this records, so that its failure is not taken for another one's.
+    pub fn life(&self) -> Weak<()> {
+        Arc::downgrade(&self.life)
+    }
+
     fn start(recording: Recording, path: &Path) -> Result<Self, MediaError> {
         let (queue, pieces) = sync_channel(QUEUE);
         let (failed, failure) = sync_channel(1);
@@ -84,6 +94,7 @@ impl Recorder {
             theirs: Vec::new(),
             queue: Some(queue),
             has_tone: false,
+            life: Arc::default(),
             writer,
             missed: false,
             told: false,
