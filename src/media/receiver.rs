@@ -124,7 +124,7 @@ impl Receiver {
             Update::Restarted(sequence) => {
                 stream.begin_anew();
                 self.playout.restart();
-                self.events = EventReceiver::default();
+                self.events.restart();
                 sequence
             }
         };
@@ -248,7 +248,7 @@ impl Receiver {
         if let Some(gone) = self.stream.take() {
             self.totals.lost += gone.reception.lost().max(0) as u64;
             self.playout.restart();
-            self.events = EventReceiver::default();
+            self.events.restart();
         }
     }
 

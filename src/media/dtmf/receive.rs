@@ -14,6 +14,8 @@ const LATE: i32 = 96_000;
 #[derive(Debug, Default)]
 pub struct EventReceiver {
     current: Option<Event>,
+    /// What comes now may have nothing to do with it.
+    is_new: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +28,17 @@ struct Event {
 }
 
 impl EventReceiver {
+    /// The stream begins anew, with other numbers; a press that goes on over it is none again.
+    pub fn restart(&mut self) {
+        self.is_new = true;
+    }
+
     /// Takes in an event packet. Returns the key when it is a new press.
     pub fn handle(&mut self, timestamp: u32, marker: bool, payload: &[u8]) -> Option<char> {
         let seen = EventPayload::parse(payload)?;
+        if std::mem::take(&mut self.is_new) {
+            self.current = self.current.filter(|last| (last.code, last.timestamp) == (seen.code, timestamp));
+        }
         if let Some(current) = &mut self.current {
             let ahead = timestamp.wrapping_sub(current.timestamp) as i32;
             if (-LATE..0).contains(&ahead) {
@@ -116,6 +126,22 @@ mod tests {
             packets.extend(press(6, 1_000u32.wrapping_sub(back)));
             assert_eq!(heard(packets), "56", "{back}");
         }
+    }
+
+    #[test]
+    fn a_press_goes_on_over_a_restart() {
+        let mut receiver = EventReceiver::default();
+        let mut hear = |restarts: bool, packets: &[(u32, bool, [u8; 4])]| -> String {
+            if restarts {
+                receiver.restart();
+            }
+            packets.iter().filter_map(|(at, marker, payload)| receiver.handle(*at, *marker, payload)).collect()
+        };
+        let five = press(5, 100_000);
+        assert_eq!(hear(false, &five[..3]), "5");
+        assert_eq!(hear(true, &five[3..]), "");
+        assert_eq!(hear(true, &press(5, 99_000)), "5", "another press, of another clock");
+        assert_eq!(hear(true, &press(6, 99_000)), "6");
     }
 
     mod properties {
