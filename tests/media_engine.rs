@@ -376,6 +376,32 @@ fn hostile_packets_of_the_agreed_address_do_no_harm_to_what_follows() {
     assert!(share > 0.8, "{share}");
 }
 
+/// Each change has another clock or other sound; the engines learn of it one after the other.
+#[test]
+fn a_change_of_codec_in_mid_call_is_heard_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = call(dir.path(), Codec::Pcmu, None);
+    let mut seconds = 3;
+    b.stats_after(seconds);
+    for codec in [Codec::Opus, Codec::G722] {
+        for (party, to) in [(&b, &a), (&a, &b)] {
+            party.engine.send(EngineCommand::Plan { session: CALL, plan: plan(codec, to.address) });
+        }
+        seconds += 3;
+        b.stats_after(seconds);
+    }
+    for (party, hz) in [(a, 1_000.0), (b, 440.0)] {
+        let (stats, heard) = party.finish();
+        assert!(stats.rx.packets > 400 && stats.rx.lost < 10, "{stats:?}");
+        // The last two of each codec's three seconds, the recording's end aside.
+        for (turn, codec) in [Codec::Pcmu, Codec::Opus, Codec::G722].into_iter().enumerate() {
+            let from = (3 * turn + 1) * 48_000;
+            let share = steady_tone_share(&heard[from..(from + 84_000).min(heard.len() - 4_800)], hz, 48_000);
+            assert!(share > 0.8, "{codec:?} {hz}: {share}, {stats:?}");
+        }
+    }
+}
+
 #[test]
 fn tones_in_the_audio_and_hostile_packets() {
     let dir = tempfile::tempdir().unwrap();
