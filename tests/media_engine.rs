@@ -376,6 +376,39 @@ fn hostile_packets_of_the_agreed_address_do_no_harm_to_what_follows() {
     assert!(share > 0.8, "{share}");
 }
 
+/// As long as a datagram can be, by a peer that otherwise keeps to what was agreed.
+#[test]
+fn the_longest_datagrams_of_the_peer_end_no_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (Party::new(dir.path(), "a", 440.0), Party::new(dir.path(), "b", 1_000.0));
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    b.connect(plan(Codec::Pcmu, peer.local_addr().unwrap()));
+    // 65,535 octets less the headers of IPv4 and UDP.
+    let mut packet = vec![0xffu8; 65_507];
+    for n in 0..50u16 {
+        packet[..2].copy_from_slice(&[0x80, if n % 10 == 9 { 101 } else { 0 }]);
+        packet[2..4].copy_from_slice(&n.to_be_bytes());
+        packet[4..8].copy_from_slice(&(u32::from(n) * 160).to_be_bytes());
+        packet[8..12].copy_from_slice(b"long");
+        peer.send_to(&packet, b.address).unwrap();
+        // RTCP of that length, too: a sender's report and what nobody knows.
+        packet[..4].copy_from_slice(&[0x80, 200, 0x3f, 0xff]);
+        peer.send_to(&packet, SocketAddr::new(b.address.ip(), b.address.port() + 1)).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let stats = b.engine.stats(CALL).unwrap();
+    assert!(stats.tx.packets > 25 && stats.rx.packets <= 50 && stats.rx.buffer_ms < 1_000.0, "{stats:?}");
+    assert!(stats.rx.jitter_ms.is_finite() && stats.rx.concealed_ms < 5_000, "{stats:?}");
+    b.engine.send(EngineCommand::Plan { session: CALL, plan: plan(Codec::Pcmu, a.address) });
+    a.connect(plan(Codec::Pcmu, b.address));
+    b.stats_after(stats.tx.packets / 50 + 4);
+    a.finish();
+    let (after, heard) = b.finish();
+    assert!(after.rx.packets > stats.rx.packets + 100, "{after:?}");
+    let share = steady_tone_share(&heard[heard.len() - 72_000..heard.len() - 24_000], 440.0, 48_000);
+    assert!(share > 0.8, "{share}");
+}
+
 /// Each change has another clock or other sound; the engines learn of it one after the other.
 #[test]
 fn a_change_of_codec_in_mid_call_is_heard_through() {
