@@ -97,6 +97,16 @@ class Calls:
         return Baresip(folder, name, host, self.veth.device, codec, tape)
 
     def run(self, way, network, seed):
+        """As call(); a phone that does not start, because another took its port, has another two tries."""
+        for left in (2, 1, 0):
+            try:
+                return self.call(way, network, seed)
+            except SystemExit as why:
+                if not left:
+                    raise
+                print(f'{way[0]}, {network}, seed {seed}: once more, since {why}', file=sys.stderr, flush=True)
+
+    def call(self, way, network, seed):
         """Mean PESQ, milliseconds from mouth to ear beside the network's own, and the processor time of ours in 60 seconds.
 
         What baresip writes down has not waited in its buffer: no delay is told of it.
@@ -121,7 +131,8 @@ class Calls:
                 samples, rate = read(hears.heard)
             scores, delays = self.score(resample(samples, rate, RATE))
             delay = np.median(delays) - NETWORKS[network].mean_ms() if listener == 'ours' else np.nan
-            print(f'{way[0]}, {network}, seed {seed}:', ' '.join(f'{score:.2f}' for score in scores), file=sys.stderr, flush=True)
+            told = ' '.join(f'{score:.2f}' for score in scores)
+            print(f'{way[0]}, {network}, seed {seed}: {told}; {delay:.0f} ms, {load:.2f} s', file=sys.stderr, flush=True)
             return np.mean(scores), delay, load
 
     def score(self, heard):
