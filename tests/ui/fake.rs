@@ -230,7 +230,11 @@ pub fn talking() -> Call {
         concealed_percent: 0.1,
     };
     let called = Some("Sales".into());
-    Call { called, codec: Some("opus/48000".into()), quality: Some(quality), ..call(1, CallState::Connected, 207) }
+    let codec = Some("opus/48000".into());
+    // A little worse once, and on hold for a while.
+    let mos = |n| (!(30..34).contains(&n)).then_some(if n == 12 { 3.4 } else { 4.4 });
+    let course = (0..52).map(|n| Stretch { seconds: if n == 51 { 3 } else { 4 }, mos: mos(n) }).collect();
+    Call { called, codec, quality: Some(quality), course, ..call(1, CallState::Connected, 207) }
 }
 
 pub fn poor() -> Call {
@@ -244,7 +248,9 @@ pub fn poor() -> Call {
         delay_out_ms: None,
         concealed_percent: 6.2,
     };
-    Call { quality: Some(quality), verdict, ..talking() }
+    let mut course = talking().course;
+    course.iter_mut().rev().take(8).for_each(|piece| piece.mos = Some(2.4));
+    Call { quality: Some(quality), verdict, course, ..talking() }
 }
 
 /// Nothing has come from the beginning.

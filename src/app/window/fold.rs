@@ -1,6 +1,7 @@
 //! Events of the driver folded into the snapshot that the window paints. Pure: time comes in as an argument.
 
 mod calls;
+mod course;
 mod details;
 mod people;
 mod sound;
@@ -106,10 +107,9 @@ impl Fold {
             }
             Event::Trace { call, messages } => self.trace(at, call, messages),
             Event::Done { command: "record", call: Some(call) } => notices.extend(self.recorded(at.now, call)),
-            Event::Quality { call, verdict, timeline, last } => {
-                outcome.heard = self.judged(call, verdict, last.then_some(&timeline));
-            }
-            Event::Stats { .. } => {
+            Event::Quality { call, verdict, last, .. } => outcome.heard = self.judged(call, verdict, last),
+            Event::Stats { call, ref stats, .. } => {
+                self.goes_on(at.now, call, stats);
                 self.sound(event);
                 outcome.can_wait = true;
             }

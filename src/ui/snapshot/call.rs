@@ -21,7 +21,7 @@ pub struct Call {
     pub quality: Option<Quality>,
     /// Whose fault it is and what helps, while something is wrong; of one that has ended in any case.
     pub verdict: Option<String>,
-    /// Of one that has ended.
+    /// How it has sounded since it was connected.
     pub course: Vec<Stretch>,
     pub transfer: Option<Transfer>,
     /// Each of these calls hears the others.
@@ -93,11 +93,14 @@ pub struct Quality {
     pub concealed_percent: f64,
 }
 
-/// A piece of a call.
+/// Pieces that a call's course has at most.
+pub const MOST_STRETCHES: usize = 60;
+
+/// A piece of a call; all of one call are equally long but for the last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stretch {
     pub seconds: u32,
-    /// At its worst.
+    /// At its worst; `None` while nothing was to be heard.
     pub mos: Option<f64>,
 }
 

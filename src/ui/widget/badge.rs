@@ -2,7 +2,9 @@
 
 use super::text::paint_line;
 use crate::ui::theme::{GRID, Hue, RADIUS_MARK, SMALL, Tokens, semibold};
-use egui::{Align2, Color32, FontId, Response, Sense, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2};
+use egui::{
+    Align2, Color32, FontFamily, FontId, Response, Sense, StrokeKind, Ui, Vec2, WidgetInfo, accesskit::Role, pos2, vec2,
+};
 
 /// A filled circle; colour only repeats what words beside it say, so it has no name.
 pub fn dot(ui: &mut Ui, color: Color32, diameter: f32) {
@@ -55,18 +57,30 @@ pub fn quality_bars(ui: &mut Ui, lit: usize, color: Color32, name: &str) -> Resp
     response
 }
 
-/// Pieces side by side over the whole width: each one's share of it, its height and colour. Named by `name`.
-pub fn chart(ui: &mut Ui, pieces: impl Iterator<Item = (f32, f32, Color32)>, name: &str) -> Response {
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 10.0 * GRID), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+/// Pieces side by side along a line from `start` to `end`: each one's share of its width, its height and colour. Named by `name`.
+pub fn chart(
+    ui: &mut Ui,
+    pieces: impl Iterator<Item = (f32, f32, Color32)>,
+    (start, end): (&str, &str),
+    name: &str,
+) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0 * GRID), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{name}, {start} – {end}")));
+    let (t, painter) = (Tokens::of(ui), ui.painter());
+    let foot = rect.bottom() - 6.0 * GRID;
+    painter.hline(rect.x_range(), foot + 0.5, (1.0, t.outline));
+    for (side, align, clock) in [(rect.left(), Align2::LEFT_CENTER, start), (rect.right(), Align2::RIGHT_CENTER, end)] {
+        let at = (pos2(side, foot + 3.0 * GRID), align);
+        paint_line(painter, at, rect.width() / 2.0, clock, (SMALL, FontFamily::Proportional), t.text_weak);
+    }
     let mut left = rect.left();
     for (width, height, color) in pieces {
         let right = left + width * rect.width();
-        // What is narrow has no gaps, and what has no height is a line.
+        // What is narrow has no gaps.
         let gap = if right - left > 4.0 { 1.0 } else { 0.0 };
-        let top = rect.bottom() - (height * rect.height()).max(1.0);
-        let piece = egui::Rect::from_min_max(pos2(left, top), pos2(right - gap, rect.bottom()));
-        ui.painter().rect_filled(piece, 0, color);
+        let top = foot - height * (foot - rect.top());
+        let piece = egui::Rect::from_min_max(pos2(left, top), pos2(right - gap, foot));
+        painter.rect_filled(piece, 0, color);
         left = right;
     }
     response

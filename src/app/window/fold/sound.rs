@@ -6,18 +6,15 @@ use crate::{
     media::{
         check::Step,
         engine::DeviceList,
-        evidence::{Fault, Span, Verdict},
+        evidence::{Fault, Verdict},
         voice,
     },
     ui::{
-        snapshot::{Call, Check, Finding, Heard, Stretch},
+        snapshot::{Call, Check, Finding, Heard},
         text::{fill, t},
     },
 };
 use std::sync::Arc;
-
-/// Pieces of a call's course.
-const MOST_STRETCHES: usize = 60;
 
 impl Fold {
     pub(super) fn sound(&mut self, event: Event) {
@@ -43,14 +40,13 @@ impl Fold {
         }
     }
 
-    /// Whose fault it is; with the timeline of a call that has ended, what is to be remembered of how it sounded.
-    pub(super) fn judged(&mut self, call: u32, verdict: Verdict, over: Option<&[Span]>) -> Option<(u32, Arc<Heard>)> {
+    /// Whose fault it is; of a call that is `over`, what is to be remembered of how it sounded.
+    pub(super) fn judged(&mut self, call: u32, verdict: Verdict, over: bool) -> Option<(u32, Arc<Heard>)> {
         let shown = self.snapshot.calls.iter_mut().find(|shown| shown.id == call)?;
         // Of a call that nothing was heard of, nobody's fault is nothing to tell.
-        let tells = verdict.fault != Fault::Nobody || over.is_some() && shown.quality.is_some();
+        let tells = verdict.fault != Fault::Nobody || over && shown.quality.is_some();
         shown.verdict = tells.then_some(verdict.words);
-        shown.course = course(over?);
-        Some((call, heard(shown)?))
+        Some((call, heard(shown).filter(|_| over)?))
     }
 
     /// Nobody goes on with a check whose driver is gone; what it found stays to be read.
@@ -73,15 +69,6 @@ pub(super) fn heard(call: &Call) -> Option<Arc<Heard>> {
     is_known.then(|| Arc::new(Heard { quality, codec, verdict, course: call.course.clone() }))
 }
 
-/// As many pieces as there is room to show, each as bad as its worst second.
-fn course(spans: &[Span]) -> Vec<Stretch> {
-    let worst = |spans: &[Span]| Stretch {
-        seconds: spans.iter().map(|span| span.seconds).sum(),
-        mos: spans.iter().filter_map(|span| span.mos).reduce(f64::min).map(|mos| (mos * 10.0).round() / 10.0),
-    };
-    spans.chunks(spans.len().div_ceil(MOST_STRETCHES).max(1)).map(worst).collect()
-}
-
 fn check(step: Step) -> Check {
     match step {
         Step::Speak => Check::Speak,
@@ -101,16 +88,6 @@ mod tests {
     use crate::app::window::fold::Moment;
     use jiff::Timestamp;
     use std::time::Instant;
-
-    #[test]
-    fn a_long_call_fits_and_its_worst_second_is_seen() {
-        let second = |n| Span { seconds: 1, mos: Some(if n == 431 { 1.84 } else { 4.32 }), ..Span::default() };
-        let spans: Vec<Span> = (0..600).map(second).collect();
-        let shown = course(&spans);
-        assert_eq!((shown.len(), shown.iter().map(|piece| piece.seconds).sum::<u32>()), (MOST_STRETCHES, 600));
-        assert_eq!((shown[43].mos, shown[42].mos), (Some(1.8), Some(4.3)));
-        assert_eq!((course(&spans[..7]).len(), course(&[]).len()), (7, 0));
-    }
 
     #[test]
     fn a_check_ends_with_its_driver_and_what_it_found_stays() {

@@ -3,7 +3,7 @@ use crate::{
     app::window::history::Kind,
     media::{
         engine::{self as media, DeviceList},
-        evidence::{Fault, Span, Verdict},
+        evidence::{Fault, Verdict},
         plan::Codec,
         stats::{CallStats, RxStats, VoipMetrics},
     },
@@ -242,10 +242,10 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     let mut story = Story::signed_in();
     story.call(CallDirection::Out, UaState::Connected);
     let verdict = |fault, words: &str| Verdict { fault, words: words.into() };
-    let judged = |verdict, timeline, last| Event::Quality { call: 1, verdict, timeline, last };
+    let judged = |verdict, last| Event::Quality { call: 1, verdict, timeline: vec![], last };
     let stats =
         |mos, last| Event::Stats { call: 1, stats: CallStats { mos, ..CallStats::default() }, last, asked: false };
-    story.hear(judged(verdict(Fault::Provider, "Nothing came."), vec![], false));
+    story.hear(judged(verdict(Fault::Provider, "Nothing came."), false));
     story.hear(stats(None, false));
     let shown = |story: &Story| {
         let call = &story.fold.snapshot.calls[0];
@@ -254,7 +254,7 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     assert_eq!(shown(&story), (Some("Nothing came.".into()), None));
     story.hear(stats(Some(4.21), false));
     assert_eq!(shown(&story), (Some("Nothing came.".into()), Some(4.2)), "until it is said to be over");
-    story.hear(judged(verdict(Fault::Nobody, "Nothing was wrong."), vec![], false));
+    story.hear(judged(verdict(Fault::Nobody, "Nothing was wrong."), false));
     assert_eq!(shown(&story).0, None);
     story.hear(stats(None, false));
     assert_eq!(shown(&story), (None, None), "nothing comes any more: no figure says how it sounds");
@@ -263,13 +263,35 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     let finished = story.end(CallDirection::Out, EndedBy::Remote);
     assert_eq!(finished.heard.and_then(|heard| heard.quality.clone()).map(|quality| quality.mos), Some(4.2));
     story.hear(stats(Some(3.87), true));
-    let second = |mos| Span { seconds: 1, mos, ..Span::default() };
-    let spans = vec![second(Some(4.2)), second(None), second(Some(1.94))];
-    let (call, heard) =
-        story.hear(judged(verdict(Fault::Nobody, "All well."), spans, true)).heard.expect("the last word");
+    let (call, heard) = story.hear(judged(verdict(Fault::Nobody, "All well."), true)).heard.expect("the last word");
     assert_eq!((call, heard.verdict.as_deref()), (1, Some("All well.")));
     assert_eq!(heard.quality.as_ref().map(|quality| quality.mos), Some(3.9), "of the whole call");
-    assert_eq!(heard.course.iter().map(|piece| piece.mos).collect::<Vec<_>>(), [Some(4.2), None, Some(1.9)]);
+}
+
+/// What was on hold, and a second of which nothing was told, are in their places.
+#[test]
+fn how_a_call_sounds_is_followed_by_the_clock_and_remembered() {
+    let mut story = Story::signed_in();
+    let tell = |story: &mut Story, mos| {
+        let stats = CallStats { mos, ..CallStats::default() };
+        story.hear(Event::Stats { call: 1, stats, last: false, asked: false });
+    };
+    let course = |story: &Story| story.fold.snapshot.calls[0].course.iter().map(|piece| piece.mos).collect::<Vec<_>>();
+    story.call(CallDirection::Out, UaState::Dialing);
+    tell(story.wait(SECOND), Some(4.2));
+    assert_eq!(course(&story), [], "it is not connected yet");
+    story.call(CallDirection::Out, UaState::Connected);
+    tell(story.wait(SECOND), Some(4.21));
+    tell(story.wait(SECOND), None);
+    tell(story.wait(2 * SECOND), Some(1.94));
+    story.call(CallDirection::Out, UaState::Held);
+    tell(story.wait(SECOND), Some(4.2));
+    let wanted = [Some(4.2), None, Some(1.9), Some(1.9), None];
+    assert_eq!(course(&story), wanted);
+    let heard = story.end(CallDirection::Out, EndedBy::Remote).heard;
+    tell(story.wait(SECOND), Some(4.2));
+    assert_eq!(course(&story), wanted, "it is over");
+    assert_eq!(heard.map(|heard| heard.course.len()), Some(5));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use crate::ui::{
     format::{clock, figure, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Encryption, Locale, Quality, Snapshot, Stretch, Transfer},
+    snapshot::{Call, CallState, Encryption, Locale, Quality, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -97,17 +97,6 @@ pub struct Sound {
     pub figures: Vec<(&'static str, String)>,
     /// What is wrong and what helps.
     pub verdict: Option<String>,
-    /// Of a call that has ended.
-    pub course: Option<Course>,
-}
-
-/// How it went, over time.
-#[derive(Debug, PartialEq)]
-pub struct Course {
-    /// Width and height, as shares, and meaning of each piece.
-    pub pieces: Vec<(f32, f32, Tone)>,
-    /// When it was worst.
-    pub words: String,
 }
 
 /// The cards, in the order the calls came, and when a clock changes next.
@@ -162,10 +151,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         controls,
         transferring: progress.is_some(),
         muted,
-        sound: sound(
-            (call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_deref(), &call.course),
-            snapshot.locale,
-        ),
+        sound: sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_deref()), snapshot.locale),
         lock: lock(call.encryption),
         recording: call.recorded_since.map(|since| clock(now.saturating_duration_since(since))),
         small: (matches!(controls, Controls::Talking { held: true }) && someone_in_hand) || in_conference(call),
@@ -275,7 +261,7 @@ fn lock(encryption: Encryption) -> Option<Lock> {
 }
 
 /// MOS in words. The limits are ITU-T G.107 annex B's user satisfaction bands.
-fn band(mos: f64) -> (usize, &'static str, Tone) {
+pub fn band(mos: f64) -> (usize, &'static str, Tone) {
     match mos {
         mos if mos >= 4.03 => (4, t().quality_excellent, Tone::Go),
         mos if mos >= 3.6 => (3, t().quality_good, Tone::Go),
@@ -284,9 +270,9 @@ fn band(mos: f64) -> (usize, &'static str, Tone) {
     }
 }
 
-/// What is known of a call's sound: figures, codec, verdict and course. Without figures, nothing has come.
+/// What is known of a call's sound: figures, codec and verdict. Without figures, nothing has come.
 pub fn sound(
-    (quality, codec, verdict, course): (Option<&Quality>, Option<&str>, Option<&str>, &[Stretch]),
+    (quality, codec, verdict): (Option<&Quality>, Option<&str>, Option<&str>),
     locale: Locale,
 ) -> Option<Sound> {
     let (bars, word, tone) = match quality {
@@ -296,7 +282,7 @@ pub fn sound(
     };
     let mut figures = quality.map(|quality| figures(quality, locale)).unwrap_or_default();
     figures.extend(codec.map(|codec| (t().codec, codec.to_owned())));
-    Some(Sound { bars, word, tone, figures, verdict: verdict.map(str::to_owned), course: self::course(course, locale) })
+    Some(Sound { bars, word, tone, figures, verdict: verdict.map(str::to_owned) })
 }
 
 fn figures(quality: &Quality, locale: Locale) -> Vec<(&'static str, String)> {
@@ -313,20 +299,6 @@ fn figures(quality: &Quality, locale: Locale) -> Vec<(&'static str, String)> {
         None => (t().delay, ms(delay)),
     }));
     figures
-}
-
-fn course(course: &[Stretch], locale: Locale) -> Option<Course> {
-    let total: u32 = course.iter().map(|piece| piece.seconds).sum();
-    let before = |at: usize| course[..at].iter().map(|piece| u64::from(piece.seconds)).sum();
-    let known = course.iter().enumerate().filter_map(|(at, piece)| Some((at, piece.mos?)));
-    let (at, worst) = known.min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let piece = |piece: &Stretch| {
-        let width = piece.seconds as f32 / total.max(1) as f32;
-        piece.mos.map_or((width, 0.0, Tone::Neutral), |mos| (width, ((mos - 1.0) / 3.5) as f32, band(mos).2))
-    };
-    let since = clock(Duration::from_secs(before(at)));
-    let words = fill(t().at_worst, &[&since, &figure(worst, 1, locale)]);
-    Some(Course { pieces: course.iter().map(piece).collect(), words })
 }
 
 fn is_talking(state: &CallState) -> bool {

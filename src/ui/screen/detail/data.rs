@@ -1,11 +1,11 @@
 use crate::ui::{
-    format::{clock, initials},
+    format::{clock, figure, initials},
     screen::{
         Subject, Tone,
-        calls::data::{Card, Controls, Sound, cards, sound},
+        calls::data::{Card, Controls, Sound, band, cards, sound},
         people::data::{direction, recent},
     },
-    snapshot::{Heard, HistoryEntry, HistoryKind, Locale, Snapshot, Trace},
+    snapshot::{Heard, HistoryEntry, HistoryKind, Locale, MOST_STRETCHES, Snapshot, Stretch, Trace},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -21,12 +21,24 @@ pub struct Detail {
     /// Label and value.
     pub facts: Vec<(&'static str, String)>,
     pub sound: Option<Sound>,
+    pub course: Option<Course>,
     /// Why it ended as it did, in a sentence.
     pub outcome: Option<String>,
     /// What to dial to call this party, when no call is in hand.
     pub call_back: Option<String>,
     /// Whose messages may be kept.
     pub call: Option<u32>,
+}
+
+/// How a call has sounded so far.
+#[derive(Debug, PartialEq)]
+pub struct Course {
+    /// Width and height, as shares, and meaning of each piece.
+    pub pieces: Vec<(f32, f32, Tone)>,
+    /// The clock at the right end, which a call that goes on has not reached yet.
+    pub end: String,
+    /// When it was worst.
+    pub words: String,
 }
 
 /// One message between this phone and the server.
@@ -80,6 +92,7 @@ fn of_call(card: Card, snapshot: &Snapshot) -> Detail {
         clock: card.clock,
         facts: present(facts),
         sound: card.sound,
+        course: call.and_then(|call| course(&call.course, !is_over, snapshot.locale)),
         outcome: is_over.then_some(card.state),
         call_back: Some(card.peer).filter(|peer| is_over && !peer.is_empty()),
         call: Some(card.call),
@@ -90,6 +103,7 @@ fn of_history(entry: &HistoryEntry, locale: Locale) -> Detail {
     let shown = recent(entry);
     let duration = entry.duration_s.map(|seconds| clock(Duration::from_secs(seconds)));
     let number = Some(entry.peer.clone()).filter(|peer| !peer.is_empty());
+    let heard = entry.heard.as_deref();
     let facts = [
         (t().number, number.clone()),
         (t().called, entry.called.clone()),
@@ -105,10 +119,10 @@ fn of_history(entry: &HistoryEntry, locale: Locale) -> Detail {
         tone: if matches!(entry.kind, HistoryKind::Failed) { Tone::Stop } else { Tone::Neutral },
         clock: None,
         facts: present(facts),
-        sound: entry.heard.as_deref().and_then(|heard| {
-            let Heard { quality, codec, verdict, course } = heard;
-            sound((quality.as_ref(), codec.as_deref(), verdict.as_deref(), course), locale)
+        sound: heard.and_then(|Heard { quality, codec, verdict, .. }| {
+            sound((quality.as_ref(), codec.as_deref(), verdict.as_deref()), locale)
         }),
+        course: heard.and_then(|heard| course(&heard.course, false, locale)),
         outcome: entry.reason.clone(),
         call_back: number,
         call: entry.call,
@@ -117,6 +131,21 @@ fn of_history(entry: &HistoryEntry, locale: Locale) -> Detail {
 
 fn present<const N: usize>(facts: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
     facts.into_iter().filter_map(|(label, value)| Some((label, value?))).collect()
+}
+
+/// While a call goes on there is room left, so that nothing moves every second.
+fn course(course: &[Stretch], goes_on: bool, locale: Locale) -> Option<Course> {
+    let seconds = |pieces: &[Stretch]| pieces.iter().map(|piece| piece.seconds).sum::<u32>();
+    let room = if goes_on { course.first()?.seconds * MOST_STRETCHES as u32 } else { seconds(course).max(1) };
+    let known = course.iter().enumerate().filter_map(|(at, piece)| Some((at, piece.mos?)));
+    let (at, worst) = known.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let clock = |seconds| clock(Duration::from_secs(u64::from(seconds)));
+    let piece = |piece: &Stretch| {
+        let width = piece.seconds as f32 / room as f32;
+        piece.mos.map_or((width, 0.0, Tone::Neutral), |mos| (width, ((mos - 1.0) / 3.5) as f32, band(mos).2))
+    };
+    let words = fill(t().at_worst, &[&clock(seconds(&course[..at])), &figure(worst, 1, locale)]);
+    Some(Course { pieces: course.iter().map(piece).collect(), end: clock(room), words })
 }
 
 /// The messages of this call, in their order.

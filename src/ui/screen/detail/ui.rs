@@ -3,6 +3,7 @@ use super::{
     ladder::messages,
 };
 use crate::ui::{
+    format::clock,
     icon,
     screen::{
         Cx, Page, Subject, Tone,
@@ -15,7 +16,7 @@ use crate::ui::{
     widget::{Button, Look, avatar, banner, card, chart, empty_state, line, quality_bars, section, spacer},
 };
 use egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What the window remembers about details.
 #[derive(Default)]
@@ -96,23 +97,7 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
         banner(ui, sign, hue, outcome, |_| ());
     }
     facts(ui, &shown.facts);
-    if let Some(sound) = &shown.sound {
-        let hue = sound.tone.hue(tokens);
-        ui.horizontal(|ui| {
-            section(ui, t().quality);
-            quality_bars(ui, sound.bars, hue.text, sound.word);
-            ui.label(small(sound.word).color(hue.text).family(semibold()));
-        });
-        if let Some(verdict) = &sound.verdict {
-            banner(ui, icon::INFO, hue, verdict, |_| ());
-        }
-        if let Some(course) = &sound.course {
-            let pieces = course.pieces.iter().map(|(width, height, tone)| (*width, *height, tone.hue(tokens).text));
-            chart(ui, pieces, t().quality);
-            ui.label(small(&course.words).color(tokens.text_weak));
-        }
-        facts(ui, &sound.figures);
-    }
+    quality(ui, shown);
     if let Some(to) = &shown.call_back {
         let name = fill(t().call_back, &[&shown.name]);
         let look = Look::Filled(tokens.go);
@@ -123,6 +108,34 @@ fn thing(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Detail, local: &mut Local) {
     }
     if let Some(call) = shown.call {
         messages(ui, cx, call, local);
+    }
+}
+
+/// How it sounds, and has sounded.
+fn quality(ui: &mut Ui, shown: &Detail) {
+    let (sound, course) = (shown.sound.as_ref(), shown.course.as_ref());
+    if sound.is_none() && course.is_none() {
+        return;
+    }
+    let tokens = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        section(ui, t().quality);
+        if let Some(sound) = sound {
+            let hue = sound.tone.hue(tokens);
+            quality_bars(ui, sound.bars, hue.text, sound.word);
+            ui.label(small(sound.word).color(hue.text).family(semibold()));
+        }
+    });
+    if let Some((sound, verdict)) = sound.and_then(|sound| Some((sound, sound.verdict.as_ref()?))) {
+        banner(ui, icon::INFO, sound.tone.hue(tokens), verdict, |_| ());
+    }
+    if let Some(course) = course {
+        let pieces = course.pieces.iter().map(|(width, height, tone)| (*width, *height, tone.hue(tokens).text));
+        chart(ui, pieces, (&clock(Duration::ZERO), &course.end), t().quality);
+        ui.label(small(&course.words).color(tokens.text_weak));
+    }
+    if let Some(sound) = sound {
+        facts(ui, &sound.figures);
     }
 }
 
