@@ -7,7 +7,7 @@
 //!   sip::sdp, ua -> media::plan              ua, media      <- demo
 //!         driver -> media, tms               ui -> ui::snapshot only
 //! sip <- stream <- driver, server           headset     <- app
-//! stun <- media, driver
+//! stun <- media, config, driver, server
 //! ```
 //!
 //! `sip`, `ua`, `media::{rtp,rtcp,jitter,dsp}` and `tms::session` are sans-IO: they take time, randomness and bytes as

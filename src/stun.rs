@@ -1,6 +1,10 @@
 //! STUN (RFC 8489) as far as softphones need it: binding requests as a keep-alive between user agent and edge proxy (RFC 5626
 //! §3.5.2) and about how a media port is seen, and the messages of TURN (RFC 8656). The checks of ICE are its machine's own.
 
+mod uri;
+
+pub use uri::{TurnTransport, TurnUri, TurnUriError, stun_server};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use std::net::{IpAddr, SocketAddr};

@@ -19,14 +19,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ua", &["sip", "media::plan", "media::stats", "number", "secret"]),
     // Secrets and the randomness are shared; the TMS's client knows no calls.
     ("tms", &["sip::entropy", "secret"]),
-    ("config", &["sip", "media", "tms::wire", "ua::api", "ui::snapshot"]),
+    ("config", &["sip", "stun", "media", "tms::wire", "ua::api", "ui::snapshot"]),
     ("driver", &["sip", "stream", "stun", "ua", "media", "tms", "config"]),
     ("headless", &["sip", "ua", "media", "tms", "config", "driver"]),
     ("ui", &["number", "secret"]),
     // Knows no calls, only what a headset shows of them.
     ("headset", &[]),
     ("app", &["sip", "ua", "media", "tms", "config", "driver", "headless", "headset", "ui"]),
-    ("server", &["sip", "stream", "tms::wire"]),
+    ("server", &["sip", "stream", "stun", "secret", "tms::wire"]),
     ("demo", &["sip", "ua", "media", "tms::wire", "driver"]),
 ];
 

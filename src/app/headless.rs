@@ -9,10 +9,10 @@ use crate::{
     config::{
         ConfigError,
         cli::HeadlessArgs,
+        media::{MediaSettings, Turn, TurnAccess},
         options::HeadlessOptions,
         secrets::Secrets,
         settings::SignedInBy,
-        turn::{Turn, TurnAccess},
     },
     driver::{
         Commands, Driver, DriverError,
@@ -137,7 +137,8 @@ fn start(args: &HeadlessArgs) -> Result<ExitCode, StartError> {
     Ok(ExitCode::from(code.recv_timeout(LAST_LINES).unwrap_or(FATAL)))
 }
 
-fn softphone(options: HeadlessOptions, turn: TurnAccess, setup: &Setup) -> Softphone {
+fn softphone(options: HeadlessOptions, access: TurnAccess, setup: &Setup) -> Softphone {
+    let turn = options.media.turn.map(|Turn { uri, .. }| Turn { uri, access });
     Softphone {
         bind: options.bind,
         transport: options.transport,
@@ -145,7 +146,6 @@ fn softphone(options: HeadlessOptions, turn: TurnAccess, setup: &Setup) -> Softp
         voice: options.voice,
         hold_music: options.hold_music,
         codecs: options.codecs,
-        srtp: options.srtp,
         silence_suppression: options.silence_suppression,
         recording_tone: options.recording_tone,
         auto_answer: options.auto_answer,
@@ -154,9 +154,7 @@ fn softphone(options: HeadlessOptions, turn: TurnAccess, setup: &Setup) -> Softp
         impairment: options.impairment,
         ca_file: options.ca_file,
         dns_server: options.dns_server,
-        stun: options.stun,
-        quality_report: options.quality_report,
-        turn: options.turn.map(|uri| Turn { uri, access: turn }),
+        media: MediaSettings { turn, ..options.media },
         emergency_numbers: options.emergency_numbers.or_else(|| setup.memory.settings().emergency_numbers()),
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     config::{
-        ConfigError, plain,
-        turn::{Turn, TurnAccess, TurnUri},
+        ConfigError,
+        media::{MediaSettings, Turn, TurnAccess},
+        plain,
     },
     driver::account::EXPIRES,
     media::plan::SrtpPolicy,
@@ -32,12 +33,7 @@ pub struct Way {
     pub transport: Option<Transport>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
-    /// `HOST:PORT`.
-    pub stun: Option<String>,
-    pub turn: Option<Turn>,
-    /// Who learns how calls sounded (RFC 6035).
-    pub quality_report: Option<Uri>,
-    pub srtp: SrtpPolicy,
+    pub media: MediaSettings,
 }
 
 /// The account at `aor`. `way` to it: the proxy and the transport.
@@ -87,16 +83,19 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
         transport: plain::agreed((t().transport, asked), uris)?,
         ca_file: filled(&typed.ca_file).map(|file| plain::readable(t().ca_file, file.into())).transpose()?,
         dns_server: filled(&typed.dns_server).map(|server| dns_server(&server)).transpose()?,
-        stun: filled(&typed.stun_server).map(|server| plain::stun(t().stun_server, &server)).transpose()?,
-        turn: filled(&typed.turn_server).map(|uri| turn(&uri, typed)).transpose()?,
-        quality_report: collector
-            .map(|uri| plain::proxy(t().quality_collector, &uri, "quality@pbx.example"))
-            .transpose()?,
-        srtp: match typed.encryption {
-            AudioEncryption::Optional => SrtpPolicy::Optional,
-            AudioEncryption::Required => SrtpPolicy::Sdes,
-            AudioEncryption::Handshake => SrtpPolicy::Dtls,
-            AudioEncryption::Off => SrtpPolicy::Off,
+        media: MediaSettings {
+            stun: filled(&typed.stun_server).map(|server| plain::stun(t().stun_server, &server)).transpose()?,
+            turn: filled(&typed.turn_server).map(|uri| turn(&uri, typed)).transpose()?,
+            quality_report: collector
+                .map(|uri| plain::proxy(t().quality_collector, &uri, "quality@pbx.example"))
+                .transpose()?,
+            srtp: match typed.encryption {
+                // So it is without a word.
+                AudioEncryption::Optional => None,
+                AudioEncryption::Required => Some(SrtpPolicy::Sdes),
+                AudioEncryption::Handshake => Some(SrtpPolicy::Dtls),
+                AudioEncryption::Off => Some(SrtpPolicy::Off),
+            },
         },
     };
     let username = filled(&typed.username).or_else(|| aor.user.clone()).unwrap_or_default();
@@ -105,7 +104,7 @@ pub fn check(typed: &SipAccount, password: Secret) -> Result<(Account, Way), Con
 
 fn turn(uri: &str, typed: &SipAccount) -> Result<Turn, ConfigError> {
     let (username, password) = (typed.turn_username.trim().to_owned(), typed.turn_password.clone());
-    Ok(Turn { uri: TurnUri::parse(t().turn_server, uri)?, access: TurnAccess { username, password } })
+    Ok(Turn { uri: plain::turn(t().turn_server, uri)?, access: TurnAccess { username, password } })
 }
 
 /// People write addresses as they write them in e-mails.
@@ -154,14 +153,14 @@ mod tests {
         let (dns_server, stun) = (Some(([192, 0, 2, 53], DNS).into()), Some("stun.example:3478".into()));
         let transport = Some(Transport::Tls);
         let access = TurnAccess { username: "alice".into(), password: Secret("s3cret".into()) };
-        let turn = Some(Turn { uri: TurnUri::parse("", "turns:relay.example:5349").expect("a server"), access });
+        let turn = Some(Turn { uri: "turns:relay.example:5349".parse().expect("a server"), access });
         let quality_report = Some("sip:quality@pbx.example".parse().expect("an address"));
-        let srtp = SrtpPolicy::Dtls;
-        assert_eq!(way, Way { transport, ca_file: None, dns_server, stun, turn, quality_report, srtp });
+        let media = MediaSettings { stun, turn, quality_report, srtp: Some(SrtpPolicy::Dtls) };
+        assert_eq!(way, Way { transport, ca_file: None, dns_server, media });
         assert_eq!(account.transport, Transport::Tls);
         let (plain, way) = check(&typed("sips:101@pbx.example"), Secret::default()).expect("an account");
         assert_eq!((plain.auth_username.as_str(), way.transport), ("101", Some(Transport::Tls)));
-        assert_eq!((way.stun, way.quality_report, way.srtp), (None, None, SrtpPolicy::Optional));
+        assert_eq!(way.media, MediaSettings::default());
     }
 
     #[test]

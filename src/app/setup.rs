@@ -2,14 +2,14 @@
 
 use super::memory::Memory;
 use crate::{
-    config::{ConfigError, cli::CommonArgs, folder::ConfigFolder, settings::Settings, turn::Turn},
+    config::{ConfigError, cli::CommonArgs, folder::ConfigFolder, media::MediaSettings, settings::Settings},
     driver,
     media::{
         engine::{AudioChoice, Impairment},
-        plan::{Codec, SrtpPolicy},
+        plan::Codec,
         voice::VoiceProcessing,
     },
-    sip::{flow::Transport, uri::Uri},
+    sip::flow::Transport,
     ua,
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -57,7 +57,6 @@ pub struct Softphone {
     pub voice: VoiceProcessing,
     pub hold_music: Option<PathBuf>,
     pub codecs: Vec<Codec>,
-    pub srtp: SrtpPolicy,
     pub silence_suppression: bool,
     pub recording_tone: bool,
     pub auto_answer: Option<Duration>,
@@ -66,9 +65,7 @@ pub struct Softphone {
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
-    pub stun: Option<String>,
-    pub quality_report: Option<Uri>,
-    pub turn: Option<Turn>,
+    pub media: MediaSettings,
     pub emergency_numbers: Option<Vec<String>>,
 }
 
@@ -84,16 +81,13 @@ impl Softphone {
             impairment: self.impairment,
             ca_file: self.ca_file,
             dns_server: self.dns_server,
-            stun: self.stun,
-            quality_report: self.quality_report,
-            turn: self.turn,
             emergency_numbers: self.emergency_numbers,
             recording_tone: self.recording_tone,
             exposure_file: Some(calls_file.with_file_name(EXPOSURE_FILE)),
             calls_file: Some(calls_file),
             agent: ua::api::Settings {
                 codecs: self.codecs,
-                srtp: self.srtp,
+                srtp: self.media.srtp.unwrap_or_default(),
                 silence_suppression: self.silence_suppression,
                 instance_id,
                 user_agent: concat!("AgentManager/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -101,6 +95,7 @@ impl Softphone {
                 max_calls: self.max_calls,
                 services: self.services,
             },
+            media: self.media,
         }
     }
 }

@@ -15,6 +15,7 @@ use agent_manager::{
         audit, demo_data,
         http::tls::TlsFiles,
         kamailio,
+        media::MediaOptions,
         serve::{KamailioSide, Server, Settings},
         store::{self, Store},
     },
@@ -174,6 +175,19 @@ struct Serve {
     /// How phones reach Kamailio: sip.example:5060
     #[arg(long, env = "TMS_SIP_PROXY")]
     sip_proxy: Option<String>,
+    /// STUN server that Agent Manager asks how its calls are seen from outside: stun.example:3478
+    #[arg(long, env = "TMS_STUN", value_name = "HOST:PORT")]
+    stun: Option<String>,
+    /// TURN server for calls that find no other way: turn:HOST, turn:HOST?transport=tcp or turns:HOST. Agent Manager is given
+    /// passwords for a day, as coturn takes them with use-auth-secret
+    #[arg(long, env = "TMS_TURN", value_name = "URI", requires = "turn_secret_file")]
+    turn: Option<String>,
+    /// The secret that the TURN server shares with this one (coturn: static-auth-secret)
+    #[arg(long, env = "TMS_TURN_SECRET_FILE", value_name = "FILE", requires = "turn")]
+    turn_secret_file: Option<PathBuf>,
+    /// Who is told how each of Agent Manager's calls sounded (RFC 6035): sip:quality@pbx.example
+    #[arg(long, env = "TMS_QUALITY_COLLECTOR", value_name = "SIP-URI")]
+    quality_collector: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -306,6 +320,11 @@ impl Serve {
             demo_data: self.demo_data.is_some(),
             secrets_key: self.secrets_key.clone(),
             demand_second_factor: self.demand_second_factor,
+            media: MediaOptions {
+                stun: self.stun,
+                turn: self.turn.zip(self.turn_secret_file),
+                quality_collector: self.quality_collector,
+            },
             downloads: self.downloads.clone(),
         })
         .await?;
@@ -368,6 +387,7 @@ async fn demonstrate() -> anyhow::Result<()> {
         behind_proxy: None,
         secrets_key: None,
         demand_second_factor: false,
+        media: MediaOptions::default(),
         downloads: None,
     })
     .await?;

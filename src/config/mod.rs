@@ -4,10 +4,10 @@
 pub mod cli;
 mod error;
 pub mod folder;
+pub mod media;
 pub mod options;
 pub mod plain;
 pub mod secrets;
 pub mod settings;
-pub mod turn;
 
 pub use error::ConfigError;

@@ -1,6 +1,12 @@
 //! Validated options of the headless softphone.
 
-use super::{ConfigError, cli::HeadlessArgs, plain, settings::is_dialled, turn::TurnUri};
+use super::{
+    ConfigError,
+    cli::HeadlessArgs,
+    media::{MediaSettings, Turn, TurnAccess},
+    plain,
+    settings::is_dialled,
+};
 use crate::{
     media::{
         engine::{AudioChoice, Impairment},
@@ -27,7 +33,6 @@ pub struct HeadlessOptions {
     /// For whoever is on hold.
     pub hold_music: Option<PathBuf>,
     pub codecs: Vec<Codec>,
-    pub srtp: SrtpPolicy,
     /// Silence need not be sent.
     pub silence_suppression: bool,
     /// Recorded calls have a tone.
@@ -37,11 +42,8 @@ pub struct HeadlessOptions {
     pub impairment: Option<Impairment>,
     pub ca_file: Option<PathBuf>,
     pub dns_server: Option<SocketAddr>,
-    /// `HOST:PORT` of a STUN server.
-    pub stun: Option<String>,
-    /// Who wants a report on each call's quality.
-    pub quality_report: Option<Uri>,
-    pub turn: Option<TurnUri>,
+    /// As asked for; how one is let in at the TURN server is left out.
+    pub media: MediaSettings,
     /// As asked for, in place of the settings'.
     pub emergency_numbers: Option<Vec<String>>,
     pub secrets_stdin: bool,
@@ -105,7 +107,6 @@ impl HeadlessOptions {
             audio,
             hold_music: args.hold_music.clone().map(|file| plain::readable("--hold-music", file)).transpose()?,
             codecs: args.codecs.as_deref().map_or_else(|| Ok(CODECS.to_vec()), codecs)?,
-            srtp: args.srtp.as_deref().map_or(Ok(SrtpPolicy::Optional), srtp)?,
             silence_suppression: switch("--silence-suppression", args.silence_suppression.as_deref())?,
             recording_tone: switch("--recording-tone", args.recording_tone.as_deref())?,
             auto_answer: args.auto_answer.map(Duration::from_millis),
@@ -113,9 +114,7 @@ impl HeadlessOptions {
             impairment: args.impair.as_deref().map(impairment).transpose()?,
             ca_file: args.ca_file.clone().map(|file| plain::readable("--ca-file", file)).transpose()?,
             dns_server: args.dns_server,
-            stun: args.stun.as_deref().map(|server| plain::stun("--stun", server)).transpose()?,
-            quality_report: args.quality_report.as_deref().map(collector).transpose()?,
-            turn: args.turn.as_deref().map(|uri| TurnUri::parse("--turn", uri)).transpose()?,
+            media: media(args)?,
             emergency_numbers: args.emergency_numbers.as_deref().map(emergency_numbers).transpose()?,
             secrets_stdin: args.secrets_stdin,
         })
@@ -144,6 +143,16 @@ fn who(args: &HeadlessArgs) -> Result<Who, ConfigError> {
     let aor = plain::address("--sip-account", account, "sip:101@pbx.example")?;
     let auth_username = args.auth_user.clone().or_else(|| aor.user.clone()).unwrap_or_default();
     Ok(Who::Sip { aor, outbound_proxy, auth_username, register: !args.no_register })
+}
+
+fn media(args: &HeadlessArgs) -> Result<MediaSettings, ConfigError> {
+    let turn = |typed: &str| Ok(Turn { uri: plain::turn("--turn", typed)?, access: TurnAccess::default() });
+    Ok(MediaSettings {
+        stun: args.stun.as_deref().map(|server| plain::stun("--stun", server)).transpose()?,
+        turn: args.turn.as_deref().map(turn).transpose()?,
+        quality_report: args.quality_report.as_deref().map(collector).transpose()?,
+        srtp: args.srtp.as_deref().map(srtp).transpose()?,
+    })
 }
 
 fn collector(typed: &str) -> Result<Uri, ConfigError> {
@@ -287,7 +296,7 @@ mod tests {
         assert!(
             matches!(o.who, Who::Tms { registration: Some(r), username: Some(u), .. } if r == "100-acme" && u == "a@b")
         );
-        assert_eq!((o.codecs.as_slice(), o.srtp), (CODECS.as_slice(), SrtpPolicy::Optional));
+        assert_eq!((o.codecs.as_slice(), o.media.srtp), (CODECS.as_slice(), None));
         assert_eq!(o.transport, None);
         let o = options("agent-manager headless --tms https://tms.example").expect("by an earlier link");
         assert!(matches!(o.who, Who::Tms { username: None, .. }));
@@ -308,7 +317,7 @@ mod tests {
         )
         .expect("valid");
         assert!(matches!(o.who, Who::Sip { register: false, ref auth_username, .. } if auth_username == "x"));
-        assert_eq!((o.codecs, o.srtp), (vec![Codec::Pcma, Codec::Opus, Codec::G722], SrtpPolicy::Off));
+        assert_eq!((o.codecs, o.media.srtp), (vec![Codec::Pcma, Codec::Opus, Codec::G722], Some(SrtpPolicy::Off)));
         assert_eq!(o.audio, AudioChoice::File { input: "a.wav".into(), output: "b.wav".into() });
         assert_eq!(
             o.impairment,

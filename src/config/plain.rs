@@ -1,10 +1,13 @@
 //! What makes a plain SIP account, checked before the first request; `option` is what the person calls the field.
 
 use super::ConfigError;
-use crate::sip::{
-    flow::Transport,
-    target::Target,
-    uri::{SipUri, Uri},
+use crate::{
+    sip::{
+        flow::Transport,
+        target::Target,
+        uri::{SipUri, Uri},
+    },
+    stun::{TurnUri, TurnUriError, stun_server},
 };
 use std::path::PathBuf;
 
@@ -41,17 +44,19 @@ pub fn readable(option: &'static str, file: PathBuf) -> Result<PathBuf, ConfigEr
     }
 }
 
-/// `HOST:PORT` of a STUN server, with the port that these have where none is given (RFC 8489 §18.6).
+/// `HOST:PORT` of a STUN server, with the port that these have where none is given.
 pub fn stun(option: &'static str, typed: &str) -> Result<String, ConfigError> {
-    let typed = typed.strip_prefix("stun:").unwrap_or(typed);
-    let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
-    let (host, port) = match typed.rsplit_once(':') {
-        Some((host, port)) if !is_address(typed) => (host.to_owned(), port.parse().ok()),
-        _ if is_address(typed) => (format!("[{typed}]"), Some(3478)),
-        _ => (typed.to_owned(), Some(3478u16)),
-    };
-    let port = port.filter(|port| *port != 0 && !host.is_empty());
-    port.map(|port| format!("{host}:{port}")).ok_or_else(|| wrong(option, "HOST or HOST:PORT is expected"))
+    stun_server(typed).ok_or_else(|| wrong(option, "HOST or HOST:PORT is expected"))
+}
+
+/// A TURN server.
+pub fn turn(option: &'static str, typed: &str) -> Result<TurnUri, ConfigError> {
+    typed.parse().map_err(|why| match why {
+        TurnUriError::Malformed => wrong(option, &why.to_string()),
+        TurnUriError::OverDtls => {
+            ConfigError::NotSupported(format!("{option} over DTLS; leave ?transport=udp out for TLS"))
+        }
+    })
 }
 
 /// The transport that everything named agrees on: what was asked for, then the proxy, then the account. One that is better than
@@ -81,6 +86,6 @@ fn named_transport(uri: &Uri) -> Option<Transport> {
     of(Transport::Udp).filter(|named| of(Transport::Tls) == Some(*named))
 }
 
-pub(super) fn wrong(option: &'static str, why: &str) -> ConfigError {
+fn wrong(option: &'static str, why: &str) -> ConfigError {
     ConfigError::Option { option, why: why.to_owned() }
 }

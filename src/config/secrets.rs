@@ -4,7 +4,7 @@
 use super::{
     ConfigError,
     folder::{ConfigFolder, Durable},
-    turn::TurnAccess,
+    media::TurnAccess,
 };
 use crate::ua::api::Secret;
 use serde::{Deserialize, Serialize};

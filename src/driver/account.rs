@@ -99,6 +99,7 @@ mod tests {
             outbound_proxy_tls: Some("sip:tms.example:5061".into()),
             transports: transports.iter().map(|t| (*t).to_owned()).collect(),
             expires_at: jiff::Timestamp::UNIX_EPOCH,
+            media: None,
         }
     }
 

@@ -6,12 +6,12 @@ use super::{
     transport::Sockets,
 };
 use crate::{
-    config::turn::Turn,
+    config::media::MediaSettings,
     media::{
         engine::{AudioChoice, Impairment},
         voice::VoiceProcessing,
     },
-    sip::{flow::Transport, uri::Uri},
+    sip::flow::Transport,
     ua::api::Settings,
 };
 use std::{net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, thread::JoinHandle};
@@ -37,12 +37,8 @@ pub struct Options {
     pub exposure_file: Option<PathBuf>,
     /// In place of the system's resolver.
     pub dns_server: Option<SocketAddr>,
-    /// `HOST:PORT` of a STUN server, which says how our audio ports are seen from outside.
-    pub stun: Option<String>,
-    /// Who wants a report on each call's quality (RFC 6035).
-    pub quality_report: Option<Uri>,
-    /// A relay for calls that find no other way.
-    pub turn: Option<Turn>,
+    /// As the user says; what is left open is the TMS's to say.
+    pub media: MediaSettings,
     /// Can always be dialled, as the user says; `None`: those of the TMS's account, failing that the usual ones.
     pub emergency_numbers: Option<Vec<String>>,
     /// Recorded calls have a tone, unless the order says otherwise.

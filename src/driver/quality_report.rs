@@ -30,6 +30,11 @@ impl QualityReports {
         Self { collector, calls: BTreeMap::new() }
     }
 
+    /// Whoever wants them from now on.
+    pub(super) fn send_to(&mut self, collector: Option<Uri>) {
+        self.collector = collector;
+    }
+
     /// Notes a call as soon as it is answered.
     pub(super) fn follow(&mut self, now: Timestamp, info: &CallInfo, dialog: Option<&Dialog>) {
         let Some(dialog) = dialog.filter(|_| self.collector.is_some() && info.state == CallState::Connected) else {

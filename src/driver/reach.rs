@@ -3,11 +3,12 @@
 
 use super::transport::web_config;
 use crate::{
-    config::turn::{Turn, TurnTransport},
+    config::media::Turn,
     media::{
         engine::{Carrier, RelayServer},
         ice::RelayAccess,
     },
+    stun::TurnTransport,
     ua::api::CallId,
 };
 use rustls::pki_types::ServerName;
@@ -65,6 +66,15 @@ impl Reach {
     pub(super) fn new(stun: Option<String>, turn: Option<Turn>, ca_file: Option<PathBuf>) -> Self {
         let (stun_at, look_ups, waiting) = (Vec::new(), JoinSet::new(), BTreeMap::new());
         Self { stun, turn, ca_file, stun_at, relay: None, look_ups, found_until: None, waiting }
+    }
+
+    /// Those that calls ask from now on.
+    pub(super) fn use_servers(&mut self, stun: Option<String>, turn: Option<Turn>) {
+        if (&self.stun, &self.turn) != (&stun, &turn) {
+            (self.stun, self.turn) = (stun, turn);
+            (self.stun_at, self.relay) = (Vec::new(), None);
+            self.look_up();
+        }
     }
 
     /// Looks the servers up, at the start and in every other network.
@@ -203,7 +213,7 @@ async fn relay(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::turn::TurnAccess;
+    use crate::config::media::TurnAccess;
 
     #[test]
     fn no_call_waits_for_a_word_that_was_lost() {

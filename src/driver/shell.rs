@@ -45,6 +45,7 @@ mod check;
 mod commands;
 mod outputs;
 mod signals;
+mod told;
 mod traced;
 mod whereabouts;
 
@@ -122,7 +123,7 @@ pub(super) struct Shell {
     /// Of the next account.
     emergency_numbers: Vec<String>,
     phase: Phase,
-    /// There is a certificate for handshakes, or there can be none.
+    /// There is a certificate for the handshakes of encrypted calls, or there can be none.
     is_ready_for_calls: bool,
     events: Box<dyn FnMut(Tagged<Event>) + Send>,
 }
@@ -148,9 +149,8 @@ impl Shell {
             opened.map_err(|e| format!("The SIP sockets cannot be used ({e}); start Agent Manager again."))?;
         let mut entropy = Entropy::from_system();
         let mut agent = UserAgent::new(options.agent.clone(), entropy.fork());
-        if options.stun.is_some() || options.turn.is_some() {
-            agent.offer_ice();
-        }
+        let said = options.media.clone();
+        agent.offer_ice(said.opens_ways());
         let session = Sessions::new(&options.agent.instance_id, entropy.fork());
         let emergency_numbers = account::emergency_numbers(options.emergency_numbers.as_deref(), &[]);
         let mut shell = Self {
@@ -166,14 +166,14 @@ impl Shell {
                 media_sender,
             ),
             dns: Dns::new(options.dns_server, &mut entropy),
-            reach: Reach::new(options.stun.clone(), options.turn.clone(), options.ca_file.clone()),
+            reach: Reach::new(said.stun, said.turn, options.ca_file.clone()),
             look_ups: JoinSet::new(),
             keep_alive: KeepAlive::default(),
             watch: Watch::default(),
             check: None,
             probe: None,
             taken_over_muted: None,
-            quality_reports: QualityReports::new(options.quality_report.clone()),
+            quality_reports: QualityReports::new(said.quality_report),
             exposure_file: ExposureFile::read(options.exposure_file.clone()),
             orphans: Orphans::read(options.calls_file.clone()),
             look_at: clock(),
@@ -380,11 +380,15 @@ impl Shell {
 
     /// Before the first call, and not at the start: a certificate takes time and memory.
     fn prepare_for_calls(&mut self) {
-        if !std::mem::replace(&mut self.is_ready_for_calls, true)
-            && let Some(identity) = identity(self.options.agent.srtp)
-        {
-            self.agent.set_certificate(identity.fingerprint());
-            self.media.set_identity(identity);
+        if self.agent.srtp() != SrtpPolicy::Off && !std::mem::replace(&mut self.is_ready_for_calls, true) {
+            // Without one there are other ways of encrypting.
+            match DtlsIdentity::generate() {
+                Ok(identity) => {
+                    self.agent.set_certificate(identity.fingerprint());
+                    self.media.set_identity(identity);
+                }
+                Err(error) => tracing::warn!("{error}"),
+            }
         }
     }
 
@@ -403,12 +407,6 @@ impl Shell {
     fn fail(&mut self, command: &'static str, call: Option<u32>, message: String) {
         self.tell(Event::Error { command, call, message });
     }
-}
-
-/// The certificate of this run for handshakes of encrypted calls. Without one there are other ways of encrypting.
-fn identity(policy: SrtpPolicy) -> Option<DtlsIdentity> {
-    let wanted = (policy != SrtpPolicy::Off).then(DtlsIdentity::generate)?;
-    wanted.inspect_err(|error| tracing::warn!("{error}")).ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the shell reads the clock")]

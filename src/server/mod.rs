@@ -19,6 +19,7 @@ pub mod http;
 pub mod kamailio;
 pub mod links;
 pub mod logins;
+pub mod media;
 pub mod notebook;
 pub mod notices;
 pub mod outbox;

@@ -77,6 +77,7 @@ impl Server {
     /// Starts everything; once this returns, requests are answered.
     pub async fn start(settings: &Settings) -> Result<Self, ServeError> {
         settings.check()?;
+        let media = settings.media.open().map_err(ServeError::Settings)?;
         let tls = settings.tls.clone().map(Tls::new).transpose()?;
         let store = Store::open(&settings.database_url).await?;
         let vault = settings.vault(&store).await?;
@@ -112,6 +113,7 @@ impl Server {
             notebook: notebook.clone(),
             vault,
             reach: settings.reach(&http, sip, sip_tls),
+            media,
             second_factor_demanded: settings.demand_second_factor,
             downloads: settings.downloads.clone().or_else(beside_this_program),
             stopping: stop.clone(),

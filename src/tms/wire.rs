@@ -131,6 +131,56 @@ pub struct SipCredential {
     pub transports: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+    /// For the audio of its calls, where the softphone's user says nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Box<MediaSettings>>,
+}
+
+/// Whatever is left out is the softphone's to decide; so is what it does not know.
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct MediaSettings {
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
+    pub srtp: Option<Srtp>,
+    /// `HOST:PORT` of a STUN server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stun: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
+    pub turn: Option<TurnServer>,
+    /// SIP URI of the collector that each call's quality is reported to (RFC 6035).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_report: Option<String>,
+}
+
+/// Encryption of audio: none; where the other side takes it; always, with keys from the session description (RFC 4568) or by a
+/// handshake (RFC 5763).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    Off,
+    #[default]
+    Optional,
+    Sdes,
+    Dtls,
+}
+
+/// A relay, with a password for a while; the credential is asked for again before that ends.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct TurnServer {
+    /// `turn:relay.example`, `turns:relay.example:443` (RFC 7065).
+    pub uri: String,
+    /// `1800000000:100-acme-laptop`: when it ends, and for whom it is.
+    pub username: String,
+    /// Left out in the answer to a repeat.
+    #[schema(required = false)]
+    pub password: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// What a later version of the other side says in other words counts as left out.
+fn if_known<'de, T: serde::de::DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    let said = serde_json::Value::deserialize(from)?;
+    Ok(T::deserialize(said).ok())
 }
 
 /// RFC 9457 problem details; `detail` is shown to people as it is.
@@ -157,4 +207,29 @@ pub mod problem {
     pub const ACCOUNT_DISABLED: &str = "urn:tms:problem:account-disabled";
     pub const REGISTRATION_IN_USE: &str = "urn:tms:problem:registration-in-use";
     pub const SESSION_ENDED: &str = "urn:tms:problem:session-ended";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_tms_says_of_media_harms_no_sign_in() {
+        let credential = |media: &str| {
+            let text = format!(
+                r#"{{"aor":"a","username":"u","password":"p","realm":"acme","outbound_proxy":"sip:x","transports":["udp"],
+                    "expires_at":"2027-01-01T00:00:00Z"{media}}}"#
+            );
+            serde_json::from_str::<SipCredential>(&text).expect(media).media
+        };
+        assert!(credential("").is_none());
+        let turn = r#"{"uri":"turn:r","username":"1:a","password":"s","expires_at":"2027-01-01T00:00:00Z","more":1}"#;
+        let whole = credential(&format!(r#","media":{{"srtp":"dtls","stun":"s:1","turn":{turn},"more":{{}}}}"#));
+        let whole = whole.expect("media");
+        assert_eq!((whole.srtp, whole.stun.as_deref()), (Some(Srtp::Dtls), Some("s:1")));
+        assert_eq!(whole.turn.map(|turn| turn.username).as_deref(), Some("1:a"));
+        let later = credential(r#","media":{"srtp":"quantum","turn":{"uri":"turn:r","token":"t"},"stun":"s:1"}"#);
+        let later = later.expect("media");
+        assert!(later.srtp.is_none() && later.turn.is_none() && later.stun.is_some());
+    }
 }

@@ -442,6 +442,7 @@ impl SignedIn {
             transports: sip.transports.clone(),
             // It lasts until someone changes it.
             expires_at: Timestamp::MAX,
+            media: None,
         }))
     }
 }

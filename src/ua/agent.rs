@@ -18,7 +18,7 @@ use super::{
     stack::{Incoming, Owner, Reply, RequestId, Stack},
 };
 use crate::{
-    media::plan::{DtlsPlan, Fingerprint},
+    media::plan::{DtlsPlan, Fingerprint, SrtpPolicy},
     sip::{
         endpoint::{ServerTransactionId, Timers},
         entropy::Entropy,
@@ -99,9 +99,18 @@ impl UserAgent {
         self.stack.certificate = Some(fingerprint);
     }
 
-    /// ICE is offered from now on.
-    pub const fn offer_ice(&mut self) {
-        self.stack.offers_ice = true;
+    /// Whether ICE is offered, from the next call on.
+    pub const fn offer_ice(&mut self, on: bool) {
+        self.stack.offers_ice = on;
+    }
+
+    /// What is offered and taken of encryption, from the next call on.
+    pub const fn set_srtp(&mut self, policy: SrtpPolicy) {
+        self.stack.settings.srtp = policy;
+    }
+
+    pub const fn srtp(&self) -> SrtpPolicy {
+        self.stack.settings.srtp
     }
 
     /// Where a call's RTP port is reached besides; told before [`UserAgent::handle_media_opened`].

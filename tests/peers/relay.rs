@@ -4,11 +4,17 @@ use crate::support::{
     coturn::{Coturn, PORT, TLS_PORT},
     ip::ip,
     phone::Phone,
-    process::poll_until,
+    process::{Process, binary, poll_until},
     tone,
 };
 use serde_json::{Value, json};
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 /// Addresses of either kind, as they stand in a URI.
 struct Net {
@@ -214,4 +220,70 @@ fn calls_by_ipv6_go_through_a_relay() {
         poll_until(Duration::from_secs(2), heard).unwrap_or_else(|| panic!("{name}: the called one hears"));
     }
     called.quit();
+}
+
+/// What coturn and the TMS share; no softphone ever has it.
+const SHARED: &str = "a secret of servers";
+
+/// `tms serve` with the demonstration's tenant, and what it says once it is ready.
+fn tms(namespace: &Namespace, dir: &Path) -> (Process, Value) {
+    let (secret, database) = (dir.join("turn-secret"), format!("sqlite://{}/tms.db", dir.display()));
+    std::fs::write(&secret, SHARED).expect("the test's folder can be written");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &namespace.0]).arg(binary("tms"));
+    command.args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--demo-data=quiet"]);
+    command.args(["--database-url", &database, "--turn", &format!("turn:{}", IPV4.relay), "--turn-secret-file"]);
+    let mut child = command.arg(secret).stdout(Stdio::piped()).spawn().expect("tms starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
+    (Process(child), serde_json::from_str(&line).expect("the ready line is JSON"))
+}
+
+/// Nobody has told the agent's softphone of a relay but the TMS, which gives it a password for a day.
+#[test]
+fn an_agent_s_calls_go_through_the_relay_that_the_tms_names() {
+    let namespace = match Namespace::up(&IPV4) {
+        Ok(namespace) => namespace,
+        Err(why) => {
+            println!("skipped: this system forbids network namespaces: {why}");
+            return;
+        }
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let who = ["--use-auth-secret", &format!("--static-auth-secret={SHARED}")];
+    let coturn = Coturn::start_for(&namespace.0, dir.path(), IPV4.relay, &who);
+    let (_tms, ready) = tms(&namespace, dir.path());
+    let demo = |field: &str| ready["demo"][field].as_str().expect("the ready line has it").to_owned();
+    let (audio, heard_there) = tone::card(dir.path(), "called", 700.0);
+    let (bind, sip) = (format!("{}:0", IPV4.called), &ready["demo"]["sip"]);
+    let proxy = format!("sip:{};lr", ready["sip"].as_str().expect("an address"));
+    let args = ["--sip-account", "sip:101-acme@acme", "--outbound-proxy", &proxy, "--bind", &bind, "--audio", &audio];
+    let password = sip["password"].as_str().expect("a password");
+    let called = [&args[..], &["--auto-answer", "0"]].concat();
+    let called = Phone::start_within(&namespace.0, dir.path(), "called", &called, password);
+    called.wait(json!({"event": "registration", "state": "online"}));
+
+    let (audio, heard_here) = tone::card(dir.path(), "agent", 440.0);
+    let (url, username, bind) =
+        (ready["http"].as_str().expect("a URL"), demo("username"), format!("{}:0", IPV4.caller));
+    let args = ["--tms", url, "--username", &username, "--registration", "100-acme-laptop", "--bind", &bind];
+    let args = [&args[..], &["--audio", &audio, "--log-level", "info"]].concat();
+    let key = demo("api_key");
+    let secrets = [("AGENT_MANAGER_API_KEY", key.as_str())];
+    let mut agent = Phone::start_within_in(&namespace.0, &secrets, dir.path(), "agent", &args, &demo("password"));
+    agent.wait(json!({"event": "registration", "state": "online"}));
+    agent.send(json!({"cmd": "dial", "to": "101"}));
+    let call = agent.wait(json!({"event": "call", "state": "connected"}))["call"].clone();
+    agent.stats_until(&call, |s| s["rx"]["packets"].as_u64() >= Some(75) && s["tx"]["packets"].as_u64() >= Some(75));
+    agent.send(json!({"cmd": "hangup", "call": call}));
+    called.wait(json!({"event": "call", "state": "ended"}));
+    let log = agent.log();
+    assert!(log.contains("by way of the relay") && !log.contains("of no use") && !log.contains(SHARED), "{log}");
+    // The end of its password, and whose it is.
+    assert!(coturn.log().contains(":100-acme-laptop>"), "{}", coturn.log());
+    agent.quit();
+    called.quit();
+    assert!(tone::seconds(&heard_here, 700.0) > 0.8, "the agent hears");
+    assert!(tone::seconds(&heard_there, 440.0) > 0.8, "the called one hears");
 }

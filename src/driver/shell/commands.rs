@@ -32,7 +32,8 @@ impl Shell {
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
-                // Those of an account at the TMS are none of its.
+                // What a TMS has said is none of its.
+                self.use_media(None);
                 self.emergency_numbers = account::emergency_numbers(self.options.emergency_numbers.as_deref(), &[]);
                 self.set_account(now, *account);
             }

@@ -200,8 +200,12 @@ impl Shell {
                 false => (self.events)(Tagged { id: None, what: Event::Registrations(list) }),
             },
             session::Event::Credential { registration, credential } => {
+                let media = credential.0.media.clone();
                 match account::from_credential(&registration, credential.0, self.options.transport) {
-                    Ok(account) => self.set_account(now, account),
+                    Ok(account) => {
+                        self.use_media(media);
+                        self.set_account(now, account);
+                    }
                     Err(message) => {
                         self.session.deselect();
                         self.fail("select", None, message);

@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -40,7 +41,7 @@ static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// An answer that made something with a secret, which is shown this once.
 pub struct Once<T> {
     pub body: T,
-    /// Fields of the body that a repeat leaves out.
+    /// Fields of the body that a repeat leaves out, each with a dot after those that it is in.
     pub secrets: &'static [&'static str],
 }
 
@@ -51,12 +52,25 @@ struct Keep(Bytes);
 impl<T: Serialize> IntoResponse for Once<T> {
     fn into_response(self) -> Response {
         let mut kept = serde_json::to_value(&self.body).unwrap_or_default();
-        if let Some(fields) = kept.as_object_mut() {
-            fields.retain(|name, _| !self.secrets.contains(&name.as_str()));
-        }
+        self.secrets.iter().for_each(|path| leave_out(&mut kept, path));
         let mut response = (StatusCode::CREATED, Json(self.body)).into_response();
         response.extensions_mut().insert(Keep(Bytes::from(kept.to_string())));
         response
+    }
+}
+
+fn leave_out(from: &mut Value, path: &str) {
+    match path.split_once('.') {
+        Some((outer, inner)) => {
+            if let Some(found) = from.get_mut(outer) {
+                leave_out(found, inner);
+            }
+        }
+        None => {
+            if let Some(fields) = from.as_object_mut() {
+                fields.remove(path);
+            }
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use super::{
     clock::Clock,
     contacts::Contacts,
     extensions, links, logins,
+    media::MediaServers,
     notebook::Notebook,
     notices::Notices,
     outbox::Outbox,
@@ -62,6 +63,7 @@ pub struct App {
     pub notebook: Notebook,
     pub vault: Vault,
     pub reach: Reach,
+    pub media: MediaServers,
     /// Nobody manages others without two-step sign-in.
     pub second_factor_demanded: bool,
     /// Where the programs lie that are offered for download.

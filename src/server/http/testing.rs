@@ -20,20 +20,24 @@ use tokio::{sync::watch, task::JoinSet};
 use tower::ServiceExt;
 
 use super::{App, Reach, SipReach, input::Peer, router};
-use crate::server::{
-    clock::Clock,
-    contacts::{Contact, Contacts, Order},
-    demo_data::{self, Demo},
-    logins::{self, ChosenBy, NewLogin},
-    notebook::Notebook,
-    notices::Notices,
-    outbox::Outbox,
-    pace::Pace,
-    passwords::Passwords,
-    registry::Registry,
-    store::{self, Store, query},
-    throttle::Throttle,
-    vault::Vault,
+use crate::{
+    secret::Secret,
+    server::{
+        clock::Clock,
+        contacts::{Contact, Contacts, Order},
+        demo_data::{self, Demo},
+        logins::{self, ChosenBy, NewLogin},
+        media::{MediaServers, Relay},
+        notebook::Notebook,
+        notices::Notices,
+        outbox::Outbox,
+        pace::Pace,
+        passwords::Passwords,
+        registry::Registry,
+        store::{self, Store, query},
+        throttle::Throttle,
+        vault::Vault,
+    },
 };
 
 pub const INSTANCE: &str = "urn:uuid:00000000-0000-4000-8000-000000000001";
@@ -147,6 +151,8 @@ impl Harness {
             }),
             behind_proxy: true,
         };
+        let turn = Relay { uri: "turn:relay.example".parse().expect("a URI"), secret: Secret("north".into()) };
+        let media = MediaServers { turn: Some(turn), ..MediaServers::default() };
         let downloads = tempfile::tempdir().expect("a folder");
         let app = Arc::new(App {
             store,
@@ -160,6 +166,7 @@ impl Harness {
             notebook,
             vault,
             reach,
+            media,
             second_factor_demanded,
             downloads: Some(downloads.path().to_owned()),
             stopping,

@@ -95,7 +95,9 @@ pub async fn sip_credential(
             .retry_after(5)
         })?;
     }
+    let expires_at = clock::from_ms(session.expires_at);
     let body = SipCredential {
+        media: Some(Box::new(app.media.tell(app.clock.now(), &name, expires_at))),
         aor: name,
         username,
         password,
@@ -103,9 +105,9 @@ pub async fn sip_credential(
         outbound_proxy: sip.outbound_proxy.clone(),
         outbound_proxy_tls: sip.outbound_proxy_tls.clone(),
         transports: sip.transports.clone(),
-        expires_at: clock::from_ms(session.expires_at),
+        expires_at,
     };
-    Ok(Once { body, secrets: &["password"] })
+    Ok(Once { body, secrets: &["password", "media.turn.password"] })
 }
 
 async fn store_credential(

@@ -67,6 +67,25 @@ async fn a_credential_is_the_sessions_own_and_dies_with_it() {
 }
 
 #[tokio::test]
+async fn a_credential_comes_with_what_calls_need_and_a_repeat_without_its_secrets() {
+    let h = Harness::new().await;
+    let token = h.agent().await;
+    let ask = async || {
+        let path = "/v1/me/registrations/100-acme-laptop/sip-credential";
+        let asked = h.post(path, json!({"instance_id": INSTANCE})).token(&token).header("idempotency-key", "once");
+        asked.send().await.json["media"]["turn"].clone()
+    };
+    let turn = ask().await;
+    let ends = 1_800_000_000 + 24 * 3600;
+    assert_eq!(turn["uri"], "turn:relay.example:3478");
+    assert_eq!(turn["username"], format!("{ends}:100-acme-laptop"), "nobody else's name");
+    assert_eq!(turn["expires_at"], "2027-01-16T08:00:00Z");
+    assert!(turn["password"].as_str().is_some_and(|password| password.len() == 28), "{turn}");
+    let again = ask().await;
+    assert_eq!((&again["username"], again.get("password")), (&turn["username"], None));
+}
+
+#[tokio::test]
 async fn a_credential_expires_with_its_session() {
     let h = Harness::new().await;
     let token = h.agent().await;

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::ServeError;
 use crate::{
-    server::http::{Reach, SipReach, tls::TlsFiles},
+    server::{
+        http::{Reach, SipReach, tls::TlsFiles},
+        media::MediaOptions,
+    },
     sip::{
         digest::Algorithm,
         uri::{SipUri, Uri},
@@ -37,6 +40,8 @@ pub struct Settings {
     pub secrets_key: Option<PathBuf>,
     /// Nobody manages others without two-step sign-in.
     pub demand_second_factor: bool,
+    /// For the audio of softphones' calls.
+    pub media: MediaOptions,
     /// The folder of the programs that are offered for download; the one of this program where it is `None`.
     pub downloads: Option<PathBuf>,
 }
@@ -170,6 +175,7 @@ mod tests {
             demo_data: false,
             secrets_key: None,
             demand_second_factor: false,
+            media: MediaOptions::default(),
             downloads: None,
         }
     }

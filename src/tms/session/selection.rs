@@ -10,7 +10,7 @@ use crate::tms::{
     wire,
 };
 use jiff::Timestamp;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) enum Selection {
@@ -30,6 +30,17 @@ pub(super) enum Selection {
         attempt: u32,
         at: Instant,
     },
+}
+
+/// A relay's password that ends too soon for us, or by a calendar that goes wrong, is no reason to ask without end.
+const TURN_RENEWAL: Duration = Duration::from_secs(300);
+
+/// When to ask for another credential: before it ends, or the relay's password that came with it.
+fn renewal(wall: Timestamp, credential: &wire::SipCredential) -> Duration {
+    let turn = credential.media.as_ref().and_then(|media| media.turn.as_ref());
+    let turn = turn.map(|turn| renew_after(wall, turn.expires_at).max(TURN_RENEWAL));
+    let own = renew_after(wall, credential.expires_at);
+    turn.map_or(own, |turn| turn.min(own))
 }
 
 impl Selection {
@@ -104,7 +115,7 @@ impl Session {
         let was_given = is_renewal && matches!(self.selection, Selection::Held { since: Some(_), .. });
         match self.read_authorised::<wire::SipCredential>(result) {
             Ok(credential) => {
-                let renew_at = Some(now + renew_after(wall, credential.expires_at));
+                let renew_at = Some(now + renewal(wall, &credential));
                 let since = self.asked.last();
                 self.selection = Selection::Held { registration: registration.clone(), since, renew_at, seen: false };
                 self.tell(Event::Credential { registration, credential: Credential(credential) });

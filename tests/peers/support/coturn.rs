@@ -1,4 +1,4 @@
-//! Debian's coturn in a network namespace: user `alice`, password `secret`; over UDP, TCP and TLS.
+//! Debian's coturn in a network namespace, over UDP, TCP and TLS.
 
 use super::{
     certificate::certificate,
@@ -24,13 +24,19 @@ pub struct Coturn {
 }
 
 impl Coturn {
+    /// With user `alice`, password `secret`.
     pub fn start(namespace: &str, dir: &Path, address: &str) -> Self {
+        Self::start_for(namespace, dir, address, &["--lt-cred-mech", "--user=alice:secret"])
+    }
+
+    /// `who`: its options about whom it lets in.
+    pub fn start_for(namespace: &str, dir: &Path, address: &str, who: &[&str]) -> Self {
         certificate(dir, "turn", &format!("IP:{address}"));
         let log = dir.join("turn.log");
         let file = |name: &str| dir.join(name).display().to_string();
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace, "turnserver", "-n", "--lt-cred-mech", "--fingerprint"]);
-        command.args(["--realm=am.test", "--user=alice:secret", "--no-cli", "--no-rfc5780", "--no-multicast-peers"]);
+        command.args(["netns", "exec", namespace, "turnserver", "-n", "--fingerprint"]).args(who);
+        command.args(["--realm=am.test", "--no-cli", "--no-rfc5780", "--no-multicast-peers"]);
         command.args([format!("--listening-ip={address}"), format!("--relay-ip={address}")]);
         command.args([format!("--listening-port={PORT}"), format!("--tls-listening-port={TLS_PORT}")]);
         command.args([format!("--min-port={}", RELAYED.0), format!("--max-port={}", RELAYED.1)]);

@@ -126,7 +126,6 @@ pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
         voice,
         hold_music,
         codecs: CODECS.to_vec(),
-        srtp: way.srtp,
         silence_suppression: suppress_silence,
         recording_tone: settings.window.recording_tone,
         auto_answer: None,
@@ -135,9 +134,7 @@ pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
         impairment: None,
         ca_file: way.ca_file.clone(),
         dns_server: way.dns_server,
-        stun: way.stun.clone(),
-        quality_report: way.quality_report.clone(),
-        turn: way.turn.clone(),
+        media: way.media.clone(),
         emergency_numbers: settings.emergency_numbers(),
     }
 }
@@ -145,13 +142,15 @@ pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::media::MediaSettings, media::plan::SrtpPolicy};
 
     #[test]
-    fn a_plain_account_s_collector_learns_how_calls_sounded() {
-        let collector = || Some("sip:quality@pbx.example".parse().expect("an address"));
-        let way = Way { quality_report: collector(), ..Way::default() };
-        let asked =
-            |way: &Way| softphone(&Settings::default(), way).options(String::new(), CALLS_FILE.into()).quality_report;
-        assert_eq!((asked(&way), asked(&Way::default())), (collector(), None));
+    fn what_a_plain_account_says_of_its_calls_reaches_the_driver() {
+        let quality_report = Some("sip:quality@pbx.example".parse().expect("an address"));
+        let media = MediaSettings { quality_report, srtp: Some(SrtpPolicy::Dtls), ..MediaSettings::default() };
+        let way = Way { media: media.clone(), ..Way::default() };
+        let options = |way: &Way| softphone(&Settings::default(), way).options(String::new(), CALLS_FILE.into());
+        assert_eq!((options(&way).media, options(&way).agent.srtp), (media, SrtpPolicy::Dtls));
+        assert_eq!(options(&Way::default()).media, MediaSettings::default());
     }
 }

@@ -3,7 +3,7 @@
 use super::{super::keeper::Question, Running, moment};
 use crate::{
     app::plain,
-    config::{secrets::Secrets, settings::SignedInBy, turn::TurnAccess},
+    config::{media::TurnAccess, secrets::Secrets, settings::SignedInBy},
     driver::api::{Command, Event},
     sip::uri::Uri,
     ua::api::{RegistrationState, Secret},

@@ -1,12 +1,27 @@
-//! Where a relay is: `turn:` and `turns:` URIs (RFC 7065).
+//! Where STUN and TURN servers are: `stun:`, `turn:` and `turns:` URIs (RFC 7064, RFC 7065).
 
-use super::{ConfigError, plain::wrong};
-use crate::ua::api::Secret;
-use std::net::Ipv6Addr;
+use std::{fmt, net::Ipv6Addr, str::FromStr};
 
-/// The ports that TURN servers have where none is given (RFC 7065 §3.1).
+/// The ports that servers have where none is given (RFC 8489 §18.6, RFC 7065 §3.1).
 const PORT: u16 = 3478;
 const TLS_PORT: u16 = 5349;
+
+/// `HOST:PORT` of a STUN server, which may be written with its scheme and without its port; an IPv6 address gets brackets.
+pub fn stun_server(typed: &str) -> Option<String> {
+    let typed = typed.strip_prefix("stun:").unwrap_or(typed);
+    let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    let (host, port) = match typed.rsplit_once(':') {
+        Some((host, port)) if !is_address(typed) => (host.to_owned(), port.parse().ok()),
+        _ if is_address(typed) => (format!("[{typed}]"), Some(PORT)),
+        _ => (typed.to_owned(), Some(PORT)),
+    };
+    let is_host = is_name(host.trim_matches(['[', ']']));
+    port.filter(|port| is_host && *port != 0).map(|port| format!("{host}:{port}"))
+}
+
+fn is_name(host: &str) -> bool {
+    !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c))
+}
 
 /// How a TURN server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,24 +40,20 @@ pub struct TurnUri {
     pub transport: TurnTransport,
 }
 
-/// How one is let in; empty where the server asks nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TurnAccess {
-    pub username: String,
-    pub password: Secret,
+/// What is no TURN server, or none that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnUriError {
+    #[error("turn:HOST, turn:HOST?transport=tcp or turns:HOST is expected, each with :PORT where it has another")]
+    Malformed,
+    /// RFC 7350.
+    #[error("TURN over DTLS is not supported yet; leave ?transport=udp out for TLS")]
+    OverDtls,
 }
 
-/// A TURN server, and how one is let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    pub uri: TurnUri,
-    pub access: TurnAccess,
-}
+impl FromStr for TurnUri {
+    type Err = TurnUriError;
 
-impl TurnUri {
-    /// # Errors
-    /// A sentence with `option`, which is what the person calls the field.
-    pub fn parse(option: &'static str, typed: &str) -> Result<Self, ConfigError> {
+    fn from_str(typed: &str) -> Result<Self, TurnUriError> {
         let (rest, asked) = typed.split_once('?').map_or((typed, None), |(rest, query)| (rest, Some(query)));
         let scheme = |name: &str| {
             let (begins, rest) = rest.split_at_checked(name.len())?;
@@ -51,21 +62,19 @@ impl TurnUri {
         let (authority, is_tls) = match (scheme("turns:"), scheme("turn:")) {
             (Some(rest), _) => (rest, true),
             (None, Some(rest)) => (rest, false),
-            (None, None) => return Err(expected(option)),
+            (None, None) => return Err(TurnUriError::Malformed),
         };
         let asked = asked.map(str::to_ascii_lowercase);
         let transport = match (is_tls, asked.as_deref()) {
             (false, None | Some("transport=udp")) => TurnTransport::Udp,
             (false, Some("transport=tcp")) => TurnTransport::Tcp,
             (true, None | Some("transport=tcp")) => TurnTransport::Tls,
-            (true, Some("transport=udp")) => {
-                return Err(ConfigError::NotSupported(format!("{option} over DTLS; leave ?transport=udp out for TLS")));
-            }
-            _ => return Err(expected(option)),
+            (true, Some("transport=udp")) => return Err(TurnUriError::OverDtls),
+            _ => return Err(TurnUriError::Malformed),
         };
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => (host, port),
-            Some(_) => return Err(expected(option)),
+            Some(_) => return Err(TurnUriError::Malformed),
             None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
         };
         let default = if is_tls { TLS_PORT } else { PORT };
@@ -73,16 +82,15 @@ impl TurnUri {
             Some(port) => port.parse().ok().filter(|port| *port != 0),
             None => port.is_empty().then_some(default),
         };
-        let is_name = |host: &str| !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c));
         match port {
             Some(port) if is_name(host) => Ok(Self { host: host.to_owned(), port, transport }),
-            _ => Err(expected(option)),
+            _ => Err(TurnUriError::Malformed),
         }
     }
 }
 
-impl std::fmt::Display for TurnUri {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for TurnUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, query) = match self.transport {
             TurnTransport::Udp => ("turn", ""),
             TurnTransport::Tcp => ("turn", "?transport=tcp"),
@@ -93,16 +101,12 @@ impl std::fmt::Display for TurnUri {
     }
 }
 
-fn expected(option: &'static str) -> ConfigError {
-    wrong(option, "turn:HOST, turn:HOST?transport=tcp or turns:HOST is expected, each with :PORT where it has another")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn uris_say_host_port_and_transport() {
+    fn turn_uris_say_host_port_and_transport() {
         for (typed, expected) in [
             ("turn:relay.example", "turn:relay.example:3478"),
             ("TURN:relay.example:80?transport=udp", "turn:relay.example:80"),
@@ -110,9 +114,9 @@ mod tests {
             ("turns:relay.example", "turns:relay.example:5349"),
             ("turns:[2001:db8::1]:443?transport=tcp", "turns:[2001:db8::1]:443"),
         ] {
-            let uri = TurnUri::parse("--turn", typed).expect(typed);
+            let uri: TurnUri = typed.parse().expect(typed);
             assert_eq!(uri.to_string(), expected);
-            assert_eq!(TurnUri::parse("--turn", expected).expect(expected), uri);
+            assert_eq!(expected.parse(), Ok(uri));
         }
         for wrong in [
             "relay.example",
@@ -132,10 +136,25 @@ mod tests {
             "turn:ä\u{0}",
             "",
         ] {
-            let said = TurnUri::parse("--turn", wrong).expect_err(wrong).to_string();
-            assert!(said.contains("--turn: turn:HOST"), "{wrong}: {said}");
+            assert_eq!(wrong.parse::<TurnUri>(), Err(TurnUriError::Malformed), "{wrong}");
         }
-        let dtls = TurnUri::parse("--turn", "turns:a?transport=udp").expect_err("DTLS").to_string();
-        assert!(dtls.contains("not supported yet: --turn over DTLS"), "{dtls}");
+        assert_eq!("turns:a?transport=udp".parse::<TurnUri>(), Err(TurnUriError::OverDtls));
+    }
+
+    #[test]
+    fn stun_servers_have_a_port() {
+        for (typed, expected) in [
+            ("stun.example", Some("stun.example:3478")),
+            ("stun:stun.example:80", Some("stun.example:80")),
+            ("2001:db8::1", Some("[2001:db8::1]:3478")),
+            ("[2001:db8::1]:80", Some("[2001:db8::1]:80")),
+            ("stun.example:", None),
+            (":3478", None),
+            ("a:0", None),
+            ("a b", None),
+            ("", None),
+        ] {
+            assert_eq!(stun_server(typed).as_deref(), expected, "{typed}");
+        }
     }
 }
