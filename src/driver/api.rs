@@ -248,9 +248,11 @@ pub enum Event {
         call: CallId,
         on: bool,
     },
-    /// The call is not recorded any more; a notice says why.
-    RecordingFailed {
+    /// What becomes of the call's recording into this file.
+    Recording {
         call: CallId,
+        file: PathBuf,
+        state: RecordingState,
     },
     /// Somebody talks while muted in this call.
     TalksMuted {
@@ -288,6 +290,16 @@ pub enum Event {
     Stopped {
         failure: Option<String>,
     },
+}
+
+/// Where a recording stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingState {
+    Begun,
+    /// It was ended, or the call has ended.
+    Over,
+    /// A notice says why.
+    Failed,
 }
 
 /// A SIP message as a person may read it: without credentials, keys and digits.

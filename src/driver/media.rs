@@ -1,6 +1,12 @@
 //! The media engine as the driver sees it: started with the first call, told of plans, connections, digits and tones.
 
-use super::{api::Dtmf, exposure_file::ExposureFile, local, reach::Servers, tones};
+use super::{
+    api::{Dtmf, RecordingState},
+    exposure_file::ExposureFile,
+    local,
+    reach::Servers,
+    tones,
+};
 use crate::{
     media::{
         engine::{
@@ -21,7 +27,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Weak,
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
@@ -57,8 +62,8 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
-    /// The recording; it may be over without our having heard of that.
-    recorded: Option<Weak<()>>,
+    /// The recording; it may have failed without our having heard of that.
+    recorded: Option<PathBuf>,
 }
 
 impl Media {
@@ -136,11 +141,11 @@ impl Media {
         self.muted.contains(&old) && self.muted.insert(call)
     }
 
-    /// Follows a call's state: what is connected, which tone fits.
-    pub(super) fn follow(&mut self, info: &CallInfo) {
-        let mut answered = false;
+    /// Follows a call's state: what is connected, which tone fits. Returns the recording that has ended with the call.
+    pub(super) fn follow(&mut self, info: &CallInfo) -> Option<PathBuf> {
+        let (mut answered, mut recorded) = (false, None);
         if matches!(info.state, CallState::Ended { .. }) {
-            self.calls.remove(&info.call);
+            recorded = self.calls.remove(&info.call).and_then(|live| live.recorded);
             self.muted.remove(&info.call);
         } else {
             let live = self.calls.entry(info.call).or_insert_with(|| Live {
@@ -160,6 +165,7 @@ impl Media {
             tone => tone,
         };
         self.play(tone);
+        recorded
     }
 
     /// # Errors
@@ -220,37 +226,39 @@ impl Media {
         Some(Ok(()))
     }
 
-    /// Records a call into `file`, or stops. `tone`: whether both sides hear one meanwhile.
+    /// Records a call into `file`, or stops. `tone`: whether both sides hear one meanwhile. Returns which recording has begun or
+    /// is over.
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn record(&mut self, call: CallId, file: Option<&Path>, tone: bool) -> Result<(), String> {
-        let live = self.live(call)?;
-        let recorder = match (file, live.recorded.is_some()) {
+    pub(super) fn record(
+        &mut self,
+        call: CallId,
+        file: Option<PathBuf>,
+        tone: bool,
+    ) -> Result<(PathBuf, RecordingState), String> {
+        let live = self.calls.get_mut(&call).ok_or_else(|| no_call(call))?;
+        let (recorder, told) = match (file, &live.recorded) {
             (Some(_), _) if !live.connected => {
                 return Err(format!("Call {call} is not answered yet; record it once it is."));
             }
-            (Some(_), true) => return Err(format!("Call {call} is being recorded already; stop that first.")),
-            (None, false) => return Err(format!("Call {call} is not being recorded.")),
-            (Some(file), false) => Some(Recorder::create(file, tone).map_err(|e| e.to_string())?),
-            (None, true) => None,
+            (Some(_), Some(_)) => return Err(format!("Call {call} is being recorded already; stop that first.")),
+            (None, None) => return Err(format!("Call {call} is not being recorded.")),
+            (Some(file), None) => {
+                let recorder = Recorder::create(&file, tone).map_err(|e| e.to_string())?;
+                (Some(recorder), (file, RecordingState::Begun))
+            }
+            (None, Some(file)) => (None, (file.clone(), RecordingState::Over)),
         };
-        if let Some(live) = self.calls.get_mut(&call) {
-            live.recorded = recorder.as_ref().map(Recorder::life);
-        }
+        live.recorded = recorder.as_ref().map(|_| told.0.clone());
         self.tell(EngineCommand::Record { session: call, recorder });
-        Ok(())
+        Ok(told)
     }
 
-    /// A recording has failed. Returns whether the call is not recorded any more, and may be again: that recording may have been
-    /// stopped, and another begun, before this came.
-    pub(super) fn recording_failed(&mut self, call: CallId) -> bool {
-        let Some(live) = self.calls.get_mut(&call) else { return true };
-        let goes_on = live.recorded.as_ref().is_some_and(|recording| recording.strong_count() > 0);
-        if !goes_on {
-            live.recorded = None;
-        }
-        !goes_on
+    /// A recording has failed. Returns whether that is news: it may have been ended before this came.
+    pub(super) fn recording_failed(&mut self, call: CallId, file: &Path) -> bool {
+        let live = self.calls.get_mut(&call);
+        live.is_some_and(|live| live.recorded.take_if(|recorded| recorded == file).is_some())
     }
 
     /// Sends digits in the call's media.
@@ -382,7 +390,7 @@ impl Media {
     }
 
     fn live(&self, call: CallId) -> Result<&Live, String> {
-        self.calls.get(&call).ok_or_else(|| format!("There is no call {call}."))
+        self.calls.get(&call).ok_or_else(|| no_call(call))
     }
 
     fn play(&mut self, tone: Option<Tone>) {
@@ -453,6 +461,10 @@ pub(super) const fn in_media(via: Option<Dtmf>) -> Result<Option<DtmfVia>, ViaIn
 /// The digits go by SIP INFO.
 #[derive(Debug)]
 pub(super) struct ViaInfo;
+
+fn no_call(call: CallId) -> String {
+    format!("There is no call {call}.")
+}
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ mod sound;
 
 use super::command::Rejected;
 use crate::{
-    driver::api::{Event, LoginState, Tagged},
+    driver::api::{Event, LoginState, RecordingState, Tagged},
     media::{engine::Severity, plan::Srtp},
     tms::wire,
     ua::api::{
@@ -15,7 +15,7 @@ use crate::{
 use serde::Serialize;
 use serde_json::Value;
 use sound::{Check, Exposure, Quality, Stats, check, figures, quality};
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -46,7 +46,7 @@ enum What<'a> {
     Quality(Quality<'a>),
     TalksMuted { call: u32 },
     Speaks { call: u32, on: bool },
-    Recording { call: u32, state: &'static str },
+    Recording { call: u32, state: &'static str, file: Cow<'a, str> },
     Exposure(Exposure),
     Check(Check<'a>),
     Ok(Ok<'a>),
@@ -277,7 +277,9 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Proof>) -> Option<String> 
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
         Event::Quality { call, verdict, timeline, last } => What::Quality(quality(*call, verdict, timeline, *last)),
         Event::Speaks { call, on } => What::Speaks { call: *call, on: *on },
-        Event::RecordingFailed { call } => What::Recording { call: *call, state: "failed" },
+        Event::Recording { call, file, state } => {
+            What::Recording { call: *call, state: recording(*state), file: file.to_string_lossy() }
+        }
         Event::TalksMuted { call } => What::TalksMuted { call: *call },
         Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
         Event::Check(step) => What::Check(check(step)),
@@ -428,6 +430,14 @@ fn transfer(call: u32, state: &TransferState) -> Transfer<'_> {
         TransferState::Trying { code } => Transfer { call, state: "trying", code: *code, reason: None },
         TransferState::Done { code } => Transfer { call, state: "done", code: *code, reason: None },
         TransferState::Failed { code, reason } => Transfer { call, state: "failed", code: *code, reason: Some(reason) },
+    }
+}
+
+const fn recording(state: RecordingState) -> &'static str {
+    match state {
+        RecordingState::Begun => "begun",
+        RecordingState::Over => "over",
+        RecordingState::Failed => "failed",
     }
 }
 

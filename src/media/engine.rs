@@ -198,9 +198,10 @@ pub enum EngineEvent {
     /// The devices that exist and those in use, after a change.
     Devices(DeviceList),
     Notice(Notice),
-    /// The session is not recorded any more; a notice says why.
+    /// This recording of the session has failed; a notice says why.
     RecordingFailed {
         session: SessionId,
+        file: PathBuf,
     },
     /// A connected session has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told `again` every 30 s as
     /// long as it lasts. On hold a peer may have nothing to say.

@@ -108,11 +108,13 @@ fn two_calls_are_joined_and_one_is_recorded() {
 
     let file = dir.path().join("call.opus");
     phone.send(json!({"cmd": "record", "call": 1, "file": file, "tone": true, "id": "r"}));
+    phone.wait(json!({"event": "recording", "call": 1, "state": "begun", "file": file}));
     phone.wait(json!({"event": "ok", "cmd": "record", "id": "r"}));
     phone.send(json!({"cmd": "record", "call": 2, "file": file, "id": "again"}));
     let refused = phone.wait(json!({"event": "error", "cmd": "record", "id": "again"}));
     assert!(refused["message"].as_str().is_some_and(|m| m.contains("exists already")), "{refused}");
     phone.send(json!({"cmd": "record", "call": 1, "stop": true, "id": "s"}));
+    phone.wait(json!({"event": "recording", "call": 1, "state": "over", "file": file}));
     phone.wait(json!({"event": "ok", "cmd": "record", "id": "s"}));
     phone.quit();
     let recorded = std::fs::read(file).expect("it is there");

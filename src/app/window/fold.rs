@@ -22,7 +22,6 @@ use calls::short_address;
 use jiff::Zoned;
 use std::{
     net::IpAddr,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -66,9 +65,6 @@ pub struct Fold {
     connected: Vec<(u32, Instant)>,
     leaving: Vec<(u32, Instant)>,
     meters: bool,
-    /// What was ordered and is not done yet: the file, or that recording stops.
-    wants_recording: Vec<(u32, Option<PathBuf>)>,
-    recordings: Vec<(u32, PathBuf)>,
     /// What of which listed colleague the phone system refuses to tell, and why.
     refusals: Vec<(Package, String, String)>,
 }
@@ -96,17 +92,11 @@ impl Fold {
             Event::Message { from, from_name, text } => notices.push(self.message(&from, from_name, &text)),
             Event::Colleague { uri, state } => self.colleague(&uri, state),
             Event::Subscription { package, to, refusal } => self.watched(package, &to, refusal),
-            Event::Call(info) => {
-                outcome.finished = self.call(at, &info);
-                if outcome.finished.is_some() {
-                    notices.extend(self.recording_over(info.call));
-                }
-            }
+            Event::Call(info) => outcome.finished = self.call(at, &info),
             event @ (Event::Transfer { .. } | Event::DialAsked { .. } | Event::DialAskedOver { .. }) => {
                 self.transfers(event);
             }
             Event::Trace { call, messages } => self.trace(at, call, messages),
-            Event::Done { command: "record", call: Some(call) } => notices.extend(self.recorded(at.now, call)),
             Event::Quality { call, verdict, last, .. } => outcome.heard = self.judged(call, verdict, last),
             Event::Stats { call, ref stats, .. } => {
                 self.goes_on(at.now, call, stats);
@@ -114,11 +104,11 @@ impl Fold {
                 outcome.can_wait = true;
             }
             Event::Speaks { call, on } => self.with_call(call, |shown| shown.speaks = on),
-            Event::RecordingFailed { call } => self.recording_failed(call),
+            Event::Recording { call, file, state } => notices.extend(self.recording(at.now, call, &file, state)),
             Event::TalksMuted { .. } => notices.push(notice(NoticeKind::Warning, t().talks_muted.to_owned())),
             Event::Notice(told) => notices.push(notice(severity(told.severity), told.text)),
-            Event::Error { command, message, call } => {
-                self.failed(at, command, call);
+            Event::Error { command, message, .. } => {
+                self.failed(at, command);
                 notices.push(notice(NoticeKind::Error, message));
             }
             Event::Muted { .. }
@@ -368,9 +358,8 @@ impl Fold {
     }
 
     /// What a command that has failed leaves to be taken back.
-    fn failed(&mut self, at: &Moment, command: &str, call: Option<u32>) {
+    fn failed(&mut self, at: &Moment, command: &str) {
         match command {
-            "record" => self.wants_recording.retain(|(wanted, _)| Some(*wanted) != call),
             "select" | "sip_password" => self.take_choice_back(at),
             _ => {}
         }

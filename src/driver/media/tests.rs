@@ -55,27 +55,30 @@ fn a_peer_that_says_nothing_on_hold_is_not_kept_out() {
 #[test]
 fn a_recording_that_failed_can_be_followed_by_another() {
     let dir = tempfile::tempdir().expect("a directory");
+    let file = |name| dir.path().join(name);
     let mut media = two_calls();
-    media.record(1, Some(&dir.path().join("a.wav")), false).expect("begun");
-    let again = media.record(1, Some(&dir.path().join("b.wav")), false).expect_err("a sentence");
+    let begun = media.record(1, Some(file("a.wav")), false).expect("begun");
+    assert_eq!(begun, (file("a.wav"), RecordingState::Begun));
+    let again = media.record(1, Some(file("b.wav")), false).expect_err("a sentence");
     assert!(again.contains("recorded already"), "{again}");
-    assert!(media.recording_failed(1));
+    assert!(media.recording_failed(1, &file("a.wav")));
     let stop = media.record(1, None, false).expect_err("a sentence");
     assert!(stop.contains("not being recorded"), "{stop}");
-    media.record(1, Some(&dir.path().join("c.wav")), false).expect("begun anew");
+    media.record(1, Some(file("c.wav")), false).expect("begun anew");
 }
 
 #[test]
 fn an_old_recording_s_failure_is_not_the_new_one_s() {
     let dir = tempfile::tempdir().expect("a directory");
+    let file = |name| dir.path().join(name);
     let mut media = two_calls();
-    media.open(1, SocketAddr::from((Ipv4Addr::LOCALHOST, 9))).expect("ports");
-    media.record(1, Some(&dir.path().join("a.wav")), false).expect("begun");
-    media.record(1, None, false).expect("stopped");
-    media.record(1, Some(&dir.path().join("b.wav")), false).expect("begun anew");
-    assert!(!media.recording_failed(1));
-    media.record(1, None, false).expect("it went on");
-    media.shutdown();
+    media.record(1, Some(file("a.wav")), false).expect("begun");
+    let over = media.record(1, None, false).expect("stopped");
+    assert_eq!(over, (file("a.wav"), RecordingState::Over));
+    media.record(1, Some(file("b.wav")), false).expect("begun anew");
+    assert!(!media.recording_failed(1, &file("a.wav")));
+    let ended = CallState::Ended { ended_by: crate::ua::api::EndedBy::Local, code: None, reason: String::new() };
+    assert_eq!(media.follow(&info(1, ended)), Some(file("b.wav")), "it ends with the call");
 }
 
 fn plan(remote: SocketAddr) -> MediaPlan {

@@ -60,7 +60,9 @@ impl Shell {
             Command::Conference { calls } => self.confer(now, name, &calls),
             Command::Record { call, file, tone } => {
                 let tone = tone.unwrap_or(self.options.recording_tone);
-                self.order(name, Some(call), |media| media.record(call, file.as_deref(), tone));
+                let recorded = self.media.record(call, file, tone);
+                let told = recorded.map(|(file, state)| self.tell(Event::Recording { call, file, state }));
+                self.settle(name, Some(call), told);
             }
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),

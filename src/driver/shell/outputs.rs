@@ -4,7 +4,7 @@ use super::{Phase, Shell, wall_clock};
 use crate::{
     driver::{
         account,
-        api::{Event, Tagged},
+        api::{Event, RecordingState, Tagged},
         local,
         resolve::Found,
     },
@@ -112,10 +112,13 @@ impl Shell {
                     self.trace.link(info.call, call_id);
                 }
                 self.quality_reports.follow(wall_clock(), &info, self.agent.dialog(info.call));
-                self.media.follow(&info);
+                let recorded = self.media.follow(&info);
                 self.orphans.changed(now);
                 let call = info.call;
                 self.tell(Event::Call(info));
+                if let Some(file) = recorded {
+                    self.tell(Event::Recording { call, file, state: RecordingState::Over });
+                }
                 if self.taken_over_muted.take_if(|muted| *muted == call).is_some() {
                     self.tell(Event::Muted { call, on: true });
                 }
@@ -258,9 +261,9 @@ impl Shell {
                 }
             }
             EngineEvent::Speaks { session, on } => self.tell(Event::Speaks { call: session, on }),
-            EngineEvent::RecordingFailed { session } => {
-                if self.media.recording_failed(session) {
-                    self.tell(Event::RecordingFailed { call: session });
+            EngineEvent::RecordingFailed { session: call, file } => {
+                if self.media.recording_failed(call, &file) {
+                    self.tell(Event::Recording { call, file, state: RecordingState::Failed });
                 }
             }
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}

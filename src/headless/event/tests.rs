@@ -164,7 +164,12 @@ fn how_a_call_sounded_and_what_the_ear_got() {
     );
     assert_eq!(said(Event::Speaks { call: 2, on: true }), json!({"event": "speaks", "call": 2, "on": true}));
     assert_eq!(said(Event::TalksMuted { call: 2 }), json!({"event": "talks_muted", "call": 2}));
-    assert_eq!(said(Event::RecordingFailed { call: 2 }), json!({"event": "recording", "call": 2, "state": "failed"}));
+    for (state, name) in
+        [(RecordingState::Begun, "begun"), (RecordingState::Over, "over"), (RecordingState::Failed, "failed")]
+    {
+        let recording = Event::Recording { call: 2, file: "x.opus".into(), state };
+        assert_eq!(said(recording), json!({"event": "recording", "call": 2, "state": name, "file": "x.opus"}));
+    }
     let finding = Finding { what: "echo", good: true, words: "None.".into() };
     assert_eq!(
         said(Event::Check(Step::Done(vec![finding]))),

@@ -476,7 +476,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Speaks(on) => EngineEvent::Speaks { session, on },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
-        Report::RecordingFailed => EngineEvent::RecordingFailed { session },
+        Report::RecordingFailed(file) => EngineEvent::RecordingFailed { session, file },
         Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
         Report::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
         Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },

@@ -30,6 +30,7 @@ use reach::{Heard, Reach};
 use std::{
     io::ErrorKind,
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -83,8 +84,8 @@ pub enum Report {
         again: bool,
     },
     Notice(Notice),
-    /// The call is not recorded any more; a notice says why.
-    RecordingFailed,
+    /// This recording has failed; a notice says why.
+    RecordingFailed(PathBuf),
     /// What became of the handshake for the keys of this plan.
     Secured(DtlsPlan, Result<(), String>),
     /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
@@ -420,10 +421,12 @@ impl Session {
             stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(stream.stats(false)));
         }
-        if let Some(trouble) = self.recorder.as_mut().and_then(Recorder::poll_trouble) {
+        if let Some(recorder) = &mut self.recorder
+            && let Some(trouble) = recorder.poll_trouble()
+        {
             if trouble.is_over {
+                report(Report::RecordingFailed(recorder.file().to_owned()));
                 (self.recorder, self.tones) = (None, None);
-                report(Report::RecordingFailed);
             }
             report(Report::Notice(trouble.notice));
         }

@@ -32,6 +32,15 @@ pub enum Recording {
     Opus(Box<OpusFile>),
 }
 
+/// What went wrong with a recording, and why.
+#[derive(Debug)]
+pub enum Fault {
+    /// Sound is missing.
+    Sound(String),
+    /// All sound is there, but not what is said of it.
+    Mark(String),
+}
+
 impl Recording {
     /// By the name's ending, with a `mark` for whoever asks what it is. Errors are sentences' ends.
     pub fn create(path: &Path, mark: &'static str) -> Result<Self, String> {
@@ -84,13 +93,13 @@ impl Recording {
         }
     }
 
-    pub fn finish(self) -> Result<(), String> {
+    pub fn finish(self) -> Result<(), Fault> {
         match self {
             Self::Wav { writer, mark, .. } => {
-                writer.finalize().map_err(|e| e.to_string())?;
-                mark.map_or(Ok(()), |(words, file)| set_mark(file, words)).map_err(|e| e.to_string())
+                writer.finalize().map_err(|e| Fault::Sound(e.to_string()))?;
+                mark.map_or(Ok(()), |(words, file)| set_mark(file, words)).map_err(|e| Fault::Mark(e.to_string()))
             }
-            Self::Opus(file) => file.finish().map_err(|e| e.to_string()),
+            Self::Opus(file) => file.finish().map_err(|e| Fault::Sound(e.to_string())),
         }
     }
 }

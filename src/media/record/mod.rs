@@ -9,14 +9,11 @@ use super::{
     BLOCK, SAMPLE_RATE,
     engine::{MediaError, Notice},
 };
-use file::Recording;
+use file::{Fault, Recording};
 use std::{
     fmt,
-    path::Path,
-    sync::{
-        Arc, Weak,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
-    },
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     time::Duration,
 };
 
@@ -33,11 +30,8 @@ pub struct Recorder {
     queue: Option<SyncSender<Vec<f32>>>,
     /// Both sides are to hear a tone meanwhile.
     has_tone: bool,
-    /// As long as it records.
-    life: Arc<()>,
     writer: Writer,
-    /// A piece did not get to the disk; and that was told.
-    missed: bool,
+    /// That a piece did not get to the disk was told.
     told: bool,
 }
 
@@ -52,8 +46,10 @@ pub struct Trouble {
 /// The thread that writes, which ends soon after its queue.
 pub struct Writer {
     /// Says why it failed, if it did; disconnected once it has ended.
-    failure: Receiver<String>,
-    name: String,
+    failure: Receiver<Fault>,
+    file: PathBuf,
+    /// A piece did not get to the disk, which is not told yet.
+    has_gaps: bool,
 }
 
 impl Recorder {
@@ -72,9 +68,9 @@ impl Recorder {
         self.has_tone
     }
 
-    /// Lives as long as this records, so that its failure is not taken for another one's.
-    pub fn life(&self) -> Weak<()> {
-        Arc::downgrade(&self.life)
+    /// Which recording this is.
+    pub fn file(&self) -> &Path {
+        &self.writer.file
     }
 
     fn start(recording: Recording, path: &Path) -> Result<Self, MediaError> {
@@ -88,17 +84,8 @@ impl Recorder {
                 }
             })
             .map_err(MediaError::Thread)?;
-        let writer = Writer { failure, name: path.display().to_string() };
-        Ok(Self {
-            ours: Vec::new(),
-            theirs: Vec::new(),
-            queue: Some(queue),
-            has_tone: false,
-            life: Arc::default(),
-            writer,
-            missed: false,
-            told: false,
-        })
+        let writer = Writer { failure, file: path.to_owned(), has_gaps: false };
+        Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), has_tone: false, writer, told: false })
     }
 
     /// What we sent.
@@ -119,15 +106,8 @@ impl Recorder {
             self.queue = None;
             return Some(Trouble { notice: self.writer.failed(&why), is_over: true });
         }
-        if !self.missed || std::mem::replace(&mut self.told, true) {
-            return None;
-        }
-        let text = format!(
-            "The disk is too slow for the recording {}: parts of it are missing. Close programs that write much, or record \
-             elsewhere.",
-            self.writer.name
-        );
-        Some(Trouble { notice: Notice::warning(text), is_over: false })
+        let news = std::mem::take(&mut self.writer.has_gaps) && !std::mem::replace(&mut self.told, true);
+        news.then(|| Trouble { notice: self.writer.gaps(), is_over: false })
     }
 
     /// To a disk that is full.
@@ -145,6 +125,7 @@ impl Recorder {
     /// Hands the rest over; the file is complete once the writer has ended. Returns at once.
     pub fn finish(mut self) -> Writer {
         self.pass_on(true);
+        self.writer.has_gaps &= !self.told;
         // The writer ends with its queue.
         self.queue = None;
         self.writer
@@ -163,7 +144,7 @@ impl Recorder {
         let piece = self.ours.drain(..count).zip(self.theirs.drain(..count)).flat_map(|(l, r)| [l, r]).collect();
         if let Some(queue) = &self.queue {
             // A disk that is ten seconds behind loses a piece; the call goes on.
-            self.missed |= matches!(queue.try_send(piece), Err(TrySendError::Full(_)));
+            self.writer.has_gaps |= matches!(queue.try_send(piece), Err(TrySendError::Full(_)));
         }
     }
 }
@@ -173,14 +154,28 @@ impl Writer {
     pub fn wait(&self, patience: Duration) -> Option<Option<Notice>> {
         match self.failure.recv_timeout(patience) {
             Ok(why) => Some(Some(self.failed(&why))),
-            Err(RecvTimeoutError::Disconnected) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => Some(self.has_gaps.then(|| self.gaps())),
             Err(RecvTimeoutError::Timeout) => None,
         }
     }
 
-    fn failed(&self, why: &str) -> Notice {
-        let text = format!("The recording {} stopped ({why}); free some space and start another.", self.name);
-        Notice::warning(text)
+    fn failed(&self, fault: &Fault) -> Notice {
+        let file = self.file.display();
+        Notice::warning(match fault {
+            Fault::Sound(why) => format!("The recording {file} stopped ({why}); free some space and start another."),
+            Fault::Mark(why) => format!(
+                "The recording {file} is complete, but does not say whether there was a recording tone ({why}); make a \
+                 note of that, and free some space."
+            ),
+        })
+    }
+
+    fn gaps(&self) -> Notice {
+        Notice::warning(format!(
+            "The disk is too slow for the recording {}: parts of it are missing. Close programs that write much, or record \
+             elsewhere.",
+            self.file.display()
+        ))
     }
 }
 
@@ -192,16 +187,16 @@ const fn mark(tone: bool) -> &'static str {
     }
 }
 
-fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), String> {
+fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), Fault> {
     for piece in pieces {
-        recording.write(&piece)?;
+        recording.write(&piece).map_err(Fault::Sound)?;
     }
     recording.finish()
 }
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("name", &self.writer.name).finish_non_exhaustive()
+        f.debug_struct("Recorder").field("file", &self.writer.file).finish_non_exhaustive()
     }
 }
 
@@ -345,7 +340,7 @@ mod tests {
         let mut recorder = Recorder::create(&dir.path().join("call.wav"), false).unwrap();
         // It takes nothing.
         let (pieces, _taken) = sync_channel(QUEUE);
-        let _real = recorder.queue.replace(pieces);
+        let real = recorder.queue.replace(pieces);
         let second = tone(440.0, 0, BLOCK);
         let mut told = Vec::new();
         for n in 0..2 * QUEUE {
@@ -355,6 +350,39 @@ mod tests {
         }
         let [(when, Trouble { notice, is_over: false })] = &told[..] else { panic!("{told:?}") };
         assert!(*when == QUEUE && notice.text.contains("parts of it are missing"), "{when}: {}", notice.text);
+        drop(real);
+        assert_eq!(recorder.finish().wait(Duration::from_secs(30)), Some(None), "it was told");
+    }
+
+    #[test]
+    fn a_piece_that_is_missing_at_the_very_end_is_told_once_the_rest_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(&dir.path().join("call.wav"), false).unwrap();
+        // It takes nothing, and has taken all before.
+        let (pieces, _taken) = sync_channel(0);
+        let real = recorder.queue.replace(pieces);
+        recorder.said(&tone(440.0, 0, BLOCK));
+        assert!(recorder.poll_trouble().is_none(), "it waits for the other side");
+        let writer = recorder.finish();
+        assert_eq!(writer.wait(Duration::ZERO), None);
+        drop(real);
+        let told = writer.wait(Duration::from_secs(30)).flatten().expect("a sentence").text;
+        assert!(told.contains("parts of it are missing"), "{told}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_without_its_mark_is_no_failed_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("call.wav");
+        let Ok(Recording::Wav { writer, since_complete, .. }) = Recording::create(&path, mark(true)) else { panic!() };
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+        let recording = Recording::Wav { writer, since_complete, mark: Some((mark(true), full)) };
+        let mut recorder = Recorder::start(recording, &path).unwrap();
+        recorder.heard(&tone(440.0, 0, SAMPLE_RATE as usize));
+        let told = recorder.finish().wait(Duration::from_secs(30)).flatten().expect("a sentence").text;
+        assert!(told.contains("is complete") && told.contains("No space left"), "{told}");
+        assert_eq!(hound::WavReader::open(&path).unwrap().duration(), SAMPLE_RATE);
     }
 
     #[cfg(target_os = "linux")]
@@ -371,7 +399,7 @@ mod tests {
         let writer = recorder.finish();
         assert_eq!(writer.wait(Duration::ZERO), None, "it still writes");
         assert_eq!(taken.iter().flatten().count(), 2 * SAMPLE_RATE as usize, "all was handed over");
-        fails.send("no space left on device".into()).unwrap();
+        fails.send(Fault::Sound("no space left on device".into())).unwrap();
         let told = writer.wait(Duration::ZERO).flatten().expect("a sentence");
         assert!(told.text.contains("no space left"), "{}", told.text);
     }

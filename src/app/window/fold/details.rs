@@ -2,14 +2,14 @@
 
 use super::{Fold, Moment};
 use crate::{
-    driver::api::Traced,
+    driver::api::{RecordingState, Traced},
     ua::api::{self as ua, Reachable},
     ui::{
         snapshot::{Notice, NoticeKind, Proof, ProvedBy, SipAccount, SipMessage, Status, Trace},
         text::{fill, t},
     },
 };
-use std::{collections::BTreeSet, path::PathBuf, time::Instant};
+use std::{collections::BTreeSet, path::Path, time::Instant};
 
 pub(super) const fn proof(proof: Reachable) -> Proof {
     let by = match proof.by {
@@ -47,39 +47,14 @@ impl Fold {
         }
     }
 
-    /// Recording a call, or stopping that, has been ordered.
-    pub fn will_record(&mut self, call: u32, file: Option<PathBuf>) {
-        self.wants_recording.retain(|(wanted, _)| *wanted != call);
-        self.wants_recording.push((call, file));
-    }
-
-    /// What was ordered is done.
-    pub(super) fn recorded(&mut self, now: Instant, call: u32) -> Option<Notice> {
-        let at = self.wants_recording.iter().position(|(wanted, _)| *wanted == call)?;
-        let (_, file) = self.wants_recording.swap_remove(at);
-        self.with_call(call, |shown| shown.recorded_since = file.is_some().then_some(now));
-        match file {
-            Some(file) => {
-                self.recordings.push((call, file));
-                None
-            }
-            None => self.recording_over(call),
-        }
-    }
-
-    /// What there is of it is told by another.
-    pub(super) fn recording_failed(&mut self, call: u32) {
-        self.recordings.retain(|(recorded, _)| *recorded != call);
-        self.with_call(call, |shown| shown.recorded_since = None);
-    }
-
-    /// Where to find what was recorded.
-    pub(super) fn recording_over(&mut self, call: u32) -> Option<Notice> {
-        self.wants_recording.retain(|(wanted, _)| *wanted != call);
-        let at = self.recordings.iter().position(|(recorded, _)| *recorded == call)?;
-        let (_, file) = self.recordings.swap_remove(at);
-        let text = fill(t().recording_kept, &[&file.display().to_string()]);
-        Some(Notice { kind: NoticeKind::Info, text })
+    /// A recording is seen while it runs; then it is told where to find it.
+    pub(super) fn recording(&mut self, now: Instant, call: u32, file: &Path, state: RecordingState) -> Option<Notice> {
+        let since = (state == RecordingState::Begun).then_some(now);
+        self.with_call(call, |shown| shown.recorded_since = since);
+        (state == RecordingState::Over).then(|| {
+            let text = fill(t().recording_kept, &[&file.display().to_string()]);
+            Notice { kind: NoticeKind::Info, text }
+        })
     }
 }
 
@@ -123,25 +98,25 @@ mod tests {
 
     #[test]
     fn a_recording_is_seen_while_it_runs_and_told_where_it_is() {
+        use RecordingState::{Begun, Failed, Over};
         let (mut fold, at) = (with_a_call(), moment());
-        let done = || Event::Done { command: "record", call: Some(1) };
         let recorded = |fold: &Fold| fold.snapshot.calls[0].recorded_since;
-        fold.will_record(1, Some("/r/a.opus".into()));
-        assert_eq!(recorded(&fold), None, "ordered, not done");
-        assert_eq!(fold.handle_event(&at, done()).notices, []);
+        let hear = |fold: &mut Fold, file: &str, state| {
+            let told = fold.handle_event(&at, Event::Recording { call: 1, file: file.into(), state }).notices;
+            told.into_iter().map(|notice| notice.text).collect::<Vec<_>>()
+        };
+        assert_eq!(hear(&mut fold, "/r/a.opus", Begun), [""; 0]);
         assert_eq!(recorded(&fold), Some(at.now));
-        fold.will_record(1, None);
-        let told = fold.handle_event(&at, done()).notices;
-        assert_eq!(told[0].text, "The recording is in /r/a.opus.");
+        assert_eq!(hear(&mut fold, "/r/a.opus", Over), ["The recording is in /r/a.opus."]);
         assert_eq!(recorded(&fold), None);
-        fold.will_record(1, Some("/r/b.opus".into()));
-        let refused = Event::Error { command: "record", call: Some(1), message: "The disk is full.".into() };
+        hear(&mut fold, "/r/b.opus", Begun);
+        assert_eq!(hear(&mut fold, "/r/b.opus", Failed), [""; 0], "there is a notice of that");
+        assert_eq!(recorded(&fold), None, "the disk filled up in between");
+        // It was to be ended meanwhile, and another one begun.
+        let refused = Event::Error { command: "record", call: Some(1), message: "It is not recorded.".into() };
         fold.handle_event(&at, refused);
-        assert_eq!((recorded(&fold), fold.recording_over(1)), (None, None));
-        fold.will_record(1, Some("/r/c.opus".into()));
-        fold.handle_event(&at, done());
-        fold.handle_event(&at, Event::RecordingFailed { call: 1 });
-        assert_eq!((recorded(&fold), fold.recording_over(1)), (None, None), "the disk filled up in between");
+        hear(&mut fold, "/r/c.opus", Begun);
+        assert_eq!(recorded(&fold), Some(at.now));
     }
 
     #[test]

@@ -78,7 +78,6 @@ impl Running {
                 return self.shared.notice(Notice { kind: NoticeKind::Error, text });
             }
         };
-        self.fold.will_record(call, file.clone());
         let tone = Some(self.fold.snapshot.settings.recording_tone);
         self.send(Command::Record { call, file, tone });
     }

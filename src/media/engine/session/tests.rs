@@ -162,7 +162,8 @@ fn a_recording_that_fails_is_over() {
         session.housekeep(start, &mut |report| told.push(report));
         std::thread::yield_now();
     }
-    let [Report::RecordingFailed, Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
+    let [Report::RecordingFailed(file), Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(*file, std::path::Path::new("call.wav"));
     assert!(notice.text.contains("No space left"), "{}", notice.text);
     assert!(session.record(None).is_none(), "there is nothing to stop");
 }

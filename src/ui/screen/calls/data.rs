@@ -359,7 +359,9 @@ fn change(old: Option<&Call>, call: &Call) -> Option<String> {
             Some(Transfer::Trying { .. }) | None => {}
         }
     }
-    if let Some(old) = old.filter(|old| old.recorded_since.is_some() != call.recorded_since.is_some()) {
+    // That it is over with the call goes without saying.
+    let recorded = |call: &Call| call.recorded_since.is_some();
+    if let Some(old) = old.filter(|old| recorded(old) != recorded(call) && is_live(&call.state)) {
         return Some(if old.recorded_since.is_none() { t().say_recording } else { t().say_recording_over }.to_owned());
     }
     if old.is_some_and(|old| !old.in_conference) && in_conference(call) {
