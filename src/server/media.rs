@@ -1,4 +1,5 @@
-//! What softphones are told for the audio of their calls: servers that open a way for it, and who hears how it was.
+//! What softphones are told for the audio of their calls: servers that open a way for it, who hears how it was, and what their
+//! account says of it.
 
 use std::{
     fs, io,
@@ -13,6 +14,7 @@ use sha1::Sha1;
 
 use crate::{
     secret::Secret,
+    server::accounts::media::MediaPolicy,
     sip::uri::Uri,
     stun::{TurnUri, stun_server},
     tms::wire,
@@ -93,14 +95,22 @@ fn secret(file: &Path) -> Result<Secret, String> {
 }
 
 impl MediaServers {
-    /// For the softphone that is given `registration` until `session_ends`.
-    pub fn tell(&self, now: Timestamp, registration: &str, session_ends: Timestamp) -> wire::MediaSettings {
+    /// For the softphone that is given `registration`, of an account with this `policy`, until `session_ends`.
+    pub fn tell(
+        &self,
+        now: Timestamp,
+        policy: MediaPolicy,
+        registration: &str,
+        session_ends: Timestamp,
+    ) -> wire::MediaSettings {
         let ends = now.checked_add(TURN_LIFETIME).unwrap_or(session_ends).min(session_ends);
         wire::MediaSettings {
-            srtp: None,
+            srtp: Some(policy.srtp),
             stun: self.stun.clone(),
             turn: self.turn.as_ref().map(|relay| relay.credential(registration, ends)),
             quality_report: self.quality_collector.clone(),
+            recording: Some(policy.recording),
+            recording_tone: policy.recording_tone,
         }
     }
 }
@@ -129,7 +139,9 @@ mod tests {
     fn a_relay_s_password_is_for_a_day_or_until_the_session_ends() {
         let turn = Some(Relay { uri: "turn:relay.example".parse().expect("a URI"), secret: Secret("north".into()) });
         let servers = MediaServers { turn, ..MediaServers::default() };
-        let told = |ends| servers.tell(at(1_800_000_000), "100-acme-laptop", ends).turn.expect("a relay");
+        let told = |ends| {
+            servers.tell(at(1_800_000_000), MediaPolicy::default(), "100-acme-laptop", ends).turn.expect("a relay")
+        };
         let relay = told(at(1_900_000_000));
         assert_eq!((relay.uri.as_str(), relay.expires_at), ("turn:relay.example:3478", at(1_800_086_400)));
         assert_eq!(relay.username, "1800086400:100-acme-laptop");

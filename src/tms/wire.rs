@@ -149,6 +149,12 @@ pub struct MediaSettings {
     /// SIP URI of the collector that each call's quality is reported to (RFC 6035).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality_report: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
+    pub recording: Option<Recording>,
+    /// Both sides hear a tone while a call is recorded, whatever the softphone is set to.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub recording_tone: bool,
 }
 
 /// Encryption of audio: none; where the other side takes it; always, with keys from the session description (RFC 4568) or by a
@@ -161,6 +167,16 @@ pub enum Srtp {
     Optional,
     Sdes,
     Dtls,
+}
+
+/// Whether calls are recorded: as the agent likes, never, or every one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Recording {
+    #[default]
+    Allowed,
+    Forbidden,
+    Required,
 }
 
 /// A relay, with a password for a while; the credential is asked for again before that ends.
@@ -228,8 +244,10 @@ mod tests {
         let whole = whole.expect("media");
         assert_eq!((whole.srtp, whole.stun.as_deref()), (Some(Srtp::Dtls), Some("s:1")));
         assert_eq!(whole.turn.map(|turn| turn.username).as_deref(), Some("1:a"));
-        let later = credential(r#","media":{"srtp":"quantum","turn":{"uri":"turn:r","token":"t"},"stun":"s:1"}"#);
+        let later = credential(
+            r#","media":{"srtp":"quantum","recording":"transcribed","turn":{"uri":"turn:r","token":"t"},"stun":"s:1"}"#,
+        );
         let later = later.expect("media");
-        assert!(later.srtp.is_none() && later.turn.is_none() && later.stun.is_some());
+        assert!(later.srtp.is_none() && later.turn.is_none() && later.recording.is_none() && later.stun.is_some());
     }
 }

@@ -6,6 +6,7 @@ mod away;
 mod demo;
 mod link;
 mod live;
+mod media;
 mod nodes;
 #[path = "../peers/support/phone.rs"]
 #[allow(dead_code, reason = "shared with the tests of other peers")]

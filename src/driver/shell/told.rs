@@ -68,6 +68,7 @@ mod tests {
             stun: Some("stun.example".into()),
             turn: Some(turn("turn:relay.example")),
             quality_report: Some("sip:quality@acme".into()),
+            ..wire::MediaSettings::default()
         };
         let read_told = read(told.clone());
         assert_eq!(read_told.stun.as_deref(), Some("stun.example:3478"));

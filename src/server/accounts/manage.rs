@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     emergency,
+    media::{self, MediaPolicy},
     queries::{self, Place},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         registrations,
         sessions::{Concerns, Manager, Right},
     },
-    tms::wire::{Account, Edition},
+    tms::wire::{Account, Edition, Recording, Srtp},
 };
 
 /// An account as it is shown.
@@ -33,6 +34,8 @@ pub struct ManagedAccount {
     /// Tenant of the account that it was made under.
     pub parent: Option<String>,
     pub enabled: bool,
+    #[serde(flatten)]
+    pub media: MediaPolicy,
 }
 
 /// An account to add.
@@ -65,6 +68,20 @@ pub struct AccountChange {
     pub enabled: Option<bool>,
     /// All of them: 1 to 20 numbers of 2 to 6 digits. Agent Manager takes them over at its next sign-in.
     pub emergency_numbers: Option<Vec<String>>,
+    /// Encryption of the audio of its agents' calls. Agent Manager takes this, and what is said of recording, over as it comes
+    /// online.
+    pub srtp: Option<Srtp>,
+    pub recording: Option<Recording>,
+    /// Both sides hear a tone while a call is recorded, whatever the softphone is set to.
+    pub recording_tone: Option<bool>,
+}
+
+impl AccountChange {
+    fn apply(&self, policy: &mut MediaPolicy) {
+        policy.srtp = self.srtp.unwrap_or(policy.srtp);
+        policy.recording = self.recording.unwrap_or(policy.recording);
+        policy.recording_tone = self.recording_tone.unwrap_or(policy.recording_tone);
+    }
 }
 
 /// The accounts that the caller may manage: an operator every one.
@@ -111,7 +128,8 @@ pub async fn create(app: &App, manager: &Manager, peer: Peer, wanted: NewAccount
     })?;
     audit::record_in(&mut tx, app, Some(id), &manager.username, peer, "create account", &account.tenant).await?;
     tx.commit().await?;
-    Ok(ManagedAccount { account, time_zone, parent: parent.map(|p| p.account.tenant), enabled: true })
+    let (parent, media) = (parent.map(|p| p.account.tenant), MediaPolicy::default());
+    Ok(ManagedAccount { account, time_zone, parent, enabled: true, media })
 }
 
 fn unknown_parent(error: ApiError) -> ApiError {
@@ -152,6 +170,9 @@ pub async fn update(
     queries::update(&mut kept.tx, &row, time_zone.as_deref())
         .await
         .map_err(|e| ApiError::from_rule(e, || "This realm exists already; choose another.".to_owned()))?;
+    let mut policy = media::of_account(&mut kept.tx, account.id).await?;
+    change.apply(&mut policy);
+    media::write(&mut kept.tx, account.id, policy).await?;
     if !row.enabled {
         kept.ended.empty(registrations::names_in(&mut kept.tx, row.id).await?);
     }

@@ -2,6 +2,7 @@
 
 pub mod emergency;
 pub mod manage;
+pub mod media;
 mod queries;
 mod routes;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Queries about accounts.
 
-use super::{emergency, manage::ManagedAccount};
+use super::{emergency, manage::ManagedAccount, media};
 use crate::{
     server::{
         http::{page::Page, problem::Answer},
@@ -29,7 +29,7 @@ macro_rules! managed {
     ($rest:literal) => {
         concat!(
             "SELECT a.id AS account_id, a.name AS account_name, a.tenant, a.realm, a.edition, a.enabled AS account_enabled,
-                 a.emergency_numbers, a.time_zone, p.tenant AS parent
+                 a.emergency_numbers, a.time_zone, a.srtp, a.recording, a.recording_tone, p.tenant AS parent
              FROM account a LEFT JOIN account p ON p.id = a.parent_id ",
             $rest
         )
@@ -149,5 +149,6 @@ pub fn read(row: &Row) -> Result<AccountRow, sqlx::Error> {
 
 fn shown(row: &Row) -> Result<ManagedAccount, sqlx::Error> {
     let AccountRow { account, enabled, .. } = read(row)?;
-    Ok(ManagedAccount { account, time_zone: row.try_get("time_zone")?, parent: row.try_get("parent")?, enabled })
+    let (time_zone, parent, media) = (row.try_get("time_zone")?, row.try_get("parent")?, media::read(row)?);
+    Ok(ManagedAccount { account, time_zone, parent, enabled, media })
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::server::{http::testing::Harness, store};
+use crate::server::{
+    http::testing::{Harness, INSTANCE},
+    store,
+};
 
 #[tokio::test]
 async fn an_operator_adds_and_alters_accounts() {
@@ -13,7 +16,8 @@ async fn an_operator_adds_and_alters_accounts() {
     let made = add(new.clone()).await;
     assert_eq!(made.status.as_u16(), 201, "{}", made.text);
     let shown = json!({"name": "Beta Ltd", "tenant": "beta", "realm": "beta", "edition": "express", "enabled": true,
-        "time_zone": "UTC", "parent": null, "emergency_numbers": ["112", "911", "999", "10111", "10177"]});
+        "time_zone": "UTC", "parent": null, "emergency_numbers": ["112", "911", "999", "10111", "10177"],
+        "srtp": "optional", "recording": "allowed", "recording_tone": false});
     assert_eq!(made.json, shown);
     assert_eq!(h.get("/v1/accounts/beta").token(&token).send().await.json, shown);
     for (body, status, word) in [
@@ -123,6 +127,45 @@ async fn an_administrator_manages_the_accounts_below_his_own() {
     assert_eq!(h.get("/v1/accounts/desk").token(&boss).send().await.status.as_u16(), 404, "by a disabled account");
     let moved = store::query("UPDATE account SET parent_id = NULL WHERE tenant = 'desk'").execute(&h.app.store).await;
     assert!(moved.is_err(), "an account was moved in the tree");
+}
+
+/// What is not said stays; the account's softphones are told as they come online, and nobody else's.
+#[tokio::test]
+async fn an_account_says_how_its_calls_are_encrypted_and_recorded() {
+    let h = Harness::new().await;
+    let (admin, boss) = (h.manager(&h.demo.admin.username, &h.demo.admin.password).await, other_tenant(&h).await);
+    let alter = |tenant: &str, body| h.patch(&format!("/v1/accounts/{tenant}"), body).token(&admin).send();
+    let agent = h.agent().await;
+    let told = async || {
+        let path = "/v1/me/registrations/100-acme-laptop/sip-credential";
+        let media = h.post(path, json!({"instance_id": INSTANCE})).token(&agent).send().await.json["media"].take();
+        json!([media["srtp"], media["recording"], media["recording_tone"]])
+    };
+    assert_eq!(told().await, json!(["optional", "allowed", false]));
+    for (body, expected) in [
+        (json!({"srtp": "dtls"}), json!(["dtls", "allowed", false])),
+        (json!({"recording": "forbidden"}), json!(["dtls", "forbidden", false])),
+        (json!({"recording": "required", "recording_tone": true}), json!(["dtls", "required", true])),
+        (json!({"name": "Acme"}), json!(["dtls", "required", true])),
+        (json!({"srtp": "sdes"}), json!(["sdes", "required", true])),
+        (json!({"srtp": "off", "recording_tone": false}), json!(["off", "required", false])),
+    ] {
+        let altered = alter("acme", body.clone()).await.json;
+        assert_eq!(json!([altered["srtp"], altered["recording"], altered["recording_tone"]]), expected, "{body}");
+        assert_eq!(told().await, expected, "{body}");
+    }
+    for body in [json!({"srtp": "zrtp"}), json!({"recording": "some"}), json!({"recording_tone": "yes"})] {
+        assert_eq!(alter("acme", body.clone()).await.status.as_u16(), 422, "{body}");
+    }
+    assert_eq!(alter("beta", json!({"recording": "forbidden"})).await.status.as_u16(), 404, "somebody else's");
+    assert_eq!(h.get("/v1/accounts/beta").token(&boss).send().await.json["recording"], "allowed");
+    let agents = h.patch("/v1/accounts/acme", json!({"recording": "allowed"})).token(&agent).send().await;
+    assert_eq!(agents.status.as_u16(), 401, "an agent's session manages nothing");
+    let audit = h.get("/v1/accounts/acme/audit").token(&admin).send().await;
+    let altered = |entry: &&serde_json::Value| entry["action"] == "alter account";
+    assert_eq!(audit.json.as_array().expect("a list").iter().filter(altered).count(), 6);
+    let wrong = store::query("UPDATE account SET recording = 'some'").execute(&h.app.store).await;
+    assert!(wrong.is_err(), "the database takes any word");
 }
 
 /// Each account has its own; a new one begins with the installation's, and the softphone is told at its sign-in.

@@ -7,7 +7,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use super::queries::{self, RegistrationRow};
 use crate::{
     server::{
-        audit, clock,
+        accounts, audit, clock,
         contacts::Contact,
         http::{
             App,
@@ -96,8 +96,10 @@ pub async fn sip_credential(
         })?;
     }
     let expires_at = clock::from_ms(session.expires_at);
+    let policy = accounts::media::of_account(&app.store, session.account.id).await?;
+    let media = app.media.tell(app.clock.now(), policy, &name, expires_at);
     let body = SipCredential {
-        media: Some(Box::new(app.media.tell(app.clock.now(), &name, expires_at))),
+        media: Some(Box::new(media)),
         aor: name,
         username,
         password,

@@ -199,6 +199,28 @@ async fn emergency_numbers_are_typed_among_the_accounts_settings() {
 }
 
 #[tokio::test]
+async fn how_calls_are_encrypted_and_recorded_is_chosen_among_the_accounts_settings() {
+    let h = Harness::new().await;
+    let admin = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;
+    let settings = "/accounts/acme/settings";
+    let chosen = |page: &str, value: &str| page.contains(&format!("<option value=\"{value}\" selected>"));
+    let page = admin.open("/accounts/acme").await.html;
+    assert!(
+        chosen(&page, "optional")
+            && chosen(&page, "allowed")
+            && !page.contains("recording_tone\" value=\"yes\" checked")
+    );
+    let filled = [("srtp", "sdes"), ("recording", "required"), ("recording_tone", "yes")];
+    let kept = admin.send(settings, &filled).await.html;
+    assert!(chosen(&kept, "sdes") && chosen(&kept, "required"), "{kept}");
+    assert!(kept.contains("recording_tone\" value=\"yes\" checked"), "{kept}");
+    // What is wrong elsewhere on the form costs nothing of it.
+    let refused = admin.send(settings, &[("recording", "forbidden"), ("emergency_numbers", "police")]).await;
+    assert!(refused.status == 422 && chosen(&refused.html, "forbidden") && chosen(&refused.html, "sdes"));
+    assert!(chosen(&admin.open("/accounts/acme").await.html, "required"));
+}
+
+#[tokio::test]
 async fn users_are_listed_altered_and_disabled() {
     let h = Harness::new().await;
     let browser = Browser::signed_in(&h, &h.demo.admin.username, &h.demo.admin.password).await;

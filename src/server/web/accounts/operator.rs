@@ -9,7 +9,10 @@ use serde::Deserialize;
 use super::{edition, home};
 use crate::{
     server::{
-        accounts::manage::{self, AccountChange, ManagedAccount, NewAccount},
+        accounts::{
+            manage::{self, AccountChange, ManagedAccount, NewAccount},
+            media::{self, MediaPolicy},
+        },
         http::{
             App,
             input::{Peer, Segments},
@@ -23,7 +26,7 @@ use crate::{
             visitor::Signed,
         },
     },
-    tms::wire::Edition,
+    tms::wire::{Edition, Recording, Srtp},
 };
 
 const EDITIONS: [Edition; 3] = [Edition::Express, Edition::Enterprise, Edition::Integrator];
@@ -127,6 +130,9 @@ pub struct Changed {
     name: String,
     time_zone: String,
     emergency_numbers: String,
+    srtp: Srtp,
+    recording: Recording,
+    recording_tone: Option<String>,
     edition: Option<String>,
     enabled: Option<String>,
 }
@@ -143,6 +149,8 @@ impl Changed {
         row.account.name.clone_from(&self.name);
         row.time_zone.clone_from(&self.time_zone);
         row.account.emergency_numbers = self.numbers();
+        let recording_tone = ticked(self.recording_tone.as_ref());
+        row.media = MediaPolicy { srtp: self.srtp, recording: self.recording, recording_tone };
     }
 }
 
@@ -160,11 +168,38 @@ pub async fn update(
         edition: given.edition.as_deref().map(chosen).transpose()?,
         enabled: operator.then(|| ticked(given.enabled.as_ref())),
         emergency_numbers: Some(given.numbers()),
+        srtp: Some(given.srtp),
+        recording: Some(given.recording),
+        recording_tone: Some(ticked(given.recording_tone.as_ref())),
         ..AccountChange::default()
     };
     match parts::refused(manage::update(&app, &signed.manager, peer, &tenant, change).await)? {
         Ok(_) => Ok(signed.to(&Section::Account.of(&tenant), "The account was updated.")),
         Err(refusal) => home::shown(&app, &signed, &tenant, Some(&refusal), Some(&given)).await,
+    }
+}
+
+/// What holds for agents' calls.
+fn calls(policy: &MediaPolicy) -> Markup {
+    let offered = |words: &[(&str, &str)]| -> Vec<_> {
+        words.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned())).collect()
+    };
+    let srtp = offered(&[
+        ("optional", "Where the other side takes it"),
+        ("sdes", "Always, or no call (SDES)"),
+        ("dtls", "Always, or no call (DTLS)"),
+        ("off", "Never"),
+    ]);
+    let recording = offered(&[
+        ("allowed", "Agents may record their calls"),
+        ("required", "Every call is recorded, on the agent's computer"),
+        ("forbidden", "No call is recorded"),
+    ]);
+    html! {
+        (parts::select("srtp", "Encryption of calls", &srtp, media::word(&media::SRTP, &policy.srtp)))
+        (parts::select("recording", "Recording", &recording, media::word(&media::RECORDING, &policy.recording)))
+        (parts::tick("recording_tone", "Sound a tone while recording, which both sides hear", policy.recording_tone))
+        p.small.weak { "Agent Manager takes these three over the next time that it comes online." }
     }
 }
 
@@ -186,6 +221,7 @@ pub fn settings(row: &ManagedAccount, operator: bool, form_token: &str, refusal:
                 (Field::text("emergency_numbers", "Emergency numbers").value(&row.account.emergency_numbers.join(" ")).longest(150)
                     .refusal(refusal).hint("With spaces between. They are never refused; Agent Manager dials them offline, too, \
                         from its next sign-in on.").render())
+                (calls(&row.media))
                 @if operator {
                     (parts::select("edition", "Edition", &editions(), edition(row.account.edition)))
                     (parts::tick("enabled", "Enabled: its users may sign in and its devices may register", row.enabled))

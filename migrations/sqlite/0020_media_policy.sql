@@ -1,0 +1,5 @@
+-- What an account says of its agents' calls: how their audio is encrypted, whether they are recorded, and with a tone.
+ALTER TABLE account ADD COLUMN srtp TEXT NOT NULL DEFAULT 'optional' CHECK (srtp IN ('off', 'optional', 'sdes', 'dtls'));
+ALTER TABLE account ADD COLUMN recording TEXT NOT NULL DEFAULT 'allowed'
+    CHECK (recording IN ('allowed', 'forbidden', 'required'));
+ALTER TABLE account ADD COLUMN recording_tone INTEGER NOT NULL DEFAULT 0 CHECK (recording_tone IN (0, 1));
