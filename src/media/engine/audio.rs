@@ -1,13 +1,18 @@
 //! The engine's cards: the talk card that all sessions share, the ringer, the tones on both, and the meters.
 
+mod bell;
+mod lookout;
+
 use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Notice, Tone};
 use crate::media::{
-    BLOCK, SAMPLE_RATE,
+    SAMPLE_RATE,
     check::{ShiftCheck, Step},
-    device::{Card, FileCard, NoWatch, NullCard, ProgramCard, SoundCard, Tape, Watch},
-    dsp::{peak, power, tone::ToneSource},
+    device::{Card, FileCard, NullCard, ProgramCard, SoundCard, Tape},
+    dsp::{peak, power},
     voice::{Exposure, ExposureMeter, ExposureRecord, Limiter, Processor, VoiceProcessing},
 };
+use bell::Bell;
+use lookout::Lookout;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -17,18 +22,11 @@ use std::{
 const IDLE_STEP: Duration = Duration::from_millis(200);
 /// A sound card stays open this long after its last use: the next call may come at once, and opening takes time.
 const GRACE: Duration = Duration::from_secs(3);
-/// Where nothing tells that devices come and go, they are looked for so often while one is missed; and a sound server that is gone,
-/// so often while a card is open.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Devices come and go with many words.
-const SETTLED: Duration = Duration::from_millis(100);
 /// 15 a second.
 const LEVELS_EVERY: Duration = Duration::from_millis(66);
 /// Of sound.
 const EXPOSURE_EVERY: Duration = Duration::from_secs(60);
 
-/// Blocks that a tone waits for a device that is being opened; one that does not open is not waited for for ever.
-const MOST_WAITED: u32 = 500;
 /// Mean square that a microphone exceeds which works: the last of 16 bits.
 const DEAD: f32 = 1e-9;
 
@@ -48,11 +46,7 @@ pub struct Audio {
     tape: Option<Tape>,
     card: Option<Box<dyn Card>>,
     idle_since: Option<Instant>,
-    /// What rings or alerts, on the device of that name.
-    bell: Option<(Option<String>, SoundCard)>,
-    tone: Option<ToneSource>,
-    /// Blocks that it has waited for its device.
-    waited: u32,
+    bell: Bell,
     meter: Option<Meter>,
     /// The check before the shift, and what it has to say.
     check: Option<ShiftCheck>,
@@ -66,13 +60,7 @@ pub struct Audio {
     exposure: ExposureMeter,
     /// As it was told last.
     told: Exposure,
-    /// While a card is open.
-    watch: Option<Watch>,
-    /// There is nothing to watch devices with.
-    unwatched: bool,
-    /// When to look at the devices, and for the server.
-    look: Option<Instant>,
-    watch_again: Instant,
+    lookout: Lookout,
     /// Microphone, speaker and ringer open now.
     in_use: [Option<String>; 3],
 }
@@ -92,9 +80,7 @@ impl Audio {
             tape,
             card: None,
             idle_since: None,
-            bell: None,
-            tone: None,
-            waited: 0,
+            bell: Bell::default(),
             meter: None,
             check: None,
             checked: None,
@@ -104,10 +90,7 @@ impl Audio {
             limiter: Limiter::default(),
             exposure: ExposureMeter::new(now),
             told: Exposure::default(),
-            watch: None,
-            unwatched: false,
-            look: None,
-            watch_again: now,
+            lookout: Lookout::new(now),
             in_use: Default::default(),
         })
     }
@@ -118,13 +101,13 @@ impl Audio {
             self.tape = open_tape(&choice)?;
             self.choice = choice;
             self.card = None;
-            self.bell = None;
+            self.bell.close();
         }
         Ok(())
     }
 
     pub fn set_tone(&mut self, tone: Option<Tone>) {
-        (self.tone, self.waited) = (tone.map(ToneSource::new), 0);
+        self.bell.set(tone);
     }
 
     pub fn set_voice(&mut self, voice: VoiceProcessing) {
@@ -148,8 +131,8 @@ impl Audio {
     }
 
     pub fn poll_timeout(&self, now: Instant, demand: Demand) -> Option<Instant> {
-        let bell = match &self.bell {
-            Some((_, bell)) => Some(bell.poll_timeout()),
+        let bell = match self.bell.card() {
+            Some(bell) => Some(bell.poll_timeout()),
             None => self.rings().then_some(now),
         };
         let card = match (&self.card, self.needs_card(demand)) {
@@ -159,12 +142,13 @@ impl Audio {
             (Some(_), false) if self.has_devices() => Some(self.idle_since.map_or(now, |since| since + GRACE)),
             (_, false) => None,
         };
-        card.into_iter().chain(bell).chain(self.look).min()
+        card.into_iter().chain(bell).chain(self.lookout.poll_timeout()).min()
     }
 
     /// Appends what the microphone heard. Returns how many blocks are to be given to [`Audio::play`].
     pub fn poll(&mut self, now: Instant, demand: Demand, microphone: &mut Vec<f32>) -> usize {
-        self.ring(now);
+        let rings = self.rings();
+        self.bell.ring(now, rings.then_some(&self.choice));
         let needed = self.needs_card(demand);
         if needed {
             self.idle_since = None;
@@ -179,7 +163,7 @@ impl Audio {
             // A call is more important.
             let ended = self.check.take_if(|_| demand > Demand::Nothing).map(|_| ShiftCheck::interrupted());
             let step = self.check.as_mut().and_then(|check| {
-                check.note_players(has_devices, speaker, self.bell.as_ref().and_then(|(_, bell)| bell.player()));
+                check.note_players(has_devices, speaker, self.bell.card().and_then(Card::player));
                 check.hear(microphone)
             });
             self.checked = ended.or(step).or(self.checked.take());
@@ -203,7 +187,7 @@ impl Audio {
     /// Adds the tone and plays a block, at `at`.
     pub fn play(&mut self, at: Instant, mix: &mut [f32]) {
         if !self.rings() {
-            self.mix_tone(self.card.as_ref().is_some_and(|card| card.is_heard()), mix);
+            self.bell.mix(self.card.as_ref().is_some_and(|card| card.is_heard()), mix);
         }
         if let Some(check) = &mut self.check {
             check.play(mix);
@@ -235,39 +219,20 @@ impl Audio {
 
     /// Devices have come or gone.
     pub fn devices_changed(&mut self, now: Instant) {
-        self.look.get_or_insert(now + SETTLED);
+        self.lookout.changed(now);
     }
 
     /// Whether the devices are to be looked at now; `tell` is called from another thread when some have come or gone.
     pub fn watch_devices(&mut self, now: Instant, tell: impl FnOnce() -> Box<dyn Fn() + Send>) -> bool {
-        let is_open = self.card.is_some() || self.bell.is_some();
-        if !self.has_devices() || !is_open {
-            (self.watch, self.look) = (None, None);
-            return false;
-        }
-        if self.watch.as_ref().is_some_and(Watch::has_ended) {
-            (self.watch, self.watch_again) = (None, now + LOOK_AGAIN);
-        }
-        if self.watch.is_none() && !self.unwatched && now >= self.watch_again {
-            self.watch_again = now + LOOK_AGAIN;
-            let started = Watch::start(tell());
-            self.unwatched = matches!(started, Err(NoWatch::Never));
-            self.watch = started.ok();
-            // What happened unwatched.
-            self.devices_changed(now);
-        }
-        let misses = |card: &dyn Card| card.misses_device();
-        let missed =
-            self.card.as_deref().is_some_and(misses) || self.bell.as_ref().is_some_and(|(_, bell)| misses(bell));
-        if self.watch.is_none() && missed {
-            self.look.get_or_insert(now + LOOK_AGAIN);
-        }
-        self.look.take_if(|look| *look <= now).is_some()
+        let cards = || self.card.as_deref().map(|card| card as &dyn Card).into_iter().chain(self.bell.card());
+        let is_open = self.has_devices() && cards().next().is_some();
+        let misses = cards().any(Card::misses_device);
+        self.lookout.watch(now, (is_open, misses), tell)
     }
 
     /// These devices are there.
     pub fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
-        let bell = self.bell.as_mut().map(|(_, bell)| bell as &mut dyn Card);
+        let bell = self.bell.card_mut();
         let card = self.card.as_deref_mut().map(|card| card as &mut dyn Card);
         for card in card.into_iter().chain(bell) {
             card.devices_seen(now, microphones, speakers);
@@ -277,7 +242,7 @@ impl Audio {
     /// Notices and levels that are due. Returns whether the devices in use changed.
     pub fn report(&mut self, now: Instant, microphone: &[f32], emit: &dyn Fn(EngineEvent)) -> bool {
         let card = self.card.as_mut().and_then(|card| card.poll_notice());
-        let bell = self.bell.as_mut().and_then(|(_, bell)| bell.poll_notice());
+        let bell = self.bell.card_mut().and_then(Card::poll_notice);
         card.into_iter().chain(bell).for_each(|notice| emit(EngineEvent::Notice(notice)));
         if let Some(step) = self.checked.take() {
             match step {
@@ -298,7 +263,7 @@ impl Audio {
             self.tell_exposure(emit);
         }
         let (microphone, speaker) = self.card.as_ref().map_or((None, None), |card| card.in_use());
-        let in_use = [microphone, speaker, self.bell.as_ref().and_then(|(_, bell)| bell.in_use().1)];
+        let in_use = [microphone, speaker, self.bell.card().and_then(|bell| bell.in_use().1)];
         std::mem::replace(&mut self.in_use, in_use) != self.in_use
     }
 
@@ -342,7 +307,7 @@ impl Audio {
     }
 
     fn needs_card(&self, demand: Demand) -> bool {
-        let tone = self.tone.is_some() && !self.rings();
+        let tone = self.bell.tone().is_some() && !self.rings();
         match demand {
             Demand::Running => true,
             Demand::Soon if self.has_devices() => true,
@@ -353,18 +318,8 @@ impl Audio {
     /// Whether the tone has a device of its own.
     fn rings(&self) -> bool {
         // The check wants to know of the ringer also after the tone.
-        if self.has_devices() && self.check.as_ref().is_some_and(ShiftCheck::rings) {
-            return true;
-        }
-        let chosen = match &self.choice {
-            AudioChoice::Device { alert, .. } => alert.is_some(),
-            _ => false,
-        };
-        match self.tone.as_ref().map(ToneSource::tone) {
-            Some(Tone::Ring | Tone::Test { ringer: true }) => true,
-            Some(Tone::CallWaiting | Tone::Answered) => chosen,
-            Some(Tone::Ringback | Tone::Busy | Tone::Recording | Tone::Test { ringer: false }) | None => false,
-        }
+        let checks = self.has_devices() && self.check.as_ref().is_some_and(ShiftCheck::rings);
+        checks || self.bell.rings(&self.choice)
     }
 
     fn prepare(&mut self, now: Instant) -> &mut dyn Card {
@@ -381,41 +336,6 @@ impl Audio {
             })
             .as_mut()
     }
-
-    /// Plays the tone that has a device of its own; files and nothing have none.
-    fn ring(&mut self, now: Instant) {
-        if !self.rings() {
-            self.bell = None;
-            return;
-        }
-        let AudioChoice::Device { ringer, alert, .. } = &self.choice else {
-            self.tone = None;
-            return;
-        };
-        let is_alert = matches!(self.tone.as_ref().map(ToneSource::tone), Some(Tone::CallWaiting | Tone::Answered));
-        let name = if is_alert { alert } else { ringer };
-        let open = self.bell.take().filter(|(open, _)| open == name);
-        let (name, mut bell) = open.unwrap_or_else(|| (name.clone(), SoundCard::bell(now, name.clone())));
-        for _ in 0..bell.poll(now, &mut Vec::new()) {
-            let mut block = [0.0; BLOCK];
-            self.mix_tone(bell.is_heard(), &mut block);
-            bell.play(&block);
-        }
-        self.bell = Some((name, bell));
-    }
-
-    /// Adds the tone. It begins, and goes on, when its device does, or the short ones would be over before they are heard.
-    fn mix_tone(&mut self, is_heard: bool, mix: &mut [f32]) {
-        self.waited = if is_heard { 0 } else { self.waited.saturating_add(1) };
-        if (1..=MOST_WAITED).contains(&self.waited) {
-            return;
-        }
-        if let Some(tone) = &mut self.tone
-            && !tone.mix(mix)
-        {
-            self.tone = None;
-        }
-    }
 }
 
 fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
@@ -426,126 +346,4 @@ fn open_tape(choice: &AudioChoice) -> Result<Option<Tape>, MediaError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_happens_beside_a_call_has_its_own_device_where_one_is_chosen() {
-        let waiting = [(Tone::CallWaiting, true), (Tone::Answered, true), (Tone::Ring, true), (Tone::Busy, false)];
-        for alert in [None, Some("Desk".to_owned())] {
-            for (tone, own) in waiting {
-                let (microphone, speaker, ringer) = (None, None, None);
-                let choice = AudioChoice::Device { microphone, speaker, ringer, alert: alert.clone() };
-                let mut audio = Audio::new(Instant::now(), choice).expect("nothing to open");
-                audio.set_tone(Some(tone));
-                assert_eq!(audio.rings(), own && (alert.is_some() || tone == Tone::Ring), "{tone:?} on {alert:?}");
-            }
-        }
-    }
-
-    /// Its device opens and begins as late as one of a sound server that sleeps.
-    #[test]
-    fn a_short_tone_is_heard_whole_however_late_its_device_begins() {
-        let start = Instant::now();
-        for opens_after in [0, 30, 250] {
-            let (microphone, speaker, ringer) = (None, None, None);
-            let desk = Some("Desk".to_owned());
-            let choice = AudioChoice::Device { microphone, speaker, ringer, alert: desk.clone() };
-            let mut audio = Audio::new(start, choice).expect("nothing to open");
-            let (card, mut device, flow) = SoundCard::simulated(start);
-            audio.bell = Some((desk, card));
-            audio.set_tone(Some(Tone::Answered));
-            let mut heard = Vec::new();
-            for n in 0..400 {
-                if n >= opens_after {
-                    flow.callbacks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    heard.extend((0..BLOCK).map_while(|_| device.pop().ok()));
-                }
-                audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
-            }
-            assert!(audio.tone.is_none(), "it is over");
-            let sounds = heard.chunks(BLOCK).filter(|block| peak(block) > 0.1).count();
-            assert!((29..=32).contains(&sounds), "{opens_after}: twice 150 ms, {sounds} blocks heard");
-        }
-    }
-
-    #[test]
-    fn nobody_waits_for_ever_for_a_device() {
-        let start = Instant::now();
-        let choice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None };
-        let mut audio = Audio::new(start, choice).expect("nothing to open");
-        audio.bell = Some((None, SoundCard::simulated(start).0));
-        audio.set_tone(Some(Tone::Test { ringer: true }));
-        for n in 0..900 {
-            audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
-        }
-        assert!(audio.tone.is_none());
-    }
-
-    /// Noise suppression takes a quiet room for nothing; a microphone that gives it works all the same.
-    #[test]
-    fn a_microphone_in_a_quiet_room_lives() {
-        for (level, lives) in [(0, false), (3, true)] {
-            let now = Instant::now();
-            let samples: Arc<[i16]> = (0..48_000).map(|n| if n % 2 == 0 { level } else { -level }).collect();
-            let mut audio = Audio::new(now, AudioChoice::Loop { samples }).expect("nothing to open");
-            audio.set_voice(VoiceProcessing { noise: true, ..VoiceProcessing::OFF });
-            audio.connected(now);
-            let mut lived = 0;
-            for n in 0..100 {
-                audio.poll(now + Duration::from_millis(20) * n, Demand::Running, &mut Vec::new());
-                lived += audio.microphone_lives_ms();
-            }
-            assert_eq!(lived > 1_000, lives, "{lived} ms at level {level}");
-        }
-    }
-
-    /// It has nothing that rings, which is neither waited for nor a fault.
-    #[test]
-    fn a_check_of_no_device_goes_its_way() {
-        let mut now = Instant::now();
-        let mut audio = Audio::new(now, AudioChoice::Null).expect("nothing to open");
-        audio.check();
-        let told = std::cell::RefCell::new(Vec::new());
-        let end = now + Duration::from_secs(12);
-        while now < end && audio.check.is_some() {
-            for _ in 0..audio.poll(now, Demand::Nothing, &mut Vec::new()) {
-                audio.play(now, &mut [0.0; BLOCK]);
-            }
-            audio.report(now, &[], &|event| {
-                if let EngineEvent::Check(step) = event {
-                    told.borrow_mut().push(step);
-                }
-            });
-            if audio.check.is_some() && audio.tone.is_none() {
-                let next = audio.poll_timeout(now, Demand::Nothing).expect("it goes on");
-                assert!(next > now, "{:?}", told.borrow());
-            }
-            now += Duration::from_millis(20);
-        }
-        let told = told.into_inner();
-        let [Step::Speak, Step::Headset, Step::Ringer, Step::Done(findings)] = &told[..] else { panic!("{told:?}") };
-        let what: Vec<_> = findings.iter().map(|finding| finding.what).collect();
-        assert_eq!(what, ["microphone", "room", "echo"]);
-    }
-
-    #[test]
-    fn a_check_that_a_call_ends_has_an_end() {
-        let now = Instant::now();
-        let mut audio = Audio::new(now, AudioChoice::Null).expect("nothing to open");
-        audio.check();
-        let told = std::cell::RefCell::new(Vec::new());
-        for (n, demand) in [Demand::Nothing, Demand::Running, Demand::Running].into_iter().enumerate() {
-            let (now, mut microphone) = (now + Duration::from_millis(20) * n as u32, Vec::new());
-            audio.poll(now, demand, &mut microphone);
-            audio.report(now, &microphone, &|event| {
-                if let EngineEvent::Check(step) = event {
-                    told.borrow_mut().push(step);
-                }
-            });
-        }
-        let told = told.into_inner();
-        let [Step::Speak, Step::Done(findings)] = &told[..] else { panic!("{told:?}") };
-        assert!(findings.iter().any(|finding| !finding.good && finding.words.contains("A call came")), "{findings:?}");
-    }
-}
+mod tests;
