@@ -157,12 +157,12 @@ impl Default for OpusParams {
 
 #[cfg(test)]
 impl MediaPlan {
-    /// One codec both ways in packets of 20 ms, nothing else agreed on.
+    /// One codec both ways in packets of 20 ms with nobody, nothing else agreed on.
     pub fn of(codec: Codec) -> Self {
-        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
         Self {
-            remote_rtp: address,
-            remote_rtcp: address,
+            remote_rtp: nobody,
+            remote_rtcp: nobody,
             rtcp_mux: false,
             direction: Direction::SendRecv,
             send: (0, codec),

@@ -157,12 +157,11 @@ impl Receiver {
             let same = codec.filter(|_| copy.payload_type == packet.payload_type);
             if let Some(copied) = same.and_then(|codec| sequence.checked_sub(packets_before(codec, &copy)?)) {
                 let before = timestamp - i64::from(copy.offset);
-                let restores = stream.buffer.insert(copied, before, kind, copy.payload) == Insert::Held;
-                if restores {
+                if stream.buffer.insert(copied, before, kind, copy.payload) == Insert::Held {
                     stream.restored.rotate_right(1);
                     stream.restored[0] = Some(copied);
+                    self.playout.copy_restores();
                 }
-                self.playout.copy_came(restores);
             }
         }
         let insert = stream.buffer.insert(sequence, timestamp, kind, packet.payload);

@@ -1,7 +1,7 @@
 //! Opus (RFC 6716) as RTP carries it (RFC 7587): always a clock of 48 kHz, here one channel.
 
 use super::{Ahead, dred};
-use crate::media::{SAMPLE_RATE, plan::OpusParams};
+use crate::media::{SAMPLE_RATE, dsp::bridge::Bridge, plan::OpusParams};
 use opus::{Application, Bandwidth, Bitrate, Channels, Signal};
 use opusic_c::dred::Dred;
 use std::fmt;
@@ -12,8 +12,8 @@ const BITRATE: i32 = 64_000;
 const BITRATE_WITH_COPIES: i32 = 96_000;
 /// What the encoder is told while packets get lost; told less, its in-band copies are too poor to help.
 const LOSS_PERCENT: i32 = 20;
-/// Of ten; more costs time and is not heard at this rate.
-const COMPLEXITY: i32 = 5;
+/// Of ten; more is not heard at this rate, less makes poorer copies.
+const COMPLEXITY: i32 = 8;
 /// Of ten, for the decoder: from here on it conceals by its neural network; more would only polish low rates.
 const DEEP_CONCEALMENT: u8 = 5;
 /// 120 ms, the longest packet (RFC 6716 §3.2).
@@ -92,8 +92,8 @@ fn configured(params: &OpusParams) -> opus::Result<opus::Encoder> {
 pub struct OpusDecoder {
     /// `None` if libopus could not make one; silence is heard then.
     decoder: Option<Dred>,
-    /// What is left of a gap that was filled from a packet after it, the next sample last.
-    bridge: Vec<f32>,
+    /// Made from the packet after a gap.
+    bridge: Bridge,
 }
 
 impl OpusDecoder {
@@ -104,7 +104,7 @@ impl OpusDecoder {
                 Dred::new(decoder)
             });
         let decoder = decoder.inspect_err(|e| tracing::error!("no Opus decoder: {}", e.message())).ok();
-        Self { decoder, bridge: Vec::new() }
+        Self { decoder, bridge: Bridge::default() }
     }
 
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> usize {
@@ -117,7 +117,7 @@ impl OpusDecoder {
 
     pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
         if ahead.is_some_and(|ahead| self.bridges(count, ahead)) {
-            out.extend(self.bridge.drain(self.bridge.len() - count..).rev());
+            out.extend(self.bridge.take(count));
             return;
         }
         let whole = count / GAP_STEP * GAP_STEP;
@@ -135,23 +135,21 @@ impl OpusDecoder {
     /// Whether there are `count` samples of a gap filled by deep redundancy. That is done in one piece, up to the packet that
     /// carries it; nothing of it outlives what else is decoded.
     fn bridges(&mut self, count: usize, ahead: Ahead<'_>) -> bool {
-        if count <= self.bridge.len() {
+        if self.bridge.reaches(count) {
             return true;
         }
         let fits = (count..=LONGEST).contains(&ahead.missing) && ahead.missing.is_multiple_of(GAP_STEP);
         let Some(decoder) = self.decoder.as_mut().filter(|_| fits && dred::is_carried_by(ahead.payload)) else {
             return false;
         };
-        self.bridge.clear();
-        self.bridge.resize(ahead.missing, 0.0);
-        let made = decoder.decode_float_to_slice(ahead.payload, &mut self.bridge).unwrap_or(0);
-        self.bridge.truncate(if made == ahead.missing { made } else { 0 });
-        self.bridge.reverse();
-        count <= self.bridge.len()
+        let mut made = vec![0.0; ahead.missing];
+        let whole = decoder.decode_float_to_slice(ahead.payload, &mut made) == Ok(ahead.missing);
+        self.bridge = if whole { Bridge::new(made) } else { Bridge::default() };
+        whole
     }
 
     fn run(&mut self, payload: &[u8], room: usize, fec: bool, out: &mut Vec<f32>) -> usize {
-        self.bridge.clear();
+        self.bridge.leave();
         let start = out.len();
         out.resize(start + room, 0.0);
         let made = match &mut self.decoder {
@@ -297,20 +295,20 @@ mod tests {
         }
         let ahead = |missing, packet: usize| Some(Ahead { missing, payload: &packets[packet] });
         decoder.conceal(960, ahead(3 * 960, 23), &mut out);
-        assert_eq!(decoder.bridge.len(), 2 * 960);
+        assert_eq!(decoder.bridge.left(), 2 * 960);
         other.conceal(3 * 960, ahead(3 * 960, 23), &mut wanted);
         assert_eq!(out, wanted[..out.len()], "a piece of the same");
         decoder.decode(&packets[21], &mut out);
-        assert!(decoder.bridge.is_empty());
+        assert!(decoder.bridge.left() == 0);
         for (missing, packet) in [(7 * 960, 29), (961, 29), (100, 29), (0, 29)] {
             let before = out.len();
             decoder.conceal(960.min(missing), ahead(missing, packet), &mut out);
-            assert!(decoder.bridge.is_empty() && out.len() == before + 960.min(missing), "{missing}");
+            assert!(decoder.bridge.left() == 0 && out.len() == before + 960.min(missing), "{missing}");
         }
         decoder.conceal(480, ahead(6 * 960, 29), &mut out);
-        assert_eq!(decoder.bridge.len(), 6 * 960 - 480);
+        assert_eq!(decoder.bridge.left(), 6 * 960 - 480);
         decoder.conceal(480, None, &mut out);
-        assert!(decoder.bridge.is_empty());
+        assert!(decoder.bridge.left() == 0);
     }
 
     #[test]

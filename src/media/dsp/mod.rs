@@ -1,5 +1,6 @@
 //! Signal processing without input, output or clock: rate conversion, concealment, time-stretching, tones, levels.
 
+pub mod bridge;
 pub mod comfort;
 pub mod conceal;
 pub mod noise;

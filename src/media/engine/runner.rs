@@ -487,7 +487,10 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::record::Recorder;
+    use crate::media::{
+        plan::{Codec, MediaPlan},
+        record::Recorder,
+    };
 
     #[test]
     fn who_talks_muted_in_a_conference_is_told_once() {
@@ -497,7 +500,7 @@ mod tests {
         let now = clock();
         for id in [1, 2] {
             let mut session = Session::new(PortPair::bind(std::net::Ipv4Addr::LOCALHOST.into()).expect("free ports"));
-            session.set_plan(now, crate::media::engine::session::plan_for_tests(), None, None);
+            session.set_plan(now, MediaPlan::of(Codec::Pcmu), None, None);
             session.connected(now);
             runner.sessions.insert(id, session);
         }

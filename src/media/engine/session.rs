@@ -6,9 +6,6 @@ mod properties;
 mod reach;
 mod stream;
 #[cfg(test)]
-pub use tests::talking as plan_for_tests;
-
-#[cfg(test)]
 mod tests;
 
 use super::{DtmfVia, Impairment, Notice, PortPair, Tone, passage::Passage, relay::RelayServer};

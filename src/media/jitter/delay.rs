@@ -13,8 +13,12 @@ const MEMORY: u32 = 400;
 /// Until this many packets came, the target is at least [`FIRST_TARGET_MS`].
 const LEARNING: u32 = 25;
 const FIRST_TARGET_MS: f64 = 20.0;
-/// Allowance for blocks being played at steps of 10 ms; grows when packets that the histogram calls punctual were missed.
-const MARGIN_MS: std::ops::RangeInclusive<f64> = 10.0..=40.0;
+/// Allowance for blocks being played at steps of 10 ms, which seldom end just before a packet does; grows when packets that the
+/// histogram calls punctual were missed.
+const MARGIN_MS: std::ops::RangeInclusive<f64> = 7.0..=40.0;
+/// Of the spread: most of those beyond the quantile are within so much more.
+const TAIL: f64 = 0.1;
+const LONGEST_TAIL_MS: f64 = 5.0;
 const MARGIN_STEP_MS: f64 = 5.0;
 /// Given back for each packet, 2 ms a second.
 const MARGIN_DECAY_MS: f64 = 0.04;
@@ -53,7 +57,7 @@ impl Default for DelayEstimator {
 
 impl DelayEstimator {
     /// The longest delay that is ever aimed at.
-    pub const LONGEST_MS: f64 = BINS as f64 * BIN_MS + *MARGIN_MS.end();
+    pub const LONGEST_MS: f64 = BINS as f64 * BIN_MS + LONGEST_TAIL_MS + *MARGIN_MS.end();
 
     /// Takes in an arrival. Returns how much slower than the fastest it was.
     pub fn observe(&mut self, arrival_ms: f64, media_ms: f64) -> f64 {
@@ -122,7 +126,7 @@ impl DelayEstimator {
         }
         // Nearly punctual packets need the margin alone.
         let spread = if self.packets == 0 { 0.0 } else { bin as f64 * BIN_MS };
-        let target = spread + self.margin_ms;
+        let target = spread + (spread * TAIL).min(LONGEST_TAIL_MS) + self.margin_ms;
         if self.packets < LEARNING { target.max(FIRST_TARGET_MS) } else { target }
     }
 }

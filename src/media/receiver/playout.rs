@@ -119,11 +119,9 @@ impl Playout {
         self.noise.describe(description);
     }
 
-    /// A copy of an earlier packet came; `restores` what has not come itself.
-    pub fn copy_came(&mut self, restores: bool) {
-        if restores {
-            self.count(1.0);
-        }
+    /// A copy of an earlier packet came, which has not come itself.
+    pub fn copy_restores(&mut self) {
+        self.count(1.0);
     }
 
     /// Whether the packet that came is of those that carry copies.

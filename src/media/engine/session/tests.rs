@@ -17,27 +17,7 @@ use std::{
 };
 
 fn plan(direction: Direction) -> MediaPlan {
-    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    MediaPlan {
-        remote_rtp: nowhere,
-        remote_rtcp: nowhere,
-        rtcp_mux: true,
-        direction,
-        send: (0, Codec::Pcmu),
-        receive: vec![(0, Codec::Pcmu)],
-        telephone_event: None,
-        opus: OpusParams::default(),
-        srtp: None,
-        ice: None,
-        ptime_ms: 20,
-        extended_reports: Default::default(),
-        comfort_noise: None,
-    }
-}
-
-/// Both ways, with nobody.
-pub fn talking() -> MediaPlan {
-    plan(Direction::SendRecv)
+    MediaPlan { rtcp_mux: true, direction, ..MediaPlan::of(Codec::Pcmu) }
 }
 
 #[test]

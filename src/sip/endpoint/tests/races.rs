@@ -5,7 +5,6 @@ use super::{
     sim::Faults,
     *,
 };
-use proptest::prelude::*;
 
 const CLEAN: Faults = Faults { loss: 0.0, duplicate: 0.0, delay: Duration::from_millis(20), jitter: Duration::ZERO };
 
@@ -156,47 +155,53 @@ fn every_fork_that_answers_is_heard() {
     bench.assert_empty();
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+mod properties {
+    use super::*;
+    use crate::properties::config;
+    use proptest::prelude::*;
 
-    /// Whatever the link does and in whatever order requests, answers and cancels fall: every request has one outcome (a
-    /// 2xx may come again), both sides agree on it or were told that they may not, and nothing is left behind.
-    #[test]
-    fn nothing_is_left_behind(
-        seed: u64,
-        reliable: bool,
-        loss in 0.0..0.4f64,
-        duplicate in 0.0..0.3f64,
-        jitter in 0u64..800,
-        requests in prop::collection::vec(
-            (0u64..3000, 0u64..400, 0u64..5000, 0usize..4, prop::option::of(0u64..6000), any::<bool>()), 1..30),
-    ) {
-        let transport = if reliable { Transport::Tcp } else { Transport::Udp };
-        let delay = Duration::from_millis(10);
-        let faults = Faults { loss, duplicate, delay, jitter: Duration::from_millis(jitter) };
-        let mut pair = Pair::new(seed, transport, faults);
-        let mut at = 0;
-        for (gap, ring_after, after, code, cancel_after, is_invite) in requests {
-            at += gap;
-            pair.run_to(at);
-            pair.answer = Answer { ring_after, code: [200, 302, 486, 603][code], after };
-            pair.request(if is_invite { "INVITE" } else { "MESSAGE" }, cancel_after);
+    proptest! {
+        #![proptest_config(config(64, 3262))]
+
+        /// Whatever the link does and in whatever order requests, answers and cancels fall: every request has one outcome (a
+        /// 2xx may come again), both sides agree on it or were told that they may not, and nothing is left behind.
+        #[test]
+        fn nothing_is_left_behind(
+            seed: u64,
+            reliable: bool,
+            loss in 0.0..0.4f64,
+            duplicate in 0.0..0.3f64,
+            jitter in 0u64..800,
+            requests in prop::collection::vec(
+                (0u64..3000, 0u64..400, 0u64..5000, 0usize..4, prop::option::of(0u64..6000), any::<bool>()), 1..30),
+        ) {
+            let transport = if reliable { Transport::Tcp } else { Transport::Udp };
+            let delay = Duration::from_millis(10);
+            let faults = Faults { loss, duplicate, delay, jitter: Duration::from_millis(jitter) };
+            let mut pair = Pair::new(seed, transport, faults);
+            let mut at = 0;
+            for (gap, ring_after, after, code, cancel_after, is_invite) in requests {
+                at += gap;
+                pair.run_to(at);
+                pair.answer = Answer { ring_after, code: [200, 302, 486, 603][code], after };
+                pair.request(if is_invite { "INVITE" } else { "MESSAGE" }, cancel_after);
+            }
+            pair.run_to(at + 300_000);
+            pair.assert_empty();
+            for outcome in pair.sides[CALLER].outcomes.values() {
+                prop_assert!(
+                    outcome.len() == 1 || outcome.iter().all(|o| o == "Response 200") && !outcome.is_empty(),
+                    "{outcome:?}"
+                );
+            }
+            // A caller that heard 200 has a called side that answered 200.
+            let heard = pair.sides[CALLER].events.iter().filter(|e| *e == "Response 200").count();
+            let answered = pair.sides[CALLED].answered.values().filter(|code| **code == 200).count();
+            let unacknowledged = pair.sides[CALLED].events.iter().filter(|e| *e == "NoAck").count();
+            if loss < 0.001 && duplicate < 0.001 {
+                prop_assert_eq!(unacknowledged, 0);
+            }
+            prop_assert!(heard > 0 || answered == unacknowledged);
         }
-        pair.run_to(at + 300_000);
-        pair.assert_empty();
-        for outcome in pair.sides[CALLER].outcomes.values() {
-            prop_assert!(
-                outcome.len() == 1 || outcome.iter().all(|o| o == "Response 200") && !outcome.is_empty(),
-                "{outcome:?}"
-            );
-        }
-        // A caller that heard 200 has a called side that answered 200.
-        let heard = pair.sides[CALLER].events.iter().filter(|e| *e == "Response 200").count();
-        let answered = pair.sides[CALLED].answered.values().filter(|code| **code == 200).count();
-        let unacknowledged = pair.sides[CALLED].events.iter().filter(|e| *e == "NoAck").count();
-        if loss < 0.001 && duplicate < 0.001 {
-            prop_assert_eq!(unacknowledged, 0);
-        }
-        prop_assert!(heard > 0 || answered == unacknowledged);
     }
 }

@@ -1,0 +1,122 @@
+//! What holds whatever the network does.
+
+use super::*;
+use crate::properties::config;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+struct Step {
+    advance_ms: u8,
+    sequence: u16,
+    timestamp: u32,
+    payload_type: u8,
+    ssrc: u32,
+    payload: Vec<u8>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let sequence = prop_oneof![3 => 0u16..60, 1 => any::<u16>()];
+    let timestamp = prop_oneof![3 => 0u32..60, 1 => any::<u32>()];
+    let payload = prop_oneof![Just(vec![0x55; 160]), prop::collection::vec(any::<u8>(), 0..200)];
+    (0u8..60, sequence, timestamp, 0u8..4, 0u32..2, payload).prop_map(
+        |(advance_ms, sequence, timestamp, payload_type, ssrc, payload)| {
+            let timestamp = if timestamp < 60 { timestamp * 160 } else { timestamp };
+            Step { advance_ms, sequence, timestamp, payload_type, ssrc, payload }
+        },
+    )
+}
+
+const HUM: f32 = 0.4;
+
+/// What the network does to a packet: how late each of its copies comes; none where it is lost.
+fn fate() -> impl Strategy<Value = Vec<u16>> {
+    let late = || prop_oneof![3 => 0u16..8, 1 => 0u16..60, 1 => 0u16..400];
+    prop_oneof![6 => Just(vec![2]), 3 => prop::collection::vec(late(), 1..3), 2 => Just(Vec::new())]
+}
+
+/// Runs of packets that fare alike, and those that fare as they like.
+fn fates() -> impl Strategy<Value = Vec<Vec<u16>>> {
+    let run = (fate(), prop_oneof![2 => 1usize..3, 1 => 1usize..30]).prop_map(|(fate, times)| vec![fate; times]);
+    prop::collection::vec(run, 1..50).prop_map(|runs| runs.concat())
+}
+
+/// What is heard of a hum whose packets fare so, after half a second in which all is well.
+fn hum(codec: Codec, hz: f32, fates: &[Vec<u16>]) -> Vec<f32> {
+    let at_once = vec![0];
+    let fates: Vec<&Vec<u16>> = std::iter::repeat_n(&at_once, 25).chain(fates).collect();
+    let mut encoder = Encoder::new(codec, &OpusParams::default());
+    let mut flying: Vec<(u64, usize, Vec<u8>)> = Vec::new();
+    for (n, fate) in fates.iter().enumerate() {
+        let sample = |n: usize| {
+            let t = n as f32 / SAMPLE_RATE as f32;
+            HUM * (2.0 * std::f32::consts::PI * hz * t).sin() * (t / 0.1).min(1.0)
+        };
+        let mut payload = Vec::new();
+        encoder.encode(&(n * 960..(n + 1) * 960).map(sample).collect::<Vec<_>>(), &mut payload);
+        flying.extend(fate.iter().map(|&late| (20 * n as u64 + u64::from(late), n, payload.clone())));
+    }
+    flying.sort_by_key(|(came, ..)| *came);
+    let epoch = Instant::now();
+    let mut receiver = Receiver::new(epoch, &MediaPlan::of(codec));
+    let (mut flying, mut heard) = (flying.iter().peekable(), Vec::new());
+    for ms in (5..20 * fates.len() as u64).step_by(10) {
+        while let Some((came, n, payload)) = flying.next_if(|(came, ..)| *came <= ms) {
+            let (sequence, timestamp) = (*n as u16, *n as u32 * codec.clock_rate() / 50);
+            let packet = Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5, payload };
+            receiver.handle_packet(epoch + Duration::from_millis(*came), &packet);
+        }
+        let mut block = [0.0; BLOCK];
+        receiver.play(epoch + Duration::from_millis(ms), &mut block);
+        heard.extend(block);
+    }
+    heard
+}
+
+proptest! {
+    #![proptest_config(config(48, 3551))]
+
+    /// Gaps, what bridges them, both their edges, and changes of the delay.
+    #[test]
+    fn a_hum_clicks_nowhere_whatever_the_network_does(hz in 100u16..400, fates in fates()) {
+        let hz = f32::from(hz);
+        let own = HUM * 2.0 * (std::f32::consts::PI * hz / SAMPLE_RATE as f32).sin();
+        let heard = hum(Codec::Pcmu, hz, &fates);
+        let steps = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs() / own);
+        let (at, steepest) = steps.enumerate().fold((0, 0.0), |most, step| if step.1 > most.1 { step } else { most });
+        let block = at / BLOCK;
+        prop_assert!(steepest < 8.0, "{hz} Hz: {steepest} times its own step in block {block}");
+    }
+}
+
+proptest! {
+    #![proptest_config(config(48, 3550))]
+
+    #[test]
+    fn any_packets_leave_it_sane(steps in prop::collection::vec(step(), 1..120)) {
+        let epoch = Instant::now();
+        let receive = vec![(0, Codec::Pcmu), (1, Codec::Opus)];
+        let events = TelephoneEvent { send_payload_type: 2, receive_payload_type: 2, clock_rate: 8_000 };
+        let plan = MediaPlan { receive, telephone_event: Some(events), ..MediaPlan::of(Codec::Pcmu) };
+        let mut receiver = Receiver::new(epoch, &plan);
+        let mut now = epoch;
+        for step in &steps {
+            now += Duration::from_millis(u64::from(step.advance_ms));
+            let packet = Packet {
+                payload_type: step.payload_type,
+                marker: false,
+                sequence: step.sequence,
+                timestamp: step.timestamp,
+                ssrc: step.ssrc,
+                payload: &step.payload,
+            };
+            receiver.handle_packet(now, &packet);
+            let mut block = [9.0; BLOCK];
+            receiver.play(now, &mut block);
+            prop_assert!(block.iter().all(|sample| sample.is_finite() && sample.abs() <= 1.0));
+            let stats = receiver.stats();
+            prop_assert!(stats.packets <= steps.len() as u64 && stats.late <= stats.packets);
+            prop_assert!(stats.buffer_ms >= 0.0 && stats.jitter_ms.is_finite());
+            prop_assert!(receiver.playout.held_ms() < 200.0, "{}", receiver.playout.held_ms());
+        }
+    }
+}
