@@ -74,7 +74,10 @@ impl Peer {
         let transport = self.transport();
         let proxy = format!("sip:{};transport={transport};lr", self.address);
         let mut args = vec!["--sip-account", "sip:a@pbx.test", "--outbound-proxy", &proxy, "--transport", transport];
-        args.extend(["--bind", "127.0.0.1:0", "--audio", "null"]);
+        args.extend(["--bind", "127.0.0.1:0"]);
+        if !more.contains(&"--audio") {
+            args.extend(["--audio", "null"]);
+        }
         args.extend(more);
         Phone::start(dir, "phone", &args, "secret", None)
     }
@@ -196,7 +199,8 @@ impl Peer {
         );
         let (line, headers) = head.split_once('\n').expect("a request line and headers");
         let headers: String = headers.lines().map(|h| format!("{}\r\n", h.trim())).collect();
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let kind =
+            if body.is_empty() || head.contains("Content-Type") { "" } else { "Content-Type: application/sdp\r\n" };
         let text = format!(
             "{}\r\n{via}{headers}Max-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
             line.trim(),

@@ -1,12 +1,8 @@
-//! Debian's chromium without a screen, driven by the W3C WebDriver protocol.
+//! The portal in Debian's chromium.
 
-use crate::process::Process;
+use crate::chromium::Chromium;
 use serde_json::Value;
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 use thirtyfour::prelude::*;
 
 /// What bears these words: a link, a button or a tab, of the pop-up while one is open.
@@ -14,43 +10,18 @@ const PRESSABLE: &str =
     "(//dialog[@open]//* | //body[not(.//dialog[@open])]//*)[self::a or self::button][normalize-space(.)=$]";
 
 pub struct Browser {
-    pub driver: WebDriver,
+    pub chromium: Chromium,
     base: String,
-    _chromedriver: Process,
-    _profile: tempfile::TempDir,
 }
 
 impl Browser {
     /// Opens on the site at `base`.
     pub async fn start(base: &str) -> Self {
-        // The session with the driver is plain HTTP on loopback, but the client wants a TLS library chosen.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let profile = tempfile::tempdir().expect("a folder");
-        let (chromedriver, port) = chromedriver();
-        let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_binary("/usr/bin/chromium").expect("a path");
-        for argument in [
-            "--headless=new",
-            // It refuses to start as root with one.
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-proxy-server",
-            "--window-size=1280,900",
-            &format!("--user-data-dir={}", profile.path().display()),
-        ] {
-            wanted.add_arg(argument).expect("an argument");
-        }
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.expect("chromium starts");
-        Self { driver, base: base.to_owned(), _chromedriver: chromedriver, _profile: profile }
+        Self { chromium: Chromium::start(&["--window-size=1280,900"]).await, base: base.to_owned() }
     }
 
     pub async fn open(&self, path: &str) {
-        self.driver.goto(format!("{}{path}", self.base)).await.expect("the page opens");
+        self.chromium.driver.goto(format!("{}{path}", self.base)).await.expect("the page opens");
     }
 
     /// Presses the link, button or tab with these words, as soon as it is there.
@@ -115,19 +86,19 @@ impl Browser {
 
     /// Path of the page that is shown.
     pub async fn path(&self) -> String {
-        let url = self.driver.current_url().await.expect("an address");
+        let url = self.chromium.driver.current_url().await.expect("an address");
         url.path().to_owned()
     }
 
     /// What a script returns.
     pub async fn script(&self, script: &str) -> Value {
-        self.driver.execute(script, Vec::new()).await.expect("the script runs").json().clone()
+        self.chromium.script(script, Vec::new()).await
     }
 
     /// Waits until the page says this.
     pub async fn sees(&self, words: &str) {
         let at = By::XPath(format!("//body//*[contains(normalize-space(.), {})]", quoted(words)));
-        if self.driver.query(at).first().await.is_err() {
+        if self.chromium.driver.query(at).first().await.is_err() {
             self.fail(&format!("the page never said {words:?}")).await;
         }
     }
@@ -135,7 +106,7 @@ impl Browser {
     pub async fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../artefacts/portal");
         std::fs::create_dir_all(&folder).expect("a folder for artefacts");
-        self.driver.screenshot(&folder.join(format!("{name}.png"))).await.expect("a picture");
+        self.chromium.driver.screenshot(&folder.join(format!("{name}.png"))).await.expect("a picture");
     }
 
     /// Nothing that axe calls serious or critical is on the page.
@@ -152,23 +123,23 @@ impl Browser {
     async fn axe(&self, options: &str) {
         const AXE: &str = include_str!("../fixtures/axe/axe.min.js");
         if self.script("return !window.axe").await == Value::Bool(true) {
-            self.driver.execute(AXE, Vec::new()).await.expect("axe loads");
+            self.chromium.driver.execute(AXE, Vec::new()).await.expect("axe loads");
         }
         let run = "const done = arguments[arguments.length - 1];
             axe.run(document, OPTIONS).then(found => done(found.violations
                 .filter(v => v.impact === 'serious' || v.impact === 'critical')
                 .map(v => `${v.id}: ${v.help}: ${v.nodes[0].html}`)), e => done([String(e)]))";
         let run = run.replace("OPTIONS", options);
-        let found = self.driver.execute_async(run, Vec::new()).await.expect("axe runs");
+        let found = self.chromium.driver.execute_async(run, Vec::new()).await.expect("axe runs");
         assert_eq!(found.json(), &Value::Array(Vec::new()), "{}", self.path().await);
     }
 
     pub async fn end(self) {
-        self.driver.quit().await.expect("chromium ends");
+        self.chromium.end().await;
     }
 
     async fn shown(&self, at: By, what: &str) -> WebElement {
-        match self.driver.query(at).and_displayed().first().await {
+        match self.chromium.driver.query(at).and_displayed().first().await {
             Ok(element) => element,
             Err(_) => self.fail(&format!("nothing shown is called {what:?}")).await,
         }
@@ -182,22 +153,4 @@ impl Browser {
 
 fn quoted(words: &str) -> String {
     format!("\"{words}\"")
-}
-
-fn chromedriver() -> (Process, u16) {
-    let mut command = Command::new("chromedriver");
-    let child = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut process = Process(child.expect("chromedriver is installed (package chromium-driver)"));
-    let mut said = BufReader::new(process.0.stdout.take().expect("stdout was piped"));
-    let mut line = String::new();
-    let port = loop {
-        line.clear();
-        assert!(said.read_line(&mut line).is_ok_and(|read| read > 0), "chromedriver ended before it was ready");
-        if let Some((_, port)) = line.split_once("started successfully on port ") {
-            break port.trim().trim_end_matches('.').parse().expect("a port");
-        }
-    };
-    // Kept open and read, so that it never meets a closed pipe.
-    std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
-    (process, port)
 }

@@ -35,14 +35,14 @@ impl Browser {
         std::fs::create_dir_all(&folder).expect("a folder");
         self.screen(DOCUMENT, "light").await;
         let file = folder.join(format!("{name}.png"));
-        self.driver.screenshot(&file).await.expect("a picture");
+        self.chromium.driver.screenshot(&file).await.expect("a picture");
         let smaller = Command::new("mogrify").args(["-strip", "+dither", "-colors", "128"]).arg(&file).status();
         assert!(smaller.expect("imagemagick is installed").success());
         self.screen(DESK, "light").await;
     }
 
     async fn screen(&self, (width, height): (u32, u32), scheme: &str) {
-        let devtools = self.driver.cdp();
+        let devtools = self.chromium.driver.cdp();
         let media = json!({"features": [
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -59,7 +59,7 @@ impl Browser {
         let all = self.script("return document.documentElement.scrollHeight").await;
         let all = all.as_u64().and_then(|all| u32::try_from(all).ok()).unwrap_or(height).clamp(height, 4000);
         let metrics = json!({"width": width, "height": all, "deviceScaleFactor": 1, "mobile": false});
-        let devtools = self.driver.cdp();
+        let devtools = self.chromium.driver.cdp();
         devtools.send_raw("Emulation.setDeviceMetricsOverride", metrics).await.expect("chromium changes its size");
         self.picture(name).await;
     }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test watches the clock")]
 
+#[path = "../common/chromium.rs"]
+#[allow(dead_code, reason = "shared with the tests against real peers")]
+mod chromium;
 #[path = "../window/desk.rs"]
 #[allow(dead_code, reason = "shared with the tests of the window")]
 mod desk;
