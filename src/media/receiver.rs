@@ -150,7 +150,9 @@ impl Receiver {
             stream.reception.arrived(now, packet.timestamp, stream.clock_rate);
             let media_ms = timestamp as f64 * 1000.0 / f64::from(stream.clock_rate);
             let waited_ms = f64::from(stream.buffer.waiting()) * 1000.0 / f64::from(stream.clock_rate);
-            self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms);
+            let ahead = stream.buffer.position().map_or(0, |position| timestamp - position);
+            let ahead_ms = ahead as f64 * 1000.0 / f64::from(stream.clock_rate);
+            self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms, ahead_ms);
         }
         for copy in redundant.iter().flat_map(Redundant::copies) {
             // Of another codec it would have another clock; what came itself is known already.

@@ -13,8 +13,8 @@ const MEMORY: u32 = 400;
 /// Until this many packets came, the target is at least [`FIRST_TARGET_MS`].
 const LEARNING: u32 = 25;
 const FIRST_TARGET_MS: f64 = 20.0;
-/// Allowance for blocks being played at steps of 10 ms, which seldom end just before a packet does; grows when packets that the
-/// histogram calls punctual were missed.
+/// Allowance for blocks being played at steps of 10 ms, which seldom end just before a packet does; grows with each packet that comes
+/// too late all the same: one in fifty may, and each is heard.
 const MARGIN_MS: std::ops::RangeInclusive<f64> = 7.0..=40.0;
 /// Of the spread: most of those beyond the quantile are within so much more.
 const TAIL: f64 = 0.1;
@@ -103,7 +103,7 @@ impl DelayEstimator {
         self.fastest = [f64::INFINITY; SPANS];
     }
 
-    /// A packet was missed although it came within the target.
+    /// A packet came too late to be played in time.
     pub fn missed(&mut self) {
         self.margin_ms = (self.margin_ms + MARGIN_STEP_MS).min(*MARGIN_MS.end());
     }

@@ -31,6 +31,8 @@ const SPURT_MS: f64 = 500.0;
 /// From these shares of lost packets on, one packet more is waited for, where it helps. In Opus the next one carries a copy; of a
 /// codec without, what follows shows where the gap leads, and of what is late on a jittery network that is lost, too.
 const OPUS_WAITS: &[f64] = &[0.005];
+/// Copies (RFC 2198) come up to two packets later, and tell by their own in-band copies of the packet before, too.
+const COPIES_WAIT: &[f64] = &[0.005, 0.005, 0.1];
 const OTHERS_WAIT: &[f64] = &[0.03, 0.1];
 /// Where packets look back further (DRED), bursts are waited for; the longest gap that is filled so is of 120 ms.
 const DEEP_WAITS: &[f64] = &[0.005, 0.02, 0.05];
@@ -101,15 +103,15 @@ struct Voice {
 }
 
 impl Playout {
-    /// A packet of audio came, after `waited_ms` in which there was nothing to play.
-    pub fn arrived(&mut self, arrival_ms: f64, media_ms: f64, waited_ms: f64) {
+    /// A packet of audio came, after `waited_ms` in which there was nothing to play; `ahead_ms` is missing before it.
+    pub fn arrived(&mut self, arrival_ms: f64, media_ms: f64, waited_ms: f64, ahead_ms: f64) {
         if waited_ms > SPURT_MS {
             self.estimator.new_spurt();
         }
-        let relative = self.estimator.observe(arrival_ms, media_ms);
-        if self.undecided_us > 0 && relative < self.estimator.target_ms() && !std::mem::replace(&mut self.blamed, true)
-        {
-            // Something was missed although the network was punctual: the playing is jerky.
+        self.estimator.observe(arrival_ms, media_ms);
+        // What follows a longer gap than is waited for need not have been here.
+        let was_due = self.undecided_us > 0 && ahead_ms <= self.waits as f64 * self.packet_ms;
+        if was_due && !std::mem::replace(&mut self.blamed, true) {
             self.estimator.missed();
         }
     }
@@ -225,17 +227,15 @@ impl Playout {
 
     /// The estimator's, and some packets more while the following packets are of use.
     fn target_ms(&self) -> f64 {
-        // The copy of a packet tells, by its own in-band copy, of the one before, too.
-        let waits = self.waits + usize::from(self.copies && self.waits > 0);
-        self.estimator.target_ms() + (waits as f64 * self.packet_ms).min(LONGEST_WAIT_MS)
+        self.estimator.target_ms() + (self.waits as f64 * self.packet_ms).min(LONGEST_WAIT_MS)
     }
 
     /// A packet came (0) or was lost (1).
     fn count(&mut self, lost: f64) {
         self.lost_lately += (lost - self.lost_lately) * LOST_WEIGHT;
         let helps_from = match self.codec() {
-            // Copies are better, and come two packets later at most.
-            Some(Codec::Opus) if self.deep_for > 0 && !self.copies => {
+            Some(Codec::Opus) if self.copies => COPIES_WAIT,
+            Some(Codec::Opus) if self.deep_for > 0 => {
                 &DEEP_WAITS[..DEEP_WAITS.len().min((LONGEST_WAIT_MS / self.packet_ms) as usize)]
             }
             Some(Codec::Opus) => OPUS_WAITS,
@@ -290,7 +290,10 @@ impl Playout {
     fn piece(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> bool {
         let us = |duration: u32| u64::from(duration) * 1_000_000 / u64::from(clock_rate);
         let waiting = buffer.waiting();
-        (0..buffer.take_bridged_losses()).for_each(|_| self.bursts.missing());
+        for _ in 0..buffer.take_bridged_losses() {
+            self.count(1.0);
+            self.bursts.missing();
+        }
         match buffer.take() {
             Next::Packet { codec, payload, duration } => {
                 self.settle_wait();
