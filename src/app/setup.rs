@@ -47,6 +47,8 @@ impl Setup {
 pub const CALLS_FILE: &str = "calls.json";
 /// What the ear got, beside it.
 const EXPOSURE_FILE: &str = "exposure.json";
+/// A folder beside them.
+pub const RECORDINGS: &str = "recordings";
 
 /// The driver's options as a front end knows them.
 #[derive(Clone, Debug)]
@@ -83,6 +85,7 @@ impl Softphone {
             dns_server: self.dns_server,
             emergency_numbers: self.emergency_numbers,
             recording_tone: self.recording_tone,
+            recordings: calls_file.with_file_name(RECORDINGS),
             exposure_file: Some(calls_file.with_file_name(EXPOSURE_FILE)),
             calls_file: Some(calls_file),
             agent: ua::api::Settings {

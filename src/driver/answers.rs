@@ -190,6 +190,7 @@ fn settles(command: &Command) -> Option<Settles> {
         | Command::Voice(_)
         | Command::HoldMusic(_)
         | Command::SuppressSilence(_)
+        | Command::RecordingTone(_)
         | Command::Check { .. }
         | Command::Meter { .. }
         | Command::TestTone { .. }
@@ -230,6 +231,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Voice(_) => "voice_processing",
         Command::HoldMusic(_) => "hold_music",
         Command::SuppressSilence(_) => "silence_suppression",
+        Command::RecordingTone(_) => "recording_tone",
         Command::Exposure => "exposure",
         Command::Check { .. } => "check",
         Command::Meter { .. } => "meter",

@@ -125,6 +125,8 @@ pub enum Command {
     HoldMusic(Option<PathBuf>),
     /// Whether silence need not be sent where the other side agrees (RFC 3389), from the next call on.
     SuppressSilence(bool),
+    /// Whether recordings that begin from now on have a tone, unless their order says otherwise.
+    RecordingTone(bool),
     /// How much sound the ear got.
     Exposure,
     /// The check before the shift; [`Event::Check`] follows. `echo`: whom to call to measure the network.
@@ -254,6 +256,8 @@ pub enum Event {
         file: PathBuf,
         state: RecordingState,
     },
+    /// What holds of recordings from now on; before the first, calls may be recorded.
+    RecordingRule(RecordingRule),
     /// Somebody talks while muted in this call.
     TalksMuted {
         call: CallId,
@@ -290,6 +294,14 @@ pub enum Event {
     Stopped {
         failure: Option<String>,
     },
+}
+
+/// What the account at the TMS says of recording its calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordingRule {
+    pub rule: wire::Recording,
+    /// Both sides hear a tone meanwhile, whatever the options and the order say.
+    pub tone: bool,
 }
 
 /// Where a recording stands.

@@ -43,6 +43,8 @@ pub struct Options {
     pub emergency_numbers: Option<Vec<String>>,
     /// Recorded calls have a tone, unless the order says otherwise.
     pub recording_tone: bool,
+    /// The folder of the calls that an account wants recorded.
+    pub recordings: PathBuf,
     pub agent: Settings,
 }
 

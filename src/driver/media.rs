@@ -255,6 +255,10 @@ impl Media {
         Ok(told)
     }
 
+    pub(super) fn is_recorded(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|live| live.recorded.is_some())
+    }
+
     /// A recording has failed. Returns whether that is news: it may have been ended before this came.
     pub(super) fn recording_failed(&mut self, call: CallId, file: &Path) -> bool {
         let live = self.calls.get_mut(&call);

@@ -3,7 +3,7 @@
 use super::{
     account,
     answers::Answers,
-    api::{Command, Event, Tagged},
+    api::{Command, Event, RecordingRule, Tagged},
     check::NetworkCheck,
     exposure_file::ExposureFile,
     handle::Options,
@@ -44,6 +44,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 mod check;
 mod commands;
 mod outputs;
+mod recording;
 mod signals;
 mod told;
 mod traced;
@@ -122,6 +123,7 @@ pub(super) struct Shell {
     trace: Trace,
     /// Of the next account.
     emergency_numbers: Vec<String>,
+    recording: RecordingRule,
     phase: Phase,
     /// There is a certificate for the handshakes of encrypted calls, or there can be none.
     is_ready_for_calls: bool,
@@ -182,6 +184,7 @@ impl Shell {
             answers: Answers::default(),
             trace: Trace::default(),
             emergency_numbers,
+            recording: RecordingRule::default(),
             phase: Phase::Running,
             is_ready_for_calls: false,
             events,

@@ -46,6 +46,7 @@ enum What<'a> {
     Quality(Quality<'a>),
     TalksMuted { call: u32 },
     Speaks { call: u32, on: bool },
+    RecordingRule { rule: wire::Recording, tone: bool },
     Recording { call: u32, state: &'static str, file: Cow<'a, str> },
     Exposure(Exposure),
     Check(Check<'a>),
@@ -280,6 +281,7 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Proof>) -> Option<String> 
         Event::Recording { call, file, state } => {
             What::Recording { call: *call, state: recording(*state), file: file.to_string_lossy() }
         }
+        Event::RecordingRule(told) => What::RecordingRule { rule: told.rule, tone: told.tone },
         Event::TalksMuted { call } => What::TalksMuted { call: *call },
         Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
         Event::Check(step) => What::Check(check(step)),

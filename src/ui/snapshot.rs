@@ -41,6 +41,7 @@ pub struct Snapshot {
     pub history: Vec<HistoryEntry>,
     pub audio: Audio,
     pub settings: Settings,
+    pub recording: RecordingRule,
     /// How calls are treated before they ring, where that can be chosen.
     pub services: Option<Services>,
     pub voicemail: Voicemail,
@@ -231,6 +232,24 @@ pub struct Settings {
     pub may_record: bool,
     /// Both sides hear a tone meanwhile.
     pub recording_tone: bool,
+}
+
+/// What the account says of recording its calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordingRule {
+    pub rule: Recording,
+    /// Both sides hear a tone meanwhile, whatever the settings say.
+    pub tone: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recording {
+    /// As the settings say.
+    #[default]
+    Allowed,
+    Forbidden,
+    /// Every call is, by itself.
+    Required,
 }
 
 /// Do not disturb, forwarding and the like.

@@ -7,7 +7,7 @@ use super::{
         Cx, Page, Subject, about, account, audio,
         calls::{
             self,
-            data::{InHand, announcement, in_hand, to_join},
+            data::{InHand, announcement, in_hand, record, to_join},
         },
         detail, main, settings, sign_in, transfer,
     },
@@ -257,8 +257,10 @@ impl Window {
         if pressed(Key::J) && !to_join(calls).is_empty() {
             wanted.push(Intent::Conference { calls: to_join(calls) });
         }
-        let on = call.recorded_since.is_none();
-        if pressed(Key::R) && (cx.snapshot.settings.may_record || !on) {
+        let both: Vec<&Call> = all().collect();
+        if pressed(Key::R)
+            && let Some(on) = record(cx.snapshot, &both)
+        {
             wanted.extend(all().map(|one| Intent::Record { call: one.id, on }));
         }
         cx.intents.extend(wanted);

@@ -5,6 +5,7 @@ use crate::{
     tms::{Tms, select},
 };
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 const SECONDARY: &str = "100-acme-laptop";
 
@@ -42,5 +43,55 @@ fn calls_are_encrypted_as_the_account_says_unless_the_command_line_does() {
         colleague.wait(json!({"event": "call", "state": "ended"}));
         agent.quit();
     }
+    colleague.quit();
+}
+
+#[test]
+fn calls_are_recorded_as_the_account_says() {
+    let tms = Tms::start(true);
+    let mut colleague = tms.colleague("tcp");
+    let file = tms.folder().join("mine.opus");
+    let record = |call: &Value, tone: bool| json!({"cmd": "record", "call": call["call"], "file": file, "tone": tone});
+    let stop = |call: &Value| json!({"cmd": "record", "call": call["call"], "stop": true});
+    let refused = |agent: &Phone, words: &str| {
+        let error = agent.wait(json!({"event": "error", "cmd": "record"}));
+        assert!(error["message"].as_str().is_some_and(|said| said.contains(words)), "{error}");
+    };
+
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": "forbidden"}));
+    let mut agent = agent(&tms, "agent", &[]);
+    assert!(agent.events().contains(&json!({"event": "recording_rule", "rule": "forbidden", "tone": false})));
+    let talking = call(&mut agent, &mut colleague);
+    agent.send(record(&talking, false));
+    refused(&agent, "does not allow calls to be recorded");
+    assert!(!file.exists());
+    agent.quit();
+    colleague.wait(json!({"event": "call", "state": "ended"}));
+
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": "required", "recording_tone": true}));
+    let mut agent = self::agent(&tms, "agent", &[]);
+    let talking = call(&mut agent, &mut colleague);
+    let begun = agent.wait(json!({"event": "recording", "call": talking["call"], "state": "begun"}));
+    let kept = PathBuf::from(begun["file"].as_str().expect("a file"));
+    assert_eq!(kept.parent(), Some(tms.folder().join("agent/recordings").as_path()), "the usual folder");
+    agent.send(stop(&talking));
+    refused(&agent, "every call recorded");
+    agent.stats_until(&talking["call"], |stats| stats["rx"]["packets"].as_u64() >= Some(50));
+    agent.send(json!({"cmd": "hangup", "call": talking["call"]}));
+    agent.wait(json!({"event": "recording", "file": begun["file"], "state": "over"}));
+    agent.quit();
+    let heard = std::fs::read(&kept).expect("it is kept");
+    let says = |words: &str| heard.windows(words.len()).any(|window| window == words.as_bytes());
+    assert!(heard.len() > 1000 && says("Both heard a recording tone"), "{} octets", heard.len());
+
+    // The tone is the account's to say, the recording the agent's again.
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": "allowed"}));
+    let mut agent = self::agent(&tms, "agent", &[]);
+    let talking = call(&mut agent, &mut colleague);
+    agent.send(record(&talking, false));
+    agent.wait(json!({"event": "recording", "call": talking["call"], "state": "begun"}));
+    agent.send(stop(&talking));
+    agent.wait(json!({"event": "recording", "state": "over"}));
+    agent.quit();
     colleague.quit();
 }

@@ -14,8 +14,8 @@ use agent_manager::ui::{
         },
     },
     snapshot::{
-        Audio, Call, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Services, Settings, Snapshot, Status,
-        Transfer, Voicemail,
+        Audio, Call, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Recording, RecordingRule, Services,
+        Settings, Snapshot, Status, Transfer, Voicemail,
     },
     theme,
 };
@@ -315,6 +315,9 @@ fn settings() {
     let settings = Settings { may_record: true, recording_tone: true, ..online().settings };
     let recording = move || Snapshot { settings: settings.clone(), ..online() };
     shots.both("settings.calls_recorded", move || Setup::new(recording()).page(Page::Calls));
+    let rule = RecordingRule { rule: Recording::Required, tone: true };
+    let demanded = move || Snapshot { recording: rule, ..online() };
+    shots.both("settings.calls_recorded_all", move || Setup::new(demanded()).page(Page::Calls));
     let checked = |check| Snapshot { audio: Audio { check: Some(check), ..fake::audio() }, ..online() };
     for (name, check) in [("speak", Check::Speak), ("done", fake::checked())] {
         let shown = move || Setup::new(checked(check.clone())).page(Page::Audio).size([380.0, 1_980.0]);

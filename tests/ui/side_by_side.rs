@@ -6,7 +6,7 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Call, CallState, Intent, Settings, Snapshot},
+    snapshot::{Call, CallState, Intent, Recording, RecordingRule, Settings, Snapshot},
 };
 use egui::Key;
 use egui_kittest::kittest::Queryable;
@@ -80,6 +80,30 @@ fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
     harness.get_by_label("Stop recording").click();
     harness.run();
     assert_eq!(asked(&mut harness), [Intent::Record { call: 1, on: false }]);
+}
+
+/// What the account decides is not the agent's to press, whatever the settings say.
+#[test]
+fn where_the_account_decides_no_recording_is_offered_and_the_settings_say_so() {
+    for (rule, said, calls) in [
+        (Recording::Forbidden, "Your account does not allow calls to be recorded.", with_calls(vec![talking()])),
+        (Recording::Required, "Your account wants every call recorded", recorded()),
+    ] {
+        let settings = Settings { may_record: true, ..online().settings };
+        let snapshot =
+            |base| Snapshot { settings: settings.clone(), recording: RecordingRule { rule, tone: true }, ..base };
+        let mut harness = Setup::new(snapshot(calls)).light();
+        press(&mut harness, Key::R);
+        let is_seen = harness.query_by_label_contains("Recording 00:12").is_some();
+        assert_eq!(is_seen, rule == Recording::Required);
+        assert!(harness.query_by_label("Record").is_none() && harness.query_by_label("Stop recording").is_none());
+        assert_eq!(asked(&mut harness), []);
+        let harness = Setup::new(snapshot(online())).page(Page::Calls).light();
+        assert!(harness.query_by_label_contains(said).is_some(), "{said}");
+        for switch in ["Offer to record calls", "Sound a tone while recording"] {
+            assert!(harness.query_by_label(switch).is_none(), "{switch}");
+        }
+    }
 }
 
 #[test]

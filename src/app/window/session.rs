@@ -326,6 +326,7 @@ impl Running {
                     all.window.recording_tone = kept.recording_tone;
                 });
                 self.tell(written);
+                self.send(Command::RecordingTone(settings.recording_tone));
                 self.fold.snapshot.settings = settings;
             }
             Intent::ClearHistory => {

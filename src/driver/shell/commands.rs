@@ -29,6 +29,7 @@ impl Shell {
             Command::SignOut => {
                 self.agent.handle_command(now, agent::Command::ClearAccount);
                 self.session.sign_out();
+                self.use_media(None);
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
@@ -59,10 +60,8 @@ impl Shell {
             Command::Mute { call, on } => self.mute(name, call, on),
             Command::Conference { calls } => self.confer(now, name, &calls),
             Command::Record { call, file, tone } => {
-                let tone = tone.unwrap_or(self.options.recording_tone);
-                let recorded = self.media.record(call, file, tone);
-                let told = recorded.map(|(file, state)| self.tell(Event::Recording { call, file, state }));
-                self.settle(name, Some(call), told);
+                let recorded = self.record(call, file, tone);
+                self.settle(name, Some(call), recorded);
             }
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),
@@ -88,6 +87,10 @@ impl Shell {
             }
             Command::SuppressSilence(on) => {
                 self.agent.handle_command(now, agent::Command::SuppressSilence(on));
+                self.settle(name, None, Ok(()));
+            }
+            Command::RecordingTone(on) => {
+                self.options.recording_tone = on;
                 self.settle(name, None, Ok(()));
             }
             Command::Check { echo } => self.check(now, name, echo),

@@ -115,7 +115,8 @@ impl Shell {
                 let recorded = self.media.follow(&info);
                 self.orphans.changed(now);
                 let call = info.call;
-                self.tell(Event::Call(info));
+                self.tell(Event::Call(info.clone()));
+                self.record_if_demanded(&info);
                 if let Some(file) = recorded {
                     self.tell(Event::Recording { call, file, state: RecordingState::Over });
                 }

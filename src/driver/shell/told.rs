@@ -1,4 +1,4 @@
-//! What the TMS says of the audio of calls, where the user has said nothing.
+//! What the TMS says of the audio of calls, where the user has said nothing, and of recording them.
 
 use super::Shell;
 use crate::{
@@ -6,6 +6,7 @@ use crate::{
         media::{MediaSettings, Turn, TurnAccess},
         plain,
     },
+    driver::api::RecordingRule,
     media::plan::SrtpPolicy,
     stun::stun_server,
     tms::wire,
@@ -15,7 +16,9 @@ use crate::{
 impl Shell {
     /// From the next call on. `None`: no TMS says anything.
     pub(super) fn use_media(&mut self, told: Option<Box<wire::MediaSettings>>) {
-        let media = self.options.media.clone().or(told.map(|told| read(*told)).unwrap_or_default());
+        let (told, rule) = told.map(|told| read(*told)).unwrap_or_default();
+        self.keep_recording_rule(rule);
+        let media = self.options.media.clone().or(told);
         self.agent.offer_ice(media.opens_ways());
         self.agent.set_srtp(media.srtp.unwrap_or_default());
         self.quality_reports.send_to(media.quality_report);
@@ -24,14 +27,15 @@ impl Shell {
 }
 
 /// What cannot be read counts as not said: no call is worth less than one without a relay.
-fn read(told: wire::MediaSettings) -> MediaSettings {
+fn read(told: wire::MediaSettings) -> (MediaSettings, RecordingRule) {
+    let rule = RecordingRule { rule: told.recording.unwrap_or_default(), tone: told.recording_tone };
     let turn = told.turn.and_then(|turn| {
         let access = TurnAccess { username: turn.username, password: Secret(turn.password) };
         let uri = turn.uri.parse().ok().or_else(|| unusable("TURN server", &turn.uri))?;
         Some(Turn { uri, access })
     });
     let stun = told.stun.and_then(|stun| stun_server(&stun).or_else(|| unusable("STUN server", &stun)));
-    MediaSettings {
+    let media = MediaSettings {
         stun,
         turn,
         quality_report: told
@@ -43,7 +47,8 @@ fn read(told: wire::MediaSettings) -> MediaSettings {
             wire::Srtp::Sdes => SrtpPolicy::Sdes,
             wire::Srtp::Dtls => SrtpPolicy::Dtls,
         }),
-    }
+    };
+    (media, rule)
 }
 
 fn unusable<T>(what: &str, text: &str) -> Option<T> {
@@ -68,9 +73,11 @@ mod tests {
             stun: Some("stun.example".into()),
             turn: Some(turn("turn:relay.example")),
             quality_report: Some("sip:quality@acme".into()),
-            ..wire::MediaSettings::default()
+            recording: Some(wire::Recording::Required),
+            recording_tone: true,
         };
-        let read_told = read(told.clone());
+        let (read_told, rule) = read(told.clone());
+        assert_eq!(rule, RecordingRule { rule: wire::Recording::Required, tone: true });
         assert_eq!(read_told.stun.as_deref(), Some("stun.example:3478"));
         let relay = read_told.turn.as_ref().expect("a relay");
         assert_eq!(
@@ -91,6 +98,6 @@ mod tests {
             ..told
         };
         let srtp = Some(SrtpPolicy::Dtls);
-        assert_eq!(read(wrong), MediaSettings { srtp, ..MediaSettings::default() });
+        assert_eq!(read(wrong).0, MediaSettings { srtp, ..MediaSettings::default() });
     }
 }

@@ -4,12 +4,14 @@
 
 mod file;
 mod ogg;
+mod place;
 
 use super::{
     BLOCK, SAMPLE_RATE,
     engine::{MediaError, Notice},
 };
 use file::{Fault, Recording};
+pub use place::new_file;
 use std::{
     fmt,
     path::{Path, PathBuf},

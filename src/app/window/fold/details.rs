@@ -2,10 +2,13 @@
 
 use super::{Fold, Moment};
 use crate::{
-    driver::api::{RecordingState, Traced},
+    driver::api::{self, RecordingState, Traced},
+    tms::wire,
     ua::api::{self as ua, Reachable},
     ui::{
-        snapshot::{Notice, NoticeKind, Proof, ProvedBy, SipAccount, SipMessage, Status, Trace},
+        snapshot::{
+            Notice, NoticeKind, Proof, ProvedBy, Recording, RecordingRule, SipAccount, SipMessage, Status, Trace,
+        },
         text::{fill, t},
     },
 };
@@ -51,11 +54,23 @@ impl Fold {
     pub(super) fn recording(&mut self, now: Instant, call: u32, file: &Path, state: RecordingState) -> Option<Notice> {
         let since = (state == RecordingState::Begun).then_some(now);
         self.with_call(call, |shown| shown.recorded_since = since);
-        (state == RecordingState::Over).then(|| {
+        // Where every call is recorded, the settings say where.
+        let is_news = self.snapshot.recording.rule != Recording::Required;
+        (is_news && state == RecordingState::Over).then(|| {
             let text = fill(t().recording_kept, &[&file.display().to_string()]);
             Notice { kind: NoticeKind::Info, text }
         })
     }
+}
+
+/// What the account says of recordings.
+pub fn recording_rule(told: api::RecordingRule) -> RecordingRule {
+    let rule = match told.rule {
+        wire::Recording::Allowed => Recording::Allowed,
+        wire::Recording::Forbidden => Recording::Forbidden,
+        wire::Recording::Required => Recording::Required,
+    };
+    RecordingRule { rule, tone: told.tone }
 }
 
 #[cfg(test)]
@@ -112,6 +127,11 @@ mod tests {
         hear(&mut fold, "/r/b.opus", Begun);
         assert_eq!(hear(&mut fold, "/r/b.opus", Failed), [""; 0], "there is a notice of that");
         assert_eq!(recorded(&fold), None, "the disk filled up in between");
+        let rule = api::RecordingRule { rule: wire::Recording::Required, tone: false };
+        fold.handle_event(&at, Event::RecordingRule(rule));
+        hear(&mut fold, "/r/b.opus", Begun);
+        assert_eq!(hear(&mut fold, "/r/b.opus", Over), [""; 0], "where each call is, is known");
+        fold.handle_event(&at, Event::RecordingRule(api::RecordingRule::default()));
         // It was to be ended meanwhile, and another one begun.
         let refused = Event::Error { command: "record", call: Some(1), message: "It is not recorded.".into() };
         fold.handle_event(&at, refused);

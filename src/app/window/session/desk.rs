@@ -2,8 +2,10 @@
 
 use super::{Running, moment};
 use crate::{
+    app::setup::RECORDINGS,
     config::settings::Colleague,
     driver::api::Command,
+    media::record::new_file,
     ua::api::{CallId, Package},
     ui::snapshot::{Notice, NoticeKind},
 };
@@ -11,10 +13,6 @@ use std::{io, path::PathBuf};
 
 /// Colleagues listed; each costs the phone system two subscriptions.
 const COLLEAGUES: usize = 100;
-/// In the settings folder.
-const RECORDINGS: &str = "recordings";
-/// Of a name in a file's name.
-const NAME: usize = 40;
 
 impl Running {
     /// Microphone, speaker, ringer and what alerts.
@@ -78,22 +76,12 @@ impl Running {
                 return self.shared.notice(Notice { kind: NoticeKind::Error, text });
             }
         };
-        let tone = Some(self.fold.snapshot.settings.recording_tone);
-        self.send(Command::Record { call, file, tone });
+        self.send(Command::Record { call, file, tone: None });
     }
 
-    /// A file that is not there yet: `recordings/2026-11-22 10.42.07 Maria Dlamini.opus`.
     fn recording_of(&self, call: CallId) -> io::Result<PathBuf> {
-        let folder = self.memory.folder().path().join(RECORDINGS);
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(&folder)?;
         let call = self.fold.snapshot.calls.iter().find(|one| one.id == call);
         let who = call.map(|call| call.peer_name.as_ref().unwrap_or(&call.peer).clone()).unwrap_or_default();
-        let fits = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '+' | '-' | '_' | '@');
-        let who: String = who.chars().filter(fits).take(NAME).collect();
-        let when = moment().wall.strftime("%Y-%m-%d %H.%M.%S").to_string();
-        Ok(folder.join(format!("{when} {}.opus", who.trim())))
+        new_file(&self.memory.folder().path().join(RECORDINGS), &moment().wall, &who)
     }
 }

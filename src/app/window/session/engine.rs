@@ -17,7 +17,7 @@ use crate::{
     },
     media::engine::AudioChoice,
     ua::api::Package,
-    ui::snapshot::{CallState, Notice, NoticeKind},
+    ui::snapshot::{CallState, Notice, NoticeKind, RecordingRule},
 };
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -95,6 +95,7 @@ impl Running {
                 leave(std::mem::replace(&mut self.driver, driver), &self.shared);
                 self.introduce();
                 self.fold.drop_check();
+                self.fold.snapshot.recording = RecordingRule::default();
                 self.history.forget_numbers();
                 self.show_history();
                 Ok(())

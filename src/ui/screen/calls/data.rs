@@ -1,7 +1,7 @@
 use crate::ui::{
     format::{clock, figure, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Encryption, Locale, Quality, Snapshot, Transfer},
+    snapshot::{Call, CallState, Encryption, Locale, Quality, Recording, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -171,8 +171,19 @@ fn tools(call: &Call, snapshot: &Snapshot) -> Tools {
     if !is_live(&call.state) {
         return Tools::default();
     }
-    let may_record = snapshot.settings.may_record || call.recorded_since.is_some();
-    Tools { record: may_record.then_some(call.recorded_since.is_none()), join: to_join(&snapshot.calls) }
+    Tools { record: record(snapshot, &[call]), join: to_join(&snapshot.calls) }
+}
+
+/// Whether these calls would begin to be recorded, else end it; `None`: neither is the agent's to say.
+pub fn record(snapshot: &Snapshot, calls: &[&Call]) -> Option<bool> {
+    let runs = calls.iter().any(|call| call.recorded_since.is_some());
+    let may = match snapshot.recording.rule {
+        Recording::Allowed => snapshot.settings.may_record || runs,
+        // It was begun before.
+        Recording::Forbidden => runs,
+        Recording::Required => false,
+    };
+    may.then_some(!runs)
 }
 
 /// The calls that could be joined, where that would change anything.
@@ -190,8 +201,7 @@ pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
     let held = members.iter().all(|call| call.state == CallState::Held);
     let names: Vec<String> = members.iter().map(|call| who(call).0).collect();
     let (state, tone) = if held { (t().conference_held, Tone::Hold) } else { (t().connected, Tone::Go) };
-    let may_record = snapshot.settings.may_record || members.iter().any(|call| call.recorded_since.is_some());
-    let record = may_record.then(|| members.iter().all(|call| call.recorded_since.is_none()));
+    let record = record(snapshot, &members);
     Some(Conference {
         calls: members.iter().map(|call| call.id).collect(),
         names: names.join(", "),

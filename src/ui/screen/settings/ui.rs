@@ -2,7 +2,7 @@ use super::data::{entries, shortcuts, theme_name};
 use crate::ui::{
     icon,
     screen::{Cx, Page},
-    snapshot::{Intent, Settings, ThemeChoice},
+    snapshot::{Intent, Recording, RecordingRule, Settings, ThemeChoice},
     text::t,
     theme::{GRID, Hue, MARGIN, RADIUS_MARK, Tokens, body, semibold, small, strong},
     widget::{IconButton, Look, Row, card, line, spacer, switch},
@@ -83,21 +83,39 @@ pub fn calls(ui: &mut Ui, cx: &mut Cx<'_>) {
                 changed.dtmf_via_info = !settings.dtmf_via_info;
             }
             spacer(ui, 3.0);
-            if switch(ui, settings.may_record, t().may_record, t().may_record_hint) {
-                changed.may_record = !settings.may_record;
-            }
-            if settings.may_record {
-                spacer(ui, 3.0);
-                if switch(ui, settings.recording_tone, t().recording_tone, t().recording_tone_hint) {
-                    changed.recording_tone = !settings.recording_tone;
-                }
-            }
+            recording(ui, cx.snapshot.recording, &mut changed);
         });
         if changed != *settings {
             cx.ask(Intent::Settings(changed));
         }
         super::services::show(ui, cx);
     });
+}
+
+/// What is the agent's to say of recordings; and what the account says in its place.
+fn recording(ui: &mut Ui, RecordingRule { rule, tone }: RecordingRule, changed: &mut Settings) {
+    if rule == Recording::Allowed && switch(ui, changed.may_record, t().may_record, t().may_record_hint) {
+        changed.may_record = !changed.may_record;
+    }
+    let recorded = if rule == Recording::Allowed { changed.may_record } else { rule == Recording::Required };
+    let words: Vec<&str> = [
+        (rule == Recording::Forbidden, t().recording_forbidden),
+        (rule == Recording::Required, t().recording_required),
+        (recorded && tone, t().recording_tone_required),
+    ]
+    .into_iter()
+    .filter_map(|(holds, words)| holds.then_some(words))
+    .collect();
+    if !words.is_empty() {
+        ui.label(body(t().recordings));
+        ui.label(small(words.join(" ")).color(Tokens::of(ui).text_weak));
+    }
+    if recorded && !tone {
+        spacer(ui, 3.0);
+        if switch(ui, changed.recording_tone, t().recording_tone, t().recording_tone_hint) {
+            changed.recording_tone = !changed.recording_tone;
+        }
+    }
 }
 
 pub fn appearance(ui: &mut Ui, cx: &mut Cx<'_>) {
