@@ -15,8 +15,11 @@ use std::{
 const DEVICE: AudioChoice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None };
 const LONG: Duration = Duration::from_secs(30);
 
-/// Twenty short sounds, one every 600 ms.
-fn write_pulses(path: &Path) {
+/// Samples from one sound to the next: 600 ms.
+const PERIOD: u32 = 28_800;
+
+/// Twenty sounds of `length` samples; of a period's length they are one.
+fn write_sounds(path: &Path, length: u32) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 48_000,
@@ -25,8 +28,8 @@ fn write_pulses(path: &Path) {
     };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
     for n in 0..48_000 * 12 {
-        let at = n % 28_800;
-        let sample = if at < 2_400 { (f64::from(at) * 0.13).sin() * 20_000.0 } else { 0.0 };
+        let at = n % PERIOD;
+        let sample = if at < length { (f64::from(at) * 0.13).sin() * 20_000.0 } else { 0.0 };
         writer.write_sample(sample as i16).unwrap();
     }
     writer.finalize().unwrap();
@@ -90,8 +93,21 @@ fn notice(event: EngineEvent) -> Option<String> {
     if let EngineEvent::Notice(notice) = event { Some(notice.text) } else { None }
 }
 
+/// Something of ours must be done in time. Where others keep the machine busy each try may be held up by them: of three, one shall not.
+fn in_time(what: &str, limit: Duration, mut measure: impl FnMut() -> Duration) {
+    let took: Vec<Duration> = (0..3).map(|_| measure()).collect();
+    println!("{what}: {took:.2?}");
+    assert!(took.iter().any(|took| *took < limit), "{what} within {limit:?}: {took:?}");
+}
+
+/// How long it takes after `since` until something sounds.
+fn silent_since(since: Instant, heard: &Onsets) -> Duration {
+    let onsets = std::iter::from_fn(|| heard.onsets.recv_timeout(LONG).ok());
+    onsets.filter_map(|at| at.checked_duration_since(since)).next().expect("it is heard")
+}
+
 /// The chosen speaker is unplugged and plugged in again during a call.
-fn follows_the_headset(server: &Pulse, pulses: &Path, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
+fn follows_the_headset(server: &Pulse, tone: &Path, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
     let chosen = Some("Loud bell".to_owned());
     engine.send(EngineCommand::Audio(AudioChoice::Device {
         microphone: None,
@@ -106,25 +122,44 @@ fn follows_the_headset(server: &Pulse, pulses: &Path, engine: &MediaEngine, even
         });
     };
     uses(chosen.as_deref());
-    let mut player = server.play("mic", pulses);
-    let (bell, speaker) = (server.onsets("bell.monitor"), server.onsets("speaker.monitor"));
-    bell.onsets.recv_timeout(LONG).expect("the call is heard on the device chosen");
-    server.unplug("bell");
-    let unplugged = Instant::now();
-    let next = std::iter::from_fn(|| speaker.onsets.recv_timeout(LONG).ok()).find(|at| *at > unplugged);
-    let after = next.expect("the call is heard on another device").duration_since(unplugged);
-    uses(Some("System default"));
-    server.plug_bell_in();
-    let plugged = Instant::now();
-    uses(chosen.as_deref());
-    let bell = server.onsets("bell.monitor");
-    let back = bell.onsets.recv_timeout(LONG).expect("it is gone back to").duration_since(plugged);
-    println!("unplugged: heard elsewhere after {after:.2?}, and where it was {back:.2?} after it returned");
-    // A sound comes every 600 ms; the machine is shared.
-    assert!(after < Duration::from_secs(3), "{after:?}");
-    let _ = player.kill();
-    let _ = player.wait();
+    let mut back = Vec::new();
+    in_time("unplugged: heard elsewhere", Duration::from_secs(1), || {
+        let mut player = server.play("mic", tone);
+        let bell = server.sounds("bell.monitor");
+        bell.onsets.recv_timeout(LONG).expect("the call is heard on the device chosen");
+        let speaker = server.sounds("speaker.monitor");
+        let since = Instant::now();
+        server.unplug("bell");
+        let took = silent_since(since, &speaker);
+        uses(Some("System default"));
+        let since = Instant::now();
+        server.plug_bell_in();
+        back.push(silent_since(since, &server.sounds("bell.monitor")));
+        uses(chosen.as_deref());
+        let _ = player.kill();
+        let _ = player.wait();
+        took
+    });
+    let mut back = back.into_iter();
+    in_time("plugged in again: heard there", Duration::from_secs(1), || back.next().expect("as often"));
     engine.send(EngineCommand::Audio(DEVICE));
+}
+
+/// The sound server dies during a call, and comes back.
+fn outlives_the_server(server: &mut Pulse, tone: &Path, events: &mpsc::Receiver<EngineEvent>) {
+    let says = |words| wait(events, words, |event| notice(event).filter(|notice| notice.contains(words)));
+    in_time("the sound server has come back: heard", Duration::from_secs(2), || {
+        server.kill();
+        says("cannot be used");
+        server.restart();
+        let since = Instant::now();
+        let mut player = server.play("mic", tone);
+        let took = silent_since(since, &server.sounds("speaker.monitor"));
+        says("works again");
+        let _ = player.kill();
+        let _ = player.wait();
+        took
+    });
 }
 
 /// Ringing plays on the ringer alone, without a call.
@@ -180,8 +215,9 @@ fn a_call_is_heard_and_survives_the_sound_server() {
         unsafe { std::env::set_var(name, value) };
     }
     let dir = tempfile::tempdir().unwrap();
-    let pulses = dir.path().join("pulses.wav");
-    write_pulses(&pulses);
+    let [pulses, tone] = ["pulses.wav", "tone.wav"].map(|name| dir.path().join(name));
+    write_sounds(&pulses, PERIOD / 12);
+    write_sounds(&tone, PERIOD);
 
     let ((a, a_events), (b, b_events)) = (engine(), engine());
     let local = [127, 0, 0, 1].into();
@@ -200,16 +236,10 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     // On a quiet machine it is below 90; tests share theirs with others.
     assert!(median < 150.0, "{before:?}");
 
-    server.kill();
-    let trouble = wait(&a_events, "the trouble", notice);
-    assert!(trouble.contains("cannot be used"), "{trouble}");
-    server.restart();
-    let restarted = Instant::now();
-    wait(&a_events, "sound", |event| notice(event).filter(|notice| notice.contains("works again")));
-    println!("sound again {:.2?} after the sound server's return", restarted.elapsed());
+    outlives_the_server(&mut server, &tone, &a_events);
     let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
-    follows_the_headset(&server, &pulses, &b, &b_events);
+    follows_the_headset(&server, &tone, &b, &b_events);
     let stats = a.stats(1).unwrap();
     assert!(stats.tx.packets > 500 && stats.rx.packets > 500, "packets went on: {stats:?}");
 
