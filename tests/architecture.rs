@@ -70,6 +70,10 @@ const PURE: &[&str] = &[
 const IMPURE: &[&str] =
     &["tokio", "std::thread", "std::fs", "UdpSocket", "TcpStream", "Mutex", "RwLock", "reqwest", "tracing"];
 
+/// The sound card's callbacks wait for nobody.
+const REAL_TIME: &[&str] = &["media/device/callback"];
+const WAITING: &[&str] = &["Mutex", "RwLock", "Condvar", "mpsc", "channel(", "tracing", "Instant", "SystemTime"];
+
 /// A source file: its path below `src` with slashes, and its text without comments.
 struct Source {
     path: String,
@@ -191,15 +195,26 @@ fn crates_stay_with_their_owners() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn the_cores_do_no_input_or_output() {
+/// No source in `parts` names one of `words`.
+fn never_named(parts: &[&str], words: &[&str]) {
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|source| PURE.iter().any(|pure| source.is_in(pure))) {
-        for word in IMPURE.iter().filter(|word| source.text.contains(**word)) {
+    for source in sources().iter().filter(|source| parts.iter().any(|part| source.is_in(part))) {
+        for word in words.iter().filter(|word| source.text.contains(**word)) {
             wrong.push(format!("src/{} names {word}", source.path));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_cores_do_no_input_or_output() {
+    never_named(PURE, IMPURE);
+}
+
+#[test]
+fn the_callbacks_wait_for_nobody() {
+    never_named(REAL_TIME, WAITING);
+    assert!(sources().iter().any(|source| source.is_in(REAL_TIME[0])), "they have moved");
 }
 
 #[test]

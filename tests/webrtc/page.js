@@ -52,6 +52,7 @@ window.figures = async () => {
     remote: pair && of(pair.remoteCandidateId),
     inbound,
     codec: inbound && of(inbound.codecId),
+    outbound: one("outbound-rtp"),
     reported: one("remote-inbound-rtp"),
     sent: one("remote-outbound-rtp"),
   };

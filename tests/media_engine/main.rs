@@ -3,27 +3,22 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test takes its instants from the clock and ends before a queue grows")]
 
-#[path = "common/allocations.rs"]
+#[path = "../common/allocations.rs"]
 mod allocations;
+mod callbacks;
+mod forbidden;
 
 use agent_manager::media::{
-    BLOCK,
-    device::{
-        Flow,
-        callback::{Feeder, Taker},
-    },
     dsp::steady_tone_share,
     engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine},
     plan::{Codec, CryptoSuite, Direction, KeyExchange, MasterKey, MediaPlan, OpusParams, SrtpKeys, TelephoneEvent},
     record::Recorder,
     stats::CallStats,
-    voice::{ExposureMeter, Limiter},
 };
-use rtrb::RingBuffer;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -452,35 +447,4 @@ fn tones_in_the_audio_and_hostile_packets() {
         [770.0, 1_336.0].iter().all(|hz| agent_manager::media::dsp::tone_share(part, *hz, 48_000) > 0.3)
     });
     assert!((1..=3).contains(&keyed.count()));
-}
-
-/// Five minutes of the sound card's callbacks, and of what stands before the ear; `make soak` asks for 288 times as much, a day.
-#[test]
-fn callbacks_and_the_protection_of_the_ear_allocate_nothing() {
-    let flow = Arc::new(Flow::default());
-    let ((mut mixed, to_card), (from_card, mut heard)) = (RingBuffer::new(4_800), RingBuffer::new(4_800));
-    let (mut feeder, mut taker) =
-        (Feeder::new(to_card, Arc::clone(&flow), 2), Taker::new(from_card, Arc::clone(&flow), 2));
-    let start = Instant::now();
-    let (mut limiter, mut exposure) = (Limiter::default(), ExposureMeter::new(start));
-    let (mut mix, mut card, mut microphone) = ([0.0f32; BLOCK], [0i16; 2 * BLOCK], Vec::with_capacity(2 * BLOCK));
-    let mut tick = |n: u32| {
-        for (at, sample) in mix.iter_mut().enumerate() {
-            *sample = 0.7 * ((n as usize * BLOCK + at) as f32 * 0.05).sin();
-        }
-        limiter.process(&mut mix);
-        exposure.hear(start + Duration::from_millis(10) * n, &mix);
-        for sample in mix {
-            mixed.push(sample).expect("the card takes as much");
-        }
-        feeder.fill(&mut card);
-        taker.take(&card);
-        microphone.clear();
-        microphone.extend(std::iter::from_fn(|| heard.pop().ok()));
-    };
-    // The first second makes room.
-    (0..100).for_each(&mut tick);
-    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse::<u32>().ok()).unwrap_or(1);
-    let counted = allocations::count(|| (100..30_000 * times.min(10_000)).for_each(&mut tick));
-    assert_eq!(counted, 0);
 }
