@@ -15,7 +15,7 @@ use agent_manager::ui::{
         sign_in::data::{Draft, sign_in},
         transfer::data::panel,
     },
-    snapshot::{Call, CallState, Check, Snapshot, Status, Voicemail},
+    snapshot::{Call, CallState, Check, Snapshot, Status, Stretch, Voicemail},
 };
 use std::time::Duration;
 
@@ -111,6 +111,14 @@ fn what_is_behind_a_call() {
     check("remembered", of(&remembered(), Subject::Past(8), now()));
     check("ladder", rungs(snapshot.trace.as_ref(), 7));
     assert_eq!(rungs(snapshot.trace.as_ref(), 8), [], "another call's");
+}
+
+#[test]
+fn the_worst_seconds_are_seen_and_a_gap_is_empty() {
+    let course = [Some(4.5), Some(1.0), None].map(|mos| Stretch { seconds: 1, mos }).to_vec();
+    let shown = detail(&with_calls(vec![Call { course, ..talking() }]), None, now()).and_then(|detail| detail.course);
+    let heights: Vec<_> = shown.expect("a course").pieces.iter().map(|(_, height, _)| *height).collect();
+    assert_eq!(heights, [1.0, 0.05, 0.0]);
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::ui::{
 };
 use std::time::{Duration, Instant};
 
+/// Of the height, for what is known: nothing at all is a gap.
+const LEAST: f32 = 0.05;
+
 /// What the right side, or the page, is about.
 #[derive(Debug, PartialEq)]
 pub struct Detail {
@@ -142,7 +145,9 @@ fn course(course: &[Stretch], goes_on: bool, locale: Locale) -> Option<Course> {
     let clock = |seconds| clock(Duration::from_secs(u64::from(seconds)));
     let piece = |piece: &Stretch| {
         let width = piece.seconds as f32 / room as f32;
-        piece.mos.map_or((width, 0.0, Tone::Neutral), |mos| (width, ((mos - 1.0) / 3.5) as f32, band(mos).2))
+        piece
+            .mos
+            .map_or((width, 0.0, Tone::Neutral), |mos| (width, (((mos - 1.0) / 3.5) as f32).max(LEAST), band(mos).2))
     };
     let words = fill(t().at_worst, &[&clock(seconds(&course[..at])), &figure(worst, 1, locale)]);
     Some(Course { pieces: course.iter().map(piece).collect(), end: clock(room), words })
