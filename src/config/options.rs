@@ -177,7 +177,9 @@ fn transport(text: &str) -> Result<Transport, ConfigError> {
 
 fn audio(text: &str) -> Result<AudioChoice, ConfigError> {
     match text {
-        "device" => Ok(AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None }),
+        "device" => {
+            Ok(AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None, alone: false })
+        }
         "null" => Ok(AudioChoice::Null),
         _ => match text.strip_prefix("file:").and_then(|files| files.split_once(',')) {
             Some((input, output)) if !input.is_empty() && !output.is_empty() => {

@@ -71,6 +71,8 @@ pub struct Audio {
     pub ringer: Option<String>,
     /// For short notices beside a call; `None`: where one talks.
     pub alert: Option<String>,
+    /// During calls no other program uses microphone and speaker, where they are named.
+    pub alone: bool,
     pub voice: VoiceProcessing,
     /// A WAV file for whoever is on hold.
     pub hold_music: Option<PathBuf>,

@@ -58,8 +58,15 @@ pub type SessionId = u32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AudioChoice {
     /// The sound card through cpal. `None` is the system's default; a name that is absent falls back to the default with a
-    /// notice. `alert`: for short notices of other calls, which `None` plays to whoever talks.
-    Device { microphone: Option<String>, speaker: Option<String>, ringer: Option<String>, alert: Option<String> },
+    /// notice. `alert`: for short notices of other calls, which `None` plays to whoever talks. `alone`: during calls, microphone
+    /// and speaker are used past the sound server where they are named and cards of their own, so that no other program is.
+    Device {
+        microphone: Option<String>,
+        speaker: Option<String>,
+        ringer: Option<String>,
+        alert: Option<String>,
+        alone: bool,
+    },
     /// Sends silence, plays nothing.
     Null,
     /// A virtual sound card: see the headless contract.

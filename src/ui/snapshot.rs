@@ -172,6 +172,8 @@ pub struct Audio {
     pub ringer: Option<String>,
     /// `None` = where one talks.
     pub alert: Option<String>,
+    /// During calls no other program uses microphone and speaker, where they are named.
+    pub alone: bool,
     /// Peaks 0.0–1.0 while the meters are on.
     pub microphone_level: f32,
     pub speaker_level: f32,

@@ -336,6 +336,8 @@ texts! {
     alert: "Notices during a call",
     alert_default: "Where I talk",
     alert_hint: "A second call, and one that answered itself.",
+    alone: "Use the device alone",
+    alone_hint: "Other programs cannot use your microphone and headset during calls, where they are chosen above.",
     check: "Before the shift",
     check_begin: "Check everything",
     check_tip: "Microphone, headset, ringer, echo and network; takes less than twenty seconds",

@@ -1,6 +1,6 @@
-//! A PulseAudio server of its own with three null sinks: `speaker`, what the softphone plays; `bell`, described as "Loud
-//! bell", for ringing; and `mic`, whose monitor is what it hears. They work off 50 ms at most at once, as sound cards do, and not the two
-//! seconds that such sinks usually take while nobody listens.
+//! A PulseAudio server of its own with null sinks: `speaker`, what the softphone plays; `bell`, described as "Loud bell", for ringing,
+//! which is the card 7 of ALSA, whose own way leads to the sink `hardware`; and `mic`, whose monitor is what it hears. They work off 50 ms
+//! at most at once, as sound cards do, and not the two seconds that such sinks usually take while nobody listens.
 
 use std::{
     io::Read,
@@ -17,7 +17,7 @@ const BELL: [&str; 6] = [
     "sink_name=bell",
     "rate=48000",
     "channels=2",
-    "sink_properties='device.description=\"Loud bell\"'",
+    "sink_properties='device.description=\"Loud bell\" alsa.card=7 alsa.device=0'",
 ];
 
 /// The server; ends with the value.
@@ -53,7 +53,12 @@ impl Pulse {
         let config = self.dir.path().join("asound.conf");
         std::fs::write(
             &config,
-            "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse hint { show on description \"Test\" } }\nctl.!default { type pulse }\n",
+            "</usr/share/alsa/alsa.conf>
+             pcm.!default { type pulse hint { show on description \"Test\" } }
+             ctl.!default { type pulse }
+             pcm.!plughw { @args [ CARD DEV ] @args.CARD { type string } @args.DEV { type integer } type pulse device hardware }
+             pcm.\"plughw:CARD=7,DEV=0\" { type pulse hint { show on description \"Card\" } }
+",
         )
         .unwrap();
         vec![
@@ -79,6 +84,12 @@ impl Pulse {
     /// Where streams go for which nobody has chosen a sink, or whose sink is unplugged.
     pub fn set_default(&self, sink: &str) {
         self.pactl(&["set-default-sink", sink]);
+    }
+
+    /// Whether the server has let go of this sink.
+    pub fn is_suspended(&self, sink: &str) -> bool {
+        let sinks = self.pactl(&["list", "short", "sinks"]);
+        sinks.lines().any(|line| line.contains(sink) && line.ends_with("SUSPENDED"))
     }
 
     /// Runs the server's tool.
@@ -229,6 +240,7 @@ fn spawn(dir: &Path) -> Child {
         format!("module-native-protocol-unix auth-anonymous=1 socket={}", dir.join("native").display()),
         "module-null-sink norewinds=1 sink_name=speaker rate=48000 channels=2".into(),
         BELL.join(" "),
+        "module-null-sink norewinds=1 sink_name=hardware rate=48000 channels=2".into(),
         "module-null-sink norewinds=1 sink_name=mic rate=48000 channels=1".into(),
         "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
         "module-always-sink".into(),

@@ -1,6 +1,9 @@
 //! Two media engines, through the sound server's death and return.
 
-use crate::pulse::{Onsets, Pulse};
+use crate::{
+    process::poll_until,
+    pulse::{Onsets, Pulse},
+};
 use agent_manager::media::{
     engine::{AudioChoice, EngineCommand, EngineEvent, MediaEngine, Tone},
     plan::{Codec, Direction, MediaPlan, OpusParams},
@@ -12,7 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const DEVICE: AudioChoice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None };
+const DEVICE: AudioChoice =
+    AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None, alone: false };
 const LONG: Duration = Duration::from_secs(30);
 
 /// Samples from one sound to the next: 600 ms.
@@ -114,6 +118,7 @@ fn follows_the_headset(server: &Pulse, tone: &Path, engine: &MediaEngine, events
         speaker: chosen.clone(),
         ringer: None,
         alert: None,
+        alone: false,
     }));
     let uses = |name: Option<&str>| {
         wait(events, "the speaker in use", |event| match event {
@@ -162,6 +167,37 @@ fn outlives_the_server(server: &mut Pulse, tone: &Path, events: &mpsc::Receiver<
     });
 }
 
+/// The speaker's card is used past the server, which lets go of it meanwhile; the microphone is no card, and is shared.
+fn has_a_card_for_itself(server: &Pulse, pulses: &Path, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
+    let microphones = wait(events, "the microphones", |event| match event {
+        EngineEvent::Devices(list) => Some(list.microphones),
+        _ => None,
+    });
+    assert!(!server.is_suspended("bell"));
+    engine.send(EngineCommand::Audio(AudioChoice::Device {
+        microphone: microphones.first().cloned(),
+        speaker: Some("Loud bell".to_owned()),
+        ringer: None,
+        alert: None,
+        alone: true,
+    }));
+    let told = wait(events, "that it is shared", |event| notice(event).filter(|notice| notice.contains("alone")));
+    assert!(
+        told.contains("microphone") && told.contains("(it is no sound card of this computer), so it is shared"),
+        "{told}"
+    );
+    let (hardware, bell) = (server.onsets("hardware.monitor"), server.onsets("bell.monitor"));
+    let mut player = server.play("mic", pulses);
+    hardware.onsets.recv_timeout(LONG).expect("the call is heard past the server");
+    assert!(server.is_suspended("bell"), "nobody else has the card");
+    assert_eq!(bell.onsets.try_iter().count(), 0);
+    let _ = player.kill();
+    let _ = player.wait();
+    engine.send(EngineCommand::Audio(DEVICE));
+    let given_back = poll_until(LONG, || (!server.is_suspended("bell")).then_some(()));
+    given_back.expect("the server has the card again");
+}
+
 /// Ringing plays on the ringer alone, without a call.
 fn rings_on_the_bell(server: &Pulse, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
     let bell = server.onsets("bell.monitor");
@@ -171,6 +207,7 @@ fn rings_on_the_bell(server: &Pulse, engine: &MediaEngine, events: &mpsc::Receiv
         speaker: None,
         ringer: ringer.clone(),
         alert: None,
+        alone: false,
     }));
     wait(events, "the list with the bell", |event| match event {
         EngineEvent::Devices(list) => list.speakers.contains(&"Loud bell".to_owned()).then_some(()),
@@ -240,6 +277,7 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
     follows_the_headset(&server, &tone, &b, &b_events);
+    has_a_card_for_itself(&server, &pulses, &b, &b_events);
     let stats = a.stats(1).unwrap();
     assert!(stats.tx.packets > 500 && stats.rx.packets > 500, "packets went on: {stats:?}");
 

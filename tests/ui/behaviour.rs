@@ -6,7 +6,7 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Intent, Snapshot, Voice},
+    snapshot::{Audio, Intent, Snapshot, Voice},
 };
 use egui::{
     Key,
@@ -269,4 +269,23 @@ fn an_engine_that_ends_is_told_from_one_that_never_ran() {
         let harness = Setup::new(Snapshot { fatal: fatal.clone(), ..snapshot }).light();
         assert!(harness.query_by_label(wanted).is_some());
     }
+}
+
+#[test]
+fn chosen_devices_can_be_had_alone() {
+    let mut harness = Setup::new(online()).page(Page::Audio).size([380.0, 1_800.0]).light();
+    harness.get_by_role_and_label(Role::Switch, "Use the device alone").click();
+    harness.run();
+    let chosen = asked(&mut harness);
+    let wanted = [Intent::ChooseAudio {
+        microphone: audio().microphone,
+        speaker: audio().speaker,
+        ringer: audio().ringer,
+        alert: None,
+        alone: true,
+    }];
+    assert!(chosen.ends_with(&wanted), "{chosen:?}");
+    let defaults = Audio { microphone: None, speaker: None, ..audio() };
+    let harness = Setup::new(Snapshot { audio: defaults, ..online() }).page(Page::Audio).size([380.0, 1_800.0]).light();
+    assert!(harness.query_by_label("Use the device alone").is_none(), "the default one changes");
 }

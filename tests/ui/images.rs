@@ -300,7 +300,7 @@ fn settings() {
     {
         shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page));
     }
-    for (name, page, height) in [("audio", Page::Audio, 1_680.0), ("shortcuts", Page::Shortcuts, 720.0)] {
+    for (name, page, height) in [("audio", Page::Audio, 1_780.0), ("shortcuts", Page::Shortcuts, 720.0)] {
         shots.both(&format!("settings.{name}"), || Setup::new(online()).page(page).size([380.0, height]));
     }
     let services = Services {
@@ -320,7 +320,7 @@ fn settings() {
     shots.both("settings.calls_recorded_all", move || Setup::new(demanded()).page(Page::Calls));
     let checked = |check| Snapshot { audio: Audio { check: Some(check), ..fake::audio() }, ..online() };
     for (name, check) in [("speak", Check::Speak), ("done", fake::checked())] {
-        let shown = move || Setup::new(checked(check.clone())).page(Page::Audio).size([380.0, 1_980.0]);
+        let shown = move || Setup::new(checked(check.clone())).page(Page::Audio).size([380.0, 2_080.0]);
         shots.both(&format!("settings.audio_check_{name}"), shown);
     }
     let problem = Some("No sound card was found. Plug in a headset: it is used as soon as it is there.".to_owned());

@@ -42,12 +42,15 @@ pub fn commands(intent: &Intent, snapshot: &Snapshot) -> Vec<Command> {
         Intent::Conference { calls } => vec![Command::Conference { calls: calls.clone() }],
         Intent::PickUp { to } => vec![Command::PickUp { to: to.clone() }],
         Intent::Trace { call } => vec![Command::Trace { call: *call }],
-        Intent::ChooseAudio { microphone, speaker, ringer, alert } => vec![Command::Audio(AudioChoice::Device {
-            microphone: microphone.clone(),
-            speaker: speaker.clone(),
-            ringer: ringer.clone(),
-            alert: alert.clone(),
-        })],
+        Intent::ChooseAudio { microphone, speaker, ringer, alert, alone } => {
+            vec![Command::Audio(AudioChoice::Device {
+                microphone: microphone.clone(),
+                speaker: speaker.clone(),
+                ringer: ringer.clone(),
+                alert: alert.clone(),
+                alone: *alone,
+            })]
+        }
         Intent::Voice(voice) => {
             vec![Command::Voice(processing(*voice)), Command::SuppressSilence(voice.suppress_silence)]
         }

@@ -345,8 +345,8 @@ impl Running {
                     Intent::Select { registration, .. } => self.fold.choose(&moment(), registration.clone()),
                     Intent::GoOffline => self.fold.take_choice_back(&moment()),
                     Intent::Meter { on } => self.fold.set_meters(*on),
-                    Intent::ChooseAudio { microphone, speaker, ringer, alert } => {
-                        self.choose_audio([microphone, speaker, ringer, alert].map(Clone::clone));
+                    Intent::ChooseAudio { microphone, speaker, ringer, alert, alone } => {
+                        self.choose_audio([microphone, speaker, ringer, alert].map(Clone::clone), *alone);
                     }
                     Intent::Voice(voice) => {
                         self.fold.snapshot.audio.voice = *voice;

@@ -1,6 +1,6 @@
 //! The names of sound devices, as people know them.
 
-use super::sound_server;
+use super::sound_server::{self, Released};
 use cpal::{
     Device,
     traits::{DeviceTrait, HostTrait},
@@ -34,7 +34,7 @@ pub fn list(way: Way) -> Vec<String> {
     let mut names: Vec<String> = served.collect();
     if names.is_empty() {
         // The server's devices are the cards themselves, so both would be too many.
-        names.extend(cards(way).into_iter().map(|(name, _)| name));
+        names.extend(cards(way).into_iter().map(|card| card.name));
     }
     // Devices are known by their names, so of two alike the first is the one that can be had.
     let mut seen = HashSet::new();
@@ -47,9 +47,9 @@ pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
     let wanted = name.filter(|name| *name != DEFAULT);
     let served = wanted.and_then(|wanted| sound_server::devices(way).into_iter().find(|device| device.name == wanted));
     if let (Some(wanted), None) = (wanted, &served)
-        && let Some((name, device)) = cards(way).into_iter().find(|(name, _)| name == wanted)
+        && let Some(card) = cards(way).into_iter().find(|card| card.name == wanted)
     {
-        return Ok(Found { device, name, server_id: None, fallback: false });
+        return Ok(Found { device: card.device, name: card.name, server_id: None, fallback: false });
     }
     let host = host()?;
     let device = match way {
@@ -63,6 +63,24 @@ pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
         None => (DEFAULT.to_owned(), sound_server::default(way)),
     };
     Ok(Found { device, name, server_id, fallback })
+}
+
+/// The sound card that the device of that name is, to be used past the server, which lets go of it for as long as the second value
+/// lives. Errors are for people.
+pub fn find_card(name: &str, way: Way) -> Result<(Found, Option<Released>), String> {
+    let served = sound_server::devices(way).into_iter().find(|device| device.name == name);
+    let pcm = match &served {
+        // Without a server, cards are known by their own names.
+        None => None,
+        Some(device) => {
+            let (card, device) = device.card.ok_or("it is no sound card of this computer")?;
+            Some(format!("plughw:CARD={card},DEV={device}"))
+        }
+    };
+    let is_it = |card: &Card| pcm.as_ref().map_or(card.name == name, |pcm| card.pcm == *pcm);
+    let card = cards(way).into_iter().find(is_it).ok_or("ALSA does not know it")?;
+    let released = served.and_then(|served| sound_server::release(way, &served.id));
+    Ok((Found { device: card.device, name: name.to_owned(), server_id: None, fallback: false }, released))
 }
 
 /// Keeps the sound library from writing to standard error on this thread, for as long as the value lives.
@@ -83,21 +101,28 @@ fn host() -> Result<cpal::Host, String> {
     host
 }
 
-/// Sound cards without a server in between.
-fn cards(way: Way) -> Vec<(String, Device)> {
+/// A sound card without a server in between.
+struct Card {
+    /// ALSA's name for it.
+    pcm: String,
+    name: String,
+    device: Device,
+}
+
+fn cards(way: Way) -> Vec<Card> {
     let Ok(devices) = host().and_then(|host| host.devices().map_err(|e| e.to_string())) else { return Vec::new() };
     let fits = |device: &Device| match way {
         Way::In => device.supports_input(),
         Way::Out => device.supports_output(),
     };
-    devices.filter(fits).filter_map(|device| Some((name(&device)?, device))).collect()
+    devices.filter(fits).filter_map(card).collect()
 }
 
 /// `None` for what is no device to a person: ALSA lists every plugin, and each card a dozen times.
-fn name(device: &Device) -> Option<String> {
-    let id = device.id().ok()?;
+fn card(device: Device) -> Option<Card> {
+    let pcm = device.id().ok()?.id().to_owned();
     let name = device.description().ok()?.name().to_owned();
-    shown(id.id()).then_some(name)
+    shown(&pcm).then_some(Card { pcm, name, device })
 }
 
 fn shown(pcm: &str) -> bool {

@@ -5,7 +5,7 @@ use super::{
     StepClock,
     life::Life,
     names::DEFAULT,
-    stream::{Link, Opened},
+    stream::{Link, Opened, Wanted},
 };
 use crate::media::{
     SAMPLE_RATE,
@@ -26,8 +26,10 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Port<End> {
     what: &'static str,
-    name: Option<String>,
-    open: fn(Option<String>) -> Link<End>,
+    /// As chosen; `shared` is whether it could not be had alone.
+    wanted: Wanted,
+    shared: bool,
+    open: fn(Wanted) -> Link<End>,
     pub state: State<End>,
     /// Since it last ran.
     failures: u32,
@@ -53,9 +55,25 @@ pub struct Notices {
 }
 
 impl<End> Port<End> {
-    pub fn new(now: Instant, what: &'static str, name: Option<String>, open: fn(Option<String>) -> Link<End>) -> Self {
-        let state = State::Opening { link: open(name.clone()), since: now };
-        Self { what, name, open, state, failures: 0, clock: StepClock::new(now) }
+    pub fn new(now: Instant, what: &'static str, wanted: Wanted, open: fn(Wanted) -> Link<End>) -> Self {
+        let state = State::Opening { link: open(wanted.clone()), since: now };
+        Self { what, wanted, shared: false, open, state, failures: 0, clock: StepClock::new(now) }
+    }
+
+    fn open(&self, now: Instant) -> State<End> {
+        let wanted = Wanted { name: self.wanted.name.clone(), alone: self.is_alone() };
+        State::Opening { link: (self.open)(wanted), since: now }
+    }
+
+    const fn is_alone(&self) -> bool {
+        self.wanted.alone && !self.shared
+    }
+
+    /// Better with others than not at all.
+    fn share(&mut self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
+        self.shared = true;
+        notices.shared(self.what, self.wanted.name.as_deref(), why);
+        self.open(now)
     }
 
     pub fn in_use(&self) -> Option<String> {
@@ -71,10 +89,11 @@ impl<End> Port<End> {
         self.state = match std::mem::replace(&mut self.state, failed) {
             State::Opening { link, since } => match link.opened.try_recv() {
                 Ok(Ok(opened)) => {
-                    notices.opened(self.what, self.name.as_deref(), &opened);
+                    notices.opened(self.what, self.wanted.name.as_deref(), &opened);
                     let resampler = self.resampler(opened.rate);
                     State::Open { link, opened, resampler, life: Life::new(now) }
                 }
+                Ok(Err(why)) if self.is_alone() => self.share(now, &why, notices),
                 Ok(Err(why)) => self.fail(now, &why, notices),
                 Err(TryRecvError::Empty) if now.saturating_duration_since(since) < OPENING => {
                     State::Opening { link, since }
@@ -93,9 +112,7 @@ impl<End> Port<End> {
                     State::Open { link, opened, resampler, life }
                 }
             }
-            State::Failed { retry } if now >= retry => {
-                State::Opening { link: (self.open)(self.name.clone()), since: now }
-            }
+            State::Failed { retry } if now >= retry => self.open(now),
             state @ State::Failed { .. } => state,
         };
     }
@@ -104,17 +121,18 @@ impl<End> Port<End> {
     /// gone is noticed.
     pub fn devices_seen(&mut self, now: Instant, names: &[String], notices: &mut Notices) {
         let State::Open { opened, .. } = &mut self.state else { return };
-        let Some(wanted) = &self.name else { return };
+        let Some(wanted) = &self.wanted.name else { return };
         match (opened.fallback, names.contains(wanted)) {
             (true, true) => {
                 let text = format!("The {} “{wanted}” is back.", self.what);
                 notices.say(self.what, Notice { severity: Severity::Info, text });
-                self.state = State::Opening { link: (self.open)(self.name.clone()), since: now };
+                self.shared = false;
+                self.state = self.open(now);
             }
             // Without any device there is no sound server, and the stream ends by itself.
             (false, false) if !names.is_empty() => {
                 (opened.fallback, opened.name) = (true, DEFAULT.to_owned());
-                notices.opened(self.what, self.name.as_deref(), opened);
+                notices.opened(self.what, Some(wanted), opened);
             }
             _ => {}
         }
@@ -134,6 +152,9 @@ impl<End> Port<End> {
         self.failures = self.failures.saturating_add(1);
         if self.failures == 1 {
             return State::Failed { retry: now + FIRST_RETRY };
+        }
+        if self.is_alone() {
+            return self.share(now, why, notices);
         }
         notices.trouble(self.what, why);
         State::Failed { retry: now + RETRY }
@@ -169,6 +190,16 @@ impl Notices {
             self.troubled.retain(|about| *about != what);
             self.say(what, Notice { severity: Severity::Info, text: format!("The {what} works again.") });
         }
+    }
+
+    /// It was to be used alone.
+    fn shared(&mut self, what: &'static str, name: Option<&str>, why: &str) {
+        let (name, why) = (name.unwrap_or(DEFAULT), why.trim_end_matches('.'));
+        let text = format!(
+            "The {what} “{name}” cannot be used alone ({why}), so it is shared with other programs. Close those, or switch off \
+             “Use the device alone” in Settings, Audio."
+        );
+        self.say(what, Notice::warning(text));
     }
 
     fn opened(&mut self, what: &'static str, wanted: Option<&str>, opened: &Opened) {

@@ -4,7 +4,7 @@
 use super::{
     Card, STEP_BLOCKS, STEP_SAMPLES, StepClock,
     port::{Notices, Port, State},
-    stream,
+    stream::{self, Wanted},
 };
 use crate::media::{BLOCK, SAMPLE_RATE, check::Player, engine::Notice};
 use rtrb::{Consumer, Producer};
@@ -28,7 +28,7 @@ const RESERVE_DECAY_MS: f64 = 0.0005;
 pub struct SoundCard {
     /// `None`: play only.
     microphone: Option<Port<Consumer<f32>>>,
-    microphone_name: Option<String>,
+    microphone_wanted: Wanted,
     speaker: Port<Producer<f32>>,
     reserve_ms: f64,
     starved: u32,
@@ -42,20 +42,22 @@ pub struct SoundCard {
 }
 
 impl SoundCard {
-    /// Names as in the list of devices, `None` for the default.
-    pub fn new(now: Instant, microphone: Option<String>, speaker: Option<String>) -> Self {
+    /// Names as in the list of devices, `None` for the default; those that are named are used `alone`, past the sound server.
+    pub fn new(now: Instant, microphone: Option<String>, speaker: Option<String>, alone: bool) -> Self {
+        let [microphone, speaker] = [microphone, speaker].map(|name| Wanted { alone: alone && name.is_some(), name });
         Self::playing(now, microphone, Port::new(now, "speaker", speaker, stream::speaker))
     }
 
     /// Plays only, and may be late with it.
     pub fn bell(now: Instant, name: Option<String>) -> Self {
-        Self::playing(now, None, Port::new(now, "ringer", name, stream::bell))
+        let wanted = Wanted { name, alone: false };
+        Self::playing(now, Wanted::default(), Port::new(now, "ringer", wanted, stream::bell))
     }
 
-    fn playing(now: Instant, microphone: Option<String>, speaker: Port<Producer<f32>>) -> Self {
+    fn playing(now: Instant, microphone_wanted: Wanted, speaker: Port<Producer<f32>>) -> Self {
         Self {
             microphone: None,
-            microphone_name: microphone,
+            microphone_wanted,
             speaker,
             reserve_ms: *RESERVE_MS.start(),
             starved: 0,
@@ -143,8 +145,8 @@ impl Card for SoundCard {
 
     fn listen(&mut self, now: Instant, on: bool) {
         if on != self.microphone.is_some() {
-            let name = self.microphone_name.clone();
-            self.microphone = on.then(|| Port::new(now, "microphone", name, stream::microphone));
+            let wanted = self.microphone_wanted.clone();
+            self.microphone = on.then(|| Port::new(now, "microphone", wanted, stream::microphone));
         }
     }
 
@@ -186,7 +188,7 @@ impl SoundCard {
     pub fn simulated(now: Instant) -> (Self, Consumer<f32>, std::sync::Arc<stream::Flow>) {
         let opened = Ok(stream::Opened { name: "Desk".to_owned(), fallback: false, rate: SAMPLE_RATE });
         let nothing = |_| stream::simulated(rtrb::RingBuffer::new(1).0, Err(String::new()));
-        let mut card = Self::playing(now, None, Port::new(now, "speaker", None, nothing));
+        let mut card = Self::playing(now, Wanted::default(), Port::new(now, "speaker", Wanted::default(), nothing));
         let (ring, played) = rtrb::RingBuffer::new(SAMPLE_RATE as usize);
         let link = stream::simulated(ring, opened);
         let flow = link.flow.clone();

@@ -7,7 +7,8 @@
 
 use super::names::Way;
 use std::{
-    process::{Command, Stdio},
+    io::Read,
+    process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -21,6 +22,37 @@ pub struct ServerDevice {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// The sound card that it is, and which of that card's devices, by ALSA's numbers.
+    pub card: Option<(u32, u32)>,
+}
+
+/// A device that the server has let go of for as long as the value lives, or this program.
+#[derive(Debug)]
+pub struct Released(Child);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        // The end of its input is the tool's sign.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Has the server let go of its device `id`. `None`: it does not.
+pub fn release(way: Way, id: &str) -> Option<Released> {
+    let what = if way == Way::In { "suspend-source" } else { "suspend-sink" };
+    // However this program ends, its end of the pipe is closed, and the server gets its device back.
+    let script = "timeout 2 pactl \"$0\" \"$1\" 1 && echo && cat; timeout 2 pactl \"$0\" \"$1\" 0";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, what, id]).env("LC_ALL", "C");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // What ends this program from a terminal does not end the tool.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut released = Released(command.spawn().ok()?);
+    let mut done = [0];
+    released.0.stdout.take()?.read_exact(&mut done).ok()?;
+    Some(released)
 }
 
 /// All devices for one way; none without a server.
@@ -109,7 +141,11 @@ fn parse_devices(text: &str) -> Vec<ServerDevice> {
     text.split("\n\n")
         .filter_map(|block| Some((block, field(block, "Name:")?, field(block, "Description:")?)))
         .filter(|(block, ..)| field(block, "Monitor of Sink:").is_none_or(|sink| sink == "n/a"))
-        .map(|(_, id, name)| ServerDevice { id, name })
+        .map(|(block, id, name)| {
+            let number = |name| field(block, name)?.trim_matches(['=', ' ', '"']).parse().ok();
+            let card = number("alsa.card ").and_then(|card| Some((card, number("alsa.device ")?)));
+            ServerDevice { id, name, card }
+        })
         .collect()
 }
 
@@ -130,13 +166,14 @@ mod tests {
     use super::*;
 
     const SOURCES: &str = "Source #0\n\tState: IDLE\n\tName: speaker.monitor\n\tDescription: Monitor of Speaker\n\tMonitor of Sink: speaker\n\
-        \n\nSource #2\n\tState: RUNNING\n\tName: usb-headset\n\tDescription: Headset, USB\n\tMonitor of Sink: n/a\n";
+        \n\nSource #2\n\tState: RUNNING\n\tName: usb-headset\n\tDescription: Headset, USB\n\tMonitor of Sink: n/a\n\
+        \tProperties:\n\t\talsa.card = \"2\"\n\t\talsa.card_name = \"USB\"\n\t\talsa.device = \"1\"\n";
     const INPUTS: &str = "Sink Input #12\n\tDriver: x\n\tClient: 4\n\tProperties:\n\t\tapplication.process.id = \"77\"\n\
         \n\nSink Input #13\n\tProperties:\n\t\tapplication.process.id = \"778\"\n\n";
 
     #[test]
     fn reads_the_tool_s_lists() {
-        let headset = ServerDevice { id: "usb-headset".into(), name: "Headset, USB".into() };
+        let headset = ServerDevice { id: "usb-headset".into(), name: "Headset, USB".into(), card: Some((2, 1)) };
         assert_eq!(parse_devices(SOURCES), [headset]);
         assert_eq!(parse_streams(INPUTS, 77), [Stream { number: 12, client: 4 }]);
         assert!(parse_streams("", 77).is_empty());

@@ -4,7 +4,7 @@
 use super::{
     callback::{Feeder, Taker},
     names::{self, Found, Way},
-    sound_server::{self, Placed},
+    sound_server::{self, Placed, Released},
 };
 use cpal::{
     BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
@@ -29,8 +29,28 @@ const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 const LOOK: Duration = Duration::from_millis(250);
 const LOOKS: u32 = 4;
 
-/// A stream that plays or records, where the server has put it, and what is known of it.
-type Running = (cpal::Stream, Option<Placed>, Opened);
+/// How often, and how long in between, a card is asked for that is busy: whoever gave it up may still be at it.
+const ASKED: u32 = 3;
+const BUSY: Duration = Duration::from_millis(200);
+
+/// Which device is to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `None`: the default one.
+    pub name: Option<String>,
+    /// Past the sound server, so that nobody else uses it meanwhile; needs a name.
+    pub alone: bool,
+}
+
+/// A stream that plays or records.
+struct Running {
+    stream: cpal::Stream,
+    /// Where the server has put it.
+    placed: Option<Placed>,
+    opened: Opened,
+    /// Given back after the stream.
+    released: Option<Released>,
+}
 
 /// Taken at a time, in milliseconds; a card keeps two of them.
 const TALKING: u32 = 10;
@@ -74,22 +94,22 @@ pub struct Link<End> {
     _stop: mpsc::SyncSender<()>,
 }
 
-/// Starts playing on the device of that name, else on the default one.
-pub fn speaker(name: Option<String>) -> Link<Producer<f32>> {
+/// Starts playing on the device wanted, else on the default one.
+pub fn speaker(wanted: Wanted) -> Link<Producer<f32>> {
     let (ring, played) = RingBuffer::new(RING);
-    link(ring, move |flow| open_speaker(name.as_deref(), played, flow, TALKING))
+    link(ring, move |flow| open_speaker(&wanted, played, flow, TALKING))
 }
 
 /// The same for ringing, which nobody answers in the same breath: it may be late, and so seldom breaks off.
-pub fn bell(name: Option<String>) -> Link<Producer<f32>> {
+pub fn bell(wanted: Wanted) -> Link<Producer<f32>> {
     let (ring, played) = RingBuffer::new(RING);
-    link(ring, move |flow| open_speaker(name.as_deref(), played, flow, RINGING))
+    link(ring, move |flow| open_speaker(&wanted, played, flow, RINGING))
 }
 
-/// Starts recording from the device of that name, else from the default one.
-pub fn microphone(name: Option<String>) -> Link<Consumer<f32>> {
+/// Starts recording from the device wanted, else from the default one.
+pub fn microphone(wanted: Wanted) -> Link<Consumer<f32>> {
     let (heard, ring) = RingBuffer::new(RING);
-    link(ring, move |flow| open_microphone(name.as_deref(), heard, flow))
+    link(ring, move |flow| open_microphone(&wanted, heard, flow))
 }
 
 /// A link without a stream; the test plays the device.
@@ -108,10 +128,11 @@ fn link<End>(ring: End, open: impl FnOnce(Arc<Flow>) -> Result<Running, String> 
     let body = move || {
         let _quiet = names::quiet();
         match open(for_thread) {
-            Ok((stream, placed, details)) => {
-                let _ = tell.send(Ok(details));
+            Ok(Running { stream, placed, opened, released }) => {
+                let _ = tell.send(Ok(opened));
                 wait(&stopped, &watched, placed);
                 drop(stream);
+                drop(released);
             }
             Err(why) => drop(tell.send(Err(why))),
         }
@@ -141,14 +162,9 @@ fn wait(stopped: &mpsc::Receiver<()>, flow: &Flow, placed: Option<Placed>) {
     }
 }
 
-fn open_speaker(
-    name: Option<&str>,
-    ring: Consumer<f32>,
-    flow: Arc<Flow>,
-    at_a_time_ms: u32,
-) -> Result<Running, String> {
-    let found = names::find(name, Way::Out)?;
-    let default = found.device.default_output_config().map_err(|e| e.to_string())?;
+fn open_speaker(wanted: &Wanted, ring: Consumer<f32>, flow: Arc<Flow>, at_a_time_ms: u32) -> Result<Running, String> {
+    let found = find(wanted, Way::Out)?;
+    let default = patiently(|| found.0.device.default_output_config())?;
     open(found, Way::Out, taking(at_a_time_ms, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => play::<i16>(device, config, ring, flow),
         SampleFormat::I32 => play::<i32>(device, config, ring, flow),
@@ -156,9 +172,9 @@ fn open_speaker(
     })
 }
 
-fn open_microphone(name: Option<&str>, ring: Producer<f32>, flow: Arc<Flow>) -> Result<Running, String> {
-    let found = names::find(name, Way::In)?;
-    let default = found.device.default_input_config().map_err(|e| e.to_string())?;
+fn open_microphone(wanted: &Wanted, ring: Producer<f32>, flow: Arc<Flow>) -> Result<Running, String> {
+    let found = find(wanted, Way::In)?;
+    let default = patiently(|| found.0.device.default_input_config())?;
     open(found, Way::In, taking(TALKING, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => record::<i16>(device, config, ring, flow),
         SampleFormat::I32 => record::<i32>(device, config, ring, flow),
@@ -166,9 +182,36 @@ fn open_microphone(name: Option<&str>, ring: Producer<f32>, flow: Arc<Flow>) -> 
     })
 }
 
+fn find(wanted: &Wanted, way: Way) -> Result<(Found, Option<Released>), String> {
+    match &wanted.name {
+        Some(name) if wanted.alone => names::find_card(name, way),
+        name => names::find(name.as_deref(), way).map(|found| (found, None)),
+    }
+}
+
+/// Asks again while the device is busy.
+fn patiently<T>(ask: impl Fn() -> Result<T, cpal::Error>) -> Result<T, String> {
+    let is_busy = |asked: &Result<T, cpal::Error>| matches!(asked, Err(e) if e.kind() == cpal::ErrorKind::DeviceBusy);
+    let mut asked = ask();
+    for _ in 1..ASKED {
+        if is_busy(&asked) {
+            std::thread::sleep(BUSY);
+            asked = ask();
+        }
+    }
+    asked.map_err(|e| words(&e))
+}
+
+fn words(error: &cpal::Error) -> String {
+    match error.kind() {
+        cpal::ErrorKind::DeviceBusy => "another program is using it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Builds the stream, starts it, and has the sound server move it where it belongs.
 fn open(
-    found: Found,
+    (found, released): (Found, Option<Released>),
     way: Way,
     config: StreamConfig,
     build: impl FnOnce(&cpal::Device, StreamConfig) -> Result<cpal::Stream, cpal::Error>,
@@ -182,7 +225,7 @@ fn open(
         None => (start(), None),
     };
     let opened = Opened { name: found.name, fallback: found.fallback, rate: config.sample_rate };
-    Ok((stream.map_err(|e| e.to_string())?, placed, opened))
+    Ok(Running { stream: stream.map_err(|e| words(&e))?, placed, opened, released })
 }
 
 /// Asks for so much at a time, or what the device can do next to it.

@@ -45,6 +45,8 @@ pub struct Audio {
     /// Opened files wait here for the first session.
     tape: Option<Tape>,
     card: Option<Box<dyn Card>>,
+    /// The card is, or is to be, used past the sound server.
+    alone: bool,
     idle_since: Option<Instant>,
     bell: Bell,
     meter: Option<Meter>,
@@ -79,6 +81,7 @@ impl Audio {
             choice,
             tape,
             card: None,
+            alone: false,
             idle_since: None,
             bell: Bell::default(),
             meter: None,
@@ -127,7 +130,7 @@ impl Audio {
     }
 
     pub fn connected(&mut self, now: Instant) {
-        self.prepare(now).connected(now);
+        self.prepare(now, self.may_be_alone()).connected(now);
     }
 
     pub fn poll_timeout(&self, now: Instant, demand: Demand) -> Option<Instant> {
@@ -147,13 +150,18 @@ impl Audio {
 
     /// Appends what the microphone heard. Returns how many blocks are to be given to [`Audio::play`].
     pub fn poll(&mut self, now: Instant, demand: Demand, microphone: &mut Vec<f32>) -> usize {
+        if self.alone && demand < Demand::Running && self.bell.rings(&self.choice, false) {
+            // What rings may want the very card.
+            self.card = None;
+        }
         let rings = self.rings();
         self.bell.ring(now, rings.then_some(&self.choice));
         let needed = self.needs_card(demand);
         if needed {
             self.idle_since = None;
             let listen = demand > Demand::Nothing || self.meter.is_some() || self.check.is_some();
-            let card = self.prepare(now);
+            let alone = self.may_be_alone() && demand > Demand::Nothing && !(demand == Demand::Soon && rings);
+            let card = self.prepare(now, alone);
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
             let (speaker, has_devices) = (card.player(), self.has_devices());
@@ -310,7 +318,8 @@ impl Audio {
         let tone = self.bell.tone().is_some() && !self.rings();
         match demand {
             Demand::Running => true,
-            Demand::Soon if self.has_devices() => true,
+            // Opened ahead, but for a card that may be the one to ring.
+            Demand::Soon if self.has_devices() && !(self.may_be_alone() && self.rings()) => true,
             Demand::Soon | Demand::Nothing => tone || self.meter.is_some() || self.check.is_some(),
         }
     }
@@ -319,16 +328,24 @@ impl Audio {
     fn rings(&self) -> bool {
         // The check wants to know of the ringer also after the tone.
         let checks = self.has_devices() && self.check.as_ref().is_some_and(ShiftCheck::rings);
-        checks || self.bell.rings(&self.choice)
+        checks || self.bell.rings(&self.choice, self.alone && self.card.is_some())
     }
 
-    fn prepare(&mut self, now: Instant) -> &mut dyn Card {
+    /// Whether calls are to have the card for themselves.
+    const fn may_be_alone(&self) -> bool {
+        matches!(self.choice, AudioChoice::Device { alone: true, .. })
+    }
+
+    fn prepare(&mut self, now: Instant, alone: bool) -> &mut dyn Card {
+        if std::mem::replace(&mut self.alone, alone) != alone {
+            self.card = None;
+        }
         let (choice, tape) = (&self.choice, &mut self.tape);
         self.card
             .get_or_insert_with(|| match (choice, tape.take()) {
                 (_, Some(tape)) => Box::new(FileCard::new(now, tape)),
                 (AudioChoice::Device { microphone, speaker, .. }, None) => {
-                    Box::new(SoundCard::new(now, microphone.clone(), speaker.clone()))
+                    Box::new(SoundCard::new(now, microphone.clone(), speaker.clone(), alone))
                 }
                 (AudioChoice::Echo, None) => Box::new(ProgramCard::echo(now)),
                 (AudioChoice::Loop { samples }, None) => Box::new(ProgramCard::speaking(now, Arc::clone(samples))),

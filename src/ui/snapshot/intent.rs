@@ -114,6 +114,8 @@ pub enum Intent {
         ringer: Option<String>,
         /// For short notices beside a call; `None`: where one talks.
         alert: Option<String>,
+        /// Nobody else uses the named ones during calls.
+        alone: bool,
     },
     Meter {
         on: bool,

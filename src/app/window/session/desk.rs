@@ -16,12 +16,14 @@ const COLLEAGUES: usize = 100;
 
 impl Running {
     /// Microphone, speaker, ringer and what alerts.
-    pub(super) fn choose_audio(&mut self, chosen: [Option<String>; 4]) {
+    pub(super) fn choose_audio(&mut self, chosen: [Option<String>; 4], alone: bool) {
         let audio = &mut self.fold.snapshot.audio;
         [audio.microphone, audio.speaker, audio.ringer, audio.alert] = chosen.clone();
+        audio.alone = alone;
         let written = self.memory.change(|all| {
             let audio = &mut all.audio;
             [audio.microphone, audio.speaker, audio.ringer, audio.alert] = chosen;
+            audio.alone = alone;
         });
         self.tell(written);
     }

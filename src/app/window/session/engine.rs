@@ -119,11 +119,12 @@ fn leave(old: Driver, shared: &Shared) {
 }
 
 pub(super) fn softphone(settings: &Settings, way: &Way) -> Softphone {
-    let Audio { microphone, speaker, ringer, alert, voice, suppress_silence, hold_music, .. } = settings.audio.clone();
+    let Audio { microphone, speaker, ringer, alert, alone, voice, suppress_silence, hold_music, .. } =
+        settings.audio.clone();
     Softphone {
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         transport: way.transport,
-        audio: AudioChoice::Device { microphone, speaker, ringer, alert },
+        audio: AudioChoice::Device { microphone, speaker, ringer, alert, alone },
         voice,
         hold_music,
         codecs: CODECS.to_vec(),

@@ -51,6 +51,7 @@ pub fn first_snapshot(setup: &Setup, args: &WindowArgs) -> Snapshot {
             speaker: audio.speaker.clone(),
             ringer: audio.ringer.clone(),
             alert: audio.alert.clone(),
+            alone: audio.alone,
             voice: intents::shown(audio),
             hold_music: audio.hold_music.as_ref().map(|file| file.display().to_string()).unwrap_or_default(),
             echo_number: audio.echo_number.clone(),

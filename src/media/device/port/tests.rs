@@ -12,6 +12,8 @@ use std::cell::RefCell;
 struct World {
     names: Vec<&'static str>,
     rate: u32,
+    /// Another program has the devices.
+    is_busy: bool,
     /// Opened so far, by the name they got.
     opened: Vec<String>,
     /// The far ends of the rings, which is where the device is.
@@ -22,10 +24,11 @@ thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
 }
 
-fn microphone(name: Option<String>) -> Link<Consumer<f32>> {
+fn microphone(Wanted { name, alone }: Wanted) -> Link<Consumer<f32>> {
     WORLD.with_borrow_mut(|world| {
         let there = name.as_deref().filter(|name| world.names.contains(name));
         let opened = match there {
+            _ if alone && world.is_busy => Err("another program is using it".to_owned()),
             _ if world.names.is_empty() => Err("there is no sound device".to_owned()),
             Some(name) => Ok(Opened { name: name.to_owned(), fallback: false, rate: world.rate }),
             None => Ok(Opened { name: DEFAULT.to_owned(), fallback: name.is_some(), rate: world.rate }),
@@ -48,7 +51,8 @@ impl Bench {
     fn new(names: &[&'static str], wanted: Option<&str>) -> Self {
         WORLD.set(World { names: names.to_vec(), rate: 48_000, ..World::default() });
         let now = Instant::now();
-        let port = Port::new(now, "microphone", wanted.map(str::to_owned), microphone);
+        let wanted = Wanted { name: wanted.map(str::to_owned), alone: false };
+        let port = Port::new(now, "microphone", wanted, microphone);
         Self { port, notices: Notices::default(), now, said: Vec::new() }
     }
 
@@ -96,6 +100,46 @@ fn a_headset_that_is_unplugged_is_replaced_and_gone_back_to() {
     bench.run(100);
     assert_eq!(bench.port.in_use().as_deref(), Some("Headset"));
     assert!(!bench.port.misses_device() && bench.said().contains("“Headset” is back"));
+}
+
+#[test]
+fn a_card_that_cannot_be_had_alone_is_shared_and_that_is_told() {
+    for is_busy in [false, true] {
+        let mut bench = Bench::new(&["Headset"], None);
+        WORLD.with_borrow_mut(|world| world.is_busy = is_busy);
+        let wanted = Wanted { name: Some("Headset".to_owned()), alone: true };
+        bench.port = Port::new(bench.now, "microphone", wanted, microphone);
+        bench.run(500);
+        assert_eq!(bench.port.in_use().as_deref(), Some("Headset"), "it is heard in any case");
+        let said = bench.said();
+        assert_eq!(
+            said.contains("cannot be used alone (another program is using it), so it is shared"),
+            is_busy,
+            "{said}"
+        );
+        // It fails and comes back: nothing is said twice.
+        if let State::Open { link, .. } = &bench.port.state {
+            link.flow.failed.store(true, Relaxed);
+        }
+        bench.run(1_000);
+        assert_eq!((bench.port.in_use().as_deref(), bench.said().as_str()), (Some("Headset"), ""));
+    }
+}
+
+#[test]
+fn a_card_that_works_only_with_others_is_shared() {
+    let mut bench = Bench::new(&["Headset"], None);
+    bench.port =
+        Port::new(bench.now, "microphone", Wanted { name: Some("Headset".to_owned()), alone: true }, microphone);
+    for _ in 0..2 {
+        bench.port.maintain(bench.now, &mut bench.notices);
+        let State::Open { link, .. } = &bench.port.state else { panic!("it is not open") };
+        link.flow.failed.store(true, Relaxed);
+        bench.run(130);
+    }
+    bench.run(500);
+    assert!(bench.said().contains("cannot be used alone (it stopped working), so it is shared"));
+    assert_eq!(bench.port.in_use().as_deref(), Some("Headset"));
 }
 
 #[test]
@@ -167,7 +211,7 @@ fn every_rate_of_a_card_is_heard_at_ours() {
     for rate in [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000u32] {
         let mut bench = Bench::new(&["Desk"], None);
         WORLD.with_borrow_mut(|world| world.rate = rate);
-        bench.port = Port::new(bench.now, "microphone", None, microphone);
+        bench.port = Port::new(bench.now, "microphone", Wanted::default(), microphone);
         bench.run(20);
         let mut device = WORLD.with_borrow_mut(|world| world.microphones.pop().expect("it is open"));
         let State::Open { link, resampler, .. } = &mut bench.port.state else { panic!("{rate}: it is not open") };

@@ -44,11 +44,17 @@ impl Bell {
         self.card = None;
     }
 
-    /// Whether the tone has a device of its own.
-    pub fn rings(&self, choice: &AudioChoice) -> bool {
+    /// Whether the tone has a device of its own: one that is `taken` for talking is not free for anything else.
+    pub fn rings(&self, choice: &AudioChoice, taken: bool) -> bool {
+        let (speaker, ringer, alert) = match choice {
+            AudioChoice::Device { speaker, ringer, alert, .. } => (speaker, ringer, alert),
+            _ => (&None, &None, &None),
+        };
+        let is_another = |device: &Option<String>| device.is_some() && !(taken && device == speaker);
         match self.tone() {
-            Some(Tone::Ring | Tone::Test { ringer: true }) => true,
-            Some(Tone::CallWaiting | Tone::Answered) => matches!(choice, AudioChoice::Device { alert: Some(_), .. }),
+            // The default device may be the one that is taken.
+            Some(Tone::Ring | Tone::Test { ringer: true }) => !taken || is_another(ringer),
+            Some(Tone::CallWaiting | Tone::Answered) => is_another(alert),
             Some(Tone::Ringback | Tone::Busy | Tone::Recording | Tone::Test { ringer: false }) | None => false,
         }
     }

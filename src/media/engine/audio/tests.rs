@@ -7,7 +7,7 @@ fn what_happens_beside_a_call_has_its_own_device_where_one_is_chosen() {
     for alert in [None, Some("Desk".to_owned())] {
         for (tone, own) in waiting {
             let (microphone, speaker, ringer) = (None, None, None);
-            let choice = AudioChoice::Device { microphone, speaker, ringer, alert: alert.clone() };
+            let choice = AudioChoice::Device { microphone, speaker, ringer, alert: alert.clone(), alone: false };
             let mut audio = Audio::new(Instant::now(), choice).expect("nothing to open");
             audio.set_tone(Some(tone));
             assert_eq!(audio.rings(), own && (alert.is_some() || tone == Tone::Ring), "{tone:?} on {alert:?}");
@@ -22,7 +22,7 @@ fn a_short_tone_is_heard_whole_however_late_its_device_begins() {
     for opens_after in [0, 30, 250] {
         let (microphone, speaker, ringer) = (None, None, None);
         let desk = Some("Desk".to_owned());
-        let choice = AudioChoice::Device { microphone, speaker, ringer, alert: desk.clone() };
+        let choice = AudioChoice::Device { microphone, speaker, ringer, alert: desk.clone(), alone: false };
         let mut audio = Audio::new(start, choice).expect("nothing to open");
         let (card, mut device, flow) = SoundCard::simulated(start);
         audio.bell.card = Some((desk, card));
@@ -42,9 +42,33 @@ fn a_short_tone_is_heard_whole_however_late_its_device_begins() {
 }
 
 #[test]
+fn a_card_that_calls_have_for_themselves_is_given_up_for_ringing() {
+    let [headset, desk] = ["Headset", "Desk"].map(|name| Some(name.to_owned()));
+    for (ringer, elsewhere) in [(&headset, false), (&None, false), (&desk, true)] {
+        let start = Instant::now();
+        let (speaker, alert) = (headset.clone(), headset.clone());
+        let choice = AudioChoice::Device { microphone: None, speaker, ringer: ringer.clone(), alert, alone: true };
+        let mut audio = Audio::new(start, choice).expect("nothing to open");
+        // Of the call before, which has just ended.
+        audio.card = Some(Box::new(SoundCard::simulated(start).0));
+        audio.alone = true;
+        audio.set_tone(Some(Tone::CallWaiting));
+        assert!(!audio.rings(), "what happens beside a call is heard with it");
+        audio.set_tone(Some(Tone::Ring));
+        assert_eq!(audio.rings(), elsewhere, "and so is a ring on {ringer:?}");
+        audio.bell.card = Some((ringer.clone(), SoundCard::simulated(start).0));
+        audio.poll(start, Demand::Soon, &mut Vec::new());
+        assert!(audio.card.is_none() && audio.rings(), "before a call it rings on {ringer:?}");
+        assert!(!audio.needs_card(Demand::Soon), "nothing takes the card ahead");
+        audio.set_tone(None);
+        assert!(audio.needs_card(Demand::Soon) && audio.needs_card(Demand::Running));
+    }
+}
+
+#[test]
 fn nobody_waits_for_ever_for_a_device() {
     let start = Instant::now();
-    let choice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None };
+    let choice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None, alone: false };
     let mut audio = Audio::new(start, choice).expect("nothing to open");
     audio.bell.card = Some((None, SoundCard::simulated(start).0));
     audio.set_tone(Some(Tone::Test { ringer: true }));

@@ -8,7 +8,7 @@ use crate::ui::{
         Cx, Page,
         settings::ui::{page, plain},
     },
-    snapshot::{Intent, Voice},
+    snapshot::{Audio, Intent, Voice},
     text::t,
     theme::{Tokens, small},
     widget::{Button, Field, Look, banner, card, combo, meter, section, spacer, switch},
@@ -23,6 +23,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         for role in Role::ALL {
             card(ui, |ui| device(ui, cx, role));
         }
+        alone(ui, cx);
         card(ui, |ui| voice(ui, cx));
         card(ui, |ui| hold_music(ui, cx));
         card(ui, |ui| check::show(ui, cx));
@@ -64,17 +65,34 @@ fn hold_music(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.data_mut(|data| data.insert_temp(id, (from, typed)));
 }
 
+fn choices(audio: &Audio) -> [Option<String>; 4] {
+    Role::ALL.map(|role| choice(audio, role).chosen)
+}
+
+fn choose(cx: &mut Cx<'_>, [microphone, speaker, ringer, alert]: [Option<String>; 4], alone: bool) {
+    cx.ask(Intent::ChooseAudio { microphone, speaker, ringer, alert, alone });
+}
+
+/// For devices that were chosen only: the default one changes.
+fn alone(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let audio = &cx.snapshot.audio;
+    if audio.microphone.is_none() && audio.speaker.is_none() {
+        return;
+    }
+    card(ui, |ui| {
+        if switch(ui, audio.alone, t().alone, t().alone_hint) {
+            choose(cx, choices(audio), !audio.alone);
+        }
+    });
+}
+
 fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
     let audio = &cx.snapshot.audio;
     let shown = choice(audio, role);
     if let Some(picked) = combo(ui, shown.label, shown.default, &shown.devices, shown.chosen.as_deref()) {
-        let chosen = |this: Role, now: &Option<String>| if this == role { picked.clone() } else { now.clone() };
-        cx.ask(Intent::ChooseAudio {
-            microphone: chosen(Role::Microphone, &audio.microphone),
-            speaker: chosen(Role::Speaker, &audio.speaker),
-            ringer: chosen(Role::Ringer, &audio.ringer),
-            alert: chosen(Role::Alert, &audio.alert),
-        });
+        let mut chosen = choices(audio);
+        chosen[role as usize] = picked;
+        choose(cx, chosen, audio.alone);
     }
     ui.add_space(4.0);
     let tone = |ui: &mut Ui, about: &str| {
