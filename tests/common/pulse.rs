@@ -135,29 +135,29 @@ impl Pulse {
 
     /// Records `source` in the background and tells when each sound began after a silence.
     pub fn onsets(&self, source: &str) -> Onsets {
+        self.onsets_after(source, 14_400)
+    }
+
+    /// The same, and over and over while it sounds: a wave is silent for a moment each time it crosses zero.
+    pub fn sounds(&self, source: &str) -> Onsets {
         self.onsets_after(source, 0)
     }
 
-    /// The same, and when it is sounding already.
-    pub fn sounds(&self, source: &str) -> Onsets {
-        self.onsets_after(source, usize::MAX)
-    }
-
-    /// `quiet`: as if so many samples of silence had gone before.
-    fn onsets_after(&self, source: &str, mut quiet: usize) -> Onsets {
+    /// `silence`: samples.
+    fn onsets_after(&self, source: &str, silence: usize) -> Onsets {
         let (recorder, mut sound) = self.recorder(source);
         let (tell, onsets) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let mut bytes = [0u8; 480];
+            let (mut bytes, mut quiet) = ([0u8; 480], 0);
             while sound.read_exact(&mut bytes).is_ok() {
                 let read = Instant::now();
                 let samples = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
                 for (n, sample) in samples.enumerate() {
                     if sample.unsigned_abs() < 2_000 {
-                        quiet = quiet.saturating_add(1);
+                        quiet += 1;
                         continue;
                     }
-                    if quiet > 14_400 {
+                    if quiet > silence {
                         let _ = tell.send(read - Duration::from_micros((240 - n as u64) * 1_000_000 / 48_000));
                     }
                     quiet = 0;

@@ -104,7 +104,8 @@ fn in_time(what: &str, limit: Duration, mut measure: impl FnMut() -> Duration) {
     assert!(took.iter().any(|took| *took < limit), "{what} within {limit:?}: {took:?}");
 }
 
-/// How long it takes after `since` until something sounds.
+/// How long it takes after `since` until something sounds; a stream that lost a buffer may have sounded there before, for a moment.
+#[track_caller]
 fn silent_since(since: Instant, heard: &Onsets) -> Duration {
     let onsets = std::iter::from_fn(|| heard.onsets.recv_timeout(LONG).ok());
     onsets.filter_map(|at| at.checked_duration_since(since)).next().expect("it is heard")
