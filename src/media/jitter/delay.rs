@@ -19,9 +19,9 @@ const MARGIN_MS: std::ops::RangeInclusive<f64> = 7.0..=40.0;
 /// Of the spread: most of those beyond the quantile are within so much more.
 const TAIL: f64 = 0.1;
 const LONGEST_TAIL_MS: f64 = 5.0;
-const MARGIN_STEP_MS: f64 = 5.0;
-/// Given back for each packet, 1 ms in five seconds: who was missed once is missed again, and each change of the delay is heard.
-const MARGIN_DECAY_MS: f64 = 0.004;
+const MARGIN_STEP_MS: f64 = 3.0;
+/// Given back for each packet, 3 ms a minute: who was missed once is missed again, and each change of the delay is heard.
+const MARGIN_DECAY_MS: f64 = 0.001;
 /// The fastest transit is sought in this many spans of half a second: long enough to hold a fast packet on a jittery network,
 /// short enough to follow a clock that runs slow.
 const SPANS: usize = 5;
