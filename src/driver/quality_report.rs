@@ -21,18 +21,20 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(super) struct QualityReports {
     collector: Option<Uri>,
+    /// It is reached without the account's servers.
+    direct: bool,
     calls: BTreeMap<CallId, (CallNames, Timestamp)>,
 }
 
 impl QualityReports {
     /// `collector`: who wants reports, if anybody does.
     pub(super) const fn new(collector: Option<Uri>) -> Self {
-        Self { collector, calls: BTreeMap::new() }
+        Self { collector, direct: false, calls: BTreeMap::new() }
     }
 
-    /// Whoever wants them from now on.
-    pub(super) fn send_to(&mut self, collector: Option<Uri>) {
-        self.collector = collector;
+    /// Whoever wants them from now on. `direct`: not by way of the account's servers.
+    pub(super) fn send_to(&mut self, collector: Option<Uri>, direct: bool) {
+        (self.collector, self.direct) = (collector, direct);
     }
 
     /// Notes a call as soon as it is answered.
@@ -50,7 +52,7 @@ impl QualityReports {
     pub(super) fn ended(&mut self, now: Timestamp, call: CallId, stats: &CallStats) -> Option<Command> {
         let (names, start) = self.calls.remove(&call)?;
         let body = report(&names, (start, now), stats)?;
-        Some(Command::ReportQuality { collector: self.collector.clone()?, body })
+        Some(Command::ReportQuality { collector: self.collector.clone()?, body, direct: self.direct })
     }
 }
 

@@ -70,17 +70,37 @@ impl Reach {
 
     /// Those that calls ask from now on.
     pub(super) fn use_servers(&mut self, stun: Option<String>, turn: Option<Turn>) {
-        if (&self.stun, &self.turn) != (&stun, &turn) {
-            (self.stun, self.turn) = (stun, turn);
-            (self.stun_at, self.relay) = (Vec::new(), None);
+        let uri = |turn: &Option<Turn>| turn.as_ref().map(|turn| turn.uri.clone());
+        let are_same = self.stun == stun && uri(&self.turn) == uri(&turn);
+        (self.stun, self.turn) = (stun, turn);
+        // Those before serve until the others are found.
+        if self.stun.is_none() {
+            self.stun_at.clear();
+        }
+        self.relay = self.relay.take().filter(|_| self.turn.is_some());
+        let are_found = self.stun.is_some() != self.stun_at.is_empty() && self.turn.is_some() == self.relay.is_some();
+        if are_same {
+            self.exchange_access();
+        }
+        if !are_same || !are_found && self.look_ups.is_empty() {
             self.look_up();
+        }
+    }
+
+    /// The relay's password of today.
+    fn exchange_access(&mut self) {
+        if let (Some((relay, _)), Some(turn)) = (&mut self.relay, &self.turn) {
+            relay.access = access(turn);
         }
     }
 
     /// Looks the servers up, at the start and in every other network.
     pub(super) fn look_up(&mut self) {
         self.look_ups.abort_all();
-        self.found_until = None;
+        // Who waits for the ones before waits for these as long as for those.
+        if self.waiting.values().all(|waiting| waiting.is_asked) {
+            self.found_until = None;
+        }
         if let Some(name) = self.stun.clone() {
             self.look_ups.spawn(async move {
                 let found = addresses(&name).await;
@@ -112,8 +132,12 @@ impl Reach {
     pub(super) fn found(&mut self, server: Option<Found>) {
         match server {
             Some(Found::Stun(addresses)) => self.stun_at = addresses,
-            Some(Found::Relay(relay, addresses)) => self.relay = Some((relay, addresses)),
-            // It may be found in another network.
+            Some(Found::Relay(relay, addresses)) => {
+                self.relay = Some((relay, addresses));
+                // Another password may have come meanwhile.
+                self.exchange_access();
+            }
+            // It may be found in another network, or with the next password.
             None => {}
         }
     }
@@ -189,10 +213,12 @@ async fn addresses(name: &str) -> Result<Vec<SocketAddr>, String> {
     if addresses.is_empty() { Err("its name has no address".to_owned()) } else { Ok(addresses) }
 }
 
-async fn relay(
-    Turn { uri, access }: &Turn,
-    ca_file: Option<PathBuf>,
-) -> Result<(RelayServer, Vec<SocketAddr>), String> {
+fn access(Turn { access, .. }: &Turn) -> RelayAccess {
+    RelayAccess { username: access.username.clone(), password: access.password.clone() }
+}
+
+async fn relay(turn: &Turn, ca_file: Option<PathBuf>) -> Result<(RelayServer, Vec<SocketAddr>), String> {
+    let uri = &turn.uri;
     let host = if uri.host.contains(':') { format!("[{}]", uri.host) } else { uri.host.clone() };
     let addresses = addresses(&format!("{host}:{}", uri.port)).await?;
     let &[address, ..] = &addresses[..] else { return Err("its name has no address".to_owned()) };
@@ -206,8 +232,7 @@ async fn relay(
             Carrier::Tls(config.map_err(|e| e.to_string())??, name)
         }
     };
-    let access = RelayAccess { username: access.username.clone(), password: access.password.clone() };
-    Ok((RelayServer { name: uri.to_string(), address, carrier, access }, addresses))
+    Ok((RelayServer { name: uri.to_string(), address, carrier, access: access(turn) }, addresses))
 }
 
 #[cfg(test)]
@@ -274,5 +299,43 @@ mod tests {
         reach.look_up();
         reach.look_ups.spawn(std::future::pending());
         assert!(reach.begin(later, 4, elsewhere) && reach.poll_ask(later).is_none());
+        reach.look_up();
+        reach.look_ups.spawn(std::future::pending());
+        assert!(reach.poll_ask(later).is_none(), "it waits for these instead");
+        assert!(reach.poll_ask(later + LOOK_UP).is_some(), "no longer than for those");
+    }
+
+    #[tokio::test]
+    async fn another_password_costs_no_call_its_relay() {
+        let turn = |uri: &str, username: &str| {
+            Some(Turn {
+                uri: uri.parse().unwrap(),
+                access: TurnAccess { username: username.into(), ..TurnAccess::default() },
+            })
+        };
+        let at: SocketAddr = "192.0.2.9:3478".parse().unwrap();
+        let found = |turn: Option<Turn>| {
+            let access = access(&turn.unwrap());
+            Some(Found::Relay(
+                RelayServer { name: String::new(), address: at, carrier: Carrier::Udp, access },
+                vec![at],
+            ))
+        };
+        let username = |reach: &Reach| {
+            reach.servers_for(([192, 0, 2, 1], 4000).into()).and_then(|to| to.relay).map(|relay| relay.access.username)
+        };
+        let mut reach = Reach::new(None, turn("turn:relay.example", "1:a"), None);
+        reach.found(found(turn("turn:relay.example", "1:a")));
+        reach.use_servers(None, turn("turn:relay.example", "2:a"));
+        assert_eq!((username(&reach).as_deref(), reach.look_ups.len()), (Some("2:a"), 0), "at once");
+        // The answer to a question from before that.
+        reach.found(found(turn("turn:relay.example", "1:a")));
+        assert_eq!(username(&reach).as_deref(), Some("2:a"));
+        reach.use_servers(None, turn("turn:other.example", "3:a"));
+        assert_eq!((username(&reach).as_deref(), reach.look_ups.len()), (Some("2:a"), 1), "until the other is found");
+        reach.found(None);
+        assert_eq!(username(&reach).as_deref(), Some("2:a"));
+        reach.use_servers(None, None);
+        assert_eq!(username(&reach), None);
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     account,
     answers::Answers,
-    api::{Command, Event, RecordingRule, Tagged},
+    api::{Command, Event, Tagged},
     check::NetworkCheck,
     exposure_file::ExposureFile,
     handle::Options,
@@ -34,6 +34,7 @@ use crate::{
     },
 };
 use jiff::Timestamp;
+use recording::Recordings;
 use signals::Signals;
 use std::{
     net::SocketAddr,
@@ -123,7 +124,7 @@ pub(super) struct Shell {
     trace: Trace,
     /// Of the next account.
     emergency_numbers: Vec<String>,
-    recording: RecordingRule,
+    recording: Recordings,
     phase: Phase,
     /// There is a certificate for the handshakes of encrypted calls, or there can be none.
     is_ready_for_calls: bool,
@@ -184,7 +185,7 @@ impl Shell {
             answers: Answers::default(),
             trace: Trace::default(),
             emergency_numbers,
-            recording: RecordingRule::default(),
+            recording: Recordings::default(),
             phase: Phase::Running,
             is_ready_for_calls: false,
             events,
@@ -309,7 +310,8 @@ impl Shell {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
-        self.session.handle_timeout(now);
+        self.session.handle_timeout(now, wall_clock());
+        self.record_demanded(now);
         self.note_calls(Some(now));
         self.check_network(now, |check| check.handle_timeout(now));
         self.ask_servers(now);
@@ -349,6 +351,7 @@ impl Shell {
             self.keep_alive.poll_timeout(),
             self.orphans.poll_timeout(),
             self.reach.poll_timeout(),
+            self.recording.poll_timeout(),
             self.check.as_ref().and_then(|(check, _)| check.poll_timeout()),
             look_at,
             phase,

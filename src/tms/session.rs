@@ -173,7 +173,8 @@ impl Session {
         }
     }
 
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// Also to be called after a sleep.
+    pub fn handle_timeout(&mut self, now: Instant, wall: Timestamp) {
         if let State::Waiting { at, .. } = self.state
             && at <= now
             && let State::Waiting { login, attempt, .. } = std::mem::replace(&mut self.state, State::SignedOut)
@@ -195,7 +196,7 @@ impl Session {
                 let request = signed_in.login.request(&self.instance_id);
                 self.ask(Asking::SignIn, request);
             }
-            self.selection_timeout(now);
+            self.selection_timeout(now, wall);
         }
     }
 

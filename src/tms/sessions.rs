@@ -96,8 +96,8 @@ impl Sessions {
         self.rest.handle_stream(now, what);
     }
 
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.rest.handle_timeout(now);
+    pub fn handle_timeout(&mut self, now: Instant, wall: Timestamp) {
+        self.rest.handle_timeout(now, wall);
         self.xml.handle_timeout(now);
     }
 

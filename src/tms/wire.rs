@@ -132,27 +132,27 @@ pub struct SipCredential {
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
     /// For the audio of its calls, where the softphone's user says nothing else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub media: Option<Box<MediaSettings>>,
 }
 
-/// Whatever is left out is the softphone's to decide; so is what it does not know.
+/// Whatever is left out is the softphone's to decide; so is what it does not know, but for encryption.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct MediaSettings {
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "at_least_encrypted")]
     pub srtp: Option<Srtp>,
     /// `HOST:PORT` of a STUN server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub stun: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub turn: Option<TurnServer>,
     /// SIP URI of the collector that each call's quality is reported to (RFC 6035).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub quality_report: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub recording: Option<Recording>,
     /// Both sides hear a tone while a call is recorded, whatever the softphone is set to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_true")]
     #[schema(required = false)]
     pub recording_tone: bool,
 }
@@ -196,7 +196,27 @@ pub struct TurnServer {
 /// What a later version of the other side says in other words counts as left out.
 fn if_known<'de, T: serde::de::DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     let said = serde_json::Value::deserialize(from)?;
-    Ok(T::deserialize(said).ok())
+    let known = T::deserialize(&said).ok();
+    if known.is_none() && !said.is_null() {
+        // Its value may be a secret.
+        tracing::warn!("the TMS says something of calls in words of a later version; update Agent Manager");
+    }
+    Ok(known)
+}
+
+/// A word for encryption that is not known yet was chosen over those that are: such calls are encrypted, or not made.
+fn at_least_encrypted<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Srtp>, D::Error> {
+    let said = Option::<serde_json::Value>::deserialize(from)?;
+    Ok(said.map(|said| {
+        Srtp::deserialize(&said).unwrap_or_else(|_| {
+            tracing::warn!("the TMS wants calls encrypted by {said}, which is not known here: sdes is used");
+            Srtp::Sdes
+        })
+    }))
+}
+
+fn if_true<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(if_known(from)?.unwrap_or_default())
 }
 
 /// RFC 9457 problem details; `detail` is shown to people as it is.
@@ -248,6 +268,21 @@ mod tests {
             r#","media":{"srtp":"quantum","recording":"transcribed","turn":{"uri":"turn:r","token":"t"},"stun":"s:1"}"#,
         );
         let later = later.expect("media");
-        assert!(later.srtp.is_none() && later.turn.is_none() && later.recording.is_none() && later.stun.is_some());
+        assert!(later.turn.is_none() && later.recording.is_none() && later.stun.is_some());
+        assert_eq!(later.srtp, Some(Srtp::Sdes), "encrypted, or not made");
+        for garbled in ["[]", "\"x\"", "5", "null"] {
+            let media = credential(&format!(r#","media":{garbled}"#));
+            assert!(media.is_none_or(|media| media.srtp.is_none() && media.recording.is_none()), "{garbled}");
+        }
+        for field in ["srtp", "stun", "turn", "quality_report", "recording", "recording_tone"] {
+            for garbled in ["null", "5", "{}", "[]", "\"yes\""] {
+                let other = if field == "stun" { r#""quality_report":"sip:q""# } else { r#""stun":"s:1""# };
+                let media = credential(&format!(r#","media":{{"{field}":{garbled},{other}}}"#)).expect("the rest");
+                assert!(media.stun.is_some() || media.quality_report.is_some(), "{field} {garbled}");
+                assert!(!media.recording_tone && media.turn.is_none() && media.recording.is_none());
+                let srtp = (field == "srtp" && garbled != "null").then_some(Srtp::Sdes);
+                assert_eq!(media.srtp, srtp, "{field} {garbled}");
+            }
+        }
     }
 }

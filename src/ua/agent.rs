@@ -174,7 +174,7 @@ impl UserAgent {
             Command::Network(change) => self.network_changed(now, change),
             Command::Transfer { call, to } => self.transfer(now, call, &to),
             Command::AnswerDialAsked { request, accept } => self.answer_dial_asked(request, accept),
-            Command::ReportQuality { collector, body } => self.report_quality(collector, body),
+            Command::ReportQuality { collector, body, direct } => self.report_quality(collector, body, direct),
             Command::Shutdown => self.shut_down(now),
         }
         self.run(now);

@@ -125,7 +125,8 @@ pub enum Command {
     /// The answer to [`Event::DialAsked`].
     AnswerDialAsked { request: u32, accept: bool },
     /// Publish how a call sounded (`application/vq-rtcpxr`) to this collector; [`Event::Notice`] where that fails.
-    ReportQuality { collector: Uri, body: String },
+    /// `direct`: to its own address, not by way of the account's servers.
+    ReportQuality { collector: Uri, body: String, direct: bool },
     /// End all calls, un-register, then [`Output::Idle`].
     Shutdown,
 }

@@ -22,8 +22,8 @@ impl Publications {
         self.0.len()
     }
 
-    /// Publishes the quality of a call (RFC 6035 §4.4) to `collector`, by way of `routes`. Such a state is never refreshed: it says no
-    /// Expires.
+    /// Publishes the quality of a call (RFC 6035 §4.4) to `collector`, by way of `routes` or, without any, directly. Such a state
+    /// is never refreshed: it says no Expires.
     pub fn report_quality(
         &mut self,
         stack: &mut Stack,

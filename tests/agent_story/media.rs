@@ -5,7 +5,7 @@ use crate::{
     tms::{Tms, select},
 };
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{net::UdpSocket, path::PathBuf, time::Duration};
 
 const SECONDARY: &str = "100-acme-laptop";
 
@@ -32,17 +32,58 @@ fn call(agent: &mut Phone, colleague: &mut Phone) -> Value {
 fn calls_are_encrypted_as_the_account_says_unless_the_command_line_does() {
     let tms = Tms::start(true);
     let mut colleague = tms.colleague("tcp");
-    for (policy, options, srtp) in
-        [("optional", &[][..], "sdes"), ("off", &[], "off"), ("off", &["--srtp", "sdes"], "sdes")]
-    {
+    for (policy, options, srtp) in [
+        ("optional", &[][..], "sdes"),
+        ("off", &[], "off"),
+        ("off", &["--srtp", "sdes"], "sdes"),
+        ("dtls", &[], "dtls"),
+    ] {
         tms.ask("PATCH", "/v1/accounts/acme", &json!({"srtp": policy}));
         let mut agent = agent(&tms, "agent", options);
         let connected = call(&mut agent, &mut colleague);
-        assert_eq!(connected["srtp"], srtp, "{policy} {options:?}");
+        // A handshake takes a moment beyond the answer.
+        agent.wait(json!({"event": "call", "state": "connected", "srtp": srtp}));
         agent.send(json!({"cmd": "hangup", "call": connected["call"]}));
         colleague.wait(json!({"event": "call", "state": "ended"}));
         agent.quit();
     }
+    colleague.quit();
+}
+
+#[test]
+fn an_account_that_demands_encryption_has_no_call_without() {
+    let tms = Tms::start(true);
+    let colleague = tms.colleague_with("tcp", &["--srtp", "off", "--auto-answer", "0"]);
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"srtp": "dtls"}));
+    let mut agent = agent(&tms, "agent", &[]);
+    agent.send(json!({"cmd": "dial", "to": "101"}));
+    let ended = agent.wait(json!({"event": "call", "state": "ended"}));
+    assert!(ended["reason"].as_str().is_some_and(|said| said.contains("encrypt")), "{ended}");
+    agent.quit();
+    colleague.quit();
+}
+
+#[test]
+fn each_call_s_quality_is_reported_to_the_collector_that_the_tms_names() {
+    let collector = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
+    collector.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
+    let address = format!("sip:quality@{}", collector.local_addr().expect("bound"));
+    let tms = Tms::start_with(true, &["--quality-collector", &address]);
+    let mut colleague = tms.colleague("tcp");
+    let mut agent = agent(&tms, "agent", &[]);
+    let talking = call(&mut agent, &mut colleague);
+    agent.stats_until(&talking["call"], |stats| stats["rx"]["packets"].as_u64() >= Some(50));
+    agent.send(json!({"cmd": "hangup", "call": talking["call"]}));
+    let mut bytes = [0; 65_535];
+    let (length, from) = collector.recv_from(&mut bytes).expect("a report");
+    let publish = String::from_utf8_lossy(&bytes[..length]);
+    let header = |name: &str| publish.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(publish.starts_with(&format!("PUBLISH {address} SIP/2.0\r\n")), "{publish}");
+    assert!(publish.contains("\r\nVQSessionReport") && publish.contains("Event: vq-rtcpxr\r\n"), "{publish}");
+    let echoed = ["Via", "From", "To", "Call-ID", "CSeq"].map(header).join("\r\n");
+    let answer = format!("SIP/2.0 200 OK\r\n{echoed}\r\nContent-Length: 0\r\n\r\n");
+    collector.send_to(answer.as_bytes(), from).expect("answers");
+    agent.quit();
     colleague.quit();
 }
 

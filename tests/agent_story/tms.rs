@@ -30,10 +30,15 @@ pub struct Tms {
 impl Tms {
     /// With all parties of the demonstration, or only echo and call-back.
     pub fn start(quiet: bool) -> Self {
+        Self::start_with(quiet, &[])
+    }
+
+    /// With more of `serve`'s options.
+    pub fn start_with(quiet: bool, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = format!("sqlite://{}/tms.db", folder.path().display());
         make_operator(&database);
-        Self::serve(folder, &database, quiet, &["--sip", "127.0.0.1:0"], None)
+        Self::serve(folder, &database, quiet, &[&["--sip", "127.0.0.1:0"], options].concat(), None)
     }
 
     /// On PostgreSQL, with Kamailio and rtpengine in place of the SIP side.
@@ -212,20 +217,29 @@ impl Tms {
 
     /// A plain SIP phone on 101-acme, online over this transport; its server is a quiet one.
     pub fn colleague(&self, transport: &str) -> Phone {
-        let phone = self.plain_phone("colleague", "101-acme@acme", transport);
+        self.colleague_with(transport, &[])
+    }
+
+    /// With more options on its command line.
+    pub fn colleague_with(&self, transport: &str, options: &[&str]) -> Phone {
+        let phone = self.plain_phone_with(("colleague", "101-acme@acme"), transport, options);
         phone.wait(json!({"event": "registration", "state": "online"}));
         phone
     }
 
     /// A plain SIP phone that registers this address of record with the lasting password of 101-acme.
     pub fn plain_phone(&self, folder: &str, address: &str, transport: &str) -> Phone {
+        self.plain_phone_with((folder, address), transport, &[])
+    }
+
+    fn plain_phone_with(&self, (folder, address): (&str, &str), transport: &str, options: &[&str]) -> Phone {
         let sip = &self.ready["demo"]["sip"];
         let (user, password) =
             (sip["username"].as_str().expect("a user"), sip["password"].as_str().expect("a password"));
         let account = format!("sip:{address}");
         let proxy = format!("sip:{};transport={transport};lr", self.ready["sip"].as_str().expect("an address"));
         let args = ["--sip-account", &account, "--outbound-proxy", &proxy, "--transport", transport];
-        let args = [&args[..], &["--auth-user", user, "--bind", "127.0.0.1:0", "--audio", "null"]].concat();
+        let args = [&args[..], &["--auth-user", user, "--bind", "127.0.0.1:0", "--audio", "null"], options].concat();
         Phone::start(self.folder(), folder, &args, password, None)
     }
 }

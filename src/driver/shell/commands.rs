@@ -29,12 +29,12 @@ impl Shell {
             Command::SignOut => {
                 self.agent.handle_command(now, agent::Command::ClearAccount);
                 self.session.sign_out();
-                self.use_media(None);
+                self.use_media(now, None);
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
                 // What a TMS has said is none of its.
-                self.use_media(None);
+                self.use_media(now, None);
                 self.emergency_numbers = account::emergency_numbers(self.options.emergency_numbers.as_deref(), &[]);
                 self.set_account(now, *account);
             }

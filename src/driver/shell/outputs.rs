@@ -116,7 +116,8 @@ impl Shell {
                 self.orphans.changed(now);
                 let call = info.call;
                 self.tell(Event::Call(info.clone()));
-                self.record_if_demanded(&info);
+                self.recording.follow(&info);
+                self.record_demanded(now);
                 if let Some(file) = recorded {
                     self.tell(Event::Recording { call, file, state: RecordingState::Over });
                 }
@@ -207,7 +208,7 @@ impl Shell {
                 let media = credential.0.media.clone();
                 match account::from_credential(&registration, credential.0, self.options.transport) {
                     Ok(account) => {
-                        self.use_media(media);
+                        self.use_media(now, media);
                         self.set_account(now, account);
                     }
                     Err(message) => {
@@ -265,6 +266,7 @@ impl Shell {
             EngineEvent::RecordingFailed { session: call, file } => {
                 if self.media.recording_failed(call, &file) {
                     self.tell(Event::Recording { call, file, state: RecordingState::Failed });
+                    self.recording.failed(now, call);
                 }
             }
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}

@@ -2,16 +2,91 @@
 
 use super::{Shell, wall_clock};
 use crate::{
-    driver::api::{Event, RecordingRule},
+    driver::api::{Event, RecordingRule, RecordingState},
     media::{
         engine::{Notice, Severity},
         record::new_file,
     },
     tms::wire,
-    ua::api::{CallId, CallInfo},
+    ua::api::{CallId, CallInfo, CallState},
 };
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// How long after a failure a call that must be recorded is tried again; each time twice as long.
+const RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(300);
+
+/// What holds for calls to come, and for each that was answered.
+#[derive(Debug, Default)]
+pub(super) struct Recordings {
+    rule: RecordingRule,
+    calls: BTreeMap<CallId, Bound>,
+}
+
+/// An answered call, bound to what was said of recording it.
+#[derive(Debug)]
+struct Bound {
+    info: CallInfo,
+    rule: RecordingRule,
+    failures: u32,
+    retry_at: Option<Instant>,
+}
+
+impl Recordings {
+    /// A call in hand stays bound: nobody ends its recording by leaving the account.
+    fn set(&mut self, rule: RecordingRule) -> bool {
+        for bound in self.calls.values_mut() {
+            if bound.rule.rule != wire::Recording::Required && rule.rule != wire::Recording::Allowed {
+                bound.rule.rule = rule.rule;
+            }
+            bound.rule.tone |= rule.tone;
+        }
+        std::mem::replace(&mut self.rule, rule) != rule
+    }
+
+    pub(super) fn follow(&mut self, info: &CallInfo) {
+        if matches!(info.state, CallState::Ended { .. }) {
+            self.calls.remove(&info.call);
+        } else if info.state.is_answered() {
+            let new = || Bound { info: info.clone(), rule: self.rule, failures: 0, retry_at: None };
+            self.calls.entry(info.call).or_insert_with(new).info = info.clone();
+        }
+    }
+
+    fn rule(&self, call: CallId) -> RecordingRule {
+        self.calls.get(&call).map_or(self.rule, |bound| bound.rule)
+    }
+
+    /// The recording of this call has failed, or could not be begun.
+    pub(super) fn failed(&mut self, now: Instant, call: CallId) {
+        if let Some(bound) = self.calls.get_mut(&call) {
+            let patience = (RETRY * 2_u32.saturating_pow(bound.failures.min(10))).min(LONGEST_RETRY);
+            bound.failures += 1;
+            bound.retry_at = Some(now + patience);
+        }
+    }
+
+    /// A call that is to be recorded now and is not.
+    fn take_due(&mut self, now: Instant, is_recorded: impl Fn(CallId) -> bool) -> Option<CallInfo> {
+        self.calls.values_mut().find_map(|bound| {
+            if bound.retry_at.is_some_and(|at| at > now) {
+                return None;
+            }
+            bound.retry_at = None;
+            let is_due = bound.rule.rule == wire::Recording::Required && !is_recorded(bound.info.call);
+            is_due.then(|| bound.info.clone())
+        })
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.calls.values().filter_map(|bound| bound.retry_at).min()
+    }
+}
 
 impl Shell {
     /// Records a call into `file`, or stops.
@@ -19,45 +94,48 @@ impl Shell {
     /// # Errors
     /// A sentence.
     pub(super) fn record(&mut self, call: CallId, file: Option<PathBuf>, tone: Option<bool>) -> Result<(), String> {
-        permit(self.recording.rule, file.is_some())?;
-        let tone = self.recording.tone || tone.unwrap_or(self.options.recording_tone);
+        let RecordingRule { rule, tone: wanted } = self.recording.rule(call);
+        permit(rule, file.is_some(), self.media.is_recorded(call))?;
+        let tone = wanted || tone.unwrap_or(self.options.recording_tone);
         let (file, state) = self.media.record(call, file, tone)?;
         self.tell(Event::Recording { call, file, state });
         Ok(())
     }
 
-    /// A call that has just been answered, where every one is to be recorded; and one whose recording has failed, at its next turn.
-    pub(super) fn record_if_demanded(&mut self, info: &CallInfo) {
-        let is_demanded = self.recording.rule == wire::Recording::Required;
-        if !is_demanded || !info.state.is_answered() || self.media.is_recorded(info.call) {
-            return;
-        }
-        let peer = info.peer.split_once(':').map_or(info.peer.as_str(), |(_, peer)| peer);
-        let who = info.peer_name.as_deref().unwrap_or(peer);
-        let when = wall_clock().to_zoned(TimeZone::system());
-        let begun = new_file(&self.options.recordings, &when, who)
-            .map_err(|why| format!("The folder for recordings cannot be made: {why}."))
-            .and_then(|file| {
-                let tone = self.recording.tone || self.options.recording_tone;
-                self.media.record(info.call, Some(file), tone)
-            });
-        match begun {
-            Ok((file, state)) => self.tell(Event::Recording { call: info.call, file, state }),
-            Err(why) => {
-                let text = format!("Your account wants every call recorded, and this one is not. {why}");
-                self.tell(Event::Notice(Notice { severity: Severity::Warning, text }));
+    /// Begins with calls that are answered and must be recorded, and anew with those whose recording has failed.
+    pub(super) fn record_demanded(&mut self, now: Instant) {
+        while let Some(info) = self.recording.take_due(now, |call| self.media.is_recorded(call)) {
+            let call = info.call;
+            match self.begin_recording(&info) {
+                Ok((file, state)) => self.tell(Event::Recording { call, file, state }),
+                Err(why) => {
+                    self.recording.failed(now, call);
+                    let text = format!("Your account wants every call recorded, and this one is not. {why}");
+                    self.tell(Event::Notice(Notice { severity: Severity::Warning, text }));
+                }
             }
         }
     }
 
-    pub(super) fn keep_recording_rule(&mut self, rule: RecordingRule) {
-        if std::mem::replace(&mut self.recording, rule) != rule {
+    fn begin_recording(&mut self, info: &CallInfo) -> Result<(PathBuf, RecordingState), String> {
+        let peer = info.peer.split_once(':').map_or(info.peer.as_str(), |(_, peer)| peer);
+        let who = info.peer_name.as_deref().unwrap_or(peer);
+        let when = wall_clock().to_zoned(TimeZone::system());
+        let file = new_file(&self.options.recordings, &when, who)
+            .map_err(|why| format!("The folder for recordings cannot be made: {why}."))?;
+        let tone = self.recording.rule(info.call).tone || self.options.recording_tone;
+        self.media.record(info.call, Some(file), tone)
+    }
+
+    pub(super) fn keep_recording_rule(&mut self, now: Instant, rule: RecordingRule) {
+        if self.recording.set(rule) {
             self.tell(Event::RecordingRule(rule));
+            self.record_demanded(now);
         }
     }
 }
 
-fn permit(rule: wire::Recording, begins: bool) -> Result<(), String> {
+fn permit(rule: wire::Recording, begins: bool, is_recorded: bool) -> Result<(), String> {
     match (rule, begins) {
         (wire::Recording::Forbidden, true) => {
             Err("Your account does not allow calls to be recorded; its administrator can change that at the TMS."
@@ -67,6 +145,9 @@ fn permit(rule: wire::Recording, begins: bool) -> Result<(), String> {
             Err("Your account wants every call recorded, to its end; its administrator can change that at the TMS."
                 .into())
         }
+        (wire::Recording::Required, true) if is_recorded => {
+            Err("This call is recorded by itself, as your account wants it of each, and needs no other file.".into())
+        }
         _ => Ok(()),
     }
 }
@@ -74,22 +155,67 @@ fn permit(rule: wire::Recording, begins: bool) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ua::api::CallDirection;
+    use wire::Recording::{Allowed, Forbidden, Required};
 
     #[test]
     fn what_the_account_forbids_is_refused_in_words() {
-        use wire::Recording::{Allowed, Forbidden, Required};
-        for (rule, begins, words) in [
-            (Allowed, true, None),
-            (Allowed, false, None),
-            (Forbidden, true, Some("does not allow")),
+        for (rule, begins, is_recorded, words) in [
+            (Allowed, true, false, None),
+            (Allowed, false, true, None),
+            (Forbidden, true, false, Some("does not allow")),
             // It was begun before that was forbidden.
-            (Forbidden, false, None),
-            (Required, true, None),
-            (Required, false, Some("every call recorded")),
+            (Forbidden, false, true, None),
+            // Where its own could not be begun.
+            (Required, true, false, None),
+            (Required, true, true, Some("recorded by itself")),
+            (Required, false, true, Some("every call recorded")),
         ] {
-            let said = permit(rule, begins).err();
+            let said = permit(rule, begins, is_recorded).err();
             assert_eq!(said.is_some(), words.is_some(), "{rule:?} {begins}");
             assert!(said.unwrap_or_default().contains(words.unwrap_or_default()), "{rule:?} {begins}");
         }
+    }
+
+    fn rule(rule: wire::Recording) -> RecordingRule {
+        RecordingRule { rule, tone: false }
+    }
+
+    fn answered(recordings: &mut Recordings, call: CallId) {
+        recordings.follow(&CallInfo::bare(call, CallDirection::In, CallState::Connected));
+    }
+
+    #[test]
+    fn a_call_is_bound_to_what_was_said_when_it_was_answered() {
+        let (mut recordings, now) = (Recordings::default(), Instant::now());
+        recordings.follow(&CallInfo::bare(1, CallDirection::In, CallState::Ringing));
+        answered(&mut recordings, 2);
+        assert!(recordings.take_due(now, |_| false).is_none());
+        assert!(recordings.set(rule(Required)) && !recordings.set(rule(Required)));
+        assert_eq!(recordings.take_due(now, |_| false).map(|info| info.call), Some(2), "also one in hand");
+        assert!(recordings.take_due(now, |_| true).is_none());
+        // Signing out lets go of calls to come only.
+        recordings.set(rule(Allowed));
+        answered(&mut recordings, 3);
+        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Allowed, Required, Allowed]);
+        recordings.set(rule(Forbidden));
+        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Forbidden, Required, Forbidden]);
+    }
+
+    #[test]
+    fn what_must_be_recorded_is_tried_again_ever_later() {
+        let (mut recordings, mut now) = (Recordings::default(), Instant::now());
+        recordings.set(rule(Required));
+        answered(&mut recordings, 1);
+        for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
+            recordings.failed(now, 1);
+            answered(&mut recordings, 1);
+            let at = recordings.poll_timeout().expect("another try");
+            assert_eq!(at - now, Duration::from_secs(seconds));
+            assert!(recordings.take_due(at - Duration::from_millis(1), |_| false).is_none(), "{seconds}");
+            assert!(recordings.take_due(at, |_| false).is_some(), "{seconds}");
+            now = at;
+        }
+        assert_eq!(recordings.poll_timeout(), None);
     }
 }

@@ -12,21 +12,24 @@ use crate::{
     tms::wire,
     ua::api::Secret,
 };
+use std::time::Instant;
 
 impl Shell {
     /// From the next call on. `None`: no TMS says anything.
-    pub(super) fn use_media(&mut self, told: Option<Box<wire::MediaSettings>>) {
+    pub(super) fn use_media(&mut self, now: Instant, told: Option<Box<wire::MediaSettings>>) {
         let (told, rule) = told.map(|told| read(*told)).unwrap_or_default();
-        self.keep_recording_rule(rule);
+        self.keep_recording_rule(now, rule);
+        // One that the user names is led to by the servers of the account.
+        let is_theirs = self.options.media.quality_report.is_none();
         let media = self.options.media.clone().or(told);
         self.agent.offer_ice(media.opens_ways());
         self.agent.set_srtp(media.srtp.unwrap_or_default());
-        self.quality_reports.send_to(media.quality_report);
+        self.quality_reports.send_to(media.quality_report, is_theirs);
         self.reach.use_servers(media.stun, media.turn);
     }
 }
 
-/// What cannot be read counts as not said: no call is worth less than one without a relay.
+/// What cannot be read counts as not said: a call without a relay is better than none.
 fn read(told: wire::MediaSettings) -> (MediaSettings, RecordingRule) {
     let rule = RecordingRule { rule: told.recording.unwrap_or_default(), tone: told.recording_tone };
     let turn = told.turn.and_then(|turn| {

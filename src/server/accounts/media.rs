@@ -8,7 +8,7 @@ use crate::{
     tms::wire::{Recording, Srtp},
 };
 
-/// Softphones are told it whenever they come online.
+/// Softphones are told it with each SIP credential: at sign-in, when a registration is chosen, and when the credential is renewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MediaPolicy {
     pub srtp: Srtp,

@@ -80,6 +80,8 @@ pub async fn sip_credential(
             return Err(in_use_elsewhere(&row, &other));
         }
     }
+    // Nobody is pushed off for an answer that cannot be given.
+    let policy = accounts::media::of_account(&app.store, session.account.id).await?;
     let password = secrets::password();
     let username = store_credential(&app, peer, &session, &row, &password, wanted.takeover).await?;
     if wanted.takeover {
@@ -96,7 +98,6 @@ pub async fn sip_credential(
         })?;
     }
     let expires_at = clock::from_ms(session.expires_at);
-    let policy = accounts::media::of_account(&app.store, session.account.id).await?;
     let media = app.media.tell(app.clock.now(), policy, &name, expires_at);
     let body = SipCredential {
         media: Some(Box::new(media)),

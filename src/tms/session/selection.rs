@@ -20,7 +20,7 @@ pub(super) enum Selection {
     Held {
         registration: String,
         since: Option<RequestId>,
-        renew_at: Option<Instant>,
+        renew_at: Option<Due>,
         seen: bool,
     },
     /// The TMS could not be reached.
@@ -32,13 +32,28 @@ pub(super) enum Selection {
     },
 }
 
-/// A relay's password that ends too soon for us, or by a calendar that goes wrong, is no reason to ask without end.
-const TURN_RENEWAL: Duration = Duration::from_secs(300);
+/// A time by both clocks: the first may stand still while the computer sleeps, and the other may be set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due(Instant, Timestamp);
+
+impl Due {
+    fn after(now: Instant, wall: Timestamp, time: Duration) -> Self {
+        // One that no calendar has never comes.
+        Self(now + time, wall.checked_add(time).unwrap_or(Timestamp::MAX))
+    }
+
+    fn is_over(self, now: Instant, wall: Timestamp) -> bool {
+        self.0 <= now || self.1 <= wall
+    }
+}
+
+/// The soonest: a relay's password that ends too soon for us, or by a calendar that goes wrong, is no reason to ask without end.
+const SOONEST_FOR_TURN: Duration = Duration::from_secs(300);
 
 /// When to ask for another credential: before it ends, or the relay's password that came with it.
 fn renewal(wall: Timestamp, credential: &wire::SipCredential) -> Duration {
     let turn = credential.media.as_ref().and_then(|media| media.turn.as_ref());
-    let turn = turn.map(|turn| renew_after(wall, turn.expires_at).max(TURN_RENEWAL));
+    let turn = turn.map(|turn| renew_after(wall, turn.expires_at).max(SOONEST_FOR_TURN));
     let own = renew_after(wall, credential.expires_at);
     turn.map_or(own, |turn| turn.min(own))
 }
@@ -59,7 +74,7 @@ impl Selection {
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self {
             Self::None => None,
-            Self::Held { renew_at, .. } => *renew_at,
+            Self::Held { renew_at, .. } => renew_at.map(|due| due.0),
             Self::Waiting { at, .. } => Some(*at),
         }
     }
@@ -78,9 +93,9 @@ impl Session {
         }
     }
 
-    pub(super) fn selection_timeout(&mut self, now: Instant) {
+    pub(super) fn selection_timeout(&mut self, now: Instant, wall: Timestamp) {
         match &mut self.selection {
-            Selection::Held { registration, renew_at, .. } if renew_at.is_some_and(|at| at <= now) => {
+            Selection::Held { registration, renew_at, .. } if renew_at.is_some_and(|due| due.is_over(now, wall)) => {
                 *renew_at = None;
                 let registration = registration.clone();
                 self.ask_credential(registration, false, 0);
@@ -115,7 +130,7 @@ impl Session {
         let was_given = is_renewal && matches!(self.selection, Selection::Held { since: Some(_), .. });
         match self.read_authorised::<wire::SipCredential>(result) {
             Ok(credential) => {
-                let renew_at = Some(now + renewal(wall, &credential));
+                let renew_at = Some(Due::after(now, wall, renewal(wall, &credential)));
                 let since = self.asked.last();
                 self.selection = Selection::Held { registration: registration.clone(), since, renew_at, seen: false };
                 self.tell(Event::Credential { registration, credential: Credential(credential) });

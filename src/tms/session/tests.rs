@@ -71,7 +71,7 @@ impl Bench {
     fn pass(&mut self, time: Duration) {
         self.now += time;
         self.wall += jiff::SignedDuration::try_from(time).expect("short");
-        self.session.handle_timeout(self.now);
+        self.session.handle_timeout(self.now, self.wall);
     }
 
     fn signed_in() -> Self {

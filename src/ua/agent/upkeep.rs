@@ -46,10 +46,11 @@ impl UserAgent {
         self.sessions.get(&call).and_then(Session::dialog)
     }
 
-    pub(super) fn report_quality(&mut self, collector: Uri, body: String) {
+    pub(super) fn report_quality(&mut self, collector: Uri, body: String, direct: bool) {
         let online = self.registration.as_ref().map(|online| (online.account(), online.route_set()));
         if let Some((account, routes)) = online.or_else(|| self.left.as_ref().map(|left| (left, outbound_route(left))))
         {
+            let routes = if direct { Vec::new() } else { routes };
             self.publications.report_quality(&mut self.stack, (account, &routes), collector, body);
         }
     }

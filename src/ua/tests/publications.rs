@@ -11,8 +11,12 @@ use crate::{
 use std::time::Duration;
 
 fn report(bench: &mut Bench) {
+    report_by(bench, false);
+}
+
+fn report_by(bench: &mut Bench, direct: bool) {
     let collector = "sip:quality@192.0.2.7".parse().unwrap();
-    bench.command(Command::ReportQuality { collector, body: "VQSessionReport: CallTerm\r\n".into() });
+    bench.command(Command::ReportQuality { collector, body: "VQSessionReport: CallTerm\r\n".into(), direct });
 }
 
 #[test]
@@ -68,6 +72,9 @@ fn a_report_goes_the_way_of_calls() {
     bench.reply(granted);
     report(&mut bench);
     goes_by(&mut bench, &["<sip:192.0.2.20;lr>", "<sip:192.0.2.21;lr>"], "192.0.2.20:5060");
+    // One that the TMS has named is no concern of its proxy's.
+    report_by(&mut bench, true);
+    goes_by(&mut bench, &[], "192.0.2.7:5060");
 }
 
 #[test]

@@ -199,7 +199,8 @@ fn calls(policy: &MediaPolicy) -> Markup {
         (parts::select("srtp", "Encryption of calls", &srtp, media::word(&media::SRTP, &policy.srtp)))
         (parts::select("recording", "Recording", &recording, media::word(&media::RECORDING, &policy.recording)))
         (parts::tick("recording_tone", "Sound a tone while recording, which both sides hear", policy.recording_tone))
-        p.small.weak { "Agent Manager takes these three over the next time that it comes online." }
+        p.small.weak { "Agent Manager takes these three over when somebody signs in again, else within a week, or within a day where the TMS names a relay. \
+            Encryption holds unless the softphone's command line says otherwise." }
     }
 }
 

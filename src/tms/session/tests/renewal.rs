@@ -38,3 +38,15 @@ fn the_credential_is_renewed_before_its_relay_s_password_expires() {
         assert_eq!(due, Duration::from_secs(renewed_after), "{expires_at}");
     }
 }
+
+#[test]
+fn a_sleep_puts_the_renewal_off_no_longer_than_the_calendar_says() {
+    let mut bench = Bench::selected();
+    bench.wall += jiff::SignedDuration::from_mins(23);
+    bench.session.handle_timeout(bench.now, bench.wall);
+    assert_eq!(bench.seen().requests.len(), 0, "there is time");
+    bench.wall += jiff::SignedDuration::from_mins(1);
+    bench.session.handle_timeout(bench.now, bench.wall);
+    let seen = bench.answer("/sip-credential", credential("100-acme~2"));
+    assert!(matches!(&seen.events[..], [Event::Credential { .. }]), "{seen:?}");
+}
