@@ -364,6 +364,12 @@ pub fn joined() -> Snapshot {
     with_calls(vec![Call { speaks: true, ..one }, other])
 }
 
+/// All of it is recorded, as the agent chose.
+pub fn joined_and_recorded() -> Snapshot {
+    let calls = joined().calls.into_iter().map(|call| Call { recorded_since: Some(ago(12)), ..call });
+    Snapshot { calls: calls.collect(), ..recorded() }
+}
+
 pub fn recorded() -> Snapshot {
     let settings = Settings { may_record: true, ..online().settings };
     Snapshot { settings, ..with_calls(vec![Call { recorded_since: Some(ago(12)), ..talking() }]) }

@@ -213,6 +213,7 @@ fn calls() {
     shots.both("calls.locked_in_the_open", || Setup::new(with_calls(vec![locked(true)])));
     shots.both("calls.ended", || Setup::new(with_calls(vec![ended()])));
     shots.both("calls.conference", || Setup::new(joined()));
+    shots.both("calls.conference_recorded", || Setup::new(joined_and_recorded()));
     shots.both("calls.recorded", || Setup::new(recorded()));
     let by_itself = || Call { answered_by_itself: true, ..talking() };
     shots.both("calls.answered_by_itself", || Setup::new(with_calls(vec![by_itself()])));

@@ -80,6 +80,12 @@ fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
     harness.get_by_label("Stop recording").click();
     harness.run();
     assert_eq!(asked(&mut harness), [Intent::Record { call: 1, on: false }]);
+    let harness = Setup::new(joined_and_recorded()).light();
+    assert!(
+        harness
+            .query_by_label_contains("Conference, Maria Dlamini, Johan Botha, Connected, 03:27, Recording 00:12")
+            .is_some()
+    );
 }
 
 /// What the account decides is not the agent's to press, whatever the settings say.

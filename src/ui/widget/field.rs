@@ -131,6 +131,15 @@ pub fn choose<T: Copy + PartialEq>(
     response.response.labelled_by(label_shown.id);
 }
 
+/// A few words, and close under them what they mean.
+pub fn explained(ui: &mut Ui, words: &str, hint: &str) {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.label(body(words));
+        ui.label(small(hint).color(Tokens::of(ui).text_weak));
+    });
+}
+
 /// A switch with its words at the left and an explanation under them; returns whether it was flipped.
 pub fn switch(ui: &mut Ui, on: bool, label: &str, hint: &str) -> bool {
     let t = Tokens::of(ui);
@@ -138,9 +147,7 @@ pub fn switch(ui: &mut Ui, on: bool, label: &str, hint: &str) -> bool {
     let width = ui.available_width();
     let words = ui.scope_builder(UiBuilder::new(), |ui| {
         ui.set_max_width(width - 56.0);
-        ui.spacing_mut().item_spacing.y = 0.0;
-        ui.label(body(label));
-        ui.label(small(hint).color(t.text_weak));
+        explained(ui, label, hint);
     });
     let height = words.response.rect.height();
     let rect = egui::Rect::from_min_size(start, vec2(width, height));

@@ -10,7 +10,7 @@ mod text;
 
 pub use badge::{avatar, badge, chart, chip, dot, meter, padlock, quality_bars};
 pub use button::{Button, IconButton, Look, Tile, with_shortcut};
-pub use field::{Field, choose, combo, field_name, switch};
+pub use field::{Field, choose, combo, explained, field_name, switch};
 pub use keypad::keypad;
 pub use list::{Row, card, columns, empty_state, section, spacer};
 pub use notice::{Live, announce, banner, dismissible};

@@ -73,6 +73,8 @@ pub struct Conference {
     pub muted: bool,
     /// We have left it; the others wait.
     pub held: bool,
+    /// How long any of it has been recorded.
+    pub recording: Option<String>,
     pub tools: Tools,
 }
 
@@ -119,8 +121,13 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         (state, tone) = (t().answered_by_itself.to_owned(), Tone::Hold);
     }
     if in_conference(call) {
-        if call.speaks && call.state == CallState::Connected { t().speaks } else { t().in_conference }
-            .clone_into(&mut state);
+        // Who speaks stands out from who does not.
+        let (words, shown) = match (&call.state, call.speaks) {
+            (CallState::Connected, true) => (t().speaks, tone),
+            (CallState::Connected, false) => (t().in_conference, Tone::Neutral),
+            _ => (t().in_conference, tone),
+        };
+        (state, tone) = (words.to_owned(), shown);
     }
     let progress = transfer::data::progress(call.transfer.as_ref()).filter(|_| is_live(&call.state));
     if let Some(progress) = progress {
@@ -202,6 +209,7 @@ pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
     let names: Vec<String> = members.iter().map(|call| who(call).0).collect();
     let (state, tone) = if held { (t().conference_held, Tone::Hold) } else { (t().connected, Tone::Go) };
     let record = record(snapshot, &members);
+    let recorded = members.iter().filter_map(|call| call.recorded_since).min();
     Some(Conference {
         calls: members.iter().map(|call| call.id).collect(),
         names: names.join(", "),
@@ -210,6 +218,7 @@ pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
         clock: clock(now.saturating_duration_since(since)),
         muted: members.iter().all(|call| call.muted),
         held,
+        recording: recorded.map(|since| clock(now.saturating_duration_since(since))),
         tools: Tools { record, join: to_join(&snapshot.calls) },
     })
 }

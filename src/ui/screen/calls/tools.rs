@@ -76,7 +76,7 @@ pub fn conference(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Conference, local: &mut 
                 muted: shown.muted.then_some(t().muted),
                 sound: None,
                 lock: None,
-                recording: None,
+                recording: shown.recording.as_deref(),
             },
         );
         spacer(ui, 1.0);

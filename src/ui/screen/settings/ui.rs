@@ -5,7 +5,7 @@ use crate::ui::{
     snapshot::{Intent, Recording, RecordingRule, Settings, ThemeChoice},
     text::t,
     theme::{GRID, Hue, MARGIN, RADIUS_MARK, Tokens, body, semibold, small, strong},
-    widget::{IconButton, Look, Row, card, line, spacer, switch},
+    widget::{IconButton, Look, Row, card, explained, line, spacer, switch},
 };
 use egui::{Align, Frame, Layout, Margin, ScrollArea, Stroke, Ui, vec2};
 
@@ -107,8 +107,10 @@ fn recording(ui: &mut Ui, RecordingRule { rule, tone }: RecordingRule, changed: 
     .filter_map(|(holds, words)| holds.then_some(words))
     .collect();
     if !words.is_empty() {
-        ui.label(body(t().recordings));
-        ui.label(small(words.join(" ")).color(Tokens::of(ui).text_weak));
+        if rule == Recording::Allowed {
+            spacer(ui, 3.0);
+        }
+        explained(ui, t().recordings, &words.join(" "));
     }
     if recorded && !tone {
         spacer(ui, 3.0);
