@@ -308,9 +308,9 @@ pub struct RecordingRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingState {
     Begun,
-    /// It was ended, or the call has ended.
+    /// It was ended, or the call has ended, and the file is complete.
     Over,
-    /// A notice says why.
+    /// A notice has said why.
     Failed,
 }
 

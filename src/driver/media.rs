@@ -1,12 +1,6 @@
 //! The media engine as the driver sees it: started with the first call, told of plans, connections, digits and tones.
 
-use super::{
-    api::{Dtmf, RecordingState},
-    exposure_file::ExposureFile,
-    local,
-    reach::Servers,
-    tones,
-};
+use super::{api::Dtmf, exposure_file::ExposureFile, local, reach::Servers, tones};
 use crate::{
     media::{
         engine::{
@@ -14,7 +8,6 @@ use crate::{
         },
         evidence::{Fault, Span, Timeline, Verdict, verdict},
         plan::MediaPlan,
-        record::Recorder,
         security::DtlsIdentity,
         stats::CallStats,
         voice::{Exposure, ExposureRecord, VoiceProcessing},
@@ -26,10 +19,15 @@ use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
+
+mod conference;
+mod recording;
+
+use recording::Recording;
 
 pub(super) struct Media {
     engine: Option<MediaEngine>,
@@ -62,8 +60,7 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
-    /// The recording; it may have failed without our having heard of that.
-    recorded: Option<PathBuf>,
+    recording: Recording,
 }
 
 impl Media {
@@ -141,17 +138,17 @@ impl Media {
         self.muted.contains(&old) && self.muted.insert(call)
     }
 
-    /// Follows a call's state: what is connected, which tone fits. Returns the recording that has ended with the call.
-    pub(super) fn follow(&mut self, info: &CallInfo) -> Option<PathBuf> {
-        let (mut answered, mut recorded) = (false, None);
+    /// Follows a call's state: what is connected, which tone fits.
+    pub(super) fn follow(&mut self, info: &CallInfo) {
+        let mut answered = false;
         if matches!(info.state, CallState::Ended { .. }) {
-            recorded = self.calls.remove(&info.call).and_then(|live| live.recorded);
+            self.calls.remove(&info.call);
             self.muted.remove(&info.call);
         } else {
             let live = self.calls.entry(info.call).or_insert_with(|| Live {
                 info: info.clone(),
                 connected: false,
-                recorded: None,
+                recording: Recording::Off,
             });
             live.info = info.clone();
             if info.state.is_answered() && !live.connected {
@@ -165,7 +162,6 @@ impl Media {
             tone => tone,
         };
         self.play(tone);
-        recorded
     }
 
     /// # Errors
@@ -179,90 +175,6 @@ impl Media {
         }
         self.tell(EngineCommand::Mute { session: call, on });
         Ok(())
-    }
-
-    /// Wants these calls joined. Returns those that are to be taken off hold for it.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(super) fn confer(&mut self, calls: &[CallId]) -> Result<Vec<CallId>, String> {
-        let members: BTreeSet<_> = calls.iter().copied().collect();
-        if members.len() < 2 {
-            return Err("A conference needs two different calls or more.".into());
-        }
-        let mut held = Vec::new();
-        for &call in &members {
-            let live = self.live(call)?;
-            if !live.connected {
-                return Err(format!("Call {call} is not answered yet; join it once it is."));
-            }
-            if live.info.state == CallState::Held {
-                held.push(call);
-            }
-        }
-        self.joining = Some(members.into_iter().collect());
-        Ok(held)
-    }
-
-    /// The call could not be taken off hold; whether calls are not joined because of it.
-    pub(super) fn stays_held(&mut self, call: CallId) -> bool {
-        self.joining.take_if(|joining| joining.contains(&call)).is_some()
-    }
-
-    /// Joins the calls that were wanted, once all of them talk; told once.
-    pub(super) fn poll_conference(&mut self) -> Option<Result<(), String>> {
-        let joining = self.joining.as_ref()?;
-        let state = |call: &CallId| self.calls.get(call).map(|live| &live.info.state);
-        if let Some(gone) = joining.iter().find(|call| state(call).is_none()) {
-            let why = format!("Call {gone} ended before the calls could be joined.");
-            self.joining = None;
-            return Some(Err(why));
-        }
-        if joining.iter().any(|call| state(call) == Some(&CallState::Held)) {
-            return None;
-        }
-        let sessions = self.joining.take()?;
-        self.tell(EngineCommand::Conference { sessions });
-        Some(Ok(()))
-    }
-
-    /// Records a call into `file`, or stops. `tone`: whether both sides hear one meanwhile. Returns which recording has begun or
-    /// is over.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(super) fn record(
-        &mut self,
-        call: CallId,
-        file: Option<PathBuf>,
-        tone: bool,
-    ) -> Result<(PathBuf, RecordingState), String> {
-        let live = self.calls.get_mut(&call).ok_or_else(|| no_call(call))?;
-        let (recorder, told) = match (file, &live.recorded) {
-            (Some(_), _) if !live.connected => {
-                return Err(format!("Call {call} is not answered yet; record it once it is."));
-            }
-            (Some(_), Some(_)) => return Err(format!("Call {call} is being recorded already; stop that first.")),
-            (None, None) => return Err(format!("Call {call} is not being recorded.")),
-            (Some(file), None) => {
-                let recorder = Recorder::create(&file, tone).map_err(|e| e.to_string())?;
-                (Some(recorder), (file, RecordingState::Begun))
-            }
-            (None, Some(file)) => (None, (file.clone(), RecordingState::Over)),
-        };
-        live.recorded = recorder.as_ref().map(|_| told.0.clone());
-        self.tell(EngineCommand::Record { session: call, recorder });
-        Ok(told)
-    }
-
-    pub(super) fn is_recorded(&self, call: CallId) -> bool {
-        self.calls.get(&call).is_some_and(|live| live.recorded.is_some())
-    }
-
-    /// A recording has failed. Returns whether that is news: it may have been ended before this came.
-    pub(super) fn recording_failed(&mut self, call: CallId, file: &Path) -> bool {
-        let live = self.calls.get_mut(&call);
-        live.is_some_and(|live| live.recorded.take_if(|recorded| recorded == file).is_some())
     }
 
     /// Sends digits in the call's media.

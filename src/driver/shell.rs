@@ -192,8 +192,13 @@ impl Shell {
             options,
         };
         shell.start(first);
-        shell.run_loop(Sources { commands, tms, media, signals }).await;
+        let mut sources = Sources { commands, tms, media, signals };
+        shell.run_loop(&mut sources).await;
         shell.media.shutdown();
+        // How recordings ended that ran until now.
+        while let Ok(event) = sources.media.try_recv() {
+            shell.handle_media(clock(), event);
+        }
         shell.exposure_file.settle().await;
         Ok(())
     }
@@ -213,9 +218,9 @@ impl Shell {
         }
     }
 
-    async fn run_loop(&mut self, mut sources: Sources) {
+    async fn run_loop(&mut self, sources: &mut Sources) {
         while self.phase != Phase::Done {
-            let input = self.next(&mut sources).await;
+            let input = self.next(sources).await;
             let now = clock();
             self.handle(now, input);
             self.drain(now);

@@ -24,8 +24,10 @@
 
 mod audio;
 mod conference;
+mod orders;
 mod passage;
 mod ports;
+mod recordings;
 mod relay;
 mod runner;
 mod session;
@@ -41,8 +43,9 @@ use super::{
 pub use relay::{Carrier, RelayServer};
 pub use session::SILENCE;
 
+use orders::{Order, Orders};
 use ports::PortPair;
-use runner::{Order, Orders, Runner};
+use runner::Runner;
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -205,10 +208,12 @@ pub enum EngineEvent {
     /// The devices that exist and those in use, after a change.
     Devices(DeviceList),
     Notice(Notice),
-    /// This recording of the session has failed; a notice says why.
-    RecordingFailed {
+    /// A recording of the session is over, told once for each: its file is complete, or, where it `failed`, all there will be
+    /// of it; a notice before this says why.
+    Recorded {
         session: SessionId,
         file: PathBuf,
+        failed: bool,
     },
     /// A connected session has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told `again` every 30 s as
     /// long as it lasts. On hold a peer may have nothing to say.

@@ -115,11 +115,20 @@ fn two_calls_are_joined_and_one_is_recorded() {
     assert!(refused["message"].as_str().is_some_and(|m| m.contains("exists already")), "{refused}");
     phone.send(json!({"cmd": "record", "call": 1, "stop": true, "id": "s"}));
     phone.wait(json!({"event": "recording", "call": 1, "state": "over", "file": file}));
+    // Its end mark stands by then.
+    let recorded = std::fs::read(&file).expect("it is there");
     phone.wait(json!({"event": "ok", "cmd": "record", "id": "s"}));
-    phone.quit();
-    let recorded = std::fs::read(file).expect("it is there");
     assert!(recorded.starts_with(b"OggS"));
     assert!(String::from_utf8_lossy(&recorded).contains("Both heard a recording tone every 15 seconds."));
+    let last = recorded.windows(4).rposition(|page| page == b"OggS").expect("a page");
+    assert_eq!(recorded[last + 5] & 4, 4, "the last page ends the stream (RFC 3533 §6)");
+
+    // One that runs to the end of the program is told too.
+    let late = dir.path().join("late.wav");
+    phone.send(json!({"cmd": "record", "call": 2, "file": late}));
+    phone.wait(json!({"event": "recording", "call": 2, "state": "begun"}));
+    phone.send(json!({"cmd": "quit"}));
+    phone.wait(json!({"event": "recording", "call": 2, "state": "over", "file": late}));
 }
 
 #[test]

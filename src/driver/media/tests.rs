@@ -53,32 +53,29 @@ fn a_peer_that_says_nothing_on_hold_is_not_kept_out() {
 }
 
 #[test]
-fn a_recording_that_failed_can_be_followed_by_another() {
+fn one_recording_at_a_time_until_its_file_is_complete() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = |name| dir.path().join(name);
     let mut media = two_calls();
-    let begun = media.record(1, Some(file("a.wav")), false).expect("begun");
-    assert_eq!(begun, (file("a.wav"), RecordingState::Begun));
-    let again = media.record(1, Some(file("b.wav")), false).expect_err("a sentence");
-    assert!(again.contains("recorded already"), "{again}");
-    assert!(media.recording_failed(1, &file("a.wav")));
-    let stop = media.record(1, None, false).expect_err("a sentence");
-    assert!(stop.contains("not being recorded"), "{stop}");
-    media.record(1, Some(file("c.wav")), false).expect("begun anew");
-}
-
-#[test]
-fn an_old_recording_s_failure_is_not_the_new_one_s() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let file = |name| dir.path().join(name);
-    let mut media = two_calls();
-    media.record(1, Some(file("a.wav")), false).expect("begun");
-    let over = media.record(1, None, false).expect("stopped");
-    assert_eq!(over, (file("a.wav"), RecordingState::Over));
-    media.record(1, Some(file("b.wav")), false).expect("begun anew");
-    assert!(!media.recording_failed(1, &file("a.wav")));
+    let says = |refused: Result<(), String>, words: &str| {
+        let refused = refused.expect_err("a sentence");
+        assert!(refused.contains(words), "{refused}");
+    };
+    says(media.stop_recording(1), "not being recorded");
+    media.record(1, &file("a.wav"), false).expect("begun");
+    says(media.record(1, &file("b.wav"), false), "recorded already");
+    assert!(!media.recorded(1), "it has failed");
+    says(media.stop_recording(1), "not being recorded");
+    media.record(1, &file("c.wav"), false).expect("begun anew");
+    media.stop_recording(1).expect("it was on");
+    for refused in [media.stop_recording(1), media.record(1, &file("d.wav"), false)] {
+        says(refused, "still being written");
+    }
+    assert!(media.is_recorded(1) && media.recorded(1) && !media.is_recorded(1), "as was wanted");
+    media.record(1, &file("d.wav"), false).expect("begun anew");
     let ended = CallState::Ended { ended_by: crate::ua::api::EndedBy::Local, code: None, reason: String::new() };
-    assert_eq!(media.follow(&info(1, ended)), Some(file("b.wav")), "it ends with the call");
+    media.follow(&info(1, ended));
+    assert!(!media.recorded(1), "it ends with the call");
 }
 
 fn plan(remote: SocketAddr) -> MediaPlan {

@@ -59,10 +59,7 @@ impl Shell {
             Command::Resume { call } => self.agent.handle_command(now, agent::Command::Resume { call }),
             Command::Mute { call, on } => self.mute(name, call, on),
             Command::Conference { calls } => self.confer(now, name, &calls),
-            Command::Record { call, file, tone } => {
-                let recorded = self.record(call, file, tone);
-                self.settle(name, Some(call), recorded);
-            }
+            Command::Record { call, file, tone } => self.record(name, call, file, tone),
             Command::Dtmf { call, digits, via } => self.send_digits(now, name, (call, digits, via)),
             Command::Transfer { call, to } => self.agent.handle_command(now, agent::Command::Transfer { call, to }),
             Command::AnswerDial { request, accept } => {

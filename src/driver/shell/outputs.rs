@@ -4,7 +4,7 @@ use super::{Phase, Shell, wall_clock};
 use crate::{
     driver::{
         account,
-        api::{Event, RecordingState, Tagged},
+        api::{Event, Tagged},
         local,
         resolve::Found,
     },
@@ -112,15 +112,12 @@ impl Shell {
                     self.trace.link(info.call, call_id);
                 }
                 self.quality_reports.follow(wall_clock(), &info, self.agent.dialog(info.call));
-                let recorded = self.media.follow(&info);
+                self.media.follow(&info);
                 self.orphans.changed(now);
                 let call = info.call;
                 self.tell(Event::Call(info.clone()));
                 self.recording.follow(&info);
                 self.record_demanded(now);
-                if let Some(file) = recorded {
-                    self.tell(Event::Recording { call, file, state: RecordingState::Over });
-                }
                 if self.taken_over_muted.take_if(|muted| *muted == call).is_some() {
                     self.tell(Event::Muted { call, on: true });
                 }
@@ -263,12 +260,7 @@ impl Shell {
                 }
             }
             EngineEvent::Speaks { session, on } => self.tell(Event::Speaks { call: session, on }),
-            EngineEvent::RecordingFailed { session: call, file } => {
-                if self.media.recording_failed(call, &file) {
-                    self.tell(Event::Recording { call, file, state: RecordingState::Failed });
-                    self.recording.failed(now, call);
-                }
-            }
+            EngineEvent::Recorded { session, file, failed } => self.recorded(now, session, file, failed),
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
             EngineEvent::Exposure(exposure, record) => {

@@ -89,17 +89,36 @@ impl Recordings {
 }
 
 impl Shell {
-    /// Records a call into `file`, or stops.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(super) fn record(&mut self, call: CallId, file: Option<PathBuf>, tone: Option<bool>) -> Result<(), String> {
+    /// Records a call into `file`, or stops, which is done once the file is complete.
+    pub(super) fn record(&mut self, name: &'static str, call: CallId, file: Option<PathBuf>, tone: Option<bool>) {
         let RecordingRule { rule, tone: wanted } = self.recording.rule(call);
-        permit(rule, file.is_some(), self.media.is_recorded(call))?;
+        let permitted = permit(rule, file.is_some(), self.media.is_recorded(call));
         let tone = wanted || tone.unwrap_or(self.options.recording_tone);
-        let (file, state) = self.media.record(call, file, tone)?;
+        let ordered = permitted.and_then(|()| match &file {
+            Some(file) => self.media.record(call, file, tone),
+            None => self.media.stop_recording(call),
+        });
+        match (ordered, file) {
+            (Err(message), _) => self.fail(name, Some(call), message),
+            (Ok(()), Some(file)) => {
+                self.tell(Event::Recording { call, file, state: RecordingState::Begun });
+                self.tell(Event::Done { command: name, call: Some(call) });
+            }
+            (Ok(()), None) => {}
+        }
+    }
+
+    /// A recording is over, wanted or not.
+    pub(super) fn recorded(&mut self, now: Instant, call: CallId, file: PathBuf, failed: bool) {
+        let wanted = self.media.recorded(call);
+        let state = if failed { RecordingState::Failed } else { RecordingState::Over };
         self.tell(Event::Recording { call, file, state });
-        Ok(())
+        if wanted {
+            self.tell(Event::Done { command: "record", call: Some(call) });
+        } else if failed {
+            self.recording.failed(now, call);
+        }
+        self.record_demanded(now);
     }
 
     /// Begins with calls that are answered and must be recorded, and anew with those whose recording has failed.
@@ -107,7 +126,7 @@ impl Shell {
         while let Some(info) = self.recording.take_due(now, |call| self.media.is_recorded(call)) {
             let call = info.call;
             match self.begin_recording(&info) {
-                Ok((file, state)) => self.tell(Event::Recording { call, file, state }),
+                Ok(file) => self.tell(Event::Recording { call, file, state: RecordingState::Begun }),
                 Err(why) => {
                     self.recording.failed(now, call);
                     let text = format!("Your account wants every call recorded, and this one is not. {why}");
@@ -117,14 +136,15 @@ impl Shell {
         }
     }
 
-    fn begin_recording(&mut self, info: &CallInfo) -> Result<(PathBuf, RecordingState), String> {
+    fn begin_recording(&mut self, info: &CallInfo) -> Result<PathBuf, String> {
         let peer = info.peer.split_once(':').map_or(info.peer.as_str(), |(_, peer)| peer);
         let who = info.peer_name.as_deref().unwrap_or(peer);
         let when = wall_clock().to_zoned(TimeZone::system());
         let file = new_file(&self.options.recordings, &when, who)
             .map_err(|why| format!("The folder for recordings cannot be made: {why}."))?;
         let tone = self.recording.rule(info.call).tone || self.options.recording_tone;
-        self.media.record(info.call, Some(file), tone)
+        self.media.record(info.call, &file, tone)?;
+        Ok(file)
     }
 
     pub(super) fn keep_recording_rule(&mut self, now: Instant, rule: RecordingRule) {

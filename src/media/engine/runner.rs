@@ -4,21 +4,18 @@ use super::{
     AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, Notice, PortPair, SessionId,
     audio::{Audio, Demand},
     conference::Conference,
+    orders::{Order, Orders},
+    recordings::Recordings,
     session::{Report, Session},
 };
 use crate::media::{
-    BLOCK, device::list_devices, music::Music, record::Writer, security::DtlsIdentity, stats::CallStats,
-    voice::TalkDetector,
+    BLOCK, device::list_devices, music::Music, record::Recorder, security::DtlsIdentity, voice::TalkDetector,
 };
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -32,53 +29,10 @@ const TOKENS: usize = 3;
 /// Sessions that are over and still give a relay's address back; of more at once, some are not waited for.
 const MOST_PARTING: usize = 32;
 
-/// Orders that may wait; the engine never lets so many gather.
-const QUEUE: usize = 1_024;
 /// At the end, recordings get so long to be complete.
 const COMPLETION: Duration = Duration::from_millis(400);
-/// How often recordings that are over are looked after.
-const LOOK_AFTER: Duration = Duration::from_millis(200);
 /// Later than this the thread's step is heard, or would be but for the reserve.
 const LATE: Duration = Duration::from_millis(40);
-
-/// What the handle sends.
-pub enum Order {
-    Open(SessionId, PortPair),
-    Command(EngineCommand),
-    Stats(SessionId, mpsc::SyncSender<Option<CallStats>>),
-    /// Devices have come or gone.
-    DevicesChanged,
-    /// Microphones and speakers that exist.
-    Devices(Vec<String>, Vec<String>),
-    /// What became of the file of music that was asked for by this command.
-    Music(u64, Result<Music, String>),
-    Stop,
-}
-
-/// The way to the engine's thread, also for the helpers it starts.
-#[derive(Clone)]
-pub struct Orders {
-    queue: mpsc::SyncSender<Order>,
-    waker: Arc<Waker>,
-    /// The thread was woken and has not looked yet: waking it again would tell it nothing.
-    woken: Arc<AtomicBool>,
-}
-
-impl Orders {
-    /// `false` once the engine has stopped.
-    pub fn send(&self, order: Order) -> bool {
-        self.queue(order) && self.wake()
-    }
-
-    /// The same, to be seen once the thread is woken.
-    pub fn queue(&self, order: Order) -> bool {
-        self.queue.send(order).is_ok()
-    }
-
-    pub fn wake(&self) -> bool {
-        self.woken.swap(true, Ordering::AcqRel) || self.waker.wake().is_ok()
-    }
-}
 
 type Emit = Box<dyn Fn(EngineEvent) + Send>;
 
@@ -100,8 +54,7 @@ pub struct Runner {
     /// For whoever is on hold, and how often it was asked for.
     music: Option<Music>,
     music_asked: u64,
-    /// Recordings that are over and not complete on disk yet.
-    writers: Vec<Writer>,
+    recordings: Recordings,
     identity: Option<DtlsIdentity>,
     microphone: Vec<f32>,
     /// When sound was moved last.
@@ -115,9 +68,7 @@ impl Runner {
         let audio = Audio::new(clock(), choice)?;
         let poll = Poll::new().map_err(MediaError::Thread)?;
         let registry = Arc::new(poll.registry().try_clone().map_err(MediaError::Thread)?);
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
-        let (queue, inbox) = mpsc::sync_channel(QUEUE);
-        let orders = Orders { queue, waker, woken: Arc::default() };
+        let (orders, inbox) = Orders::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
         let runner = Self {
             poll,
             registry,
@@ -132,7 +83,7 @@ impl Runner {
             impairment: None,
             music: None,
             music_asked: 0,
-            writers: Vec::new(),
+            recordings: Recordings::default(),
             identity: None,
             microphone: Vec::new(),
             stepped: clock(),
@@ -157,7 +108,7 @@ impl Runner {
             }
             self.read(now, &events);
             self.step(now);
-            self.look_after_recordings();
+            self.recordings.look_after(&self.emit);
         }
     }
 
@@ -167,9 +118,8 @@ impl Runner {
         }
         let demand = self.demand();
         let sessions = self.sessions.values_mut().chain(self.parting.values_mut()).filter_map(Session::poll_timeout);
-        // Nothing wakes the thread when a file is complete, or cannot be.
-        let files = (!self.writers.is_empty()).then(|| now + LOOK_AFTER);
-        let next = sessions.chain(self.audio.poll_timeout(now, demand)).chain(files).min();
+        let others = self.audio.poll_timeout(now, demand).into_iter().chain(self.recordings.poll_timeout(now));
+        let next = sessions.chain(others).min();
         next.map(|at| at.saturating_duration_since(now))
     }
 
@@ -185,8 +135,7 @@ impl Runner {
 
     /// Carries out what was ordered. `false`: stop.
     fn obey(&mut self, now: Instant) -> bool {
-        // Before looking: what comes from now on wakes again.
-        self.orders.woken.swap(false, Ordering::AcqRel);
+        self.orders.seen();
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 Order::Open(id, ports) => self.open(id, ports),
@@ -210,7 +159,7 @@ impl Runner {
                     for id in self.sessions.keys().copied().collect::<Vec<_>>() {
                         self.close(now, id);
                     }
-                    self.complete_recordings();
+                    self.recordings.complete(COMPLETION, clock, &self.emit);
                     return false;
                 }
             }
@@ -265,10 +214,13 @@ impl Runner {
                 self.talk = TalkDetector::default();
             }
             EngineCommand::Conference { sessions } => self.conference.set(sessions, &mut self.sessions),
-            EngineCommand::Record { session, mut recorder } => {
-                let mut over = None;
-                with(session, &mut |session| over = session.record(recorder.take()));
-                self.writers.extend(over);
+            EngineCommand::Record { session: id, recorder } => {
+                let over = match self.sessions.get_mut(&id) {
+                    Some(session) => session.record(recorder),
+                    // The session is over, and its recording with it.
+                    None => recorder.map(Recorder::finish),
+                };
+                over.into_iter().for_each(|writer| self.recordings.push(id, writer));
             }
             EngineCommand::Dtmf { session, digits, via } => with(session, &mut |session| session.press(&digits, via)),
             EngineCommand::Close { session } => self.close(now, session),
@@ -299,7 +251,7 @@ impl Runner {
 
     fn close(&mut self, now: Instant, id: SessionId) {
         if let Some(mut session) = self.sessions.remove(&id) {
-            self.writers.extend(session.record(None));
+            session.record(None).into_iter().for_each(|writer| self.recordings.push(id, writer));
             if let Some(stats) = session.close(now) {
                 (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
             }
@@ -313,29 +265,6 @@ impl Runner {
         }
     }
 
-    /// Forgets the recordings that are complete; what went wrong with one is told.
-    fn look_after_recordings(&mut self) {
-        let emit = &self.emit;
-        self.writers.retain(|writer| match writer.wait(Duration::ZERO) {
-            None => true,
-            Some(notice) => {
-                notice.into_iter().for_each(|notice| emit(EngineEvent::Notice(notice)));
-                false
-            }
-        });
-    }
-
-    /// There is no later for them.
-    fn complete_recordings(&mut self) {
-        let until = clock() + COMPLETION;
-        for writer in self.writers.drain(..) {
-            if let Some(Some(notice)) = writer.wait(until.saturating_duration_since(clock())) {
-                (self.emit)(EngineEvent::Notice(notice));
-            }
-        }
-    }
-
-    /// The list comes as an order.
     /// A file is read on a thread of its own: calls go on meanwhile.
     fn choose_music(&mut self, file: Option<PathBuf>) {
         self.music_asked += 1;
@@ -353,6 +282,7 @@ impl Runner {
         self.sessions.values_mut().for_each(|session| session.set_music(self.music.as_ref()));
     }
 
+    /// The list comes as an order.
     fn ask_for_devices(&self) {
         if self.audio.has_devices() {
             let orders = self.orders.clone();
@@ -476,7 +406,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Speaks(on) => EngineEvent::Speaks { session, on },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
-        Report::RecordingFailed(file) => EngineEvent::RecordingFailed { session, file },
+        Report::Recorded { file, failed } => EngineEvent::Recorded { session, file, failed },
         Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
         Report::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
         Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
@@ -487,10 +417,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{
-        plan::{Codec, MediaPlan},
-        record::Recorder,
-    };
+    use crate::media::plan::{Codec, MediaPlan};
 
     #[test]
     fn who_talks_muted_in_a_conference_is_told_once() {
@@ -517,17 +444,5 @@ mod tests {
             runner.command(now, EngineCommand::Mute { session, on: true });
         }
         assert_eq!(talk(&mut runner), 1);
-    }
-
-    #[test]
-    fn a_recording_that_is_over_is_looked_after_soon() {
-        let (mut runner, _) = Runner::new(AudioChoice::Null, Box::new(|_| {})).expect("nothing to open");
-        assert_eq!(runner.timeout(clock()), None);
-        let directory = tempfile::tempdir().expect("a directory");
-        let recorder = Recorder::create(&directory.path().join("call.wav"), false).expect("a file");
-        runner.writers.push(recorder.finish());
-        assert_eq!(runner.timeout(clock()), Some(LOOK_AFTER));
-        runner.complete_recordings();
-        assert_eq!(runner.timeout(clock()), None);
     }
 }

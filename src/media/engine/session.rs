@@ -15,7 +15,7 @@ use crate::media::{
     impair::Impair,
     music::Music,
     plan::{Direction, DtlsPlan, KeyExchange, MediaPlan},
-    record::{Recorder, Writer},
+    record::{Ended, Recorder, Trouble, Writer},
     rtp::MAX_PACKET,
     security::{DtlsIdentity, Kind},
     stats::CallStats,
@@ -81,8 +81,11 @@ pub enum Report {
         again: bool,
     },
     Notice(Notice),
-    /// This recording has failed; a notice says why.
-    RecordingFailed(PathBuf),
+    /// The recording is over before it was to be.
+    Recorded {
+        file: PathBuf,
+        failed: bool,
+    },
     /// What became of the handshake for the keys of this plan.
     Secured(DtlsPlan, Result<(), String>),
     /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
@@ -421,11 +424,14 @@ impl Session {
         if let Some(recorder) = &mut self.recorder
             && let Some(trouble) = recorder.poll_trouble()
         {
-            if trouble.is_over {
-                report(Report::RecordingFailed(recorder.file().to_owned()));
-                (self.recorder, self.tones) = (None, None);
+            match trouble {
+                Trouble::Gaps(notice) => report(Report::Notice(notice)),
+                Trouble::Over(Ended { file, failed, notice }) => {
+                    (self.recorder, self.tones) = (None, None);
+                    notice.into_iter().for_each(|notice| report(Report::Notice(notice)));
+                    report(Report::Recorded { file, failed });
+                }
             }
-            report(Report::Notice(trouble.notice));
         }
         if let Some(on) = self.speaks.take() {
             report(Report::Speaks(on));

@@ -142,7 +142,7 @@ fn a_recording_that_fails_is_over() {
         session.housekeep(start, &mut |report| told.push(report));
         std::thread::yield_now();
     }
-    let [Report::RecordingFailed(file), Report::Notice(notice)] = &told[..] else { panic!("{told:?}") };
+    let [Report::Notice(notice), Report::Recorded { file, failed: true }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(*file, std::path::Path::new("call.wav"));
     assert!(notice.text.contains("No space left"), "{}", notice.text);
     assert!(session.record(None).is_none(), "there is nothing to stop");
