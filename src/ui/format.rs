@@ -35,8 +35,11 @@ pub fn next_second(since: Instant, now: Instant) -> Duration {
     Duration::from_nanos(u64::from(1_000_000_000 - past))
 }
 
-/// "MD" for "Maria Dlamini", "S" for "sales"; nothing for a number.
+/// "MD" for "Maria Dlamini", "S" for "sales"; nothing for a number or an address.
 pub fn initials(name: &str) -> Option<String> {
+    if name.contains('@') {
+        return None;
+    }
     let mut words = name.split_whitespace().filter_map(|word| word.chars().next().filter(|c| c.is_alphabetic()));
     let first = words.next()?;
     Some(first.to_uppercase().chain(words.next_back().into_iter().flat_map(char::to_uppercase)).collect())
@@ -65,6 +68,7 @@ mod tests {
             ("sales", Some("S")),
             ("Ana de la Cruz", Some("AC")),
             ("0215550142", None),
+            ("sip:ann@pbx.example:5080", None),
             ("", None),
         ] {
             assert_eq!(initials(name).as_deref(), wanted, "{name}");

@@ -20,6 +20,8 @@ pub const TALL: f32 = 60.0;
 pub const RADIUS_CARD: u8 = 14;
 pub const RADIUS: u8 = 10;
 pub const RADIUS_MARK: u8 = 6;
+/// Diameter of the dot that says that a call is recorded.
+pub const RECORDED: f32 = 10.0;
 
 /// The three text sizes, in points.
 pub const SMALL: f32 = 14.0;
@@ -175,7 +177,8 @@ fn apply(style: &mut egui::Style, t: &Tokens) {
     style.spacing.item_spacing = Vec2::splat(2.0 * GRID);
     style.spacing.button_padding = Vec2::new(3.0 * GRID, 2.0 * GRID);
     style.spacing.interact_size.y = 6.0 * GRID;
-    style.spacing.combo_height = CONTROL;
+    // Of its open list; a longer one scrolls.
+    style.spacing.combo_height = 8.0 * CONTROL;
     style.spacing.icon_width = 20.0;
     style.spacing.icon_width_inner = 12.0;
     style.spacing.icon_spacing = 2.0 * GRID;

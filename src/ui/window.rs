@@ -16,7 +16,7 @@ use super::{
     theme::{GRID, MARGIN, Tokens},
     widget::{Button, Live, Look, announce, dismissible, empty_state},
 };
-use egui::{Area, CentralPanel, Frame, Id, Key, KeyboardShortcut, Modifiers, Order, Panel, ThemePreference, Ui};
+use egui::{Area, CentralPanel, Frame, Id, Key, KeyboardShortcut, Modifiers, Order, Panel, Popup, ThemePreference, Ui};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -230,8 +230,8 @@ impl Window {
         if pressed(Key::L) {
             cx.go = Some(Page::Main);
         }
-        // Escape leads back and closes what is open; it never touches a call.
-        if ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
+        // Escape leads back and closes what is open, an open list by itself; it never touches a call.
+        if !Popup::is_any_open(ui.ctx()) && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
             self.escape(cx);
         }
     }

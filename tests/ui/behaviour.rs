@@ -1,7 +1,7 @@
 //! Names, order, keyboard, and what is asked for, in the window as a whole.
 
 use crate::{
-    desk::{Setup, asked},
+    desk::{Desk, Setup, asked},
     fake::*,
 };
 use agent_manager::ui::{
@@ -12,7 +12,10 @@ use egui::{
     Key,
     accesskit::{Action, Role},
 };
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable},
+};
 
 #[test]
 fn what_cannot_be_moved_is_not_offered_to_be_taken() {
@@ -269,6 +272,22 @@ fn an_engine_that_ends_is_told_from_one_that_never_ran() {
         let harness = Setup::new(Snapshot { fatal: fatal.clone(), ..snapshot }).light();
         assert!(harness.query_by_label(wanted).is_some());
     }
+}
+
+#[test]
+fn escape_closes_a_list_of_devices_before_it_leads_back() {
+    let mut harness = Setup::new(online()).page(Page::Audio).light();
+    harness.get_by_role_and_label(Role::ComboBox, "Microphone").click();
+    harness.run();
+    let open = |harness: &Harness<'_, Desk>| harness.query_by_label("System default").is_some();
+    let on_page = |harness: &Harness<'_, Desk>| harness.query_by_label("Check everything").is_some();
+    assert!(open(&harness));
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(!open(&harness) && on_page(&harness));
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(!on_page(&harness));
 }
 
 #[test]

@@ -214,6 +214,18 @@ fn shortcuts_reach_the_call_in_hand() {
 }
 
 #[test]
+fn what_is_wrong_with_the_sound_is_said_once_under_the_call_or_beside_it() {
+    let words = unsaid().verdict.expect("something is wrong").words;
+    let said = |setup: Setup| setup.light().query_all_by_label(&words).count();
+    assert_eq!(said(Setup::new(with_calls(vec![unsaid()]))), 1);
+    assert_eq!(said(Setup::new(with_calls(vec![unsaid()])).wide()), 1);
+    assert_eq!(said(Setup::new(with_calls(vec![talking()]))), 0);
+    let mut harness = Setup::new(with_calls(vec![unsaid()])).light();
+    press(&mut harness, Key::K);
+    assert!(harness.query_by_label(&words).is_none(), "an open keypad needs the room");
+}
+
+#[test]
 fn escape_never_ends_a_call() {
     for page in [Page::Main, Page::Settings, Page::Account, Page::Audio] {
         for call in [ringing(), talking(), dialing(), held()] {

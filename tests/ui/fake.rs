@@ -155,6 +155,11 @@ pub fn audio() -> Audio {
         speaker_level: 0.0,
         voice: Voice { echo: true, noise: true, ..Voice::default() },
         headset: Some("The buttons of Jabra Evolve2 65 answer, hang up and mute.".into()),
+        exposure: Some(
+            "Your ears today: about 74 dB(A), 18 % of what eight hours allow (an estimate, assuming that usual speech \
+             reaches your ear with 75 dB(A))."
+                .into(),
+        ),
         ..Audio::default()
     }
 }
@@ -238,7 +243,9 @@ pub fn talking() -> Call {
 }
 
 pub fn poor() -> Call {
-    let verdict = Some("Sound got lost both ways, most likely on your own network: use a cable.".to_owned());
+    let words = "Sound got lost both ways (9.5 % to you, 4.2 % from you), most likely on your own network: use a cable, move \
+                 closer to the Wi-Fi, stop large downloads.";
+    let verdict = Some(Finding { good: false, words: words.to_owned() });
     let quality = Quality {
         mos: 2.4,
         remote_mos: Some(2.9),
@@ -255,8 +262,17 @@ pub fn poor() -> Call {
 
 /// Nothing has come from the beginning.
 pub fn unheard() -> Call {
-    let verdict = Some("Nothing came from the other side, not even silence.".to_owned());
+    let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it out. \
+                 Tell your phone system's administrator.";
+    let verdict = Some(Finding { good: false, words: words.to_owned() });
     Call { quality: None, verdict, ..talking() }
+}
+
+/// What comes sounds well, and nothing is said.
+pub fn unsaid() -> Call {
+    let words = "Your microphone has given no sound in this call, not even of the room: check the headset's own mute switch, \
+                 and which microphone is chosen.";
+    Call { verdict: Some(Finding { good: false, words: words.to_owned() }), ..talking() }
 }
 
 /// Its latest call was poor for a while, and all that is known of its sound is still there.

@@ -201,6 +201,8 @@ fn calls() {
     shots.both("calls.talking", || Setup::new(with_calls(vec![talking()])));
     shots.both("calls.muted", || Setup::new(with_calls(vec![muted()])));
     shots.both("calls.poor", || Setup::new(with_calls(vec![poor()])));
+    shots.both("calls.unsaid", || Setup::new(with_calls(vec![unsaid()])));
+    shots.both("wide.unsaid", || Setup::new(with_calls(vec![unsaid()])).wide());
     shots.both("calls.unheard", || Setup::new(with_calls(vec![unheard()])));
     shots.both("calls.second_ringing", || Setup::new(with_calls(vec![talking(), second_ringing()])));
     shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
@@ -215,6 +217,8 @@ fn calls() {
     shots.both("calls.conference", || Setup::new(joined()));
     shots.both("calls.conference_recorded", || Setup::new(joined_and_recorded()));
     shots.both("calls.recorded", || Setup::new(recorded()));
+    let waiting = || Call { recorded_since: Some(fake::ago(12)), ..held() };
+    shots.both("calls.held_recorded", || Setup::new(with_calls(vec![talking(), waiting()])));
     let by_itself = || Call { answered_by_itself: true, ..talking() };
     shots.both("calls.answered_by_itself", || Setup::new(with_calls(vec![by_itself()])));
     let forwarded = || Call { forwarded_by: Some("Anna Nkosi".into()), ..ringing() };
@@ -324,6 +328,14 @@ fn settings() {
         let shown = move || Setup::new(checked(check.clone())).page(Page::Audio).size([380.0, 2_080.0]);
         shots.both(&format!("settings.audio_check_{name}"), shown);
     }
+    shots.both_after(
+        "settings.audio_choosing",
+        || Setup::new(online()).page(Page::Audio).size([380.0, 1_000.0]),
+        |harness| {
+            harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Ringing").click();
+            harness.run();
+        },
+    );
     let problem = Some("No sound card was found. Plug in a headset: it is used as soon as it is there.".to_owned());
     let none = Audio { problem, ..Audio::default() };
     shots.both("settings.audio_none", || Setup::new(Snapshot { audio: none.clone(), ..online() }).page(Page::Audio));

@@ -6,7 +6,7 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Call, CallState, Intent, Recording, RecordingRule, Settings, Snapshot},
+    snapshot::{Call, CallState, Intent, Recording, RecordingRule, Settings, Snapshot, Stretch},
 };
 use egui::Key;
 use egui_kittest::kittest::Queryable;
@@ -88,6 +88,16 @@ fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
     );
 }
 
+/// It goes on while the call waits, or another page is open.
+#[test]
+fn that_a_call_is_recorded_is_seen_wherever_the_call_is() {
+    let recorded = || Call { recorded_since: Some(ago(12)), ..held() };
+    let harness = Setup::new(with_calls(vec![talking(), recorded()])).light();
+    assert!(harness.query_by_label("Johan Botha, 00:41  On hold, Recording 00:12").is_some());
+    let harness = Setup::new(crate::fake::recorded()).page(Page::Audio).light();
+    assert!(harness.query_by_label("Maria Dlamini, 03:27  Connected, Recording 00:12").is_some());
+}
+
 /// What the account decides is not the agent's to press, whatever the settings say.
 #[test]
 fn where_the_account_decides_no_recording_is_offered_and_the_settings_say_so() {
@@ -110,6 +120,16 @@ fn where_the_account_decides_no_recording_is_offered_and_the_settings_say_so() {
             assert!(harness.query_by_label(switch).is_none(), "{switch}");
         }
     }
+}
+
+#[test]
+fn a_worst_moment_is_told_only_where_not_all_was_excellent() {
+    let told = |course| {
+        let call = Call { course, ..talking() };
+        Setup::new(with_calls(vec![call])).wide().light().query_by_label_contains("At its worst").is_some()
+    };
+    assert!(told(talking().course), "it has a moment of MOS 3.4");
+    assert!(!told(vec![Stretch { seconds: 4, mos: Some(4.4) }; 9]));
 }
 
 #[test]

@@ -151,6 +151,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::snapshot::Finding;
 
     fn call(peer: &str) -> Finished {
         let at = "2026-11-22T08:42:00Z".parse().expect("a time");
@@ -208,15 +209,15 @@ mod tests {
         for number in [1, 2] {
             history.add(Finished { call: Some(number), ..call("101") }).expect("written");
         }
-        let heard = Heard { quality: None, codec: None, verdict: Some("Nothing came.".into()), course: vec![] };
-        history.heard(1, Arc::new(heard));
+        let verdict = Some(Finding { good: false, words: "Nothing came.".into() });
+        history.heard(1, Arc::new(Heard { quality: None, codec: None, verdict: verdict.clone(), course: vec![] }));
         history.heard(3, Arc::new(Heard { quality: None, codec: None, verdict: None, course: vec![] }));
         let now: Zoned = "2026-11-22T10:50[UTC]".parse().expect("a zoned time");
         let known = |history: &History| {
             let shown = history.shown(&now, Locale::default());
             shown.iter().map(|entry| entry.heard.as_ref().and_then(|heard| heard.verdict.clone())).collect::<Vec<_>>()
         };
-        assert_eq!(known(&history), [None, Some("Nothing came.".to_owned())]);
+        assert_eq!(known(&history), [None, verdict]);
         assert_eq!(known(&History::load(folder).0), [None, None]);
     }
 

@@ -1,5 +1,6 @@
 //! Calls, as they run and as they are remembered.
 
+use super::Finding;
 use std::{sync::Arc, time::Instant};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,7 @@ pub struct Call {
     pub encryption: Encryption,
     pub quality: Option<Quality>,
     /// Whose fault it is and what helps, while something is wrong; of one that has ended in any case.
-    pub verdict: Option<String>,
+    pub verdict: Option<Finding>,
     /// How it has sounded since it was connected.
     pub course: Vec<Stretch>,
     pub transfer: Option<Transfer>,
@@ -109,7 +110,7 @@ pub struct Stretch {
 pub struct Heard {
     pub quality: Option<Quality>,
     pub codec: Option<String>,
-    pub verdict: Option<String>,
+    pub verdict: Option<Finding>,
     pub course: Vec<Stretch>,
 }
 

@@ -99,6 +99,8 @@ pub fn combo(ui: &mut Ui, label: &str, none: &str, choices: &[String], chosen: O
                 let text = value.unwrap_or(none);
                 if ui.selectable_label(chosen == value, body(text)).clicked() {
                     picked = Some(value.map(str::to_owned));
+                    // Also where a screen reader pressed.
+                    ui.close();
                 }
             };
             row(None);
@@ -125,7 +127,9 @@ pub fn choose<T: Copy + PartialEq>(
         .icon(|ui, rect, _, _| icon::DOWN.paint(ui.painter(), rect.center(), 16.0, Tokens::of(ui).text_weak))
         .show_ui(ui, |ui| {
             for choice in choices {
-                ui.selectable_value(chosen, *choice, body(name(*choice)));
+                if ui.selectable_value(chosen, *choice, body(name(*choice))).clicked() {
+                    ui.close();
+                }
             }
         });
     response.response.labelled_by(label_shown.id);

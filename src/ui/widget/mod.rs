@@ -13,7 +13,7 @@ pub use button::{Button, IconButton, Look, Tile, with_shortcut};
 pub use field::{Field, choose, combo, explained, field_name, switch};
 pub use keypad::keypad;
 pub use list::{Row, card, columns, empty_state, section, spacer};
-pub use notice::{Live, announce, banner, dismissible};
+pub use notice::{Live, announce, banner, dismissible, remark};
 pub use text::{line, paint_line, words};
 
 use super::theme::Tokens;

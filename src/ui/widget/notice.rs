@@ -4,7 +4,7 @@ use super::{IconButton, Look};
 use crate::ui::{
     icon::{self, Icon},
     text::t,
-    theme::{GRID, Hue, RADIUS_CARD, Tokens, body},
+    theme::{GRID, Hue, RADIUS_CARD, Tokens, body, small},
 };
 use egui::{Frame, InnerResponse, Label, Margin, Rect, Sense, Ui, UiBuilder, accesskit, pos2, vec2};
 
@@ -55,6 +55,16 @@ fn tinted<R>(
         })
         .inner
     })
+}
+
+/// A sentence in small type with its icon, in the hue of what it says.
+pub fn remark(ui: &mut Ui, icon: Icon, hue: Hue, sentence: &str) {
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 2.0 * GRID;
+        let (rect, _) = ui.allocate_exact_size(vec2(18.0, 20.0), Sense::hover());
+        icon.paint(ui.painter(), rect.center(), 18.0, hue.text);
+        ui.add(Label::new(small(sentence).color(Tokens::of(ui).text)).wrap());
+    });
 }
 
 /// Lets a screen reader say `text` when it changes. It has no look: the same truth is always painted elsewhere.

@@ -44,8 +44,9 @@ impl Fold {
     pub(super) fn judged(&mut self, call: u32, verdict: Verdict, over: bool) -> Option<(u32, Arc<Heard>)> {
         let shown = self.snapshot.calls.iter_mut().find(|shown| shown.id == call)?;
         // Of a call that nothing was heard of, nobody's fault is nothing to tell.
-        let tells = verdict.fault != Fault::Nobody || over && shown.quality.is_some();
-        shown.verdict = tells.then_some(verdict.words);
+        let good = verdict.fault == Fault::Nobody;
+        let tells = !good || over && shown.quality.is_some();
+        shown.verdict = tells.then_some(Finding { good, words: verdict.words });
         Some((call, heard(shown).filter(|_| over)?))
     }
 

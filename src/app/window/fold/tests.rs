@@ -8,7 +8,7 @@ use crate::{
         stats::{CallStats, RxStats, VoipMetrics},
     },
     ua::api::{CallDirection, CallInfo, CallState as UaState, EndedBy, TransferState},
-    ui::snapshot::{CallState, DialAsked, HistoryEntry, SipAccount, Transfer},
+    ui::snapshot::{CallState, DialAsked, Finding, HistoryEntry, SipAccount, Transfer},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -249,11 +249,14 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     story.hear(stats(None, false));
     let shown = |story: &Story| {
         let call = &story.fold.snapshot.calls[0];
-        (call.verdict.clone(), call.quality.as_ref().map(|quality| quality.mos))
+        (
+            call.verdict.clone().map(|verdict| (verdict.good, verdict.words)),
+            call.quality.as_ref().map(|quality| quality.mos),
+        )
     };
-    assert_eq!(shown(&story), (Some("Nothing came.".into()), None));
+    assert_eq!(shown(&story), (Some((false, "Nothing came.".into())), None));
     story.hear(stats(Some(4.21), false));
-    assert_eq!(shown(&story), (Some("Nothing came.".into()), Some(4.2)), "until it is said to be over");
+    assert_eq!(shown(&story), (Some((false, "Nothing came.".into())), Some(4.2)), "until it is said to be over");
     story.hear(judged(verdict(Fault::Nobody, "Nothing was wrong."), false));
     assert_eq!(shown(&story).0, None);
     story.hear(stats(None, false));
@@ -264,7 +267,7 @@ fn that_nothing_comes_is_shown_and_how_a_call_sounded_outlives_it() {
     assert_eq!(finished.heard.and_then(|heard| heard.quality.clone()).map(|quality| quality.mos), Some(4.2));
     story.hear(stats(Some(3.87), true));
     let (call, heard) = story.hear(judged(verdict(Fault::Nobody, "All well."), true)).heard.expect("the last word");
-    assert_eq!((call, heard.verdict.as_deref()), (1, Some("All well.")));
+    assert_eq!((call, heard.verdict.clone()), (1, Some(Finding { good: true, words: "All well.".into() })));
     assert_eq!(heard.quality.as_ref().map(|quality| quality.mos), Some(3.9), "of the whole call");
 }
 

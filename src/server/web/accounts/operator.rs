@@ -199,8 +199,8 @@ fn calls(policy: &MediaPolicy) -> Markup {
         (parts::select("srtp", "Encryption of calls", &srtp, media::word(&media::SRTP, &policy.srtp)))
         (parts::select("recording", "Recording", &recording, media::word(&media::RECORDING, &policy.recording)))
         (parts::tick("recording_tone", "Sound a tone while recording, which both sides hear", policy.recording_tone))
-        p.small.weak { "Agent Manager takes these three over when somebody signs in again, else within a week, or within a day where the TMS names a relay. \
-            Encryption holds unless the softphone's command line says otherwise." }
+        p.small.weak { "A change of these three reaches an agent at the next sign-in, or without one within a week (within a day where the TMS \
+            names a relay). An Agent Manager that was started with its own rule of encryption keeps that." }
     }
 }
 

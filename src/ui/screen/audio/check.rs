@@ -6,10 +6,10 @@ use crate::ui::{
     screen::Cx,
     snapshot::Intent,
     text::t,
-    theme::{GRID, Tokens, body, small},
-    widget::{Button, Field, Live, Look, announce, section, spacer},
+    theme::{Tokens, body},
+    widget::{Button, Field, Live, Look, announce, remark, section, spacer},
 };
-use egui::{Id, Label, Sense, Ui, vec2};
+use egui::{Id, Label, Ui};
 
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let id = Id::unique("echo number");
@@ -19,14 +19,14 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let kept = ui.data(|data| data.get_temp::<(String, String)>(id)).filter(|(from, _)| *from == audio.echo_number);
     let (from, mut typed) = kept.unwrap_or_else(|| (audio.echo_number.clone(), audio.echo_number.clone()));
     let shown = progress(audio.check.as_ref());
-    ui.add(Field::new(t().echo_number, &mut typed).hint(t().echo_number_hint).enabled(!shown.runs));
-    spacer(ui, 1.0);
     let begin = Button::new(t().check_begin, Look::Tinted(Tokens::of(ui).accent)).icon(icon::CHECK).tip(t().check_tip);
     if ui.add(begin.enabled(!shown.runs)).clicked() {
         cx.ask(Intent::Check { echo: typed.trim().to_owned() });
     }
-    ui.data_mut(|data| data.insert_temp(id, (from, typed)));
     result(ui, &shown);
+    spacer(ui, 1.0);
+    ui.add(Field::new(t().echo_number, &mut typed).hint(t().echo_number_hint).enabled(!shown.runs));
+    ui.data_mut(|data| data.insert_temp(id, (from, typed)));
 }
 
 fn result(ui: &mut Ui, shown: &Progress) {
@@ -39,11 +39,6 @@ fn result(ui: &mut Ui, shown: &Progress) {
         let tokens = Tokens::of(ui);
         let (sign, hue) = if finding.good { (icon::CHECK, tokens.go) } else { (icon::WARNING, tokens.hold) };
         spacer(ui, 1.0);
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = 2.0 * GRID;
-            let (rect, _) = ui.allocate_exact_size(vec2(18.0, 20.0), Sense::hover());
-            sign.paint(ui.painter(), rect.center(), 18.0, hue.text);
-            ui.add(Label::new(small(&finding.words).color(tokens.text)).wrap());
-        });
+        remark(ui, sign, hue, &finding.words);
     }
 }

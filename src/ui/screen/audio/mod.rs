@@ -1,4 +1,4 @@
-//! Audio: devices for talking and for ringing, level meters, a test tone, the check before the shift.
+//! Audio: the check before the shift, devices for talking and for ringing, level meters, a test tone.
 
 mod check;
 pub mod data;

@@ -20,13 +20,14 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         if let Some(problem) = &cx.snapshot.audio.problem {
             banner(ui, icon::WARNING, Tokens::of(ui).hold, problem, |_| ());
         }
+        // What is used every day comes first.
+        card(ui, |ui| check::show(ui, cx));
         for role in Role::ALL {
             card(ui, |ui| device(ui, cx, role));
         }
         alone(ui, cx);
         card(ui, |ui| voice(ui, cx));
         card(ui, |ui| hold_music(ui, cx));
-        card(ui, |ui| check::show(ui, cx));
     });
 }
 
@@ -110,6 +111,7 @@ fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
             if tone(ui, t().test_speaker) {
                 cx.ask(Intent::TestTone { ringer: false });
             }
+            ui.add_space(4.0);
             for about in [&audio.headset, &audio.exposure].into_iter().flatten() {
                 ui.label(small(about).color(Tokens::of(ui).text_weak));
             }

@@ -1,7 +1,7 @@
 use crate::ui::{
     format::{clock, figure, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Encryption, Locale, Quality, Recording, Snapshot, Transfer},
+    snapshot::{Call, CallState, Encryption, Finding, Locale, Quality, Recording, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -98,7 +98,17 @@ pub struct Sound {
     /// Label and value of each figure.
     pub figures: Vec<(&'static str, String)>,
     /// What is wrong and what helps.
-    pub verdict: Option<String>,
+    pub verdict: Option<Finding>,
+}
+
+impl Sound {
+    /// What is wrong never looks all right, however well the rest sounds.
+    pub const fn verdict_tone(&self) -> Tone {
+        match (&self.verdict, self.tone) {
+            (Some(Finding { good: false, .. }), Tone::Go) => Tone::Hold,
+            (_, tone) => tone,
+        }
+    }
 }
 
 /// The cards, in the order the calls came, and when a clock changes next.
@@ -158,7 +168,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         controls,
         transferring: progress.is_some(),
         muted,
-        sound: sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_deref()), snapshot.locale),
+        sound: sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_ref()), snapshot.locale),
         lock: lock(call.encryption),
         recording: call.recorded_since.map(|since| clock(now.saturating_duration_since(since))),
         small: (matches!(controls, Controls::Talking { held: true }) && someone_in_hand) || in_conference(call),
@@ -291,7 +301,7 @@ pub fn band(mos: f64) -> (usize, &'static str, Tone) {
 
 /// What is known of a call's sound: figures, codec and verdict. Without figures, nothing has come.
 pub fn sound(
-    (quality, codec, verdict): (Option<&Quality>, Option<&str>, Option<&str>),
+    (quality, codec, verdict): (Option<&Quality>, Option<&str>, Option<&Finding>),
     locale: Locale,
 ) -> Option<Sound> {
     let (bars, word, tone) = match quality {
@@ -301,7 +311,7 @@ pub fn sound(
     };
     let mut figures = quality.map(|quality| figures(quality, locale)).unwrap_or_default();
     figures.extend(codec.map(|codec| (t().codec, codec.to_owned())));
-    Some(Sound { bars, word, tone, figures, verdict: verdict.map(str::to_owned) })
+    Some(Sound { bars, word, tone, figures, verdict: verdict.cloned() })
 }
 
 fn figures(quality: &Quality, locale: Locale) -> Vec<(&'static str, String)> {

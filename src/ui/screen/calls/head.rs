@@ -5,7 +5,7 @@ use crate::ui::{
     icon::{self, Icon},
     screen::Tone,
     text::{fill, t},
-    theme::{GRID, RADIUS_MARK, SMALL, TITLE, Tokens, semibold, small},
+    theme::{GRID, RADIUS_MARK, RECORDED, SMALL, TITLE, Tokens, semibold, small},
     widget::{avatar, line, padlock, paint_line, quality_bars, words},
 };
 use egui::{Align, Align2, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
@@ -108,7 +108,7 @@ fn marks(ui: &mut Ui, one: &Head<'_>, place: Rect) -> f32 {
         right.spacing_mut().item_spacing.x = GRID;
         words(&mut right, small(clock).family(semibold()).color(tokens.stop.text), false);
         let (dot, _) = right.allocate_exact_size(vec2(12.0, 16.0), Sense::hover());
-        right.painter().circle_filled(dot.center(), 5.0, tokens.stop.fill);
+        right.painter().circle_filled(dot.center(), RECORDED / 2.0, tokens.stop.fill);
     }
     right.min_rect().left()
 }

@@ -8,8 +8,8 @@ use crate::ui::{
     screen::{Cx, Page, Subject, transfer},
     snapshot::Intent,
     text::{fill, t},
-    theme::{BODY, CONTROL, GRID, SMALL, TALL, Tokens, semibold, small},
-    widget::{Button, IconButton, Look, Tile, card, columns, keypad, line, paint_line, spacer, with_shortcut},
+    theme::{BODY, CONTROL, GRID, RECORDED, SMALL, TALL, Tokens, semibold, small},
+    widget::{Button, IconButton, Look, Tile, card, columns, keypad, line, paint_line, remark, spacer, with_shortcut},
 };
 use egui::{Align, Align2, Event, FontFamily, Layout, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
 
@@ -91,10 +91,21 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
         match () {
             () if local.keypad == Some(one.call) => digits(ui, cx, one.call, local),
             () if local.transfer.open == Some(one.call) => {}
-            () => tools::tools(ui, cx, &[one.call], &one.tools, Some(one.call)),
+            () => {
+                tools::tools(ui, cx, &[one.call], &one.tools, Some(one.call));
+                verdict(ui, cx, one);
+            }
         }
         transfer::ui::show(ui, cx, one.call, &mut local.transfer);
     });
+}
+
+/// What is wrong with the sound and what helps, under everything that is pressed; details beside say it there.
+fn verdict(ui: &mut Ui, cx: &Cx<'_>, one: &Card) {
+    let Some(sound) = one.sound.as_ref().filter(|_| !cx.wide) else { return };
+    if let Some(verdict) = sound.verdict.as_ref().filter(|verdict| !verdict.good) {
+        remark(ui, icon::WARNING, sound.verdict_tone().hue(Tokens::of(ui)), &verdict.words);
+    }
 }
 
 fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
@@ -188,7 +199,9 @@ fn with_controls(ui: &mut Ui, one: &Card, controls: impl FnOnce(&mut Ui)) {
     let tokens = Tokens::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL), Sense::hover());
     let state = [one.clock.as_deref(), Some(&one.state)].into_iter().flatten().collect::<Vec<_>>().join("  ");
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}, {state}", one.name)));
+    let recorded = one.recording.as_ref().map(|clock| fill(t().recording, &[clock]));
+    let said: Vec<&str> = [Some(&*one.name), Some(&*state), recorded.as_deref()].into_iter().flatten().collect();
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, said.join(", ")));
     let layout = Layout::right_to_left(Align::Center);
     let mut right = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
     controls(&mut right);
@@ -196,7 +209,12 @@ fn with_controls(ui: &mut Ui, one: &Card, controls: impl FnOnce(&mut Ui)) {
     let at = |y: f32| (pos2(rect.left(), rect.top() + y), Align2::LEFT_CENTER);
     paint_line(ui.painter(), at(10.0), width, &one.name, (BODY, semibold()), tokens.text);
     let ink = one.tone.hue(tokens).text;
-    paint_line(ui.painter(), at(31.0), width, &state, (SMALL, FontFamily::Proportional), ink);
+    let dot = if recorded.is_some() { 2.0 * GRID + RECORDED } else { 0.0 };
+    let words = paint_line(ui.painter(), at(31.0), width - dot, &state, (SMALL, FontFamily::Proportional), ink);
+    if recorded.is_some() {
+        let center = words.right_center() + vec2(dot - RECORDED / 2.0, 0.0);
+        ui.painter().circle_filled(center, RECORDED / 2.0, tokens.stop.fill);
+    }
 }
 
 fn small_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {

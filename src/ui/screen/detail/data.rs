@@ -40,8 +40,8 @@ pub struct Course {
     pub pieces: Vec<(f32, f32, Tone)>,
     /// The clock at the right end, which a call that goes on has not reached yet.
     pub end: String,
-    /// When it was worst.
-    pub words: String,
+    /// When it was worst, where it was not excellent throughout.
+    pub words: Option<String>,
 }
 
 /// One message between this phone and the server.
@@ -123,7 +123,7 @@ fn of_history(entry: &HistoryEntry, locale: Locale) -> Detail {
         clock: None,
         facts: present(facts),
         sound: heard.and_then(|Heard { quality, codec, verdict, .. }| {
-            sound((quality.as_ref(), codec.as_deref(), verdict.as_deref()), locale)
+            sound((quality.as_ref(), codec.as_deref(), verdict.as_ref()), locale)
         }),
         course: heard.and_then(|heard| course(&heard.course, false, locale)),
         outcome: entry.reason.clone(),
@@ -149,7 +149,8 @@ fn course(course: &[Stretch], goes_on: bool, locale: Locale) -> Option<Course> {
             .mos
             .map_or((width, 0.0, Tone::Neutral), |mos| (width, (((mos - 1.0) / 3.5) as f32).max(LEAST), band(mos).2))
     };
-    let words = fill(t().at_worst, &[&clock(seconds(&course[..at])), &figure(worst, 1, locale)]);
+    let was_worse = band(worst).1 != t().quality_excellent;
+    let words = was_worse.then(|| fill(t().at_worst, &[&clock(seconds(&course[..at])), &figure(worst, 1, locale)]));
     Some(Course { pieces: course.iter().map(piece).collect(), end: clock(room), words })
 }
 

@@ -127,12 +127,15 @@ fn quality(ui: &mut Ui, shown: &Detail) {
         }
     });
     if let Some((sound, verdict)) = sound.and_then(|sound| Some((sound, sound.verdict.as_ref()?))) {
-        banner(ui, icon::INFO, sound.tone.hue(tokens), verdict, |_| ());
+        let sign = if verdict.good { icon::INFO } else { icon::WARNING };
+        banner(ui, sign, sound.verdict_tone().hue(tokens), &verdict.words, |_| ());
     }
     if let Some(course) = course {
         let pieces = course.pieces.iter().map(|(width, height, tone)| (*width, *height, tone.hue(tokens).text));
         chart(ui, pieces, (&clock(Duration::ZERO), &course.end), t().quality);
-        ui.label(small(&course.words).color(tokens.text_weak));
+        if let Some(words) = &course.words {
+            ui.label(small(words).color(tokens.text_weak));
+        }
     }
     if let Some(sound) = sound {
         facts(ui, &sound.figures);
