@@ -14,10 +14,9 @@ use sha1::Sha1;
 
 use crate::{
     secret::Secret,
-    server::accounts::media::MediaPolicy,
     sip::uri::Uri,
     stun::{TurnUri, stun_server},
-    tms::wire,
+    tms::wire::{self, MediaPolicy},
 };
 
 /// How long a relay's password is good for, unless the session ends before. A call that goes on for longer keeps its relay: that asks
@@ -105,12 +104,10 @@ impl MediaServers {
     ) -> wire::MediaSettings {
         let ends = now.checked_add(TURN_LIFETIME).unwrap_or(session_ends).min(session_ends);
         wire::MediaSettings {
-            srtp: Some(policy.srtp),
+            policy,
             stun: self.stun.clone(),
             turn: self.turn.as_ref().map(|relay| relay.credential(registration, ends)),
             quality_report: self.quality_collector.clone(),
-            recording: Some(policy.recording),
-            recording_tone: policy.recording_tone,
         }
     }
 }

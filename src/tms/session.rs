@@ -156,6 +156,7 @@ impl Session {
             }
             Stream::Event(event) => match event.name.as_str() {
                 "registrations" => self.ask_registrations(false),
+                "media" => self.media_came(&event.data),
                 "session" => self.session_ended(ended_reason(&event.data)),
                 // The API grows: what is not known yet is for later versions.
                 _ => {}
@@ -166,6 +167,7 @@ impl Session {
                     StreamState::Waiting { attempt, .. } => attempt,
                 };
                 signed_in.stream = StreamState::Waiting { at: now + delay, attempt };
+                signed_in.policy = None;
                 if result.is_ok_and(|answer| answer.status == 401) {
                     self.unauthorised(None);
                 }

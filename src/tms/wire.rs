@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use utoipa::ToSchema;
 
 /// `POST /v1/sessions`, with the header `X-API-Key`.
@@ -139,8 +140,8 @@ pub struct SipCredential {
 /// Whatever is left out is the softphone's to decide; so is what it does not know, but for encryption.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct MediaSettings {
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "at_least_encrypted")]
-    pub srtp: Option<Srtp>,
+    #[serde(flatten)]
+    pub policy: MediaPolicy,
     /// `HOST:PORT` of a STUN server.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub stun: Option<String>,
@@ -149,11 +150,20 @@ pub struct MediaSettings {
     /// SIP URI of the collector that each call's quality is reported to (RFC 6035).
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
     pub quality_report: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_known")]
-    pub recording: Option<Recording>,
+}
+
+/// What an account says of its agents' calls; told with each SIP credential, and by the event `media` when it changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MediaPolicy {
+    #[serde(default, deserialize_with = "at_least_encrypted")]
+    #[schema(required = true)]
+    pub srtp: Srtp,
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true)]
+    pub recording: Recording,
     /// Both sides hear a tone while a call is recorded, whatever the softphone is set to.
-    #[serde(default, deserialize_with = "if_true")]
-    #[schema(required = false)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true)]
     pub recording_tone: bool,
 }
 
@@ -177,6 +187,20 @@ pub enum Recording {
     Allowed,
     Forbidden,
     Required,
+}
+
+/// The word of the API.
+impl fmt::Display for Srtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// The word of the API.
+impl fmt::Display for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A relay, with a password for a while; the credential is asked for again before that ends.
@@ -205,17 +229,19 @@ fn if_known<'de, T: serde::de::DeserializeOwned, D: serde::Deserializer<'de>>(fr
 }
 
 /// A word for encryption that is not known yet was chosen over those that are: such calls are encrypted, or not made.
-fn at_least_encrypted<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Srtp>, D::Error> {
-    let said = Option::<serde_json::Value>::deserialize(from)?;
-    Ok(said.map(|said| {
-        Srtp::deserialize(&said).unwrap_or_else(|_| {
-            tracing::warn!("the TMS wants calls encrypted by {said}, which is not known here: sdes is used");
-            Srtp::Sdes
-        })
+fn at_least_encrypted<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Srtp, D::Error> {
+    let Some(said) = Option::<serde_json::Value>::deserialize(from)? else { return Ok(Srtp::default()) };
+    Ok(Srtp::deserialize(&said).unwrap_or_else(|_| {
+        tracing::warn!("the TMS wants calls encrypted by {said}, which is not known here: sdes is used");
+        Srtp::Sdes
     }))
 }
 
-fn if_true<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+fn or_default<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: serde::de::DeserializeOwned + Default,
+    D: serde::Deserializer<'de>,
+{
     Ok(if_known(from)?.unwrap_or_default())
 }
 
@@ -262,26 +288,27 @@ mod tests {
         let turn = r#"{"uri":"turn:r","username":"1:a","password":"s","expires_at":"2027-01-01T00:00:00Z","more":1}"#;
         let whole = credential(&format!(r#","media":{{"srtp":"dtls","stun":"s:1","turn":{turn},"more":{{}}}}"#));
         let whole = whole.expect("media");
-        assert_eq!((whole.srtp, whole.stun.as_deref()), (Some(Srtp::Dtls), Some("s:1")));
+        assert_eq!((whole.policy.srtp, whole.stun.as_deref()), (Srtp::Dtls, Some("s:1")));
         assert_eq!(whole.turn.map(|turn| turn.username).as_deref(), Some("1:a"));
         let later = credential(
             r#","media":{"srtp":"quantum","recording":"transcribed","turn":{"uri":"turn:r","token":"t"},"stun":"s:1"}"#,
         );
         let later = later.expect("media");
-        assert!(later.turn.is_none() && later.recording.is_none() && later.stun.is_some());
-        assert_eq!(later.srtp, Some(Srtp::Sdes), "encrypted, or not made");
+        assert!(later.turn.is_none() && later.stun.is_some());
+        let policy = MediaPolicy { srtp: Srtp::Sdes, ..MediaPolicy::default() };
+        assert_eq!(later.policy, policy, "encrypted, or not made");
         for garbled in ["[]", "\"x\"", "5", "null"] {
             let media = credential(&format!(r#","media":{garbled}"#));
-            assert!(media.is_none_or(|media| media.srtp.is_none() && media.recording.is_none()), "{garbled}");
+            assert!(media.is_none_or(|media| media.policy == MediaPolicy::default()), "{garbled}");
         }
         for field in ["srtp", "stun", "turn", "quality_report", "recording", "recording_tone"] {
             for garbled in ["null", "5", "{}", "[]", "\"yes\""] {
                 let other = if field == "stun" { r#""quality_report":"sip:q""# } else { r#""stun":"s:1""# };
                 let media = credential(&format!(r#","media":{{"{field}":{garbled},{other}}}"#)).expect("the rest");
                 assert!(media.stun.is_some() || media.quality_report.is_some(), "{field} {garbled}");
-                assert!(!media.recording_tone && media.turn.is_none() && media.recording.is_none());
-                let srtp = (field == "srtp" && garbled != "null").then_some(Srtp::Sdes);
-                assert_eq!(media.srtp, srtp, "{field} {garbled}");
+                let srtp = if field == "srtp" && garbled != "null" { Srtp::Sdes } else { Srtp::Optional };
+                let policy = MediaPolicy { srtp, ..MediaPolicy::default() };
+                assert!(media.turn.is_none() && media.policy == policy, "{field} {garbled}");
             }
         }
     }

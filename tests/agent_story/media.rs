@@ -64,6 +64,40 @@ fn an_account_that_demands_encryption_has_no_call_without() {
 }
 
 #[test]
+fn an_account_that_changes_its_mind_is_obeyed_by_the_next_call() {
+    let tms = Tms::start(true);
+    let mut colleague = tms.colleague("tcp");
+    let mut agent = agent(&tms, "agent", &[]);
+    let rule = |rule: &str| json!({"event": "recording_rule", "rule": rule, "tone": false});
+    for (change, told, srtp) in [
+        (json!({"srtp": "dtls", "recording": "forbidden"}), "forbidden", "dtls"),
+        (json!({"srtp": "off", "recording": "allowed"}), "allowed", "off"),
+        (json!({"srtp": "sdes", "recording": "required"}), "required", "sdes"),
+    ] {
+        agent.forget();
+        tms.ask("PATCH", "/v1/accounts/acme", &change);
+        agent.wait(rule(told));
+        let connected = call(&mut agent, &mut colleague);
+        agent.wait(json!({"event": "call", "state": "connected", "srtp": srtp}));
+        let file = tms.folder().join(told);
+        match told {
+            "forbidden" => {
+                agent.send(json!({"cmd": "record", "call": connected["call"], "file": file}));
+                agent.wait(json!({"event": "error", "cmd": "record"}));
+            }
+            "required" => drop(agent.wait(json!({"event": "recording", "state": "begun"}))),
+            _ => {}
+        }
+        agent.send(json!({"cmd": "hangup", "call": connected["call"]}));
+        colleague.wait(json!({"event": "call", "state": "ended"}));
+    }
+    let registering = |event: &&Value| event["state"] == "registering";
+    assert_eq!(agent.events().iter().filter(registering).count(), 1, "{:?}", agent.events());
+    agent.quit();
+    colleague.quit();
+}
+
+#[test]
 fn each_call_s_quality_is_reported_to_the_collector_that_the_tms_names() {
     let collector = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
     collector.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");

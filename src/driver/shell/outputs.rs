@@ -214,6 +214,7 @@ impl Shell {
                     }
                 }
             }
+            session::Event::Policy(told) => self.use_policy(now, told),
             session::Event::PasswordWanted { registration } => self.tell(Event::SipPasswordWanted { registration }),
             session::Event::Conflict { registration, reason } => {
                 let state = RegistrationState::Conflict { code: 409, reason };

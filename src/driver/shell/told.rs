@@ -2,12 +2,10 @@
 
 use super::Shell;
 use crate::{
-    config::{
-        media::{MediaSettings, Turn, TurnAccess},
-        plain,
-    },
+    config::media::{MediaSettings, Turn, TurnAccess},
     driver::api::RecordingRule,
     media::plan::SrtpPolicy,
+    sip::uri::Uri,
     stun::stun_server,
     tms::wire,
     ua::api::Secret,
@@ -17,41 +15,41 @@ use std::time::Instant;
 impl Shell {
     /// From the next call on. `None`: no TMS says anything.
     pub(super) fn use_media(&mut self, now: Instant, told: Option<Box<wire::MediaSettings>>) {
-        let (told, rule) = told.map(|told| read(*told)).unwrap_or_default();
-        self.keep_recording_rule(now, rule);
+        self.use_policy(now, told.as_ref().map(|told| told.policy).unwrap_or_default());
+        let told = told.map(|told| read(*told)).unwrap_or_default();
         // One that the user names is led to by the servers of the account.
         let is_theirs = self.options.media.quality_report.is_none();
         let media = self.options.media.clone().or(told);
         self.agent.offer_ice(media.opens_ways());
-        self.agent.set_srtp(media.srtp.unwrap_or_default());
         self.quality_reports.send_to(media.quality_report, is_theirs);
         self.reach.use_servers(media.stun, media.turn);
     }
+
+    /// Encryption from the next call on.
+    pub(super) fn use_policy(&mut self, now: Instant, told: wire::MediaPolicy) {
+        self.keep_recording_rule(now, RecordingRule { rule: told.recording, tone: told.recording_tone });
+        self.agent.set_srtp(self.options.media.srtp.unwrap_or(match told.srtp {
+            wire::Srtp::Off => SrtpPolicy::Off,
+            wire::Srtp::Optional => SrtpPolicy::Optional,
+            wire::Srtp::Sdes => SrtpPolicy::Sdes,
+            wire::Srtp::Dtls => SrtpPolicy::Dtls,
+        }));
+    }
 }
 
-/// What cannot be read counts as not said: a call without a relay is better than none.
-fn read(told: wire::MediaSettings) -> (MediaSettings, RecordingRule) {
-    let rule = RecordingRule { rule: told.recording.unwrap_or_default(), tone: told.recording_tone };
+/// What cannot be read counts as not said, for a call without a relay is worth more than no call.
+fn read(told: wire::MediaSettings) -> MediaSettings {
     let turn = told.turn.and_then(|turn| {
         let access = TurnAccess { username: turn.username, password: Secret(turn.password) };
         let uri = turn.uri.parse().ok().or_else(|| unusable("TURN server", &turn.uri))?;
         Some(Turn { uri, access })
     });
     let stun = told.stun.and_then(|stun| stun_server(&stun).or_else(|| unusable("STUN server", &stun)));
-    let media = MediaSettings {
-        stun,
-        turn,
-        quality_report: told
-            .quality_report
-            .and_then(|uri| plain::proxy("", &uri, "").ok().or_else(|| unusable("collector of quality reports", &uri))),
-        srtp: told.srtp.map(|srtp| match srtp {
-            wire::Srtp::Off => SrtpPolicy::Off,
-            wire::Srtp::Optional => SrtpPolicy::Optional,
-            wire::Srtp::Sdes => SrtpPolicy::Sdes,
-            wire::Srtp::Dtls => SrtpPolicy::Dtls,
-        }),
-    };
-    (media, rule)
+    let quality_report = told.quality_report.and_then(|typed| match typed.parse() {
+        Ok(uri @ Uri::Sip(_)) => Some(uri),
+        _ => unusable("collector of quality reports", &typed),
+    });
+    MediaSettings { stun, turn, quality_report, srtp: None }
 }
 
 fn unusable<T>(what: &str, text: &str) -> Option<T> {
@@ -72,26 +70,21 @@ mod tests {
             expires_at: jiff::Timestamp::UNIX_EPOCH,
         };
         let told = wire::MediaSettings {
-            srtp: Some(wire::Srtp::Dtls),
             stun: Some("stun.example".into()),
             turn: Some(turn("turn:relay.example")),
             quality_report: Some("sip:quality@acme".into()),
-            recording: Some(wire::Recording::Required),
-            recording_tone: true,
+            ..wire::MediaSettings::default()
         };
-        let (read_told, rule) = read(told.clone());
-        assert_eq!(rule, RecordingRule { rule: wire::Recording::Required, tone: true });
+        let read_told = read(told.clone());
         assert_eq!(read_told.stun.as_deref(), Some("stun.example:3478"));
         let relay = read_told.turn.as_ref().expect("a relay");
         assert_eq!(
             (relay.uri.to_string().as_str(), relay.access.username.as_str()),
             ("turn:relay.example:3478", "1800000000:100-acme")
         );
-        assert_eq!(read_told.srtp, Some(SrtpPolicy::Dtls));
-        let said =
-            MediaSettings { stun: Some("mine:1".into()), srtp: Some(SrtpPolicy::Off), ..MediaSettings::default() };
+        let said = MediaSettings { stun: Some("mine:1".into()), ..MediaSettings::default() };
         let both = said.or(read_told);
-        assert_eq!((both.stun.as_deref(), both.srtp), (Some("mine:1"), Some(SrtpPolicy::Off)));
+        assert_eq!(both.stun.as_deref(), Some("mine:1"));
         assert!(both.turn.is_some() && both.quality_report.is_some(), "the TMS's");
 
         let wrong = wire::MediaSettings {
@@ -100,7 +93,6 @@ mod tests {
             quality_report: Some("tel:1".into()),
             ..told
         };
-        let srtp = Some(SrtpPolicy::Dtls);
-        assert_eq!(read(wrong).0, MediaSettings { srtp, ..MediaSettings::default() });
+        assert_eq!(read(wrong), MediaSettings::default());
     }
 }

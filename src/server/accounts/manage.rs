@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     emergency,
-    media::{self, MediaPolicy},
+    media,
     queries::{self, Place},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
         registrations,
         sessions::{Concerns, Manager, Right},
     },
-    tms::wire::{Account, Edition, Recording, Srtp},
+    tms::wire::{Account, Edition, MediaPolicy, Recording, Srtp},
 };
 
 /// An account as it is shown.
@@ -68,20 +68,12 @@ pub struct AccountChange {
     pub enabled: Option<bool>,
     /// All of them: 1 to 20 numbers of 2 to 6 digits. Agent Manager takes them over at its next sign-in.
     pub emergency_numbers: Option<Vec<String>>,
-    /// Encryption of the audio of its agents' calls. Agent Manager takes this, and what is said of recording, over as it comes
-    /// online.
+    /// Encryption of the audio of its agents' calls. Whoever is signed in is told at once of this, and of what is said of
+    /// recording.
     pub srtp: Option<Srtp>,
     pub recording: Option<Recording>,
     /// Both sides hear a tone while a call is recorded, whatever the softphone is set to.
     pub recording_tone: Option<bool>,
-}
-
-impl AccountChange {
-    fn apply(&self, policy: &mut MediaPolicy) {
-        policy.srtp = self.srtp.unwrap_or(policy.srtp);
-        policy.recording = self.recording.unwrap_or(policy.recording);
-        policy.recording_tone = self.recording_tone.unwrap_or(policy.recording_tone);
-    }
 }
 
 /// The accounts that the caller may manage: an operator every one.
@@ -170,9 +162,9 @@ pub async fn update(
     queries::update(&mut kept.tx, &row, time_zone.as_deref())
         .await
         .map_err(|e| ApiError::from_rule(e, || "This realm exists already; choose another.".to_owned()))?;
-    let mut policy = media::of_account(&mut kept.tx, account.id).await?;
-    change.apply(&mut policy);
-    media::write(&mut kept.tx, account.id, policy).await?;
+    if media::change(&mut kept.tx, account.id, &change).await? {
+        kept.ended.tell_media();
+    }
     if !row.enabled {
         kept.ended.empty(registrations::names_in(&mut kept.tx, row.id).await?);
     }

@@ -1,44 +1,28 @@
 //! What an account says of its agents' calls: how their audio is encrypted, whether they are recorded, and with a tone.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::{
-    server::store::{Executor, Row, Tx, query},
-    tms::wire::{Recording, Srtp},
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value},
 };
 
-/// Softphones are told it with each SIP credential: at sign-in, when a registration is chosen, and when the credential is renewed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct MediaPolicy {
-    pub srtp: Srtp,
-    pub recording: Recording,
-    /// Both sides hear a tone while a call is recorded, whatever the softphone is set to.
-    pub recording_tone: bool,
-}
+use super::manage::AccountChange;
+use crate::{
+    server::store::{Executor, Row, Tx, query},
+    tms::wire::MediaPolicy,
+};
 
-/// As they are written in the database and in forms.
-pub const SRTP: [(&str, Srtp); 4] =
-    [("optional", Srtp::Optional), ("sdes", Srtp::Sdes), ("dtls", Srtp::Dtls), ("off", Srtp::Off)];
-pub const RECORDING: [(&str, Recording); 3] =
-    [("allowed", Recording::Allowed), ("required", Recording::Required), ("forbidden", Recording::Forbidden)];
-
-/// The word for `value`.
-pub fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    words.iter().find(|(_, named)| named == value).map_or("", |(word, _)| word)
-}
-
-fn named<T: Copy>(words: &[(&str, T)], row: &Row, column: &str) -> Result<T, sqlx::Error> {
+/// As the API writes it.
+fn word<T: for<'de> Deserialize<'de>>(row: &Row, column: &str) -> Result<T, sqlx::Error> {
     let stored: String = row.try_get(column)?;
-    let found = words.iter().find(|(word, _)| *word == stored);
-    found.map(|(_, value)| *value).ok_or_else(|| sqlx::Error::Decode(format!("{stored:?} in {column}").into()))
+    let known = T::deserialize(IntoDeserializer::<value::Error>::into_deserializer(stored.as_str()));
+    known.map_err(|why| sqlx::Error::Decode(format!("{column}: {why}").into()))
 }
 
 /// Of a row with `srtp`, `recording` and `recording_tone`.
 pub fn read(row: &Row) -> Result<MediaPolicy, sqlx::Error> {
     Ok(MediaPolicy {
-        srtp: named(&SRTP, row, "srtp")?,
-        recording: named(&RECORDING, row, "recording")?,
+        srtp: word(row, "srtp")?,
+        recording: word(row, "recording")?,
         recording_tone: row.try_get("recording_tone")?,
     })
 }
@@ -48,13 +32,19 @@ pub async fn of_account(from: impl Into<Executor<'_>>, account: i64) -> Result<M
     read(&row.fetch_one(from).await?)
 }
 
-pub async fn write(tx: &mut Tx, account: i64, policy: MediaPolicy) -> Result<(), sqlx::Error> {
-    query("UPDATE account SET srtp = $1, recording = $2, recording_tone = $3 WHERE id = $4")
-        .bind(word(&SRTP, &policy.srtp))
-        .bind(word(&RECORDING, &policy.recording))
-        .bind(policy.recording_tone)
-        .bind(account)
-        .execute(tx)
-        .await?;
-    Ok(())
+/// What is left out stays. Returns whether anything is other than before.
+pub async fn change(tx: &mut Tx, account: i64, change: &AccountChange) -> Result<bool, sqlx::Error> {
+    let changed = query(
+        "UPDATE account SET srtp = coalesce($1, srtp), recording = coalesce($2, recording),
+             recording_tone = coalesce($3, recording_tone)
+         WHERE id = $4 AND (srtp <> coalesce($1, srtp) OR recording <> coalesce($2, recording)
+             OR recording_tone <> coalesce($3, recording_tone))",
+    )
+    .bind(change.srtp.map(|srtp| srtp.to_string()))
+    .bind(change.recording.map(|recording| recording.to_string()))
+    .bind(change.recording_tone)
+    .bind(account)
+    .execute(tx)
+    .await?;
+    Ok(changed > 0)
 }

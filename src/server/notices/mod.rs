@@ -25,6 +25,8 @@ pub enum Notice {
     },
     /// The holder of one registration came, went or moved (a mere refresh is no change).
     Holder { realm: String, registration: String },
+    /// The account of this realm says something else of its agents' calls.
+    Media { realm: String },
     /// A session ended; `reason` is a sentence for the person who was signed in.
     SessionEnded { session: i64, reason: String },
     /// Nobody may hold this registration: each process has the Kamailios on its machine remove the contact.

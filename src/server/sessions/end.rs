@@ -36,7 +36,7 @@ pub async fn end(app: &App, sessions: &[i64], reason: &'static str) -> Result<()
     Ok(())
 }
 
-/// What a change has ended in its transaction, and whose lists of registrations look different now: to be carried out once that
+/// What a change has ended in its transaction, whose lists of registrations look different now, and who is to be told what: to be carried out once that
 /// is kept, by way of the [`outbox`].
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -49,6 +49,9 @@ pub struct Ended {
     /// Registrations that nobody may hold any more, by whatever credential.
     emptied: Vec<String>,
     concerns: Concerns,
+    /// The account says something else of its agents' calls.
+    #[serde(default)]
+    media: bool,
 }
 
 /// Whom a change on an account concerns: whose sessions may have to end, and whose softphones are told to look again.
@@ -143,6 +146,11 @@ impl Ended {
         self.withdrawn.push((None, registration.to_owned()));
     }
 
+    /// Softphones are told what the account says of their calls.
+    pub fn tell_media(&mut self) {
+        self.media = true;
+    }
+
     /// Ends what the account's rules no longer allow to whom it concerns: sessions, then SIP credentials.
     pub async fn enforce(
         &mut self,
@@ -199,11 +207,12 @@ impl Ended {
             && self.withdrawn.is_empty()
             && self.emptied.is_empty()
             && self.concerns == Concerns::Nobody
+            && !self.media
     }
 
     /// Tells those who were signed in, the SIP side, and those who watch the registrations; what could not be done is left.
     pub async fn tell(self, contacts: &Contacts, notices: &Notices) -> Self {
-        let Self { sessions, realm, withdrawn, emptied, concerns } = self;
+        let Self { sessions, realm, withdrawn, emptied, concerns, media } = self;
         let realm_of = realm.as_str();
         let sessions = each(sessions, |(session, reason)| {
             notices.publish(Notice::SessionEnded { session, reason });
@@ -226,7 +235,10 @@ impl Ended {
             }
             Concerns::Account => notices.publish(Notice::Registrations { realm: realm.clone(), members: None }),
         }
-        Self { sessions, realm, withdrawn, emptied, concerns: Concerns::Nobody }
+        if media {
+            notices.publish(Notice::Media { realm: realm.clone() });
+        }
+        Self { sessions, realm, withdrawn, emptied, concerns: Concerns::Nobody, media: false }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use super::caller::Agent;
 use crate::{
     server::{
+        accounts,
         http::{App, listener::stopped, problem::Answer},
         notices::Notice,
         pace::{Caller, Stream},
@@ -29,9 +30,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What changes, as it changes
 ///
-/// Server-sent events: `registrations` (the list of `GET /v1/me/registrations` changed; read it again) and `session` (it
-/// ended, with the `reason`; the last event). A first `registrations` comes at once, for what changed before. A session has ten
-/// streams at a time; another one ends the oldest.
+/// Server-sent events: `registrations` (the list of `GET /v1/me/registrations` changed; read it again), `media` (what the account
+/// says of its agents' calls, as in the SIP credential's `media`) and `session` (it ended, with the `reason`; the last event). A
+/// first `registrations` and a first `media` come at once, for what changed before. A session has ten streams at a time; another one
+/// ends the oldest.
 #[utoipa::path(get, path = "/v1/me/events", tag = "softphone", security(("bearer" = [])),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem)))]
 pub async fn events(State(app): State<Arc<App>>, agent: Agent) -> Answer<impl IntoResponse> {
@@ -61,6 +63,7 @@ struct Listener {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     First,
+    Media,
     Listening,
     Ended,
 }
@@ -70,9 +73,10 @@ impl Listener {
         match self.state {
             Phase::Ended => return None,
             Phase::First => {
-                self.state = Phase::Listening;
+                self.state = Phase::Media;
                 return Some(changed());
             }
+            Phase::Media => return self.media().await,
             Phase::Listening => {}
         }
         let left = self.agent.0.expires_at - self.app.clock.now_ms();
@@ -103,8 +107,13 @@ impl Listener {
             }
             Ok(Notice::Registrations { realm, .. }) if realm != session.account.realm() => None,
             Ok(Notice::Registrations { members: Some(members), .. }) if !members.contains(&session.membership) => None,
+            Ok(Notice::Media { realm }) if realm != session.account.realm() => None,
+            Ok(Notice::Media { .. }) => self.media().await,
             // Fell behind, or the list itself changed: what the agent sees is read anew.
             Ok(Notice::Registrations { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                if notice.is_err() {
+                    self.state = Phase::Media;
+                }
                 match registrations::names(&self.app.store.within(session.account.id), session).await {
                     Ok(names) => self.names = names,
                     Err(error) => tracing::warn!(%error, "the names of an agent's registrations could not be read"),
@@ -119,6 +128,15 @@ impl Listener {
                 None
             }
         }
+    }
+
+    async fn media(&mut self) -> Option<Event> {
+        let account = self.agent.0.account.id;
+        let told = accounts::media::of_account(&self.app.store.within(account), account).await;
+        let event = told.map(|policy| Event::default().event("media").data(json!(policy).to_string()));
+        self.state = if event.is_ok() { Phase::Listening } else { Phase::Ended };
+        // The softphone comes again, and is told then.
+        event.inspect_err(|error| tracing::warn!(%error, "what an account says of calls could not be read")).ok()
     }
 
     fn ended(&mut self, reason: &str) -> Event {

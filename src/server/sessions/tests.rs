@@ -219,31 +219,44 @@ async fn events_tell_of_changes_and_of_the_end() {
     let mut stream = response.into_body().into_data_stream();
     let registrations = Some(("registrations".to_owned(), json!({})));
     assert_eq!(event(&mut stream).await, registrations, "the first comes at once");
+    let media = |srtp, recording| {
+        Some(("media".to_owned(), json!({"srtp": srtp, "recording": recording, "recording_tone": false})))
+    };
+    assert_eq!(event(&mut stream).await, media("optional", "allowed"));
 
     // Others' changes are not told: the next event is the one that concerns this agent.
     h.app.notices.publish(Notice::Holder { realm: "acme".into(), registration: "101-acme".into() });
     h.app.notices.publish(Notice::Holder { realm: "other".into(), registration: "100-acme".into() });
+    h.app.notices.publish(Notice::Media { realm: "other".into() });
     h.app.notices.publish(Notice::SessionEnded { session: 99, reason: "another's".into() });
     h.app.notices.publish(Notice::Holder { realm: "acme".into(), registration: "100-acme".into() });
     assert_eq!(event(&mut stream).await, registrations);
+
+    let operator = h.operator().await;
+    let alter = |body| h.patch("/v1/accounts/acme", body).token(&operator).send();
+    for body in [json!({"srtp": "optional"}), json!({"time_zone": "Europe/Berlin"}), json!({"srtp": "dtls"})] {
+        assert_eq!(alter(body).await.status.as_u16(), 200);
+    }
+    assert_eq!(event(&mut stream).await, media("dtls", "allowed"), "what is as before is not told");
+    assert_eq!(alter(json!({"recording": "forbidden"})).await.status.as_u16(), 200);
+    assert_eq!(event(&mut stream).await, media("dtls", "forbidden"));
 
     // A listener that falls behind is told to read everything again.
     for _ in 0..1000 {
         h.app.notices.publish(Notice::Holder { realm: "other".into(), registration: "x".into() });
     }
     assert_eq!(event(&mut stream).await, registrations);
+    assert_eq!(event(&mut stream).await, media("dtls", "forbidden"));
 
-    let operator = h.operator().await;
     let body = json!({"enabled": false});
     let path = format!("/v1/accounts/acme/logins/{}", h.demo.username);
     assert_eq!(h.patch(&path, body).token(&operator).send().await.status.as_u16(), 200);
-    let (name, data) = loop {
-        let next = event(&mut stream).await.expect("the session's end");
-        if next.0 != "registrations" {
-            break next;
+    let data = loop {
+        let (name, data) = event(&mut stream).await.expect("the session's end");
+        if name == "session" {
+            break data;
         }
     };
-    assert_eq!(name, "session");
     assert!(data["reason"].as_str().expect("a reason").contains("disabled"), "{data}");
     assert!(event(&mut stream).await.is_none(), "the end is the last event");
     assert_eq!(h.get("/v1/me").token(&token).send().await.status.as_u16(), 401);
@@ -254,7 +267,7 @@ async fn a_stop_ends_the_events() {
     let h = Harness::new().await;
     let token = h.agent().await;
     let mut stream = h.get("/v1/me/events").token(&token).stream().await.into_body().into_data_stream();
-    assert!(event(&mut stream).await.is_some());
+    assert!(event(&mut stream).await.is_some() && event(&mut stream).await.is_some());
     h.stop.send(true).expect("listened to");
     assert!(event(&mut stream).await.is_none());
 }
@@ -265,7 +278,7 @@ async fn who_may_have_missed_something_comes_anew() {
     let h = Harness::new().await;
     let token = h.agent().await;
     let mut stream = h.get("/v1/me/events").token(&token).stream().await.into_body().into_data_stream();
-    assert!(event(&mut stream).await.is_some());
+    assert!(event(&mut stream).await.is_some() && event(&mut stream).await.is_some());
     h.app.notices.publish(Notice::Missed);
     assert_eq!(event(&mut stream).await, None, "even its session may have ended");
 }

@@ -154,6 +154,7 @@ impl Session {
             proved: false,
             renewal,
             stream: StreamState::Open { since_attempt: 0 },
+            policy: None,
         }));
         // The old session's credential ends with it.
         if let Some(registration) = self.selection.registration() {

@@ -49,6 +49,8 @@ pub enum Event {
         registration: String,
         credential: Credential,
     },
+    /// What the account says of calls, which holds whatever the credential said.
+    Policy(wire::MediaPolicy),
     /// Held by another device; nothing changed.
     Conflict {
         registration: String,

@@ -129,7 +129,8 @@ impl Session {
         let is_renewal = self.selection.registration() == Some(&registration);
         let was_given = is_renewal && matches!(self.selection, Selection::Held { since: Some(_), .. });
         match self.read_authorised::<wire::SipCredential>(result) {
-            Ok(credential) => {
+            Ok(mut credential) => {
+                self.keep_to_stream(&mut credential);
                 let renew_at = Some(Due::after(now, wall, renewal(wall, &credential)));
                 let since = self.asked.last();
                 self.selection = Selection::Held { registration: registration.clone(), since, renew_at, seen: false };
@@ -163,6 +164,22 @@ impl Session {
                     self.tell(Event::SelectDelayed { registration, reason, retry_in });
                 }
             }
+        }
+    }
+
+    /// What the account says of calls, as it changes.
+    pub(super) fn media_came(&mut self, data: &str) {
+        let State::SignedIn(signed_in) = &mut self.state else { return };
+        if let Ok(policy) = serde_json::from_str(data) {
+            signed_in.policy = Some(policy);
+            self.tell(Event::Policy(policy));
+        }
+    }
+
+    /// An answer that was on its way may be older than what the stream has told.
+    fn keep_to_stream(&self, credential: &mut wire::SipCredential) {
+        if let (State::SignedIn(signed_in), Some(media)) = (&self.state, &mut credential.media) {
+            media.policy = signed_in.policy.unwrap_or(media.policy);
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct SignedIn {
     pub(super) proved: bool,
     pub(super) renewal: Renewal,
     pub(super) stream: StreamState,
+    /// As the stream told last.
+    pub(super) policy: Option<wire::MediaPolicy>,
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use crate::{
 use serde_json::{Value, json};
 
 mod link;
+mod media;
 mod renewal;
 
 struct Bench {

@@ -1,6 +1,6 @@
 //! What operators do with accounts: add one, alter its edition and status. Its name is its administrator's to alter too.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use maud::{Markup, Render, html};
@@ -11,7 +11,6 @@ use crate::{
     server::{
         accounts::{
             manage::{self, AccountChange, ManagedAccount, NewAccount},
-            media::{self, MediaPolicy},
         },
         http::{
             App,
@@ -26,7 +25,7 @@ use crate::{
             visitor::Signed,
         },
     },
-    tms::wire::{Edition, Recording, Srtp},
+    tms::wire::{Edition, MediaPolicy, Recording, Srtp},
 };
 
 const EDITIONS: [Edition; 3] = [Edition::Express, Edition::Enterprise, Edition::Integrator];
@@ -130,8 +129,8 @@ pub struct Changed {
     name: String,
     time_zone: String,
     emergency_numbers: String,
-    srtp: Srtp,
-    recording: Recording,
+    srtp: Option<Srtp>,
+    recording: Option<Recording>,
     recording_tone: Option<String>,
     edition: Option<String>,
     enabled: Option<String>,
@@ -149,8 +148,9 @@ impl Changed {
         row.account.name.clone_from(&self.name);
         row.time_zone.clone_from(&self.time_zone);
         row.account.emergency_numbers = self.numbers();
-        let recording_tone = ticked(self.recording_tone.as_ref());
-        row.media = MediaPolicy { srtp: self.srtp, recording: self.recording, recording_tone };
+        row.media.srtp = self.srtp.unwrap_or(row.media.srtp);
+        row.media.recording = self.recording.unwrap_or(row.media.recording);
+        row.media.recording_tone = ticked(self.recording_tone.as_ref());
     }
 }
 
@@ -168,8 +168,8 @@ pub async fn update(
         edition: given.edition.as_deref().map(chosen).transpose()?,
         enabled: operator.then(|| ticked(given.enabled.as_ref())),
         emergency_numbers: Some(given.numbers()),
-        srtp: Some(given.srtp),
-        recording: Some(given.recording),
+        srtp: given.srtp,
+        recording: given.recording,
         recording_tone: Some(ticked(given.recording_tone.as_ref())),
         ..AccountChange::default()
     };
@@ -179,28 +179,29 @@ pub async fn update(
     }
 }
 
+fn offered<T: Display>(words: impl IntoIterator<Item = (T, &'static str)>) -> Vec<(String, String)> {
+    words.into_iter().map(|(value, words)| (value.to_string(), words.to_owned())).collect()
+}
+
 /// What holds for agents' calls.
 fn calls(policy: &MediaPolicy) -> Markup {
-    let offered = |words: &[(&str, &str)]| -> Vec<_> {
-        words.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned())).collect()
-    };
-    let srtp = offered(&[
-        ("optional", "Where the other side takes it"),
-        ("sdes", "Always, or no call (SDES)"),
-        ("dtls", "Always, or no call (DTLS)"),
-        ("off", "Never"),
-    ]);
-    let recording = offered(&[
-        ("allowed", "Agents may record their calls"),
-        ("required", "Every call is recorded, on the agent's computer"),
-        ("forbidden", "No call is recorded"),
-    ]);
+    let srtp = [
+        (Srtp::Optional, "Where the other side takes it"),
+        (Srtp::Sdes, "Always, or no call (SDES)"),
+        (Srtp::Dtls, "Always, or no call (DTLS)"),
+        (Srtp::Off, "Never"),
+    ];
+    let recording = [
+        (Recording::Allowed, "Agents may record their calls"),
+        (Recording::Required, "Every call is recorded, on the agent's computer"),
+        (Recording::Forbidden, "No call is recorded"),
+    ];
     html! {
-        (parts::select("srtp", "Encryption of calls", &srtp, media::word(&media::SRTP, &policy.srtp)))
-        (parts::select("recording", "Recording", &recording, media::word(&media::RECORDING, &policy.recording)))
+        (parts::select("srtp", "Encryption of calls", &offered(srtp), &policy.srtp.to_string()))
+        (parts::select("recording", "Recording", &offered(recording), &policy.recording.to_string()))
         (parts::tick("recording_tone", "Sound a tone while recording, which both sides hear", policy.recording_tone))
-        p.small.weak { "A change of these three reaches an agent at the next sign-in, or without one within a week (within a day where the TMS \
-            names a relay). An Agent Manager that was started with its own rule of encryption keeps that." }
+        p.small.weak { "Agents who are online are told of a change at once. Encryption holds from the next call on; an Agent Manager that was \
+            started with its own rule keeps that. Recording begins, or stops, in calls that go on, too." }
     }
 }
 
