@@ -154,13 +154,26 @@ fn calls_are_recorded_as_the_account_says() {
     agent.stats_until(&talking["call"], |stats| stats["rx"]["packets"].as_u64() >= Some(50));
     agent.send(json!({"cmd": "hangup", "call": talking["call"]}));
     agent.wait(json!({"event": "recording", "file": begun["file"], "state": "over"}));
-    agent.quit();
     let heard = std::fs::read(&kept).expect("it is kept");
     let says = |words: &str| heard.windows(words.len()).any(|window| window == words.as_bytes());
     assert!(heard.len() > 1000 && says("Both heard a recording tone"), "{} octets", heard.len());
 
-    // The tone is the account's to say, the recording the agent's again.
+    // A call in hand follows: what may not be is stopped, what must be begins, and what may be is the agent's again.
+    let talking = call(&mut agent, &mut colleague);
+    let recording = |state: &str| json!({"event": "recording", "call": talking["call"], "state": state});
+    agent.wait(recording("begun"));
+    for (word, seen) in [("forbidden", "over"), ("required", "begun")] {
+        tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": word}));
+        agent.wait(recording(seen));
+    }
     tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": "allowed"}));
+    agent.wait(json!({"event": "recording_rule", "rule": "allowed"}));
+    agent.send(stop(&talking));
+    agent.wait(recording("over"));
+    agent.quit();
+    colleague.wait(json!({"event": "call", "state": "ended"}));
+
+    // The tone is the account's to say, the recording the agent's again.
     let mut agent = self::agent(&tms, "agent", &[]);
     let talking = call(&mut agent, &mut colleague);
     agent.send(record(&talking, false));

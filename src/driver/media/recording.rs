@@ -11,8 +11,10 @@ use std::path::Path;
 pub(super) enum Recording {
     Off,
     On,
-    /// It was to stop, and its file is not complete yet.
-    Stopping,
+    /// It was to stop, and its file is not complete yet. `asked`: by a command.
+    Stopping {
+        asked: bool,
+    },
 }
 
 impl Media {
@@ -25,7 +27,7 @@ impl Media {
         match live.recording {
             _ if !live.connected => return Err(format!("Call {call} is not answered yet; record it once it is.")),
             Recording::On => return Err(format!("Call {call} is being recorded already; stop that first.")),
-            Recording::Stopping => return Err(still_written(call)),
+            Recording::Stopping { .. } => return Err(still_written(call)),
             Recording::Off => {}
         }
         let recorder = Recorder::create(file, tone).map_err(|e| e.to_string())?;
@@ -34,18 +36,18 @@ impl Media {
         Ok(())
     }
 
-    /// Stops the recording of a call; [`EngineEvent::Recorded`] comes once its file is complete.
+    /// Stops the recording of a call; [`EngineEvent::Recorded`] comes once its file is complete. `asked`: by a command.
     ///
     /// # Errors
     /// A sentence.
-    pub(in crate::driver) fn stop_recording(&mut self, call: CallId) -> Result<(), String> {
+    pub(in crate::driver) fn stop_recording(&mut self, call: CallId, asked: bool) -> Result<(), String> {
         let live = self.calls.get_mut(&call).ok_or_else(|| no_call(call))?;
         match live.recording {
             Recording::Off => return Err(format!("Call {call} is not being recorded.")),
-            Recording::Stopping => return Err(still_written(call)),
+            Recording::Stopping { .. } => return Err(still_written(call)),
             Recording::On => {}
         }
-        live.recording = Recording::Stopping;
+        live.recording = Recording::Stopping { asked };
         self.tell(EngineCommand::Record { session: call, recorder: None });
         Ok(())
     }
@@ -54,10 +56,10 @@ impl Media {
         self.calls.get(&call).is_some_and(|live| live.recording != Recording::Off)
     }
 
-    /// The recording of this call is over. Returns whether it was to stop while the call goes on.
+    /// The recording of this call is over. Returns whether a command waits for that while the call goes on.
     pub(in crate::driver) fn recorded(&mut self, call: CallId) -> bool {
         let Some(live) = self.calls.get_mut(&call) else { return false };
-        std::mem::replace(&mut live.recording, Recording::Off) == Recording::Stopping
+        std::mem::replace(&mut live.recording, Recording::Off) == Recording::Stopping { asked: true }
     }
 }
 

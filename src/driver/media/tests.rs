@@ -61,14 +61,14 @@ fn one_recording_at_a_time_until_its_file_is_complete() {
         let refused = refused.expect_err("a sentence");
         assert!(refused.contains(words), "{refused}");
     };
-    says(media.stop_recording(1), "not being recorded");
+    says(media.stop_recording(1, true), "not being recorded");
     media.record(1, &file("a.wav"), false).expect("begun");
     says(media.record(1, &file("b.wav"), false), "recorded already");
     assert!(!media.recorded(1), "it has failed");
-    says(media.stop_recording(1), "not being recorded");
+    says(media.stop_recording(1, true), "not being recorded");
     media.record(1, &file("c.wav"), false).expect("begun anew");
-    media.stop_recording(1).expect("it was on");
-    for refused in [media.stop_recording(1), media.record(1, &file("d.wav"), false)] {
+    media.stop_recording(1, true).expect("it was on");
+    for refused in [media.stop_recording(1, true), media.record(1, &file("d.wav"), false)] {
         says(refused, "still being written");
     }
     assert!(media.is_recorded(1) && media.recorded(1) && !media.is_recorded(1), "as was wanted");

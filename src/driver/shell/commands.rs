@@ -27,9 +27,8 @@ impl Shell {
         match what {
             Command::SignIn(login) => self.sign_in(now, login),
             Command::SignOut => {
-                self.agent.handle_command(now, agent::Command::ClearAccount);
+                self.leave_account(now);
                 self.session.sign_out();
-                self.use_media(now, None);
             }
             Command::UseAccount(account) => {
                 self.session.sign_out();
@@ -105,9 +104,15 @@ impl Shell {
         // A link whose code is not good costs nobody the session that runs.
         let is_link = matches!(&login, Login::Rest(TmsLogin { proof: Proof::Link { .. }, .. }));
         if !(is_link && self.session.is_signed_in()) {
-            self.agent.handle_command(now, agent::Command::ClearAccount);
+            self.leave_account(now);
         }
         self.session.sign_in(login);
+    }
+
+    /// With all that a TMS has said.
+    pub(super) fn leave_account(&mut self, now: Instant) {
+        self.agent.handle_command(now, agent::Command::ClearAccount);
+        self.use_media(now, None);
     }
 
     pub(super) fn set_account(&mut self, now: Instant, mut account: Account) {

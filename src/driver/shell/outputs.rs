@@ -189,13 +189,13 @@ impl Shell {
                 self.settle_emergency_numbers(&mut state);
                 if matches!(state, LoginState::Refused { .. }) {
                     // Its SIP credential is revoked with the session.
-                    self.agent.handle_command(now, agent::Command::ClearAccount);
+                    self.leave_account(now);
                 }
                 self.tell(Event::Login(state));
             }
             session::Event::Token(token) => self.tell(Event::Token(token)),
             // A registration of the session before it is not this one's.
-            session::Event::Replaced => self.agent.handle_command(now, agent::Command::ClearAccount),
+            session::Event::Replaced => self.leave_account(now),
             session::Event::Registrations { list, asked } => match asked {
                 true => self.tell(Event::Registrations(list)),
                 // Not in answer to a command, so it takes no command's mark.
@@ -214,7 +214,7 @@ impl Shell {
                     }
                 }
             }
-            session::Event::Policy(told) => self.use_policy(now, told),
+            session::Event::Policy(told) => self.use_policy(now, Some(told)),
             session::Event::PasswordWanted { registration } => self.tell(Event::SipPasswordWanted { registration }),
             session::Event::Conflict { registration, reason } => {
                 let state = RegistrationState::Conflict { code: 409, reason };

@@ -1,4 +1,5 @@
-//! Calls are recorded as their account at the TMS says: as the agent likes, never, or every one.
+//! Calls are recorded as their account at the TMS says: as the agent likes, never, or every one. Calls in hand follow when it changes
+//! its mind, and are bound to its last word once the agent leaves it, so that nobody ends a recording by leaving.
 
 use super::{Shell, wall_clock};
 use crate::{
@@ -33,27 +34,37 @@ pub(super) struct Recordings {
 struct Bound {
     info: CallInfo,
     rule: RecordingRule,
+    /// Its account was left.
+    is_last_word: bool,
     failures: u32,
     retry_at: Option<Instant>,
 }
 
 impl Recordings {
-    /// A call in hand stays bound: nobody ends its recording by leaving the account.
-    fn set(&mut self, rule: RecordingRule) -> bool {
+    /// `None`: the account is left. Returns whether calls to come are bound otherwise than before.
+    fn set(&mut self, rule: Option<RecordingRule>) -> bool {
         for bound in self.calls.values_mut() {
-            if bound.rule.rule != wire::Recording::Required && rule.rule != wire::Recording::Allowed {
-                bound.rule.rule = rule.rule;
+            match rule {
+                Some(rule) if !bound.is_last_word => bound.rule = rule,
+                Some(_) => {}
+                None => bound.is_last_word = true,
             }
-            bound.rule.tone |= rule.tone;
         }
+        let rule = rule.unwrap_or_default();
         std::mem::replace(&mut self.rule, rule) != rule
+    }
+
+    fn forbidden(&self) -> Vec<CallId> {
+        let forbidden = |bound: &&Bound| bound.rule.rule == wire::Recording::Forbidden;
+        self.calls.values().filter(forbidden).map(|bound| bound.info.call).collect()
     }
 
     pub(super) fn follow(&mut self, info: &CallInfo) {
         if matches!(info.state, CallState::Ended { .. }) {
             self.calls.remove(&info.call);
         } else if info.state.is_answered() {
-            let new = || Bound { info: info.clone(), rule: self.rule, failures: 0, retry_at: None };
+            let new =
+                || Bound { info: info.clone(), rule: self.rule, is_last_word: false, failures: 0, retry_at: None };
             self.calls.entry(info.call).or_insert_with(new).info = info.clone();
         }
     }
@@ -96,7 +107,7 @@ impl Shell {
         let tone = wanted || tone.unwrap_or(self.options.recording_tone);
         let ordered = permitted.and_then(|()| match &file {
             Some(file) => self.media.record(call, file, tone),
-            None => self.media.stop_recording(call),
+            None => self.media.stop_recording(call, true),
         });
         match (ordered, file) {
             (Err(message), _) => self.fail(name, Some(call), message),
@@ -110,10 +121,10 @@ impl Shell {
 
     /// A recording is over, wanted or not.
     pub(super) fn recorded(&mut self, now: Instant, call: CallId, file: PathBuf, failed: bool) {
-        let wanted = self.media.recorded(call);
+        let asked = self.media.recorded(call);
         let state = if failed { RecordingState::Failed } else { RecordingState::Over };
         self.tell(Event::Recording { call, file, state });
-        if wanted {
+        if asked {
             self.tell(Event::Done { command: "record", call: Some(call) });
         } else if failed {
             self.recording.failed(now, call);
@@ -147,10 +158,22 @@ impl Shell {
         Ok(file)
     }
 
-    pub(super) fn keep_recording_rule(&mut self, now: Instant, rule: RecordingRule) {
+    /// `None`: the account is left.
+    pub(super) fn keep_recording_rule(&mut self, now: Instant, rule: Option<RecordingRule>) {
         if self.recording.set(rule) {
-            self.tell(Event::RecordingRule(rule));
+            self.tell(Event::RecordingRule(rule.unwrap_or_default()));
+            self.stop_forbidden();
             self.record_demanded(now);
+        }
+    }
+
+    fn stop_forbidden(&mut self) {
+        for call in self.recording.forbidden() {
+            if self.media.stop_recording(call, false).is_ok() {
+                let text =
+                    "Your account does not allow calls to be recorded any more, so this one's recording was stopped.";
+                self.tell(Event::Notice(Notice { severity: Severity::Warning, text: text.to_owned() }));
+            }
         }
     }
 }
@@ -184,7 +207,7 @@ mod tests {
             (Allowed, true, false, None),
             (Allowed, false, true, None),
             (Forbidden, true, false, Some("does not allow")),
-            // It was begun before that was forbidden.
+            // It is stopped by itself, too.
             (Forbidden, false, true, None),
             // Where its own could not be begun.
             (Required, true, false, None),
@@ -206,26 +229,31 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_bound_to_what_was_said_when_it_was_answered() {
+    fn calls_in_hand_follow_the_account_until_it_is_left() {
         let (mut recordings, now) = (Recordings::default(), Instant::now());
         recordings.follow(&CallInfo::bare(1, CallDirection::In, CallState::Ringing));
         answered(&mut recordings, 2);
         assert!(recordings.take_due(now, |_| false).is_none());
-        assert!(recordings.set(rule(Required)) && !recordings.set(rule(Required)));
+        assert!(recordings.set(Some(rule(Required))) && !recordings.set(Some(rule(Required))));
         assert_eq!(recordings.take_due(now, |_| false).map(|info| info.call), Some(2), "also one in hand");
         assert!(recordings.take_due(now, |_| true).is_none());
-        // Signing out lets go of calls to come only.
-        recordings.set(rule(Allowed));
+        recordings.set(Some(rule(Forbidden)));
+        assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Forbidden, vec![2]));
+        recordings.set(Some(rule(Allowed)));
+        assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Allowed, vec![]));
+        recordings.set(Some(rule(Required)));
+        // Signing out lets go of calls to come only, and another account has no say in it.
+        recordings.set(None);
         answered(&mut recordings, 3);
         assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Allowed, Required, Allowed]);
-        recordings.set(rule(Forbidden));
+        recordings.set(Some(rule(Forbidden)));
         assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Forbidden, Required, Forbidden]);
     }
 
     #[test]
     fn what_must_be_recorded_is_tried_again_ever_later() {
         let (mut recordings, mut now) = (Recordings::default(), Instant::now());
-        recordings.set(rule(Required));
+        recordings.set(Some(rule(Required)));
         answered(&mut recordings, 1);
         for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
             recordings.failed(now, 1);

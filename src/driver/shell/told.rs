@@ -15,7 +15,7 @@ use std::time::Instant;
 impl Shell {
     /// From the next call on. `None`: no TMS says anything.
     pub(super) fn use_media(&mut self, now: Instant, told: Option<Box<wire::MediaSettings>>) {
-        self.use_policy(now, told.as_ref().map(|told| told.policy).unwrap_or_default());
+        self.use_policy(now, told.as_ref().map(|told| told.policy));
         let told = told.map(|told| read(*told)).unwrap_or_default();
         // One that the user names is led to by the servers of the account.
         let is_theirs = self.options.media.quality_report.is_none();
@@ -25,10 +25,11 @@ impl Shell {
         self.reach.use_servers(media.stun, media.turn);
     }
 
-    /// Encryption from the next call on.
-    pub(super) fn use_policy(&mut self, now: Instant, told: wire::MediaPolicy) {
-        self.keep_recording_rule(now, RecordingRule { rule: told.recording, tone: told.recording_tone });
-        self.agent.set_srtp(self.options.media.srtp.unwrap_or(match told.srtp {
+    /// Encryption from the next call on. `None`: no TMS says anything.
+    pub(super) fn use_policy(&mut self, now: Instant, told: Option<wire::MediaPolicy>) {
+        let rule = told.map(|told| RecordingRule { rule: told.recording, tone: told.recording_tone });
+        self.keep_recording_rule(now, rule);
+        self.agent.set_srtp(self.options.media.srtp.unwrap_or(match told.unwrap_or_default().srtp {
             wire::Srtp::Off => SrtpPolicy::Off,
             wire::Srtp::Optional => SrtpPolicy::Optional,
             wire::Srtp::Sdes => SrtpPolicy::Sdes,

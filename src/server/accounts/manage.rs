@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    emergency,
-    media,
+    emergency, media,
     queries::{self, Place},
 };
 use crate::{

@@ -9,9 +9,7 @@ use serde::Deserialize;
 use super::{edition, home};
 use crate::{
     server::{
-        accounts::{
-            manage::{self, AccountChange, ManagedAccount, NewAccount},
-        },
+        accounts::manage::{self, AccountChange, ManagedAccount, NewAccount},
         http::{
             App,
             input::{Peer, Segments},
