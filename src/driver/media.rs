@@ -60,6 +60,8 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
+    /// Not answered yet, it is not heard either, whatever was agreed on.
+    silent: bool,
     recording: Recording,
 }
 
@@ -148,6 +150,7 @@ impl Media {
             let live = self.calls.entry(info.call).or_insert_with(|| Live {
                 info: info.clone(),
                 connected: false,
+                silent: false,
                 recording: Recording::Off,
             });
             live.info = info.clone();
@@ -156,12 +159,25 @@ impl Media {
                 self.tell(EngineCommand::Connected { session: info.call });
             }
         }
-        let tone = match tones::tone(self.calls.values().map(|live| &live.info)) {
+        let tone = match self.tone_of_states() {
             None if tones::is_busy(info) => Some(Tone::Busy),
             None if answered && info.origin.answers_itself => Some(Tone::Answered),
             tone => tone,
         };
         self.play(tone);
+    }
+
+    /// Audio of a call that is not answered yet comes, or does not (any more).
+    pub(super) fn heard_early(&mut self, call: CallId, comes: bool) {
+        let Some(live) = self.calls.get_mut(&call) else { return };
+        live.silent = !comes;
+        if matches!(live.info.state, CallState::Early { .. }) {
+            self.play(self.tone_of_states());
+        }
+    }
+
+    fn tone_of_states(&self) -> Option<Tone> {
+        tones::tone(self.calls.values().map(|live| (&live.info, live.silent)))
     }
 
     /// # Errors

@@ -97,7 +97,7 @@ pub enum Tone {
     Ring,
     /// A second call while one is up: short beeps.
     CallWaiting,
-    /// The far end rings and sends no early media.
+    /// The far end rings, and nothing is heard of it.
     Ringback,
     /// Busy or congestion, for a few seconds.
     Busy,
@@ -220,6 +220,12 @@ pub enum EngineEvent {
     Silent {
         session: SessionId,
         again: bool,
+    },
+    /// Audio of a session that is not connected comes, or does not (any more); told first within half a second of its plan, and not
+    /// while its sender pauses for less than 5 s.
+    EarlyMedia {
+        session: SessionId,
+        comes: bool,
     },
     /// The other side of a call in a conference has begun to speak, or is quiet.
     Speaks {

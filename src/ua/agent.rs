@@ -167,6 +167,11 @@ impl UserAgent {
                     session.probe(&mut self.stack);
                 }
             }
+            Command::EarlyMedia { call, comes } => {
+                if let Some(session) = self.sessions.get_mut(&call) {
+                    session.heard_early(now, comes);
+                }
+            }
             Command::DtmfInfo { call, digits } => {
                 self.with_call(now, "dtmf", call, |session, stack| session.send_digits(stack, &digits));
             }

@@ -114,6 +114,8 @@ pub enum Command {
     Resume { call: CallId },
     /// Nothing is heard of the peer: ask it whether the call still stands. A call that nobody answers for has ended.
     Probe { call: CallId },
+    /// Audio of a call that is not answered yet comes, or does not (any more): as long as it comes, the call is not given up.
+    EarlyMedia { call: CallId, comes: bool },
     /// DTMF by SIP INFO (`application/dtmf-relay`); RFC 4733 and in-band go to the media engine.
     DtmfInfo { call: CallId, digits: String },
     /// End these calls of the account that is set, which a program before this one left behind.
@@ -356,7 +358,7 @@ pub struct Origin {
 pub enum CallState {
     /// INVITE sent, nothing but 100 yet.
     Dialing,
-    /// 18x received; `media`: early media flows, so play no ringback of our own.
+    /// 18x received; `media`: audio is agreed on already, and what comes of it is heard.
     Early { media: bool },
     /// Incoming, waiting for the agent.
     Ringing,

@@ -10,9 +10,13 @@ mod phone;
 mod process;
 #[path = "../common/pulse.rs"]
 mod pulse;
+#[path = "../headless/sip_peer.rs"]
+#[allow(dead_code, reason = "shared with the headless tests")]
+mod sip_peer;
 #[path = "../common/speech.rs"]
 mod speech;
 
 mod call;
 mod check;
 mod engine;
+mod ringback;

@@ -260,6 +260,10 @@ impl Shell {
                     self.tell(Event::Quality { call: session, verdict, timeline, last });
                 }
             }
+            EngineEvent::EarlyMedia { session, comes } => {
+                self.media.heard_early(session, comes);
+                self.agent.handle_command(now, agent::Command::EarlyMedia { call: session, comes });
+            }
             EngineEvent::Speaks { session, on } => self.tell(Event::Speaks { call: session, on }),
             EngineEvent::Recorded { session, file, failed } => self.recorded(now, session, file, failed),
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}

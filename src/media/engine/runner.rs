@@ -404,6 +404,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Key(digit) => EngineEvent::Dtmf { session, digit },
         Report::KeysSent => EngineEvent::DtmfSent { session },
         Report::Speaks(on) => EngineEvent::Speaks { session, on },
+        Report::Early(comes) => EngineEvent::EarlyMedia { session, comes },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
         Report::Recorded { file, failed } => EngineEvent::Recorded { session, file, failed },

@@ -1,5 +1,6 @@
 //! One call's media: its sockets, and once there is a plan, what runs over them.
 
+mod early;
 mod figures;
 #[cfg(test)]
 mod properties;
@@ -75,6 +76,8 @@ pub enum Report {
     KeysSent,
     /// In a conference.
     Speaks(bool),
+    /// Before the answer: whether audio comes.
+    Early(bool),
     Stats(CallStats),
     /// Nothing was heard for [`SILENCE`], or still nothing after [`ASK_AGAIN`].
     Silent {
@@ -438,6 +441,9 @@ impl Session {
         }
         if !self.connected {
             stream.heard(now);
+            if let Some(comes) = stream.early_media.poll(now) {
+                report(Report::Early(comes));
+            }
         } else if now >= stream.silent_at {
             report(Report::Silent { again: stream.told_silent });
             (stream.silent_at, stream.told_silent) = (now + ASK_AGAIN, true);

@@ -2,7 +2,7 @@
 //! (RFC 3261 §13.2.2, RFC 3262 §4, RFC 6228).
 
 use super::{
-    End, Established, Phase, Session,
+    End, Established, Inviting, Phase, Session,
     reliable::{RAck, rseq},
     timer::SessionTimer,
     update::allows_update,
@@ -41,6 +41,13 @@ type Agreed = (MediaPlan, Option<Vec<u8>>);
 /// A callee says every minute that it still rings (RFC 3261 §13.3.1.1); so long after the last word nobody does any more.
 const RINGS_UNHEARD: Duration = Duration::from_secs(300);
 
+impl Inviting {
+    /// Somebody is there.
+    fn confirmed(&mut self, now: Instant) {
+        self.give_up_at = (!self.is_heard).then(|| now + RINGS_UNHEARD);
+    }
+}
+
 impl Session {
     /// 180, 183 and the like (RFC 3261 §13.2.2.1).
     pub(super) fn progress(&mut self, now: Instant, stack: &mut Stack, request: &Request, response: &Response) {
@@ -76,9 +83,17 @@ impl Session {
             }
         }
         if let Phase::Inviting(inviting) = &mut self.phase {
-            inviting.give_up_at = self.media.plan.is_none().then(|| now + RINGS_UNHEARD);
+            inviting.confirmed(now);
         }
         self.report(stack);
+    }
+
+    /// Audio comes before the answer, or does not (any more).
+    pub fn heard_early(&mut self, now: Instant, comes: bool) {
+        if let Phase::Inviting(inviting) = &mut self.phase {
+            inviting.is_heard = comes;
+            inviting.confirmed(now);
+        }
     }
 
     /// Hears what the latest fork sends. Returns our answer, where the response holds an offer that wants one.

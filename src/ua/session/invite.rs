@@ -61,8 +61,10 @@ pub(in crate::ua) struct Inviting {
     pub(super) received: Received,
     /// 180 or 183 came.
     pub alerted: bool,
-    /// When ringing that nobody confirms is over; early media speaks for itself.
+    /// When ringing that nobody confirms is over.
     pub give_up_at: Option<Instant>,
+    /// Audio comes, which confirms as well that there is somebody.
+    pub(super) is_heard: bool,
 }
 
 impl Session {
@@ -171,6 +173,7 @@ impl Session {
             received: Received::default(),
             alerted: false,
             give_up_at: None,
+            is_heard: false,
         }));
     }
 

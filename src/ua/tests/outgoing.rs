@@ -265,8 +265,26 @@ fn ringing_that_nobody_confirms_comes_to_an_end() {
     let (mut bench, invite) = dialled();
     bench.reply(answer(&invite, 183, "peer", SDP));
     bench.state(&CallState::Early { media: true });
+    // Promised is not heard; what is heard may last.
+    bench.advance(Duration::from_secs(200));
+    bench.command(Command::EarlyMedia { call: 1, comes: true });
+    bench.reply(answer(&invite, 183, "peer", SDP));
     bench.advance(Duration::from_secs(3600));
     bench.silent();
+    bench.command(Command::EarlyMedia { call: 1, comes: false });
+    bench.advance(Duration::from_secs(299));
+    bench.silent();
+    bench.advance(Duration::from_secs(1));
+    assert_eq!(end(&mut bench), (EndedBy::Network, Some(408), "Nobody answered.".into()));
+    bench.request(Method::CANCEL);
+
+    // A description in vain.
+    let (mut bench, invite) = dialled();
+    bench.reply(answer(&invite, 183, "peer", SDP));
+    bench.state(&CallState::Early { media: true });
+    bench.command(Command::EarlyMedia { call: 1, comes: false });
+    bench.advance(Duration::from_secs(300));
+    assert_eq!(end(&mut bench), (EndedBy::Network, Some(408), "Nobody answered.".into()));
 }
 
 #[test]

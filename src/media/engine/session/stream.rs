@@ -1,6 +1,6 @@
 //! What runs over a session's sockets once there is a plan.
 
-use super::{Reach, Report, SILENCE, STATS_EVERY, unit};
+use super::{Reach, Report, SILENCE, STATS_EVERY, early::EarlyMedia, unit};
 use crate::media::{
     engine::{Impairment, Notice, PortPair},
     ice::{Ice, IceEvent, Way},
@@ -54,6 +54,7 @@ pub(super) struct Stream {
     /// When the peer's silence is to be told, unless it is heard before; and whether it was told already.
     pub(super) silent_at: Instant,
     pub(super) told_silent: bool,
+    pub(super) early_media: EarlyMedia,
     /// NTP time of `started`, so that one clock serves all.
     pub(super) ntp_origin: Duration,
     pub(super) started: Instant,
@@ -96,6 +97,7 @@ impl Stream {
             next_stats: now + STATS_EVERY,
             silent_at: now + SILENCE,
             told_silent: false,
+            early_media: EarlyMedia::new(now),
             ntp_origin: since_1970 + Duration::from_secs(NTP_EPOCH),
             started: now,
             plan,
@@ -117,6 +119,7 @@ impl Stream {
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
         }
+        self.early_media.agreed(now);
         self.plan = plan;
     }
 
@@ -189,6 +192,7 @@ impl Stream {
         if !self.plan.direction.receives() {
             return;
         }
+        self.early_media.heard(now);
         if let Some(key) = self.receiver.handle_packet(now, &packet) {
             report(Report::Key(key));
         }
