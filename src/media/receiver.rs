@@ -121,7 +121,8 @@ impl Receiver {
         let sequence = match stream.reception.update(packet.sequence) {
             Update::Valid(sequence) => sequence,
             Update::Suspicious => return None,
-            Update::Restarted(sequence) => {
+            Update::Restarted { sequence, lost } => {
+                self.totals.lost += lost;
                 stream.begin_anew();
                 self.playout.restart();
                 self.events.restart();
@@ -133,6 +134,7 @@ impl Receiver {
         if codec.is_some() && stream.jumps(now, sequence, timestamp) {
             stream.begin_anew();
             self.playout.restart();
+            self.events.restart();
         }
         let is_event = self.event_type == Some(packet.payload_type);
         let noise = (codec.is_none() && !is_event && packet.payload_type == self.noise_type)
@@ -194,7 +196,7 @@ impl Receiver {
         let reception = self.stream.as_ref().map(|stream| &stream.reception);
         RxStats {
             packets: self.totals.packets,
-            lost: self.totals.lost + reception.map_or(0, |reception| reception.lost().max(0) as u64),
+            lost: self.totals.lost + reception.map_or(0, Reception::missing),
             late: self.totals.late,
             concealed_ms: self.playout.concealed_ms(),
             concealed_share: self.playout.concealed_share(true),
@@ -247,7 +249,7 @@ impl Receiver {
 
     fn end_stream(&mut self) {
         if let Some(gone) = self.stream.take() {
-            self.totals.lost += gone.reception.lost().max(0) as u64;
+            self.totals.lost += gone.reception.missing();
             self.playout.restart();
             self.events.restart();
         }

@@ -6,7 +6,9 @@ use crate::media::{codec, plan::Codec};
 const SLOTS: u64 = 256;
 /// More lost packets than this in a row are not concealed one by one.
 const LONGEST_LOSS: u64 = 25;
-/// Longest packet there is, in seconds (120 ms): what a timestamp may claim for one lost packet.
+/// In sequence, after longer than so many seconds in which nothing came, a sender has stopped and gone on, whatever its clock says.
+const LONGEST_STANDSTILL_S: u32 = 5;
+/// Longest packet there is, in milliseconds (120 ms): what a timestamp may claim for one lost packet.
 const LONGEST_PACKET_MS: i64 = 120;
 
 /// What a packet is to the buffer.
@@ -37,16 +39,16 @@ pub enum Next<'a> {
         codec: Codec,
         payload: &'a [u8],
         duration: u32,
+        /// So much of the time bridged before it was the sender's pause; for the rest something should have been here.
+        paused: u32,
     },
     /// A packet is missing and later ones are here; `following`: the next one, which comes after `missing`, this one counted.
-    Lost {
-        duration: u32,
-        missing: u32,
-        following: Option<(Codec, &'a [u8])>,
-    },
+    Lost { duration: u32, missing: u32, following: Option<(Codec, &'a [u8])> },
     /// The sender paused without losing packets (silence suppression, key tones).
     Pause {
         duration: u32,
+        /// As of a packet.
+        paused: u32,
     },
     /// Nothing is here: bridge the time, and say how long with [`JitterBuffer::bridged`].
     Empty,
@@ -80,6 +82,10 @@ pub struct JitterBuffer {
     bridged: u32,
     /// Missing packets whose time had been bridged before that was known.
     bridged_losses: u32,
+    /// Missing packets of which there are too many to make up for.
+    skipped: u64,
+    /// Packets are missing between the one played last and the next.
+    has_gap: bool,
     is_silent: bool,
     last_duration: u32,
     clock_rate: u32,
@@ -108,7 +114,7 @@ impl JitterBuffer {
                 return self.past(sequence);
             }
         } else if sequence >= expected + SLOTS {
-            self.restart(sequence);
+            self.skip_all(expected, sequence);
         }
         if self.slots.is_empty() {
             self.slots.extend((0..SLOTS).map(|_| Slot { sequence: 0, holds: Holds::Nothing, payload: Vec::new() }));
@@ -142,7 +148,9 @@ impl JitterBuffer {
                     let Some(later) = (expected + 1..=self.highest).find(|&at| self.held(at).is_some()) else {
                         return Next::Empty;
                     };
+                    self.has_gap = true;
                     if later - expected > LONGEST_LOSS {
+                        self.skipped += later - expected;
                         self.expected = Some(later);
                         self.position = None;
                         continue;
@@ -183,6 +191,11 @@ impl JitterBuffer {
         std::mem::replace(&mut self.bridged_losses, 0)
     }
 
+    /// Missing packets that were skipped, since the last call.
+    pub const fn take_skipped(&mut self) -> u64 {
+        std::mem::replace(&mut self.skipped, 0)
+    }
+
     /// Whether [`JitterBuffer::take`] would give a packet at once.
     pub fn ready(&self) -> bool {
         self.expected.is_some_and(|at| matches!(self.held(at), Some((Kind::Audio(_), ..))))
@@ -216,21 +229,24 @@ impl JitterBuffer {
     /// The packet's timestamp tells whether the sender paused before it.
     fn due(&mut self, sequence: u64, codec: Codec, timestamp: i64, duration: u32) -> Next<'_> {
         let gap = self.position.map_or(0, |position| timestamp - position);
+        let bridged = self.bridged;
         let longest_pause = i64::from(self.clock_rate) * 60;
-        if gap > i64::from(self.bridged) && gap < longest_pause {
-            let missing = (gap - i64::from(self.bridged)) as u32;
+        if gap > i64::from(bridged) && gap < longest_pause {
+            let missing = (gap - i64::from(bridged)) as u32;
             // In steps, so that the caller can hear a change of mind.
             let duration = missing.min(self.clock_rate / 100);
             self.bridged += duration;
-            return Next::Pause { duration };
+            return Next::Pause { duration, paused: bridged };
         }
-        self.bridged = 0;
+        let is_standstill = self.has_gap || bridged <= LONGEST_STANDSTILL_S * self.clock_rate;
+        let paused = if is_standstill { gap.clamp(0, i64::from(bridged)) as u32 } else { bridged };
+        (self.bridged, self.has_gap) = (0, false);
         self.is_silent = false;
         self.position = Some(timestamp + i64::from(duration));
         self.last_duration = duration;
         self.pass(sequence);
         let payload = &self.slots[(sequence % SLOTS) as usize].payload;
-        Next::Packet { codec, payload, duration }
+        Next::Packet { codec, payload, duration, paused }
     }
 
     /// How much sound the missing packet `expected` held: `later` is the next one here.
@@ -253,14 +269,16 @@ impl JitterBuffer {
         }
     }
 
-    fn restart(&mut self, sequence: u64) {
+    /// More is missing than there is room for: goes on with `sequence`.
+    fn skip_all(&mut self, expected: u64, sequence: u64) {
         for slot in &mut self.slots {
             slot.holds = Holds::Nothing;
         }
+        self.skipped += sequence - expected;
+        self.has_gap = true;
         self.expected = Some(sequence);
         self.highest = sequence;
         self.position = None;
-        self.bridged = 0;
     }
 
     fn pass(&mut self, sequence: u64) {
@@ -319,7 +337,7 @@ mod tests {
                 Next::Lost { duration, missing, following } => {
                     format!("lost {duration} of {missing}{}", if following.is_some() { "+" } else { "" })
                 }
-                Next::Pause { duration } => format!("pause {duration}"),
+                Next::Pause { duration, .. } => format!("pause {duration}"),
                 Next::Empty => break,
             });
         }
@@ -363,5 +381,35 @@ mod tests {
         assert_eq!(played(&mut buffer), ["0", "1"]);
         buffer.insert(FIRST + 2_000, 0, AUDIO, &[9; 160]);
         assert_eq!(played(&mut buffer), ["9"]);
+        assert_eq!((buffer.take_skipped(), buffer.take_skipped()), (1_998, 0));
+    }
+
+    /// What came of the time that was bridged is known once the next packet is here.
+    #[test]
+    fn what_was_bridged_was_a_pause_a_loss_or_a_standstill() {
+        let second = 8_000;
+        for (bridged, sequence, ahead, paused) in [
+            // Silence suppression, however late its end is seen.
+            (second, 1, second, second),
+            (second, 1, second - 80, second - 80),
+            // What comes is of the moment when nothing came any more.
+            (second, 1, 0, 0),
+            // Lost, many or few, however long each was.
+            (second, 51, second, 0),
+            (second / 2, 11, 10 * 160, 0),
+            (second, 11, second, 0),
+            // Whoever stops so long means it, unless what is missing says otherwise.
+            (6 * second, 1, 0, 6 * second),
+            (6 * second, 201, 6 * second, 0),
+            (6 * second, 1_001, 6 * second, 0),
+        ] {
+            let mut buffer = filled(&[0]);
+            assert_eq!(played(&mut buffer), ["0"]);
+            buffer.bridged(bridged);
+            buffer.insert(FIRST + sequence, i64::from(160 + ahead), AUDIO, &[1; 160]);
+            let case = (bridged, sequence, ahead);
+            let Next::Packet { paused: found, .. } = buffer.take() else { panic!("{case:?}") };
+            assert_eq!(found, paused, "{case:?}");
+        }
     }
 }

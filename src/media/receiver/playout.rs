@@ -289,14 +289,16 @@ impl Playout {
 
     fn piece(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> bool {
         let us = |duration: u32| u64::from(duration) * 1_000_000 / u64::from(clock_rate);
-        let waiting = buffer.waiting();
         for _ in 0..buffer.take_bridged_losses() {
             self.count(1.0);
             self.bursts.missing();
         }
+        // No waiting for more helps against an outage, so it does not count among the losses that are waited for.
+        (0..buffer.take_skipped()).for_each(|_| self.bursts.missing());
         match buffer.take() {
-            Next::Packet { codec, payload, duration } => {
-                self.settle_wait();
+            Next::Packet { codec, payload, duration, paused } => {
+                self.blamed = false;
+                self.settle_wait(us(paused));
                 self.count(0.0);
                 self.bursts.came();
                 self.packet_ms = us(duration) as f64 / 1000.0;
@@ -309,7 +311,8 @@ impl Playout {
                 }
             }
             Next::Lost { duration, missing, following } => {
-                self.settle_wait();
+                self.blamed = false;
+                self.settle_wait(0);
                 self.count(1.0);
                 let Some(voice) = &mut self.voice else { return true };
                 let count = voice.scaled(duration, clock_rate);
@@ -330,9 +333,8 @@ impl Playout {
                     self.concealed_us += us(duration);
                 }
             }
-            Next::Pause { duration } => {
-                // The time bridged so far was the sender's pause, nothing was missing.
-                self.undecided_us = 0;
+            Next::Pause { duration, paused } => {
+                self.settle_wait(us(paused));
                 let Some(voice) = &mut self.voice else { return true };
                 voice.conceal(duration, clock_rate);
             }
@@ -348,19 +350,17 @@ impl Playout {
                     return true;
                 }
                 buffer.bridged(duration);
-                self.undecided_us += us(duration);
-                if us(waiting) as f64 > SPURT_MS * 1000.0 || buffer.is_silent() {
-                    self.undecided_us = 0;
+                if !buffer.is_silent() {
+                    self.undecided_us += us(duration);
                 }
             }
         }
         true
     }
 
-    /// A packet came after an emptiness that was no pause.
-    fn settle_wait(&mut self) {
-        self.blamed = false;
-        self.concealed_us += std::mem::take(&mut self.undecided_us);
+    /// A packet came after an emptiness of which `paused_us` were a pause of the sender's, and the rest was not.
+    const fn settle_wait(&mut self, paused_us: u64) {
+        self.concealed_us += std::mem::replace(&mut self.undecided_us, 0).saturating_sub(paused_us);
     }
 
     /// Shortens or lengthens what is queued when the delay is not what it should be.

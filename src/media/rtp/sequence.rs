@@ -31,8 +31,9 @@ pub enum Update {
     Valid(u64),
     /// Far off: dropped, unless the next one follows it.
     Suspicious,
-    /// Two in a row were far off: the source started again from here, earlier extended numbers mean nothing any more.
-    Restarted(u64),
+    /// Two in a row were far off: the source started again from this extended number, and earlier ones mean nothing any more; so
+    /// many packets had been lost.
+    Restarted { sequence: u64, lost: u64 },
 }
 
 impl Reception {
@@ -62,11 +63,11 @@ impl Reception {
                 self.restart = Some(sequence.wrapping_add(1));
                 return Update::Suspicious;
             }
-            let (ssrc, jitter) = (self.ssrc, self.jitter);
+            let (ssrc, jitter, lost) = (self.ssrc, self.jitter, self.missing());
             *self = Self { jitter, ..Self::new(ssrc, sequence) };
             self.highest = self.base;
             self.received = 1;
-            return Update::Restarted(self.highest);
+            return Update::Restarted { sequence: self.highest, lost };
         }
         self.received += 1;
         let behind = (self.highest as u16).wrapping_sub(sequence);
@@ -102,6 +103,11 @@ impl Reception {
     /// Expected less received; negative when duplicates came (§6.4.1).
     pub fn lost(&self) -> i64 {
         self.expected() as i64 - self.received as i64
+    }
+
+    /// The same, as a count.
+    pub fn missing(&self) -> u64 {
+        self.lost().max(0) as u64
     }
 
     pub fn highest(&self) -> u32 {
@@ -154,7 +160,9 @@ mod tests {
         assert_eq!(reception.update(30_000), Update::Suspicious);
         assert_eq!(reception.update(101), Update::Valid(0x1_0000 + 101));
         assert_eq!(reception.update(40_000), Update::Suspicious);
-        assert_eq!(reception.update(40_001), Update::Restarted(0x1_0000 + 40_001));
+        reception.update(105);
+        assert_eq!(reception.update(40_000), Update::Suspicious);
+        assert_eq!(reception.update(40_001), Update::Restarted { sequence: 0x1_0000 + 40_001, lost: 3 });
     }
 
     #[test]
