@@ -23,7 +23,8 @@ pub struct Span {
     pub remote_loss: Option<f64>,
     /// How we sound at the other side, as far as it reports that.
     pub remote_mos: Option<f64>,
-    /// Share of our packets that came too late there, since the beginning.
+    /// Share of our packets that never came there and could not be made up for, and of those that came too late, since the beginning.
+    pub remote_missing: Option<f64>,
     pub remote_late: Option<f64>,
     /// Milliseconds in which this computer was late, and without a device.
     pub stalled_ms: u64,
@@ -79,7 +80,12 @@ impl Timeline {
         if whole_call {
             return whole;
         }
-        Evidence { unheard: whole.unheard, unsaid: whole.unsaid, ..Evidence::of(self.lately.iter()) }
+        Evidence {
+            began: whole.began,
+            unheard: whole.unheard,
+            unsaid: whole.unsaid,
+            ..Evidence::of(self.lately.iter())
+        }
     }
 }
 
@@ -97,6 +103,7 @@ impl Span {
             mos: now.mos,
             remote_loss: now.remote_loss,
             remote_mos: now.remote.as_ref().and_then(|remote| remote.mos),
+            remote_missing: now.remote.as_ref().map(|remote| remote.loss),
             remote_late: now.remote.as_ref().map(|remote| remote.discarded),
             stalled_ms: now.here.stalled_ms.saturating_sub(before.here.stalled_ms),
             absent_ms: now.here.absent_ms.saturating_sub(before.here.absent_ms),
@@ -119,6 +126,7 @@ impl Span {
             mos: least(self.mos, other.mos),
             remote_loss: most(self.remote_loss, other.remote_loss),
             remote_mos: least(self.remote_mos, other.remote_mos),
+            remote_missing: most(self.remote_missing, other.remote_missing),
             remote_late: most(self.remote_late, other.remote_late),
             stalled_ms: self.stalled_ms + other.stalled_ms,
             absent_ms: self.absent_ms + other.absent_ms,

@@ -45,19 +45,23 @@ impl Fault {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence {
     pub seconds: u32,
+    /// Something has come in this call so far.
+    pub began: bool,
     pub packets: u64,
     /// Of what was sent to us, on average.
     pub loss: f64,
     /// Of what we sent, on average, where the other side reports it.
     pub remote_loss: Option<f64>,
-    /// Of what we sent, what came too late to be played there, by the end.
+    /// Of what we sent, what could not be made up for there, and what came too late to be played, by the end.
+    pub remote_missing: Option<f64>,
     pub remote_late: Option<f64>,
+    /// Of what was heard, what was made up, because nothing was there in time.
     pub concealed: f64,
     /// On average.
     pub jitter_ms: f64,
     /// The longest.
     pub rtt_ms: Option<f64>,
-    /// On average.
+    /// On average; `None` while there is nothing to judge, for a sender that is silent on purpose is judged.
     pub mos: Option<f64>,
     /// Of the time.
     pub stalled: f64,
@@ -88,9 +92,11 @@ impl Evidence {
         let (packets, lost) = (count(|span| span.packets), count(|span| span.lost));
         Self {
             seconds,
+            began: packets > 0,
             packets,
             loss: lost as f64 / (packets + lost).max(1) as f64,
             remote_loss: mean(|span| span.remote_loss),
+            remote_missing: spans.clone().filter_map(|span| span.remote_missing).last(),
             remote_late: spans.clone().filter_map(|span| span.remote_late).last(),
             concealed: share(|span| span.concealed_ms),
             jitter_ms: mean(|span| Some(span.jitter_ms)).unwrap_or_default(),
@@ -110,7 +116,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         (Fault::Nobody, "The call was too short to tell.".into())
     } else {
         let found = here(evidence).or_else(|| lost(evidence)).or_else(|| uneven(evidence)).or_else(|| silent(evidence));
-        found.unwrap_or((Fault::Nobody, "Nothing was wrong with the sound.".into()))
+        found.unwrap_or_else(|| (Fault::Nobody, well(evidence)))
     };
     Verdict { fault, words }
 }
@@ -133,15 +139,26 @@ fn here(evidence: &Evidence) -> Judged {
     })
 }
 
-/// Which ways packets got lost.
-fn lost(evidence: &Evidence) -> Judged {
+fn well(evidence: &Evidence) -> String {
     let (come, gone) = (evidence.loss, evidence.remote_loss.unwrap_or_default());
-    let told = evidence.remote_loss.is_some();
-    if evidence.packets == 0 {
-        let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it \
-                     out. Tell your phone system's administrator.";
-        return Some((Fault::Provider, words.into()));
+    if come < LOSS && gone < LOSS {
+        return "Nothing was wrong with the sound.".into();
     }
+    let (come, gone) = (percent(come), percent(gone));
+    format!(
+        "What got lost on the way ({come} to you, {gone} from you) was made up for: nothing was wrong with the sound."
+    )
+}
+
+/// Which ways packets got lost so that it was heard.
+fn lost(evidence: &Evidence) -> Judged {
+    if evidence.packets == 0 && evidence.mos.is_none() {
+        return Some(nothing(evidence.began));
+    }
+    let come = if evidence.concealed >= LOSS { evidence.loss } else { 0.0 };
+    let is_heard_there = evidence.remote_missing.is_none_or(|missing| missing >= LOSS);
+    let gone = evidence.remote_loss.filter(|_| is_heard_there).unwrap_or_default();
+    let told = evidence.remote_loss.is_some();
     match (come >= LOSS, gone >= LOSS) {
         (true, true) => {
             let (come, gone) = (percent(come), percent(gone));
@@ -179,8 +196,26 @@ fn lost(evidence: &Evidence) -> Judged {
     }
 }
 
+fn nothing(began: bool) -> (Fault, String) {
+    let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it out. Tell \
+                 your phone system's administrator.";
+    if !began {
+        return (Fault::Provider, words.into());
+    }
+    let words = "Nothing comes from the other side any more, not even silence: they have stopped sending, or the connection is \
+                 broken. If you don't hear them, hang up and call again.";
+    (Fault::Network, words.into())
+}
+
 /// What came, but not in time.
 fn uneven(evidence: &Evidence) -> Judged {
+    if evidence.concealed >= LOSS {
+        let late = percent(evidence.concealed);
+        let words = format!(
+            "{late} of the sound to you came too late to be heard, as on a shared Wi-Fi: use a cable or move closer."
+        );
+        return Some((Fault::LocalNetwork, words));
+    }
     if evidence.jitter_ms >= JITTER_MS {
         let jitter = evidence.jitter_ms;
         let words = format!(
@@ -230,9 +265,11 @@ mod tests {
 
     const GOOD: Evidence = Evidence {
         seconds: 60,
+        began: true,
         packets: 3_000,
         loss: 0.001,
         remote_loss: Some(0.0),
+        remote_missing: Some(0.0),
         remote_late: Some(0.0),
         concealed: 0.0,
         jitter_ms: 4.0,
@@ -244,26 +281,43 @@ mod tests {
         unsaid: 0,
     };
 
+    const LOSSY: Evidence = Evidence { loss: 0.05, concealed: 0.05, ..GOOD };
+
     #[test]
     fn the_nearest_cause_that_explains_it() {
         for (evidence, fault, said) in [
             (GOOD, Fault::Nobody, "Nothing was wrong"),
             (Evidence { remote_loss: None, rtt_ms: None, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             (Evidence { seconds: 2, loss: 0.5, ..GOOD }, Fault::Nobody, "too short"),
-            (Evidence { loss: 0.05, ..GOOD }, Fault::Provider, "5.0 % of the sound to you"),
-            (Evidence { loss: 0.05, remote_loss: None, ..GOOD }, Fault::Network, "nobody can say where"),
+            (LOSSY, Fault::Provider, "5.0 % of the sound to you"),
+            (Evidence { remote_loss: None, remote_missing: None, ..LOSSY }, Fault::Network, "nobody can say where"),
             (
-                Evidence { loss: 0.05, remote_loss: Some(0.03), ..GOOD },
+                Evidence { remote_loss: Some(0.03), remote_missing: Some(0.02), ..LOSSY },
                 Fault::LocalNetwork,
                 "5.0 % to you, 3.0 % from you",
             ),
-            (Evidence { remote_loss: Some(0.2), ..GOOD }, Fault::LocalNetwork, "20.0 % of what you said"),
+            (
+                Evidence { remote_loss: Some(0.2), remote_missing: None, ..GOOD },
+                Fault::LocalNetwork,
+                "20.0 % of what you said",
+            ),
+            // Copies and in-band correction have made up for it.
+            (Evidence { concealed: 0.002, ..LOSSY }, Fault::Nobody, "(5.0 % to you, 0.0 % from you) was made up for"),
+            (
+                Evidence { remote_loss: Some(0.2), ..GOOD },
+                Fault::Nobody,
+                "(0.1 % to you, 20.0 % from you) was made up for",
+            ),
+            (Evidence { loss: 0.0, ..LOSSY }, Fault::LocalNetwork, "5.0 % of the sound to you came too late"),
             (Evidence { jitter_ms: 55.0, ..GOOD }, Fault::LocalNetwork, "unevenly (by 55 ms)"),
             (Evidence { remote_late: Some(0.04), ..GOOD }, Fault::OtherSide, "4.0 % of what you said reached"),
             (Evidence { rtt_ms: Some(620.0), ..GOOD }, Fault::Provider, "620 ms"),
-            (Evidence { packets: 0, unheard: 60, ..GOOD }, Fault::Provider, "Nothing came"),
+            (Evidence { began: false, packets: 0, mos: None, unheard: 60, ..GOOD }, Fault::Provider, "Nothing came"),
+            (Evidence { packets: 0, mos: None, ..GOOD }, Fault::Network, "any more"),
+            // It has said that it is silent.
+            (Evidence { packets: 0, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             // What is wrong here explains the rest.
-            (Evidence { stalled: 0.08, loss: 0.05, jitter_ms: 80.0, ..GOOD }, Fault::Computer, "8.0 % of the time"),
+            (Evidence { stalled: 0.08, jitter_ms: 80.0, ..LOSSY }, Fault::Computer, "8.0 % of the time"),
             (Evidence { absent: 0.5, stalled: 0.08, ..GOOD }, Fault::Device, "missing for 50.0 %"),
             (Evidence { unsaid: 60, ..GOOD }, Fault::Device, "no sound in this call"),
             (Evidence { unsaid: 20, unheard: 20, ..GOOD }, Fault::Nobody, "Nothing was wrong"),

@@ -222,7 +222,7 @@ fn interrupted(arrivals: impl Fn(u64) -> std::ops::Range<u64>, timestamp: impl F
 
 /// The packets that come in a block of 10 ms.
 fn punctual(ms: u64) -> std::ops::Range<u64> {
-    if ms % 20 == 0 { ms / 20..ms / 20 + 1 } else { 0..0 }
+    if ms.is_multiple_of(20) { ms / 20..ms / 20 + 1 } else { 0..0 }
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn losses_outlive_the_numbering() {
             n if n < 500 => punctual(ms),
             n => {
                 let from = n + 30_000;
-                if ms % 20 == 0 { from..from + 1 } else { 0..0 }
+                if ms.is_multiple_of(20) { from..from + 1 } else { 0..0 }
             }
         },
         |n| n as u32 * 160,
