@@ -184,6 +184,7 @@ texts! {
     record: "Record",
     record_stop: "Stop recording",
     recording: "Recording {}",
+    recording_beeps: "Both sides hear a short beep every 15 seconds.",
     recording_kept: "The recording is in {}.",
     say_recording: "The call is being recorded.",
     say_recording_over: "Recording has ended.",

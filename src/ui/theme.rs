@@ -179,6 +179,8 @@ fn apply(style: &mut egui::Style, t: &Tokens) {
     style.spacing.interact_size.y = 6.0 * GRID;
     // Of its open list; a longer one scrolls.
     style.spacing.combo_height = 8.0 * CONTROL;
+    // The smallest window has room for it.
+    style.spacing.tooltip_width = 280.0;
     style.spacing.icon_width = 20.0;
     style.spacing.icon_width_inner = 12.0;
     style.spacing.icon_spacing = 2.0 * GRID;

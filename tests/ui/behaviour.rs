@@ -275,6 +275,15 @@ fn an_engine_that_ends_is_told_from_one_that_never_ran() {
 }
 
 #[test]
+fn a_tip_fits_into_the_smallest_window() {
+    let mut harness = Setup::new(online()).page(Page::Audio).light();
+    harness.get_by_label("Check everything").hover();
+    harness.run_steps(8);
+    let tip = harness.get_by_label_contains("takes less than twenty seconds").rect();
+    assert!(tip.left() >= 0.0 && tip.right() <= agent_manager::ui::window::COMPACT[0], "{tip}");
+}
+
+#[test]
 fn escape_closes_a_list_of_devices_before_it_leads_back() {
     let mut harness = Setup::new(online()).page(Page::Audio).light();
     harness.get_by_role_and_label(Role::ComboBox, "Microphone").click();

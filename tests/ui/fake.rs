@@ -289,6 +289,11 @@ pub fn muted() -> Call {
     Call { muted: true, ..talking() }
 }
 
+/// With every mark that there is beside it.
+pub fn muted_and_recorded() -> Call {
+    Call { recorded_since: Some(ago(12)), encryption: Encryption::KeysHidden, ..muted() }
+}
+
 pub fn held() -> Call {
     Call { peer: "101".into(), peer_name: Some("Johan Botha".into()), ..call(2, CallState::Held, 41) }
 }

@@ -199,6 +199,7 @@ fn calls() {
     shots.both("calls.ringing", || Setup::new(with_calls(vec![ringing()])));
     shots.both("calls.dialing", || Setup::new(with_calls(vec![dialing()])));
     shots.both("calls.talking", || Setup::new(with_calls(vec![talking()])));
+    shots.both("calls.muted_recorded", || Setup::new(with_calls(vec![muted_and_recorded()])));
     shots.both("calls.muted", || Setup::new(with_calls(vec![muted()])));
     shots.both("calls.poor", || Setup::new(with_calls(vec![poor()])));
     shots.both("calls.unsaid", || Setup::new(with_calls(vec![unsaid()])));

@@ -5,7 +5,7 @@ use crate::{
     fake::*,
 };
 use agent_manager::ui::{
-    screen::Page,
+    screen::{Page, calls::data::cards},
     snapshot::{Call, CallState, Intent, Recording, RecordingRule, Settings, Snapshot, Stretch},
 };
 use egui::Key;
@@ -96,6 +96,25 @@ fn that_a_call_is_recorded_is_seen_wherever_the_call_is() {
     assert!(harness.query_by_label("Johan Botha, 00:41  On hold, Recording 00:12").is_some());
     let harness = Setup::new(crate::fake::recorded()).page(Page::Audio).light();
     assert!(harness.query_by_label("Maria Dlamini, 03:27  Connected, Recording 00:12").is_some());
+}
+
+#[test]
+fn the_mark_of_a_recording_says_whether_both_sides_hear_a_tone() {
+    let tip = |snapshot: Snapshot| cards(&snapshot, now()).0.remove(0).recording.expect("it is recorded").tip;
+    assert_eq!(tip(recorded()), "The call is being recorded.");
+    let with_tone = "The call is being recorded. Both sides hear a short beep every 15 seconds.";
+    let settings = Settings { recording_tone: true, ..recorded().settings };
+    assert_eq!(tip(Snapshot { settings, ..recorded() }), with_tone);
+    let recording = RecordingRule { rule: Recording::Allowed, tone: true };
+    assert_eq!(tip(Snapshot { recording, ..recorded() }), with_tone);
+}
+
+#[test]
+fn muted_is_never_half_a_sentence() {
+    for (call, said) in [(muted(), "Muted: they can't hear you"), (muted_and_recorded(), "Muted")] {
+        let harness = Setup::new(with_calls(vec![call])).light();
+        assert!(harness.query_by_label(said).is_some(), "{said}");
+    }
 }
 
 /// What the account decides is not the agent's to press, whatever the settings say.

@@ -1,7 +1,8 @@
+use super::sound::{Sound, sound};
 use crate::ui::{
-    format::{clock, figure, initials, next_second},
+    format::{clock, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Encryption, Finding, Locale, Quality, Recording, Snapshot, Transfer},
+    snapshot::{Call, CallState, Encryption, Recording, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -27,8 +28,7 @@ pub struct Card {
     pub sound: Option<Sound>,
     /// A lock, and what it means.
     pub lock: Option<Lock>,
-    /// How long it has been recorded.
-    pub recording: Option<String>,
+    pub recording: Option<Mark>,
     /// Shown as one row: on hold while another call is in hand, or one of a conference.
     pub small: bool,
     pub in_conference: bool,
@@ -73,8 +73,8 @@ pub struct Conference {
     pub muted: bool,
     /// We have left it; the others wait.
     pub held: bool,
-    /// How long any of it has been recorded.
-    pub recording: Option<String>,
+    /// Of any of it.
+    pub recording: Option<Mark>,
     pub tools: Tools,
 }
 
@@ -88,27 +88,12 @@ pub struct Lock {
     pub is_safe: bool,
 }
 
-/// How a call sounds.
+/// It is being recorded.
 #[derive(Debug, PartialEq)]
-pub struct Sound {
-    /// Lit bars of four.
-    pub bars: usize,
-    pub word: &'static str,
-    pub tone: Tone,
-    /// Label and value of each figure.
-    pub figures: Vec<(&'static str, String)>,
-    /// What is wrong and what helps.
-    pub verdict: Option<Finding>,
-}
-
-impl Sound {
-    /// What is wrong never looks all right, however well the rest sounds.
-    pub const fn verdict_tone(&self) -> Tone {
-        match (&self.verdict, self.tone) {
-            (Some(Finding { good: false, .. }), Tone::Go) => Tone::Hold,
-            (_, tone) => tone,
-        }
-    }
+pub struct Mark {
+    /// For how long.
+    pub clock: String,
+    pub tip: String,
 }
 
 /// The cards, in the order the calls came, and when a clock changes next.
@@ -170,7 +155,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         muted,
         sound: sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_ref()), snapshot.locale),
         lock: lock(call.encryption),
-        recording: call.recorded_since.map(|since| clock(now.saturating_duration_since(since))),
+        recording: mark(call.recorded_since, snapshot, now),
         small: (matches!(controls, Controls::Talking { held: true }) && someone_in_hand) || in_conference(call),
         in_conference: in_conference(call),
         swap: (call.state == CallState::Held && others).then(|| fill(t().swap_tip, &[&name])),
@@ -189,6 +174,13 @@ fn tools(call: &Call, snapshot: &Snapshot) -> Tools {
         return Tools::default();
     }
     Tools { record: record(snapshot, &[call]), join: to_join(&snapshot.calls) }
+}
+
+fn mark(since: Option<Instant>, snapshot: &Snapshot, now: Instant) -> Option<Mark> {
+    let beeps = snapshot.recording.tone || snapshot.settings.recording_tone;
+    let tip =
+        if beeps { format!("{} {}", t().say_recording, t().recording_beeps) } else { t().say_recording.to_owned() };
+    since.map(|since| Mark { clock: clock(now.saturating_duration_since(since)), tip })
 }
 
 /// Whether these calls would begin to be recorded, else end it; `None`: neither is the agent's to say.
@@ -228,7 +220,7 @@ pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
         clock: clock(now.saturating_duration_since(since)),
         muted: members.iter().all(|call| call.muted),
         held,
-        recording: recorded.map(|since| clock(now.saturating_duration_since(since))),
+        recording: mark(recorded, snapshot, now),
         tools: Tools { record, join: to_join(&snapshot.calls) },
     })
 }
@@ -287,47 +279,6 @@ fn lock(encryption: Encryption) -> Option<Lock> {
         }
         Encryption::KeysHidden => Some(Lock { name: t().encrypted, tip: t().encrypted_tip, is_safe: true }),
     }
-}
-
-/// MOS in words. The limits are ITU-T G.107 annex B's user satisfaction bands.
-pub fn band(mos: f64) -> (usize, &'static str, Tone) {
-    match mos {
-        mos if mos >= 4.03 => (4, t().quality_excellent, Tone::Go),
-        mos if mos >= 3.6 => (3, t().quality_good, Tone::Go),
-        mos if mos >= 3.1 => (2, t().quality_fair, Tone::Hold),
-        _ => (1, t().quality_poor, Tone::Stop),
-    }
-}
-
-/// What is known of a call's sound: figures, codec and verdict. Without figures, nothing has come.
-pub fn sound(
-    (quality, codec, verdict): (Option<&Quality>, Option<&str>, Option<&Finding>),
-    locale: Locale,
-) -> Option<Sound> {
-    let (bars, word, tone) = match quality {
-        Some(quality) => band(quality.mos),
-        None if verdict.is_some() => (0, t().no_sound, Tone::Stop),
-        None => return None,
-    };
-    let mut figures = quality.map(|quality| figures(quality, locale)).unwrap_or_default();
-    figures.extend(codec.map(|codec| (t().codec, codec.to_owned())));
-    Some(Sound { bars, word, tone, figures, verdict: verdict.cloned() })
-}
-
-fn figures(quality: &Quality, locale: Locale) -> Vec<(&'static str, String)> {
-    let ms = |value: f64| fill(t().milliseconds, &[&figure(value, 0, locale)]);
-    let mut figures = vec![(t().mos, figure(quality.mos, 1, locale))];
-    figures.extend(quality.remote_mos.map(|remote| (t().remote_mos, figure(remote, 1, locale))));
-    figures.extend([
-        (t().loss, fill(t().percent, &[&figure(quality.loss_percent, 1, locale)])),
-        (t().concealed, fill(t().percent, &[&figure(quality.concealed_percent, 1, locale)])),
-        (t().jitter, ms(quality.jitter_ms)),
-    ]);
-    figures.extend(quality.delay_ms.map(|delay| match quality.delay_out_ms {
-        Some(out) => (t().delay, fill(t().delays, &[&ms(delay), &ms(out)])),
-        None => (t().delay, ms(delay)),
-    }));
-    figures
 }
 
 fn is_talking(state: &CallState) -> bool {

@@ -1,6 +1,9 @@
 //! The upper part of a card: who, which number, what state; at the right the clock, how it sounds, whether it is recorded.
 
-use super::data::{Card, Lock, Sound};
+use super::{
+    data::{Card, Lock, Mark},
+    sound::Sound,
+};
 use crate::ui::{
     icon::{self, Icon},
     screen::Tone,
@@ -8,7 +11,9 @@ use crate::ui::{
     theme::{GRID, RADIUS_MARK, RECORDED, SMALL, TITLE, Tokens, semibold, small},
     widget::{avatar, line, padlock, paint_line, quality_bars, words},
 };
-use egui::{Align, Align2, FontFamily, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
+use egui::{
+    Align, Align2, FontFamily, FontId, Layout, Rect, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2,
+};
 
 /// What it shows.
 pub struct Head<'a> {
@@ -25,8 +30,7 @@ pub struct Head<'a> {
     pub muted: Option<&'a str>,
     pub sound: Option<&'a Sound>,
     pub lock: Option<Lock>,
-    /// How long it has been recorded.
-    pub recording: Option<&'a str>,
+    pub recording: Option<&'a Mark>,
 }
 
 impl<'a> Head<'a> {
@@ -43,7 +47,7 @@ impl<'a> Head<'a> {
             muted: one.muted.as_deref(),
             sound: one.sound.as_ref(),
             lock: one.lock,
-            recording: one.recording.as_deref(),
+            recording: one.recording.as_ref(),
         }
     }
 }
@@ -54,7 +58,7 @@ pub fn head(ui: &mut Ui, one: &Head<'_>) {
     // Three lines also where there are only two: a name may come with the answer.
     let lines = 3.0 + f32::from(u8::from(one.forwarded.is_some()));
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0 + 22.0 * lines), Sense::hover());
-    let recorded = one.recording.map(|clock| fill(t().recording, &[clock]));
+    let recorded = one.recording.map(|mark| fill(t().recording, &[&mark.clock]));
     let clock = Some(one.clock).filter(|clock| !clock.is_empty());
     let said: Vec<&str> = [Some(one.name), one.line, one.forwarded, Some(one.state), clock, recorded.as_deref()]
         .into_iter()
@@ -104,11 +108,13 @@ fn marks(ui: &mut Ui, one: &Head<'_>, place: Rect) -> f32 {
         let color = if lock.is_safe { tokens.go.text } else { tokens.text_weak };
         padlock(&mut right, color, lock.name).on_hover_text(lock.tip);
     }
-    if let Some(clock) = one.recording {
+    if let Some(mark) = one.recording {
         right.spacing_mut().item_spacing.x = GRID;
-        words(&mut right, small(clock).family(semibold()).color(tokens.stop.text), false);
+        let time = words(&mut right, small(&mark.clock).family(semibold()).color(tokens.stop.text), false);
         let (dot, _) = right.allocate_exact_size(vec2(12.0, 16.0), Sense::hover());
         right.painter().circle_filled(dot.center(), RECORDED / 2.0, tokens.stop.fill);
+        let place = right.interact(dot.union(time), right.scope_id().with("recording"), Sense::hover());
+        place.on_hover_text(&mark.tip);
     }
     right.min_rect().left()
 }
@@ -124,12 +130,17 @@ fn sound_mark(ui: &mut Ui, sound: &Sound, in_words: bool) {
     quality_bars(ui, sound.bars, hue.text, &name).on_hover_text(tip.join("\n"));
 }
 
-/// Amber with the face and the tile, seen from two metres; in the state's place, so that nothing moves.
+/// Amber with the face and the tile, seen from two metres; in the state's place, so that nothing moves. Beside many marks it is
+/// one word rather than half a sentence.
 fn muted_band(ui: &mut Ui, place: Rect, words: &str) {
     let hue = Tokens::of(ui).hold;
     let place = place.translate(vec2(0.0, 2.0));
     ui.painter().rect_filled(place.expand2(vec2(0.0, 2.0)), RADIUS_MARK, hue.fill);
     let layout = Layout::left_to_right(Align::Center);
-    let mut place = ui.new_child(UiBuilder::new().max_rect(place.shrink2(vec2(2.0 * GRID, 0.0))).layout(layout));
+    let place = place.shrink2(vec2(2.0 * GRID, 0.0));
+    let font = FontId::new(SMALL, semibold());
+    let fits = ui.painter().layout_no_wrap(words.to_owned(), font, hue.on_fill).size().x <= place.width();
+    let words = if fits { words } else { t().muted_short };
+    let mut place = ui.new_child(UiBuilder::new().max_rect(place).layout(layout));
     line(&mut place, small(words).family(semibold()).color(hue.on_fill));
 }

@@ -2,5 +2,6 @@
 
 pub mod data;
 mod head;
+pub mod sound;
 mod tools;
 pub mod ui;

@@ -76,7 +76,7 @@ pub fn conference(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Conference, local: &mut 
                 muted: shown.muted.then_some(t().muted),
                 sound: None,
                 lock: None,
-                recording: shown.recording.as_deref(),
+                recording: shown.recording.as_ref(),
             },
         );
         spacer(ui, 1.0);

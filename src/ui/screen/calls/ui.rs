@@ -199,7 +199,7 @@ fn with_controls(ui: &mut Ui, one: &Card, controls: impl FnOnce(&mut Ui)) {
     let tokens = Tokens::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL), Sense::hover());
     let state = [one.clock.as_deref(), Some(&one.state)].into_iter().flatten().collect::<Vec<_>>().join("  ");
-    let recorded = one.recording.as_ref().map(|clock| fill(t().recording, &[clock]));
+    let recorded = one.recording.as_ref().map(|mark| fill(t().recording, &[&mark.clock]));
     let said: Vec<&str> = [Some(&*one.name), Some(&*state), recorded.as_deref()].into_iter().flatten().collect();
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, said.join(", ")));
     let layout = Layout::right_to_left(Align::Center);

@@ -2,7 +2,10 @@ use crate::ui::{
     format::{clock, figure, initials},
     screen::{
         Subject, Tone,
-        calls::data::{Card, Controls, Sound, band, cards, sound},
+        calls::{
+            data::{Card, Controls, cards},
+            sound::{Sound, band, sound},
+        },
         people::data::{direction, recent},
     },
     snapshot::{Heard, HistoryEntry, HistoryKind, Locale, MOST_STRETCHES, Snapshot, Stretch, Trace},
