@@ -23,6 +23,7 @@ test: build-packages window-packages test-packages nextest schemathesis
 
 soak: build-packages test-packages nextest
 	AM_FUZZ_TIMES=50 $(CARGO) nextest run --locked --profile soak --lib --test libsrtp properties libsrtp_
+	AM_FUZZ_TIMES=50 $(CARGO) nextest run --locked --profile soak --test media_engine hostile longest
 	AM_FUZZ_TIMES=288 $(CARGO) nextest run --locked --profile soak --test media_engine callbacks
 	TMS_SOAK_ROUNDS=50 $(CARGO) nextest run --locked --profile soak --no-capture --test tms_serve kill::
 

@@ -298,13 +298,22 @@ mod tests {
 
     mod properties {
         use super::*;
-        use crate::properties::config;
+        use crate::properties::{config, datagrams, spoilt};
+
+        fn corpus() -> Vec<Vec<u8>> {
+            [datagrams("stun-"), datagrams("turn-")].concat()
+        }
 
         proptest! {
             #![proptest_config(config(300, 8489))]
 
             #[test]
-            fn nothing_panics(cut in 0usize..80, at in 0usize..80, byte: u8, junk in prop::collection::vec(any::<u8>(), 0..80)) {
+            fn nothing_panics(
+                cut in 0usize..80,
+                at in 0usize..80,
+                byte: u8,
+                junk in prop_oneof![spoilt(corpus()), prop::collection::vec(any::<u8>(), 0..80)],
+            ) {
                 let mut message = sample();
                 message[at] = byte;
                 message.truncate(cut);
@@ -312,6 +321,7 @@ mod tests {
                 for octets in [&message, &junk] {
                     if let Some(message) = Message::parse(octets) {
                         let _ = (message.error(), message.is_signed_with(b"key"), message.address(attribute::XOR_PEER_ADDRESS));
+                        let _ = (message.attribute(attribute::NONCE), message.address(attribute::XOR_RELAYED_ADDRESS));
                     }
                 }
             }

@@ -14,6 +14,7 @@ use std::{
 };
 
 #[path = "../src/properties.rs"]
+#[allow(dead_code, reason = "others have use for the rest")]
 mod properties;
 
 /// `srtp_crypto_policy_t` of libsrtp 2, which fills it itself.

@@ -3,6 +3,9 @@
 use super::plan::Codec;
 use std::net::SocketAddr;
 
+/// An end that holds sound for longer is mistaken about itself.
+const LONGEST_END_MS: u16 = 10_000;
+
 /// All counts since the call's first packet; times in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallStats {
@@ -80,7 +83,7 @@ impl CallStats {
     /// the round trip, and each end's share.
     pub fn delays_ms(&self) -> Option<(f64, f64)> {
         let ours = self.metrics.as_deref()?;
-        let theirs = self.remote.as_deref().filter(|theirs| theirs.end_system_ms > 0)?;
+        let theirs = self.remote.as_deref().filter(|theirs| (1..LONGEST_END_MS).contains(&theirs.end_system_ms))?;
         let way = self.rtt_ms? / 2.0;
         let sending = |end: &VoipMetrics| f64::from(end.end_system_ms.saturating_sub(end.buffer_ms)) / 2.0;
         let receiving = |end: &VoipMetrics| sending(end) + f64::from(end.buffer_ms.min(end.end_system_ms));

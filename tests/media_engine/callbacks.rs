@@ -73,8 +73,7 @@ fn engine(beside: &Barrier, (mut mixed, mut heard): (Producer<f32>, Consumer<f32
 /// Five minutes of the callbacks, and of what stands before the ear; `make soak` asks for 288 times as much, a day.
 #[test]
 fn callbacks_and_the_protection_of_the_ear_allocate_nothing_and_ask_the_system_for_nothing() {
-    let times = std::env::var("AM_FUZZ_TIMES").ok().and_then(|times| times.parse::<u32>().ok()).unwrap_or(1);
-    let times = 30_000 * times.min(10_000);
+    let times = 30_000 * super::properties::times().min(10_000);
     let ((mixed, to_card), (from_card, heard)) = (RingBuffer::new(4_800), RingBuffer::new(4_800));
     let (ours, beside) = (Arc::new(Card::default()), Arc::new(Barrier::new(2)));
     let (theirs, with) = (Arc::clone(&ours), Arc::clone(&beside));

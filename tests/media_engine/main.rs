@@ -7,6 +7,9 @@
 mod allocations;
 mod callbacks;
 mod forbidden;
+#[path = "../../src/properties.rs"]
+#[allow(dead_code, reason = "others have use for the rest")]
+mod properties;
 
 use agent_manager::media::{
     dsp::steady_tone_share,
@@ -15,6 +18,7 @@ use agent_manager::media::{
     record::Recorder,
     stats::CallStats,
 };
+use properties::times;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -327,7 +331,7 @@ fn encrypted_audio_is_heard_through_a_new_key_and_nothing_else_is() {
 /// RTP and RTCP of every shape, at any rate.
 fn flood(from: &std::net::UdpSocket, to: &Party) {
     let mut packet = [0x80u8; 172];
-    for n in 0..4_000u32 {
+    for n in 0..4_000 * times() {
         packet[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
         packet[0] |= 0x80;
         let length = 1 + n as usize % packet.len();
@@ -346,7 +350,7 @@ fn hostile_packets_of_the_agreed_address_do_no_harm_to_what_follows() {
     flood(&hostile, &b);
     let mut random = 4_475u32;
     let mut packet = [0u8; 172];
-    for n in 0..100u16 {
+    for n in (0..100 * times()).map(|n| n as u16) {
         packet.iter_mut().for_each(|byte| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *byte = (random >> 24) as u8;
@@ -361,7 +365,7 @@ fn hostile_packets_of_the_agreed_address_do_no_harm_to_what_follows() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let stats = b.engine.stats(CALL).unwrap();
-    assert!(stats.rx.packets >= 50, "it was taken in: {stats:?}");
+    assert!(stats.rx.packets >= u64::from(50 * times()), "it was taken in: {stats:?}");
     b.engine.send(EngineCommand::Plan { session: CALL, plan: plan(Codec::Opus, a.address) });
     a.connect(plan(Codec::Opus, b.address));
     b.stats_after(stats.tx.packets / 50 + 4);
@@ -380,7 +384,8 @@ fn the_longest_datagrams_of_the_peer_end_no_call() {
     b.connect(plan(Codec::Pcmu, peer.local_addr().unwrap()));
     // 65,535 octets less the headers of IPv4 and UDP.
     let mut packet = vec![0xffu8; 65_507];
-    for n in 0..50u16 {
+    let datagrams = 50 * times();
+    for n in (0..datagrams).map(|n| n as u16) {
         packet[..2].copy_from_slice(&[0x80, if n % 10 == 9 { 101 } else { 0 }]);
         packet[2..4].copy_from_slice(&n.to_be_bytes());
         packet[4..8].copy_from_slice(&(u32::from(n) * 160).to_be_bytes());
@@ -392,8 +397,12 @@ fn the_longest_datagrams_of_the_peer_end_no_call() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let stats = b.engine.stats(CALL).unwrap();
-    assert!(stats.tx.packets > 25 && stats.rx.packets <= 50 && stats.rx.buffer_ms < 1_000.0, "{stats:?}");
-    assert!(stats.rx.jitter_ms.is_finite() && stats.rx.concealed_ms < 5_000, "{stats:?}");
+    let datagrams = u64::from(datagrams);
+    assert!(
+        stats.tx.packets > datagrams / 2 && stats.rx.packets <= datagrams && stats.rx.buffer_ms < 1_000.0,
+        "{stats:?}"
+    );
+    assert!(stats.rx.jitter_ms.is_finite() && stats.rx.concealed_ms < 100 * datagrams, "{stats:?}");
     b.engine.send(EngineCommand::Plan { session: CALL, plan: plan(Codec::Pcmu, a.address) });
     a.connect(plan(Codec::Pcmu, b.address));
     b.stats_after(stats.tx.packets / 50 + 4);

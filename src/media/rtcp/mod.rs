@@ -205,10 +205,17 @@ mod tests {
 
     mod properties {
         use super::*;
-        use crate::properties::config;
+        use crate::properties::{config, datagrams, spoilt};
 
         proptest! {
             #![proptest_config(config(256, 3550))]
+
+            #[test]
+            fn spoilt_packets_are_read_or_refused(packet in spoilt(datagrams("rtcp-"))) {
+                if let Some(reports) = parse(&packet) {
+                    prop_assert!(reports.blocks.len().max(reports.extended.delays.len()) <= MOST_BLOCKS);
+                }
+            }
 
             #[test]
             fn damaged_packets_are_read_or_refused(

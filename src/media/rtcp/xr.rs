@@ -202,10 +202,29 @@ pub mod tests {
 
     mod properties {
         use super::*;
-        use crate::properties::config;
+        use crate::properties::{config, datagrams, spoilt};
+
+        /// Packets of extended reports, their first words left out.
+        fn corpus() -> Vec<Vec<u8>> {
+            let at = |datagram: &[u8]| datagram.iter().position(|octet| *octet == PACKET_TYPE).expect("one");
+            datagrams("rtcp-extended").iter().map(|datagram| datagram[at(datagram) + 3..].to_vec()).collect()
+        }
 
         proptest! {
             #![proptest_config(config(256, 3611))]
+
+            #[test]
+            fn spoilt_blocks_say_nothing_impossible(body in spoilt(corpus())) {
+                let extended = read(&body);
+                prop_assert!(extended.delays.len() <= crate::media::rtcp::MOST_BLOCKS);
+                let Some((_, metrics)) = extended.metrics else { return Ok(()) };
+                let bursts = metrics.bursts;
+                for share in [metrics.loss, metrics.discarded, bursts.burst_density, bursts.gap_density] {
+                    prop_assert!((0.0..1.0).contains(&share));
+                }
+                prop_assert!([metrics.mos, metrics.mos_listening].into_iter().flatten().all(|mos| (1.0..=5.0).contains(&mos)));
+                prop_assert!(metrics.rating.is_none_or(|rating| rating <= 100));
+            }
 
             #[test]
             fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0u8..9, words in 0u16..20) {

@@ -95,7 +95,11 @@ mod tests {
 
     mod properties {
         use super::*;
-        use crate::properties::config;
+        use crate::properties::{config, datagrams, spoilt};
+
+        fn corpus() -> Vec<Vec<u8>> {
+            datagrams("rtp-redundant").iter().map(|datagram| datagram[12..].to_vec()).collect()
+        }
 
         proptest! {
             #![proptest_config(config(256, 2198))]
@@ -114,7 +118,7 @@ mod tests {
             }
 
             #[test]
-            fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            fn any_bytes_are_read_or_refused(bytes in prop_oneof![spoilt(corpus()), prop::collection::vec(any::<u8>(), 0..200)]) {
                 if let Some(read) = Redundant::parse(&bytes) {
                     let copied: usize = read.copies().map(|block| block.payload.len()).sum();
                     prop_assert!(copied + read.primary.payload.len() < bytes.len());

@@ -3,22 +3,17 @@
 use super::{LocalCrypto, OfferAnswer, SdpError, remote};
 use crate::{
     media::plan::{Codec, Direction, Fingerprint, SrtpPolicy},
-    properties::config,
+    properties::{config, fixtures},
     sip::entropy::Entropy,
 };
 use proptest::{
     prelude::*,
     sample::{Index, select},
 };
-use std::{fs, net::SocketAddr, path::Path, sync::LazyLock};
+use std::{net::SocketAddr, sync::LazyLock};
 
 /// Descriptions as PBXs, softphones, gateways and browsers write them.
-static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sdp");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    files.into_iter().map(|file| fs::read(file).unwrap()).collect()
-});
+static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| fixtures("sdp"));
 
 const LINES: [&str; 21] = [
     "a=fingerprint:sha-256 00:11\r\n",

@@ -73,10 +73,25 @@ mod tests {
 
     mod properties {
         use super::*;
-        use crate::properties::config;
+        use crate::properties::{config, fixtures, spoilt};
 
         proptest! {
             #![proptest_config(config(300, 8838))]
+
+            /// What comes one after the other adds up to no more than is looked at, and each at most once.
+            #[test]
+            fn spoilt_fragments_add_what_can_be_reached(
+                fragments in prop::collection::vec(spoilt(fixtures("trickle")), 1..20)
+            ) {
+                let mut plan = plan();
+                for fragment in &fragments {
+                    let before = plan.candidates.clone();
+                    prop_assert_eq!(trickled(fragment, &mut plan), plan.candidates.len() > before.len());
+                    prop_assert!(!trickled(fragment, &mut plan) && plan.candidates.starts_with(&before));
+                    prop_assert!(plan.candidates.len() <= MOST_CANDIDATES);
+                    prop_assert!(plan.candidates.iter().all(|candidate| address(candidate).is_some()));
+                }
+            }
 
             #[test]
             fn nothing_panics(at in 0..FRAGMENT.len(), octets in prop::collection::vec(any::<u8>(), 0..20)) {

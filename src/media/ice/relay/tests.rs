@@ -314,16 +314,22 @@ fn silence_is_waited_for_and_then_told_once() {
 
 mod properties {
     use super::*;
-    use crate::properties::config;
+    use crate::properties::{config, datagrams, spoilt};
 
     proptest! {
         #![proptest_config(config(300, 8656))]
 
-        /// Octets, and answers to our own requests with a byte changed: nothing panics, nothing grows.
+        /// Octets, what other relays have said, also as if to our own requests, and answers to those with a byte changed: nothing
+        /// panics, nothing grows.
         #[test]
         fn any_bytes_from_a_relay_leave_it_sane(
             junk in prop::collection::vec(
-                (prop::collection::vec(any::<u8>(), 0..60), any::<usize>(), any::<u8>(), 0..2_000u64),
+                (
+                    prop_oneof![spoilt(datagrams("turn-")), prop::collection::vec(any::<u8>(), 0..60)],
+                    any::<usize>(),
+                    any::<u8>(),
+                    0..2_000u64,
+                ),
                 1..60,
             ),
         ) {
@@ -338,6 +344,11 @@ mod properties {
                 relay.handle_timeout(now);
                 while let Some(request) = relay.poll_transmit() {
                     sent += 1;
+                    let mut said = octets.clone();
+                    if let Some(transaction) = said.get_mut(8..20) {
+                        transaction.copy_from_slice(&request[8..20]);
+                        relay.handle_datagram(now, &said);
+                    }
                     let mut answer = server.answer(&request).expect("an answer");
                     let at = at % answer.len();
                     answer[at] = *octet;

@@ -1,8 +1,8 @@
 //! What holds whatever the network does.
 
 use super::*;
-use crate::properties::config;
-use proptest::prelude::*;
+use crate::properties::{config, datagrams, spoilt};
+use proptest::{prelude::*, sample::select};
 
 #[derive(Clone, Debug)]
 struct Step {
@@ -14,12 +14,46 @@ struct Step {
     payload: Vec<u8>,
 }
 
+const EVENTS: u8 = 101;
+const COPIES: u8 = 98;
+const NOISE: u8 = 13;
+const TYPES: [u8; 6] = [0, 96, EVENTS, COPIES, NOISE, 3];
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![Just(vec![0x55; 160]), prop::collection::vec(any::<u8>(), 0..200)]
+}
+
+/// Packets with copies (RFC 2198) of whatever kind and of whatever time before, some of them not as long as they say.
+fn redundant() -> impl Strategy<Value = Vec<u8>> {
+    let near = (select(vec![160, 320, 960]), 0u32..5).prop_map(|(length, n)| length * n);
+    let copy = (select(&TYPES[..]), prop_oneof![3 => near, 1 => 0u32..1 << 14], payload());
+    let excess = prop_oneof![9 => Just(0), 1 => any::<u32>()];
+    let written = (prop::collection::vec((copy, excess), 0..7), select(&TYPES[..]), payload()).prop_map(
+        |(copies, payload_type, payload)| {
+            let word = |((kind, offset, payload), excess): &((u8, u32, Vec<u8>), u32)| {
+                let length = (payload.len() as u32).wrapping_add(*excess) & 0x3ff;
+                u32::from(0x80 | kind) << 24 | offset << 10 | length
+            };
+            let mut octets: Vec<u8> = copies.iter().flat_map(|copy| word(copy).to_be_bytes()).collect();
+            octets.push(payload_type);
+            copies.iter().for_each(|((.., payload), _)| octets.extend(payload));
+            octets.extend(payload);
+            octets
+        },
+    );
+    let known = datagrams("rtp-redundant").into_iter().map(|datagram| datagram[12..].to_vec()).collect();
+    prop_oneof![3 => written, 1 => spoilt(known)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let sequence = prop_oneof![3 => 0u16..60, 1 => any::<u16>()];
     let timestamp = prop_oneof![3 => 0u32..60, 1 => any::<u32>()];
-    let payload = prop_oneof![Just(vec![0x55; 160]), prop::collection::vec(any::<u8>(), 0..200)];
-    (0u8..60, sequence, timestamp, 0u8..4, 0u32..2, payload).prop_map(
-        |(advance_ms, sequence, timestamp, payload_type, ssrc, payload)| {
+    let content = select(&TYPES[..]).prop_flat_map(|payload_type| match payload_type {
+        COPIES => (Just(payload_type), redundant().boxed()),
+        _ => (Just(payload_type), payload().boxed()),
+    });
+    (0u8..60, sequence, timestamp, content, 0u32..2).prop_map(
+        |(advance_ms, sequence, timestamp, (payload_type, payload), ssrc)| {
             let timestamp = if timestamp < 60 { timestamp * 160 } else { timestamp };
             Step { advance_ms, sequence, timestamp, payload_type, ssrc, payload }
         },
@@ -94,9 +128,15 @@ proptest! {
     #[test]
     fn any_packets_leave_it_sane(steps in prop::collection::vec(step(), 1..120)) {
         let epoch = Instant::now();
-        let receive = vec![(0, Codec::Pcmu), (1, Codec::Opus)];
-        let events = TelephoneEvent { send_payload_type: 2, receive_payload_type: 2, clock_rate: 8_000 };
-        let plan = MediaPlan { receive, telephone_event: Some(events), ..MediaPlan::of(Codec::Pcmu) };
+        let events = TelephoneEvent { send_payload_type: EVENTS, receive_payload_type: EVENTS, clock_rate: 8_000 };
+        let redundancy = Some(Redundancy { send_payload_type: COPIES, receive_payload_type: COPIES });
+        let plan = MediaPlan {
+            receive: vec![(0, Codec::Pcmu), (96, Codec::Opus)],
+            telephone_event: Some(events),
+            opus: OpusParams { redundancy, ..OpusParams::default() },
+            comfort_noise: Some(ComfortNoise { send_payload_type: NOISE, receive_payload_type: NOISE, sends: false }),
+            ..MediaPlan::of(Codec::Pcmu)
+        };
         let mut receiver = Receiver::new(epoch, &plan);
         let mut now = epoch;
         for step in &steps {
@@ -116,6 +156,7 @@ proptest! {
             let stats = receiver.stats();
             prop_assert!(stats.packets <= steps.len() as u64 && stats.late <= stats.packets);
             prop_assert!(stats.buffer_ms >= 0.0 && stats.jitter_ms.is_finite());
+            prop_assert!((0.0..=1.0).contains(&stats.concealed_share));
             prop_assert!(receiver.playout.held_ms() < 200.0, "{}", receiver.playout.held_ms());
         }
     }
