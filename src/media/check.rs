@@ -225,7 +225,8 @@ fn played(what: &'static str, sounded: &str, player: Option<&Player>) -> Finding
         None => format!("The {what} does not work: plug it in or choose another one."),
         Some(Player { name, instead: true }) => {
             format!(
-                "The {what} that you chose is not there, so the {sounded} on {name}: plug it in or choose another one."
+                "The {what} that you chose is not there, or another program has it, so the {sounded} on {name}: plug it in, close \
+                 that program, or choose another one."
             )
         }
         Some(Player { name, .. }) => {
@@ -285,7 +286,10 @@ mod tests {
         assert!(!rings && off.contains("The ringer does not work"), "{off}");
         let [(speaks, off), (rings, instead)] = found(&None, &player("System default", true));
         assert!(!speaks && off.contains("The speaker does not work"), "{off}");
-        assert!(!rings && instead.contains("not there, so the ring sounded on System default"), "{instead}");
+        assert!(
+            !rings && instead.contains("not there, or another program has it, so the ring sounded on System default"),
+            "{instead}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A PulseAudio server of its own with null sinks: `speaker`, what the softphone plays; `bell`, described as "Loud bell", for ringing,
-//! which is the card 7 of ALSA, whose own way leads to the sink `hardware`; and `mic`, whose monitor is what it hears. They work off 50 ms
-//! at most at once, as sound cards do, and not the two seconds that such sinks usually take while nobody listens.
+//! which is the card 7 of ALSA, whose own way leads to the sink `hardware`; and `mic`, whose monitor is what it hears, or `desk` through
+//! the "Second microphone". They work off 50 ms at most at once, as sound cards do, and not the two seconds that such sinks usually take
+//! while nobody listens.
 
 use std::{
     io::Read,
@@ -18,6 +19,15 @@ const BELL: [&str; 6] = [
     "rate=48000",
     "channels=2",
     "sink_properties='device.description=\"Loud bell\" alsa.card=7 alsa.device=0'",
+];
+
+/// Another microphone.
+const SECOND: [&str; 5] = [
+    "module-remap-source",
+    "source_name=second",
+    "master=desk.monitor",
+    "channels=1",
+    "source_properties='device.description=\"Second microphone\"'",
 ];
 
 /// The server; ends with the value.
@@ -67,18 +77,28 @@ impl Pulse {
         ]
     }
 
-    /// Removes one of the sinks, as when a headset is unplugged.
-    pub fn unplug(&self, sink: &str) {
+    /// Removes a sink or a source, as when a headset is unplugged.
+    pub fn unplug(&self, device: &str) {
         let modules = self.pactl(&["list", "short", "modules"]);
-        let of_sink = |line: &&str| line.contains("module-null-sink") && line.contains(&format!("sink_name={sink}"));
-        let line = modules.lines().find(of_sink).unwrap_or_else(|| panic!("no {sink} in\n{modules}"));
+        let named = [format!("sink_name={device}"), format!("source_name={device}")];
+        let is_it = |line: &&str| line.split_whitespace().any(|word| named.iter().any(|name| name == word));
+        let line = modules.lines().find(is_it).unwrap_or_else(|| panic!("no {device} in\n{modules}"));
         self.pactl(&["unload-module", line.split('\t').next().unwrap_or_default()]);
     }
 
     /// Adds the sink `bell` again.
     pub fn plug_bell_in(&self) {
-        let [name, arguments @ ..] = BELL;
-        self.pactl(&[&["load-module", name][..], &arguments[..]].concat());
+        self.pactl(&[&["load-module"][..], &BELL].concat());
+    }
+
+    /// Adds the "Second microphone" again.
+    pub fn plug_microphone_in(&self) {
+        self.pactl(&[&["load-module"][..], &SECOND].concat());
+    }
+
+    /// From where streams record for which nobody has chosen a source.
+    pub fn set_default_source(&self, source: &str) {
+        self.pactl(&["set-default-source", source]);
     }
 
     /// Where streams go for which nobody has chosen a sink, or whose sink is unplugged.
@@ -178,7 +198,7 @@ impl Pulse {
             command.envs(self.environment()).arg("info").stdout(Stdio::null()).stderr(Stdio::null());
             if command.status().is_ok_and(|status| status.success()) {
                 self.set_default("speaker");
-                self.pactl(&["set-default-source", "microphone"]);
+                self.set_default_source("microphone");
                 return;
             }
             assert!(Instant::now() < deadline, "pulseaudio does not answer (packages pulseaudio, pulseaudio-utils)");
@@ -243,6 +263,8 @@ fn spawn(dir: &Path) -> Child {
         "module-null-sink norewinds=1 sink_name=hardware rate=48000 channels=2".into(),
         "module-null-sink norewinds=1 sink_name=mic rate=48000 channels=1".into(),
         "module-remap-source source_name=microphone master=mic.monitor channels=1".into(),
+        "module-null-sink norewinds=1 sink_name=desk rate=48000 channels=1".into(),
+        SECOND.join(" "),
         "module-always-sink".into(),
         // As desktops have it: a program's stream begins where its last one was moved to.
         "module-stream-restore".into(),

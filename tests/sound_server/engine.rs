@@ -11,6 +11,7 @@ use agent_manager::media::{
 use std::{
     net::SocketAddr,
     path::Path,
+    process::Child,
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -151,6 +152,76 @@ fn follows_the_headset(server: &Pulse, tone: &Path, engine: &MediaEngine, events
     engine.send(EngineCommand::Audio(DEVICE));
 }
 
+/// The chosen microphone is unplugged and plugged in again during a call; then the default one is another.
+fn follows_the_microphone(server: &Pulse, tone: &Path, engine: &MediaEngine, events: &mpsc::Receiver<EngineEvent>) {
+    let speaks_by = |microphone: Option<&str>| {
+        engine.send(EngineCommand::Audio(AudioChoice::Device {
+            microphone: microphone.map(str::to_owned),
+            speaker: None,
+            ringer: None,
+            alert: None,
+            alone: false,
+        }));
+    };
+    let uses = |name: &str| {
+        wait(events, "the microphone in use", |event| match event {
+            EngineEvent::Devices(list) => (list.microphone.as_deref() == Some(name)).then_some(()),
+            _ => None,
+        });
+    };
+    let heard = || server.sounds("speaker.monitor");
+    // Somebody speaks there, and after a moment is not heard.
+    let unheard = |sink| {
+        let player = Playing(server.play(sink, tone));
+        let heard = heard();
+        while heard.onsets.recv_timeout(Duration::from_millis(500)).is_ok() {}
+        player
+    };
+    speaks_by(Some("Second microphone"));
+    uses("Second microphone");
+    let mut back = Vec::new();
+    in_time("microphone unplugged: heard by another", Duration::from_secs(1), || {
+        let player = unheard("mic");
+        let (ear, since) = (heard(), Instant::now());
+        server.unplug("second");
+        let took = silent_since(since, &ear);
+        uses("System default");
+        drop(player);
+        let player = unheard("desk");
+        let (ear, since) = (heard(), Instant::now());
+        server.plug_microphone_in();
+        back.push(silent_since(since, &ear));
+        uses("Second microphone");
+        drop(player);
+        took
+    });
+    let mut back = back.into_iter();
+    in_time("plugged in again: heard by it", Duration::from_secs(1), || back.next().expect("as often"));
+    speaks_by(Some("Nowhere"));
+    let words = "“Nowhere” is not there; using System default (";
+    wait(events, words, |event| notice(event).filter(|notice| notice.contains(words)));
+    speaks_by(None);
+    in_time("the default microphone is another: heard by it", Duration::from_secs(1), || {
+        let player = unheard("desk");
+        let (ear, since) = (heard(), Instant::now());
+        server.set_default_source("second");
+        let took = silent_since(since, &ear);
+        drop(player);
+        server.set_default_source("microphone");
+        took
+    });
+}
+
+/// What plays, until the value ends.
+struct Playing(Child);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The sound server dies during a call, and comes back.
 fn outlives_the_server(server: &mut Pulse, tone: &Path, events: &mpsc::Receiver<EngineEvent>) {
     let says = |words| wait(events, words, |event| notice(event).filter(|notice| notice.contains(words)));
@@ -278,6 +349,7 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
     follows_the_headset(&server, &tone, &b, &b_events);
+    follows_the_microphone(&server, &tone, &a, &a_events);
     has_a_card_for_itself(&server, &pulses, &b, &b_events);
     let stats = a.stats(1).unwrap();
     assert!(stats.tx.packets > 500 && stats.rx.packets > 500, "packets went on: {stats:?}");

@@ -49,16 +49,18 @@ impl Taker {
         Self { ring, flow, channels: usize::from(channels).max(1) }
     }
 
-    /// Takes the first channel of each frame.
+    /// Takes the mean of each frame, whichever of its channels the microphone is on.
     pub fn take<T: Sample>(&mut self, data: &[T])
     where
         f32: FromSample<T>,
     {
         self.flow.period.fetch_max((data.len() / self.channels) as u32, Relaxed);
         self.flow.callbacks.fetch_add(1, Relaxed);
+        let share = 1.0 / self.channels as f32;
         for frame in data.chunks(self.channels) {
+            let sum: f32 = frame.iter().map(|&sample| f32::from_sample(sample)).sum();
             // A full ring means that nobody listens.
-            let _ = self.ring.push(f32::from_sample(frame[0]));
+            let _ = self.ring.push(sum * share);
         }
     }
 }
@@ -87,8 +89,20 @@ mod tests {
             assert_eq!(flow.starved.load(Relaxed), 1);
             taker.take(&frames);
             let said: Vec<f32> = std::iter::from_fn(|| heard.pop().ok()).collect();
-            assert_eq!(said, [0.5, -0.25, 0.0], "{channels}");
+            let is_near = |(said, wanted): (&f32, f32)| (said - wanted).abs() < 1e-6;
+            assert!(said.len() == 3 && said.iter().zip([0.5, -0.25, 0.0]).all(is_near), "{channels}: {said:?}");
             assert_eq!((flow.period.load(Relaxed), flow.callbacks.load(Relaxed)), (3, 2));
+        }
+    }
+
+    #[test]
+    fn a_microphone_is_heard_whichever_input_it_is_on() {
+        for input in 0..2 {
+            let (back, mut heard) = RingBuffer::new(1);
+            let mut frame = [0i16; 2];
+            frame[input] = 16_384;
+            Taker::new(back, Arc::default(), 2).take(&frame);
+            assert_eq!(heard.pop(), Ok(0.25), "input {input}");
         }
     }
 }

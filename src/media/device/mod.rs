@@ -16,6 +16,7 @@ pub use file::{FileCard, Tape};
 pub use null::NullCard;
 pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
+pub use sound_server::is_there as has_sound_server;
 pub use stream::Flow;
 pub use watch::{NoWatch, Watch};
 

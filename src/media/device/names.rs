@@ -23,8 +23,16 @@ pub struct Found {
     pub name: String,
     /// Where the sound server shall move the stream to.
     pub server_id: Option<String>,
-    /// The device asked for is absent; this is the default.
-    pub fallback: bool,
+    /// Why the default device stands for the one asked for.
+    pub instead: Option<Instead>,
+}
+
+/// Why the default device is used, and not the one asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    Absent,
+    /// Another program has it.
+    Busy,
 }
 
 /// Names of the devices for one way, besides the default; none where there is no sound.
@@ -49,7 +57,7 @@ pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
     if let (Some(wanted), None) = (wanted, &served)
         && let Some(card) = cards(way).into_iter().find(|card| card.name == wanted)
     {
-        return Ok(Found { device: card.device, name: card.name, server_id: None, fallback: false });
+        return Ok(Found { device: card.device, name: card.name, server_id: None, instead: None });
     }
     let host = host()?;
     let device = match way {
@@ -57,12 +65,12 @@ pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
         Way::Out => host.default_output_device(),
     };
     let device = device.ok_or("there is no sound device")?;
-    let fallback = wanted.is_some() && served.is_none();
+    let instead = (wanted.is_some() && served.is_none()).then_some(Instead::Absent);
     let (name, server_id) = match served {
         Some(served) => (served.name, Some(served.id)),
         None => (DEFAULT.to_owned(), sound_server::default(way)),
     };
-    Ok(Found { device, name, server_id, fallback })
+    Ok(Found { device, name, server_id, instead })
 }
 
 /// The sound card that the device of that name is, to be used past the server, which lets go of it for as long as the second value
@@ -80,7 +88,7 @@ pub fn find_card(name: &str, way: Way) -> Result<(Found, Option<Released>), Stri
     let is_it = |card: &Card| pcm.as_ref().map_or(card.name == name, |pcm| card.pcm == *pcm);
     let card = cards(way).into_iter().find(is_it).ok_or("ALSA does not know it")?;
     let released = served.and_then(|served| sound_server::release(way, &served.id));
-    Ok((Found { device: card.device, name: name.to_owned(), server_id: None, fallback: false }, released))
+    Ok((Found { device: card.device, name: name.to_owned(), server_id: None, instead: None }, released))
 }
 
 /// Keeps the sound library from writing to standard error on this thread, for as long as the value lives.

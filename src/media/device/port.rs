@@ -4,7 +4,7 @@
 use super::{
     StepClock,
     life::Life,
-    names::DEFAULT,
+    names::{DEFAULT, Instead},
     stream::{Link, Opened, Wanted},
 };
 use crate::media::{
@@ -122,18 +122,20 @@ impl<End> Port<End> {
     pub fn devices_seen(&mut self, now: Instant, names: &[String], notices: &mut Notices) {
         let State::Open { opened, .. } = &mut self.state else { return };
         let Some(wanted) = &self.wanted.name else { return };
-        match (opened.fallback, names.contains(wanted)) {
-            (true, true) => {
+        match (&opened.instead, names.contains(wanted)) {
+            (Some((Instead::Absent, _)), true) => {
                 let text = format!("The {} “{wanted}” is back.", self.what);
                 notices.say(self.what, Notice { severity: Severity::Info, text });
                 self.shared = false;
                 self.state = self.open(now);
             }
             // Without any device there is no sound server, and the stream ends by itself.
-            (false, false) if !names.is_empty() => {
-                (opened.fallback, opened.name) = (true, DEFAULT.to_owned());
+            (None, false) if !names.is_empty() => {
+                (opened.instead, opened.name) = (Some((Instead::Absent, None)), DEFAULT.to_owned());
                 notices.opened(self.what, Some(wanted), opened);
             }
+            // When it returns it may be free.
+            (Some((Instead::Busy, name)), false) => opened.instead = Some((Instead::Absent, name.clone())),
             _ => {}
         }
     }
@@ -145,7 +147,7 @@ impl<End> Port<End> {
 
     /// Another device is used than the one wanted.
     pub fn misses_device(&self) -> bool {
-        matches!(&self.state, State::Open { opened, .. } if opened.fallback)
+        matches!(&self.state, State::Open { opened, .. } if opened.instead.is_some())
     }
 
     fn fail(&mut self, now: Instant, why: &str, notices: &mut Notices) -> State<End> {
@@ -203,10 +205,16 @@ impl Notices {
     }
 
     fn opened(&mut self, what: &'static str, wanted: Option<&str>, opened: &Opened) {
-        if let (Some(wanted), true) = (wanted, opened.fallback) {
-            let text = format!("The {what} “{wanted}” is not there; using {} instead.", opened.name);
-            self.say(what, Notice::warning(text));
-        }
+        let (Some(wanted), Some((why, default))) = (wanted, &opened.instead) else { return };
+        let default = default.as_ref().map_or_else(|| opened.name.clone(), |name| format!("{} ({name})", opened.name));
+        let text = match why {
+            Instead::Absent => format!("The {what} “{wanted}” is not there; using {default} instead."),
+            Instead::Busy => format!(
+                "The {what} “{wanted}” is in use by another program; using {default} instead. Close that program, and the next \
+                 call has it."
+            ),
+        };
+        self.say(what, Notice::warning(text));
     }
 }
 

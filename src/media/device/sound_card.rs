@@ -186,7 +186,7 @@ impl Card for SoundCard {
 #[cfg(test)]
 impl SoundCard {
     pub fn simulated(now: Instant) -> (Self, Consumer<f32>, std::sync::Arc<stream::Flow>) {
-        let opened = Ok(stream::Opened { name: "Desk".to_owned(), fallback: false, rate: SAMPLE_RATE });
+        let opened = Ok(stream::Opened { name: "Desk".to_owned(), instead: None, rate: SAMPLE_RATE });
         let nothing = |_| stream::simulated(rtrb::RingBuffer::new(1).0, Err(String::new()));
         let mut card = Self::playing(now, Wanted::default(), Port::new(now, "speaker", Wanted::default(), nothing));
         let (ring, played) = rtrb::RingBuffer::new(SAMPLE_RATE as usize);

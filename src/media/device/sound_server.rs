@@ -7,7 +7,9 @@
 
 use super::names::Way;
 use std::{
+    ffi::OsString,
     io::Read,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
@@ -68,6 +70,18 @@ pub fn default(way: Way) -> Option<String> {
         Way::Out => ("PULSE_SINK", "@DEFAULT_SINK@"),
     };
     std::env::var_os(chosen).is_none().then(|| id.to_owned())
+}
+
+/// What people call the default device, where the server says which that is.
+pub fn default_name(way: Way) -> Option<String> {
+    let id = ask(&[if way == Way::In { "get-default-source" } else { "get-default-sink" }])?;
+    devices(way).into_iter().find(|device| device.id == id.trim()).map(|device| device.name)
+}
+
+/// Whether a server seems to run here, by its socket.
+pub fn is_there() -> bool {
+    let socket = |folder: &OsString| Path::new(folder).join("pulse/native").exists();
+    std::env::var_os("PULSE_SERVER").is_some() || std::env::var_os("XDG_RUNTIME_DIR").as_ref().is_some_and(socket)
 }
 
 /// A stream that was moved to its device.

@@ -3,7 +3,7 @@
 
 use super::{
     callback::{Feeder, Taker},
-    names::{self, Found, Way},
+    names::{self, Found, Instead, Way},
     sound_server::{self, Placed, Released},
 };
 use cpal::{
@@ -78,8 +78,8 @@ pub struct Flow {
 pub struct Opened {
     /// As in the list of devices.
     pub name: String,
-    /// The one asked for is not there; this is the default.
-    pub fallback: bool,
+    /// Why this is the default, and not the one asked for; and which one that is, where the sound server says it.
+    pub instead: Option<(Instead, Option<String>)>,
     /// Hz.
     pub rate: u32,
 }
@@ -163,8 +163,7 @@ fn wait(stopped: &mpsc::Receiver<()>, flow: &Flow, placed: Option<Placed>) {
 }
 
 fn open_speaker(wanted: &Wanted, ring: Consumer<f32>, flow: Arc<Flow>, at_a_time_ms: u32) -> Result<Running, String> {
-    let found = find(wanted, Way::Out)?;
-    let default = patiently(|| found.0.device.default_output_config())?;
+    let (found, default) = find(wanted, Way::Out, |device| device.default_output_config())?;
     open(found, Way::Out, taking(at_a_time_ms, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => play::<i16>(device, config, ring, flow),
         SampleFormat::I32 => play::<i32>(device, config, ring, flow),
@@ -173,8 +172,7 @@ fn open_speaker(wanted: &Wanted, ring: Consumer<f32>, flow: Arc<Flow>, at_a_time
 }
 
 fn open_microphone(wanted: &Wanted, ring: Producer<f32>, flow: Arc<Flow>) -> Result<Running, String> {
-    let found = find(wanted, Way::In)?;
-    let default = patiently(|| found.0.device.default_input_config())?;
+    let (found, default) = find(wanted, Way::In, |device| device.default_input_config())?;
     open(found, Way::In, taking(TALKING, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => record::<i16>(device, config, ring, flow),
         SampleFormat::I32 => record::<i32>(device, config, ring, flow),
@@ -182,24 +180,42 @@ fn open_microphone(wanted: &Wanted, ring: Producer<f32>, flow: Arc<Flow>) -> Res
     })
 }
 
-fn find(wanted: &Wanted, way: Way) -> Result<(Found, Option<Released>), String> {
-    match &wanted.name {
-        Some(name) if wanted.alone => names::find_card(name, way),
-        name => names::find(name.as_deref(), way).map(|found| (found, None)),
+/// The device wanted, and what it says of itself when asked. For a card of which another program will not let go there is the default.
+fn find(
+    wanted: &Wanted,
+    way: Way,
+    ask: impl Fn(&cpal::Device) -> Result<SupportedStreamConfig, cpal::Error>,
+) -> Result<((Found, Option<Released>), SupportedStreamConfig), String> {
+    if let (Some(name), true) = (&wanted.name, wanted.alone) {
+        let found = names::find_card(name, way)?;
+        let asked = patiently(|| ask(&found.0.device)).map_err(|e| words(&e))?;
+        return Ok((found, asked));
+    }
+    let found = names::find(wanted.name.as_deref(), way)?;
+    match patiently(|| ask(&found.device)) {
+        Err(e) if is_busy(&e) && wanted.name.is_some() && found.instead.is_none() => {
+            let default = Found { instead: Some(Instead::Busy), ..names::find(None, way)? };
+            let asked = ask(&default.device).map_err(|_| words(&e))?;
+            Ok(((default, None), asked))
+        }
+        asked => Ok(((found, None), asked.map_err(|e| words(&e))?)),
     }
 }
 
 /// Asks again while the device is busy.
-fn patiently<T>(ask: impl Fn() -> Result<T, cpal::Error>) -> Result<T, String> {
-    let is_busy = |asked: &Result<T, cpal::Error>| matches!(asked, Err(e) if e.kind() == cpal::ErrorKind::DeviceBusy);
+fn patiently<T>(ask: impl Fn() -> Result<T, cpal::Error>) -> Result<T, cpal::Error> {
     let mut asked = ask();
     for _ in 1..ASKED {
-        if is_busy(&asked) {
+        if asked.as_ref().is_err_and(is_busy) {
             std::thread::sleep(BUSY);
             asked = ask();
         }
     }
-    asked.map_err(|e| words(&e))
+    asked
+}
+
+fn is_busy(error: &cpal::Error) -> bool {
+    error.kind() == cpal::ErrorKind::DeviceBusy
 }
 
 fn words(error: &cpal::Error) -> String {
@@ -224,7 +240,8 @@ fn open(
         Some(id) => sound_server::open_on(way, id, start),
         None => (start(), None),
     };
-    let opened = Opened { name: found.name, fallback: found.fallback, rate: config.sample_rate };
+    let instead = found.instead.map(|why| (why, sound_server::default_name(way)));
+    let opened = Opened { name: found.name, instead, rate: config.sample_rate };
     Ok(Running { stream: stream.map_err(|e| words(&e))?, placed, opened, released })
 }
 

@@ -155,7 +155,8 @@ impl Audio {
             self.card = None;
         }
         let rings = self.rings();
-        self.bell.ring(now, rings.then_some(&self.choice));
+        let exposure = &mut self.exposure;
+        self.bell.ring(now, rings.then_some(&self.choice), |block| exposure.hear_beside(now, block));
         let needed = self.needs_card(demand);
         if needed {
             self.idle_since = None;
@@ -251,7 +252,8 @@ impl Audio {
     pub fn report(&mut self, now: Instant, microphone: &[f32], emit: &dyn Fn(EngineEvent)) -> bool {
         let card = self.card.as_mut().and_then(|card| card.poll_notice());
         let bell = self.bell.card_mut().and_then(Card::poll_notice);
-        card.into_iter().chain(bell).for_each(|notice| emit(EngineEvent::Notice(notice)));
+        let lookout = self.lookout.poll_notice();
+        card.into_iter().chain(bell).chain(lookout).for_each(|notice| emit(EngineEvent::Notice(notice)));
         if let Some(step) = self.checked.take() {
             match step {
                 Step::Ringer => self.set_tone(Some(Tone::Test { ringer: true })),

@@ -20,12 +20,16 @@ const FRAME: usize = SAMPLE_RATE as usize / 50 * CHANNELS as usize;
 const PAGE: usize = 25;
 const COMPLETE_EVERY: usize = SAMPLE_RATE as usize;
 const MAX_PACKET: usize = 1_275;
+/// Samples of both channels that a WAV's lengths of 32 bits can tell, with room for the header and the mark: six hours.
+const MOST_SAMPLES: u32 = (u32::MAX - 4_096) / 2;
 
 /// Takes 48 kHz samples of both channels in turn, left first.
 pub enum Recording {
     Wav {
         writer: WavWriter<BufWriter<File>>,
         since_complete: usize,
+        /// Samples that it takes in all.
+        most: u32,
         /// What is said of the file at its end, and the file.
         mark: Option<(&'static str, File)>,
     },
@@ -39,6 +43,8 @@ pub enum Fault {
     Sound(String),
     /// All sound is there, but not what is said of it.
     Mark(String),
+    /// The file is complete, and takes no more.
+    Full,
 }
 
 impl Recording {
@@ -73,7 +79,15 @@ impl Recording {
         };
         let complete = |mut writer: WavWriter<_>| writer.flush().map(|()| writer);
         let writer = WavWriter::new(file, spec).and_then(complete).map_err(|e| words(&e))?;
-        Ok(Self::Wav { writer, since_complete: 0, mark: Some((mark, again)) })
+        Ok(Self::Wav { writer, since_complete: 0, most: MOST_SAMPLES, mark: Some((mark, again)) })
+    }
+
+    /// Whether the file can hold so many samples more.
+    pub fn takes(&self, samples: usize) -> bool {
+        match self {
+            Self::Wav { writer, most, .. } => u64::from(writer.len()) + samples as u64 <= u64::from(*most),
+            Self::Opus(_) => true,
+        }
     }
 
     pub fn write(&mut self, samples: &[f32]) -> Result<(), String> {

@@ -127,7 +127,8 @@ impl Recorder {
         // The header stays in the buffer, as it does while a disk fills up.
         let file = std::io::BufWriter::with_capacity(1 << 16, full);
         let writer = hound::WavWriter::new(file, spec).expect("a header");
-        Self::start(Recording::Wav { writer, since_complete: 0, mark: None }, Path::new("call.wav")).expect("a thread")
+        Self::start(Recording::Wav { writer, since_complete: 0, most: u32::MAX, mark: None }, Path::new("call.wav"))
+            .expect("a thread")
     }
 
     /// Hands the rest over; the file is complete once the writer has ended. Returns at once.
@@ -185,6 +186,12 @@ impl Writer {
             Fault::Sound(why) => {
                 (true, format!("The recording {file} stopped ({why}); free some space and start another."))
             }
+            Fault::Full => (
+                true,
+                format!(
+                    "The recording {file} is full: a WAV file ends after six hours. Start another, in .opus, which has no end."
+                ),
+            ),
             Fault::Mark(why) => (
                 false,
                 format!(
@@ -215,6 +222,10 @@ const fn mark(tone: bool) -> &'static str {
 
 fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), Fault> {
     for piece in pieces {
+        if !recording.takes(piece.len()) {
+            recording.finish()?;
+            return Err(Fault::Full);
+        }
         recording.write(&piece).map_err(Fault::Sound)?;
     }
     recording.finish()

@@ -171,14 +171,40 @@ fn a_piece_that_is_missing_at_the_very_end_is_told_once_the_rest_is_written() {
     assert!(told.contains("parts of it are missing"), "{told}");
 }
 
+/// Six hours of a WAV, after which its lengths would begin anew.
+#[test]
+fn a_file_that_can_hold_no_more_is_complete_and_that_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("call.wav");
+    let Ok(Recording::Wav { writer, since_complete, most, mark: words }) = Recording::create(&path, mark(true)) else {
+        panic!()
+    };
+    let hours = f64::from(most) / 2.0 / f64::from(SAMPLE_RATE) / 3_600.0;
+    assert!(hours > 6.0 && u64::from(most) * 2 + 1_000 < 1 << 32, "{hours}");
+    let recording = Recording::Wav { writer, since_complete, most: 3 * SAMPLE_RATE, mark: words };
+    let mut recorder = Recorder::start(recording, &path).unwrap();
+    for n in 0..200 {
+        recorder.said(&tone(440.0, n * BLOCK, BLOCK));
+        recorder.heard(&tone(1_000.0, n * BLOCK, BLOCK));
+    }
+    let Some(Ended { failed: true, notice: Some(told), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {
+        panic!("nothing is said")
+    };
+    assert!(told.text.contains("is full") && told.text.contains(".opus"), "{}", told.text);
+    assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 3 * SAMPLE_RATE / 2, "all that it holds");
+    assert!(String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains("heard a recording tone"));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_without_its_mark_is_no_failed_recording() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("call.wav");
-    let Ok(Recording::Wav { writer, since_complete, .. }) = Recording::create(&path, mark(true)) else { panic!() };
+    let Ok(Recording::Wav { writer, since_complete, most, .. }) = Recording::create(&path, mark(true)) else {
+        panic!()
+    };
     let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
-    let recording = Recording::Wav { writer, since_complete, mark: Some((mark(true), full)) };
+    let recording = Recording::Wav { writer, since_complete, most, mark: Some((mark(true), full)) };
     let mut recorder = Recorder::start(recording, &path).unwrap();
     recorder.heard(&tone(440.0, 0, SAMPLE_RATE as usize));
     let Some(Ended { failed: false, notice: Some(told), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {

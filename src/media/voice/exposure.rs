@@ -89,7 +89,8 @@ pub struct ExposureMeter {
     started: Instant,
     hours: [Hour; HOURS],
     now: usize,
-    weighting: Weighting,
+    /// Of what is heard, and of what is heard beside it.
+    weightings: [Weighting; 2],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,11 +106,20 @@ struct Hour {
 
 impl ExposureMeter {
     pub fn new(now: Instant) -> Self {
-        Self { started: now, hours: [Hour::default(); HOURS], now: 0, weighting: Weighting::new() }
+        Self { started: now, hours: [Hour::default(); HOURS], now: 0, weightings: [Weighting::new(), Weighting::new()] }
     }
 
     /// A block that is played at `now`.
     pub fn hear(&mut self, now: Instant, block: &[f32]) {
+        self.take(now, 0, block);
+    }
+
+    /// One that comes to the same ear by a stream of its own, maybe at once.
+    pub fn hear_beside(&mut self, now: Instant, block: &[f32]) {
+        self.take(now, 1, block);
+    }
+
+    fn take(&mut self, now: Instant, stream: usize, block: &[f32]) {
         self.now = self.place(now, 0);
         let hour = &mut self.hours[self.now];
         if block.iter().all(|sample| sample.abs() < NOTHING) {
@@ -118,7 +128,7 @@ impl ExposureMeter {
         hour.samples += block.len() as u64;
         let mut sum = 0.0;
         for &sample in block {
-            let (a, c) = self.weighting.next(sample);
+            let (a, c) = self.weightings[stream].next(sample);
             sum += a * a;
             hour.peak = hour.peak.max(c.abs());
         }

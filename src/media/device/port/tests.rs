@@ -12,6 +12,8 @@ use std::cell::RefCell;
 struct World {
     names: Vec<&'static str>,
     rate: u32,
+    /// Another program has the devices, and lets nobody share them.
+    is_taken: bool,
     /// Another program has the devices.
     is_busy: bool,
     /// Opened so far, by the name they got.
@@ -30,8 +32,15 @@ fn microphone(Wanted { name, alone }: Wanted) -> Link<Consumer<f32>> {
         let opened = match there {
             _ if alone && world.is_busy => Err("another program is using it".to_owned()),
             _ if world.names.is_empty() => Err("there is no sound device".to_owned()),
-            Some(name) => Ok(Opened { name: name.to_owned(), fallback: false, rate: world.rate }),
-            None => Ok(Opened { name: DEFAULT.to_owned(), fallback: name.is_some(), rate: world.rate }),
+            Some(_) if world.is_taken => {
+                let instead = Some((Instead::Busy, Some("Desk".to_owned())));
+                Ok(Opened { name: DEFAULT.to_owned(), instead, rate: world.rate })
+            }
+            Some(name) => Ok(Opened { name: name.to_owned(), instead: None, rate: world.rate }),
+            None => {
+                let instead = name.map(|_| (Instead::Absent, None));
+                Ok(Opened { name: DEFAULT.to_owned(), instead, rate: world.rate })
+            }
         };
         world.opened.extend(opened.iter().map(|opened| opened.name.clone()));
         let (device, ring) = RingBuffer::new(48_000);
@@ -124,6 +133,30 @@ fn a_card_that_cannot_be_had_alone_is_shared_and_that_is_told() {
         bench.run(1_000);
         assert_eq!((bench.port.in_use().as_deref(), bench.said().as_str()), (Some("Headset"), ""));
     }
+}
+
+#[test]
+fn a_card_that_another_program_keeps_leaves_the_default_until_it_has_been_away() {
+    let mut bench = Bench::new(&["Headset"], None);
+    WORLD.with_borrow_mut(|world| world.is_taken = true);
+    let wanted = Wanted { name: Some("Headset".to_owned()), alone: false };
+    bench.port = Port::new(bench.now, "microphone", wanted, microphone);
+    bench.run(500);
+    assert_eq!(bench.port.in_use().as_deref(), Some(DEFAULT), "it is heard in any case");
+    let said = bench.said();
+    assert!(said.contains("“Headset” is in use by another program; using System default (Desk) instead"), "{said}");
+    let opened = || WORLD.with_borrow(|world| world.opened.len());
+    WORLD.with_borrow_mut(|world| world.is_taken = false);
+    let before = opened();
+    bench.plugged(&["Headset", "Desk"]);
+    bench.run(500);
+    assert_eq!(opened(), before, "a call is not broken into to ask again");
+    for names in [&["Desk"][..], &["Headset", "Desk"]] {
+        bench.plugged(names);
+        bench.run(500);
+    }
+    assert_eq!(bench.port.in_use().as_deref(), Some("Headset"));
+    assert_eq!(bench.said(), "The microphone “Headset” is back.");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::media::{
     BLOCK,
     device::{Card, SoundCard},
     dsp::tone::ToneSource,
+    voice::Limiter,
 };
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ pub struct Bell {
     tone: Option<ToneSource>,
     /// Blocks that it has waited for its device.
     waited: u32,
+    limiter: Limiter,
     /// What rings or alerts, on the device of that name.
     pub(super) card: Option<(Option<String>, SoundCard)>,
 }
@@ -59,10 +61,11 @@ impl Bell {
         }
     }
 
-    /// Plays the tone on its own device, which is closed without a `choice`; files and nothing have none.
-    pub fn ring(&mut self, now: Instant, choice: Option<&AudioChoice>) {
+    /// Plays the tone on its own device, which is closed without a `choice`; files and nothing have none. `hear` gets what is played
+    /// where calls are, too.
+    pub fn ring(&mut self, now: Instant, choice: Option<&AudioChoice>, mut hear: impl FnMut(&[f32])) {
         let Some(choice) = choice else { return self.close() };
-        let AudioChoice::Device { ringer, alert, .. } = choice else {
+        let AudioChoice::Device { speaker, ringer, alert, .. } = choice else {
             self.tone = None;
             return;
         };
@@ -73,6 +76,10 @@ impl Bell {
         for _ in 0..card.poll(now, &mut Vec::new()) {
             let mut block = [0.0; BLOCK];
             self.mix(card.is_heard(), &mut block);
+            self.limiter.process(&mut block);
+            if card.is_heard() && name == *speaker {
+                hear(&block);
+            }
             card.play(&block);
         }
         self.card = Some((name, card));

@@ -1,6 +1,9 @@
 //! When to look which devices there are.
 
-use crate::media::device::{NoWatch, Watch};
+use crate::media::{
+    device::{NoWatch, Watch, has_sound_server},
+    engine::Notice,
+};
 use std::time::{Duration, Instant};
 
 /// Where nothing tells that devices come and go, they are looked for so often while one is missed; and a sound server that is gone,
@@ -9,12 +12,18 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Devices come and go with many words.
 const SETTLED: Duration = Duration::from_millis(100);
 
+/// Its devices are not to be had one by one then, nor is it seen that they come and go.
+const NO_TOOL: &str = "The sound server's tool pactl is missing, so that devices other than the default one are used past the server, \
+    by one program at a time. Install the package pulseaudio-utils, and start Agent Manager again.";
+
 /// See the module.
 pub struct Lookout {
     /// While a card is open.
     watch: Option<Watch>,
     /// There is nothing to watch devices with.
     unwatched: bool,
+    /// That the sound server's tool is missing, until it is told.
+    untold: Option<Notice>,
     /// When to look at the devices, and for the server.
     look: Option<Instant>,
     watch_again: Instant,
@@ -22,11 +31,15 @@ pub struct Lookout {
 
 impl Lookout {
     pub const fn new(now: Instant) -> Self {
-        Self { watch: None, unwatched: false, look: None, watch_again: now }
+        Self { watch: None, unwatched: false, untold: None, look: None, watch_again: now }
     }
 
     pub const fn poll_timeout(&self) -> Option<Instant> {
         self.look
+    }
+
+    pub const fn poll_notice(&mut self) -> Option<Notice> {
+        self.untold.take()
     }
 
     /// Devices have come or gone.
@@ -53,6 +66,7 @@ impl Lookout {
             self.watch_again = now + LOOK_AGAIN;
             let started = Watch::start(tell());
             self.unwatched = matches!(started, Err(NoWatch::Never));
+            self.untold = (self.unwatched && has_sound_server()).then(|| Notice::warning(NO_TOOL.to_owned()));
             self.watch = started.ok();
             // What happened unwatched.
             self.changed(now);

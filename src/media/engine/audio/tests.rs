@@ -65,6 +65,29 @@ fn a_card_that_calls_have_for_themselves_is_given_up_for_ringing() {
     }
 }
 
+/// A day of ringing in the headset is a part of the day's dose; a bell on the desk is not at the ear.
+#[test]
+fn a_ring_in_the_headset_counts_for_the_ears() {
+    for (ringer, counts) in [("Headset", true), ("Desk", false)] {
+        let start = Instant::now();
+        let [speaker, ringer] = ["Headset", ringer].map(|name| Some(name.to_owned()));
+        let choice =
+            AudioChoice::Device { microphone: None, speaker, ringer: ringer.clone(), alert: None, alone: false };
+        let mut audio = Audio::new(start, choice).expect("nothing to open");
+        let (card, mut device, flow) = SoundCard::simulated(start);
+        audio.bell.card = Some((ringer, card));
+        audio.set_tone(Some(Tone::Ring));
+        for n in 0..500 {
+            flow.callbacks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            while device.pop().is_ok() {}
+            audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
+        }
+        let exposure = audio.exposure.exposure();
+        assert_eq!(exposure.level_db > 40.0 && exposure.peak_db > 85.0, counts, "{exposure:?}");
+        assert_eq!(exposure.heard > Duration::ZERO, counts, "{exposure:?}");
+    }
+}
+
 #[test]
 fn nobody_waits_for_ever_for_a_device() {
     let start = Instant::now();
