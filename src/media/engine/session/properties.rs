@@ -159,7 +159,7 @@ impl Lie {
         let extended = words.len();
         words.extend([0, 0xcafe_babe]);
         words.extend(self.reference.iter().flat_map(|(high, low)| [4 << 24 | 2, *high, *low]));
-        words.push(5 << 24 | 3 * self.delays.len() as u32);
+        words.push((5 << 24) | (3 * self.delays.len() as u32));
         words.extend(self.delays.iter().flat_map(|&([last, delay], since)| [ours, ago(since, last), delay]));
         words.extend([7 << 24 | 8, ours]);
         let mut octets: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
