@@ -132,6 +132,8 @@ pub struct MediaPlan {
     pub remote_rtcp: SocketAddr,
     pub rtcp_mux: bool,
     pub direction: Direction,
+    /// We have put the peer on hold: where it listens, it hears music in place of us.
+    pub on_hold: bool,
     /// Codec we send, with the payload type the peer gave it.
     pub send: (u8, Codec),
     /// Payload types the peer may send to us, as we numbered them.
@@ -147,6 +149,13 @@ pub struct MediaPlan {
     pub ptime_ms: u32,
     pub extended_reports: ExtendedReports,
     pub comfort_noise: Option<ComfortNoise>,
+}
+
+impl MediaPlan {
+    /// Whether what is said here is for the peer.
+    pub const fn hears_us(&self) -> bool {
+        self.direction.sends() && !self.on_hold
+    }
 }
 
 impl Default for OpusParams {
@@ -165,6 +174,7 @@ impl MediaPlan {
             remote_rtcp: nobody,
             rtcp_mux: false,
             direction: Direction::SendRecv,
+            on_hold: false,
             send: (0, codec),
             receive: vec![(0, codec)],
             telephone_event: None,

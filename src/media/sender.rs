@@ -43,6 +43,7 @@ pub struct Sender {
     payload_type: u8,
     codec: Codec,
     direction: Direction,
+    on_hold: bool,
     packet_ms: u32,
     /// Payload type and clock rate of events, when agreed on.
     events: Option<(u8, u32)>,
@@ -76,6 +77,7 @@ impl Sender {
             payload_type: plan.send.0,
             codec: plan.send.1,
             direction: plan.direction,
+            on_hold: plan.on_hold,
             packet_ms: packet_ms(plan),
             events: events(plan),
             encoder: Encoder::new(plan.send.1, &plan.opus),
@@ -106,7 +108,7 @@ impl Sender {
         }
         self.talkspurt |= !self.direction.sends();
         (self.payload_type, self.codec) = plan.send;
-        self.direction = plan.direction;
+        (self.direction, self.on_hold) = (plan.direction, plan.on_hold);
         self.packet_ms = packet_ms(plan);
         self.events = events(plan);
         self.noise = noise(plan);
@@ -178,7 +180,7 @@ impl Sender {
         }
         let clock_rate = self.events.map_or(8_000, |(_, rate)| rate);
         // Towards a peer we put on hold, music or silence keeps the stream and its path through NATs alive.
-        if self.direction == Direction::SendOnly {
+        if self.on_hold {
             match &mut self.music {
                 Some(player) => player.fill(audio),
                 None => audio.fill(0.0),

@@ -114,6 +114,7 @@ fn plan(codec: Codec, remote: SocketAddr) -> MediaPlan {
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         rtcp_mux: false,
         direction: Direction::SendRecv,
+        on_hold: false,
         send: (payload_type, codec),
         receive: vec![(payload_type, codec)],
         telephone_event: Some(TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate }),
@@ -169,7 +170,7 @@ fn whoever_is_on_hold_hears_the_music_and_nothing_of_us() {
     assert!(notice.contains("none.wav") && notice.contains("choose a WAV file"), "{notice}");
     a.engine.send(EngineCommand::Music(Some(music)));
     b.connect(plan(Codec::G722, a.address));
-    a.connect(MediaPlan { direction: Direction::SendOnly, ..plan(Codec::G722, b.address) });
+    a.connect(MediaPlan { direction: Direction::SendOnly, on_hold: true, ..plan(Codec::G722, b.address) });
     b.stats_after(3);
     a.finish();
     let (stats, heard) = b.finish();
@@ -228,7 +229,7 @@ fn hold_and_mute_send_silence() {
     a.engine.send(EngineCommand::Mute { session: CALL, on: true });
     b.stats_after(2);
     a.engine.send(EngineCommand::Mute { session: CALL, on: false });
-    let held = MediaPlan { direction: Direction::SendOnly, ..plan(Codec::Pcmu, b.address) };
+    let held = MediaPlan { direction: Direction::SendOnly, on_hold: true, ..plan(Codec::Pcmu, b.address) };
     a.engine.send(EngineCommand::Plan { session: CALL, plan: held });
     b.stats_after(4);
     let (stats, heard) = b.finish();
@@ -250,7 +251,7 @@ fn two_calls_are_mixed_and_a_held_one_is_silent() {
     a.connect(plan(Codec::Pcmu, b.address));
     a.engine.send(EngineCommand::Plan { session: 2, plan: plan(Codec::Opus, c.address) });
     b.stats_after(2);
-    let held = MediaPlan { direction: Direction::SendOnly, ..plan(Codec::Pcmu, b.address) };
+    let held = MediaPlan { direction: Direction::SendOnly, on_hold: true, ..plan(Codec::Pcmu, b.address) };
     a.engine.send(EngineCommand::Plan { session: CALL, plan: held });
     b.stats_after(4);
     let (stats, heard) = a.finish();

@@ -46,6 +46,7 @@ fn plan(remote: SocketAddr) -> MediaPlan {
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         rtcp_mux: false,
         direction: Direction::SendRecv,
+        on_hold: false,
         send: (0, Codec::Pcmu),
         receive: vec![(0, Codec::Pcmu)],
         telephone_event: None,

@@ -84,6 +84,7 @@ fn plan(remote: SocketAddr) -> MediaPlan {
         remote_rtcp: remote,
         rtcp_mux: true,
         direction: Direction::SendRecv,
+        on_hold: false,
         send: (0, Codec::Pcmu),
         receive: vec![(0, Codec::Pcmu)],
         telephone_event: None,

@@ -140,7 +140,7 @@ impl Session {
         impairment: Option<Impairment>,
         identity: Option<&DtlsIdentity>,
     ) {
-        if !plan.direction.receives() {
+        if plan.direction != Direction::SendRecv {
             self.hush();
         }
         match &mut self.stream {
@@ -189,8 +189,8 @@ impl Session {
 
     /// Muted, it takes nothing of what somebody says to the other side.
     pub fn is_talked_to_muted(&self) -> bool {
-        let talks = |stream: &Stream| stream.plan.direction == Direction::SendRecv;
-        self.muted && self.connected && self.stream.as_deref().is_some_and(talks)
+        let hears_us = |stream: &Stream| stream.plan.hears_us();
+        self.muted && self.connected && self.stream.as_deref().is_some_and(hears_us)
     }
 
     /// Whether the call is one of a conference.
@@ -365,7 +365,7 @@ impl Session {
             report(Report::KeysSent);
         }
         if let Some(recorder) = &mut self.recorder {
-            if stream.plan.direction != Direction::SendRecv {
+            if !stream.plan.hears_us() {
                 self.said.fill(0.0);
             }
             recorder.said(&self.said);
@@ -383,14 +383,17 @@ impl Session {
             if let Some(recorder) = &mut self.recorder {
                 recorder.heard(block);
             }
-            if let Some((passage, activity)) = self.heard.as_deref_mut() {
+            // What is played to us on hold is for nobody else.
+            let talks = stream.plan.direction == Direction::SendRecv;
+            let mut joined = self.heard.as_deref_mut().filter(|_| talks);
+            if let Some((_, activity)) = &mut joined {
                 self.speaks = activity.hear(block).or(self.speaks);
-                if let Some(tones) = &mut self.tones {
-                    tones[1].mix(block);
-                }
-                passage.push(block);
-            } else if let Some(tones) = &mut self.tones {
+            }
+            if let Some(tones) = &mut self.tones {
                 tones[1].mix(block);
+            }
+            if let Some((passage, _)) = joined {
+                passage.push(block);
             }
             mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
         }

@@ -358,6 +358,7 @@ fn plan(
         remote_rtcp: if audio.rtcp_mux { audio.rtp } else { audio.rtcp },
         rtcp_mux: audio.rtcp_mux,
         direction: meet(wanted, audio.direction),
+        on_hold: !wanted.receives(),
         send: (first.payload_type, codec),
         receive: std::iter::once((receive, codec)).chain(common.map(|(_, codec, number)| (number, codec))).collect(),
         telephone_event: event,

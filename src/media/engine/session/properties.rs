@@ -69,6 +69,7 @@ fn plan(srtp: Option<KeyExchange>) -> MediaPlan {
         remote_rtcp: peer(),
         rtcp_mux: true,
         direction: Direction::SendRecv,
+        on_hold: false,
         send: (0, Codec::Pcmu),
         receive: vec![(0, Codec::Pcmu), (96, Codec::Opus)],
         telephone_event: Some(TelephoneEvent { send_payload_type: 101, receive_payload_type: 101, clock_rate: 8_000 }),

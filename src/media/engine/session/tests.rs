@@ -1,3 +1,5 @@
+mod directions;
+
 use super::*;
 use crate::{
     media::{
@@ -188,36 +190,6 @@ fn silence_is_told_and_told_again_also_on_hold() {
         }
         assert_eq!(told, [(14, false), (44, true), (74, true)], "{direction:?}");
     }
-}
-
-/// What is not agreed on is not heard.
-#[test]
-fn early_media_is_told_until_the_answer() {
-    let (start, peer) = (Instant::now(), SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
-    let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
-    session.set_plan(start, plan(Direction::SendRecv), None, None);
-    let mut told = Vec::new();
-    for tenth in 0..150_u16 {
-        let now = start + Duration::from_millis(100) * u32::from(tenth);
-        let payload_type = if tenth < 20 { 96 } else { 0 };
-        let packet =
-            Packet { payload_type, marker: false, sequence: tenth, timestamp: 0, ssrc: 7, payload: &[0x55; 160] };
-        let mut octets = [0; MAX_PACKET];
-        let length = packet.write(&mut octets).expect("it fits");
-        let stream = session.stream.as_mut().expect("a stream");
-        if tenth < 40 {
-            stream.incoming(now, Way { peer, relayed: false }, &octets[..length], false, &mut |_| {});
-        }
-        if tenth == 140 {
-            session.connected(now);
-        }
-        session.housekeep(now, &mut |report| {
-            if let Report::Early(comes) = report {
-                told.push((tenth, comes));
-            }
-        });
-    }
-    assert_eq!(told, [(5, false), (20, true), (89, false)]);
 }
 
 /// Neither who is on hold nor who has not begun to speak is silent: nobody else takes the place.

@@ -183,7 +183,7 @@ fn hold_is_understood_in_all_its_spellings() {
         (vec!["a=sendonly"], SendOnly, Inactive, "a=inactive"),
     ] {
         let (answer, plan) = ours(&ALL).answer(&sdp("0", &lines), local(), wanted).unwrap();
-        assert_eq!(plan.direction, agreed, "{lines:?} {wanted:?}");
+        assert_eq!((plan.direction, plan.on_hold), (agreed, wanted == SendOnly), "{lines:?} {wanted:?}");
         assert!(text(answer).contains(written), "{lines:?} {wanted:?}");
     }
     let session_level = text(sdp("0", &[])).replace("t=0 0", "t=0 0\r\na=inactive");
