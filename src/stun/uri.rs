@@ -8,19 +8,36 @@ const TLS_PORT: u16 = 5349;
 
 /// `HOST:PORT` of a STUN server, which may be written with its scheme and without its port; an IPv6 address gets brackets.
 pub fn stun_server(typed: &str) -> Option<String> {
-    let typed = typed.strip_prefix("stun:").unwrap_or(typed);
-    let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
-    let (host, port) = match typed.rsplit_once(':') {
-        Some((host, port)) if !is_address(typed) => (host.to_owned(), port.parse().ok()),
-        _ if is_address(typed) => (format!("[{typed}]"), Some(PORT)),
-        _ => (typed.to_owned(), Some(PORT)),
-    };
-    let is_host = is_name(host.trim_matches(['[', ']']));
-    port.filter(|port| is_host && *port != 0).map(|port| format!("{host}:{port}"))
+    let typed = after_scheme(typed, "stun:").unwrap_or(typed);
+    let (host, port) = if is_ipv6(typed) { (typed, PORT) } else { authority(typed, PORT)? };
+    Some(written(host, port))
 }
 
-fn is_name(host: &str) -> bool {
-    !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c))
+fn after_scheme<'a>(uri: &'a str, scheme: &str) -> Option<&'a str> {
+    let (begins, rest) = uri.split_at_checked(scheme.len())?;
+    begins.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok()
+}
+
+/// Host, without the brackets that an IPv6 address has and nothing else, and port.
+fn authority(text: &str, default: u16) -> Option<(&str, u16)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').filter(|(host, _)| is_ipv6(host))?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let is_host = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c));
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|port| *port != 0),
+        None => port.is_empty().then_some(default),
+    };
+    Some((host, port.filter(|_| is_host)?))
+}
+
+fn written(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// How a TURN server is reached.
@@ -55,11 +72,7 @@ impl FromStr for TurnUri {
 
     fn from_str(typed: &str) -> Result<Self, TurnUriError> {
         let (rest, asked) = typed.split_once('?').map_or((typed, None), |(rest, query)| (rest, Some(query)));
-        let scheme = |name: &str| {
-            let (begins, rest) = rest.split_at_checked(name.len())?;
-            begins.eq_ignore_ascii_case(name).then_some(rest)
-        };
-        let (authority, is_tls) = match (scheme("turns:"), scheme("turn:")) {
+        let (rest, is_tls) = match (after_scheme(rest, "turns:"), after_scheme(rest, "turn:")) {
             (Some(rest), _) => (rest, true),
             (None, Some(rest)) => (rest, false),
             (None, None) => return Err(TurnUriError::Malformed),
@@ -72,20 +85,16 @@ impl FromStr for TurnUri {
             (true, Some("transport=udp")) => return Err(TurnUriError::OverDtls),
             _ => return Err(TurnUriError::Malformed),
         };
-        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => (host, port),
-            Some(_) => return Err(TurnUriError::Malformed),
-            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-        };
         let default = if is_tls { TLS_PORT } else { PORT };
-        let port = match port.strip_prefix(':') {
-            Some(port) => port.parse().ok().filter(|port| *port != 0),
-            None => port.is_empty().then_some(default),
-        };
-        match port {
-            Some(port) if is_name(host) => Ok(Self { host: host.to_owned(), port, transport }),
-            _ => Err(TurnUriError::Malformed),
-        }
+        let (host, port) = authority(rest, default).ok_or(TurnUriError::Malformed)?;
+        Ok(Self { host: host.to_owned(), port, transport })
+    }
+}
+
+impl TurnUri {
+    /// `HOST:PORT`; an IPv6 address has brackets.
+    pub fn authority(&self) -> String {
+        written(&self.host, self.port)
     }
 }
 
@@ -96,8 +105,7 @@ impl fmt::Display for TurnUri {
             TurnTransport::Tcp => ("turn", "?transport=tcp"),
             TurnTransport::Tls => ("turns", ""),
         };
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        write!(f, "{scheme}:{open}{}{close}:{}{query}", self.host, self.port)
+        write!(f, "{scheme}:{}{query}", self.authority())
     }
 }
 
@@ -146,11 +154,19 @@ mod tests {
         for (typed, expected) in [
             ("stun.example", Some("stun.example:3478")),
             ("stun:stun.example:80", Some("stun.example:80")),
+            ("STUN:192.0.2.1", Some("192.0.2.1:3478")),
+            ("[2001:db8::1]", Some("[2001:db8::1]:3478")),
             ("2001:db8::1", Some("[2001:db8::1]:3478")),
             ("[2001:db8::1]:80", Some("[2001:db8::1]:80")),
             ("stun.example:", None),
             (":3478", None),
             ("a:0", None),
+            ("[a:80", None),
+            ("a]:80", None),
+            ("[a]:80", None),
+            ("a:b:80", None),
+            ("[::1]80", None),
+            ("stun:", None),
             ("a b", None),
             ("", None),
         ] {
