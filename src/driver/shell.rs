@@ -66,7 +66,7 @@ enum Input {
     Tms(TmsInput),
     Media(EngineEvent),
     /// The STUN server or the relay was looked up.
-    Server(Option<Server>),
+    Server(Server),
     /// The system asks us to end.
     Signal,
     Timer,
@@ -270,7 +270,7 @@ impl Shell {
                 }
             }
             Input::Server(server) => {
-                self.reach.found(server);
+                self.reach.found(now, server);
                 self.ask_servers(now);
             }
             Input::Media(event) => self.handle_media(now, event),
@@ -319,6 +319,7 @@ impl Shell {
         self.record_demanded(now);
         self.note_calls(Some(now));
         self.check_network(now, |check| check.handle_timeout(now));
+        self.reach.handle_timeout(now);
         self.ask_servers(now);
         while let Some((call, port)) = self.reach.overdue(now) {
             self.agent.handle_media_opened(now, call, Ok(port));
