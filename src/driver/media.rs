@@ -7,6 +7,7 @@ use crate::{
             AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Notice, SILENCE, Severity, Tone,
         },
         evidence::{Fault, Span, Timeline, Verdict, verdict},
+        ice::RelayAccess,
         plan::MediaPlan,
         security::DtlsIdentity,
         stats::CallStats,
@@ -123,6 +124,11 @@ impl Media {
     /// Asks servers about a call's port; [`EngineEvent::Seen`] comes in any case.
     pub(super) fn ask_servers(&self, call: CallId, Servers { stun, relay }: Servers) {
         self.tell(EngineCommand::AskServer { session: call, stun, relay });
+    }
+
+    /// A call that loses the relay of this name asks it so for another address.
+    pub(super) fn exchange_access(&self, name: String, access: RelayAccess) {
+        self.tell(EngineCommand::RelayAccess { name, access });
     }
 
     pub(super) fn plan(&mut self, call: CallId, plan: MediaPlan) {

@@ -34,6 +34,7 @@ mod session;
 
 use super::{
     check,
+    ice::RelayAccess,
     plan::{DtlsPlan, MediaPlan},
     record::Recorder,
     security::DtlsIdentity,
@@ -160,6 +161,12 @@ pub enum EngineCommand {
         session: SessionId,
         stun: Option<SocketAddr>,
         relay: Option<RelayServer>,
+    },
+    /// How sessions that lose an address of the relay of this name are let in for another. One that is lent is kept with what it
+    /// was lent for (RFC 8656 §5).
+    RelayAccess {
+        name: String,
+        access: RelayAccess,
     },
     /// The certificate for handshakes of calls that begin from now on.
     Identity(DtlsIdentity),

@@ -137,28 +137,35 @@ impl Receiver {
             self.events.restart();
         }
         let is_event = self.event_type == Some(packet.payload_type);
-        let is_noise = codec.is_none() && !is_event && packet.payload_type == self.noise_type;
-        let kind = match (codec, is_noise.then(|| NoiseDescription::parse(packet.payload)).flatten()) {
-            (Some(codec), _) => Kind::Audio(codec),
-            (None, Some(noise)) => {
-                self.playout.describe_noise(noise);
-                Kind::Silence
-            }
-            (None, None) => Kind::Other,
+        let noise = (codec.is_none() && !is_event && packet.payload_type == self.noise_type)
+            .then(|| NoiseDescription::parse(packet.payload))
+            .flatten();
+        let kind = match codec {
+            Some(codec) => Kind::Audio(codec),
+            None if noise.is_some() => Kind::Silence,
+            None => Kind::Other,
         };
+        if let Some(noise) = noise {
+            self.playout.describe_noise(noise);
+        }
         if codec.is_some() {
             stream.reception.arrived(now, packet.timestamp, stream.clock_rate);
-            let of_clock = |units: i64| units as f64 * 1000.0 / f64::from(stream.clock_rate);
+            let media_ms = timestamp as f64 * 1000.0 / f64::from(stream.clock_rate);
+            let waited_ms = f64::from(stream.buffer.waiting()) * 1000.0 / f64::from(stream.clock_rate);
             let ahead = stream.buffer.position().map_or(0, |position| timestamp - position);
-            let waited = i64::from(stream.buffer.waiting());
-            self.playout.arrived(ms(self.epoch, now), of_clock(timestamp), of_clock(waited), of_clock(ahead));
+            let ahead_ms = ahead as f64 * 1000.0 / f64::from(stream.clock_rate);
+            self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms, ahead_ms);
         }
         for copy in redundant.iter().flat_map(Redundant::copies) {
-            // Of another codec it would have another clock.
-            if let Some(codec) = codec.filter(|_| copy.payload_type == packet.payload_type)
-                && stream.restores((codec, sequence, timestamp), &copy)
-            {
-                self.playout.copy_restores();
+            // Of another codec it would have another clock; what came itself is known already.
+            let same = codec.filter(|_| copy.payload_type == packet.payload_type);
+            if let Some(copied) = same.and_then(|codec| sequence.checked_sub(packets_before(codec, &copy)?)) {
+                let before = timestamp - i64::from(copy.offset);
+                if stream.buffer.insert(copied, before, kind, copy.payload) == Insert::Held {
+                    stream.restored.rotate_right(1);
+                    stream.restored[0] = Some(copied);
+                    self.playout.copy_restores();
+                }
             }
         }
         let insert = stream.buffer.insert(sequence, timestamp, kind, packet.payload);
@@ -291,20 +298,6 @@ impl Stream {
     /// What comes has nothing to do with what is held.
     fn begin_anew(&mut self) {
         (self.buffer, self.newest) = (JitterBuffer::new(self.clock_rate), None);
-    }
-
-    /// Whether a copy (RFC 2198) in this packet, by its codec, sequence number and timestamp, gives back one that has not come.
-    fn restores(&mut self, (codec, sequence, timestamp): (Codec, u64, i64), copy: &Block<'_>) -> bool {
-        let Some(copied) = packets_before(codec, copy).and_then(|packets| sequence.checked_sub(packets)) else {
-            return false;
-        };
-        let before = timestamp - i64::from(copy.offset);
-        let is_held = self.buffer.insert(copied, before, Kind::Audio(codec), copy.payload) == Insert::Held;
-        if is_held {
-            self.restored.rotate_right(1);
-            self.restored[0] = Some(copied);
-        }
-        is_held
     }
 
     /// Whether a packet of audio is in sequence and yet of another time. A pause of the sender's lasts as long as it says.

@@ -3,7 +3,7 @@
 use super::Shell;
 use crate::{
     config::media::{MediaSettings, Turn, TurnAccess},
-    driver::api::RecordingRule,
+    driver::{api::RecordingRule, reach::access},
     media::plan::SrtpPolicy,
     sip::uri::Uri,
     stun::stun_server,
@@ -22,6 +22,9 @@ impl Shell {
         let media = self.options.media.clone().or(told);
         self.agent.offer_ice(media.opens_ways());
         self.quality_reports.send_to(media.quality_report, is_theirs);
+        if let Some(turn) = &media.turn {
+            self.media.exchange_access(turn.uri.to_string(), access(turn));
+        }
         self.reach.use_servers(media.stun, media.turn);
     }
 

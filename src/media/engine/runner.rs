@@ -237,6 +237,9 @@ impl Runner {
                 let way = (self.registry.clone(), Token(id as usize * TOKENS + 2));
                 with(id, &mut |session| session.ask(now, (stun, relay.clone()), way.clone()));
             }
+            EngineCommand::RelayAccess { name, access } => {
+                self.sessions.values_mut().for_each(|session| session.exchange_access(&name, &access));
+            }
             EngineCommand::Identity(identity) => self.identity = Some(identity),
             EngineCommand::Meter { on } => {
                 self.audio.set_meter(now, on);

@@ -12,7 +12,7 @@ mod tests;
 use super::{DtmfVia, Impairment, Notice, PortPair, Tone, passage::Passage, relay::RelayServer};
 use crate::media::{
     dsp::{power, tone::ToneSource},
-    ice::Way,
+    ice::{RelayAccess, Way},
     impair::Impair,
     music::Music,
     plan::{Direction, DtlsPlan, KeyExchange, MediaPlan},
@@ -304,6 +304,11 @@ impl Session {
         way: (Arc<Registry>, Token),
     ) {
         self.reach.ask(now, self.ports.address, servers, way);
+    }
+
+    /// For the next address of the relay of this name.
+    pub fn exchange_access(&mut self, name: &str, access: &RelayAccess) {
+        self.reach.exchange_access(name, access);
     }
 
     /// Releases packets held back by an impairment, and goes on with a handshake.

@@ -315,10 +315,21 @@ impl Playout {
                 self.settle_wait(0);
                 self.count(1.0);
                 let Some(voice) = &mut self.voice else { return true };
-                if voice.bridge(duration, missing, following, clock_rate) {
+                let count = voice.scaled(duration, clock_rate);
+                let following = following.filter(|(codec, _)| *codec == voice.codec).map(|(_, payload)| payload);
+                // A copy restores a whole packet, not its end.
+                let whole =
+                    |payload: &&[u8]| duration == missing && codec::duration(voice.codec, payload) == Some(duration);
+                let recovered = following
+                    .filter(whole)
+                    .is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
+                if recovered {
                     self.bursts.came();
                 } else {
                     self.bursts.missing();
+                    let missing = voice.scaled(missing, clock_rate);
+                    let ahead = following.map(|payload| Ahead { missing, payload });
+                    voice.decoder.conceal(count, ahead, &mut voice.samples);
                     self.concealed_us += us(duration);
                 }
             }
@@ -408,21 +419,6 @@ impl Voice {
     fn conceal(&mut self, duration: u32, clock_rate: u32) {
         let count = self.scaled(duration, clock_rate);
         self.decoder.conceal(count, None, &mut self.samples);
-    }
-
-    /// Fills a gap of `duration`, of `missing` up to the packet `following`. Returns whether that one's copy restored what was lost.
-    fn bridge(&mut self, duration: u32, missing: u32, following: Option<(Codec, &[u8])>, clock_rate: u32) -> bool {
-        let (count, to_there) = (self.scaled(duration, clock_rate), self.scaled(missing, clock_rate));
-        let following = following.filter(|(codec, _)| *codec == self.codec).map(|(_, payload)| payload);
-        // A copy restores a whole packet, not its end.
-        let whole = |payload: &&[u8]| duration == missing && codec::duration(self.codec, payload) == Some(duration);
-        let is_restored =
-            following.filter(whole).is_some_and(|payload| self.decoder.recover(payload, count, &mut self.samples));
-        if !is_restored {
-            let ahead = following.map(|payload| Ahead { missing: to_there, payload });
-            self.decoder.conceal(count, ahead, &mut self.samples);
-        }
-        is_restored
     }
 
     /// Moves as much as fills `block`; the rest stays silent.

@@ -6,7 +6,7 @@ mod renewal;
 use super::Report;
 use crate::media::{
     engine::relay::{RelayLink, RelayServer, trouble},
-    ice::{Ice, Reflexive, RelayEvent, Way},
+    ice::{Ice, Reflexive, RelayAccess, RelayEvent, Way},
 };
 use mio::{Registry, Token, net::UdpSocket};
 use rand::Rng;
@@ -80,6 +80,13 @@ impl Reach {
         self.open_relay(now);
         let reflexive = self.question.is_none().then_some(None);
         self.asked = Some(Asked { reflexive, until: now + PATIENCE });
+    }
+
+    /// For the next address of the relay of this name.
+    pub fn exchange_access(&mut self, name: &str, access: &RelayAccess) {
+        if let Some(renewal) = self.renewal.as_mut().filter(|renewal| renewal.name() == name) {
+            renewal.exchange_access(access.clone());
+        }
     }
 
     fn open_relay(&mut self, now: Instant) {

@@ -14,8 +14,9 @@ fn access(password: &str) -> RelayAccess {
     RelayAccess { username: "alice".into(), password: Secret(password.into()) }
 }
 
-/// A relay that wants every request of `alice`, password `secret`, signed with its newest nonce.
+/// A relay that wants every request of `alice` signed with her password and its newest nonce.
 pub struct Server {
+    pub password: &'static str,
     has_address: bool,
     nonce: Vec<u8>,
     lifetime: u32,
@@ -29,13 +30,14 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         let (nonce, heard) = (b"first".to_vec(), Vec::new());
-        Self { has_address: false, nonce, lifetime: 600, forbidden: None, heard, released: false }
+        let password = "secret";
+        Self { password, has_address: false, nonce, lifetime: 600, forbidden: None, heard, released: false }
     }
 }
 
 impl Server {
-    fn key() -> [u8; 16] {
-        Md5::digest(b"alice:peers.test:secret").into()
+    fn key(&self) -> [u8; 16] {
+        Md5::digest(format!("alice:peers.test:{}", self.password)).into()
     }
 
     pub fn answer(&mut self, request: &[u8]) -> Option<Vec<u8>> {
@@ -46,7 +48,7 @@ impl Server {
         };
         let challenge =
             |code| Some(refuse(code).put(attribute::REALM, b"peers.test").put(attribute::NONCE, &self.nonce).finish());
-        if request.is_signed_with(&Self::key()) != Some(true) {
+        if request.is_signed_with(&self.key()) != Some(true) {
             return challenge([0, 0, 4, 1]);
         }
         if request.attribute(attribute::NONCE) != Some(&self.nonce) {
@@ -54,11 +56,11 @@ impl Server {
         }
         let peer = request.address(attribute::XOR_PEER_ADDRESS).map(|peer| peer.ip());
         if peer.is_some() && peer == self.forbidden {
-            return Some(refuse([0, 0, 4, 3]).sign(&Self::key()));
+            return Some(refuse([0, 0, 4, 3]).sign(&self.key()));
         }
         if matches!(request.method, method::ALLOCATE | method::REFRESH) {
             if self.has_address == (request.method == method::ALLOCATE) {
-                return Some(refuse([0, 0, 4, 37]).sign(&Self::key()));
+                return Some(refuse([0, 0, 4, 37]).sign(&self.key()));
             }
             self.released = request.attribute(attribute::LIFETIME) == Some(&[0; 4]);
             self.has_address = !self.released;
@@ -74,7 +76,7 @@ impl Server {
                 .put_address(attribute::XOR_MAPPED_ADDRESS, address("192.0.2.1:4000")),
             _ => granted,
         };
-        Some(granted.put(attribute::LIFETIME, &self.lifetime.to_be_bytes()).sign(&Self::key()))
+        Some(granted.put(attribute::LIFETIME, &self.lifetime.to_be_bytes()).sign(&self.key()))
     }
 }
 
@@ -138,7 +140,7 @@ fn what_is_sent_through_a_relay_goes_by_indications_and_then_by_a_channel() {
         let release = relay.poll_transmit().expect("it has an address");
         let release = Message::parse(&release).expect("whole");
         assert_eq!((release.method, release.attribute(attribute::LIFETIME)), (method::REFRESH, Some(&[0; 4][..])));
-        assert_eq!(release.is_signed_with(&Server::key()), Some(true));
+        assert_eq!(release.is_signed_with(&server.key()), Some(true));
     }
 }
 

@@ -1,8 +1,11 @@
 //! When a relay that had lent a call an address, and broke off, is asked for another.
 
-use crate::media::engine::{
-    relay::{RelayLink, RelayServer},
-    session::unit,
+use crate::media::{
+    engine::{
+        relay::{RelayLink, RelayServer},
+        session::unit,
+    },
+    ice::RelayAccess,
 };
 use mio::{Registry, Token};
 use std::{
@@ -35,6 +38,10 @@ impl Renewal {
 
     pub(super) fn name(&self) -> &str {
         &self.server.name
+    }
+
+    pub(super) fn exchange_access(&mut self, access: RelayAccess) {
+        self.server.access = access;
     }
 
     /// # Errors
@@ -73,10 +80,7 @@ impl Renewal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        media::{engine::Carrier, ice::RelayAccess},
-        secret::Secret,
-    };
+    use crate::{media::engine::Carrier, secret::Secret};
 
     #[test]
     fn it_is_asked_again_after_ever_longer_waits_and_never_where_it_was_of_no_use() {
