@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 pub(super) enum Selection {
     None,
     /// The credential was given and is asked for again at `renew_at`. `since`: the question that it answered; `None` while
-    /// it is asked for anew. `seen`: the TMS has shown us as the holder since.
+    /// it is asked for anew. `seen`: the TMS has shown us as the holder since. `soonest`: of the next renewal for a relay's sake.
     Held {
         registration: String,
         since: Option<RequestId>,
         renew_at: Option<Due>,
         seen: bool,
+        soonest: Duration,
     },
     /// The TMS could not be reached.
     Waiting {
@@ -47,21 +48,25 @@ impl Due {
     }
 }
 
-/// The soonest: a relay's password that ends too soon for us, or by a calendar that goes wrong, is no reason to ask without end.
+/// A relay's password that ends too soon for us, or by a calendar that goes wrong, is no reason to ask without end: so soon at first,
+/// and each time half as often.
 const SOONEST_FOR_TURN: Duration = Duration::from_secs(300);
+const LATEST_SOONEST: Duration = Duration::from_secs(4 * 3600);
 
-/// When to ask for another credential: before it ends, or the relay's password that came with it.
-fn renewal(wall: Timestamp, credential: &wire::SipCredential) -> Duration {
-    let turn = credential.media.as_ref().and_then(|media| media.turn.as_ref());
-    let turn = turn.map(|turn| renew_after(wall, turn.expires_at).max(SOONEST_FOR_TURN));
+/// When to ask for another credential: before it ends, or the relay's password that came with it; and the next `soonest`.
+fn renewal(wall: Timestamp, credential: &wire::SipCredential, soonest: Duration) -> (Duration, Duration) {
     let own = renew_after(wall, credential.expires_at);
-    turn.map_or(own, |turn| turn.min(own))
+    let turn = credential.media.as_ref().and_then(|media| media.turn.as_ref());
+    match turn.map(|turn| renew_after(wall, turn.expires_at)) {
+        Some(turn) if turn < soonest => (soonest.min(own), (2 * soonest).min(LATEST_SOONEST)),
+        turn => (turn.map_or(own, |turn| turn.min(own)), SOONEST_FOR_TURN),
+    }
 }
 
 impl Selection {
     /// Chosen, and asked for.
     pub(super) const fn asked_for(registration: String) -> Self {
-        Self::Held { registration, since: None, renew_at: None, seen: false }
+        Self::Held { registration, since: None, renew_at: None, seen: false, soonest: SOONEST_FOR_TURN }
     }
 
     pub(super) fn registration(&self) -> Option<&str> {
@@ -131,9 +136,14 @@ impl Session {
         match self.read_authorised::<wire::SipCredential>(result) {
             Ok(mut credential) => {
                 self.keep_to_stream(&mut credential);
-                let renew_at = Some(Due::after(now, wall, renewal(wall, &credential)));
-                let since = self.asked.last();
-                self.selection = Selection::Held { registration: registration.clone(), since, renew_at, seen: false };
+                let soonest = match self.selection {
+                    Selection::Held { soonest, .. } if is_renewal => soonest,
+                    _ => SOONEST_FOR_TURN,
+                };
+                let (after, soonest) = renewal(wall, &credential, soonest);
+                let (renew_at, since) = (Some(Due::after(now, wall, after)), self.asked.last());
+                let seen = false;
+                self.selection = Selection::Held { registration: registration.clone(), since, renew_at, seen, soonest };
                 self.tell(Event::Credential { registration, credential: Credential(credential) });
             }
             Err(Unusable::Unauthorised) => {
