@@ -47,7 +47,7 @@ impl Fold {
         let good = verdict.fault == Fault::Nobody;
         let tells = !good || over && shown.quality.is_some();
         shown.verdict = tells.then_some(Finding { good, words: verdict.words });
-        Some((call, heard(shown).filter(|_| over)?))
+        over.then(|| heard(shown)).flatten().map(|heard| (call, heard))
     }
 
     /// Nobody goes on with a check whose driver is gone; what it found stays to be read.
