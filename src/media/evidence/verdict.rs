@@ -127,7 +127,10 @@ type Judged = Option<(Fault, String)>;
 fn here(evidence: &Evidence) -> Judged {
     if evidence.absent > ABSENT {
         let share = percent(evidence.absent);
-        let words = format!("Microphone or speaker were missing for {share} of the time: check the headset's plug.");
+        let words = format!(
+            "Microphone or speaker stood still for {share} of the time: check the headset's plug; if that is in, close programs \
+             that you don't need."
+        );
         return Some((Fault::Device, words));
     }
     (evidence.stalled > STALLED).then(|| {
@@ -318,7 +321,7 @@ mod tests {
             (Evidence { packets: 0, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             // What is wrong here explains the rest.
             (Evidence { stalled: 0.08, jitter_ms: 80.0, ..LOSSY }, Fault::Computer, "8.0 % of the time"),
-            (Evidence { absent: 0.5, stalled: 0.08, ..GOOD }, Fault::Device, "missing for 50.0 %"),
+            (Evidence { absent: 0.5, stalled: 0.08, ..GOOD }, Fault::Device, "stood still for 50.0 %"),
             (Evidence { unsaid: 60, ..GOOD }, Fault::Device, "no sound in this call"),
             (Evidence { unsaid: 20, unheard: 20, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             (Evidence { unheard: 60, ..GOOD }, Fault::OtherSide, "silence"),
