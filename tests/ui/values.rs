@@ -154,6 +154,8 @@ fn the_thing_in_hand() {
         detail(&online(), Some(8), now()),
         detail(&online(), Some(99), now()),
         detail(&online(), None, now()),
+        detail(&with_calls(vec![ended()]), None, now()),
+        detail(&with_calls(vec![ended()]), Some(8), now()),
     ];
     check("detail", shown);
 }

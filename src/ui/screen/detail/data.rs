@@ -59,11 +59,13 @@ pub struct Rung {
     pub said: String,
 }
 
-/// The call in hand, else the chosen recent call, else nothing.
+/// The call in hand, else the chosen recent call, else the one that has just ended, else nothing.
 pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, now: Instant) -> Option<Detail> {
-    let (cards, _) = cards(snapshot, now);
-    let live = cards.into_iter().filter(|card| card.controls != Controls::Ended).min_by_key(|card| card.small);
-    live.map(|card| of_call(card, snapshot)).or_else(|| of(snapshot, Subject::Past(chosen?), now))
+    let (ended, live): (Vec<_>, Vec<_>) =
+        cards(snapshot, now).0.into_iter().partition(|card| card.controls == Controls::Ended);
+    let live = live.into_iter().min_by_key(|card| card.small).map(|card| of_call(card, snapshot));
+    let just_ended = || ended.into_iter().next().map(|card| of_call(card, snapshot));
+    live.or_else(|| of(snapshot, Subject::Past(chosen?), now)).or_else(just_ended)
 }
 
 /// This very one. A call that is over goes on among the recent ones.
