@@ -1,8 +1,10 @@
 //! What offer/answer agreed on, in plain words: the only thing the user agent and the media engine share.
 
+mod address;
 mod ice;
 mod security;
 
+pub use address::is_private;
 pub use ice::{IceCredentials, IcePlan};
 pub use security::{CryptoSuite, DtlsPlan, Fingerprint, KeyExchange, MasterKey, Srtp, SrtpKeys, SrtpPolicy};
 use std::net::SocketAddr;

@@ -44,12 +44,13 @@ pub(super) fn read(session: &Session, media: &Media) -> Option<RemoteDtls> {
 
 impl RemoteDtls {
     /// As the one who answers: the offer says who begins, or leaves it to us. A handshake that has taken place (`before`) is
-    /// not turned around (RFC 8842 §5.3); else we begin, which saves half a round trip (RFC 5763 §5).
-    pub(super) fn answered(&self, before: Option<&DtlsPlan>) -> DtlsPlan {
+    /// not turned around (RFC 8842 §5.3); else we begin, which saves half a round trip (RFC 5763 §5), unless they are `hidden`:
+    /// whom we cannot reach shows by beginning where it is.
+    pub(super) fn answered(&self, before: Option<&DtlsPlan>, hidden: bool) -> DtlsPlan {
         let active = match self.setup {
             Some(Setup::Active) => false,
             Some(Setup::Passive) => true,
-            Some(Setup::ActPass) | None => before.is_none_or(|before| before.active),
+            Some(Setup::ActPass) | None => before.map_or(!hidden, |before| before.active),
         };
         DtlsPlan { active, fingerprint: self.fingerprint.clone() }
     }

@@ -7,10 +7,10 @@ use super::{
     reports,
 };
 use crate::media::plan::{
-    Codec, ComfortNoise, Direction, IcePlan, KeyExchange, MediaPlan, OpusParams, Redundancy, TelephoneEvent,
+    Codec, ComfortNoise, Direction, IcePlan, KeyExchange, MediaPlan, OpusParams, Redundancy, TelephoneEvent, is_private,
 };
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What must be remembered between exchanges of one session.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct OfferAnswer {
     ice: Option<LocalIce>,
     /// Silence need not be sent (RFC 3389): it is offered, and done where both sides agree.
     suppresses_silence: bool,
+    /// Where the peer's offer came from, by way of servers or not.
+    source: Option<IpAddr>,
     /// `o=`: never changes, so that the version counts (RFC 3264 §8).
     session_id: u64,
     /// The description we sent last; its successor has the next version unless it is the same.
@@ -60,6 +62,7 @@ impl OfferAnswer {
             crypto,
             ice: None,
             suppresses_silence: false,
+            source: None,
             // Some peers read it as a signed 64-bit number.
             session_id: session_id >> 1,
             sent: None,
@@ -79,6 +82,11 @@ impl OfferAnswer {
     #[must_use]
     pub fn with_silence_suppression(self, suppresses_silence: bool) -> Self {
         Self { suppresses_silence, ..self }
+    }
+
+    /// Where the peer's offer comes from.
+    pub const fn set_source(&mut self, source: IpAddr) {
+        self.source = Some(source);
     }
 
     /// Where our RTP port is reached besides.
@@ -186,7 +194,7 @@ impl OfferAnswer {
         let session = remote::parse(offer)?;
         let (index, audio) = remote::choose_audio(&session, &self.codecs, &self.crypto)?;
         let formats = answered_formats(&audio, &self.codecs);
-        let (security, keys) = self.crypto.choose(&audio.security)?.unzip();
+        let (security, keys) = self.crypto.choose(&audio.security, self.is_hidden(&audio))?.unzip();
         let (mut ice_lines, mut ice_plan) = (Vec::new(), None);
         if let Some(ice) = &mut self.ice {
             ice.offered_by(audio.ice.as_ref());
@@ -210,6 +218,13 @@ impl OfferAnswer {
         let body = self.write(local, Some(&session.times), written);
         self.keep(&plan);
         Ok((body, plan))
+    }
+
+    /// Whether a NAT is between us and the peer's audio that nothing but its own packets will show: its address is of a network
+    /// that its offer did not come from.
+    fn is_hidden(&self, audio: &RemoteAudio) -> bool {
+        let is_checked = self.ice.is_some() && audio.ice.is_some();
+        is_private(audio.rtp.ip()) && !is_checked && self.source.is_some_and(|source| !is_private(source))
     }
 
     /// Comfort noise is taken wherever it is offered, and sent where we want that.

@@ -53,7 +53,7 @@ pub(super) fn choose_audio(
         }
         match read_audio(session, media) {
             Ok(audio) if !audio.formats.iter().any(|f| is_audio(f, codecs)) => why = SdpError::NoCommonCodec,
-            Ok(audio) => match ours.choose(&audio.security) {
+            Ok(audio) => match ours.choose(&audio.security, false) {
                 Ok(_) => return Ok((index, audio)),
                 Err(error) => why = error,
             },

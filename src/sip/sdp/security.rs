@@ -138,8 +138,12 @@ impl LocalCrypto {
 
     /// The lines that answer an offer, and what they agree to. Of keys it is the offer's first line that we know (RFC 4568
     /// §5.1.2). Where the offer has both, keys are taken, since with them the first word is heard, unless a handshake is wanted
-    /// here or has taken place.
-    pub(super) fn choose(&self, theirs: &RemoteSecurity) -> Result<Option<(Vec<Attribute>, KeyExchange)>, SdpError> {
+    /// here or has taken place. `hidden`: whoever offers is not reached where it says to be.
+    pub(super) fn choose(
+        &self,
+        theirs: &RemoteSecurity,
+        hidden: bool,
+    ) -> Result<Option<(Vec<Attribute>, KeyExchange)>, SdpError> {
         if self.policy == SrtpPolicy::Off {
             return self.without(theirs).map(|()| None);
         }
@@ -152,7 +156,7 @@ impl LocalCrypto {
         };
         let dtls = || {
             let (ours, theirs) = (self.fingerprint.as_ref()?, theirs.dtls.as_ref()?);
-            let plan = theirs.answered(self.handshake());
+            let plan = theirs.answered(self.handshake(), hidden);
             Some((fingerprint::answer(ours, &plan).to_vec(), KeyExchange::Dtls(plan)))
         };
         match if self.prefers_handshake() { dtls().or_else(sdes) } else { sdes().or_else(dtls) } {

@@ -117,6 +117,7 @@ impl Session {
         let mut session = Self::new(stack, id, account, CallDirection::In, Phase::Ringing(Box::new(ringing)));
         // Whatever it says, our own description will go this way.
         session.media.in_the_open = flow.transport != Transport::Tls;
+        session.media.negotiation.set_source(flow.remote.ip());
         (session.peer, session.peer_name, session.called) = (identity.peer, identity.peer_name, identity.called);
         session.origin = Origin { answers_itself: reception.answer_after.is_some(), ..identity.origin };
         Ok(session)

@@ -102,6 +102,14 @@ fn an_offered_handshake_is_begun_here() {
     assert!(answer.contains("a=setup:active\r\n") && answer.contains("a=rtcp-mux\r\n"), "{answer}");
     let expected = KeyExchange::Dtls(DtlsPlan { active: true, fingerprint: print("caller") });
     assert_eq!(bench.plans.pop_front().unwrap().srtp, Some(expected));
+    // Who is behind a NAT, to which nothing finds that it has not let out, begins itself.
+    let mut hidden = incoming(&description("actpass", "hidden", "").replace("c=IN IP4 192.0.2.9", "c=IN IP4 10.0.0.9"));
+    hidden.headers.set("Call-ID", "hidden");
+    hidden.headers.set("Via", format!("SIP/2.0/UDP {PEER};branch=z9hG4bK-hidden"));
+    bench.deliver(Message::Request(hidden));
+    bench.response(180);
+    bench.command(Command::Answer { call: 2 });
+    assert!(String::from_utf8_lossy(&bench.response(200).body).contains("a=setup:passive\r\n"));
     // Who offers nothing of the kind is refused in words.
     let mut plain = incoming(SDP);
     plain.headers.set("Call-ID", "another");

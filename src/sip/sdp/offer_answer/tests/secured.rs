@@ -52,6 +52,38 @@ fn a_handshake_is_agreed_on_where_it_is_wanted() {
     }
 }
 
+/// The address of the audio, where the offer comes from, who may begin, and whether we do.
+#[test]
+fn whoever_is_hidden_begins_the_handshake() {
+    let ice = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=rtcp-mux\r\n\
+        a=candidate:1 1 udp 2130706431 192.168.1.7 5000 typ host\r\n";
+    for (address, source, setup, more, active) in [
+        ("192.168.1.7", "203.0.113.5", "actpass", "", false),
+        ("fd00::7", "2001:db8::5", "actpass", "", false),
+        ("192.168.1.7", "203.0.113.5", "passive", "", true),
+        ("192.168.1.7", "203.0.113.5", "actpass", ice, true),
+        ("192.168.1.7", "192.168.1.1", "actpass", "", true),
+        ("198.51.100.7", "203.0.113.5", "actpass", "", true),
+    ] {
+        let lines = format!("a=fingerprint:{}\r\na=setup:{setup}\r\n{more}", Fingerprint::of(b"peer"));
+        let family = if address.contains(':') { "IP6" } else { "IP4" };
+        let offer = text(sdp("0", &[])).replace("c=IN IP4 198.51.100.7", &format!("c=IN {family} {address}")) + &lines;
+        let mut session =
+            certified(SrtpPolicy::Optional, "ours").with_ice(LocalIce::new(false, &mut Entropy::from_seed(8445)));
+        session.set_source(source.parse().unwrap());
+        let (answer, plan) = session.answer(offer.as_bytes(), local(), Direction::SendRecv).unwrap();
+        assert!(
+            matches!(&plan.srtp, Some(KeyExchange::Dtls(plan)) if plan.active == active),
+            "{address} {source} {setup}"
+        );
+        assert!(text(answer).contains(if active { "a=setup:active" } else { "a=setup:passive" }));
+        // And it is not turned around by who comes from elsewhere.
+        session.set_source([127, 0, 0, 1].into());
+        let (_, again) = session.answer(offer.as_bytes(), local(), Direction::SendRecv).unwrap();
+        assert_eq!(again.srtp, plan.srtp, "{address} {source} {setup}");
+    }
+}
+
 /// What stands in an answer to our offer, and who begins; `None`: no audio.
 #[test]
 fn a_handshake_s_lines_are_read_as_peers_write_them() {
