@@ -112,7 +112,7 @@ pub struct HeadlessArgs {
     /// STUN server for calls through a NAT; ICE is offered, too.
     #[arg(long, value_name = "HOST:PORT")]
     pub stun: Option<String>,
-    /// Send no silence where the other side agrees (RFC 3389); default off, since soft first syllables may suffer.
+    /// Send no silence where the other side agrees (RFC 3389, RFC 7587); default off, since soft first syllables may suffer.
     #[arg(long, value_name = "on|off")]
     pub silence_suppression: Option<String>,
     /// While a call is recorded, both sides hear a short tone every 15 seconds; default off.

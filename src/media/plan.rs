@@ -69,7 +69,7 @@ pub struct OpusParams {
     pub max_playback_rate: Option<u32>,
     /// `useinbandfec=1`: the peer decodes in-band FEC.
     pub fec: bool,
-    /// `usedtx=1`: the peer prefers discontinuous transmission.
+    /// `usedtx=1`: the peer prefers that silence is not sent, and we want that, too.
     pub dtx: bool,
     /// `cbr=1`.
     pub cbr: bool,

@@ -100,7 +100,7 @@ pub enum Command {
     PickUp { to: String },
     /// Change how calls are treated: [`Event::Services`], then [`Event::Done`].
     Services(ServiceCommand),
-    /// Whether silence need not be sent where the other side agrees (RFC 3389), from the next call on.
+    /// Whether silence need not be sent where the other side agrees (RFC 3389, RFC 7587), from the next call on.
     SuppressSilence(bool),
     /// Take a ringing call.
     Answer { call: CallId },

@@ -1,8 +1,11 @@
 //! What both ends know of each other's hearing, and the report of it.
 
 use crate::phone::Phone;
-use serde_json::json;
-use std::{net::UdpSocket, time::Duration};
+use serde_json::{Value, json};
+use std::{
+    net::UdpSocket,
+    time::{Duration, Instant},
+};
 
 /// Takes one PUBLISH and says 200.
 fn published(collector: &UdpSocket) -> String {
@@ -46,6 +49,30 @@ fn the_collector_learns_how_a_call_sounded() {
     }
     assert!(body.contains("PD=opus SR=48000 FD=20 ") && body.contains("PacketLoss: NLR="), "{body}");
     b.wait(json!({"event": "call", "call": 1, "state": "ended"}));
+    a.quit();
+    b.quit();
+}
+
+/// Both are silent, and neither wants silence (RFC 7587 §6.1): a packet comes every 400 ms in place of twenty.
+#[test]
+fn opus_pauses_where_both_want_no_silence() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let start = |name: &str| {
+        let account = format!("sip:{name}@127.0.0.1");
+        let args = ["--sip-account", &account, "--no-register", "--bind", "127.0.0.1:0", "--audio", "null"];
+        let more = ["--codecs", "opus", "--auto-answer", "0", "--silence-suppression", "on"];
+        Phone::start(dir.path(), name, &[&args[..], &more].concat(), "", None)
+    };
+    let (mut a, b) = (start("a"), start("b"));
+    let at = b.wait(json!({"event": "ready"}))["sip"].as_str().expect("an address").replace("udp:", "sip:b@");
+    a.send(json!({"cmd": "dial", "to": at}));
+    a.wait(json!({"event": "call", "call": 1, "state": "connected"}));
+    let count = |stats: &Value, way: &str| stats[way]["packets"].as_u64().expect("a count");
+    let first = a.stats_until(&json!(1), |stats| count(stats, "tx") >= 15 && count(stats, "rx") >= 15);
+    let began = Instant::now();
+    let more = |stats: &Value, way: &str| count(stats, way) >= count(&first, way) + 8;
+    let later = a.stats_until(&json!(1), |stats| more(stats, "tx") && more(stats, "rx"));
+    assert!(began.elapsed() > Duration::from_secs(2), "{first} {later}");
     a.quit();
     b.quit();
 }

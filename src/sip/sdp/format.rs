@@ -54,11 +54,13 @@ pub(super) fn read(media: &Media) -> Vec<Format> {
 }
 
 impl Format {
-    /// As we write it.
-    pub fn ours(payload_type: u8, encoding: Encoding) -> Self {
+    /// As we write it; `dtx`: silence need not be sent to us.
+    pub fn ours(payload_type: u8, encoding: Encoding, dtx: bool) -> Self {
         let parameters = match encoding {
             // RFC 7587 §6.1: we decode in-band FEC.
-            Encoding::Audio(Codec::Opus) => Some("useinbandfec=1".to_owned()),
+            Encoding::Audio(Codec::Opus) => {
+                Some(if dtx { "useinbandfec=1;usedtx=1" } else { "useinbandfec=1" }.to_owned())
+            }
             Encoding::Audio(Codec::G722 | Codec::Pcmu | Codec::Pcma) | Encoding::ComfortNoise => None,
             // RFC 4733 §2.5.1.1: the sixteen DTMF events.
             Encoding::TelephoneEvent { .. } => Some("0-15".to_owned()),

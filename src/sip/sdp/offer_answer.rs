@@ -19,7 +19,7 @@ pub struct OfferAnswer {
     codecs: Vec<Codec>,
     crypto: LocalCrypto,
     ice: Option<LocalIce>,
-    /// Silence need not be sent (RFC 3389): it is offered, and done where both sides agree.
+    /// Silence need not be sent (RFC 3389, RFC 7587 §6.1): it is offered, and done where both sides agree.
     suppresses_silence: bool,
     /// Where the peer's offer came from, by way of servers or not.
     source: Option<IpAddr>,
@@ -193,7 +193,7 @@ impl OfferAnswer {
     ) -> Result<(Vec<u8>, MediaPlan), SdpError> {
         let session = remote::parse(offer)?;
         let (index, audio) = remote::choose_audio(&session, &self.codecs, &self.crypto)?;
-        let formats = answered_formats(&audio, &self.codecs);
+        let formats = answered_formats(&audio, &self.codecs, self.suppresses_silence);
         let (security, keys) = self.crypto.choose(&audio.security, self.is_hidden(&audio))?.unzip();
         let (mut ice_lines, mut ice_plan) = (Vec::new(), None);
         if let Some(ice) = &mut self.ice {
@@ -227,8 +227,9 @@ impl OfferAnswer {
         is_private(audio.rtp.ip()) && !is_checked && self.source.is_some_and(|source| !is_private(source))
     }
 
-    /// Comfort noise is taken wherever it is offered, and sent where we want that.
+    /// Comfort noise is taken wherever it is offered, and sent where we want that; Opus pauses where both want it to.
     fn quieted(&self, mut plan: MediaPlan) -> MediaPlan {
+        plan.opus.dtx &= self.suppresses_silence;
         if let Some(noise) = &mut plan.comfort_noise {
             noise.sends = self.suppresses_silence;
         }
@@ -244,13 +245,13 @@ impl OfferAnswer {
     /// Our payload type for an encoding: the one used before, the usual one, or a free dynamic one.
     fn number(&mut self, encoding: Encoding) -> Format {
         if let Some(known) = self.numbers.iter().find(|n| n.encoding == encoding) {
-            return Format::ours(known.payload_type, encoding);
+            return Format::ours(known.payload_type, encoding, self.suppresses_silence);
         }
         let is_free = |n: &u8| self.numbers.iter().all(|other| other.payload_type != *n);
         let usual = encoding.usual_payload_type();
         let payload_type =
             std::iter::once(usual).chain(96..=127).find(is_free).expect("eight encodings cannot use up 32 numbers");
-        let format = Format::ours(payload_type, encoding);
+        let format = Format::ours(payload_type, encoding, self.suppresses_silence);
         self.numbers.push(format.clone());
         format
     }
@@ -299,8 +300,8 @@ pub fn check_offer(offer: &[u8], codecs: &[Codec], crypto: &LocalCrypto) -> Resu
 }
 
 /// One codec, so that both directions use the same: the offer's first that we know (RFC 3264 §6.1), and telephone-event at
-/// its clock rate, or else at 8000.
-fn answered_formats(audio: &RemoteAudio, codecs: &[Codec]) -> Vec<Format> {
+/// its clock rate, or else at 8000. `dtx`: silence need not be sent to us.
+fn answered_formats(audio: &RemoteAudio, codecs: &[Codec], dtx: bool) -> Vec<Format> {
     let chosen = audio.formats.iter().find(|f| is_audio(f, codecs));
     let event = chosen.and_then(|f| telephone_event(&audio.formats, f.encoding));
     let copies = chosen.and_then(|f| redundancy(&audio.formats, f)).zip(chosen);
@@ -310,7 +311,7 @@ fn answered_formats(audio: &RemoteAudio, codecs: &[Codec]) -> Vec<Format> {
         .into_iter()
         .chain(event)
         .chain(noise)
-        .map(|f| Format::ours(f.payload_type, f.encoding))
+        .map(|f| Format::ours(f.payload_type, f.encoding, dtx))
         .chain(copies)
         .collect()
 }

@@ -34,6 +34,20 @@ fn extended_reports_are_sent_to_who_asks_for_them() {
     }
 }
 
+/// `usedtx` says what its sender prefers to receive (RFC 7587 §6.1): each side pauses where it wants to and the other likes it.
+#[test]
+fn opus_pauses_where_both_want_it() {
+    for (caller, callee) in [(false, false), (false, true), (true, false), (true, true)] {
+        let [mut a, mut b] = [caller, callee].map(|wanted| ours(&ALL).with_silence_suppression(wanted));
+        let offer = a.offer(local(), Direction::SendRecv);
+        let (answer, theirs) = b.answer(&offer, local(), Direction::SendRecv).unwrap();
+        let plan = a.accept_answer(&answer).unwrap();
+        let says = |body: Vec<u8>| text(body).contains("a=fmtp:96 useinbandfec=1;usedtx=1\r\n");
+        assert_eq!((says(offer), says(answer)), (caller, callee));
+        assert_eq!((plan.opus.dtx, theirs.opus.dtx), (caller && callee, caller && callee));
+    }
+}
+
 #[test]
 fn comfort_noise_is_taken_where_it_is_offered_and_sent_where_it_is_wanted() {
     for (formats, lines, noise) in [
