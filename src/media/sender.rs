@@ -349,6 +349,33 @@ mod tests {
         }
     }
 
+    /// RFC 7587 §3.1.3. What is silence libopus learns from a voice 25 dB above it.
+    #[test]
+    fn opus_pauses_after_a_word_where_that_is_agreed_on() {
+        let voice = |n: u32| {
+            let phase = n as f32 / SAMPLE_RATE as f32 * std::f32::consts::TAU;
+            let harmonics =
+                (1..30).map(|k| (-((k * 120 - 600) as f32 / 900.0).powi(2)).exp() * (phase * (k * 120) as f32).sin());
+            0.03 * harmonics.sum::<f32>() * (1.0 + (phase * 4.0).sin())
+        };
+        let mut random = 1_u32;
+        let mut room = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random as f32 / u32::MAX as f32 - 0.5) * 2e-3
+        };
+        for (dtx, pauses) in [(false, 150..=150), (true, 10..=50)] {
+            let plan = MediaPlan { opus: OpusParams { dtx, ..OpusParams::default() }, ..MediaPlan::of(Codec::Opus) };
+            let mut sender = Sender::new(Start { ssrc: 7, sequence: 0, timestamp: 0 }, &plan);
+            let word: Vec<f32> = (0..2 * SAMPLE_RATE).map(|n| voice(n) + room()).collect();
+            let pause: Vec<f32> = (0..3 * SAMPLE_RATE).map(|_| room()).collect();
+            let mut sent = [0, 0];
+            for (count, sound) in sent.iter_mut().zip([word, pause]) {
+                sender.speak(&sound, |_| *count += 1);
+            }
+            assert!(sent[0] == 100 && pauses.contains(&sent[1]), "{dtx}: {sent:?}");
+        }
+    }
+
     #[test]
     fn copies_are_sent_from_the_first_loss_to_half_a_minute_after_the_last() {
         let mut losses = Losses::default();
