@@ -131,6 +131,9 @@ impl Receiver {
         };
         self.totals.packets += 1;
         let timestamp = stream.extend(packet.timestamp);
+        if codec.is_some() && stream.strays(sequence, timestamp) {
+            return None;
+        }
         if codec.is_some() && stream.jumps(now, sequence, timestamp) {
             stream.begin_anew();
             self.playout.restart();
@@ -306,8 +309,18 @@ impl Stream {
             return false;
         }
         let Some((_, before, came)) = self.newest.replace((sequence, timestamp, now)) else { return false };
-        let media_ms = (timestamp - before) as f64 * 1000.0 / f64::from(self.clock_rate);
+        let media_ms = self.ms_since(before, timestamp);
         media_ms < -JUMP_MS || media_ms - ms(came, now) > JUMP_MS
+    }
+
+    /// Whether a packet of audio is from before the newest one and yet of another time: it tells nothing of delays.
+    fn strays(&self, sequence: u64, timestamp: i64) -> bool {
+        let is_far = |before| self.ms_since(before, timestamp).abs() > JUMP_MS;
+        self.newest.is_some_and(|(newest, before, _)| sequence <= newest && is_far(before))
+    }
+
+    fn ms_since(&self, before: i64, timestamp: i64) -> f64 {
+        (timestamp - before) as f64 * 1000.0 / f64::from(self.clock_rate)
     }
 
     fn extend(&mut self, timestamp: u32) -> i64 {

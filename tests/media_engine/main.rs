@@ -399,10 +399,9 @@ fn the_longest_datagrams_of_the_peer_end_no_call() {
     }
     let stats = b.engine.stats(CALL).unwrap();
     let datagrams = u64::from(datagrams);
-    assert!(
-        stats.tx.packets > datagrams / 2 && stats.rx.packets <= datagrams && stats.rx.buffer_ms < 1_000.0,
-        "{stats:?}"
-    );
+    assert!(stats.tx.packets > datagrams / 2 && stats.rx.packets <= datagrams, "{stats:?}");
+    // Each claims the time of one and holds the sound of nine; no more than 256 of them are kept.
+    assert!(stats.rx.buffer_ms < (20.0 * datagrams as f64).min(6_000.0), "{stats:?}");
     assert!(stats.rx.jitter_ms.is_finite() && stats.rx.concealed_ms < 100 * datagrams, "{stats:?}");
     b.engine.send(EngineCommand::Plan { session: CALL, plan: plan(Codec::Pcmu, a.address) });
     a.connect(plan(Codec::Pcmu, b.address));

@@ -41,3 +41,20 @@ fn the_check_before_the_shift_measures_the_network_in_under_twenty_seconds() {
     agent.quit();
     echo.quit();
 }
+
+/// Devices are told apart by it.
+#[test]
+fn that_the_sound_server_s_tool_is_missing_is_told() {
+    let server = Pulse::start();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let nothing = ("PATH", dir.path().display().to_string());
+    let environment = [&server.environment()[..], &[nothing]].concat();
+    let args = ["--sip-account", "sip:agent@127.0.0.1", "--no-register", "--bind", "127.0.0.1:0", "--audio", "device"];
+    let mut agent = Phone::start_in(&environment, dir.path(), "agent", &args, "", None);
+    agent.wait(json!({"event": "registration", "state": "online"}));
+    agent.send(json!({"cmd": "check"}));
+    let notice = agent.wait(json!({"event": "notice"}));
+    let words = notice["message"].as_str().expect("a sentence");
+    assert!(words.contains("pactl is missing") && words.contains("pulseaudio-utils"), "{words}");
+    agent.quit();
+}

@@ -161,3 +161,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_copy_of_another_time_moves_no_delay() {
+    for away in [1u32 << 24, 0u32.wrapping_sub(1 << 24)] {
+        let epoch = Instant::now();
+        let mut receiver = Receiver::new(epoch, &MediaPlan::of(Codec::Pcmu));
+        for n in 0..100u16 {
+            let now = epoch + Duration::from_millis(20) * u32::from(n);
+            for timestamp in [160 * u32::from(n), (160 * u32::from(n)).wrapping_add(away)] {
+                let payload = &[0x55; 160];
+                let packet = Packet { payload_type: 0, marker: false, sequence: n, timestamp, ssrc: 5, payload };
+                receiver.handle_packet(now, &packet);
+            }
+            (0..2).for_each(|_| receiver.play(now + Duration::from_millis(5), &mut [0.0; BLOCK]));
+            assert!(receiver.stats().buffer_ms < 60.0, "{n}: {:?}", receiver.stats());
+        }
+        let stats = receiver.stats();
+        assert!(stats.concealed_ms < 60 && stats.late == 0, "{stats:?}");
+    }
+}
