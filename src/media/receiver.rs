@@ -195,6 +195,16 @@ impl Receiver {
         self.end_stream();
     }
 
+    /// The sender may have been silent until now, as was agreed on.
+    pub const fn forgive(&mut self) {
+        self.playout.forgive();
+    }
+
+    /// Nothing will come any more.
+    pub const fn give_up(&mut self) {
+        self.playout.give_up();
+    }
+
     pub fn stats(&self) -> RxStats {
         let reception = self.stream.as_ref().map(|stream| &stream.reception);
         RxStats {

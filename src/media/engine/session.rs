@@ -471,6 +471,9 @@ impl Session {
             stream.send_control((&self.ports, &mut self.reach), &datagram);
         }
         self.reach.release(now, &self.ports.rtp);
+        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.told_silent) {
+            stream.receiver.give_up();
+        }
         let stats = self.stats(true);
         self.stream = None;
         stats

@@ -15,6 +15,7 @@ pub struct Span {
     pub seconds: u32,
     pub packets: u64,
     pub lost: u64,
+    pub late: u64,
     pub concealed_ms: u64,
     pub jitter_ms: f64,
     pub buffer_ms: f64,
@@ -80,12 +81,9 @@ impl Timeline {
         if whole_call {
             return whole;
         }
-        Evidence {
-            began: whole.began,
-            unheard: whole.unheard,
-            unsaid: whole.unsaid,
-            ..Evidence::of(self.lately.iter())
-        }
+        // A share since the beginning says nothing of the last seconds.
+        let (remote_missing, lately) = (None, Evidence::of(self.lately.iter()));
+        Evidence { began: whole.began, unheard: whole.unheard, unsaid: whole.unsaid, remote_missing, ..lately }
     }
 }
 
@@ -96,6 +94,7 @@ impl Span {
             seconds: 1,
             packets: rx.packets.saturating_sub(old.packets),
             lost: rx.lost.saturating_sub(old.lost),
+            late: rx.late.saturating_sub(old.late),
             concealed_ms: rx.concealed_ms.saturating_sub(old.concealed_ms),
             jitter_ms: rx.jitter_ms,
             buffer_ms: rx.buffer_ms,
@@ -119,6 +118,7 @@ impl Span {
             seconds: self.seconds + other.seconds,
             packets: self.packets + other.packets,
             lost: self.lost + other.lost,
+            late: self.late + other.late,
             concealed_ms: self.concealed_ms + other.concealed_ms,
             jitter_ms: self.jitter_ms.max(other.jitter_ms),
             buffer_ms: self.buffer_ms.max(other.buffer_ms),
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::media::{
         evidence::{Fault, verdict},
-        stats::{HereStats, RxStats},
+        stats::{HereStats, RxStats, VoipMetrics},
     };
 
     fn stats(second: u64) -> CallStats {
@@ -150,6 +150,24 @@ mod tests {
             mos: Some(4.3),
             ..CallStats::default()
         }
+    }
+
+    /// After a long good call, what gets lost now is not made up for because little was missing before.
+    #[test]
+    fn what_the_other_side_misses_now_is_told_now() {
+        let remote = Some(Box::new(VoipMetrics { loss: 0.002, ..VoipMetrics::default() }));
+        let second = |n: u64, remote_loss| CallStats {
+            remote_loss: Some(remote_loss),
+            remote: remote.clone(),
+            here: HereStats { heard_ms: 100, said_ms: 100, ..HereStats::default() },
+            ..stats(n)
+        };
+        let mut timeline = Timeline::default();
+        (1..=1_800).for_each(|n| timeline.push(&second(n, 0.0)));
+        (1_801..=1_820).for_each(|n| timeline.push(&second(n, 0.2)));
+        let (now, all) = (verdict(&timeline.evidence(false)), verdict(&timeline.evidence(true)));
+        assert!(now.fault == Fault::LocalNetwork && now.words.contains("20.0 % of what you said"), "{}", now.words);
+        assert_eq!(all.fault, Fault::Nobody, "{}", all.words);
     }
 
     /// Listening to music or to a long story is nobody's fault.

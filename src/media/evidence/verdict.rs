@@ -50,6 +50,8 @@ pub struct Evidence {
     pub packets: u64,
     /// Of what was sent to us, on average.
     pub loss: f64,
+    /// Of what was sent to us, what came too late.
+    pub late: f64,
     /// Of what we sent, on average, where the other side reports it.
     pub remote_loss: Option<f64>,
     /// Of what we sent, what could not be made up for there, and what came too late to be played, by the end.
@@ -83,18 +85,20 @@ impl Evidence {
     pub fn of<'a>(spans: impl Iterator<Item = &'a Span> + Clone) -> Self {
         let seconds: u32 = spans.clone().map(|span| span.seconds).sum();
         let count = |of: fn(&Span) -> u64| spans.clone().map(of).sum::<u64>();
-        let share = |of: fn(&Span) -> u64| count(of) as f64 / (f64::from(seconds.max(1)) * 1000.0);
+        let share = |of: fn(&Span) -> u64| (count(of) as f64 / (f64::from(seconds.max(1)) * 1000.0)).min(1.0);
         let mean = |of: fn(&Span) -> Option<f64>| {
             let known = || spans.clone().filter_map(|span| Some((of(span)?, f64::from(span.seconds))));
             let time: f64 = known().map(|(_, seconds)| seconds).sum();
             (time > 0.0).then(|| known().map(|(value, seconds)| value * seconds).sum::<f64>() / time)
         };
         let (packets, lost) = (count(|span| span.packets), count(|span| span.lost));
+        let of_sent = |count: u64| count as f64 / (packets + lost).max(1) as f64;
         Self {
             seconds,
             began: packets > 0,
             packets,
-            loss: lost as f64 / (packets + lost).max(1) as f64,
+            loss: of_sent(lost),
+            late: of_sent(count(|span| span.late)),
             remote_loss: mean(|span| span.remote_loss),
             remote_missing: spans.clone().filter_map(|span| span.remote_missing).last(),
             remote_late: spans.clone().filter_map(|span| span.remote_late).last(),
@@ -213,11 +217,19 @@ fn nothing(began: bool) -> (Fault, String) {
 /// What came, but not in time.
 fn uneven(evidence: &Evidence) -> Judged {
     if evidence.concealed >= LOSS {
-        let late = percent(evidence.concealed);
-        let words = format!(
-            "{late} of the sound to you came too late to be heard, as on a shared Wi-Fi: use a cable or move closer."
-        );
-        return Some((Fault::LocalNetwork, words));
+        let share = percent(evidence.concealed);
+        return Some(if evidence.late >= evidence.concealed / 2.0 {
+            let words = format!(
+                "{share} of the sound to you came too late to be heard, as on a shared Wi-Fi: use a cable or move closer."
+            );
+            (Fault::LocalNetwork, words)
+        } else {
+            let words = format!(
+                "For {share} of the time nothing was there to be heard, although little or none was lost: the network stood still, or \
+                 the other side stopped sending. If it comes again, use a cable or move closer to the Wi-Fi."
+            );
+            (Fault::Network, words)
+        });
     }
     if evidence.jitter_ms >= JITTER_MS {
         let jitter = evidence.jitter_ms;
@@ -271,6 +283,7 @@ mod tests {
         began: true,
         packets: 3_000,
         loss: 0.001,
+        late: 0.0,
         remote_loss: Some(0.0),
         remote_missing: Some(0.0),
         remote_late: Some(0.0),
@@ -311,7 +324,12 @@ mod tests {
                 Fault::Nobody,
                 "(0.1 % to you, 20.0 % from you) was made up for",
             ),
-            (Evidence { loss: 0.0, ..LOSSY }, Fault::LocalNetwork, "5.0 % of the sound to you came too late"),
+            (
+                Evidence { loss: 0.0, late: 0.04, ..LOSSY },
+                Fault::LocalNetwork,
+                "5.0 % of the sound to you came too late",
+            ),
+            (Evidence { loss: 0.0, ..LOSSY }, Fault::Network, "For 5.0 % of the time nothing was there"),
             (Evidence { jitter_ms: 55.0, ..GOOD }, Fault::LocalNetwork, "unevenly (by 55 ms)"),
             (Evidence { remote_late: Some(0.04), ..GOOD }, Fault::OtherSide, "4.0 % of what you said reached"),
             (Evidence { rtt_ms: Some(620.0), ..GOOD }, Fault::Provider, "620 ms"),

@@ -45,6 +45,8 @@ const LOSS_GONE: f64 = 0.25;
 const LOST_WEIGHT: f64 = 0.005;
 /// Concealment has faded out after so long, in milliseconds (ITU-T G.711 Appendix I).
 const LONG_GAP_MS: f64 = 60.0;
+/// Whoever says that he is silent pauses for longer; others hardly.
+const LONGEST_PAUSE_US: u64 = 5_000_000;
 /// Share of a new block in the figures "lately": about 8 s.
 const LATELY: f64 = 1.0 / 800.0;
 
@@ -136,11 +138,24 @@ impl Playout {
         self.lost_lately = (self.lost_lately - LOST_WEIGHT).max(0.0);
     }
 
-    /// The stream begins anew.
+    /// What has not come so far was not to come: the sender was to be silent.
+    pub const fn forgive(&mut self) {
+        self.undecided_us = 0;
+    }
+
+    /// What was waited for longer than anybody pauses does not come any more.
+    pub const fn give_up(&mut self) {
+        if self.undecided_us > LONGEST_PAUSE_US {
+            self.concealed_us += self.undecided_us;
+        }
+        self.undecided_us = 0;
+    }
+
+    /// The stream begins anew, or ends.
     pub fn restart(&mut self) {
+        self.give_up();
         self.phase = Phase::Starting;
         self.estimator = DelayEstimator::default();
-        self.undecided_us = 0;
         (self.waits, self.lost_lately, self.copies) = (0, 0.0, false);
         if let Some(voice) = &mut self.voice {
             voice.samples.clear();

@@ -253,6 +253,35 @@ fn an_outage_counts_for_what_it_is() {
     }
 }
 
+/// Nobody pauses for so long without a word, as far as that was agreed on.
+#[test]
+fn what_does_not_come_back_counts_once_it_is_given_up() {
+    let dies = |ms| if ms < 10_000 { punctual(ms) } else { 0..0 };
+    let concealed = |end: fn(&mut Receiver)| {
+        let mut receiver = interrupted(dies, |n| n as u32 * 160).0;
+        end(&mut receiver);
+        receiver.stats().concealed_ms
+    };
+    assert_eq!(concealed(|_| {}), 0, "a pause, for all that is known");
+    assert!((9_900..10_100).contains(&concealed(Receiver::give_up)));
+    assert_eq!(
+        concealed(|receiver| {
+            receiver.forgive();
+            receiver.give_up();
+        }),
+        0,
+        "it was on hold"
+    );
+    // Away for so long that its numbers say nothing any more.
+    let away = |ms| match ms {
+        10_000..18_000 => 0..0,
+        18_000.. => punctual(ms).start + 40_000..punctual(ms).end + 40_000,
+        _ => punctual(ms),
+    };
+    let stats = interrupted(away, |n| n as u32 * 160).0.stats();
+    assert!((7_900..8_200).contains(&stats.concealed_ms), "{stats:?}");
+}
+
 /// Without a word of it (RFC 3389), as some telephones do it.
 #[test]
 fn a_sender_that_pauses_loses_nothing() {

@@ -119,6 +119,9 @@ impl Stream {
         if self.plan.direction.receives() && !plan.direction.receives() {
             self.receiver.pause();
         }
+        if self.plan.direction != plan.direction {
+            self.receiver.forgive();
+        }
         self.early_media.agreed(now);
         self.plan = plan;
     }
