@@ -94,6 +94,8 @@ struct Media {
     outside: Outside,
     /// Candidates that came before there was a plan: the last INFO's, which repeats the others' (RFC 8840 §4.4).
     trickled: Vec<u8>,
+    /// Before the answer: audio comes, which confirms that there is somebody, whichever INVITE it is for.
+    is_heard: bool,
     /// The plan's handshake is done.
     keyed: bool,
     /// A description, and with it keys, has gone or come unprotected.
@@ -146,6 +148,7 @@ impl Session {
                 outside: Outside::default(),
                 trickled: Vec::new(),
                 plan: None,
+                is_heard: false,
                 keyed: false,
                 in_the_open: false,
                 is_outdated: false,

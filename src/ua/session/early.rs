@@ -43,8 +43,8 @@ const RINGS_UNHEARD: Duration = Duration::from_secs(300);
 
 impl Inviting {
     /// Somebody is there.
-    fn confirmed(&mut self, now: Instant) {
-        self.give_up_at = (!self.is_heard).then(|| now + RINGS_UNHEARD);
+    fn confirmed(&mut self, now: Instant, is_heard: bool) {
+        self.give_up_at = (!is_heard).then(|| now + RINGS_UNHEARD);
     }
 }
 
@@ -83,16 +83,16 @@ impl Session {
             }
         }
         if let Phase::Inviting(inviting) = &mut self.phase {
-            inviting.confirmed(now);
+            inviting.confirmed(now, self.media.is_heard);
         }
         self.report(stack);
     }
 
     /// Audio comes before the answer, or does not (any more).
     pub fn heard_early(&mut self, now: Instant, comes: bool) {
+        self.media.is_heard = comes;
         if let Phase::Inviting(inviting) = &mut self.phase {
-            inviting.is_heard = comes;
-            inviting.confirmed(now);
+            inviting.confirmed(now, comes);
         }
     }
 

@@ -63,8 +63,6 @@ pub(in crate::ua) struct Inviting {
     pub alerted: bool,
     /// When ringing that nobody confirms is over.
     pub give_up_at: Option<Instant>,
-    /// Audio comes, which confirms as well that there is somebody.
-    pub(super) is_heard: bool,
 }
 
 impl Session {
@@ -173,7 +171,6 @@ impl Session {
             received: Received::default(),
             alerted: false,
             give_up_at: None,
-            is_heard: false,
         }));
     }
 

@@ -278,6 +278,20 @@ fn ringing_that_nobody_confirms_comes_to_an_end() {
     assert_eq!(end(&mut bench), (EndedBy::Network, Some(408), "Nobody answered.".into()));
     bench.request(Method::CANCEL);
 
+    // The stream that is heard goes on while the INVITE is sent again, and is not told anew.
+    let (mut bench, invite) = dialled();
+    bench.reply(answer(&invite, 183, "peer", SDP));
+    bench.state(&CallState::Early { media: true });
+    bench.command(Command::EarlyMedia { call: 1, comes: true });
+    let mut challenge = answer(&invite, 407, "peer", "");
+    challenge.headers.push("Proxy-Authenticate", "Digest realm=\"acme\", nonce=\"n\", qop=\"auth\"");
+    bench.reply(challenge);
+    bench.request(Method::ACK);
+    let again = bench.request(Method::INVITE);
+    bench.reply(answer(&again, 183, "peer", SDP));
+    bench.advance(Duration::from_secs(3600));
+    bench.silent();
+
     // A description in vain.
     let (mut bench, invite) = dialled();
     bench.reply(answer(&invite, 183, "peer", SDP));
