@@ -320,6 +320,19 @@ mod tests {
         assert_eq!(answers.subscribed(Package::Dialog, "101"), Some("101".into()));
     }
 
+    #[test]
+    fn a_mark_that_is_kept_elsewhere_takes_no_other_s_answer() {
+        let mut answers = Answers::default();
+        let record = |file: Option<&str>| Command::Record { call: 2, file: file.map(Into::into), tone: None };
+        assert!(answers.expect(Some("stop".into()), &record(None)).is_empty());
+        assert_eq!(answers.claim(&Event::Done { command: "record", call: Some(2) }), Some("stop".into()));
+        for (id, file) in [("begin", Some("b.opus")), ("stop again", None)] {
+            assert!(answers.expect(Some(id.into()), &record(file)).is_empty());
+            assert_eq!(answers.claim(&error("record", Some(2))), Some(id.into()));
+        }
+        assert_eq!(marks(answers.ended(2)), []);
+    }
+
     fn marks(voided: Vec<Tagged<Event>>) -> Vec<(Option<Value>, &'static str)> {
         let command = |what| match what {
             Event::Error { command, .. } => command,

@@ -307,7 +307,8 @@ pub struct RecordingRule {
 /// Where a recording stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingState {
-    Begun,
+    /// `tone`: both sides hear one meanwhile, and the file says so.
+    Begun { tone: bool },
     /// It was ended, or the call has ended, and the file is complete.
     Over,
     /// A notice has said why.

@@ -63,7 +63,7 @@ struct Live {
     connected: bool,
     /// Not answered yet, it is not heard either, whatever was agreed on.
     silent: bool,
-    recording: Recording,
+    recording: Option<Recording>,
 }
 
 impl Media {
@@ -157,7 +157,7 @@ impl Media {
                 info: info.clone(),
                 connected: false,
                 silent: false,
-                recording: Recording::Off,
+                recording: None,
             });
             live.info = info.clone();
             if info.state.is_answered() && !live.connected {

@@ -357,7 +357,7 @@ impl Shell {
             self.keep_alive.poll_timeout(),
             self.orphans.poll_timeout(),
             self.reach.poll_timeout(),
-            self.recording.poll_timeout(),
+            self.recording.poll_timeout().filter(|_| self.phase == Phase::Running),
             self.check.as_ref().and_then(|(check, _)| check.poll_timeout()),
             look_at,
             phase,

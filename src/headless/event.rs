@@ -15,7 +15,7 @@ use crate::{
 use serde::Serialize;
 use serde_json::Value;
 use sound::{Check, Exposure, Quality, Stats, check, figures, quality};
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, path::Path, time::Duration};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -47,12 +47,21 @@ enum What<'a> {
     TalksMuted { call: u32 },
     Speaks { call: u32, on: bool },
     RecordingRule { rule: wire::Recording, tone: bool },
-    Recording { call: u32, state: &'static str, file: Cow<'a, str> },
+    Recording(Recording<'a>),
     Exposure(Exposure),
     Check(Check<'a>),
     Ok(Ok<'a>),
     Notice { severity: &'a str, message: &'a str },
     Error(Error<'a>),
+}
+
+#[derive(Serialize)]
+struct Recording<'a> {
+    call: u32,
+    state: &'a str,
+    file: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tone: Option<bool>,
 }
 
 #[derive(Default, Serialize)]
@@ -278,9 +287,7 @@ pub fn line_with(event: &Tagged<Event>, proof: Option<Proof>) -> Option<String> 
         Event::Stats { call, stats, asked: true, .. } => What::Stats(figures(*call, stats)),
         Event::Quality { call, verdict, timeline, last } => What::Quality(quality(*call, verdict, timeline, *last)),
         Event::Speaks { call, on } => What::Speaks { call: *call, on: *on },
-        Event::Recording { call, file, state } => {
-            What::Recording { call: *call, state: recording(*state), file: file.to_string_lossy() }
-        }
+        Event::Recording { call, file, state } => What::Recording(recording(*call, file, *state)),
         Event::RecordingRule(told) => What::RecordingRule { rule: told.rule, tone: told.tone },
         Event::TalksMuted { call } => What::TalksMuted { call: *call },
         Event::Exposure { exposure, asked: true } => What::Exposure(Exposure::from(exposure)),
@@ -435,12 +442,13 @@ fn transfer(call: u32, state: &TransferState) -> Transfer<'_> {
     }
 }
 
-const fn recording(state: RecordingState) -> &'static str {
-    match state {
-        RecordingState::Begun => "begun",
-        RecordingState::Over => "over",
-        RecordingState::Failed => "failed",
-    }
+fn recording(call: u32, file: &Path, state: RecordingState) -> Recording<'_> {
+    let (state, tone) = match state {
+        RecordingState::Begun { tone } => ("begun", Some(tone)),
+        RecordingState::Over => ("over", None),
+        RecordingState::Failed => ("failed", None),
+    };
+    Recording { call, state, file: file.to_string_lossy(), tone }
 }
 
 const fn colleague(state: ColleagueState) -> &'static str {

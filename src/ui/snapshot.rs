@@ -7,8 +7,8 @@ mod intent;
 
 pub use account::{AudioEncryption, SipAccount, SipTransport};
 pub use call::{
-    Call, CallState, DialAsked, Encryption, Heard, HistoryEntry, HistoryKind, MOST_STRETCHES, Quality, SipMessage,
-    Stretch, Trace, Transfer,
+    Call, CallState, DialAsked, Encryption, Heard, HistoryEntry, HistoryKind, MOST_STRETCHES, Quality, Recorded,
+    SipMessage, Stretch, Trace, Transfer,
 };
 pub use colleague::{Colleague, Presence};
 pub use intent::Intent;

@@ -173,13 +173,17 @@ fn calls_are_recorded_as_the_account_says() {
     agent.quit();
     colleague.wait(json!({"event": "call", "state": "ended"}));
 
-    // The tone is the account's to say, the recording the agent's again.
+    // The tone is the account's to say, the recording the agent's again. One that has none is begun anew once there must be one.
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording_tone": false}));
     let mut agent = self::agent(&tms, "agent", &[]);
     let talking = call(&mut agent, &mut colleague);
     agent.send(record(&talking, false));
-    agent.wait(json!({"event": "recording", "call": talking["call"], "state": "begun"}));
+    agent.wait(json!({"event": "recording", "call": talking["call"], "state": "begun", "file": file, "tone": false}));
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording_tone": true}));
+    let begun = agent.wait(json!({"event": "recording", "call": talking["call"], "state": "begun", "tone": true}));
+    agent.wait(json!({"event": "recording", "state": "over", "file": file}));
     agent.send(stop(&talking));
-    agent.wait(json!({"event": "recording", "state": "over"}));
+    agent.wait(json!({"event": "recording", "state": "over", "file": begun["file"]}));
     agent.quit();
     colleague.quit();
 }

@@ -108,7 +108,7 @@ fn two_calls_are_joined_and_one_is_recorded() {
 
     let file = dir.path().join("call.opus");
     phone.send(json!({"cmd": "record", "call": 1, "file": file, "tone": true, "id": "r"}));
-    phone.wait(json!({"event": "recording", "call": 1, "state": "begun", "file": file}));
+    phone.wait(json!({"event": "recording", "call": 1, "state": "begun", "file": file, "tone": true}));
     phone.wait(json!({"event": "ok", "cmd": "record", "id": "r"}));
     phone.send(json!({"cmd": "record", "call": 2, "file": file, "id": "again"}));
     let refused = phone.wait(json!({"event": "error", "cmd": "record", "id": "again"}));
@@ -122,6 +122,29 @@ fn two_calls_are_joined_and_one_is_recorded() {
     assert!(String::from_utf8_lossy(&recorded).contains("Both heard a recording tone every 15 seconds."));
     let last = recorded.windows(4).rposition(|page| page == b"OggS").expect("a page");
     assert_eq!(recorded[last + 5] & 4, 4, "the last page ends the stream (RFC 3533 §6)");
+
+    // The next one need not wait for the file of the one before, and each command has its own answer.
+    let (first, second) = (dir.path().join("first.opus"), dir.path().join("second.opus"));
+    phone.send(json!({"cmd": "record", "call": 1, "file": first}));
+    phone.wait(json!({"event": "recording", "call": 1, "state": "begun", "file": first, "tone": false}));
+    let lines = [
+        json!({"cmd": "record", "call": 1, "stop": true, "id": "s1"}),
+        json!({"cmd": "record", "call": 1, "stop": true, "id": "s2"}),
+        json!({"cmd": "record", "call": 1, "file": second, "id": "b"}),
+        json!({"cmd": "record", "call": 1, "file": second, "id": "b2"}),
+    ];
+    phone.send_line(&lines.map(|line| line.to_string()).join("\n"));
+    phone.wait(json!({"event": "ok", "cmd": "record", "id": "b"}));
+    for (id, words) in [("s2", "not being recorded"), ("b2", "recorded already")] {
+        let refused = phone.wait(json!({"event": "error", "cmd": "record", "id": id}));
+        assert!(refused["message"].as_str().is_some_and(|m| m.contains(words)), "{refused}");
+    }
+    phone.wait(json!({"event": "ok", "cmd": "record", "id": "s1"}));
+    assert!(phone.find(&json!({"event": "recording", "state": "over", "file": first})).is_some());
+    assert!(phone.find(&json!({"event": "recording", "state": "over", "file": second})).is_none());
+    phone.send(json!({"cmd": "record", "call": 1, "stop": true, "id": "s3"}));
+    phone.wait(json!({"event": "recording", "call": 1, "state": "over", "file": second}));
+    phone.wait(json!({"event": "ok", "cmd": "record", "id": "s3"}));
 
     // One that runs to the end of the program is told too.
     let late = dir.path().join("late.wav");

@@ -215,7 +215,7 @@ fn call(id: u32, state: CallState, seconds: u64) -> Call {
         course: vec![],
         in_conference: false,
         speaks: false,
-        recorded_since: None,
+        recorded: None,
         answered_by_itself: false,
     }
 }
@@ -291,7 +291,7 @@ pub fn muted() -> Call {
 
 /// With every mark that there is beside it.
 pub fn muted_and_recorded() -> Call {
-    Call { recorded_since: Some(ago(12)), encryption: Encryption::KeysHidden, ..muted() }
+    Call { recorded: Some(recording(12)), encryption: Encryption::KeysHidden, ..muted() }
 }
 
 pub fn held() -> Call {
@@ -387,13 +387,17 @@ pub fn joined() -> Snapshot {
 
 /// All of it is recorded, as the agent chose.
 pub fn joined_and_recorded() -> Snapshot {
-    let calls = joined().calls.into_iter().map(|call| Call { recorded_since: Some(ago(12)), ..call });
+    let calls = joined().calls.into_iter().map(|call| Call { recorded: Some(recording(12)), ..call });
     Snapshot { calls: calls.collect(), ..recorded() }
+}
+
+pub fn recording(seconds: u64) -> Recorded {
+    Recorded { since: ago(seconds), file: "call.opus".into(), has_tone: false }
 }
 
 pub fn recorded() -> Snapshot {
     let settings = Settings { may_record: true, ..online().settings };
-    Snapshot { settings, ..with_calls(vec![Call { recorded_since: Some(ago(12)), ..talking() }]) }
+    Snapshot { settings, ..with_calls(vec![Call { recorded: Some(recording(12)), ..talking() }]) }
 }
 
 pub fn sip_account() -> SipAccount {

@@ -218,7 +218,7 @@ fn calls() {
     shots.both("calls.conference", || Setup::new(joined()));
     shots.both("calls.conference_recorded", || Setup::new(joined_and_recorded()));
     shots.both("calls.recorded", || Setup::new(recorded()));
-    let waiting = || Call { recorded_since: Some(fake::ago(12)), ..held() };
+    let waiting = || Call { recorded: Some(fake::recording(12)), ..held() };
     shots.both("calls.held_recorded", || Setup::new(with_calls(vec![talking(), waiting()])));
     let by_itself = || Call { answered_by_itself: true, ..talking() };
     shots.both("calls.answered_by_itself", || Setup::new(with_calls(vec![by_itself()])));

@@ -5,8 +5,11 @@ use crate::{
     fake::*,
 };
 use agent_manager::ui::{
-    screen::{Page, calls::data::cards},
-    snapshot::{Call, CallState, Intent, Recording, RecordingRule, Settings, Snapshot, Stretch},
+    screen::{
+        Page,
+        calls::data::{cards, conference},
+    },
+    snapshot::{Call, CallState, Intent, Recorded, Recording, RecordingRule, Settings, Snapshot, Stretch},
 };
 use egui::Key;
 use egui_kittest::kittest::Queryable;
@@ -91,7 +94,7 @@ fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
 /// It goes on while the call waits, or another page is open.
 #[test]
 fn that_a_call_is_recorded_is_seen_wherever_the_call_is() {
-    let recorded = || Call { recorded_since: Some(ago(12)), ..held() };
+    let recorded = || Call { recorded: Some(recording(12)), ..held() };
     let harness = Setup::new(with_calls(vec![talking(), recorded()])).light();
     assert!(harness.query_by_label("Johan Botha, 00:41  On hold, Recording 00:12").is_some());
     let harness = Setup::new(crate::fake::recorded()).page(Page::Audio).light();
@@ -100,13 +103,24 @@ fn that_a_call_is_recorded_is_seen_wherever_the_call_is() {
 
 #[test]
 fn the_mark_of_a_recording_says_whether_both_sides_hear_a_tone() {
-    let tip = |snapshot: Snapshot| cards(&snapshot, now()).0.remove(0).recording.expect("it is recorded").tip;
-    assert_eq!(tip(recorded()), "The call is being recorded.");
+    let without = "The call is being recorded.";
     let with_tone = "The call is being recorded. Both sides hear a short beep every 15 seconds.";
+    // What is wanted of recordings to come changes nothing of those that run.
+    let wanted = RecordingRule { rule: Recording::Allowed, tone: true };
     let settings = Settings { recording_tone: true, ..recorded().settings };
-    assert_eq!(tip(Snapshot { settings, ..recorded() }), with_tone);
-    let recording = RecordingRule { rule: Recording::Allowed, tone: true };
-    assert_eq!(tip(Snapshot { recording, ..recorded() }), with_tone);
+    let with = |base: Snapshot, tones: [bool; 2]| {
+        let recorded = |has_tone| Some(Recorded { has_tone, ..recording(12) });
+        let calls = base.calls.into_iter().zip(tones).map(|(call, tone)| Call { recorded: recorded(tone), ..call });
+        Snapshot { calls: calls.collect(), recording: wanted, settings: settings.clone(), ..base }
+    };
+    for (tones, alone, together) in
+        [([false, true], without, without), ([true, false], with_tone, without), ([true, true], with_tone, with_tone)]
+    {
+        let card = cards(&with(recorded(), tones), now()).0.remove(0);
+        assert_eq!(card.recording.expect("it is recorded").tip, alone, "{tones:?}");
+        let conference = conference(&with(joined_and_recorded(), tones), now()).expect("two are joined");
+        assert_eq!(conference.recording.expect("it is recorded").tip, together, "{tones:?}");
+    }
 }
 
 #[test]

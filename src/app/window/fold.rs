@@ -104,7 +104,7 @@ impl Fold {
                 outcome.can_wait = true;
             }
             Event::Speaks { call, on } => self.with_call(call, |shown| shown.speaks = on),
-            Event::Recording { call, file, state } => notices.extend(self.recording(at.now, call, &file, state)),
+            Event::Recording { call, file, state } => notices.extend(self.recording(at.now, call, file, state)),
             Event::RecordingRule(rule) => self.snapshot.recording = details::recording_rule(rule),
             Event::TalksMuted { .. } => notices.push(notice(NoticeKind::Warning, t().talks_muted.to_owned())),
             Event::Notice(told) => notices.push(notice(severity(told.severity), told.text)),

@@ -170,7 +170,7 @@ mod tests {
             course: vec![],
             in_conference: false,
             speaks: false,
-            recorded_since: None,
+            recorded: None,
             answered_by_itself: false,
         };
         let settings = Settings { ringing_window: true, ..Settings::default() };

@@ -1,20 +1,16 @@
-//! Recording calls: one file at a time for each, until it is complete.
+//! Recording calls: one at a time for each; the file of the one before may still be written.
 
 use super::{Media, no_call};
 use crate::{
     media::{engine::EngineCommand, record::Recorder},
     ua::api::CallId,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Recording {
-    Off,
-    On,
-    /// It was to stop, and its file is not complete yet. `asked`: by a command.
-    Stopping {
-        asked: bool,
-    },
+/// The recording of a call that runs.
+pub(super) struct Recording {
+    file: PathBuf,
+    has_tone: bool,
 }
 
 impl Media {
@@ -24,45 +20,39 @@ impl Media {
     /// A sentence.
     pub(in crate::driver) fn record(&mut self, call: CallId, file: &Path, tone: bool) -> Result<(), String> {
         let live = self.calls.get_mut(&call).ok_or_else(|| no_call(call))?;
-        match live.recording {
-            _ if !live.connected => return Err(format!("Call {call} is not answered yet; record it once it is.")),
-            Recording::On => return Err(format!("Call {call} is being recorded already; stop that first.")),
-            Recording::Stopping { .. } => return Err(still_written(call)),
-            Recording::Off => {}
+        if !live.connected {
+            return Err(format!("Call {call} is not answered yet; record it once it is."));
+        }
+        if live.recording.is_some() {
+            return Err(format!("Call {call} is being recorded already; stop that first."));
         }
         let recorder = Recorder::create(file, tone).map_err(|e| e.to_string())?;
-        live.recording = Recording::On;
+        live.recording = Some(Recording { file: file.to_owned(), has_tone: tone });
         self.tell(EngineCommand::Record { session: call, recorder: Some(recorder) });
         Ok(())
     }
 
-    /// Stops the recording of a call; [`EngineEvent::Recorded`] comes once its file is complete. `asked`: by a command.
+    /// Stops the recording of a call. Returns its file, complete once [`EngineEvent::Recorded`] says so.
     ///
     /// # Errors
     /// A sentence.
-    pub(in crate::driver) fn stop_recording(&mut self, call: CallId, asked: bool) -> Result<(), String> {
+    pub(in crate::driver) fn stop_recording(&mut self, call: CallId) -> Result<PathBuf, String> {
         let live = self.calls.get_mut(&call).ok_or_else(|| no_call(call))?;
-        match live.recording {
-            Recording::Off => return Err(format!("Call {call} is not being recorded.")),
-            Recording::Stopping { .. } => return Err(still_written(call)),
-            Recording::On => {}
-        }
-        live.recording = Recording::Stopping { asked };
+        let Recording { file, .. } =
+            live.recording.take().ok_or_else(|| format!("Call {call} is not being recorded."))?;
         self.tell(EngineCommand::Record { session: call, recorder: None });
-        Ok(())
+        Ok(file)
     }
 
-    pub(in crate::driver) fn is_recorded(&self, call: CallId) -> bool {
-        self.calls.get(&call).is_some_and(|live| live.recording != Recording::Off)
+    /// Whether the recording of this call has a tone; `None`: it is not recorded.
+    pub(in crate::driver) fn recording_tone(&self, call: CallId) -> Option<bool> {
+        self.calls.get(&call)?.recording.as_ref().map(|recording| recording.has_tone)
     }
 
-    /// The recording of this call is over. Returns whether a command waits for that while the call goes on.
-    pub(in crate::driver) fn recorded(&mut self, call: CallId) -> bool {
-        let Some(live) = self.calls.get_mut(&call) else { return false };
-        std::mem::replace(&mut live.recording, Recording::Off) == Recording::Stopping { asked: true }
+    /// The recording into this file is over, wanted or not.
+    pub(in crate::driver) fn recorded(&mut self, call: CallId, file: &Path) {
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.recording.take_if(|recording| recording.file == file);
+        }
     }
-}
-
-fn still_written(call: CallId) -> String {
-    format!("The recording of call {call} is still being written; try again once it is over.")
 }

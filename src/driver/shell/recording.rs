@@ -1,9 +1,9 @@
 //! Calls are recorded as their account at the TMS says: as the agent likes, never, or every one. Calls in hand follow when it changes
 //! its mind, and are bound to its last word once the agent leaves it, so that nobody ends a recording by leaving.
 
-use super::{Shell, wall_clock};
+use super::{Phase, Shell, wall_clock};
 use crate::{
-    driver::api::{Event, RecordingRule, RecordingState},
+    driver::api::{Event, RecordingRule, RecordingState, Tagged},
     media::{
         engine::{Notice, Severity},
         record::new_file,
@@ -12,9 +12,10 @@ use crate::{
     ua::api::{CallId, CallInfo, CallState},
 };
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -22,14 +23,16 @@ use std::{
 const RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
-/// What holds for calls to come, and for each that was answered.
+/// What holds for calls to come, and for each in hand.
 #[derive(Debug, Default)]
 pub(super) struct Recordings {
     rule: RecordingRule,
     calls: BTreeMap<CallId, Bound>,
+    /// Files still being written that a command to stop waits for, with its mark.
+    awaited: Vec<(PathBuf, Option<Value>)>,
 }
 
-/// An answered call, bound to what was said of recording it.
+/// A call, bound to what was said of recording it.
 #[derive(Debug)]
 struct Bound {
     info: CallInfo,
@@ -62,7 +65,7 @@ impl Recordings {
     pub(super) fn follow(&mut self, info: &CallInfo) {
         if matches!(info.state, CallState::Ended { .. }) {
             self.calls.remove(&info.call);
-        } else if info.state.is_answered() {
+        } else {
             let new =
                 || Bound { info: info.clone(), rule: self.rule, is_last_word: false, failures: 0, retry_at: None };
             self.calls.entry(info.call).or_insert_with(new).info = info.clone();
@@ -82,16 +85,25 @@ impl Recordings {
         }
     }
 
-    /// A call that is to be recorded now and is not.
-    fn take_due(&mut self, now: Instant, is_recorded: impl Fn(CallId) -> bool) -> Option<CallInfo> {
+    /// A call that is to be recorded now, or with a tone, and is not. `tone`: see [`crate::driver::media::Media::recording_tone`].
+    fn take_due(&mut self, now: Instant, tone: impl Fn(CallId) -> Option<bool>) -> Option<CallInfo> {
         self.calls.values_mut().find_map(|bound| {
             if bound.retry_at.is_some_and(|at| at > now) {
                 return None;
             }
             bound.retry_at = None;
-            let is_due = bound.rule.rule == wire::Recording::Required && !is_recorded(bound.info.call);
-            is_due.then(|| bound.info.clone())
+            let is_due = match tone(bound.info.call) {
+                None => bound.rule.rule == wire::Recording::Required,
+                Some(has_tone) => bound.rule.tone && !has_tone,
+            };
+            (is_due && bound.info.state.is_answered()).then(|| bound.info.clone())
         })
+    }
+
+    /// The mark of the command that waits for this file, if one does.
+    fn take_awaited(&mut self, file: &Path) -> Option<Option<Value>> {
+        let position = self.awaited.iter().position(|(awaited, _)| awaited == file)?;
+        Some(self.awaited.remove(position).1)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -103,51 +115,73 @@ impl Shell {
     /// Records a call into `file`, or stops, which is done once the file is complete.
     pub(super) fn record(&mut self, name: &'static str, call: CallId, file: Option<PathBuf>, tone: Option<bool>) {
         let RecordingRule { rule, tone: wanted } = self.recording.rule(call);
-        let permitted = permit(rule, file.is_some(), self.media.is_recorded(call));
+        let permitted = permit(rule, file.is_some(), self.media.recording_tone(call).is_some());
         let tone = wanted || tone.unwrap_or(self.options.recording_tone);
-        let ordered = permitted.and_then(|()| match &file {
-            Some(file) => self.media.record(call, file, tone),
-            None => self.media.stop_recording(call, true),
-        });
-        match (ordered, file) {
+        match (permitted, file) {
             (Err(message), _) => self.fail(name, Some(call), message),
             (Ok(()), Some(file)) => {
-                self.tell(Event::Recording { call, file, state: RecordingState::Begun });
-                self.tell(Event::Done { command: name, call: Some(call) });
+                let begun = self.media.record(call, &file, tone);
+                if begun.is_ok() {
+                    self.tell(Event::Recording { call, file, state: RecordingState::Begun { tone } });
+                }
+                self.settle(name, Some(call), begun);
             }
-            (Ok(()), None) => {}
+            (Ok(()), None) => match self.media.stop_recording(call) {
+                Ok(file) => {
+                    // Answered later than it is obeyed, it keeps its mark: whatever comes next is not its answer.
+                    let id = self.answers.claim(&Event::Done { command: name, call: Some(call) });
+                    self.recording.awaited.push((file, id));
+                }
+                Err(message) => self.fail(name, Some(call), message),
+            },
         }
     }
 
     /// A recording is over, wanted or not.
     pub(super) fn recorded(&mut self, now: Instant, call: CallId, file: PathBuf, failed: bool) {
-        let asked = self.media.recorded(call);
+        let awaited = self.recording.take_awaited(&file);
+        // One of that name may run already.
+        if awaited.is_none() {
+            self.media.recorded(call, &file);
+        }
+        let answered = awaited.map(|id| Tagged { id, what: answer(call, &file, failed) });
         let state = if failed { RecordingState::Failed } else { RecordingState::Over };
         self.tell(Event::Recording { call, file, state });
-        if asked {
-            self.tell(Event::Done { command: "record", call: Some(call) });
-        } else if failed {
+        answered.into_iter().for_each(|answer| (self.events)(answer));
+        if failed {
             self.recording.failed(now, call);
         }
         self.record_demanded(now);
     }
 
-    /// Begins with calls that are answered and must be recorded, and anew with those whose recording has failed.
+    /// Begins with calls that are answered and must be recorded, and anew with those whose recording has failed, or lacks the tone
+    /// that it must have now: what was recorded until then stays a file of its own.
     pub(super) fn record_demanded(&mut self, now: Instant) {
-        while let Some(info) = self.recording.take_due(now, |call| self.media.is_recorded(call)) {
+        // Whoever leaves begins nothing.
+        if self.phase != Phase::Running {
+            return;
+        }
+        while let Some(info) = self.recording.take_due(now, |call| self.media.recording_tone(call)) {
             let call = info.call;
-            match self.begin_recording(&info) {
-                Ok(file) => self.tell(Event::Recording { call, file, state: RecordingState::Begun }),
+            let had_no_tone = self.media.stop_recording(call).is_ok();
+            let (severity, text) = match self.begin_recording(&info) {
+                Ok(()) if !had_no_tone => continue,
+                Ok(()) => (
+                    Severity::Info,
+                    "Your account wants a tone in recordings now, so this call's goes on with one, in a second file."
+                        .to_owned(),
+                ),
                 Err(why) => {
                     self.recording.failed(now, call);
-                    let text = format!("Your account wants every call recorded, and this one is not. {why}");
-                    self.tell(Event::Notice(Notice { severity: Severity::Warning, text }));
+                    let wish = if had_no_tone { "a tone in recordings now" } else { "every call recorded" };
+                    (Severity::Warning, format!("Your account wants {wish}, and this call is not recorded. {why}"))
                 }
-            }
+            };
+            self.tell(Event::Notice(Notice { severity, text }));
         }
     }
 
-    fn begin_recording(&mut self, info: &CallInfo) -> Result<PathBuf, String> {
+    fn begin_recording(&mut self, info: &CallInfo) -> Result<(), String> {
         let peer = info.peer.split_once(':').map_or(info.peer.as_str(), |(_, peer)| peer);
         let who = info.peer_name.as_deref().unwrap_or(peer);
         let when = wall_clock().to_zoned(TimeZone::system());
@@ -155,7 +189,8 @@ impl Shell {
             .map_err(|why| format!("The folder for recordings cannot be made: {why}."))?;
         let tone = self.recording.rule(info.call).tone || self.options.recording_tone;
         self.media.record(info.call, &file, tone)?;
-        Ok(file)
+        self.tell(Event::Recording { call: info.call, file, state: RecordingState::Begun { tone } });
+        Ok(())
     }
 
     /// `None`: the account is left.
@@ -169,13 +204,23 @@ impl Shell {
 
     fn stop_forbidden(&mut self) {
         for call in self.recording.forbidden() {
-            if self.media.stop_recording(call, false).is_ok() {
+            if self.media.stop_recording(call).is_ok() {
                 let text =
                     "Your account does not allow calls to be recorded any more, so this one's recording was stopped.";
                 self.tell(Event::Notice(Notice { severity: Severity::Warning, text: text.to_owned() }));
             }
         }
     }
+}
+
+/// To a command that has waited for this file.
+fn answer(call: CallId, file: &Path, failed: bool) -> Event {
+    let (command, call) = ("record", Some(call));
+    if failed {
+        let message = format!("The recording {} is not complete; a notice has said why.", file.display());
+        return Event::Error { command, call, message };
+    }
+    Event::Done { command, call }
 }
 
 fn permit(rule: wire::Recording, begins: bool, is_recorded: bool) -> Result<(), String> {
@@ -198,7 +243,7 @@ fn permit(rule: wire::Recording, begins: bool, is_recorded: bool) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ua::api::CallDirection;
+    use crate::ua::api::{CallDirection, EndedBy};
     use wire::Recording::{Allowed, Forbidden, Required};
 
     #[test]
@@ -224,6 +269,10 @@ mod tests {
         RecordingRule { rule, tone: false }
     }
 
+    fn ended() -> CallState {
+        CallState::Ended { ended_by: EndedBy::Local, code: None, reason: String::new() }
+    }
+
     fn answered(recordings: &mut Recordings, call: CallId) {
         recordings.follow(&CallInfo::bare(call, CallDirection::In, CallState::Connected));
     }
@@ -233,21 +282,62 @@ mod tests {
         let (mut recordings, now) = (Recordings::default(), Instant::now());
         recordings.follow(&CallInfo::bare(1, CallDirection::In, CallState::Ringing));
         answered(&mut recordings, 2);
-        assert!(recordings.take_due(now, |_| false).is_none());
+        assert!(recordings.take_due(now, |_| None).is_none());
         assert!(recordings.set(Some(rule(Required))) && !recordings.set(Some(rule(Required))));
-        assert_eq!(recordings.take_due(now, |_| false).map(|info| info.call), Some(2), "also one in hand");
-        assert!(recordings.take_due(now, |_| true).is_none());
+        assert_eq!(recordings.take_due(now, |_| None).map(|info| info.call), Some(2), "also one in hand");
+        assert!(recordings.take_due(now, |_| Some(false)).is_none());
         recordings.set(Some(rule(Forbidden)));
-        assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Forbidden, vec![2]));
+        assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Forbidden, vec![1, 2]));
         recordings.set(Some(rule(Allowed)));
         assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Allowed, vec![]));
         recordings.set(Some(rule(Required)));
         // Signing out lets go of calls to come only, and another account has no say in it.
         recordings.set(None);
         answered(&mut recordings, 3);
-        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Allowed, Required, Allowed]);
+        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Required, Required, Allowed]);
         recordings.set(Some(rule(Forbidden)));
-        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Forbidden, Required, Forbidden]);
+        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Required, Required, Forbidden]);
+        // It rang when the account was left.
+        answered(&mut recordings, 1);
+        let recorded = |call| (call == 2).then_some(false);
+        assert_eq!(recordings.take_due(now, recorded).map(|info| info.call), Some(1));
+        recordings.follow(&CallInfo::bare(1, CallDirection::In, ended()));
+        assert!(recordings.take_due(now, recorded).is_none());
+    }
+
+    #[test]
+    fn where_a_tone_is_wanted_a_recording_without_one_is_begun_anew() {
+        let (mut recordings, now) = (Recordings::default(), Instant::now());
+        answered(&mut recordings, 1);
+        recordings.follow(&CallInfo::bare(2, CallDirection::In, CallState::Ringing));
+        for (rule, without, unrecorded) in [(Allowed, true, false), (Required, true, true)] {
+            for (tone, wanted) in [(None, unrecorded), (Some(false), without), (Some(true), false)] {
+                recordings.set(Some(RecordingRule { rule, tone: true }));
+                assert_eq!(recordings.take_due(now, |_| tone).is_some(), wanted, "{rule:?} {tone:?}");
+            }
+        }
+        recordings.set(Some(rule(Required)));
+        assert!(recordings.take_due(now, |_| Some(false)).is_none());
+    }
+
+    #[test]
+    fn a_recording_that_failed_is_no_success_of_who_stopped_it() {
+        let of = |failed| answer(7, Path::new("/r/a.opus"), failed);
+        assert!(matches!(of(false), Event::Done { command: "record", call: Some(7) }));
+        let Event::Error { command: "record", call: Some(7), message } = of(true) else { panic!("an error") };
+        assert!(message.contains("/r/a.opus is not complete"), "{message}");
+    }
+
+    #[test]
+    fn who_stops_a_recording_waits_for_its_file_alone() {
+        let mut recordings = Recordings::default();
+        let waits = |file: &str, id: Option<u32>| (PathBuf::from(file), id.map(Value::from));
+        recordings.awaited = vec![waits("a", Some(1)), waits("b", None), waits("a", Some(2))];
+        for (file, mark) in
+            [("b", Some(None)), ("b", None), ("a", Some(Some(1.into()))), ("a", Some(Some(2.into()))), ("a", None)]
+        {
+            assert_eq!(recordings.take_awaited(Path::new(file)), mark, "{file}");
+        }
     }
 
     #[test]
@@ -260,8 +350,8 @@ mod tests {
             answered(&mut recordings, 1);
             let at = recordings.poll_timeout().expect("another try");
             assert_eq!(at - now, Duration::from_secs(seconds));
-            assert!(recordings.take_due(at - Duration::from_millis(1), |_| false).is_none(), "{seconds}");
-            assert!(recordings.take_due(at, |_| false).is_some(), "{seconds}");
+            assert!(recordings.take_due(at - Duration::from_millis(1), |_| None).is_none(), "{seconds}");
+            assert!(recordings.take_due(at, |_| None).is_some(), "{seconds}");
             now = at;
         }
         assert_eq!(recordings.poll_timeout(), None);

@@ -164,9 +164,10 @@ fn how_a_call_sounded_and_what_the_ear_got() {
     );
     assert_eq!(said(Event::Speaks { call: 2, on: true }), json!({"event": "speaks", "call": 2, "on": true}));
     assert_eq!(said(Event::TalksMuted { call: 2 }), json!({"event": "talks_muted", "call": 2}));
-    for (state, name) in
-        [(RecordingState::Begun, "begun"), (RecordingState::Over, "over"), (RecordingState::Failed, "failed")]
-    {
+    let begun = Event::Recording { call: 2, file: "x.opus".into(), state: RecordingState::Begun { tone: false } };
+    let wanted = json!({"event": "recording", "call": 2, "state": "begun", "file": "x.opus", "tone": false});
+    assert_eq!(said(begun), wanted);
+    for (state, name) in [(RecordingState::Over, "over"), (RecordingState::Failed, "failed")] {
         let recording = Event::Recording { call: 2, file: "x.opus".into(), state };
         assert_eq!(said(recording), json!({"event": "recording", "call": 2, "state": name, "file": "x.opus"}));
     }

@@ -1,7 +1,7 @@
 //! Calls, as they run and as they are remembered.
 
 use super::Finding;
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -29,10 +29,18 @@ pub struct Call {
     pub in_conference: bool,
     /// In a conference: the other side is speaking now.
     pub speaks: bool,
-    /// Since when it is being recorded.
-    pub recorded_since: Option<Instant>,
+    pub recorded: Option<Recorded>,
     /// The phone system had it answered without ringing.
     pub answered_by_itself: bool,
+}
+
+/// The recording of a call that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub since: Instant,
+    pub file: PathBuf,
+    /// Both sides hear a short beep every 15 seconds.
+    pub has_tone: bool,
 }
 
 /// A transfer that the person has asked for.

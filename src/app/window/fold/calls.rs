@@ -54,7 +54,7 @@ impl Fold {
             transfer: old.and_then(|old| old.transfer.clone()),
             in_conference: old.is_some_and(|old| old.in_conference),
             speaks: old.is_some_and(|old| old.speaks),
-            recorded_since: old.and_then(|old| old.recorded_since),
+            recorded: old.and_then(|old| old.recorded.clone()),
             answered_by_itself: info.origin.answers_itself,
         };
         let finished = match &info.state {

@@ -7,12 +7,13 @@ use crate::{
     ua::api::{self as ua, Reachable},
     ui::{
         snapshot::{
-            Notice, NoticeKind, Proof, ProvedBy, Recording, RecordingRule, SipAccount, SipMessage, Status, Trace,
+            Notice, NoticeKind, Proof, ProvedBy, Recorded, Recording, RecordingRule, SipAccount, SipMessage, Status,
+            Trace,
         },
         text::{fill, t},
     },
 };
-use std::{collections::BTreeSet, path::Path, time::Instant};
+use std::{collections::BTreeSet, path::PathBuf, time::Instant};
 
 pub(super) const fn proof(proof: Reachable) -> Proof {
     let by = match proof.by {
@@ -51,9 +52,22 @@ impl Fold {
     }
 
     /// A recording is seen while it runs; then it is told where to find it.
-    pub(super) fn recording(&mut self, now: Instant, call: u32, file: &Path, state: RecordingState) -> Option<Notice> {
-        let since = (state == RecordingState::Begun).then_some(now);
-        self.with_call(call, |shown| shown.recorded_since = since);
+    pub(super) fn recording(
+        &mut self,
+        now: Instant,
+        call: u32,
+        file: PathBuf,
+        state: RecordingState,
+    ) -> Option<Notice> {
+        self.with_call(call, |shown| match state {
+            RecordingState::Begun { tone } => {
+                shown.recorded = Some(Recorded { since: now, file: file.clone(), has_tone: tone });
+            }
+            // Another one may have begun meanwhile.
+            RecordingState::Over | RecordingState::Failed => {
+                shown.recorded.take_if(|recorded| recorded.file == file);
+            }
+        });
         // Where every call is recorded, the settings say where.
         let is_news = self.snapshot.recording.rule != Recording::Required;
         (is_news && state == RecordingState::Over).then(|| {
@@ -104,7 +118,7 @@ mod tests {
             transfer: None,
             in_conference: false,
             speaks: false,
-            recorded_since: None,
+            recorded: None,
             answered_by_itself: false,
         };
         fold.snapshot.calls.push(call);
@@ -113,30 +127,31 @@ mod tests {
 
     #[test]
     fn a_recording_is_seen_while_it_runs_and_told_where_it_is() {
-        use RecordingState::{Begun, Failed, Over};
+        use RecordingState::{Failed, Over};
+        const BEGUN: RecordingState = RecordingState::Begun { tone: true };
         let (mut fold, at) = (with_a_call(), moment());
-        let recorded = |fold: &Fold| fold.snapshot.calls[0].recorded_since;
+        let recorded = |fold: &Fold| fold.snapshot.calls[0].recorded.clone().map(|one| (one.since, one.has_tone));
         let hear = |fold: &mut Fold, file: &str, state| {
             let told = fold.handle_event(&at, Event::Recording { call: 1, file: file.into(), state }).notices;
             told.into_iter().map(|notice| notice.text).collect::<Vec<_>>()
         };
-        assert_eq!(hear(&mut fold, "/r/a.opus", Begun), [""; 0]);
-        assert_eq!(recorded(&fold), Some(at.now));
+        assert_eq!(hear(&mut fold, "/r/a.opus", BEGUN), [""; 0]);
+        assert_eq!(recorded(&fold), Some((at.now, true)));
         assert_eq!(hear(&mut fold, "/r/a.opus", Over), ["The recording is in /r/a.opus."]);
         assert_eq!(recorded(&fold), None);
-        hear(&mut fold, "/r/b.opus", Begun);
+        hear(&mut fold, "/r/b.opus", BEGUN);
         assert_eq!(hear(&mut fold, "/r/b.opus", Failed), [""; 0], "there is a notice of that");
         assert_eq!(recorded(&fold), None, "the disk filled up in between");
         let rule = api::RecordingRule { rule: wire::Recording::Required, tone: false };
         fold.handle_event(&at, Event::RecordingRule(rule));
-        hear(&mut fold, "/r/b.opus", Begun);
+        hear(&mut fold, "/r/b.opus", BEGUN);
         assert_eq!(hear(&mut fold, "/r/b.opus", Over), [""; 0], "where each call is, is known");
         fold.handle_event(&at, Event::RecordingRule(api::RecordingRule::default()));
-        // It was to be ended meanwhile, and another one begun.
-        let refused = Event::Error { command: "record", call: Some(1), message: "It is not recorded.".into() };
-        fold.handle_event(&at, refused);
-        hear(&mut fold, "/r/c.opus", Begun);
-        assert_eq!(recorded(&fold), Some(at.now));
+        // Of two at once, the first is complete last.
+        hear(&mut fold, "/r/b.opus", BEGUN);
+        hear(&mut fold, "/r/c.opus", BEGUN);
+        hear(&mut fold, "/r/b.opus", Over);
+        assert_eq!(recorded(&fold), Some((at.now, true)));
     }
 
     #[test]

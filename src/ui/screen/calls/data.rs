@@ -2,7 +2,7 @@ use super::sound::{Sound, sound};
 use crate::ui::{
     format::{clock, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Encryption, Recording, Snapshot, Transfer},
+    snapshot::{Call, CallState, Encryption, Recorded, Recording, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -155,7 +155,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         muted,
         sound: sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_ref()), snapshot.locale),
         lock: lock(call.encryption),
-        recording: mark(call.recorded_since, snapshot, now),
+        recording: mark(call.recorded.iter(), now),
         small: (matches!(controls, Controls::Talking { held: true }) && someone_in_hand) || in_conference(call),
         in_conference: in_conference(call),
         swap: (call.state == CallState::Held && others).then(|| fill(t().swap_tip, &[&name])),
@@ -176,16 +176,18 @@ fn tools(call: &Call, snapshot: &Snapshot) -> Tools {
     Tools { record: record(snapshot, &[call]), join: to_join(&snapshot.calls) }
 }
 
-fn mark(since: Option<Instant>, snapshot: &Snapshot, now: Instant) -> Option<Mark> {
-    let beeps = snapshot.recording.tone || snapshot.settings.recording_tone;
+/// Of the first of them, and with a tone where each has one.
+fn mark<'a>(mut recorded: impl Iterator<Item = &'a Recorded> + Clone, now: Instant) -> Option<Mark> {
+    let since = recorded.clone().map(|one| one.since).min()?;
+    let beeps = recorded.all(|one| one.has_tone);
     let tip =
         if beeps { format!("{} {}", t().say_recording, t().recording_beeps) } else { t().say_recording.to_owned() };
-    since.map(|since| Mark { clock: clock(now.saturating_duration_since(since)), tip })
+    Some(Mark { clock: clock(now.saturating_duration_since(since)), tip })
 }
 
 /// Whether these calls would begin to be recorded, else end it; `None`: neither is the agent's to say.
 pub fn record(snapshot: &Snapshot, calls: &[&Call]) -> Option<bool> {
-    let runs = calls.iter().any(|call| call.recorded_since.is_some());
+    let runs = calls.iter().any(|call| call.recorded.is_some());
     let may = match snapshot.recording.rule {
         Recording::Allowed => snapshot.settings.may_record || runs,
         // It was begun before.
@@ -211,7 +213,6 @@ pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
     let names: Vec<String> = members.iter().map(|call| who(call).0).collect();
     let (state, tone) = if held { (t().conference_held, Tone::Hold) } else { (t().connected, Tone::Go) };
     let record = record(snapshot, &members);
-    let recorded = members.iter().filter_map(|call| call.recorded_since).min();
     Some(Conference {
         calls: members.iter().map(|call| call.id).collect(),
         names: names.join(", "),
@@ -220,7 +221,7 @@ pub fn conference(snapshot: &Snapshot, now: Instant) -> Option<Conference> {
         clock: clock(now.saturating_duration_since(since)),
         muted: members.iter().all(|call| call.muted),
         held,
-        recording: mark(recorded, snapshot, now),
+        recording: mark(members.iter().filter_map(|call| call.recorded.as_ref()), now),
         tools: Tools { record, join: to_join(&snapshot.calls) },
     })
 }
@@ -340,9 +341,9 @@ fn change(old: Option<&Call>, call: &Call) -> Option<String> {
         }
     }
     // That it is over with the call goes without saying.
-    let recorded = |call: &Call| call.recorded_since.is_some();
+    let recorded = |call: &Call| call.recorded.is_some();
     if let Some(old) = old.filter(|old| recorded(old) != recorded(call) && is_live(&call.state)) {
-        return Some(if old.recorded_since.is_none() { t().say_recording } else { t().say_recording_over }.to_owned());
+        return Some(if old.recorded.is_none() { t().say_recording } else { t().say_recording_over }.to_owned());
     }
     if old.is_some_and(|old| !old.in_conference) && in_conference(call) {
         return Some(t().say_joined.to_owned());
