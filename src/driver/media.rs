@@ -61,8 +61,8 @@ struct Live {
     info: CallInfo,
     /// The engine was told that it is connected.
     connected: bool,
-    /// Not answered yet, it is not heard either, whatever was agreed on.
-    silent: bool,
+    /// Before the answer: whether audio comes, whatever was agreed on; `None` until the engine has told.
+    heard: Option<bool>,
     recording: Option<Recording>,
 }
 
@@ -156,7 +156,7 @@ impl Media {
             let live = self.calls.entry(info.call).or_insert_with(|| Live {
                 info: info.clone(),
                 connected: false,
-                silent: false,
+                heard: None,
                 recording: None,
             });
             live.info = info.clone();
@@ -176,14 +176,14 @@ impl Media {
     /// Audio of a call that is not answered yet comes, or does not (any more).
     pub(super) fn heard_early(&mut self, call: CallId, comes: bool) {
         let Some(live) = self.calls.get_mut(&call) else { return };
-        live.silent = !comes;
+        live.heard = Some(comes);
         if matches!(live.info.state, CallState::Early { .. }) {
             self.play(self.tone_of_states());
         }
     }
 
     fn tone_of_states(&self) -> Option<Tone> {
-        tones::tone(self.calls.values().map(|live| (&live.info, live.silent)))
+        tones::tone(self.calls.values().map(|live| (&live.info, live.heard)), self.tone)
     }
 
     /// # Errors
