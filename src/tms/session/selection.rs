@@ -186,9 +186,11 @@ impl Session {
         }
     }
 
-    /// An answer that was on its way may be older than what the stream has told.
+    /// An answer that was on its way may be older than what the stream has told. One without a word of calls leaves them to the
+    /// softphone, which is another thing than that there is no account.
     fn keep_to_stream(&self, credential: &mut wire::SipCredential) {
-        if let (State::SignedIn(signed_in), Some(media)) = (&self.state, &mut credential.media) {
+        let media = credential.media.get_or_insert_default();
+        if let State::SignedIn(signed_in) = &self.state {
             media.policy = signed_in.policy.unwrap_or(media.policy);
         }
     }

@@ -9,13 +9,13 @@ fn told(bench: &mut Bench, data: &str) -> Seen {
     bench.seen()
 }
 
-/// A credential of a TMS whose account said `srtp` then; what it is told to be used with.
-fn renewed(bench: &mut Bench, srtp: &str) -> Srtp {
+/// A credential of a TMS whose account said this then; what it is told to be used with.
+fn renewed(bench: &mut Bench, media: serde_json::Value) -> Srtp {
     let due = bench.session.poll_timeout().expect("a renewal") - bench.now;
     bench.pass(due);
     let body = json!({
         "aor": "100-acme", "username": "u", "password": "p", "realm": "acme", "outbound_proxy": "sip:127.0.0.1",
-        "transports": ["udp"], "expires_at": bench.wall + jiff::SignedDuration::from_mins(10), "media": {"srtp": srtp}
+        "transports": ["udp"], "expires_at": bench.wall + jiff::SignedDuration::from_mins(10), "media": media
     });
     let seen = bench.answer("/sip-credential", ok(&body));
     let [Event::Credential { credential, .. }] = &seen.events[..] else { panic!("{seen:?}") };
@@ -42,12 +42,15 @@ fn another_policy_is_told_at_once_and_costs_neither_credential_nor_session() {
 #[test]
 fn what_the_stream_has_told_holds_until_it_breaks() {
     let mut bench = Bench::selected();
-    assert_eq!(renewed(&mut bench, "off"), Srtp::Off, "a TMS that tells nothing by its stream");
+    let says = |srtp| json!({"srtp": srtp});
+    assert_eq!(renewed(&mut bench, says("off")), Srtp::Off, "a TMS that tells nothing by its stream");
+    assert_eq!(renewed(&mut bench, json!(null)), Srtp::Optional, "nor by this, but it is the account still");
     told(&mut bench, r#"{"srtp":"dtls"}"#);
-    assert_eq!(renewed(&mut bench, "off"), Srtp::Dtls, "this answer was on its way");
+    assert_eq!(renewed(&mut bench, says("off")), Srtp::Dtls, "this answer was on its way");
+    assert_eq!(renewed(&mut bench, json!(null)), Srtp::Dtls, "all of it may be left out");
     bench.session.handle_stream(bench.now, Stream::Closed(UNREACHABLE));
     let due = bench.session.poll_timeout().expect("tried again") - bench.now;
     bench.pass(due);
     bench.seen();
-    assert_eq!(renewed(&mut bench, "sdes"), Srtp::Sdes, "what changed meanwhile");
+    assert_eq!(renewed(&mut bench, says("sdes")), Srtp::Sdes, "what changed meanwhile");
 }
