@@ -219,6 +219,13 @@ fn what_is_wrong_with_the_sound_is_said_once_under_the_call_or_beside_it() {
     let said = |setup: Setup| setup.light().query_all_by_label(&words).count();
     assert_eq!(said(Setup::new(with_calls(vec![unsaid()]))), 1);
     assert_eq!(said(Setup::new(with_calls(vec![unsaid()])).wide()), 1);
+    assert_eq!(
+        said(Setup::new(with_calls(vec![unsaid()])).wide().page(Page::Audio)),
+        1,
+        "where the cause is looked for"
+    );
+    let second = Call { id: 9, ..unsaid() };
+    assert_eq!(said(Setup::new(with_calls(vec![talking(), second])).wide()), 1, "details show one call");
     assert_eq!(said(Setup::new(with_calls(vec![talking()]))), 0);
     let mut harness = Setup::new(with_calls(vec![unsaid()])).light();
     press(&mut harness, Key::K);

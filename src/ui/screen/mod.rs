@@ -24,6 +24,8 @@ pub struct Cx<'a> {
     pub now: Instant,
     /// There is room beside the main column.
     pub wide: bool,
+    /// The call whose details stand there.
+    pub detailed: Option<u32>,
     /// What the person asked for, in order.
     pub intents: Vec<Intent>,
     /// Where to go next.
@@ -36,7 +38,7 @@ pub struct Cx<'a> {
 
 impl<'a> Cx<'a> {
     pub fn new(snapshot: &'a Snapshot, now: Instant) -> Self {
-        Self { snapshot, now, wide: false, intents: vec![], go: None, details: None, tick: None }
+        Self { snapshot, now, wide: false, detailed: None, intents: vec![], go: None, details: None, tick: None }
     }
 
     /// Paint again after `wait` at the latest.

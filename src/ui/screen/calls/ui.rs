@@ -100,9 +100,9 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
     });
 }
 
-/// What is wrong with the sound and what helps, under everything that is pressed; details beside say it there.
+/// What is wrong with the sound and what helps, under everything that is pressed; the call's details beside say it there.
 fn verdict(ui: &mut Ui, cx: &Cx<'_>, one: &Card) {
-    let Some(sound) = one.sound.as_ref().filter(|_| !cx.wide) else { return };
+    let Some(sound) = one.sound.as_ref().filter(|_| cx.detailed != Some(one.call)) else { return };
     if let Some(verdict) = sound.verdict.as_ref().filter(|verdict| !verdict.good) {
         remark(ui, icon::WARNING, sound.verdict_tone().hue(Tokens::of(ui)), &verdict.words);
     }
