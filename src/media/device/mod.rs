@@ -48,6 +48,11 @@ pub trait Card: Send {
         None
     }
 
+    /// What plays, and of the default device which one that is, where that is known.
+    fn speaker(&self) -> Option<&str> {
+        None
+    }
+
     /// These devices are there now.
     fn devices_seen(&mut self, _now: Instant, _microphones: &[String], _speakers: &[String]) {}
 

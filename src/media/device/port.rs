@@ -83,6 +83,14 @@ impl<End> Port<End> {
         }
     }
 
+    /// The same, but of the default device which one that is, where that is known.
+    pub fn device(&self) -> Option<&str> {
+        match &self.state {
+            State::Open { opened, .. } => Some(opened.default.as_ref().unwrap_or(&opened.name)),
+            State::Opening { .. } | State::Failed { .. } => None,
+        }
+    }
+
     /// Moves on: opening to open, dead to failed, failed to opening.
     pub fn maintain(&mut self, now: Instant, notices: &mut Notices) {
         let failed = State::Failed { retry: now + RETRY };
@@ -123,7 +131,7 @@ impl<End> Port<End> {
         let State::Open { opened, .. } = &mut self.state else { return };
         let Some(wanted) = &self.wanted.name else { return };
         match (&opened.instead, names.contains(wanted)) {
-            (Some((Instead::Absent, _)), true) => {
+            (Some(Instead::Absent), true) => {
                 let text = format!("The {} “{wanted}” is back.", self.what);
                 notices.say(self.what, Notice { severity: Severity::Info, text });
                 self.shared = false;
@@ -131,11 +139,11 @@ impl<End> Port<End> {
             }
             // Without any device there is no sound server, and the stream ends by itself.
             (None, false) if !names.is_empty() => {
-                (opened.instead, opened.name) = (Some((Instead::Absent, None)), DEFAULT.to_owned());
+                (opened.instead, opened.name) = (Some(Instead::Absent), DEFAULT.to_owned());
                 notices.opened(self.what, Some(wanted), opened);
             }
             // When it returns it may be free.
-            (Some((Instead::Busy, name)), false) => opened.instead = Some((Instead::Absent, name.clone())),
+            (Some(Instead::Busy), false) => opened.instead = Some(Instead::Absent),
             _ => {}
         }
     }
@@ -205,13 +213,14 @@ impl Notices {
     }
 
     fn opened(&mut self, what: &'static str, wanted: Option<&str>, opened: &Opened) {
-        let (Some(wanted), Some((why, default))) = (wanted, &opened.instead) else { return };
-        let default = default.as_ref().map_or_else(|| opened.name.clone(), |name| format!("{} ({name})", opened.name));
+        let (Some(wanted), Some(why)) = (wanted, &opened.instead) else { return };
+        let default =
+            opened.default.as_ref().map_or_else(|| opened.name.clone(), |name| format!("{} ({name})", opened.name));
         let text = match why {
             Instead::Absent => format!("The {what} “{wanted}” is not there; using {default} instead."),
             Instead::Busy => format!(
-                "The {what} “{wanted}” is in use by another program; using {default} instead. Close that program, and the next \
-                 call has it."
+                "The {what} “{wanted}” is in use by another program; using {default} instead. Close that program; the next call \
+                 has it that begins some seconds after this one."
             ),
         };
         self.say(what, Notice::warning(text));

@@ -158,6 +158,10 @@ impl Card for SoundCard {
         Some(Player { name: self.speaker.in_use()?, instead: self.speaker.misses_device() })
     }
 
+    fn speaker(&self) -> Option<&str> {
+        self.speaker.device()
+    }
+
     fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
         if let Some(microphone) = &mut self.microphone {
             microphone.devices_seen(now, microphones, &mut self.notices);
@@ -185,8 +189,8 @@ impl Card for SoundCard {
 /// One whose speaker the test plays: it takes what is asked for from the ring, and counts the flow's callbacks.
 #[cfg(test)]
 impl SoundCard {
-    pub fn simulated(now: Instant) -> (Self, Consumer<f32>, std::sync::Arc<stream::Flow>) {
-        let opened = Ok(stream::Opened { name: "Desk".to_owned(), instead: None, rate: SAMPLE_RATE });
+    pub fn simulated(now: Instant, name: &str) -> (Self, Consumer<f32>, std::sync::Arc<stream::Flow>) {
+        let opened = Ok(stream::Opened { name: name.to_owned(), default: None, instead: None, rate: SAMPLE_RATE });
         let nothing = |_| stream::simulated(rtrb::RingBuffer::new(1).0, Err(String::new()));
         let mut card = Self::playing(now, Wanted::default(), Port::new(now, "speaker", Wanted::default(), nothing));
         let (ring, played) = rtrb::RingBuffer::new(SAMPLE_RATE as usize);

@@ -78,8 +78,10 @@ pub struct Flow {
 pub struct Opened {
     /// As in the list of devices.
     pub name: String,
-    /// Why this is the default, and not the one asked for; and which one that is, where the sound server says it.
-    pub instead: Option<(Instead, Option<String>)>,
+    /// Which one that is, of the default; where the sound server says it.
+    pub default: Option<String>,
+    /// Why this is the default, and not the one asked for.
+    pub instead: Option<Instead>,
     /// Hz.
     pub rate: u32,
 }
@@ -240,8 +242,9 @@ fn open(
         Some(id) => sound_server::open_on(way, id, start),
         None => (start(), None),
     };
-    let instead = found.instead.map(|why| (why, sound_server::default_name(way)));
-    let opened = Opened { name: found.name, instead, rate: config.sample_rate };
+    let is_wanted = found.name == names::DEFAULT && (way == Way::Out || found.instead.is_some());
+    let default = is_wanted.then(|| sound_server::default_name(way)).flatten();
+    let opened = Opened { name: found.name, default, instead: found.instead, rate: config.sample_rate };
     Ok(Running { stream: stream.map_err(|e| words(&e))?, placed, opened, released })
 }
 

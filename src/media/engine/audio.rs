@@ -156,7 +156,8 @@ impl Audio {
         }
         let rings = self.rings();
         let exposure = &mut self.exposure;
-        self.bell.ring(now, rings.then_some(&self.choice), |block| exposure.hear_beside(now, block));
+        let speaker = self.card.as_ref().and_then(|card| card.speaker());
+        self.bell.ring(now, rings.then_some(&self.choice), speaker, |block| exposure.hear_beside(now, block));
         let needed = self.needs_card(demand);
         if needed {
             self.idle_since = None;

@@ -19,6 +19,8 @@ const DAY_OF_WORK: f64 = 8.0 * 3_600.0;
 const HOURS: usize = 24;
 /// Softer adds nothing: 30 dB(A) in eight hours.
 const NOTHING: f32 = 3e-4;
+/// What is heard beside something else less than this ago is heard at once with it: both come in blocks.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// Corners of the weightings, Hz (IEC 61672-1 Annex E).
 const LOW: f64 = 20.599;
@@ -91,6 +93,8 @@ pub struct ExposureMeter {
     now: usize,
     /// Of what is heard, and of what is heard beside it.
     weightings: [Weighting; 2],
+    /// When something was heard last.
+    heard: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,26 +110,33 @@ struct Hour {
 
 impl ExposureMeter {
     pub fn new(now: Instant) -> Self {
-        Self { started: now, hours: [Hour::default(); HOURS], now: 0, weightings: [Weighting::new(), Weighting::new()] }
+        let weightings = [Weighting::new(), Weighting::new()];
+        Self { started: now, hours: [Hour::default(); HOURS], now: 0, weightings, heard: None }
     }
 
     /// A block that is played at `now`.
     pub fn hear(&mut self, now: Instant, block: &[f32]) {
-        self.take(now, 0, block);
+        if self.take(now, 0, block) {
+            self.heard = Some(now);
+            self.hours[self.now].samples += block.len() as u64;
+        }
     }
 
-    /// One that comes to the same ear by a stream of its own, maybe at once.
+    /// One that comes to the same ear by a stream of its own, maybe at once: more sound then, in the same time.
     pub fn hear_beside(&mut self, now: Instant, block: &[f32]) {
-        self.take(now, 1, block);
+        let is_at_once = self.heard.is_some_and(|heard| now.saturating_duration_since(heard) < AT_ONCE);
+        if self.take(now, 1, block) && !is_at_once {
+            self.hours[self.now].samples += block.len() as u64;
+        }
     }
 
-    fn take(&mut self, now: Instant, stream: usize, block: &[f32]) {
+    /// Whether it holds any sound.
+    fn take(&mut self, now: Instant, stream: usize, block: &[f32]) -> bool {
         self.now = self.place(now, 0);
         let hour = &mut self.hours[self.now];
         if block.iter().all(|sample| sample.abs() < NOTHING) {
-            return;
+            return false;
         }
-        hour.samples += block.len() as u64;
         let mut sum = 0.0;
         for &sample in block {
             let (a, c) = self.weightings[stream].next(sample);
@@ -133,6 +144,7 @@ impl ExposureMeter {
             hour.peak = hour.peak.max(c.abs());
         }
         hour.energy += f64::from(sum) / f64::from(SAMPLE_RATE);
+        true
     }
 
     /// What the ear got before the program was started; the record was made `age` ago.
@@ -351,6 +363,28 @@ mod tests {
         let later = start + Duration::from_secs(25 * 3_600);
         meter.hear(later, &speech[..BLOCK]);
         assert!(meter.exposure().level_db < 35.0, "{:?}", meter.exposure());
+    }
+
+    #[test]
+    fn what_rings_in_a_call_is_more_sound_in_the_same_time() {
+        let start = Instant::now();
+        let tone = sine(1_000.0, 0.1);
+        let [mut call, mut both] = [(); 2].map(|()| ExposureMeter::new(start));
+        play(&mut call, start, 20, &tone);
+        // Ten seconds of a call, ten with something beside it, and ten of that alone.
+        for n in 0..3_000 {
+            let at = (n % BLOCKS_A_SECOND) as usize * BLOCK;
+            let (now, block) = (start + Duration::from_millis(10) * n, &tone[at..at + BLOCK]);
+            if n >= 1_000 {
+                both.hear_beside(now, block);
+            }
+            if n < 2_000 {
+                both.hear(now, block);
+            }
+        }
+        let (call, both) = (call.exposure(), both.exposure());
+        assert!((both.level_db - call.level_db - 3.01).abs() < 0.05, "{both:?} {call:?}");
+        assert_eq!((call.heard.as_secs(), both.heard.as_secs()), (20, 29), "less what passes between two blocks");
     }
 
     #[test]

@@ -33,13 +33,13 @@ fn microphone(Wanted { name, alone }: Wanted) -> Link<Consumer<f32>> {
             _ if alone && world.is_busy => Err("another program is using it".to_owned()),
             _ if world.names.is_empty() => Err("there is no sound device".to_owned()),
             Some(_) if world.is_taken => {
-                let instead = Some((Instead::Busy, Some("Desk".to_owned())));
-                Ok(Opened { name: DEFAULT.to_owned(), instead, rate: world.rate })
+                let (default, instead) = (Some("Desk".to_owned()), Some(Instead::Busy));
+                Ok(Opened { name: DEFAULT.to_owned(), default, instead, rate: world.rate })
             }
-            Some(name) => Ok(Opened { name: name.to_owned(), instead: None, rate: world.rate }),
+            Some(name) => Ok(Opened { name: name.to_owned(), default: None, instead: None, rate: world.rate }),
             None => {
-                let instead = name.map(|_| (Instead::Absent, None));
-                Ok(Opened { name: DEFAULT.to_owned(), instead, rate: world.rate })
+                let instead = name.map(|_| Instead::Absent);
+                Ok(Opened { name: DEFAULT.to_owned(), default: None, instead, rate: world.rate })
             }
         };
         world.opened.extend(opened.iter().map(|opened| opened.name.clone()));

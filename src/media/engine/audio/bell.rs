@@ -62,8 +62,14 @@ impl Bell {
     }
 
     /// Plays the tone on its own device, which is closed without a `choice`; files and nothing have none. `hear` gets what is played
-    /// where calls are, too.
-    pub fn ring(&mut self, now: Instant, choice: Option<&AudioChoice>, mut hear: impl FnMut(&[f32])) {
+    /// where calls are, too: on the device that `plays` them, or will.
+    pub fn ring(
+        &mut self,
+        now: Instant,
+        choice: Option<&AudioChoice>,
+        plays: Option<&str>,
+        mut hear: impl FnMut(&[f32]),
+    ) {
         let Some(choice) = choice else { return self.close() };
         let AudioChoice::Device { speaker, ringer, alert, .. } = choice else {
             self.tone = None;
@@ -73,11 +79,16 @@ impl Bell {
         let name = if is_alert { alert } else { ringer };
         let open = self.card.take().filter(|(open, _)| open == name);
         let (name, mut card) = open.unwrap_or_else(|| (name.clone(), SoundCard::bell(now, name.clone())));
-        for _ in 0..card.poll(now, &mut Vec::new()) {
+        let blocks = card.poll(now, &mut Vec::new());
+        let is_at_ear = match plays.or(speaker.as_deref()) {
+            Some(speaker) => card.speaker() == Some(speaker),
+            None => name.is_none() || card.misses_device(),
+        };
+        for _ in 0..blocks {
             let mut block = [0.0; BLOCK];
             self.mix(card.is_heard(), &mut block);
             self.limiter.process(&mut block);
-            if card.is_heard() && name == *speaker {
+            if card.is_heard() && is_at_ear {
                 hear(&block);
             }
             card.play(&block);

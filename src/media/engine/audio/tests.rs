@@ -24,7 +24,7 @@ fn a_short_tone_is_heard_whole_however_late_its_device_begins() {
         let desk = Some("Desk".to_owned());
         let choice = AudioChoice::Device { microphone, speaker, ringer, alert: desk.clone(), alone: false };
         let mut audio = Audio::new(start, choice).expect("nothing to open");
-        let (card, mut device, flow) = SoundCard::simulated(start);
+        let (card, mut device, flow) = SoundCard::simulated(start, "Desk");
         audio.bell.card = Some((desk, card));
         audio.set_tone(Some(Tone::Answered));
         let mut heard = Vec::new();
@@ -50,13 +50,13 @@ fn a_card_that_calls_have_for_themselves_is_given_up_for_ringing() {
         let choice = AudioChoice::Device { microphone: None, speaker, ringer: ringer.clone(), alert, alone: true };
         let mut audio = Audio::new(start, choice).expect("nothing to open");
         // Of the call before, which has just ended.
-        audio.card = Some(Box::new(SoundCard::simulated(start).0));
+        audio.card = Some(Box::new(SoundCard::simulated(start, "Desk").0));
         audio.alone = true;
         audio.set_tone(Some(Tone::CallWaiting));
         assert!(!audio.rings(), "what happens beside a call is heard with it");
         audio.set_tone(Some(Tone::Ring));
         assert_eq!(audio.rings(), elsewhere, "and so is a ring on {ringer:?}");
-        audio.bell.card = Some((ringer.clone(), SoundCard::simulated(start).0));
+        audio.bell.card = Some((ringer.clone(), SoundCard::simulated(start, "Desk").0));
         audio.poll(start, Demand::Soon, &mut Vec::new());
         assert!(audio.card.is_none() && audio.rings(), "before a call it rings on {ringer:?}");
         assert!(!audio.needs_card(Demand::Soon), "nothing takes the card ahead");
@@ -68,22 +68,41 @@ fn a_card_that_calls_have_for_themselves_is_given_up_for_ringing() {
 /// A day of ringing in the headset is a part of the day's dose; a bell on the desk is not at the ear.
 #[test]
 fn a_ring_in_the_headset_counts_for_the_ears() {
-    for (ringer, counts) in [("Headset", true), ("Desk", false)] {
+    // As chosen, and as in use: of the speaker only while a call is at it.
+    for (speaker, ringer, plays, rings, counts) in [
+        (Some("Headset"), Some("Headset"), None, "Headset", true),
+        (Some("Headset"), Some("Desk"), None, "Desk", false),
+        (Some("Headset"), None, None, "Headset", true),
+        (Some("Headset"), None, None, "Desk", false),
+        (None, None, None, "Headset", true),
+        (None, Some("Headset"), Some("Headset"), "Headset", true),
+        (Some("Headset"), Some("Desk"), Some("Desk"), "Desk", true),
+        (Some("Headset"), Some("Headset"), Some("Desk"), "Headset", false),
+    ] {
         let start = Instant::now();
-        let [speaker, ringer] = ["Headset", ringer].map(|name| Some(name.to_owned()));
+        let [speaker, ringer] = [speaker, ringer].map(|name| name.map(str::to_owned));
         let choice =
             AudioChoice::Device { microphone: None, speaker, ringer: ringer.clone(), alert: None, alone: false };
         let mut audio = Audio::new(start, choice).expect("nothing to open");
-        let (card, mut device, flow) = SoundCard::simulated(start);
+        let (card, mut device, flow) = SoundCard::simulated(start, rings);
         audio.bell.card = Some((ringer, card));
+        if let Some(name) = plays {
+            let mut card = SoundCard::simulated(start, name).0;
+            card.poll(start, &mut Vec::new());
+            audio.card = Some(Box::new(card));
+        }
         audio.set_tone(Some(Tone::Ring));
-        for n in 0..500 {
+        for n in 0..250 {
             flow.callbacks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             while device.pop().is_ok() {}
             audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
         }
         let exposure = audio.exposure.exposure();
-        assert_eq!(exposure.level_db > 40.0 && exposure.peak_db > 85.0, counts, "{exposure:?}");
+        assert_eq!(
+            exposure.level_db > 40.0 && exposure.peak_db > 85.0,
+            counts,
+            "{exposure:?} of {rings} beside {plays:?}"
+        );
         assert_eq!(exposure.heard > Duration::ZERO, counts, "{exposure:?}");
     }
 }
@@ -93,7 +112,7 @@ fn nobody_waits_for_ever_for_a_device() {
     let start = Instant::now();
     let choice = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None, alone: false };
     let mut audio = Audio::new(start, choice).expect("nothing to open");
-    audio.bell.card = Some((None, SoundCard::simulated(start).0));
+    audio.bell.card = Some((None, SoundCard::simulated(start, "Desk").0));
     audio.set_tone(Some(Tone::Test { ringer: true }));
     for n in 0..900 {
         audio.poll(start + Duration::from_millis(10) * n, Demand::Nothing, &mut Vec::new());
