@@ -36,8 +36,8 @@ pub async fn end(app: &App, sessions: &[i64], reason: &'static str) -> Result<()
     Ok(())
 }
 
-/// What a change has ended in its transaction, whose lists of registrations look different now, and who is to be told what: to be carried out once that
-/// is kept, by way of the [`outbox`].
+/// What a change has ended in its transaction, whose lists of registrations look different now, and who is to be told what: to be
+/// carried out once that is kept, by way of the [`outbox`].
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// Each with a sentence for who was signed in.
