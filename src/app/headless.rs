@@ -1,6 +1,7 @@
 //! The headless front end: joins the lines of standard input and output to the softphone.
 
 use super::{
+    footprint,
     headset::Handset,
     logging,
     setup::{CALLS_FILE, Setup, Softphone},
@@ -234,6 +235,7 @@ impl Writer<'_> {
         match said {
             Said::Event(event) => {
                 let xml = self.setup.memory.settings().signed_in_by == SignedInBy::Xml;
+                footprint::note_event(&event.what);
                 self.light_headset(&event.what);
                 self.told.lines(clock(), &event, xml).into_iter().for_each(|line| self.write(&line));
                 return self.follow(event.what);

@@ -3,6 +3,7 @@
 //! [`setup`] is what both front ends share: the folder, the settings and what the softphone remembers of a session.
 
 pub mod desktop;
+pub mod footprint;
 pub mod headless;
 pub mod headset;
 pub mod logging;

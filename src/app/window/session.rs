@@ -22,7 +22,7 @@ use super::{
     talks::Talks,
 };
 use crate::{
-    app::{headset::Handset, logging, memory::Memory, setup::Setup},
+    app::{footprint, headset::Handset, logging, memory::Memory, setup::Setup},
     config::{cli::WindowArgs, folder::ConfigFolder, secrets::Secrets},
     driver::{
         Driver,
@@ -267,6 +267,7 @@ impl Running {
                 self.fold.snapshot.fatal.clone_from(failure);
             }
         }
+        footprint::note_event(&event);
         self.handset.handle_event(&event);
         for hold in self.talks.handle_event(&event) {
             self.send(hold);
