@@ -1,6 +1,11 @@
 //! `GET /v1/me/events`: server-sent events to one softphone.
 
-use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -41,7 +46,9 @@ pub async fn events(State(app): State<Arc<App>>, agent: Agent) -> Answer<impl In
     let notices = app.notices.subscribe();
     let names = registrations::names(&app.store.within(agent.0.account.id), &agent.0).await?;
     let (stopping, stream) = (app.stopping.clone(), app.pace.stream(Caller::Agent(agent.0.id)));
-    let listener = Listener { stopping, stream, app, agent, notices, names, state: Phase::First };
+    let waiting = VecDeque::from([changed()]);
+    let mut listener = Listener { stopping, stream, app, agent, notices, names, waiting, is_over: false };
+    listener.media().await;
     let events = stream::unfold(listener, |mut listener| async {
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
@@ -57,91 +64,85 @@ struct Listener {
     stream: Stream,
     /// Registrations that the agent sees.
     names: HashSet<String>,
-    state: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    First,
-    Media,
-    Listening,
-    Ended,
+    /// To be told next.
+    waiting: VecDeque<Event>,
+    /// Nothing comes after those.
+    is_over: bool,
 }
 
 impl Listener {
     async fn next(&mut self) -> Option<Event> {
-        match self.state {
-            Phase::Ended => return None,
-            Phase::First => {
-                self.state = Phase::Media;
-                return Some(changed());
-            }
-            Phase::Media => return self.media().await,
-            Phase::Listening => {}
-        }
         let left = self.agent.0.expires_at - self.app.clock.now_ms();
         let expiry = tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0)));
         tokio::pin!(expiry);
-        loop {
+        while self.waiting.is_empty() && !self.is_over {
             tokio::select! {
-                notice = self.notices.recv() => {
-                    if let Some(event) = self.event(notice).await {
-                        return Some(event);
-                    }
-                    if self.state == Phase::Ended {
-                        return None;
-                    }
-                }
-                () = &mut expiry => return Some(self.ended("Your session has expired. Sign in again.")),
+                notice = self.notices.recv() => self.hear(notice).await,
+                () = &mut expiry => self.end("Your session has expired. Sign in again."),
                 () = self.stream.ended() => return None,
                 () = stopped(&mut self.stopping) => return None,
             }
         }
+        self.waiting.pop_front()
     }
 
-    async fn event(&mut self, notice: Result<Notice, broadcast::error::RecvError>) -> Option<Event> {
+    async fn hear(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
         let session = &self.agent.0;
+        let is_ours = |realm: &str| realm == session.account.realm();
         match notice {
-            Ok(Notice::Holder { realm, registration }) => {
-                (realm == session.account.realm() && self.names.contains(&registration)).then(changed)
+            Ok(Notice::Holder { realm, registration }) if is_ours(&realm) && self.names.contains(&registration) => {
+                self.waiting.push_back(changed());
             }
-            Ok(Notice::Registrations { realm, .. }) if realm != session.account.realm() => None,
-            Ok(Notice::Registrations { members: Some(members), .. }) if !members.contains(&session.membership) => None,
-            Ok(Notice::Media { realm }) if realm != session.account.realm() => None,
-            Ok(Notice::Media { .. }) => self.media().await,
-            // Fell behind, or the list itself changed: what the agent sees is read anew.
-            Ok(Notice::Registrations { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                if notice.is_err() {
-                    self.state = Phase::Media;
-                }
-                match registrations::names(&self.app.store.within(session.account.id), session).await {
-                    Ok(names) => self.names = names,
-                    Err(error) => tracing::warn!(%error, "the names of an agent's registrations could not be read"),
-                }
-                Some(changed())
+            Ok(Notice::Registrations { realm, members })
+                if is_ours(&realm) && members.as_ref().is_none_or(|members| members.contains(&session.membership)) =>
+            {
+                self.registrations().await;
             }
-            Ok(Notice::Evict { .. }) => None,
-            Ok(Notice::SessionEnded { session: ended, reason }) => (ended == session.id).then(|| self.ended(&reason)),
+            Ok(Notice::Media { realm }) if is_ours(&realm) => self.media().await,
+            Ok(Notice::SessionEnded { session: ended, reason }) if ended == session.id => self.end(&reason),
+            // Fell behind: all of it may have changed.
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                self.registrations().await;
+                self.media().await;
+            }
             // Even the session may have ended. The softphone comes again at once, and what it may know stands there.
-            Ok(Notice::Missed) | Err(broadcast::error::RecvError::Closed) => {
-                self.state = Phase::Ended;
-                None
+            Ok(Notice::Missed) | Err(broadcast::error::RecvError::Closed) => self.is_over = true,
+            Ok(
+                Notice::Holder { .. }
+                | Notice::Registrations { .. }
+                | Notice::Media { .. }
+                | Notice::SessionEnded { .. }
+                | Notice::Evict { .. },
+            ) => {}
+        }
+    }
+
+    /// The list itself has changed: what the agent sees is read anew.
+    async fn registrations(&mut self) {
+        let session = &self.agent.0;
+        match registrations::names(&self.app.store.within(session.account.id), session).await {
+            Ok(names) => self.names = names,
+            Err(error) => tracing::warn!(%error, "the names of an agent's registrations could not be read"),
+        }
+        self.waiting.push_back(changed());
+    }
+
+    async fn media(&mut self) {
+        let account = self.agent.0.account.id;
+        match accounts::media::of_account(&self.app.store.within(account), account).await {
+            Ok(policy) => self.waiting.push_back(Event::default().event("media").data(json!(policy).to_string())),
+            Err(error) => {
+                // The softphone comes again, and is told then.
+                self.is_over = true;
+                tracing::warn!(%error, "what an account says of calls could not be read");
             }
         }
     }
 
-    async fn media(&mut self) -> Option<Event> {
-        let account = self.agent.0.account.id;
-        let told = accounts::media::of_account(&self.app.store.within(account), account).await;
-        let event = told.map(|policy| Event::default().event("media").data(json!(policy).to_string()));
-        self.state = if event.is_ok() { Phase::Listening } else { Phase::Ended };
-        // The softphone comes again, and is told then.
-        event.inspect_err(|error| tracing::warn!(%error, "what an account says of calls could not be read")).ok()
-    }
-
-    fn ended(&mut self, reason: &str) -> Event {
-        self.state = Phase::Ended;
-        Event::default().event("session").data(json!({ "ended": true, "reason": reason }).to_string())
+    fn end(&mut self, reason: &str) {
+        let told = json!({ "ended": true, "reason": reason });
+        self.waiting.push_back(Event::default().event("session").data(told.to_string()));
+        self.is_over = true;
     }
 }
 
