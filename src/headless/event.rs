@@ -1,21 +1,24 @@
 //! An event as a line of standard output.
 
+mod call;
+mod registration;
 mod sound;
+
+pub use registration::Proof;
 
 use super::command::Rejected;
 use crate::{
-    driver::api::{Event, LoginState, RecordingState, Tagged},
-    media::{engine::Severity, plan::Srtp},
+    driver::api::{Event, Tagged},
+    media::engine::Severity,
     tms::wire,
-    ua::api::{
-        self as ua, CallDirection, CallInfo, CallState, ColleagueState, EndedBy, ProvedBy, Reachable,
-        RegistrationState, TransferState,
-    },
+    ua::api::{self as ua, ColleagueState, RegistrationState},
 };
+use call::{Call, Recording, Transfer, call, recording, transfer};
+use registration::{Login, Registration, Row, SIP_PASSWORD_MISSING, login, proven, registration, row};
 use serde::Serialize;
 use serde_json::Value;
 use sound::{Check, Exposure, Quality, Stats, check, figures, quality};
-use std::{borrow::Cow, net::IpAddr, path::Path, time::Duration};
+use std::net::IpAddr;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -56,107 +59,12 @@ enum What<'a> {
 }
 
 #[derive(Serialize)]
-struct Recording<'a> {
-    call: u32,
-    state: &'a str,
-    file: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tone: Option<bool>,
-}
-
-#[derive(Default, Serialize)]
-struct Login<'a> {
-    state: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_in_s: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
-    extension: &'a str,
-    kind: wire::Kind,
-    label: &'a str,
-    ring_inbound: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    in_use: Option<&'a wire::InUse>,
-}
-
-#[derive(Default, Serialize)]
-struct Registration<'a> {
-    state: &'a str,
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_s: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_in_s: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof: Option<Proven>,
-}
-
-/// What has just shown that calls can arrive.
-#[derive(Serialize)]
-struct Proven {
-    by: &'static str,
-    contact_listed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tms_sees: Option<bool>,
-    age_s: u64,
-}
-
-#[derive(Serialize)]
 struct Network {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     calls_wait_s: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Call<'a> {
-    call: u32,
-    direction: &'a str,
-    state: &'a str,
-    peer: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    called: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    called_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forwarded_by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forwarded_by_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    anonymous: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    codec: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    srtp: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_by: Option<&'a str>,
-}
-
-#[derive(Default, Serialize)]
-struct Transfer<'a> {
-    call: u32,
-    state: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
 }
 
 #[derive(Default, Serialize)]
@@ -213,22 +121,9 @@ struct Wish<'a> {
     to: &'a str,
 }
 
-const SIP_PASSWORD_MISSING: &str =
-    "The SIP password is missing; set AGENT_MANAGER_PASSWORD, or use --secrets-stdin, and start again.";
-
 /// The line for an event, without its line end; `None` for events that the contract does not have.
 pub fn line(event: &Tagged<Event>) -> Option<String> {
     line_with(event, None)
-}
-
-/// What shows that calls can arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proof {
-    pub reachable: Reachable,
-    /// How long ago that was.
-    pub age: Duration,
-    /// Whether the TMS, where there is one that tells, has this device as the registration's holder.
-    pub tms_sees: Option<bool>,
 }
 
 /// The line that `name` is online still, and what shows it.
@@ -338,117 +233,6 @@ const fn severity(severity: Severity) -> &'static str {
         Severity::Info => "info",
         Severity::Warning => "warning",
     }
-}
-
-fn login(state: &LoginState) -> Option<Login<'_>> {
-    Some(match state {
-        LoginState::SignedOut | LoginState::SigningIn => return None,
-        LoginState::Initialized(_) => Login { state: "initialized", ..Login::default() },
-        LoginState::Refused { reason, .. } => Login { state: "refused", reason: Some(reason), ..Login::default() },
-        LoginState::Unreachable { reason, retry_in_s } => {
-            Login { state: "unreachable", reason: Some(reason), retry_in_s: *retry_in_s }
-        }
-    })
-}
-
-fn row(row: &wire::Registration) -> Row<'_> {
-    Row {
-        name: &row.name,
-        extension: &row.extension,
-        kind: row.kind,
-        label: &row.label,
-        ring_inbound: row.ring_inbound,
-        in_use: row.in_use.as_ref(),
-    }
-}
-
-fn registration<'a>(name: &'a str, state: &'a RegistrationState) -> Registration<'a> {
-    let about = |state| Registration { state, name, ..Registration::default() };
-    match state {
-        RegistrationState::Offline => about("offline"),
-        RegistrationState::Registering => about("registering"),
-        RegistrationState::Online { expires } => Registration { expires_s: Some(expires.as_secs()), ..about("online") },
-        RegistrationState::Conflict { code, reason } => {
-            Registration { code: Some(*code), reason: Some(reason), ..about("conflict") }
-        }
-        RegistrationState::Failed { code, reason, retry_in } => Registration {
-            code: *code,
-            reason: Some(reason),
-            retry_in_s: retry_in.map(|d| d.as_secs()),
-            ..about("failed")
-        },
-    }
-}
-
-const fn proven(proof: Proof) -> Proven {
-    let Proof { reachable, age, tms_sees } = proof;
-    let by = match reachable.by {
-        ProvedBy::Register => "register",
-        ProvedBy::Pong => "pong",
-        ProvedBy::Options => "options",
-    };
-    Proven { by, contact_listed: reachable.is_listed, tms_sees, age_s: age.as_secs() }
-}
-
-fn call(info: &CallInfo) -> Call<'_> {
-    let (state, code, reason, ended_by) = match &info.state {
-        CallState::Dialing => ("dialing", None, None, None),
-        CallState::Early { .. } => ("early", None, None, None),
-        CallState::Ringing => ("ringing", None, None, None),
-        CallState::Connected => ("connected", None, None, None),
-        CallState::Held => ("held", None, None, None),
-        CallState::RemoteHeld => ("remote_held", None, None, None),
-        CallState::Ended { ended_by, code, reason } => {
-            let by = match ended_by {
-                EndedBy::Local => "local",
-                EndedBy::Remote => "remote",
-                EndedBy::Network => "network",
-                EndedBy::AnsweredElsewhere => "answered_elsewhere",
-            };
-            ("ended", *code, Some(reason.as_str()).filter(|r| !r.is_empty()), Some(by))
-        }
-    };
-    Call {
-        call: info.call,
-        direction: match info.direction {
-            CallDirection::In => "in",
-            CallDirection::Out => "out",
-        },
-        state,
-        peer: &info.peer,
-        peer_name: info.peer_name.as_deref(),
-        called: info.called.as_deref(),
-        called_name: info.origin.called_name.as_deref(),
-        forwarded_by: info.origin.forwarded_by.as_deref(),
-        forwarded_by_name: info.origin.forwarded_by_name.as_deref(),
-        anonymous: info.origin.anonymous.then_some(true),
-        codec: info.codec.map(|codec| codec.label()),
-        srtp: info.codec.map(|_| match info.srtp {
-            Srtp::Off => "off",
-            Srtp::Sdes { .. } => "sdes",
-            Srtp::Dtls { .. } => "dtls",
-        }),
-        code,
-        reason,
-        ended_by,
-    }
-}
-
-fn transfer(call: u32, state: &TransferState) -> Transfer<'_> {
-    match state {
-        TransferState::Trying { code } => Transfer { call, state: "trying", code: *code, reason: None },
-        TransferState::Done { code } => Transfer { call, state: "done", code: *code, reason: None },
-        TransferState::Failed { code, reason } => Transfer { call, state: "failed", code: *code, reason: Some(reason) },
-    }
-}
-
-fn recording(call: u32, file: &Path, state: RecordingState) -> Recording<'_> {
-    let (state, tone) = match state {
-        RecordingState::Begun { tone } => ("begun", Some(tone)),
-        RecordingState::Over => ("over", None),
-        RecordingState::Failed => ("failed", None),
-    };
-    Recording { call, state, file: file.to_string_lossy(), tone }
 }
 
 const fn colleague(state: ColleagueState) -> &'static str {

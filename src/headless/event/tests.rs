@@ -1,11 +1,15 @@
 use super::*;
-use crate::media::{
-    check::{Finding, Step},
-    engine::Notice,
-    evidence::{Fault, Span, Verdict},
-    plan::{Codec, Srtp},
-    stats::{CallStats, HereStats, RxStats, TxStats, VoipMetrics},
-    voice::Exposure,
+use crate::{
+    driver::api::{LoginState, RecordingState},
+    media::{
+        check::{Finding, Step},
+        engine::Notice,
+        evidence::{Fault, Span, Verdict},
+        plan::{Codec, Srtp},
+        stats::{CallStats, HereStats, RxStats, TxStats, VoipMetrics},
+        voice::Exposure,
+    },
+    ua::api::{CallDirection, CallInfo, CallState, EndedBy},
 };
 use serde_json::json;
 use std::time::Duration;
