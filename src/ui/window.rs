@@ -175,7 +175,8 @@ impl Window {
 
     fn wide(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let has_details = matches!(self.page, Page::Main | Page::Details);
-        let shown = has_details.then(|| detail::data::detail(cx.snapshot, self.main.people.chosen, cx.now)).flatten();
+        let (chosen, opened) = (self.main.people.chosen, self.detail.subject);
+        let shown = has_details.then(|| detail::data::detail(cx.snapshot, chosen, opened, cx.now)).flatten();
         cx.detailed = shown.and_then(|shown| shown.call);
         let column = Panel::left("column").exact_size(COLUMN).resizable(false).frame(Frame::new());
         column.show(ui, |ui| main::ui::show(ui, cx, &mut self.main, &mut self.calls));

@@ -385,6 +385,14 @@ pub fn joined() -> Snapshot {
     with_calls(vec![Call { speaks: true, ..one }, other])
 }
 
+/// Three of them: one is poor and speaks, one is well, of one nothing comes.
+pub fn joined_badly() -> Snapshot {
+    let well = joined().calls.remove(1);
+    let poor = Call { speaks: true, in_conference: true, recorded: Some(recording(12)), ..poor() };
+    let third = Call { id: 3, peer: "104".into(), peer_name: Some("Chloë Dubois".into()), ..unheard() };
+    with_calls(vec![poor, well, Call { in_conference: true, called: None, since: ago(30), ..third }])
+}
+
 /// All of it is recorded, as the agent chose.
 pub fn joined_and_recorded() -> Snapshot {
     let calls = joined().calls.into_iter().map(|call| Call { recorded: Some(recording(12)), ..call });

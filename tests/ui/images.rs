@@ -217,6 +217,8 @@ fn calls() {
     shots.both("calls.ended", || Setup::new(with_calls(vec![ended()])));
     shots.both("calls.conference", || Setup::new(joined()));
     shots.both("calls.conference_recorded", || Setup::new(joined_and_recorded()));
+    shots.both("calls.conference_bad", || Setup::new(joined_badly()));
+    shots.both("wide.conference_bad", || Setup::new(joined_badly()).wide());
     shots.both("calls.recorded", || Setup::new(recorded()));
     let waiting = || Call { recorded: Some(fake::recording(12)), ..held() };
     shots.both("calls.held_recorded", || Setup::new(with_calls(vec![talking(), waiting()])));

@@ -61,6 +61,28 @@ fn calls_are_joined_and_then_handled_as_one() {
     assert_eq!(asked(&mut harness), [Intent::Resume { call: talking().id }], "the others follow");
 }
 
+/// In a row, in words; the sentence is one press away, and nothing moves because of it.
+#[test]
+fn who_sounds_bad_in_a_conference_is_seen_and_explained() {
+    for size in [[380.0, 640.0], [1_000.0, 640.0]] {
+        let mut harness = Setup::new(joined_badly()).size(size).light();
+        for row in [
+            "Maria Dlamini, 03:27  Speaking · Bad sound, Recording 00:12",
+            "Johan Botha, 00:41  In the conference",
+            "Chloë Dubois, 00:30  Bad sound",
+        ] {
+            assert!(harness.query_by_label(row).is_some(), "{row}");
+        }
+        assert!(harness.query_by_label("Details of Johan Botha").is_none(), "there is nothing to explain");
+        let why = "Nothing came from the other side";
+        assert!(harness.query_by_label_contains(why).is_none());
+        harness.get_by_label("Details of Chloë Dubois").click();
+        harness.run();
+        assert!(harness.query_by_label_contains(why).is_some(), "{size:?}");
+        assert_eq!(asked(&mut harness).iter().filter(|intent| matches!(intent, Intent::Hangup { .. })).count(), 0);
+    }
+}
+
 #[test]
 fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
     let mut harness = Setup::new(with_calls(vec![talking()])).light();

@@ -116,7 +116,8 @@ fn what_is_behind_a_call() {
 #[test]
 fn the_worst_seconds_are_seen_and_a_gap_is_empty() {
     let course = [Some(4.5), Some(1.0), None].map(|mos| Stretch { seconds: 1, mos }).to_vec();
-    let shown = detail(&with_calls(vec![Call { course, ..talking() }]), None, now()).and_then(|detail| detail.course);
+    let shown =
+        detail(&with_calls(vec![Call { course, ..talking() }]), None, None, now()).and_then(|detail| detail.course);
     let heights: Vec<_> = shown.expect("a course").pieces.iter().map(|(_, height, _)| *height).collect();
     assert_eq!(heights, [1.0, 0.05, 0.0]);
 }
@@ -150,12 +151,12 @@ fn devices_settings_and_about() {
 #[test]
 fn the_thing_in_hand() {
     let shown = [
-        detail(&with_calls(vec![held(), talking()]), Some(8), now()),
-        detail(&online(), Some(8), now()),
-        detail(&online(), Some(99), now()),
-        detail(&online(), None, now()),
-        detail(&with_calls(vec![ended()]), None, now()),
-        detail(&with_calls(vec![ended()]), Some(8), now()),
+        detail(&with_calls(vec![held(), talking()]), Some(8), None, now()),
+        detail(&online(), Some(8), None, now()),
+        detail(&online(), Some(99), None, now()),
+        detail(&online(), None, None, now()),
+        detail(&with_calls(vec![ended()]), None, None, now()),
+        detail(&with_calls(vec![ended()]), Some(8), None, now()),
     ];
     check("detail", shown);
 }

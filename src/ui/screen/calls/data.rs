@@ -115,14 +115,9 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
     if call.answered_by_itself && call.state == CallState::Connected {
         (state, tone) = (t().answered_by_itself.to_owned(), Tone::Hold);
     }
+    let sound = sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_ref()), snapshot.locale);
     if in_conference(call) {
-        // Who speaks stands out from who does not.
-        let (words, shown) = match (&call.state, call.speaks) {
-            (CallState::Connected, true) => (t().speaks, tone),
-            (CallState::Connected, false) => (t().in_conference, Tone::Neutral),
-            _ => (t().in_conference, tone),
-        };
-        (state, tone) = (words.to_owned(), shown);
+        (state, tone) = member(call, sound.as_ref(), tone);
     }
     let progress = transfer::data::progress(call.transfer.as_ref()).filter(|_| is_live(&call.state));
     if let Some(progress) = progress {
@@ -153,7 +148,7 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         controls,
         transferring: progress.is_some(),
         muted,
-        sound: sound((call.quality.as_ref(), call.codec.as_deref(), call.verdict.as_ref()), snapshot.locale),
+        sound,
         lock: lock(call.encryption),
         recording: mark(call.recorded.iter(), now),
         small: (matches!(controls, Controls::Talking { held: true }) && someone_in_hand) || in_conference(call),
@@ -161,6 +156,18 @@ fn card(call: &Call, snapshot: &Snapshot, someone_in_hand: bool, now: Instant) -
         swap: (call.state == CallState::Held && others).then(|| fill(t().swap_tip, &[&name])),
         tools: tools(call, snapshot),
         peer: call.peer.clone(),
+    }
+}
+
+/// Who speaks stands out from who does not; who sounds bad, from everybody.
+fn member(call: &Call, sound: Option<&Sound>, tone: Tone) -> (String, Tone) {
+    let is_connected = call.state == CallState::Connected;
+    let speaks = (is_connected && call.speaks).then_some(t().speaks);
+    match (sound.filter(|sound| sound.trouble().is_some()), speaks) {
+        (Some(bad), None) => (t().sounds_bad.to_owned(), bad.verdict_tone()),
+        (Some(bad), Some(speaks)) => (format!("{speaks} · {}", t().sounds_bad), bad.verdict_tone()),
+        (None, Some(speaks)) => (speaks.to_owned(), tone),
+        (None, None) => (t().in_conference.to_owned(), if is_connected { Tone::Neutral } else { tone }),
     }
 }
 

@@ -21,6 +21,11 @@ pub struct Sound {
 }
 
 impl Sound {
+    /// What is wrong, if anything is.
+    pub fn trouble(&self) -> Option<&Finding> {
+        self.verdict.as_ref().filter(|verdict| !verdict.good)
+    }
+
     /// What is wrong never looks all right, however well the rest sounds.
     pub const fn verdict_tone(&self) -> Tone {
         match (&self.verdict, self.tone) {

@@ -4,7 +4,7 @@ use super::{
     tools,
 };
 use crate::ui::{
-    icon,
+    icon::{self, Icon},
     screen::{Cx, Page, Subject, transfer},
     snapshot::Intent,
     text::{fill, t},
@@ -103,8 +103,8 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
 /// What is wrong with the sound and what helps, under everything that is pressed; the call's details beside say it there.
 fn verdict(ui: &mut Ui, cx: &Cx<'_>, one: &Card) {
     let Some(sound) = one.sound.as_ref().filter(|_| cx.detailed != Some(one.call)) else { return };
-    if let Some(verdict) = sound.verdict.as_ref().filter(|verdict| !verdict.good) {
-        remark(ui, icon::WARNING, sound.verdict_tone().hue(Tokens::of(ui)), &verdict.words);
+    if let Some(trouble) = sound.trouble() {
+        remark(ui, icon::WARNING, sound.verdict_tone().hue(Tokens::of(ui)), &trouble.words);
     }
 }
 
@@ -226,16 +226,17 @@ fn small_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
         if !one.peer.is_empty() && ui.add(again).clicked() {
             cx.ask(Intent::Dial { to: one.peer.clone() });
         }
-        let name = fill(t().details_of, &[&one.name]);
-        if ui.add(IconButton::new(icon::ABOUT, &name, Look::Tinted(tokens.neutral))).clicked() {
-            (cx.details, cx.go) = (Some(Subject::Call(call)), Some(Page::Details));
-        }
+        details(ui, cx, one, icon::ABOUT, Look::Tinted(tokens.neutral));
         return;
     }
     if ui.add(IconButton::new(icon::END, t().end, Look::Tinted(tokens.stop))).clicked() {
         cx.ask(Intent::Hangup { call });
     }
     if one.in_conference {
+        // A row has no room for the sentence, and nothing may move: it stands in the details.
+        if let Some(sound) = one.sound.as_ref().filter(|sound| sound.trouble().is_some()) {
+            details(ui, cx, one, icon::WARNING, Look::Plain(sound.verdict_tone().hue(tokens)));
+        }
         return;
     }
     let (label, sign, tip) = match &one.swap {
@@ -244,6 +245,14 @@ fn small_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
     };
     if ui.add(Button::new(label, Look::Tinted(tokens.hold)).icon(sign).tip(tip)).clicked() {
         cx.ask(Intent::Resume { call });
+    }
+}
+
+/// Leads to the call's details.
+fn details(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, sign: Icon, look: Look) {
+    let name = fill(t().details_of, &[&one.name]);
+    if ui.add(IconButton::new(sign, &name, look)).clicked() {
+        (cx.details, cx.go) = (Some(Subject::Call(one.call)), Some(Page::Details));
     }
 }
 

@@ -59,11 +59,14 @@ pub struct Rung {
     pub said: String,
 }
 
-/// The call in hand, else the chosen recent call, else the one that has just ended, else nothing.
-pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, now: Instant) -> Option<Detail> {
+/// The call in hand (of a conference the `opened` one), else the chosen recent call, else the one that has just ended, else nothing.
+pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, opened: Option<Subject>, now: Instant) -> Option<Detail> {
     let (ended, live): (Vec<_>, Vec<_>) =
         cards(snapshot, now).0.into_iter().partition(|card| card.controls == Controls::Ended);
-    let live = live.into_iter().min_by_key(|card| card.small).map(|card| of_call(card, snapshot));
+    let live = live
+        .into_iter()
+        .min_by_key(|card| (card.small, opened != Some(Subject::Call(card.call))))
+        .map(|card| of_call(card, snapshot));
     let just_ended = || ended.into_iter().next().map(|card| of_call(card, snapshot));
     live.or_else(|| of(snapshot, Subject::Past(chosen?), now)).or_else(just_ended)
 }

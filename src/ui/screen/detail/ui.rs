@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, time::Duration};
 #[derive(Default)]
 pub struct Local {
     /// What the page is about.
-    subject: Option<Subject>,
+    pub subject: Option<Subject>,
     /// The messages are shown.
     pub(super) open: bool,
     /// Those shown in full, by their number.
@@ -48,7 +48,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, chosen: Option<u64>
         Frame::new().inner_margin(Margin::symmetric(32, 32)).show(ui, |ui| {
             ui.set_max_width(ui.available_width().min(560.0));
             ui.spacing_mut().item_spacing.y = 3.0 * GRID;
-            match detail(cx.snapshot, chosen, cx.now) {
+            match detail(cx.snapshot, chosen, local.subject, cx.now) {
                 Some(shown) => thing(ui, cx, &shown, local),
                 None => {
                     ui.add_space((ui.available_height() / 3.0 - 80.0).max(0.0));
