@@ -311,7 +311,7 @@ pub enum RecordingState {
     Begun { tone: bool },
     /// It was ended, or the call has ended, and the file is complete.
     Over,
-    /// A notice has said why.
+    /// Why is said by a notice before, or, where it was ended by a command, by its answer.
     Failed,
 }
 

@@ -36,7 +36,7 @@ use super::{
     check,
     ice::RelayAccess,
     plan::{DtlsPlan, MediaPlan},
-    record::Recorder,
+    record::{Ended, Recorder},
     security::DtlsIdentity,
     stats::CallStats,
     voice::{Exposure, ExposureRecord, VoiceProcessing},
@@ -215,12 +215,10 @@ pub enum EngineEvent {
     /// The devices that exist and those in use, after a change.
     Devices(DeviceList),
     Notice(Notice),
-    /// A recording of the session is over, told once for each: its file is complete, or, where it `failed`, all there will be
-    /// of it; a notice before this says why.
+    /// A recording of the session is over, told once for each: its file is complete, or all there will be of it.
     Recorded {
         session: SessionId,
-        file: PathBuf,
-        failed: bool,
+        ended: Ended,
     },
     /// A connected session has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told `again` every 30 s as
     /// long as it lasts. On hold a peer may have nothing to say.

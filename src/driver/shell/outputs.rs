@@ -265,7 +265,7 @@ impl Shell {
                 self.agent.handle_command(now, agent::Command::EarlyMedia { call: session, comes });
             }
             EngineEvent::Speaks { session, on } => self.tell(Event::Speaks { call: session, on }),
-            EngineEvent::Recorded { session, file, failed } => self.recorded(now, session, file, failed),
+            EngineEvent::Recorded { session, ended } => self.recorded(now, session, ended),
             EngineEvent::TalksMuted { session } if self.is_checked(session) => {}
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
             EngineEvent::Exposure(exposure, record) => {

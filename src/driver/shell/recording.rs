@@ -6,7 +6,7 @@ use crate::{
     driver::api::{Event, RecordingRule, RecordingState, Tagged},
     media::{
         engine::{Notice, Severity},
-        record::new_file,
+        record::{Ended, new_file},
     },
     tms::wire,
     ua::api::{CallId, CallInfo, CallState},
@@ -138,17 +138,18 @@ impl Shell {
     }
 
     /// A recording is over, wanted or not.
-    pub(super) fn recorded(&mut self, now: Instant, call: CallId, file: PathBuf, failed: bool) {
+    pub(super) fn recorded(&mut self, now: Instant, call: CallId, Ended { file, outcome }: Ended) {
         let awaited = self.recording.take_awaited(&file);
         // One of that name may run already.
         if awaited.is_none() {
             self.media.recorded(call, &file);
         }
-        let answered = awaited.map(|id| Tagged { id, what: answer(call, &file, failed) });
-        let state = if failed { RecordingState::Failed } else { RecordingState::Over };
+        let state = if outcome.is_ok() { RecordingState::Over } else { RecordingState::Failed };
+        let (notice, answer) = said(call, outcome, awaited);
+        notice.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
         self.tell(Event::Recording { call, file, state });
-        answered.into_iter().for_each(|answer| (self.events)(answer));
-        if failed {
+        answer.into_iter().for_each(|answer| (self.events)(answer));
+        if state == RecordingState::Failed {
             self.recording.failed(now, call);
         }
         self.record_demanded(now);
@@ -213,14 +214,20 @@ impl Shell {
     }
 }
 
-/// To a command that has waited for this file.
-fn answer(call: CallId, file: &Path, failed: bool) -> Event {
+/// What there is to say of a recording that is over, and the answer to the command that has waited for it, if one has (its mark).
+/// Why it failed is said once: the answer says it.
+fn said(
+    call: CallId,
+    outcome: Result<Option<Notice>, Notice>,
+    awaited: Option<Option<Value>>,
+) -> (Option<Notice>, Option<Tagged<Event>>) {
+    let Some(id) = awaited else { return (outcome.unwrap_or_else(Some), None) };
     let (command, call) = ("record", Some(call));
-    if failed {
-        let message = format!("The recording {} is not complete; a notice has said why.", file.display());
-        return Event::Error { command, call, message };
-    }
-    Event::Done { command, call }
+    let (notice, what) = match outcome {
+        Ok(notice) => (notice, Event::Done { command, call }),
+        Err(why) => (None, Event::Error { command, call, message: why.text }),
+    };
+    (notice, Some(Tagged { id, what }))
 }
 
 fn permit(rule: wire::Recording, begins: bool, is_recorded: bool) -> Result<(), String> {
@@ -322,10 +329,22 @@ mod tests {
 
     #[test]
     fn a_recording_that_failed_is_no_success_of_who_stopped_it() {
-        let of = |failed| answer(7, Path::new("/r/a.opus"), failed);
-        assert!(matches!(of(false), Event::Done { command: "record", call: Some(7) }));
-        let Event::Error { command: "record", call: Some(7), message } = of(true) else { panic!("an error") };
-        assert!(message.contains("/r/a.opus is not complete"), "{message}");
+        let why = || Notice::warning("The disk is full.".to_owned());
+        let of = |outcome| said(7, outcome, Some(None));
+        let (notice, Some(Tagged { what: Event::Done { command: "record", call: Some(7) }, .. })) = of(Ok(Some(why())))
+        else {
+            panic!("it is done")
+        };
+        assert_eq!(notice, Some(why()), "there is something to say all the same");
+        let (None, Some(Tagged { what: Event::Error { command: "record", call: Some(7), message }, .. })) =
+            of(Err(why()))
+        else {
+            panic!("an error, and no notice besides")
+        };
+        assert_eq!(message, why().text);
+        for outcome in [Ok(Some(why())), Err(why())] {
+            assert!(matches!(said(7, outcome, None), (Some(notice), None) if notice == why()), "nobody asked");
+        }
     }
 
     #[test]

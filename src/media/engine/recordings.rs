@@ -1,7 +1,7 @@
 //! Recordings that are over and not complete on disk yet.
 
 use super::{EngineEvent, SessionId};
-use crate::media::record::{Ended, Writer};
+use crate::media::record::Writer;
 use std::time::{Duration, Instant};
 
 /// How often they are looked after: nothing wakes the engine's thread when a file is complete, or cannot be.
@@ -25,7 +25,7 @@ impl Recordings {
         self.0.retain(|(session, writer)| match writer.wait(Duration::ZERO) {
             None => true,
             Some(ended) => {
-                tell(*session, ended, emit);
+                emit(EngineEvent::Recorded { session: *session, ended });
                 false
             }
         });
@@ -36,22 +36,18 @@ impl Recordings {
         let until = clock() + patience;
         for (session, writer) in self.0.drain(..) {
             let ended = writer.wait(until.saturating_duration_since(clock())).unwrap_or_else(|| writer.cut_off());
-            tell(session, ended, emit);
+            emit(EngineEvent::Recorded { session, ended });
         }
     }
-}
-
-/// First what there is to say of it.
-fn tell(session: SessionId, ended: Ended, emit: &impl Fn(EngineEvent)) {
-    let Ended { file, failed, notice } = ended;
-    notice.into_iter().for_each(|notice| emit(EngineEvent::Notice(notice)));
-    emit(EngineEvent::Recorded { session, file, failed });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{BLOCK, record::Recorder};
+    use crate::media::{
+        BLOCK,
+        record::{Ended, Recorder},
+    };
     use std::cell::RefCell;
 
     #[test]
@@ -73,14 +69,16 @@ mod tests {
         }
         recordings.complete(Duration::ZERO, Instant::now, &emit);
         let told = told.into_inner();
-        let [EngineEvent::Recorded { session: 7, file: of, failed: false }] = &told[..] else { panic!("{told:?}") };
+        let [EngineEvent::Recorded { session: 7, ended: Ended { file: of, outcome: Ok(None) } }] = &told[..] else {
+            panic!("{told:?}")
+        };
         assert_eq!(of, &file);
         assert_eq!(hound::WavReader::open(of).expect("complete").duration() as usize, BLOCK);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_the_disk_does_not_take_is_told_before_the_failure() {
+    fn what_the_disk_does_not_take_is_told_with_the_failure() {
         let told = RefCell::default();
         let emit = |event| RefCell::<Vec<_>>::borrow_mut(&told).push(event);
         let mut recordings = Recordings::default();
@@ -89,7 +87,7 @@ mod tests {
         recordings.push(7, recorder.finish());
         recordings.complete(Duration::from_secs(30), Instant::now, &emit);
         let told = told.into_inner();
-        let [EngineEvent::Notice(why), EngineEvent::Recorded { session: 7, failed: true, .. }] = &told[..] else {
+        let [EngineEvent::Recorded { session: 7, ended: Ended { outcome: Err(why), .. } }] = &told[..] else {
             panic!("{told:?}")
         };
         assert!(why.text.contains("No space left"), "{}", why.text);

@@ -410,7 +410,7 @@ fn event(session: SessionId, report: Report) -> EngineEvent {
         Report::Early(comes) => EngineEvent::EarlyMedia { session, comes },
         Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
         Report::Notice(notice) => EngineEvent::Notice(notice),
-        Report::Recorded { file, failed } => EngineEvent::Recorded { session, file, failed },
+        Report::Recorded(ended) => EngineEvent::Recorded { session, ended },
         Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
         Report::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
         Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },

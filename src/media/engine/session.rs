@@ -28,7 +28,6 @@ use reach::{Heard, Reach};
 use std::{
     io::ErrorKind,
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -85,10 +84,7 @@ pub enum Report {
     },
     Notice(Notice),
     /// The recording is over before it was to be.
-    Recorded {
-        file: PathBuf,
-        failed: bool,
-    },
+    Recorded(Ended),
     /// What became of the handshake for the keys of this plan.
     Secured(DtlsPlan, Result<(), String>),
     /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
@@ -437,10 +433,9 @@ impl Session {
         {
             match trouble {
                 Trouble::Gaps(notice) => report(Report::Notice(notice)),
-                Trouble::Over(Ended { file, failed, notice }) => {
+                Trouble::Over(ended) => {
                     (self.recorder, self.tones) = (None, None);
-                    notice.into_iter().for_each(|notice| report(Report::Notice(notice)));
-                    report(Report::Recorded { file, failed });
+                    report(Report::Recorded(ended));
                 }
             }
         }

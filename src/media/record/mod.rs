@@ -47,13 +47,11 @@ pub enum Trouble {
 }
 
 /// How a recording ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub file: PathBuf,
-    /// Not all of it is in the file.
-    pub failed: bool,
-    /// What there is to say of it.
-    pub notice: Option<Notice>,
+    /// The file is complete, with what there may be to say of it; else why not all of it is there.
+    pub outcome: Result<Option<Notice>, Notice>,
 }
 
 /// The thread that writes, which ends soon after its queue.
@@ -164,8 +162,7 @@ impl Writer {
         match self.failure.recv_timeout(patience) {
             Ok(why) => Some(self.ended(&why)),
             Err(RecvTimeoutError::Disconnected) => {
-                let notice = self.has_gaps.then(|| self.gaps());
-                Some(Ended { file: self.file.clone(), failed: false, notice })
+                Some(Ended { file: self.file.clone(), outcome: Ok(self.has_gaps.then(|| self.gaps())) })
             }
             Err(RecvTimeoutError::Timeout) => None,
         }
@@ -177,30 +174,24 @@ impl Writer {
             "The recording {} may lack its last seconds: the disk was too slow to take them before the program ended.",
             self.file.display()
         );
-        Ended { file: self.file.clone(), failed: true, notice: Some(Notice::warning(text)) }
+        Ended { file: self.file.clone(), outcome: Err(Notice::warning(text)) }
     }
 
     fn ended(&self, fault: &Fault) -> Ended {
         let file = self.file.display();
-        let (failed, text) = match fault {
-            Fault::Sound(why) => {
-                (true, format!("The recording {file} stopped ({why}); free some space and start another."))
-            }
-            Fault::Full => (
-                true,
-                format!(
-                    "The recording {file} is full: a WAV file ends after six hours. Start another, in .opus, which has no end."
-                ),
-            ),
-            Fault::Mark(why) => (
-                false,
-                format!(
-                    "The recording {file} is complete, but does not say whether there was a recording tone ({why}); make \
-                     a note of that, and free some space."
-                ),
-            ),
+        let outcome = match fault {
+            Fault::Sound(why) => Err(Notice::warning(format!(
+                "The recording {file} stopped ({why}); free some space and start another."
+            ))),
+            Fault::Full => Err(Notice::warning(format!(
+                "The recording {file} is full: a WAV file ends after six hours. Start another, in .opus, which has no end."
+            ))),
+            Fault::Mark(why) => Ok(Some(Notice::warning(format!(
+                "The recording {file} is complete, but does not say whether there was a recording tone ({why}); make a \
+                 note of that, and free some space."
+            )))),
         };
-        Ended { file: self.file.clone(), failed, notice: Some(Notice::warning(text)) }
+        Ended { file: self.file.clone(), outcome }
     }
 
     fn gaps(&self) -> Notice {

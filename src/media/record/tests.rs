@@ -9,7 +9,7 @@ fn tone(hz: f32, from: usize, count: usize) -> Vec<f32> {
 /// Complete, and nothing to say of it.
 #[expect(clippy::unnecessary_wraps, reason = "as it is told")]
 fn well(file: &Path) -> Option<Ended> {
-    Some(Ended { file: file.to_owned(), failed: false, notice: None })
+    Some(Ended { file: file.to_owned(), outcome: Ok(None) })
 }
 
 /// Two seconds of conversation, our half ending after one.
@@ -123,7 +123,7 @@ fn a_disk_that_fills_up_in_mid_call_is_told_once() {
     let end = std::time::Instant::now() + Duration::from_secs(30);
     let told = loop {
         recorder.heard(&tone(440.0, 0, BLOCK));
-        if let Some(Trouble::Over(Ended { failed: true, notice: Some(notice), .. })) = recorder.poll_trouble() {
+        if let Some(Trouble::Over(Ended { outcome: Err(notice), .. })) = recorder.poll_trouble() {
             break notice.text;
         }
         assert!(std::time::Instant::now() < end, "nothing is said");
@@ -167,7 +167,10 @@ fn a_piece_that_is_missing_at_the_very_end_is_told_once_the_rest_is_written() {
     let writer = recorder.finish();
     assert_eq!(writer.wait(Duration::ZERO), None);
     drop(real);
-    let told = writer.wait(Duration::from_secs(30)).and_then(|ended| ended.notice).expect("a sentence").text;
+    let Some(Ended { outcome: Ok(Some(told)), .. }) = writer.wait(Duration::from_secs(30)) else {
+        panic!("nothing is said")
+    };
+    let told = told.text;
     assert!(told.contains("parts of it are missing"), "{told}");
 }
 
@@ -187,7 +190,7 @@ fn a_file_that_can_hold_no_more_is_complete_and_that_is_told() {
         recorder.said(&tone(440.0, n * BLOCK, BLOCK));
         recorder.heard(&tone(1_000.0, n * BLOCK, BLOCK));
     }
-    let Some(Ended { failed: true, notice: Some(told), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {
+    let Some(Ended { outcome: Err(told), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {
         panic!("nothing is said")
     };
     assert!(told.text.contains("is full") && told.text.contains(".opus"), "{}", told.text);
@@ -207,7 +210,7 @@ fn a_file_without_its_mark_is_no_failed_recording() {
     let recording = Recording::Wav { writer, since_complete, most, mark: Some((mark(true), full)) };
     let mut recorder = Recorder::start(recording, &path).unwrap();
     recorder.heard(&tone(440.0, 0, SAMPLE_RATE as usize));
-    let Some(Ended { failed: false, notice: Some(told), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {
+    let Some(Ended { outcome: Ok(Some(told)), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {
         panic!("nothing is said")
     };
     let told = told.text;
@@ -230,6 +233,6 @@ fn a_disk_that_is_full_at_the_end_is_told_and_nobody_waits_for_a_slow_one() {
     assert_eq!(writer.wait(Duration::ZERO), None, "it still writes");
     assert_eq!(taken.iter().flatten().count(), 2 * SAMPLE_RATE as usize, "all was handed over");
     fails.send(Fault::Sound("no space left on device".into())).unwrap();
-    let Some(Ended { failed: true, notice: Some(told), .. }) = writer.wait(Duration::ZERO) else { panic!("it failed") };
+    let Some(Ended { outcome: Err(told), .. }) = writer.wait(Duration::ZERO) else { panic!("it failed") };
     assert!(told.text.contains("no space left"), "{}", told.text);
 }

@@ -138,9 +138,9 @@ fn a_recording_that_fails_is_over() {
         session.housekeep(start, &mut |report| told.push(report));
         std::thread::yield_now();
     }
-    let [Report::Notice(notice), Report::Recorded { file, failed: true }] = &told[..] else { panic!("{told:?}") };
+    let [Report::Recorded(Ended { file, outcome: Err(why) })] = &told[..] else { panic!("{told:?}") };
     assert_eq!(*file, std::path::Path::new("call.wav"));
-    assert!(notice.text.contains("No space left"), "{}", notice.text);
+    assert!(why.text.contains("No space left"), "{}", why.text);
     assert!(session.record(None).is_none(), "there is nothing to stop");
 }
 
