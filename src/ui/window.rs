@@ -263,9 +263,9 @@ impl Window {
         }
         let both: Vec<&Call> = all().collect();
         if pressed(Key::R)
-            && let Some(on) = record(cx.snapshot, &both)
+            && let Some(record) = record(cx.snapshot, &both)
         {
-            wanted.extend(all().map(|one| Intent::Record { call: one.id, on }));
+            wanted.extend(record.intents());
         }
         cx.intents.extend(wanted);
         if pressed(Key::I) {

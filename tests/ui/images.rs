@@ -14,8 +14,8 @@ use agent_manager::ui::{
         },
     },
     snapshot::{
-        Audio, Call, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Recording, RecordingRule, Services,
-        Settings, Snapshot, Status, Transfer, Voicemail,
+        Audio, Call, CallState, Check, DialAsked, Notice, NoticeKind, Proof, ProvedBy, Recording, RecordingRule,
+        Services, Settings, Snapshot, Status, Transfer, Voicemail,
     },
     theme,
 };
@@ -218,6 +218,8 @@ fn calls() {
     shots.both("calls.conference", || Setup::new(joined()));
     shots.both("calls.conference_recorded", || Setup::new(joined_and_recorded()));
     shots.both("calls.conference_bad", || Setup::new(joined_badly()));
+    let away = || joined_and_recorded().calls.into_iter().map(|call| Call { state: CallState::Held, ..call }).collect();
+    shots.both("calls.conference_held", || Setup::new(with_calls(away())));
     shots.both("wide.conference_bad", || Setup::new(joined_badly()).wide());
     shots.both("calls.recorded", || Setup::new(recorded()));
     let waiting = || Call { recorded: Some(fake::recording(12)), ..held() };

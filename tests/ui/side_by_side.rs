@@ -105,12 +105,42 @@ fn recording_is_offered_where_it_is_allowed_and_seen_where_it_runs() {
     harness.get_by_label("Stop recording").click();
     harness.run();
     assert_eq!(asked(&mut harness), [Intent::Record { call: 1, on: false }]);
-    let harness = Setup::new(joined_and_recorded()).light();
+    let mut harness = Setup::new(joined_and_recorded()).light();
+    harness.get_by_label("Stop recording").click();
+    harness.run();
+    let each = |calls: &[u32], on| calls.iter().map(|call| Intent::Record { call: *call, on }).collect::<Vec<_>>();
+    assert_eq!(asked(&mut harness), each(&[1, 2], false));
     assert!(
         harness
             .query_by_label_contains("Conference, Maria Dlamini, Johan Botha, Connected, 03:27, Recording 00:12")
             .is_some()
     );
+}
+
+/// The others would be refused, each with a notice of its own.
+#[test]
+fn of_a_conference_only_those_stop_that_are_recorded() {
+    let calls = joined().calls.into_iter().map(|call| Call { recorded: (call.id == 2).then(|| recording(12)), ..call });
+    let mut harness = Setup::new(with_calls(calls.collect())).light();
+    harness.get_by_label("Stop recording").click();
+    harness.run();
+    press(&mut harness, Key::R);
+    assert_eq!(asked(&mut harness), vec![Intent::Record { call: 2, on: false }; 2]);
+}
+
+#[test]
+fn beside_the_main_column_the_last_call_stays_to_be_read() {
+    let over = |call| {
+        let mut snapshot = remembered();
+        snapshot.history[0].call = call;
+        snapshot
+    };
+    let said = "Sound got lost both ways";
+    assert!(Setup::new(over(Some(3))).wide().light().query_by_label_contains(said).is_some());
+    assert!(Setup::new(over(None)).wide().light().query_by_label_contains(said).is_none(), "it was before the start");
+    let harness = Setup::new(online()).size([1_600.0, 640.0]).light();
+    let middle = harness.get_by_label("Nothing selected").rect().center().x;
+    assert!((middle - (380.0 + 1_600.0) / 2.0).abs() < 2.0, "what is empty is so in the middle: {middle}");
 }
 
 /// It goes on while the call waits, or another page is open.

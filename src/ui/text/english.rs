@@ -149,7 +149,7 @@ texts! {
     say_answered_by_itself: "{} was answered by itself: they hear you.",
     conference: "Conference",
     in_conference: "In the conference",
-    conference_held: "On hold: they hear each other no more",
+    conference_held: "On hold: nobody is heard",
     end_conference: "End conference",
     join_calls: "Join",
     join_calls_tip: "Join the calls: everybody hears everybody",

@@ -111,8 +111,8 @@ fn device(ui: &mut Ui, cx: &mut Cx<'_>, role: Role) {
             if tone(ui, t().test_speaker) {
                 cx.ask(Intent::TestTone { ringer: false });
             }
-            ui.add_space(4.0);
             for about in [&audio.headset, &audio.exposure].into_iter().flatten() {
+                ui.add_space(4.0);
                 ui.label(small(about).color(Tokens::of(ui).text_weak));
             }
         }

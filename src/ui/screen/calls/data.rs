@@ -2,7 +2,7 @@ use super::sound::{Sound, sound};
 use crate::ui::{
     format::{clock, initials, next_second},
     screen::{Tone, transfer},
-    snapshot::{Call, CallState, Encryption, Recorded, Recording, Snapshot, Transfer},
+    snapshot::{Call, CallState, Encryption, Intent, Recorded, Recording, Snapshot, Transfer},
     text::{fill, t},
 };
 use std::time::{Duration, Instant};
@@ -55,10 +55,25 @@ pub enum Controls {
 /// What else can be done with a call, under its usual controls.
 #[derive(Debug, Default, PartialEq)]
 pub struct Tools {
-    /// Whether a press would begin recording, else end it; `None`: not allowed here.
-    pub record: Option<bool>,
+    /// `None`: neither is the agent's to say.
+    pub record: Option<Record>,
     /// The calls that could be joined, two or more.
     pub join: Vec<u32>,
+}
+
+/// What a press on *Record* or *Stop recording* does.
+#[derive(Debug, PartialEq)]
+pub struct Record {
+    /// Begins, else ends.
+    pub on: bool,
+    /// Only those that are not so already.
+    pub calls: Vec<u32>,
+}
+
+impl Record {
+    pub fn intents(&self) -> impl Iterator<Item = Intent> {
+        self.calls.iter().map(|call| Intent::Record { call: *call, on: self.on })
+    }
 }
 
 /// Calls in which everybody hears everybody.
@@ -192,8 +207,8 @@ fn mark<'a>(mut recorded: impl Iterator<Item = &'a Recorded> + Clone, now: Insta
     Some(Mark { clock: clock(now.saturating_duration_since(since)), tip })
 }
 
-/// Whether these calls would begin to be recorded, else end it; `None`: neither is the agent's to say.
-pub fn record(snapshot: &Snapshot, calls: &[&Call]) -> Option<bool> {
+/// Of these calls together: recording that runs in any of them is ended, else it begins in each.
+pub fn record(snapshot: &Snapshot, calls: &[&Call]) -> Option<Record> {
     let runs = calls.iter().any(|call| call.recorded.is_some());
     let may = match snapshot.recording.rule {
         Recording::Allowed => snapshot.settings.may_record || runs,
@@ -201,7 +216,8 @@ pub fn record(snapshot: &Snapshot, calls: &[&Call]) -> Option<bool> {
         Recording::Forbidden => runs,
         Recording::Required => false,
     };
-    may.then_some(!runs)
+    let calls = calls.iter().filter(|call| call.recorded.is_some() == runs).map(|call| call.id).collect();
+    may.then_some(Record { on: !runs, calls })
 }
 
 /// The calls that could be joined, where that would change anything.

@@ -20,18 +20,17 @@ use egui::Ui;
 const GAP: f32 = 4.0;
 
 /// Record, join, details: those that there are share the width. `of`: whose details.
-pub fn tools(ui: &mut Ui, cx: &mut Cx<'_>, calls: &[u32], tools: &Tools, of: Option<u32>) {
+pub fn tools(ui: &mut Ui, cx: &mut Cx<'_>, tools: &Tools, of: Option<u32>) {
     let tokens = Tokens::of(ui);
     let quiet = Look::Plain(Hue { text: tokens.text, ..tokens.neutral });
     let details = of.filter(|_| !cx.wide);
     let mut offered = vec![];
-    if let Some(begin) = tools.record {
-        let (label, sign, look) = match begin {
+    if let Some(record) = &tools.record {
+        let (label, sign, look) = match record.on {
             true => (t().record, icon::RECORD, quiet),
             false => (t().record_stop, icon::STOP, Look::Tinted(tokens.stop)),
         };
-        let record = calls.iter().map(|call| Intent::Record { call: *call, on: begin }).collect();
-        offered.push((label, sign, look, label, "Ctrl+R", record));
+        offered.push((label, sign, look, label, "Ctrl+R", record.intents().collect()));
     }
     if !tools.join.is_empty() {
         let join = vec![Intent::Conference { calls: tools.join.clone() }];
@@ -110,6 +109,6 @@ pub fn conference(ui: &mut Ui, cx: &mut Cx<'_>, shown: &Conference, local: &mut 
             cx.intents.extend(all(&|call| Intent::Hangup { call }));
             local.keypad = None;
         }
-        tools(ui, cx, &shown.calls, &shown.tools, None);
+        tools(ui, cx, &shown.tools, None);
     });
 }

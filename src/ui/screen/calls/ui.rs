@@ -92,7 +92,7 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
             () if local.keypad == Some(one.call) => digits(ui, cx, one.call, local),
             () if local.transfer.open == Some(one.call) => {}
             () => {
-                tools::tools(ui, cx, &[one.call], &one.tools, Some(one.call));
+                tools::tools(ui, cx, &one.tools, Some(one.call));
                 verdict(ui, cx, one);
             }
         }

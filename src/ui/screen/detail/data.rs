@@ -59,7 +59,8 @@ pub struct Rung {
     pub said: String,
 }
 
-/// The call in hand (of a conference the `opened` one), else the chosen recent call, else the one that has just ended, else nothing.
+/// The call in hand (of a conference the `opened` one), else the chosen recent call, else the last one since the program's start,
+/// else nothing.
 pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, opened: Option<Subject>, now: Instant) -> Option<Detail> {
     let (ended, live): (Vec<_>, Vec<_>) =
         cards(snapshot, now).0.into_iter().partition(|card| card.controls == Controls::Ended);
@@ -67,8 +68,12 @@ pub fn detail(snapshot: &Snapshot, chosen: Option<u64>, opened: Option<Subject>,
         .into_iter()
         .min_by_key(|card| (card.small, opened != Some(Subject::Call(card.call))))
         .map(|card| of_call(card, snapshot));
+    let last = || {
+        let entry = snapshot.history.first().filter(|entry| entry.call.is_some());
+        entry.map(|entry| of_history(entry, snapshot.locale))
+    };
     let just_ended = || ended.into_iter().next().map(|card| of_call(card, snapshot));
-    live.or_else(|| of(snapshot, Subject::Past(chosen?), now)).or_else(just_ended)
+    live.or_else(|| of(snapshot, Subject::Past(chosen?), now)).or_else(last).or_else(just_ended)
 }
 
 /// This very one. A call that is over goes on among the recent ones.

@@ -46,10 +46,12 @@ impl Local {
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, chosen: Option<u64>) {
     ScrollArea::vertical().id_salt("detail").auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(Margin::symmetric(32, 32)).show(ui, |ui| {
-            ui.set_max_width(ui.available_width().min(560.0));
             ui.spacing_mut().item_spacing.y = 3.0 * GRID;
             match detail(cx.snapshot, chosen, local.subject, cx.now) {
-                Some(shown) => thing(ui, cx, &shown, local),
+                Some(shown) => {
+                    ui.set_max_width(ui.available_width().min(560.0));
+                    thing(ui, cx, &shown, local);
+                }
                 None => {
                     ui.add_space((ui.available_height() / 3.0 - 80.0).max(0.0));
                     empty_state(ui, icon::CALL, t().detail_empty, t().detail_empty_hint);
