@@ -49,10 +49,9 @@ impl Media {
         self.calls.get(&call)?.recording.as_ref().map(|recording| recording.has_tone)
     }
 
-    /// The recording into this file is over, wanted or not.
-    pub(in crate::driver) fn recorded(&mut self, call: CallId, file: &Path) {
-        if let Some(live) = self.calls.get_mut(&call) {
-            live.recording.take_if(|recording| recording.file == file);
-        }
+    /// The recording into this file is over. Returns whether it was the one that was to go on.
+    pub(in crate::driver) fn recorded(&mut self, call: CallId, file: &Path) -> bool {
+        let running = self.calls.get_mut(&call).map(|live| &mut live.recording);
+        running.and_then(|running| running.take_if(|recording| recording.file == file)).is_some()
     }
 }

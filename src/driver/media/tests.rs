@@ -65,13 +65,13 @@ fn one_recording_at_a_time_whatever_is_still_written() {
     media.record(1, &file("a.wav"), true).expect("begun");
     assert_eq!([1, 2].map(|call| media.recording_tone(call)), [Some(true), None]);
     says(media.record(1, &file("b.wav"), false), "recorded already");
-    media.recorded(1, &file("a.wav"));
+    assert!(media.recorded(1, &file("a.wav")) && !media.recorded(1, &file("a.wav")));
     says(media.stop_recording(1).map(drop), "not being recorded");
     media.record(1, &file("c.wav"), true).expect("begun anew, for that has failed");
     assert_eq!(media.stop_recording(1), Ok(file("c.wav")));
     says(media.stop_recording(1).map(drop), "not being recorded");
     media.record(1, &file("d.wav"), false).expect("the file before may take its time");
-    media.recorded(1, &file("c.wav"));
+    assert!(!media.recorded(1, &file("c.wav")), "it was to be over");
     assert_eq!(media.recording_tone(1), Some(false), "it is not over with the one before");
     assert_eq!(media.stop_recording(1), Ok(file("d.wav")));
 }

@@ -39,6 +39,7 @@ struct Bound {
     rule: RecordingRule,
     /// Its account was left.
     is_last_word: bool,
+    /// Of what it demands now, and when that is tried again.
     failures: u32,
     retry_at: Option<Instant>,
 }
@@ -48,7 +49,10 @@ impl Recordings {
     fn set(&mut self, rule: Option<RecordingRule>) -> bool {
         for bound in self.calls.values_mut() {
             match rule {
-                Some(rule) if !bound.is_last_word => bound.rule = rule,
+                // What is demanded anew is begun at once, whatever has failed before.
+                Some(rule) if !bound.is_last_word && bound.rule != rule => {
+                    (bound.rule, bound.failures, bound.retry_at) = (rule, 0, None);
+                }
                 Some(_) => {}
                 None => bound.is_last_word = true,
             }
@@ -76,9 +80,10 @@ impl Recordings {
         self.calls.get(&call).map_or(self.rule, |bound| bound.rule)
     }
 
-    /// The recording of this call has failed, or could not be begun.
-    pub(super) fn failed(&mut self, now: Instant, call: CallId) {
-        if let Some(bound) = self.calls.get_mut(&call) {
+    /// The recording of this call has failed, or could not be begun. What is not demanded is not tried again.
+    fn failed(&mut self, now: Instant, call: CallId) {
+        let demanded = |bound: &&mut Bound| bound.rule.rule == wire::Recording::Required;
+        if let Some(bound) = self.calls.get_mut(&call).filter(demanded) {
             let patience = (RETRY * 2_u32.saturating_pow(bound.failures.min(10))).min(LONGEST_RETRY);
             bound.failures += 1;
             bound.retry_at = Some(now + patience);
@@ -88,12 +93,9 @@ impl Recordings {
     /// A call that is to be recorded now, or with a tone, and is not. `tone`: see [`crate::driver::media::Media::recording_tone`].
     fn take_due(&mut self, now: Instant, tone: impl Fn(CallId) -> Option<bool>) -> Option<CallInfo> {
         self.calls.values_mut().find_map(|bound| {
-            if bound.retry_at.is_some_and(|at| at > now) {
-                return None;
-            }
-            bound.retry_at = None;
+            bound.retry_at.take_if(|at| *at <= now);
             let is_due = match tone(bound.info.call) {
-                None => bound.rule.rule == wire::Recording::Required,
+                None => bound.rule.rule == wire::Recording::Required && bound.retry_at.is_none(),
                 Some(has_tone) => bound.rule.tone && !has_tone,
             };
             (is_due && bound.info.state.is_answered()).then(|| bound.info.clone())
@@ -141,15 +143,14 @@ impl Shell {
     pub(super) fn recorded(&mut self, now: Instant, call: CallId, Ended { file, outcome }: Ended) {
         let awaited = self.recording.take_awaited(&file);
         // One of that name may run already.
-        if awaited.is_none() {
-            self.media.recorded(call, &file);
-        }
+        let ran = awaited.is_none() && self.media.recorded(call, &file);
         let state = if outcome.is_ok() { RecordingState::Over } else { RecordingState::Failed };
         let (notice, answer) = said(call, outcome, awaited);
         notice.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
         self.tell(Event::Recording { call, file, state });
         answer.into_iter().for_each(|answer| (self.events)(answer));
-        if state == RecordingState::Failed {
+        // One that was stopped is not missed.
+        if ran && state == RecordingState::Failed {
             self.recording.failed(now, call);
         }
         self.record_demanded(now);
@@ -175,7 +176,8 @@ impl Shell {
                 Err(why) => {
                     self.recording.failed(now, call);
                     let wish = if had_no_tone { "a tone in recordings now" } else { "every call recorded" };
-                    (Severity::Warning, format!("Your account wants {wish}, and this call is not recorded. {why}"))
+                    let why = why.trim_end_matches('.');
+                    (Severity::Warning, format!("Your account wants {wish}, and this call is not recorded: {why}."))
                 }
             };
             self.tell(Event::Notice(Notice { severity, text }));
@@ -186,8 +188,7 @@ impl Shell {
         let peer = info.peer.split_once(':').map_or(info.peer.as_str(), |(_, peer)| peer);
         let who = info.peer_name.as_deref().unwrap_or(peer);
         let when = wall_clock().to_zoned(TimeZone::system());
-        let file = new_file(&self.options.recordings, &when, who)
-            .map_err(|why| format!("The folder for recordings cannot be made: {why}."))?;
+        let file = new_file(&self.options.recordings, &when, who).map_err(|e| e.to_string())?;
         let tone = self.recording.rule(info.call).tone || self.options.recording_tone;
         self.media.record(info.call, &file, tone)?;
         self.tell(Event::Recording { call: info.call, file, state: RecordingState::Begun { tone } });
@@ -357,6 +358,23 @@ mod tests {
         {
             assert_eq!(recordings.take_awaited(Path::new(file)), mark, "{file}");
         }
+    }
+
+    #[test]
+    fn a_new_demand_waits_for_no_other_s_next_try() {
+        let (mut recordings, now) = (Recordings::default(), Instant::now());
+        answered(&mut recordings, 1);
+        recordings.failed(now, 1);
+        assert_eq!(recordings.poll_timeout(), None, "it was the agent's own");
+        recordings.set(Some(rule(Required)));
+        assert!(recordings.take_due(now, |_| None).is_some(), "every call, from now on");
+        recordings.failed(now, 1);
+        assert!(recordings.take_due(now, |_| None).is_none(), "this one waits");
+        recordings.set(Some(RecordingRule { rule: Required, tone: true }));
+        assert!(recordings.take_due(now, |_| None).is_some(), "with a tone, from now on");
+        recordings.failed(now, 1);
+        assert_eq!(recordings.poll_timeout(), Some(now + RETRY), "the first of its own");
+        assert!(recordings.take_due(now, |_| Some(false)).is_some(), "one runs that lacks the tone");
     }
 
     #[test]

@@ -70,8 +70,8 @@ impl Recorder {
     /// # Errors
     /// Why there can be no such file.
     pub fn create(path: &Path, tone: bool) -> Result<Self, MediaError> {
-        let unusable = |why: String| MediaError::File { path: path.to_owned(), why };
-        let recorder = Self::start(Recording::create(path, mark(tone)).map_err(unusable)?, path)?;
+        let recording = Recording::create(path, mark(tone)).map_err(|why| unusable(path, why))?;
+        let recorder = Self::start(recording, path)?;
         Ok(Self { has_tone: tone, ..recorder })
     }
 
@@ -89,7 +89,7 @@ impl Recorder {
                     let _ = failed.send(why);
                 }
             })
-            .map_err(MediaError::Thread)?;
+            .map_err(|e| unusable(path, format!("{e}; close other programs and try again")))?;
         let writer = Writer { failure, file: path.to_owned(), has_gaps: false };
         Ok(Self { ours: Vec::new(), theirs: Vec::new(), queue: Some(queue), has_tone: false, writer, told: false })
     }
@@ -201,6 +201,10 @@ impl Writer {
             self.file.display()
         ))
     }
+}
+
+fn unusable(path: &Path, why: String) -> MediaError {
+    MediaError::File { path: path.to_owned(), why }
 }
 
 /// What stands in the file.

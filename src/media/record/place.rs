@@ -1,9 +1,9 @@
 //! Where recordings lie that nobody has named.
 
+use crate::media::engine::MediaError;
 use jiff::Zoned;
 use std::{
     fs::DirBuilder,
-    io,
     path::{Path, PathBuf},
 };
 
@@ -14,11 +14,14 @@ const NAME: usize = 40;
 ///
 /// # Errors
 /// The folder cannot be made.
-pub fn new_file(folder: &Path, when: &Zoned, who: &str) -> io::Result<PathBuf> {
+pub fn new_file(folder: &Path, when: &Zoned, who: &str) -> Result<PathBuf, MediaError> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)?;
+    builder.recursive(true).create(folder).map_err(|e| MediaError::File {
+        path: folder.to_owned(),
+        why: format!("{e}; free some space, or make this folder for recordings yourself"),
+    })?;
     let fits = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '+' | '-' | '_' | '@');
     let who: String = who.chars().filter(fits).take(NAME).collect();
     let name = format!("{} {}", when.strftime("%Y-%m-%d %H.%M.%S"), who.trim());
@@ -52,5 +55,9 @@ mod tests {
         assert_eq!(named("Maria Dlamini"), "2026-11-22 10.42.07 Maria Dlamini 2.opus");
         assert_eq!(named("../../etc/passwd\0"), "2026-11-22 10.42.07 etcpasswd.opus");
         assert!(named(&"x".repeat(500)).len() < 80);
+        // A file is in the way.
+        let below = folder.join("2026-11-22 10.42.07 Maria Dlamini.opus").join("more");
+        let why = new_file(&below, &when, "Maria").expect_err("it is no folder").to_string();
+        assert!(why.contains(&below.display().to_string()) && why.contains("; "), "{why}");
     }
 }

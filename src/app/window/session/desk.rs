@@ -5,11 +5,11 @@ use crate::{
     app::setup::RECORDINGS,
     config::settings::Colleague,
     driver::api::Command,
-    media::record::new_file,
+    media::{engine::MediaError, record::new_file},
     ua::api::{CallId, Package},
     ui::snapshot::{Notice, NoticeKind},
 };
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 /// Colleagues listed; each costs the phone system two subscriptions.
 const COLLEAGUES: usize = 100;
@@ -74,14 +74,14 @@ impl Running {
         let file = match on.then(|| self.recording_of(call)).transpose() {
             Ok(file) => file,
             Err(why) => {
-                let text = format!("The folder for recordings cannot be made ({why}); free some space and try again.");
+                let text = format!("This call cannot be recorded: {why}.");
                 return self.shared.notice(Notice { kind: NoticeKind::Error, text });
             }
         };
         self.send(Command::Record { call, file, tone: None });
     }
 
-    fn recording_of(&self, call: CallId) -> io::Result<PathBuf> {
+    fn recording_of(&self, call: CallId) -> Result<PathBuf, MediaError> {
         let call = self.fold.snapshot.calls.iter().find(|one| one.id == call);
         let who = call.map(|call| call.peer_name.as_ref().unwrap_or(&call.peer).clone()).unwrap_or_default();
         new_file(&self.memory.folder().path().join(RECORDINGS), &moment().wall, &who)
