@@ -1,7 +1,9 @@
 //! The receiving half of a call: from RTP packets to 48 kHz sound. Pure; the time is passed in.
 
 mod bursts;
+mod patience;
 mod playout;
+mod voice;
 
 use super::{
     codec,

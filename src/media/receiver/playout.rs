@@ -1,13 +1,16 @@
 //! Turns what the jitter buffer holds into an unbroken sound, at the delay that the network calls for.
 
-use super::bursts::Bursts;
+use super::{
+    bursts::Bursts,
+    patience::{LONGEST_WAIT_MS, Patience},
+    voice::Voice,
+};
 use crate::media::{
-    BLOCK, SAMPLE_RATE,
-    codec::{self, Ahead, Decoder},
+    SAMPLE_RATE,
+    codec::{self, Ahead},
     dsp::{
         comfort::Comfort,
         noise::{Noise, NoiseDescription},
-        resample::Resampler,
         stretch::{Change, needed, stretch},
     },
     jitter::{DelayEstimator, JitterBuffer, Next},
@@ -28,21 +31,6 @@ const CATCHING_UP_MS: f64 = 0.02;
 const STANDSTILL_MS: f64 = 60.0;
 /// Longer silence of the sender means that the next packet begins a new talk spurt.
 const SPURT_MS: f64 = 500.0;
-/// From these shares of lost packets on, one packet more is waited for, where it helps. In Opus the next one carries a copy; of a
-/// codec without, what follows shows where the gap leads, and of what is late on a jittery network that is lost, too.
-const OPUS_WAITS: &[f64] = &[0.005];
-/// Copies (RFC 2198) come up to two packets later, and tell by their own in-band copies of the packet before, too.
-const COPIES_WAIT: &[f64] = &[0.005, 0.005, 0.1];
-const OTHERS_WAIT: &[f64] = &[0.03, 0.1];
-/// Where packets look back further (DRED), bursts are waited for; the longest gap that is filled so is of 120 ms.
-const DEEP_WAITS: &[f64] = &[0.005, 0.02, 0.05];
-const LONGEST_WAIT_MS: f64 = 120.0;
-/// So many packets may come that don't look back before that is no longer counted on.
-const DEEP_FOR: u32 = 250;
-/// Waiting ends at this share of what it began at: each change of the delay is heard more than the delay.
-const LOSS_GONE: f64 = 0.25;
-/// Share of a new packet in the losses lately: about 4 s.
-const LOST_WEIGHT: f64 = 0.005;
 /// Concealment has faded out after so long, in milliseconds (ITU-T G.711 Appendix I).
 const LONG_GAP_MS: f64 = 60.0;
 /// Whoever says that he is silent pauses for longer; others hardly.
@@ -65,14 +53,7 @@ pub struct Playout {
     due_ms: f64,
     /// Blocks until the length may be changed again.
     rest: u32,
-    /// Share of packets that the network lost, whether or not something restored them.
-    lost_lately: f64,
-    /// Packets that are waited for.
-    waits: usize,
-    /// Packets carry copies of those before.
-    copies: bool,
-    /// Packets that are still taken to look back further.
-    deep_for: u32,
+    patience: Patience,
     concealed_lately: f64,
     /// At the codec's rate, in microseconds.
     played_us: u64,
@@ -94,16 +75,6 @@ enum Phase {
     Playing,
 }
 
-/// A decoder with what it made and was not played.
-#[derive(Debug)]
-struct Voice {
-    codec: Codec,
-    decoder: Decoder,
-    samples: Vec<f32>,
-    up: Resampler,
-    wide: Vec<f32>,
-}
-
 impl Playout {
     /// A packet of audio came, after `waited_ms` in which there was nothing to play; `ahead_ms` is missing before it.
     pub fn arrived(&mut self, arrival_ms: f64, media_ms: f64, waited_ms: f64, ahead_ms: f64) {
@@ -112,7 +83,7 @@ impl Playout {
         }
         self.estimator.observe(arrival_ms, media_ms);
         // What follows a longer gap than is waited for need not have been here.
-        let was_due = self.undecided_us > 0 && ahead_ms <= self.waits as f64 * self.packet_ms;
+        let was_due = self.undecided_us > 0 && ahead_ms <= self.patience.waits() as f64 * self.packet_ms;
         if was_due && !std::mem::replace(&mut self.blamed, true) {
             self.estimator.missed();
         }
@@ -130,12 +101,12 @@ impl Playout {
 
     /// Whether the packet that came is of those that carry copies.
     pub const fn carries_copies(&mut self, carries: bool) {
-        self.copies = carries;
+        self.patience.carries_copies(carries);
     }
 
     /// A packet came that had been taken for lost: to wait for what follows it would be of no use.
     pub fn came_after_all(&mut self) {
-        self.lost_lately = (self.lost_lately - LOST_WEIGHT).max(0.0);
+        self.patience.came_after_all();
     }
 
     /// What has not come so far was not to come: the sender was to be silent.
@@ -156,7 +127,7 @@ impl Playout {
         self.give_up();
         self.phase = Phase::Starting;
         self.estimator = DelayEstimator::default();
-        (self.waits, self.lost_lately, self.copies) = (0, 0.0, false);
+        self.patience.restart();
         if let Some(voice) = &mut self.voice {
             voice.samples.clear();
         }
@@ -242,23 +213,12 @@ impl Playout {
 
     /// The estimator's, and some packets more while the following packets are of use.
     fn target_ms(&self) -> f64 {
-        self.estimator.target_ms() + (self.waits as f64 * self.packet_ms).min(LONGEST_WAIT_MS)
+        self.estimator.target_ms() + (self.patience.waits() as f64 * self.packet_ms).min(LONGEST_WAIT_MS)
     }
 
     /// A packet came (0) or was lost (1).
     fn count(&mut self, lost: f64) {
-        self.lost_lately += (lost - self.lost_lately) * LOST_WEIGHT;
-        let helps_from = match self.codec() {
-            Some(Codec::Opus) if self.copies => COPIES_WAIT,
-            Some(Codec::Opus) if self.deep_for > 0 => {
-                &DEEP_WAITS[..DEEP_WAITS.len().min((LONGEST_WAIT_MS / self.packet_ms) as usize)]
-            }
-            Some(Codec::Opus) => OPUS_WAITS,
-            _ => OTHERS_WAIT,
-        };
-        let (waits, lately) = (self.waits, self.lost_lately);
-        let seen = |&(n, from): &(usize, &f64)| lately > if n < waits { from * LOSS_GONE } else { *from };
-        self.waits = helps_from.iter().enumerate().filter(seen).count();
+        self.patience.count(lost, self.codec(), self.packet_ms);
     }
 
     /// When a block would be due that is asked for at `now_ms`, had the ones before been asked for punctually: sound leaves a device
@@ -317,8 +277,7 @@ impl Playout {
                 self.count(0.0);
                 self.bursts.came();
                 self.packet_ms = us(duration) as f64 / 1000.0;
-                self.deep_for =
-                    if codec::looks_back(codec, payload) { DEEP_FOR } else { self.deep_for.saturating_sub(1) };
+                self.patience.looks_back(codec::looks_back(codec, payload));
                 let voice = Voice::ready(&mut self.voice, codec);
                 if voice.decoder.decode(payload, &mut voice.samples) == 0 {
                     voice.conceal(duration, clock_rate);
@@ -403,47 +362,5 @@ impl Playout {
             self.delay_ms += if change == Change::Longer { by_ms } else { -by_ms };
             self.rest = REST_BLOCKS;
         }
-    }
-}
-
-impl Voice {
-    /// The voice for `codec`; another one's rest is dropped.
-    fn ready(voice: &mut Option<Self>, codec: Codec) -> &mut Self {
-        if voice.as_ref().is_some_and(|voice| voice.codec != codec) {
-            *voice = None;
-        }
-        voice.get_or_insert_with(|| {
-            let decoder = Decoder::new(codec);
-            let up = Resampler::new(decoder.sample_rate(), SAMPLE_RATE);
-            Self { codec, decoder, samples: Vec::new(), up, wide: Vec::with_capacity(2 * BLOCK) }
-        })
-    }
-
-    fn per_ms(&self) -> usize {
-        self.decoder.sample_rate() as usize / 1000
-    }
-
-    fn queued_ms(&self) -> f64 {
-        self.samples.len() as f64 / self.per_ms() as f64
-    }
-
-    fn scaled(&self, duration: u32, clock_rate: u32) -> usize {
-        (u64::from(duration) * u64::from(self.decoder.sample_rate()) / u64::from(clock_rate)) as usize
-    }
-
-    fn conceal(&mut self, duration: u32, clock_rate: u32) {
-        let count = self.scaled(duration, clock_rate);
-        self.decoder.conceal(count, None, &mut self.samples);
-    }
-
-    /// Moves as much as fills `block`; the rest stays silent.
-    fn take(&mut self, block: &mut [f32]) {
-        let count = (block.len() * self.per_ms() / (SAMPLE_RATE as usize / 1000)).min(self.samples.len());
-        self.wide.clear();
-        self.up.process(&self.samples[..count], &mut self.wide);
-        self.samples.drain(..count);
-        let made = self.wide.len().min(block.len());
-        // Decoders and filters may overshoot.
-        block.iter_mut().zip(&self.wide[..made]).for_each(|(to, from)| *to = from.clamp(-1.0, 1.0));
     }
 }
