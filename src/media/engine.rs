@@ -31,6 +31,7 @@ mod recordings;
 mod relay;
 mod runner;
 mod session;
+mod sessions;
 
 use super::{
     check,

@@ -2,32 +2,23 @@
 
 use super::{
     AudioChoice, EngineCommand, EngineEvent, Impairment, MediaError, Notice, PortPair, SessionId,
-    audio::{Audio, Demand},
+    audio::Audio,
     conference::Conference,
     orders::{Order, Orders},
     recordings::Recordings,
-    session::{Report, Session},
+    session::Session,
+    sessions::{Sessions, WAKE},
 };
 use crate::media::{
     BLOCK, device::list_devices, music::Music, record::Recorder, security::DtlsIdentity, voice::TalkDetector,
 };
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Events, Poll, Waker};
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
-
-/// The token of orders; sessions have the others.
-pub const WAKE: Token = Token(usize::MAX);
-
-/// A session has one for RTP, one for RTCP and one for the stream to a relay.
-const TOKENS: usize = 3;
-
-/// Sessions that are over and still give a relay's address back; of more at once, some are not waited for.
-const MOST_PARTING: usize = 32;
 
 /// At the end, recordings get so long to be complete.
 const COMPLETION: Duration = Duration::from_millis(400);
@@ -38,15 +29,11 @@ type Emit = Box<dyn Fn(EngineEvent) + Send>;
 
 pub struct Runner {
     poll: Poll,
-    /// The poll's, for sessions that open streams by themselves.
-    registry: Arc<Registry>,
     inbox: mpsc::Receiver<Order>,
     orders: Orders,
     emit: Emit,
     audio: Audio,
-    sessions: BTreeMap<SessionId, Session>,
-    /// Those that are over but for a relay.
-    parting: BTreeMap<SessionId, Session>,
+    sessions: Sessions,
     conference: Conference,
     /// Whether somebody talks into the microphone all the same while calls are muted.
     talk: TalkDetector,
@@ -59,25 +46,21 @@ pub struct Runner {
     microphone: Vec<f32>,
     /// When sound was moved last.
     stepped: Instant,
-    /// Sockets hold more than was read in one go.
-    unread: bool,
 }
 
 impl Runner {
     pub fn new(choice: AudioChoice, emit: Emit) -> Result<(Self, Orders), MediaError> {
         let audio = Audio::new(clock(), choice)?;
         let poll = Poll::new().map_err(MediaError::Thread)?;
-        let registry = Arc::new(poll.registry().try_clone().map_err(MediaError::Thread)?);
+        let sessions = Sessions::new(poll.registry().try_clone().map_err(MediaError::Thread)?);
         let (orders, inbox) = Orders::new(Waker::new(poll.registry(), WAKE).map_err(MediaError::Thread)?);
         let runner = Self {
             poll,
-            registry,
             inbox,
             orders: orders.clone(),
             emit,
             audio,
-            sessions: BTreeMap::new(),
-            parting: BTreeMap::new(),
+            sessions,
             conference: Conference::default(),
             talk: TalkDetector::default(),
             impairment: None,
@@ -87,7 +70,6 @@ impl Runner {
             identity: None,
             microphone: Vec::new(),
             stepped: clock(),
-            unread: false,
         };
         Ok((runner, orders))
     }
@@ -106,31 +88,17 @@ impl Runner {
             if !self.obey(now) {
                 return;
             }
-            self.read(now, &events);
+            self.sessions.read(now, &events, &self.emit);
             self.step(now);
             self.recordings.look_after(&self.emit);
         }
     }
 
     fn timeout(&mut self, now: Instant) -> Option<Duration> {
-        if self.unread {
-            return Some(Duration::ZERO);
-        }
-        let demand = self.demand();
-        let sessions = self.sessions.values_mut().chain(self.parting.values_mut()).filter_map(Session::poll_timeout);
-        let others = self.audio.poll_timeout(now, demand).into_iter().chain(self.recordings.poll_timeout(now));
-        let next = sessions.chain(others).min();
+        let audio = self.audio.poll_timeout(now, self.sessions.demand());
+        let next =
+            audio.into_iter().chain(self.sessions.poll_timeout(now)).chain(self.recordings.poll_timeout(now)).min();
         next.map(|at| at.saturating_duration_since(now))
-    }
-
-    fn demand(&self) -> Demand {
-        if self.sessions.values().any(Session::is_running) {
-            Demand::Running
-        } else if self.sessions.is_empty() {
-            Demand::Nothing
-        } else {
-            Demand::Soon
-        }
     }
 
     /// Carries out what was ordered. `false`: stop.
@@ -141,7 +109,7 @@ impl Runner {
                 Order::Open(id, ports) => self.open(id, ports),
                 Order::Command(command) => self.command(now, command),
                 Order::Stats(id, answer) => {
-                    let _ = answer.send(self.sessions.get(&id).and_then(|session| session.stats(false)));
+                    let _ = answer.send(self.sessions.running.get(&id).and_then(|session| session.stats(false)));
                 }
                 Order::DevicesChanged => self.audio.devices_changed(now),
                 Order::Devices(microphones, speakers) => {
@@ -156,7 +124,7 @@ impl Runner {
                     (self.emit)(EngineEvent::Notice(Notice::warning(said)));
                 }
                 Order::Stop => {
-                    for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+                    for id in self.sessions.running.keys().copied().collect::<Vec<_>>() {
                         self.close(now, id);
                     }
                     self.recordings.complete(COMPLETION, clock, &self.emit);
@@ -167,32 +135,16 @@ impl Runner {
         true
     }
 
-    /// New ports for a new session, or for one that has moved to another address and goes on there.
     fn open(&mut self, id: SessionId, ports: PortPair) {
-        let (token, registry) = (id as usize * TOKENS, self.poll.registry());
-        let mut session = match self.sessions.remove(&id) {
-            None => Session::new(ports),
-            Some(mut moving) => {
-                let old = moving.move_to(ports);
-                // Closed with it in any case.
-                let _ = registry.deregister(&mut { old.rtp }).and(registry.deregister(&mut { old.rtcp }));
-                moving
-            }
-        };
-        let ports = session.ports();
-        let registered = registry
-            .register(&mut ports.rtp, Token(token), Interest::READABLE)
-            .and_then(|()| registry.register(&mut ports.rtcp, Token(token + 1), Interest::READABLE));
-        if let Err(error) = registered {
+        if let Err(error) = self.sessions.open(id, ports) {
             let text = format!("Audio cannot be received ({error}); hang up and call again.");
             (self.emit)(EngineEvent::Notice(Notice::warning(text)));
         }
-        self.sessions.insert(id, session);
     }
 
     fn command(&mut self, now: Instant, command: EngineCommand) {
         let mut with = |id, act: &mut dyn FnMut(&mut Session)| {
-            if let Some(session) = self.sessions.get_mut(&id) {
+            if let Some(session) = self.sessions.running.get_mut(&id) {
                 act(session);
             }
         };
@@ -213,9 +165,9 @@ impl Runner {
                 with(session, &mut |session| session.mute(on));
                 self.talk = TalkDetector::default();
             }
-            EngineCommand::Conference { sessions } => self.conference.set(sessions, &mut self.sessions),
+            EngineCommand::Conference { sessions } => self.conference.set(sessions, &mut self.sessions.running),
             EngineCommand::Record { session: id, recorder } => {
-                let over = match self.sessions.get_mut(&id) {
+                let over = match self.sessions.running.get_mut(&id) {
                     Some(session) => session.record(recorder),
                     // The session is over, and its recording with it.
                     None => recorder.map(Recorder::finish),
@@ -233,12 +185,9 @@ impl Runner {
             EngineCommand::Voice(voice) => self.audio.set_voice(voice),
             EngineCommand::Check => self.audio.check(),
             EngineCommand::Music(file) => self.choose_music(file),
-            EngineCommand::AskServer { session: id, stun, relay } => {
-                let way = (self.registry.clone(), Token(id as usize * TOKENS + 2));
-                with(id, &mut |session| session.ask(now, (stun, relay.clone()), way.clone()));
-            }
+            EngineCommand::AskServer { session, stun, relay } => self.sessions.ask(now, session, (stun, relay)),
             EngineCommand::RelayAccess { name, access } => {
-                self.sessions.values_mut().for_each(|session| session.exchange_access(&name, &access));
+                self.sessions.running.values_mut().for_each(|session| session.exchange_access(&name, &access));
             }
             EngineCommand::Identity(identity) => self.identity = Some(identity),
             EngineCommand::Meter { on } => {
@@ -247,23 +196,19 @@ impl Runner {
             }
             EngineCommand::Impair(impairment) => {
                 self.impairment = impairment;
-                self.sessions.values_mut().for_each(|session| session.impair(impairment));
+                self.sessions.running.values_mut().for_each(|session| session.impair(impairment));
             }
         }
     }
 
     fn close(&mut self, now: Instant, id: SessionId) {
-        if let Some(mut session) = self.sessions.remove(&id) {
-            session.record(None).into_iter().for_each(|writer| self.recordings.push(id, writer));
-            if let Some(stats) = session.close(now) {
-                (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
-            }
-            if session.is_parting() && self.parting.len() < MOST_PARTING {
-                self.parting.insert(id, session);
-            }
+        let recorded = self.sessions.running.get_mut(&id).and_then(|session| session.record(None));
+        recorded.into_iter().for_each(|writer| self.recordings.push(id, writer));
+        if let Some(stats) = self.sessions.close(now, id) {
+            (self.emit)(EngineEvent::Stats { session: id, stats, last: true });
         }
-        self.conference.left(id, &mut self.sessions);
-        if self.sessions.is_empty() {
+        self.conference.left(id, &mut self.sessions.running);
+        if self.sessions.running.is_empty() {
             self.audio.tell_exposure(&self.emit);
         }
     }
@@ -282,7 +227,7 @@ impl Runner {
 
     fn play_on_hold(&mut self, music: Option<Music>) {
         self.music = music;
-        self.sessions.values_mut().for_each(|session| session.set_music(self.music.as_ref()));
+        self.sessions.running.values_mut().for_each(|session| session.set_music(self.music.as_ref()));
     }
 
     /// The list comes as an order.
@@ -296,32 +241,6 @@ impl Runner {
         }
     }
 
-    /// Reads what the sockets of these events hold, or all if some was left the last time.
-    fn read(&mut self, now: Instant, events: &Events) {
-        let emit = &self.emit;
-        let mut unread = false;
-        let mut read = |id: SessionId, session: &mut Session, which: usize| {
-            let mut report = |report| emit(event(id, report));
-            unread |= match which {
-                0 | 1 => session.read(now, which == 1, &mut report),
-                _ => session.read_relay(now, &mut report),
-            };
-        };
-        if self.unread {
-            for (&id, session) in self.sessions.iter_mut().chain(&mut self.parting) {
-                (0..TOKENS).for_each(|which| read(id, session, which));
-            }
-        } else {
-            for token in events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE) {
-                let id = (token.0 / TOKENS) as SessionId;
-                if let Some(session) = self.sessions.get_mut(&id).or_else(|| self.parting.get_mut(&id)) {
-                    read(id, session, token.0 % TOKENS);
-                }
-            }
-        }
-        self.unread = unread;
-    }
-
     /// What this end does to the calls: a step that comes late, a device that is missing.
     fn note_trouble(&mut self, now: Instant, due: Instant) {
         let since = now.saturating_duration_since(std::mem::replace(&mut self.stepped, now));
@@ -330,13 +249,13 @@ impl Runner {
         // The first step after a rest is not a second long.
         let absent = if self.audio.is_incomplete() { since.min(LATE) } else { Duration::ZERO };
         if !(stalled + absent).is_zero() {
-            self.sessions.values_mut().for_each(|session| session.suffered(stalled, absent));
+            self.sessions.suffered(stalled, absent);
         }
     }
 
     /// Who talks while muted is told so once, in however many calls.
     fn hint_muted(&mut self) {
-        let muted = self.sessions.iter().find(|(_, session)| session.is_talked_to_muted());
+        let muted = self.sessions.running.iter().find(|(_, session)| session.is_talked_to_muted());
         if let Some((&session, _)) = muted
             && self.talk.hear(&self.microphone)
         {
@@ -346,15 +265,8 @@ impl Runner {
 
     /// Moves sound, if it is time.
     fn step(&mut self, now: Instant) {
-        let emit = &self.emit;
-        for (&id, session) in &mut self.sessions {
-            session.release(now, &mut |report| emit(event(id, report)));
-        }
-        self.parting.retain(|_, session| {
-            session.release(now, &mut |_| {});
-            session.is_parting()
-        });
-        let demand = self.demand();
+        self.sessions.release(now, &self.emit);
+        let demand = self.sessions.demand();
         let Some(due) = self.audio.poll_timeout(now, demand).filter(|due| *due <= now) else { return };
         self.note_trouble(now, due);
         self.microphone.clear();
@@ -363,24 +275,24 @@ impl Runner {
         let emit = &self.emit;
         if !self.microphone.is_empty() {
             let lives_ms = self.audio.microphone_lives_ms();
-            let others = self.conference.others(self.microphone.len(), &mut self.sessions);
-            for (&id, session) in &mut self.sessions {
+            let others = self.conference.others(self.microphone.len(), &mut self.sessions.running);
+            for (&id, session) in &mut self.sessions.running {
                 let others = others.get(&id).map(Vec::as_slice);
                 session.microphone_lives(lives_ms);
-                session.speak(&self.microphone, others, &mut |report| emit(event(id, report)));
+                session.speak(&self.microphone, others, &mut |report| emit(report.of(id)));
             }
         }
         let (mut mix, mut block) = ([0.0; BLOCK], [0.0; BLOCK]);
         for n in 0..blocks {
             mix.fill(0.0);
             // All of them are asked for now, whenever each is heard: what comes later comes too late.
-            for session in self.sessions.values_mut() {
+            for session in self.sessions.running.values_mut() {
                 session.listen(now, &mut block, &mut mix);
             }
             self.audio.play(now + Duration::from_millis(10) * n as u32, &mut mix);
         }
-        for (&id, session) in &mut self.sessions {
-            session.housekeep(now, &mut |report| emit(event(id, report)));
+        for (&id, session) in &mut self.sessions.running {
+            session.housekeep(now, &mut |report| emit(report.of(id)));
         }
         let changed = self.audio.report(now, &self.microphone, emit);
         let orders = &self.orders;
@@ -402,22 +314,6 @@ fn clock() -> Instant {
     Instant::now()
 }
 
-fn event(session: SessionId, report: Report) -> EngineEvent {
-    match report {
-        Report::Key(digit) => EngineEvent::Dtmf { session, digit },
-        Report::KeysSent => EngineEvent::DtmfSent { session },
-        Report::Speaks(on) => EngineEvent::Speaks { session, on },
-        Report::Early(comes) => EngineEvent::EarlyMedia { session, comes },
-        Report::Stats(stats) => EngineEvent::Stats { session, stats, last: false },
-        Report::Notice(notice) => EngineEvent::Notice(notice),
-        Report::Recorded(ended) => EngineEvent::Recorded { session, ended },
-        Report::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
-        Report::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
-        Report::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
-        Report::Silent { again } => EngineEvent::Silent { session, again },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,7 +329,7 @@ mod tests {
             let mut session = Session::new(PortPair::bind(std::net::Ipv4Addr::LOCALHOST.into()).expect("free ports"));
             session.set_plan(now, MediaPlan::of(Codec::Pcmu), None, None);
             session.connected(now);
-            runner.sessions.insert(id, session);
+            runner.sessions.running.insert(id, session);
         }
         let talk = |runner: &mut Runner| {
             for n in 0..200 {

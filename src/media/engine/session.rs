@@ -2,29 +2,33 @@
 
 mod early;
 mod figures;
+mod member;
 #[cfg(test)]
 mod properties;
 mod reach;
+mod recording;
+mod report;
+mod sound;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::{DtmfVia, Impairment, Notice, PortPair, Tone, passage::Passage, relay::RelayServer};
+use super::{DtmfVia, Impairment, Notice, PortPair, relay::RelayServer};
 use crate::media::{
-    dsp::{power, tone::ToneSource},
     ice::{RelayAccess, Way},
     impair::Impair,
     music::Music,
-    plan::{Direction, DtlsPlan, KeyExchange, MediaPlan},
-    record::{Ended, Recorder, Trouble, Writer},
+    plan::{Direction, KeyExchange, MediaPlan},
     rtp::MAX_PACKET,
     security::{DtlsIdentity, Kind},
     stats::CallStats,
-    voice::SpeechActivity,
 };
+use member::Member;
 use mio::{Registry, Token};
 use rand::Rng;
 use reach::{Heard, Reach};
+use recording::Recording;
+pub use report::Report;
 use std::{
     io::ErrorKind,
     net::SocketAddr,
@@ -35,28 +39,15 @@ use stream::Stream;
 
 /// Datagrams read from a socket before the others get their turn.
 const BURST: usize = 64;
-const STATS_EVERY: Duration = Duration::from_secs(1);
 /// So long a live peer is never silent: its RTCP alone comes every six seconds (RFC 3550 §6.2, §6.3.1).
 pub const SILENCE: Duration = Duration::from_secs(10);
-/// How often a peer that stays silent is worth asking after.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
-
-/// Mean square below which there is silence: 60 dB below full scale.
-const SILENT: f32 = 1e-6;
-/// Share of 10 ms in what is told of the loudness.
-const SMOOTHED: f32 = 0.03;
 
 /// A session: sockets, and a stream once agreed on.
 pub struct Session {
     ports: PortPair,
     muted: bool,
-    /// In a conference: what was heard, for the others; and whether it is speech.
-    heard: Option<Box<(Passage, SpeechActivity)>>,
-    /// They have begun to speak, or are quiet: to be told.
-    speaks: Option<bool>,
-    recorder: Option<Recorder>,
-    /// While it records with a tone: what of it the other side hears, and what we do.
-    tones: Option<Box<[ToneSource; 2]>>,
+    member: Member,
+    recording: Recording,
     /// What is said, mixed.
     said: Vec<f32>,
     /// The call is answered: from now on the peer has something to say.
@@ -68,46 +59,13 @@ pub struct Session {
     reach: Reach,
 }
 
-/// What a session has to say.
-#[derive(Debug, PartialEq)]
-pub enum Report {
-    Key(char),
-    KeysSent,
-    /// In a conference.
-    Speaks(bool),
-    /// Before the answer: whether audio comes.
-    Early(bool),
-    Stats(CallStats),
-    /// Nothing was heard for [`SILENCE`], or still nothing after [`ASK_AGAIN`].
-    Silent {
-        again: bool,
-    },
-    Notice(Notice),
-    /// The recording is over before it was to be.
-    Recorded(Ended),
-    /// What became of the handshake for the keys of this plan.
-    Secured(DtlsPlan, Result<(), String>),
-    /// How a STUN server sees the RTP port, and a relay's address for it, as far as they said so.
-    Seen {
-        reflexive: Option<SocketAddr>,
-        relayed: Option<SocketAddr>,
-    },
-    /// The same in the midst of a call: a relay lends another address in the place of one that was lost.
-    SeenAnew {
-        reflexive: Option<SocketAddr>,
-        relayed: Option<SocketAddr>,
-    },
-}
-
 impl Session {
     pub fn new(ports: PortPair) -> Self {
         Self {
             ports,
             muted: false,
-            heard: None,
-            speaks: None,
-            recorder: None,
-            tones: None,
+            member: Member::default(),
+            recording: Recording::default(),
             said: Vec::new(),
             connected: false,
             stream: None,
@@ -137,7 +95,7 @@ impl Session {
         identity: Option<&DtlsIdentity>,
     ) {
         if plan.direction != Direction::SendRecv {
-            self.hush();
+            self.member.hush();
         }
         match &mut self.stream {
             Some(stream) => stream.set_plan(now, plan),
@@ -177,43 +135,6 @@ impl Session {
     fn depends_on_relay(&self) -> bool {
         let without = |stream: &Stream| stream.ice.is_none() || stream.has_direct_way();
         self.connected && self.stream.as_ref().is_some_and(|stream| !without(stream))
-    }
-
-    pub fn mute(&mut self, on: bool) {
-        self.muted = on;
-    }
-
-    /// Muted, it takes nothing of what somebody says to the other side.
-    pub fn is_talked_to_muted(&self) -> bool {
-        let hears_us = |stream: &Stream| stream.plan.hears_us();
-        self.muted && self.connected && self.stream.as_deref().is_some_and(hears_us)
-    }
-
-    /// Whether the call is one of a conference.
-    pub fn join(&mut self, joined: bool) {
-        if joined != self.heard.is_some() {
-            self.hush();
-            self.heard = joined.then(Default::default);
-        }
-    }
-
-    /// Nobody is heard from now on: whoever spoke in a conference has ended.
-    fn hush(&mut self) {
-        if self.heard.as_mut().is_some_and(|heard| heard.1.end()) {
-            self.speaks = Some(false);
-        }
-    }
-
-    /// Takes `count` samples of what was heard for the others of the conference; silence where it was less.
-    pub fn pass_on(&mut self, count: usize) -> Vec<f32> {
-        self.heard.get_or_insert_default().0.take(count)
-    }
-
-    /// Records from now on, or not any more. Returns who completes the file there was.
-    pub fn record(&mut self, recorder: Option<Recorder>) -> Option<Writer> {
-        let has_tone = recorder.as_ref().is_some_and(Recorder::has_tone);
-        self.tones = has_tone.then(|| Box::new([(); 2].map(|()| ToneSource::new(Tone::Recording))));
-        std::mem::replace(&mut self.recorder, recorder).map(Recorder::finish)
     }
 
     pub fn connected(&mut self, now: Instant) {
@@ -340,83 +261,10 @@ impl Session {
         stream.into_iter().chain(self.reach.poll_timeout(self.depends_on_relay())).min()
     }
 
-    /// Sends what the microphone heard, unless muted, and what the `others` of a conference say.
-    pub fn speak(&mut self, microphone: &[f32], others: Option<&[f32]>, report: &mut impl FnMut(Report)) {
-        let Some(stream) = &mut self.stream else { return };
-        self.said.clear();
-        self.said.extend_from_slice(microphone);
-        // Muted, silence keeps the stream and its path through NATs alive.
-        if self.muted {
-            self.said.fill(0.0);
-        }
-        if let Some(others) = others {
-            self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
-        }
-        if let Some(tones) = &mut self.tones {
-            tones[0].mix(&mut self.said);
-            self.said.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
-        }
-        let (target, rtp, reach) = (stream.target(), &self.ports.rtp, &mut self.reach);
-        let (shield, sealed) = (&mut stream.shield, &mut stream.crypt);
-        stream.sender.speak(&self.said, |datagram| {
-            let (Some(datagram), Some(target)) = (shield.protect(datagram, sealed), target) else { return };
-            reach.send(rtp, datagram, target);
-        });
-        while stream.sender.keys_finished() {
-            report(Report::KeysSent);
-        }
-        if let Some(recorder) = &mut self.recorder {
-            if !stream.plan.hears_us() {
-                self.said.fill(0.0);
-            }
-            recorder.said(&self.said);
-        }
-    }
-
-    /// Adds 10 ms of what the peer says to `mix`, asked for at `now`; `block` is room to work in.
-    pub fn listen(&mut self, now: Instant, block: &mut [f32], mix: &mut [f32]) {
-        let Some(stream) = &mut self.stream else { return };
-        if stream.plan.direction.receives() {
-            stream.receiver.play(now, block);
-            let power = power(block);
-            stream.here.heard_ms += 10 * u64::from(power > SILENT);
-            stream.here.loudness += SMOOTHED * (power - stream.here.loudness);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.heard(block);
-            }
-            // What is played to us on hold is for nobody else.
-            let talks = stream.plan.direction == Direction::SendRecv;
-            let mut joined = self.heard.as_deref_mut().filter(|_| talks);
-            if let Some((_, activity)) = &mut joined {
-                self.speaks = activity.hear(block).or(self.speaks);
-            }
-            if let Some(tones) = &mut self.tones {
-                tones[1].mix(block);
-            }
-            if let Some((passage, _)) = joined {
-                passage.push(block);
-            }
-            mix.iter_mut().zip(block).for_each(|(sum, sample)| *sum += *sample);
-        }
-    }
-
-    /// The microphone gave sound of so many milliseconds.
-    pub fn microphone_lives(&mut self, ms: u64) {
-        if let Some(stream) = &mut self.stream {
-            stream.here.said_ms += ms;
-        }
-    }
-
-    /// This computer was late for the sound, or had no device for it, for so long.
-    pub fn suffered(&mut self, stalled: Duration, absent: Duration) {
-        if let Some(stream) = &mut self.stream {
-            stream.here.stalled_ms += stalled.as_millis() as u64;
-            stream.here.absent_ms += absent.as_millis() as u64;
-        }
-    }
-
     /// RTCP, figures and what is missing, when they are due.
     pub fn housekeep(&mut self, now: Instant, report: &mut impl FnMut(Report)) {
+        self.recording.tell_trouble(report);
+        self.member.tell(report);
         let Some(stream) = &mut self.stream else { return };
         if let Some(datagram) = stream.report(now, false) {
             stream.send_control((&self.ports, &mut self.reach), &datagram);
@@ -424,33 +272,7 @@ impl Session {
         if let Some(target) = stream.keep_alive(now) {
             self.reach.send(&self.ports.rtp, &[], target);
         }
-        if now >= stream.next_stats {
-            stream.next_stats = (stream.next_stats + STATS_EVERY).max(now);
-            report(Report::Stats(stream.stats(false)));
-        }
-        if let Some(recorder) = &mut self.recorder
-            && let Some(trouble) = recorder.poll_trouble()
-        {
-            match trouble {
-                Trouble::Gaps(notice) => report(Report::Notice(notice)),
-                Trouble::Over(ended) => {
-                    (self.recorder, self.tones) = (None, None);
-                    report(Report::Recorded(ended));
-                }
-            }
-        }
-        if let Some(on) = self.speaks.take() {
-            report(Report::Speaks(on));
-        }
-        if !self.connected {
-            stream.heard(now);
-            if let Some(comes) = stream.early_media.poll(now) {
-                report(Report::Early(comes));
-            }
-        } else if now >= stream.silent_at {
-            report(Report::Silent { again: stream.told_silent });
-            (stream.silent_at, stream.told_silent) = (now + ASK_AGAIN, true);
-        }
+        stream.tell(now, self.connected, report);
     }
 
     /// Figures now, or with `whole_call` the last ones; `None` without a plan.

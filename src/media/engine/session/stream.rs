@@ -1,7 +1,8 @@
 //! What runs over a session's sockets once there is a plan.
 
-use super::{Reach, Report, SILENCE, STATS_EVERY, early::EarlyMedia, unit};
+use super::{Reach, Report, SILENCE, early::EarlyMedia, unit};
 use crate::media::{
+    dsp::power,
     engine::{Impairment, Notice, PortPair},
     ice::{Ice, IceEvent, Way},
     impair::Impair,
@@ -19,6 +20,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// How often a peer that stays silent is worth asking after.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// Mean square below which there is silence: 60 dB below full scale.
+const SILENT: f32 = 1e-6;
+/// Share of 10 ms in what is told of the loudness.
+const SMOOTHED: f32 = 0.03;
 /// How long a NAT may be left without a packet of ours (RFC 6263 §4.2).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// No check has come through.
@@ -50,7 +58,7 @@ pub(super) struct Stream {
     pub(super) crypt: Vec<u8>,
     pub(super) impair: Option<Impair>,
     pub(super) here: HereStats,
-    pub(super) next_stats: Instant,
+    next_stats: Instant,
     /// When the peer's silence is to be told, unless it is heard before; and whether it was told already.
     pub(super) silent_at: Instant,
     pub(super) told_silent: bool,
@@ -198,6 +206,42 @@ impl Stream {
         self.early_media.heard(now);
         if let Some(key) = self.receiver.handle_packet(now, &packet) {
             report(Report::Key(key));
+        }
+    }
+
+    /// Sends what is said here; `send` sends by a way.
+    pub(super) fn say(&mut self, samples: &[f32], mut send: impl FnMut(&[u8], Way)) {
+        let target = self.target();
+        let (shield, sealed) = (&mut self.shield, &mut self.crypt);
+        self.sender.speak(samples, |datagram| {
+            if let (Some(datagram), Some(target)) = (shield.protect(datagram, sealed), target) {
+                send(datagram, target);
+            }
+        });
+    }
+
+    /// Fills 10 ms with what the peer says, asked for at `now`.
+    pub(super) fn play(&mut self, now: Instant, block: &mut [f32]) {
+        self.receiver.play(now, block);
+        let power = power(block);
+        self.here.heard_ms += 10 * u64::from(power > SILENT);
+        self.here.loudness += SMOOTHED * (power - self.here.loudness);
+    }
+
+    /// Tells figures when they are due; and whether the peer is heard, before the answer or after.
+    pub(super) fn tell(&mut self, now: Instant, connected: bool, report: &mut impl FnMut(Report)) {
+        if now >= self.next_stats {
+            self.next_stats = (self.next_stats + STATS_EVERY).max(now);
+            report(Report::Stats(self.stats(false)));
+        }
+        if !connected {
+            self.heard(now);
+            if let Some(comes) = self.early_media.poll(now) {
+                report(Report::Early(comes));
+            }
+        } else if now >= self.silent_at {
+            report(Report::Silent { again: self.told_silent });
+            (self.silent_at, self.told_silent) = (now + ASK_AGAIN, true);
         }
     }
 
