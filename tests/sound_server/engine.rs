@@ -10,7 +10,7 @@ use agent_manager::media::{
 };
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::Child,
     sync::mpsc,
     time::{Duration, Instant},
@@ -139,6 +139,8 @@ fn follows_the_headset(server: &Pulse, tone: &Path, engine: &MediaEngine, events
         let since = Instant::now();
         server.unplug("bell");
         let took = silent_since(since, &speaker);
+        let words = "“Loud bell” is not there; using System default (";
+        wait(events, words, |event| notice(event).filter(|notice| notice.contains(words)));
         uses(Some("System default"));
         let since = Instant::now();
         server.plug_bell_in();
@@ -316,15 +318,25 @@ fn talks_on_the_default(server: &Pulse, engine: &MediaEngine) {
     server.set_default("speaker");
 }
 
+/// Puts a tool in front of the server's that notes what it is asked. Returns the variable that does that, and the notes' file.
+fn note_questions(folder: &Path) -> (String, PathBuf) {
+    let (tool, notes) = (folder.join("pactl"), folder.join("asked"));
+    let script = format!("#!/bin/sh\necho \"$@\" >>'{}'\nPATH=${{PATH#*:}} exec pactl \"$@\"\n", notes.display());
+    std::fs::write(&tool, script).unwrap();
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    (format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()), notes)
+}
+
 /// One test, because the environment belongs to the process.
 #[test]
 fn a_call_is_heard_and_survives_the_sound_server() {
     let mut server = Pulse::start();
-    for (name, value) in server.environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, asked) = note_questions(dir.path());
+    for (name, value) in server.environment().into_iter().chain([("PATH", path)]) {
         // SAFETY: no other thread of this process reads the environment yet.
         unsafe { std::env::set_var(name, value) };
     }
-    let dir = tempfile::tempdir().unwrap();
     let [pulses, tone] = ["pulses.wav", "tone.wav"].map(|name| dir.path().join(name));
     write_sounds(&pulses, PERIOD / 12);
     write_sounds(&tone, PERIOD);
@@ -349,6 +361,8 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     outlives_the_server(&mut server, &tone, &a_events);
     let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
+    let asked = std::fs::read_to_string(asked).unwrap();
+    assert!(asked.contains("list sinks") && !asked.contains("get-default"), "nobody needs its name: {asked}");
     follows_the_headset(&server, &tone, &b, &b_events);
     follows_the_microphone(&server, &tone, &a, &a_events);
     has_a_card_for_itself(&server, &pulses, &b, &b_events);

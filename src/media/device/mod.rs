@@ -13,6 +13,7 @@ mod stream;
 mod watch;
 
 pub use file::{FileCard, Tape};
+pub use names::Devices;
 pub use null::NullCard;
 pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
@@ -54,7 +55,7 @@ pub trait Card: Send {
     }
 
     /// These devices are there now.
-    fn devices_seen(&mut self, _now: Instant, _microphones: &[String], _speakers: &[String]) {}
+    fn devices_seen(&mut self, _now: Instant, _microphones: &Devices, _speakers: &Devices) {}
 
     /// Whether a device that was chosen is missing, so that another one is used.
     fn misses_device(&self) -> bool {

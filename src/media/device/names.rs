@@ -14,6 +14,15 @@ pub enum Way {
     Out,
 }
 
+/// The devices for one way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// Besides the default; none where there is no sound.
+    pub names: Vec<String>,
+    /// Which of them is the default, where that was asked and the sound server says it.
+    pub default: Option<String>,
+}
+
 /// What the default device is called while it is in use.
 pub const DEFAULT: &str = "System default";
 
@@ -35,11 +44,12 @@ pub enum Instead {
     Busy,
 }
 
-/// Names of the devices for one way, besides the default; none where there is no sound.
-pub fn list(way: Way) -> Vec<String> {
+/// The devices for one way. `asks_default`: whether it matters which one is the default.
+pub fn list(way: Way, asks_default: bool) -> Devices {
     let _quiet = quiet();
-    let served = sound_server::devices(way).into_iter().map(|device| device.name);
-    let mut names: Vec<String> = served.collect();
+    let served = sound_server::devices(way);
+    let default = asks_default.then(|| sound_server::name_default(way, &served)).flatten();
+    let mut names: Vec<String> = served.into_iter().map(|device| device.name).collect();
     if names.is_empty() {
         // The server's devices are the cards themselves, so both would be too many.
         names.extend(cards(way).into_iter().map(|card| card.name));
@@ -47,7 +57,7 @@ pub fn list(way: Way) -> Vec<String> {
     // Devices are known by their names, so of two alike the first is the one that can be had.
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    names
+    Devices { names, default }
 }
 
 /// The device of that name, or the default one. Errors are for people.

@@ -4,7 +4,7 @@
 use super::{
     StepClock,
     life::Life,
-    names::{DEFAULT, Instead},
+    names::{DEFAULT, Devices, Instead},
     stream::{Link, Opened, Wanted},
 };
 use crate::media::{
@@ -86,7 +86,8 @@ impl<End> Port<End> {
     /// The same, but of the default device which one that is, where that is known.
     pub fn device(&self) -> Option<&str> {
         match &self.state {
-            State::Open { opened, .. } => Some(opened.default.as_ref().unwrap_or(&opened.name)),
+            State::Open { opened, .. } if opened.name == DEFAULT => opened.default.as_deref().or(Some(DEFAULT)),
+            State::Open { opened, .. } => Some(&opened.name),
             State::Opening { .. } | State::Failed { .. } => None,
         }
     }
@@ -127,10 +128,11 @@ impl<End> Port<End> {
 
     /// These devices are there. One that was missed is gone back to; that the sound server has moved the stream off one that is
     /// gone is noticed.
-    pub fn devices_seen(&mut self, now: Instant, names: &[String], notices: &mut Notices) {
+    pub fn devices_seen(&mut self, now: Instant, devices: &Devices, notices: &mut Notices) {
         let State::Open { opened, .. } = &mut self.state else { return };
+        opened.default.clone_from(&devices.default);
         let Some(wanted) = &self.wanted.name else { return };
-        match (&opened.instead, names.contains(wanted)) {
+        match (&opened.instead, devices.names.contains(wanted)) {
             (Some(Instead::Absent), true) => {
                 let text = format!("The {} “{wanted}” is back.", self.what);
                 notices.say(self.what, Notice { severity: Severity::Info, text });
@@ -138,7 +140,7 @@ impl<End> Port<End> {
                 self.state = self.open(now);
             }
             // Without any device there is no sound server, and the stream ends by itself.
-            (None, false) if !names.is_empty() => {
+            (None, false) if !devices.names.is_empty() => {
                 (opened.instead, opened.name) = (Some(Instead::Absent), DEFAULT.to_owned());
                 notices.opened(self.what, Some(wanted), opened);
             }

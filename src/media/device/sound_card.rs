@@ -2,7 +2,7 @@
 //! takes its place, so that a call goes on in silence and is heard again once there is sound.
 
 use super::{
-    Card, STEP_BLOCKS, STEP_SAMPLES, StepClock,
+    Card, Devices, STEP_BLOCKS, STEP_SAMPLES, StepClock,
     port::{Notices, Port, State},
     stream::{self, Wanted},
 };
@@ -162,7 +162,7 @@ impl Card for SoundCard {
         self.speaker.device()
     }
 
-    fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
+    fn devices_seen(&mut self, now: Instant, microphones: &Devices, speakers: &Devices) {
         if let Some(microphone) = &mut self.microphone {
             microphone.devices_seen(now, microphones, &mut self.notices);
         }
@@ -201,9 +201,10 @@ impl SoundCard {
     }
 }
 
-/// Names of all devices, asked for on a thread of its own because it may take long.
-pub fn list_devices(tell: impl FnOnce(Vec<String>, Vec<String>) + Send + 'static) {
+/// All microphones and speakers, asked for on a thread of its own because it may take long; and of which of the two it matters which
+/// one is the default.
+pub fn list_devices(asks_default: [bool; 2], tell: impl FnOnce(Devices, Devices) + Send + 'static) {
     use super::names::{Way, list};
-    let body = move || tell(list(Way::In), list(Way::Out));
+    let body = move || tell(list(Way::In, asks_default[0]), list(Way::Out, asks_default[1]));
     let _ = std::thread::Builder::new().name("audio devices".into()).spawn(body);
 }

@@ -72,10 +72,13 @@ pub fn default(way: Way) -> Option<String> {
     std::env::var_os(chosen).is_none().then(|| id.to_owned())
 }
 
-/// What people call the default device, where the server says which that is.
-pub fn default_name(way: Way) -> Option<String> {
+/// What people call the one of these devices that is the default, where the server says which that is.
+pub fn name_default(way: Way, devices: &[ServerDevice]) -> Option<String> {
+    if devices.is_empty() {
+        return None;
+    }
     let id = ask(&[if way == Way::In { "get-default-source" } else { "get-default-sink" }])?;
-    devices(way).into_iter().find(|device| device.id == id.trim()).map(|device| device.name)
+    devices.iter().find(|device| device.id == id.trim()).map(|device| device.name.clone())
 }
 
 /// Whether a server seems to run here, by its socket.

@@ -78,7 +78,7 @@ pub struct Flow {
 pub struct Opened {
     /// As in the list of devices.
     pub name: String,
-    /// Which one that is, of the default; where the sound server says it.
+    /// Which one the default is now, as far as that was asked and the sound server has said it.
     pub default: Option<String>,
     /// Why this is the default, and not the one asked for.
     pub instead: Option<Instead>,
@@ -242,10 +242,11 @@ fn open(
         Some(id) => sound_server::open_on(way, id, start),
         None => (start(), None),
     };
-    let is_wanted = found.name == names::DEFAULT && (way == Way::Out || found.instead.is_some());
-    let default = is_wanted.then(|| sound_server::default_name(way)).flatten();
+    let stream = stream.map_err(|e| words(&e))?;
+    // It is told at once what takes the place of the one chosen; what else is to be known of the default comes with the devices.
+    let default = found.instead.and_then(|_| sound_server::name_default(way, &sound_server::devices(way)));
     let opened = Opened { name: found.name, default, instead: found.instead, rate: config.sample_rate };
-    Ok(Running { stream: stream.map_err(|e| words(&e))?, placed, opened, released })
+    Ok(Running { stream, placed, opened, released })
 }
 
 /// Asks for so much at a time, or what the device can do next to it.

@@ -7,7 +7,7 @@ use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Notice, Tone};
 use crate::media::{
     SAMPLE_RATE,
     check::{ShiftCheck, Step},
-    device::{Card, FileCard, NullCard, ProgramCard, SoundCard, Tape},
+    device::{Card, Devices, FileCard, NullCard, ProgramCard, SoundCard, Tape},
     dsp::{peak, power},
     voice::{Exposure, ExposureMeter, ExposureRecord, Limiter, Processor, VoiceProcessing},
 };
@@ -241,7 +241,7 @@ impl Audio {
     }
 
     /// These devices are there.
-    pub fn devices_seen(&mut self, now: Instant, microphones: &[String], speakers: &[String]) {
+    pub fn devices_seen(&mut self, now: Instant, microphones: &Devices, speakers: &Devices) {
         let bell = self.bell.card_mut();
         let card = self.card.as_deref_mut().map(|card| card as &mut dyn Card);
         for card in card.into_iter().chain(bell) {
@@ -297,9 +297,20 @@ impl Audio {
     }
 
     /// The list for the window: what exists, and what is in use.
-    pub fn device_list(&self, microphones: Vec<String>, speakers: Vec<String>) -> DeviceList {
+    pub fn device_list(&self, microphones: Devices, speakers: Devices) -> DeviceList {
         let [microphone, speaker, ringer] = self.in_use.clone();
-        DeviceList { microphones, speakers, microphone, speaker, ringer }
+        DeviceList { microphones: microphones.names, speakers: speakers.names, microphone, speaker, ringer }
+    }
+
+    /// Whether it matters which of the microphones, and of the speakers, is the default: only beside one that is chosen by its name, which
+    /// may be that very one, or be missing.
+    pub fn asks_default(&self) -> [bool; 2] {
+        match &self.choice {
+            AudioChoice::Device { microphone, speaker, ringer, alert, .. } => {
+                [microphone.is_some(), [speaker, ringer, alert].into_iter().any(Option::is_some)]
+            }
+            AudioChoice::File { .. } | AudioChoice::Null | AudioChoice::Echo | AudioChoice::Loop { .. } => [false; 2],
+        }
     }
 
     /// Whether there are devices to choose from.

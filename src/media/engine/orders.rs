@@ -1,7 +1,7 @@
 //! The way to the engine's thread.
 
 use super::{EngineCommand, PortPair, SessionId};
-use crate::media::{music::Music, stats::CallStats};
+use crate::media::{device::Devices, music::Music, stats::CallStats};
 use mio::Waker;
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ pub enum Order {
     /// Devices have come or gone.
     DevicesChanged,
     /// Microphones and speakers that exist.
-    Devices(Vec<String>, Vec<String>),
+    Devices(Devices, Devices),
     /// What became of the file of music that was asked for by this command.
     Music(u64, Result<Music, String>),
     Stop,

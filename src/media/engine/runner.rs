@@ -234,7 +234,7 @@ impl Runner {
     fn ask_for_devices(&self) {
         if self.audio.has_devices() {
             let orders = self.orders.clone();
-            list_devices(move |microphones, speakers| {
+            list_devices(self.audio.asks_default(), move |microphones, speakers| {
                 // Where the engine has ended meanwhile, nobody waits for the list.
                 let _ = orders.send(Order::Devices(microphones, speakers));
             });

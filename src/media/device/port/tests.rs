@@ -81,7 +81,8 @@ impl Bench {
     fn plugged(&mut self, names: &[&'static str]) {
         WORLD.with_borrow_mut(|world| world.names = names.to_vec());
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.port.devices_seen(self.now, &names, &mut self.notices);
+        let default = names.first().cloned();
+        self.port.devices_seen(self.now, &Devices { names, default }, &mut self.notices);
     }
 
     fn said(&mut self) -> String {
@@ -182,7 +183,8 @@ fn a_stream_that_the_sound_server_moved_is_known_to_be_elsewhere() {
     bench.plugged(&["Desk"]);
     bench.run(10);
     assert_eq!(bench.port.in_use().as_deref(), Some(DEFAULT));
-    assert!(bench.said().contains("“Headset” is not there; using System default"));
+    let said = bench.said();
+    assert!(said.contains("“Headset” is not there; using System default (Desk) instead"), "{said}");
     bench.plugged(&["Headset", "Desk"]);
     bench.run(100);
     assert_eq!(bench.port.in_use().as_deref(), Some("Headset"));
@@ -194,6 +196,10 @@ fn a_stream_that_the_sound_server_moved_is_known_to_be_elsewhere() {
 fn the_default_is_wanted_by_nobody_and_never_missed() {
     let mut bench = Bench::new(&["Desk"], None);
     bench.run(500);
+    for (names, device) in [(&["Desk", "Headset"], "Desk"), (&["Headset", "Desk"], "Headset")] {
+        bench.plugged(names);
+        assert_eq!((bench.port.in_use().as_deref(), bench.port.device()), (Some(DEFAULT), Some(device)));
+    }
     bench.plugged(&["Headset"]);
     bench.plugged(&[]);
     assert!(!bench.port.misses_device());
