@@ -1,12 +1,12 @@
 //! Sentences that want to be noticed: banners for the eye, announcements for the ear.
 
-use super::{IconButton, Look};
+use super::{IconButton, Look, text::prose};
 use crate::ui::{
     icon::{self, Icon},
     text::t,
     theme::{GRID, Hue, RADIUS_CARD, Tokens, body, small},
 };
-use egui::{Frame, InnerResponse, Label, Margin, Rect, Sense, Ui, UiBuilder, accesskit, pos2, vec2};
+use egui::{Frame, InnerResponse, Margin, Rect, Sense, Ui, UiBuilder, accesskit, pos2, vec2};
 
 /// How soon a screen reader says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,8 @@ fn tinted<R>(
             let (rect, _) = ui.allocate_exact_size(vec2(20.0, 24.0), Sense::hover());
             icon.paint(ui.painter(), rect.center(), 20.0, hue.text);
             ui.vertical(|ui| {
-                ui.add(Label::new(body(sentence).color(Tokens::of(ui).text)).wrap());
+                let ink = Tokens::of(ui).text;
+                prose(ui, sentence, |words| body(words).color(ink));
                 ui.spacing_mut().item_spacing = vec2(2.0 * GRID, 2.0 * GRID);
                 help(ui)
             })
@@ -63,7 +64,8 @@ pub fn remark(ui: &mut Ui, icon: Icon, hue: Hue, sentence: &str) {
         ui.spacing_mut().item_spacing.x = 2.0 * GRID;
         let (rect, _) = ui.allocate_exact_size(vec2(18.0, 20.0), Sense::hover());
         icon.paint(ui.painter(), rect.center(), 18.0, hue.text);
-        ui.add(Label::new(small(sentence).color(Tokens::of(ui).text)).wrap());
+        let ink = Tokens::of(ui).text;
+        prose(ui, sentence, |words| small(words).color(ink));
     });
 }
 
