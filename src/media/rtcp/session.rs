@@ -6,12 +6,17 @@ use crate::media::{
     rtp::Reception,
     stats::VoipMetrics,
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// Least interval between reports (§6.2); the first comes after half of it.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Makes up for timer reconsideration (§6.3.1).
 const COMPENSATION: f64 = std::f64::consts::E - 1.5;
+/// Reports of ours that an answer may refer to: those of half a minute and more.
+const REMEMBERED: usize = 8;
 /// A round trip beyond this is a mistake in the report.
 const LONGEST_ROUND_TRIP: f64 = 30_000.0;
 
@@ -29,6 +34,8 @@ pub struct RtcpSession {
     extended: ExtendedReports,
     /// The peer's last receiver reference time, likewise (RFC 3611 §4.4), until it is answered.
     last_reference_time: Option<(u32, u32, Instant)>,
+    /// When ours were sent, as answers to them say it: middle bits of NTP times, oldest first.
+    told_at: VecDeque<u32>,
     rtt_ms: Option<f64>,
     remote_loss: Option<f64>,
     remote: Option<VoipMetrics>,
@@ -65,6 +72,7 @@ impl RtcpSession {
             reported_packets: 0,
             extended: ExtendedReports::default(),
             last_reference_time: None,
+            told_at: VecDeque::with_capacity(REMEMBERED),
             rtt_ms: None,
             remote_loss: None,
             remote: None,
@@ -106,13 +114,13 @@ impl RtcpSession {
         Some(heard)
     }
 
-    /// §6.4.1: A − LSR − DLSR, in 1/65536 s.
+    /// §6.4.1: A − LSR − DLSR, in 1/65536 s, where LSR is a report of ours and DLSR no longer than since then.
     fn round_trip(&mut self, ntp: u64, last_report: u32, delay: u32) {
-        if last_report == 0 {
+        if !self.told_at.contains(&last_report) {
             return;
         }
-        let units = middle(ntp).wrapping_sub(last_report).wrapping_sub(delay) as i32;
-        let ms = f64::from(units) * 1000.0 / 65_536.0;
+        let since = middle(ntp).wrapping_sub(last_report);
+        let ms = (f64::from(since) - f64::from(delay)) * 1000.0 / 65_536.0;
         // Clocks of 1/65536 s can make a short round trip look negative.
         if (-1.0..LONGEST_ROUND_TRIP).contains(&ms) {
             self.rtt_ms = Some(ms.max(0.0));
@@ -163,9 +171,16 @@ impl RtcpSession {
         });
         let wanted = self.extended;
         let answers = wanted.receiver_rtt.is_some_and(|who| sends || who == ReceiverRtt::All);
+        // Who sends learns the round trip from sender reports.
+        let asks = wanted.receiver_rtt.is_some() && !sends;
+        if sends || asks {
+            if self.told_at.len() == REMEMBERED {
+                self.told_at.pop_front();
+            }
+            self.told_at.push_back(middle(sent.ntp));
+        }
         let extended = Extended {
-            // Who sends learns the round trip from sender reports.
-            reference_time: (wanted.receiver_rtt.is_some() && !sends).then_some(sent.ntp),
+            reference_time: asks.then_some(sent.ntp),
             delays: delays.filter(|_| answers).into_iter().collect(),
             metrics: source.as_ref().map(|(ssrc, _)| *ssrc).zip(metrics.flatten()).filter(|_| wanted.voip_metrics),
         };
@@ -235,6 +250,29 @@ mod tests {
         assert!((ours.rtt_ms().unwrap() - 80.0).abs() < 1.0, "{:?}", ours.rtt_ms());
         assert_eq!(ours.remote_loss(), Some(0.25));
         assert_eq!(ours.remote(), Some(METRICS));
+    }
+
+    /// What somebody makes up would make a good call a bad one, in words and figures.
+    #[test]
+    fn a_round_trip_is_believed_of_reports_of_ours_alone() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut ours = RtcpSession::new(start, 1, "a".into(), 0.5);
+        ours.poll(at(10_000), sent(10_000, 50), None, 0.5).unwrap();
+        let last = middle(sent(10_000, 0).ntp);
+        let mut rtt_ms = |last_sender_report, delay| {
+            let block = Some(Block { ssrc: 1, last_sender_report, delay, ..Block::default() });
+            let extended = Extended::default();
+            let report = write(&Outgoing { ssrc: 2, sender: None, block, cname: "b", extended, bye: false });
+            ours.handle(at(12_000), sent(12_000, 0).ntp, &report, None).unwrap();
+            ours.rtt_ms().map(f64::round)
+        };
+        let second = 65_536;
+        for made_up in [(0, 0), (1, 0), (last + 1, 0), (last - 19 * second, 0), (last, 3 * second), (last, u32::MAX)] {
+            assert_eq!(rtt_ms(made_up.0, made_up.1), None, "{made_up:?}");
+        }
+        assert_eq!(rtt_ms(last, second), Some(1_000.0));
+        assert_eq!(rtt_ms(last - second, 0), Some(1_000.0));
     }
 
     #[test]
