@@ -140,7 +140,7 @@ pub struct HeadlessArgs {
     pub auto_answer: Option<u64>,
     #[arg(long, value_name = "N")]
     pub max_calls: Option<usize>,
-    /// Damage incoming RTP, repeatably: loss=5,burst=2.5,delay_ms=30,jitter_ms=20,seed=7.
+    /// Damage incoming RTP, repeatably, and delay RTCP: loss=5,burst=2.5,delay_ms=30,jitter_ms=20,seed=7.
     #[arg(long, value_name = "LIST")]
     pub impair: Option<String>,
     /// Read the secrets from the first line of standard input: {"password":"…","api_key":"…"}.

@@ -14,7 +14,6 @@ use super::{
         MAX_PACKET, Packet,
         redundancy::{self, Block},
     },
-    stats::TxStats,
 };
 use silence::{Hears, Silence};
 use std::collections::VecDeque;
@@ -65,7 +64,6 @@ pub struct Sender {
     /// The last packets, with their timestamps, while copies are agreed on; and room for a packet that carries one.
     copies: VecDeque<(u32, Vec<u8>)>,
     redundant: Vec<u8>,
-    stats: TxStats,
 }
 
 impl Sender {
@@ -92,7 +90,6 @@ impl Sender {
             payload: Vec::new(),
             copies: VecDeque::new(),
             redundant: Vec::new(),
-            stats: TxStats::default(),
         }
     }
 
@@ -152,10 +149,6 @@ impl Sender {
                 self.pending = audio;
             }
         }
-    }
-
-    pub fn stats(&self) -> TxStats {
-        self.stats.clone()
     }
 
     pub fn ssrc(&self) -> u32 {
@@ -273,8 +266,6 @@ impl Sender {
         let mut buffer = [0; MAX_PACKET];
         if let Some(length) = packet.write(&mut buffer) {
             self.sequence = self.sequence.wrapping_add(1);
-            self.stats.packets += 1;
-            self.stats.bytes += payload.len() as u64;
             transmit(&buffer[..length]);
         }
     }

@@ -121,6 +121,7 @@ pub struct RxStats {
     pub buffer_ms: f64,
 }
 
+/// What has left: neither what waited for keys nor what the peer did not agree to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TxStats {
     pub packets: u64,

@@ -137,12 +137,15 @@ impl RelayLink {
         self.relay.confirm(now);
     }
 
-    /// Sends to a peer by way of the relay; what it would not let through goes nowhere.
-    pub fn send(&mut self, rtp: &UdpSocket, peer: SocketAddr, data: &[u8]) {
-        let Some(wrapped) = self.relay.wrap(peer, data) else { return };
+    /// Sends to a peer by way of the relay; `false` for what it would not let through, which goes nowhere.
+    pub fn send(&mut self, rtp: &UdpSocket, peer: SocketAddr, data: &[u8]) -> bool {
+        let Some(wrapped) = self.relay.wrap(peer, data) else { return false };
         match &mut self.stream {
-            None => drop(rtp.send_to(wrapped, self.server)),
-            Some(stream) => stream.send_data(wrapped),
+            None => rtp.send_to(wrapped, self.server).is_ok(),
+            Some(stream) => {
+                stream.send_data(wrapped);
+                true
+            }
         }
     }
 

@@ -241,10 +241,12 @@ impl Session {
             report(Report::Notice(Notice::warning(text)));
         }
         while let Some((release, source, datagram)) = stream.impair.as_mut().and_then(|impair| impair.pop(now)) {
-            stream.audio(release, source, &datagram, report);
+            stream.delivered(release, source, &datagram, report);
         }
         let (rtp, reach) = (&self.ports.rtp, &mut self.reach);
-        let send = |datagram: &[u8], way| reach.send(rtp, datagram, way);
+        let send = |datagram: &[u8], way| {
+            reach.send(rtp, datagram, way);
+        };
         let outcome = stream.go_on(now, send, report);
         if let (Some(outcome), Some(KeyExchange::Dtls(plan))) = (outcome, &stream.plan.srtp) {
             report(Report::Secured(plan.clone(), outcome.map(drop)));

@@ -9,6 +9,8 @@ pub use sequence::{Reception, Update};
 
 use rtp_rs::{RtpPacketBuilder, RtpReader, Seq};
 
+/// Octets of the header that we send (RFC 3550 §5.1).
+pub const HEADER: usize = 12;
 /// Largest datagram that is read or sent.
 pub const MAX_PACKET: usize = 1500;
 

@@ -16,7 +16,7 @@ impl Stream {
     pub(super) fn stats(&self, whole_call: bool) -> CallStats {
         let rx = self.receiver.stats();
         let mos = self.conditions(whole_call).map(|conditions| emodel::mos(&conditions));
-        let (tx, here) = (self.sender.stats(), self.here.clone());
+        let (tx, here) = (self.tx.clone(), self.here.clone());
         let (rtt_ms, remote_loss) = (self.rtcp.rtt_ms(), self.rtcp.remote_loss());
         let (metrics, remote) = (self.metrics().map(Box::new), self.rtcp.remote().map(Box::new));
         let ends = Some(Box::new(self.ends()));

@@ -190,7 +190,7 @@ proptest! {
             let octets = lie.octets(stream.sender.ssrc(), stream.ntp(now));
             prop_assert!(rtcp::parse(&octets).is_some(), "well formed");
             stream.incoming(now, way, &octets, true, &mut |_| {});
-            stream.sender.speak(&[0.1; 960], |_| {});
+            stream.say(&[0.1; 960], |_, _| true);
             stream.receiver.play(now, &mut block);
             for whole_call in [false, true] {
                 judge(&stream.stats(whole_call));

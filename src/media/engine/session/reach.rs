@@ -265,15 +265,15 @@ impl Reach {
         relay.admit(now, ice.peers(), way);
     }
 
-    /// Sends by this way.
-    pub fn send(&mut self, rtp: &UdpSocket, datagram: &[u8], way: Way) {
+    /// Sends by this way; `false` where that is not possible now.
+    pub fn send(&mut self, rtp: &UdpSocket, datagram: &[u8], way: Way) -> bool {
         match (&mut self.relay, way.relayed) {
             // Its candidates are to come (RFC 8840 §4.1.3).
-            (_, false) if way.peer.ip().is_unspecified() => {}
+            (_, false) if way.peer.ip().is_unspecified() => false,
             // Audio that cannot be sent now is not worth keeping.
-            (_, false) => drop(rtp.send_to(datagram, way.peer)),
+            (_, false) => rtp.send_to(datagram, way.peer).is_ok(),
             (Some(relay), true) => relay.send(rtp, way.peer, datagram),
-            (None, true) => {}
+            (None, true) => false,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::media::{
     rtp::{self, Latch, Packet, Signalled, Verdict},
     security::{DtlsIdentity, Kind, Outcome, Shield},
     sender::{Sender, Start},
-    stats::HereStats,
+    stats::{HereStats, TxStats},
 };
 use rand::Rng;
 use std::{
@@ -39,6 +39,7 @@ pub(super) struct Stream {
     pub(super) plan: MediaPlan,
     pub(super) latch: Latch,
     pub(super) sender: Sender,
+    pub(super) tx: TxStats,
     pub(super) receiver: Receiver,
     pub(super) rtcp: RtcpSession,
     pub(super) shield: Shield,
@@ -89,6 +90,7 @@ impl Stream {
         Self {
             latch: Latch::new(signalled(&plan)),
             sender: Sender::new(start, &plan),
+            tx: TxStats::default(),
             receiver: Receiver::new(now, &plan),
             rtcp,
             shield,
@@ -148,12 +150,26 @@ impl Stream {
             if let Some(ice) = &mut self.ice {
                 ice.handle_datagram(now, way, datagram);
             }
-        } else if control || self.plan.rtcp_mux && rtp::is_rtcp(datagram) {
-            self.control(now, way.peer, datagram);
-        } else if let Some(impair) = &mut self.impair {
-            impair.push(now, way.peer, datagram);
         } else {
-            self.audio(now, way.peer, datagram, report);
+            let control = control || self.plan.rtcp_mux && rtp::is_rtcp(datagram);
+            match &mut self.impair {
+                Some(impair) => impair.push(now, (way.peer, control), datagram),
+                None => self.delivered(now, (way.peer, control), datagram, report),
+            }
+        }
+    }
+
+    /// RTP or, when `control`, RTCP that has come through the network and what impairs it.
+    pub(super) fn delivered(
+        &mut self,
+        now: Instant,
+        (source, control): (SocketAddr, bool),
+        datagram: &[u8],
+        report: &mut impl FnMut(Report),
+    ) {
+        match control {
+            true => self.control(now, source, datagram),
+            false => self.audio(now, source, datagram, report),
         }
     }
 
@@ -209,13 +225,16 @@ impl Stream {
         }
     }
 
-    /// Sends what is said here; `send` sends by a way.
-    pub(super) fn say(&mut self, samples: &[f32], mut send: impl FnMut(&[u8], Way)) {
+    /// Sends what is said here; `send` sends by a way, and tells whether that was possible.
+    pub(super) fn say(&mut self, samples: &[f32], mut send: impl FnMut(&[u8], Way) -> bool) {
         let target = self.target();
-        let (shield, sealed) = (&mut self.shield, &mut self.crypt);
+        let (shield, sealed, tx) = (&mut self.shield, &mut self.crypt, &mut self.tx);
         self.sender.speak(samples, |datagram| {
-            if let (Some(datagram), Some(target)) = (shield.protect(datagram, sealed), target) {
-                send(datagram, target);
+            if let (Some(sealed), Some(target)) = (shield.protect(datagram, sealed), target)
+                && send(sealed, target)
+            {
+                tx.packets += 1;
+                tx.bytes += datagram.len().saturating_sub(rtp::HEADER) as u64;
             }
         });
     }
@@ -331,7 +350,10 @@ impl Stream {
         let Some(datagram) = self.shield.protect_control(datagram, &mut self.crypt) else { return };
         let peer = target.peer;
         let control = match (self.plan.rtcp_mux, peer == self.plan.remote_rtp) {
-            (true, _) => return reach.send(&ports.rtp, datagram, target),
+            (true, _) => {
+                reach.send(&ports.rtp, datagram, target);
+                return;
+            }
             // A relay gives one address, which is RTP's.
             (false, _) if target.relayed => return,
             (false, true) => self.plan.remote_rtcp,
@@ -341,8 +363,8 @@ impl Stream {
     }
 
     pub(super) fn sent(&self, now: Instant) -> Sent {
-        let stats = self.sender.stats();
-        Sent { ntp: self.ntp(now), timestamp: self.sender.timestamp(), packets: stats.packets, bytes: stats.bytes }
+        let TxStats { packets, bytes } = self.tx;
+        Sent { ntp: self.ntp(now), timestamp: self.sender.timestamp(), packets, bytes }
     }
 
     pub(super) fn ntp(&self, now: Instant) -> u64 {

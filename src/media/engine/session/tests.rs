@@ -12,6 +12,7 @@ use crate::media::{
 };
 use std::net::Ipv4Addr;
 
+mod figures;
 mod relay;
 
 fn plan(direction: Direction) -> MediaPlan {
