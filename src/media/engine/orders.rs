@@ -19,8 +19,8 @@ pub enum Order {
     Stats(SessionId, mpsc::SyncSender<Option<CallStats>>),
     /// Devices have come or gone.
     DevicesChanged,
-    /// Microphones and speakers that exist.
-    Devices(Devices, Devices),
+    /// Microphones and speakers that existed when this list was asked for.
+    Devices(u64, Devices, Devices),
     /// What became of the file of music that was asked for by this command.
     Music(u64, Result<Music, String>),
     Stop,

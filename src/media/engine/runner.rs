@@ -41,6 +41,9 @@ pub struct Runner {
     /// For whoever is on hold, and how often it was asked for.
     music: Option<Music>,
     music_asked: u64,
+    /// How many lists of devices were asked for, and which was seen last.
+    devices_asked: u64,
+    devices_seen: u64,
     recordings: Recordings,
     identity: Option<DtlsIdentity>,
     microphone: Vec<f32>,
@@ -66,6 +69,8 @@ impl Runner {
             impairment: None,
             music: None,
             music_asked: 0,
+            devices_asked: 0,
+            devices_seen: 0,
             recordings: Recordings::default(),
             identity: None,
             microphone: Vec::new(),
@@ -112,7 +117,10 @@ impl Runner {
                     let _ = answer.send(self.sessions.running.get(&id).and_then(|session| session.stats(false)));
                 }
                 Order::DevicesChanged => self.audio.devices_changed(now),
-                Order::Devices(microphones, speakers) => {
+                // A list that was asked for later has come before this one.
+                Order::Devices(asked, ..) if asked < self.devices_seen => {}
+                Order::Devices(asked, microphones, speakers) => {
+                    self.devices_seen = asked;
                     self.audio.devices_seen(now, &microphones, &speakers);
                     (self.emit)(EngineEvent::Devices(self.audio.device_list(microphones, speakers)));
                 }
@@ -231,12 +239,14 @@ impl Runner {
     }
 
     /// The list comes as an order.
-    fn ask_for_devices(&self) {
+    fn ask_for_devices(&mut self) {
         if self.audio.has_devices() {
+            self.devices_asked += 1;
+            let asked = self.devices_asked;
             let orders = self.orders.clone();
             list_devices(self.audio.asks_default(), move |microphones, speakers| {
                 // Where the engine has ended meanwhile, nobody waits for the list.
-                let _ = orders.send(Order::Devices(microphones, speakers));
+                let _ = orders.send(Order::Devices(asked, microphones, speakers));
             });
         }
     }
@@ -317,7 +327,25 @@ fn clock() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::plan::{Codec, MediaPlan};
+    use crate::media::{
+        device::Devices,
+        plan::{Codec, MediaPlan},
+    };
+
+    /// Each is asked for on a thread of its own, and may be held up.
+    #[test]
+    fn a_list_of_devices_that_was_overtaken_is_no_news() {
+        let (told, events) = mpsc::channel();
+        let (mut runner, orders) =
+            Runner::new(AudioChoice::Null, Box::new(move |event| drop(told.send(event)))).expect("nothing to open");
+        for (asked, name) in [(2, "Headset"), (1, "Desk"), (3, "Speaker")] {
+            let speakers = Devices { names: vec![name.to_owned()], default: None };
+            assert!(orders.queue(Order::Devices(asked, Devices::default(), speakers)));
+        }
+        assert!(runner.obey(clock()));
+        let seen = |event| if let EngineEvent::Devices(list) = event { list.speakers } else { Vec::new() };
+        assert_eq!(events.try_iter().flat_map(seen).collect::<Vec<_>>(), ["Headset", "Speaker"]);
+    }
 
     #[test]
     fn who_talks_muted_in_a_conference_is_told_once() {
