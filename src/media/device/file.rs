@@ -71,7 +71,7 @@ impl FileCard {
 
 impl Card for FileCard {
     fn poll(&mut self, now: Instant, microphone: &mut Vec<f32>) -> usize {
-        let steps = self.clock.take_due(now);
+        let steps = self.clock.take_all(now);
         let wanted = microphone.len() + steps * STEP_SAMPLES;
         if self.running {
             self.tape.input.read(wanted, microphone);

@@ -91,6 +91,9 @@ const STEP: Duration = Duration::from_millis(20);
 const STEP_SAMPLES: usize = SAMPLE_RATE as usize / 50;
 const STEP_BLOCKS: usize = 2;
 
+/// After a longer standstill (a suspended machine) time begins anew instead of being made up for.
+const MOST_STEPS: usize = 25;
+
 /// The clock of a card that has none: counts steps since its start, so that lateness never adds up.
 #[derive(Debug)]
 struct StepClock {
@@ -103,8 +106,16 @@ impl StepClock {
         Self { started: now, done: 0 }
     }
 
-    /// Steps that became due; counts them as done.
+    /// Steps that became due, unless too many did; counts them as done.
     fn take_due(&mut self, now: Instant) -> usize {
+        match self.take_all(now) {
+            steps if steps > MOST_STEPS => 1,
+            steps => steps,
+        }
+    }
+
+    /// The same, however many.
+    fn take_all(&mut self, now: Instant) -> usize {
         let due = (now.saturating_duration_since(self.started).as_millis() / STEP.as_millis()) as u32;
         let steps = due.saturating_sub(self.done);
         self.done += steps;

@@ -3,9 +3,6 @@
 use super::{Card, STEP_BLOCKS, STEP_SAMPLES, StepClock};
 use std::time::Instant;
 
-/// After a longer standstill (a suspended machine) time begins anew instead of being made up for.
-const MOST_STEPS: usize = 25;
-
 #[derive(Debug)]
 pub struct NullCard {
     clock: StepClock,
@@ -19,10 +16,7 @@ impl NullCard {
 
 impl Card for NullCard {
     fn poll(&mut self, now: Instant, microphone: &mut Vec<f32>) -> usize {
-        let steps = match self.clock.take_due(now) {
-            steps if steps > MOST_STEPS => 1,
-            steps => steps,
-        };
+        let steps = self.clock.take_due(now);
         microphone.resize(microphone.len() + steps * STEP_SAMPLES, 0.0);
         steps * STEP_BLOCKS
     }

@@ -3,8 +3,6 @@
 use super::{Card, STEP_BLOCKS, STEP_SAMPLES, StepClock};
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-/// After a longer standstill (a suspended machine) time begins anew instead of being made up for.
-const MOST_STEPS: usize = 25;
 /// Sound kept for the echo: more means that nobody asked for the microphone, and the oldest goes.
 const MOST_HEARD: usize = 25 * STEP_SAMPLES;
 
@@ -38,10 +36,7 @@ impl ProgramCard {
 
 impl Card for ProgramCard {
     fn poll(&mut self, now: Instant, microphone: &mut Vec<f32>) -> usize {
-        let steps = match self.clock.take_due(now) {
-            steps if steps > MOST_STEPS => 1,
-            steps => steps,
-        };
+        let steps = self.clock.take_due(now);
         let wanted = microphone.len() + steps * STEP_SAMPLES;
         match &mut self.voice {
             Voice::Echo(heard) => microphone.extend(heard.drain(..heard.len().min(steps * STEP_SAMPLES))),

@@ -208,3 +208,26 @@ pub fn list_devices(asks_default: [bool; 2], tell: impl FnOnce(Devices, Devices)
     let body = move || tell(list(Way::In, asks_default[0]), list(Way::Out, asks_default[1]));
     let _ = std::thread::Builder::new().name("audio devices".into()).spawn(body);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As between two calls, or after a suspension.
+    #[test]
+    fn a_standstill_without_devices_is_not_made_up_for() {
+        let start = Instant::now();
+        let speaker = Port::new(start, "speaker", Wanted::default(), |_| {
+            stream::simulated(rtrb::RingBuffer::new(1).0, Err(String::new()))
+        });
+        let mut card = SoundCard::playing(start, Wanted::default(), speaker);
+        card.microphone = Some(Port::new(start, "microphone", Wanted::default(), |_| {
+            stream::simulated(rtrb::RingBuffer::new(1).1, Err(String::new()))
+        }));
+        for (ms, steps) in [(100, 5), (120, 1), (3_000, 1), (3_040, 2)] {
+            let mut heard = Vec::new();
+            let blocks = card.poll(start + Duration::from_millis(ms), &mut heard);
+            assert_eq!((heard.len(), blocks), (steps * STEP_SAMPLES, steps * STEP_BLOCKS), "after {ms} ms");
+        }
+    }
+}
