@@ -143,9 +143,17 @@ fn calls_are_recorded_as_the_account_says() {
     agent.quit();
     colleague.wait(json!({"event": "call", "state": "ended"}));
 
-    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": "required", "recording_tone": true}));
+    // A file is in the way of the usual folder. The account says something new, and one recording's trouble is not the next one's.
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording": "required", "recording_tone": false}));
+    let folder = tms.folder().join("agent/recordings");
+    std::fs::write(&folder, "").expect("the agent's folder is there");
     let mut agent = self::agent(&tms, "agent", &[]);
     let talking = call(&mut agent, &mut colleague);
+    let why = format!("and this call is not recorded: cannot use {}: ", folder.display());
+    let told = agent.wait(json!({"event": "notice", "severity": "warning"}));
+    assert!(told["message"].as_str().is_some_and(|said| said.contains(&why)), "{told}");
+    std::fs::remove_file(&folder).expect("it is there");
+    tms.ask("PATCH", "/v1/accounts/acme", &json!({"recording_tone": true}));
     let begun = agent.wait(json!({"event": "recording", "call": talking["call"], "state": "begun"}));
     let kept = PathBuf::from(begun["file"].as_str().expect("a file"));
     assert_eq!(kept.parent(), Some(tms.folder().join("agent/recordings").as_path()), "the usual folder");
