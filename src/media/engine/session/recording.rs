@@ -23,11 +23,16 @@ impl Recording {
         std::mem::replace(&mut self.recorder, recorder).map(Recorder::finish)
     }
 
-    /// Adds the tone to what the other side is to hear.
-    pub(super) fn sound_there(&mut self, said: &mut [f32]) {
-        if let Some([there, _]) = self.tones.as_deref_mut() {
-            there.mix(said);
-            said.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+    /// Adds the tone to what the other side is to hear. Where it does not hear us, the tone begins anew once it does: what it says
+    /// then is recorded.
+    pub(super) fn sound_there(&mut self, said: &mut [f32], hears_us: bool) {
+        match self.tones.as_deref_mut() {
+            Some([there, _]) if hears_us => {
+                there.mix(said);
+                said.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+            }
+            Some([there, _]) => *there = ToneSource::new(Tone::Recording),
+            None => {}
         }
     }
 
@@ -62,5 +67,31 @@ impl Recording {
                 report(Report::Recorded(ended));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{BLOCK, dsp::power};
+
+    /// What it says after a hold is recorded, so the tone comes before.
+    #[test]
+    fn the_other_side_hears_the_tone_as_soon_as_it_hears_us_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut recording = Recording::default();
+        recording.set(Some(Recorder::create(&dir.path().join("call.wav"), true).expect("a file")));
+        let mut heard_at = Vec::new();
+        for n in 0..1_000_usize {
+            let held = n < 300 || (600..700).contains(&n);
+            let mut said = [0.0; BLOCK];
+            recording.sound_there(&mut said, !held);
+            if power(&said) > 0.0 {
+                heard_at.push(n);
+                assert!(!held);
+            }
+        }
+        assert!([300, 700].iter().all(|n| heard_at.contains(n) || heard_at.contains(&(n + 1))), "{heard_at:?}");
+        assert_eq!(heard_at.iter().filter(|n| (400..600).contains(*n)).count(), 0, "then not for 15 seconds");
     }
 }

@@ -45,7 +45,7 @@ impl Session {
         if let Some(others) = others {
             self.said.iter_mut().zip(others).for_each(|(sum, other)| *sum = (*sum + other).clamp(-1.0, 1.0));
         }
-        self.recording.sound_there(&mut self.said);
+        self.recording.sound_there(&mut self.said, stream.plan.hears_us());
         let (rtp, reach) = (&self.ports.rtp, &mut self.reach);
         stream.say(&self.said, |datagram, way| reach.send(rtp, datagram, way));
         while stream.sender.keys_finished() {
