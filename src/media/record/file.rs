@@ -45,6 +45,8 @@ pub enum Fault {
     Mark(String),
     /// The file is complete, and takes no more.
     Full,
+    /// It is not where it was begun.
+    Gone,
 }
 
 impl Recording {

@@ -82,10 +82,11 @@ impl Recorder {
     fn start(recording: Recording, path: &Path) -> Result<Self, MediaError> {
         let (queue, pieces) = sync_channel(QUEUE);
         let (failed, failure) = sync_channel(1);
+        let file = path.to_owned();
         std::thread::Builder::new()
             .name("recording".into())
             .spawn(move || {
-                if let Err(why) = write(recording, &pieces) {
+                if let Err(why) = write(recording, &pieces, &file) {
                     let _ = failed.send(why);
                 }
             })
@@ -186,6 +187,10 @@ impl Writer {
             Fault::Full => Err(Notice::warning(format!(
                 "The recording {file} is full: a WAV file ends after six hours. Start another, in .opus, which has no end."
             ))),
+            Fault::Gone => Err(Notice::warning(format!(
+                "The recording {file} is lost: somebody has deleted or moved it meanwhile. Start another, in a folder that is left \
+                 alone."
+            ))),
             Fault::Mark(why) => Ok(Some(Notice::warning(format!(
                 "The recording {file} is complete, but does not say whether there was a recording tone ({why}); make a \
                  note of that, and free some space."
@@ -215,7 +220,7 @@ const fn mark(tone: bool) -> &'static str {
     }
 }
 
-fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), Fault> {
+fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>, file: &Path) -> Result<(), Fault> {
     for piece in pieces {
         if !recording.takes(piece.len()) {
             recording.finish()?;
@@ -223,7 +228,9 @@ fn write(mut recording: Recording, pieces: &Receiver<Vec<f32>>) -> Result<(), Fa
         }
         recording.write(&piece).map_err(Fault::Sound)?;
     }
-    recording.finish()
+    recording.finish()?;
+    // A name that is gone is no error to who has the file open.
+    if matches!(std::fs::exists(file), Ok(false)) { Err(Fault::Gone) } else { Ok(()) }
 }
 
 impl fmt::Debug for Recorder {

@@ -236,3 +236,19 @@ fn a_disk_that_is_full_at_the_end_is_told_and_nobody_waits_for_a_slow_one() {
     let Some(Ended { outcome: Err(told), .. }) = writer.wait(Duration::ZERO) else { panic!("it failed") };
     assert!(told.text.contains("no space left"), "{}", told.text);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_deleted_meanwhile_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["call.wav", "call.opus"] {
+        let path = dir.path().join(name);
+        let mut recorder = Recorder::create(&path, false).unwrap();
+        recorder.heard(&tone(440.0, 0, SAMPLE_RATE as usize));
+        std::fs::remove_file(&path).unwrap();
+        let Some(Ended { outcome: Err(told), .. }) = recorder.finish().wait(Duration::from_secs(30)) else {
+            panic!("{name}: nothing is said")
+        };
+        assert!(told.text.contains("is lost"), "{}", told.text);
+    }
+}
