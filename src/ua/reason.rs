@@ -101,6 +101,11 @@ pub(super) fn phrase(response: &Response) -> String {
     warning.unwrap_or(&response.reason).chars().take(200).collect()
 }
 
+/// Whether a refusal is about how the audio is carried, which is how it is encrypted (RFC 3261 §20.43).
+pub(super) fn is_about_encryption(response: &Response) -> bool {
+    response.headers.get("Warning").is_some_and(|warning| warning.trim_start().starts_with("302 "))
+}
+
 /// How the peer's Reason header (RFC 3326) changes the picture of a CANCEL or BYE.
 pub(super) fn given(headers: &Headers) -> Option<(EndedBy, u16, String)> {
     let reasons: Vec<_> =

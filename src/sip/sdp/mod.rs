@@ -47,6 +47,8 @@ pub enum SdpError {
     Refused,
     #[error("an answer came where none was asked for")]
     NoOffer,
+    #[error("our offer was not answered")]
+    NoAnswer,
 }
 
 impl SdpError {
@@ -54,11 +56,10 @@ impl SdpError {
     pub const fn warning_code(&self) -> u16 {
         match self {
             Self::NoAudio => 304,
-            Self::EncryptedOnly | Self::PlainOnly => 302,
-            Self::NoCommonCrypto => 306,
+            Self::EncryptedOnly | Self::PlainOnly | Self::NoCommonCrypto => 302,
             Self::NoCommonCodec => 305,
             Self::Address(_) => 301,
-            Self::Malformed(_) | Self::Refused | Self::NoOffer => 399,
+            Self::Malformed(_) | Self::Refused | Self::NoOffer | Self::NoAnswer => 399,
         }
     }
 }

@@ -145,6 +145,9 @@ impl OfferAnswer {
 
     fn read_answer(&self, answer: &[u8]) -> Result<(MediaPlan, RemoteAudio), SdpError> {
         let offered = self.offered.as_ref().ok_or(SdpError::NoOffer)?;
+        if answer.is_empty() {
+            return Err(SdpError::NoAnswer);
+        }
         let session = remote::parse(answer)?;
         let line = self.lines.iter().position(|l| matches!(l, Line::Audio { .. })).ok_or(SdpError::NoOffer)?;
         // RFC 3264 §6: each line of the offer has its answer in the same place and of the same kind.

@@ -9,7 +9,7 @@ use super::{
     timer,
 };
 use crate::{
-    media::plan::{Codec, Direction, SrtpPolicy},
+    media::plan::{Direction, SrtpPolicy},
     sip::{
         auth::AuthError,
         dialog::Forks,
@@ -19,7 +19,7 @@ use crate::{
         uri::{NameAddr, Uri},
     },
     ua::{
-        api::{Account, CallId, EndedBy, Output},
+        api::{Account, CallId, EndedBy, Output, Settings},
         identity, reason,
         stack::{ContactOf, Owner, Reply, RequestId, Stack},
     },
@@ -218,7 +218,7 @@ impl Session {
             200..300 => self.answered(now, stack, id, &request, &response),
             300..=399 => self.redirected(stack, &response),
             401 | 407 => self.challenged(now, stack, request, &response),
-            _ if self.revised(&response, &stack.settings.codecs) => self.try_again(now, stack),
+            _ if self.revised(&response, &stack.settings) => self.try_again(now, stack),
             code => {
                 let end = End::new(reason::refused_by(code), Some(code), reason::refusal(&response));
                 // RFC 3261 §21.6: a 6xx is the last word.
@@ -263,9 +263,13 @@ impl Session {
     }
 
     /// Whether another INVITE to the same target is worth it. Not once it has rung: whoever refused, others heard it.
-    fn revised(&mut self, response: &Response, codecs: &[Codec]) -> bool {
+    fn revised(&mut self, response: &Response, settings: &Settings) -> bool {
+        // Another description would be as encrypted as this one, and only ring at somebody who cannot talk.
+        if settings.srtp != SrtpPolicy::Optional && reason::is_about_encryption(response) {
+            return false;
+        }
         match &mut self.phase {
-            Phase::Inviting(inviting) if !inviting.alerted => inviting.attempt.terms.revise(response, codecs),
+            Phase::Inviting(inviting) if !inviting.alerted => inviting.attempt.terms.revise(response, &settings.codecs),
             _ => false,
         }
     }

@@ -131,7 +131,8 @@ fn a_caller_without_an_offer_gets_ours() {
             assert_eq!(bench.plans.pop_front().unwrap().remote_rtp.port(), 5000);
         } else {
             bench.request(Method::BYE);
-            assert!(matches!(bench.call().state, CallState::Ended { code: Some(488), .. }));
+            let CallState::Ended { code: Some(488), reason, .. } = bench.call().state else { panic!("it ends") };
+            assert!(reason.contains("our offer was not answered"), "{reason}");
             bench.settle();
         }
     }

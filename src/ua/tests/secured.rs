@@ -118,3 +118,25 @@ fn an_offered_handshake_is_begun_here() {
     let refused = bench.response(488);
     assert!(refused.headers.get("Warning").is_some_and(|warning| warning.contains("unencrypted")), "{refused:?}");
 }
+
+/// Another description would only ring at somebody who cannot talk; unless encryption is optional.
+#[test]
+fn a_refusal_of_how_the_audio_is_encrypted_stands() {
+    for (srtp, again) in [(SrtpPolicy::Off, false), (SrtpPolicy::Sdes, false), (SrtpPolicy::Optional, true)] {
+        let mut bench = Bench::ready(Settings { srtp, ..settings() });
+        bench.dial("101");
+        let invite = bench.request(Method::INVITE);
+        let mut refusal = answer(&invite, 488, "peer", "");
+        refusal.headers.push("Warning", "302 agent-manager \"the peer takes unencrypted audio only\"");
+        bench.reply(refusal);
+        bench.request(Method::ACK);
+        bench.state(&CallState::Dialing);
+        if again {
+            bench.request(Method::INVITE);
+        } else {
+            let CallState::Ended { code, reason, .. } = bench.call().state else { panic!("{srtp:?}") };
+            assert_eq!(code, Some(488), "{srtp:?}");
+            assert!(reason.contains("unencrypted audio only"), "{reason}");
+        }
+    }
+}
