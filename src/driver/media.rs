@@ -4,7 +4,8 @@ use super::{api::Dtmf, exposure_file::ExposureFile, local, reach::Servers, tones
 use crate::{
     media::{
         engine::{
-            AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, Notice, SILENCE, Severity, Tone,
+            AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, NoStats, Notice, SILENCE,
+            Severity, Tone,
         },
         evidence::{Fault, Span, Timeline, Verdict, verdict},
         ice::RelayAccess,
@@ -248,8 +249,13 @@ impl Media {
     /// A sentence.
     pub(super) fn stats(&self, call: CallId) -> Result<CallStats, String> {
         self.live(call)?;
-        let stats = self.engine.as_ref().and_then(|engine| engine.stats(call));
-        stats.ok_or_else(|| format!("Call {call} has no audio yet."))
+        let stats = self.engine.as_ref().map_or(Err(NoStats::NoPlan), |engine| engine.stats(call));
+        stats.map_err(|why| match why {
+            NoStats::NoPlan => format!("Call {call} has no audio yet."),
+            NoStats::Late => {
+                format!("This computer is too busy to say how call {call} sounds. Close other programs and ask again.")
+            }
+        })
     }
 
     /// What to say of a call whose peer is not heard any more; on hold it has nothing to say.
@@ -300,9 +306,14 @@ impl Media {
         self.before = Some(file.last(now));
     }
 
-    /// As the engine told it last.
-    pub(super) const fn exposure(&mut self) -> &mut Exposure {
-        &mut self.exposure
+    /// As the engine tells it.
+    pub(super) const fn exposed(&mut self, exposure: Exposure) {
+        self.exposure = exposure;
+    }
+
+    /// What the ear got of the last day, up to now; from an engine that is late, as it told last.
+    pub(super) fn exposure(&self) -> Exposure {
+        self.engine.as_ref().and_then(MediaEngine::exposure).unwrap_or(self.exposure)
     }
 
     /// # Errors

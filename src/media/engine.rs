@@ -315,6 +315,15 @@ pub enum MediaError {
     File { path: PathBuf, why: String },
 }
 
+/// Why there are no figures of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoStats {
+    #[error("it has no audio yet")]
+    NoPlan,
+    #[error("the engine's thread is late")]
+    Late,
+}
+
 /// Handle to the engine's thread. Dropping it does not stop the engine; [`MediaEngine::shutdown`] does and waits.
 pub struct MediaEngine {
     orders: Orders,
@@ -354,11 +363,24 @@ impl MediaEngine {
         self.orders.wake();
     }
 
-    /// Figures of a session now; `None` without a plan. Waits for the engine's thread, which takes about a millisecond.
-    pub fn stats(&self, session: SessionId) -> Option<CallStats> {
+    /// Figures of a session now.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn stats(&self, session: SessionId) -> Result<CallStats, NoStats> {
+        self.ask(|answer| Order::Stats(session, answer)).ok_or(NoStats::Late)?.ok_or(NoStats::NoPlan)
+    }
+
+    /// What the ear got of the last day, up to now. `None`: the engine's thread is late.
+    pub fn exposure(&self) -> Option<Exposure> {
+        self.ask(Order::AskExposure)
+    }
+
+    /// Waits for the engine's thread, which takes about a millisecond.
+    fn ask<T>(&self, order: impl FnOnce(mpsc::SyncSender<T>) -> Order) -> Option<T> {
         let (answer, answered) = mpsc::sync_channel(1);
-        self.orders.send(Order::Stats(session, answer));
-        answered.recv_timeout(Duration::from_millis(250)).ok().flatten()
+        self.orders.send(order(answer));
+        answered.recv_timeout(Duration::from_millis(250)).ok()
     }
 
     /// Stops sending, finishes the recording, joins the thread; within 500 ms.

@@ -91,7 +91,7 @@ impl Shell {
             }
             Command::Check { echo } => self.check(now, name, echo),
             Command::Exposure => {
-                let exposure = *self.media.exposure();
+                let exposure = self.media.exposure();
                 self.tell(Event::Exposure { exposure, asked: true });
             }
             Command::Meter { on } => self.order(name, None, |media| media.meter(on)),

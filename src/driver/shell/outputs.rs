@@ -270,7 +270,7 @@ impl Shell {
             EngineEvent::TalksMuted { session } => self.tell(Event::TalksMuted { call: session }),
             EngineEvent::Exposure(exposure, record) => {
                 self.exposure_file.note(wall_clock(), record);
-                *self.media.exposure() = exposure;
+                self.media.exposed(exposure);
                 self.tell(Event::Exposure { exposure, asked: false });
             }
             EngineEvent::Check(step) => self.check_steps(now, step),

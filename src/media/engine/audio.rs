@@ -284,6 +284,10 @@ impl Audio {
         self.told = self.exposure.exposure();
     }
 
+    pub fn exposure(&self) -> Exposure {
+        self.exposure.exposure()
+    }
+
     /// What the ear got, where that has changed; and a word of warning when it has become too much.
     pub fn tell_exposure(&mut self, emit: &dyn Fn(EngineEvent)) {
         let before = std::mem::replace(&mut self.told, self.exposure.exposure());

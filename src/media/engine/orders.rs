@@ -1,7 +1,7 @@
 //! The way to the engine's thread.
 
 use super::{EngineCommand, PortPair, SessionId};
-use crate::media::{device::Devices, music::Music, stats::CallStats};
+use crate::media::{device::Devices, music::Music, stats::CallStats, voice::Exposure};
 use mio::Waker;
 use std::sync::{
     Arc,
@@ -17,6 +17,7 @@ pub enum Order {
     Open(SessionId, PortPair),
     Command(EngineCommand),
     Stats(SessionId, mpsc::SyncSender<Option<CallStats>>),
+    AskExposure(mpsc::SyncSender<Exposure>),
     /// Devices have come or gone.
     DevicesChanged,
     /// Microphones and speakers that existed when this list was asked for.

@@ -116,6 +116,7 @@ impl Runner {
                 Order::Stats(id, answer) => {
                     let _ = answer.send(self.sessions.running.get(&id).and_then(|session| session.stats(false)));
                 }
+                Order::AskExposure(answer) => drop(answer.send(self.audio.exposure())),
                 Order::DevicesChanged => self.audio.devices_changed(now),
                 // A list that was asked for later has come before this one.
                 Order::Devices(asked, ..) if asked < self.devices_seen => {}
