@@ -259,13 +259,20 @@ impl Media {
     }
 
     /// What to say of a call whose peer is not heard any more; on hold it has nothing to say.
-    pub(super) fn silence(&self, call: CallId) -> Option<Notice> {
+    pub(super) fn silence(&self, call: CallId, unreadable: bool) -> Option<Notice> {
         let info = &self.calls.get(&call).filter(|live| live.info.state == CallState::Connected)?.info;
         let peer = info.peer_name.as_ref().unwrap_or(&info.peer);
-        let text = format!(
-            "Nothing has come from {peer} for {} seconds. If they do not hear you either, hang up and call again.",
-            SILENCE.as_secs()
-        );
+        let text = match unreadable {
+            true => format!(
+                "What comes from {peer} cannot be decrypted: their keys do not fit, or they do not encrypt as was agreed on. The fault is \
+                 most likely theirs or the provider's. Hang up and call again; if that does not help, tell your phone system's \
+                 administrator."
+            ),
+            false => format!(
+                "Nothing has come from {peer} for {} seconds. If they do not hear you either, hang up and call again.",
+                SILENCE.as_secs()
+            ),
+        };
         Some(Notice { severity: Severity::Warning, text })
     }
 

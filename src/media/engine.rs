@@ -222,10 +222,11 @@ pub enum EngineEvent {
         ended: Ended,
     },
     /// A connected session has heard nothing of its peer, neither RTP nor RTCP, for [`SILENCE`]; told `again` every 30 s as
-    /// long as it lasts. On hold a peer may have nothing to say.
+    /// long as it lasts. On hold a peer may have nothing to say. `unreadable`: audio comes that cannot be authenticated.
     Silent {
         session: SessionId,
         again: bool,
+        unreadable: bool,
     },
     /// Audio of a session that is not connected comes, or does not (any more); told first within half a second of its plan, and not
     /// while its sender pauses for less than 5 s.

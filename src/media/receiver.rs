@@ -71,6 +71,7 @@ struct Totals {
     packets: u64,
     lost: u64,
     late: u64,
+    unreadable: u64,
 }
 
 impl Receiver {
@@ -101,6 +102,15 @@ impl Receiver {
     pub fn knows(&self, payload_type: u8) -> bool {
         let others = [self.event_type, self.redundant_type, Some(self.noise_type)];
         self.codec(payload_type).is_some() || others.contains(&Some(payload_type))
+    }
+
+    /// What comes as the peer's audio cannot be authenticated.
+    pub const fn cannot_read(&mut self) {
+        self.totals.unreadable += 1;
+    }
+
+    pub const fn unreadable(&self) -> u64 {
+        self.totals.unreadable
     }
 
     /// Takes in a packet. Returns a key that the peer has just pressed.
@@ -213,6 +223,7 @@ impl Receiver {
             packets: self.totals.packets,
             lost: self.totals.lost + reception.map_or(0, Reception::missing),
             late: self.totals.late,
+            unreadable: self.totals.unreadable,
             concealed_ms: self.playout.concealed_ms(),
             concealed_share: self.playout.concealed_share(true),
             jitter_ms: reception.map_or(0.0, Reception::jitter_ms),

@@ -112,6 +112,8 @@ pub struct RxStats {
     pub lost: u64,
     /// Came after their time to be played.
     pub late: u64,
+    /// Came, and could not be authenticated: under other keys than were agreed on, in the open, or damaged (RFC 3711 §3.3).
+    pub unreadable: u64,
     pub concealed_ms: u64,
     /// Share of what was played that was concealed, 0.0–1.0.
     pub concealed_share: f64,

@@ -277,8 +277,8 @@ impl Shell {
             EngineEvent::Levels { microphone, speaker } => self.tell(Event::Levels { microphone, speaker }),
             EngineEvent::Devices(list) => self.tell(Event::Devices(list)),
             EngineEvent::Notice(notice) => self.tell(Event::Notice(notice)),
-            EngineEvent::Silent { session, again } => {
-                if let Some(notice) = self.media.silence(session).filter(|_| !again) {
+            EngineEvent::Silent { session, again, unreadable } => {
+                if let Some(notice) = self.media.silence(session, unreadable).filter(|_| !again) {
                     self.tell(Event::Notice(notice));
                 }
                 // Without a network nobody can answer; there is a countdown for that.

@@ -127,6 +127,7 @@ fn figures_are_given_when_asked_for() {
             packets: 10,
             lost: 1,
             late: 2,
+            unreadable: 3,
             concealed_ms: 20,
             jitter_ms: 1.2345,
             buffer_ms: 40.0,
@@ -152,7 +153,8 @@ fn figures_are_given_when_asked_for() {
         said(stats(true)),
         json!({"event": "stats", "call": 1, "mos": 4.2, "rtt_ms": 80.0, "delay_in_ms": 130.0, "delay_out_ms": 160.0,
             "remote": {"mos": 3.9, "loss": 0.016, "late": 0.0, "buffer_ms": 60}, "tx": {"packets": 11, "bytes": 1760},
-            "rx": {"packets": 10, "lost": 1, "late": 2, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0, "level_db": -20.0}})
+            "rx": {"packets": 10, "lost": 1, "late": 2, "unreadable": 3, "concealed_ms": 20, "jitter_ms": 1.2, "buffer_ms": 40.0,
+                "level_db": -20.0}})
     );
     assert_eq!(line(&Tagged { id: None, what: stats(false) }), None);
 }

@@ -48,6 +48,8 @@ pub struct Evidence {
     /// Something has come in this call so far.
     pub began: bool,
     pub packets: u64,
+    /// Those that could not be authenticated.
+    pub unreadable: u64,
     /// Of what was sent to us, on average.
     pub loss: f64,
     /// Of what was sent to us, what came too late.
@@ -97,6 +99,7 @@ impl Evidence {
             seconds,
             began: packets > 0,
             packets,
+            unreadable: count(|span| span.unreadable),
             loss: of_sent(lost),
             late: of_sent(count(|span| span.late)),
             remote_loss: mean(|span| span.remote_loss),
@@ -160,7 +163,7 @@ fn well(evidence: &Evidence) -> String {
 /// Which ways packets got lost so that it was heard.
 fn lost(evidence: &Evidence) -> Judged {
     if evidence.packets == 0 && evidence.mos.is_none() {
-        return Some(nothing(evidence.began));
+        return Some(nothing(evidence));
     }
     let come = if evidence.concealed >= LOSS { evidence.loss } else { 0.0 };
     let is_heard_there = evidence.remote_missing.is_none_or(|missing| missing >= LOSS);
@@ -203,10 +206,17 @@ fn lost(evidence: &Evidence) -> Judged {
     }
 }
 
-fn nothing(began: bool) -> (Fault, String) {
+fn nothing(evidence: &Evidence) -> (Fault, String) {
+    // One a second is no chance.
+    if evidence.unreadable >= u64::from(evidence.seconds) {
+        let words = "What comes from the other side cannot be decrypted: its keys do not fit, or it does not encrypt as was agreed on. \
+                     The fault is most likely theirs or the provider's: call again, and if that does not help, tell your phone \
+                     system's administrator.";
+        return (Fault::Provider, words.into());
+    }
     let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it out. Tell \
                  your phone system's administrator.";
-    if !began {
+    if !evidence.began {
         return (Fault::Provider, words.into());
     }
     let words = "Nothing comes from the other side any more, not even silence: they have stopped sending, or the connection is \
@@ -282,6 +292,7 @@ mod tests {
         seconds: 60,
         began: true,
         packets: 3_000,
+        unreadable: 0,
         loss: 0.001,
         late: 0.0,
         remote_loss: Some(0.0),
@@ -335,6 +346,14 @@ mod tests {
             (Evidence { rtt_ms: Some(620.0), ..GOOD }, Fault::Provider, "620 ms"),
             (Evidence { began: false, packets: 0, mos: None, unheard: 60, ..GOOD }, Fault::Provider, "Nothing came"),
             (Evidence { packets: 0, mos: None, ..GOOD }, Fault::Network, "any more"),
+            (
+                Evidence { began: false, packets: 0, unreadable: 3_000, mos: None, unheard: 60, ..GOOD },
+                Fault::Provider,
+                "cannot be decrypted",
+            ),
+            (Evidence { packets: 0, unreadable: 3_000, mos: None, ..GOOD }, Fault::Provider, "cannot be decrypted"),
+            (Evidence { packets: 0, unreadable: 3, mos: None, ..GOOD }, Fault::Network, "any more"),
+            (Evidence { unreadable: 3, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             // It has said that it is silent.
             (Evidence { packets: 0, ..GOOD }, Fault::Nobody, "Nothing was wrong"),
             // What is wrong here explains the rest.

@@ -203,6 +203,16 @@ impl Shield {
         self.through(SrtpSession::open, datagram, room)
     }
 
+    /// Whether RTP that does not open is under other keys than ours, or none: it neither came before them nor comes again.
+    pub fn is_foreign(&self, datagram: &[u8]) -> bool {
+        let srtp = match &self.keys {
+            Keys::None => None,
+            Keys::Sdes(srtp) => Some(srtp.as_ref()),
+            Keys::Dtls(handshake) => handshake.srtp.as_ref(),
+        };
+        srtp.is_some_and(|srtp| srtp.is_foreign(datagram))
+    }
+
     /// RTCP received.
     pub fn open_control<'a>(&mut self, datagram: &'a [u8], room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         self.through(SrtpSession::open_control, datagram, room)

@@ -42,17 +42,24 @@ impl Incoming {
 
     /// Makes the packet plain in place; `None` if it is not authentic, or was seen before.
     pub fn open(&mut self, packet: &mut Vec<u8>) -> Option<()> {
-        let (header, sequence, ssrc) = (rtp_header_length(packet)?, sequence(packet)?, ssrc_at(packet, 8)?);
+        let (header, id) = (rtp_header_length(packet)?, self.id(packet)?);
+        let rollover = u32::try_from(id.index >> 16).ok()?;
+        self.rtp.open(packet, header, id, Trailer::Rollover(rollover)).then(|| {
+            self.source(id.ssrc).rtp.saw(id.index);
+        })
+    }
+
+    /// Whether a packet is neither too old nor was seen before, so that it opens with the right key.
+    pub fn is_new(&self, packet: &[u8]) -> bool {
+        self.id(packet).is_some()
+    }
+
+    fn id(&self, packet: &[u8]) -> Option<Id> {
+        let (sequence, ssrc) = (sequence(packet)?, ssrc_at(packet, 8)?);
         let window = self.sources.iter().find(|source| source.ssrc == ssrc).map(|source| &source.rtp);
         let highest = window.and_then(Window::highest);
         let index = highest.map_or(Some(u64::from(sequence)), |highest| nearest(highest, sequence))?;
-        if window.is_some_and(|window| !window.accepts(index)) {
-            return None;
-        }
-        let rollover = u32::try_from(index >> 16).ok()?;
-        self.rtp.open(packet, header, Id { ssrc, index }, Trailer::Rollover(rollover)).then(|| {
-            self.source(ssrc).rtp.saw(index);
-        })
+        window.is_none_or(|window| window.accepts(index)).then_some(Id { ssrc, index })
     }
 
     pub fn open_control(&mut self, packet: &mut Vec<u8>) -> Option<()> {

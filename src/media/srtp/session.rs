@@ -58,6 +58,11 @@ impl SrtpSession {
         })
     }
 
+    /// Whether RTP that does not open is under another key, or none: it is no repetition.
+    pub fn is_foreign(&self, datagram: &[u8]) -> bool {
+        self.incoming.is_new(datagram)
+    }
+
     /// RTCP received, written to `out`.
     pub fn open_control(&mut self, datagram: &[u8], out: &mut Vec<u8>) -> Option<()> {
         refill(out, datagram);

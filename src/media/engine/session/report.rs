@@ -18,9 +18,10 @@ pub enum Report {
     /// Before the answer: whether audio comes.
     Early(bool),
     Stats(CallStats),
-    /// Nothing was heard for [`super::SILENCE`], or still nothing a while later.
+    /// Nothing was heard for [`super::SILENCE`], or still nothing a while later; `unreadable`: although audio comes.
     Silent {
         again: bool,
+        unreadable: bool,
     },
     Notice(Notice),
     /// The recording is over before it was to be.
@@ -53,7 +54,7 @@ impl Report {
             Self::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
             Self::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
             Self::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
-            Self::Silent { again } => EngineEvent::Silent { session, again },
+            Self::Silent { again, unreadable } => EngineEvent::Silent { session, again, unreadable },
         }
     }
 }

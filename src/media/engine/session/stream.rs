@@ -63,6 +63,8 @@ pub(super) struct Stream {
     /// When the peer's silence is to be told, unless it is heard before; and whether it was told already.
     pub(super) silent_at: Instant,
     pub(super) told_silent: bool,
+    /// What had come unreadable when the peer was heard last.
+    unreadable: u64,
     pub(super) early_media: EarlyMedia,
     /// NTP time of `started`, so that one clock serves all.
     pub(super) ntp_origin: Duration,
@@ -107,6 +109,7 @@ impl Stream {
             next_stats: now + STATS_EVERY,
             silent_at: now + SILENCE,
             told_silent: false,
+            unreadable: 0,
             early_media: EarlyMedia::new(now),
             ntp_origin: since_1970 + Duration::from_secs(NTP_EPOCH),
             started: now,
@@ -196,8 +199,14 @@ impl Stream {
 
     pub(super) fn audio(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], report: &mut impl FnMut(Report)) {
         let mut opened = std::mem::take(&mut self.crypt);
-        if let Some(plain) = self.shield.open(datagram, &mut opened) {
-            self.plain_audio(now, source, plain, report);
+        match self.shield.open(datagram, &mut opened) {
+            Some(plain) => self.plain_audio(now, source, plain, report),
+            None => {
+                let is_audio = Packet::parse(datagram).is_some_and(|packet| self.receiver.knows(packet.payload_type));
+                if is_audio && self.shield.is_foreign(datagram) {
+                    self.receiver.cannot_read();
+                }
+            }
         }
         self.crypt = opened;
     }
@@ -259,7 +268,9 @@ impl Stream {
                 report(Report::Early(comes));
             }
         } else if now >= self.silent_at {
-            report(Report::Silent { again: self.told_silent });
+            // What comes once a second at the least is no chance.
+            let unreadable = self.receiver.unreadable() - self.unreadable >= SILENCE.as_secs();
+            report(Report::Silent { again: self.told_silent, unreadable });
             (self.silent_at, self.told_silent) = (now + ASK_AGAIN, true);
         }
     }
@@ -337,6 +348,7 @@ impl Stream {
 
     pub(super) fn heard(&mut self, now: Instant) {
         (self.silent_at, self.told_silent) = (now + SILENCE, false);
+        self.unreadable = self.receiver.unreadable();
     }
 
     /// RTCP goes to the signalled address, or beside RTP's when that turned out to come from elsewhere (a NAT).

@@ -180,7 +180,7 @@ fn silence_is_told_and_told_again_also_on_hold() {
                 session.connected(start + Duration::from_secs(second));
             }
             session.housekeep(start + Duration::from_secs(second), &mut |report| {
-                if let Report::Silent { again } = report {
+                if let Report::Silent { again, .. } = report {
                     told.push((second, again));
                 }
             });
