@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 const MOST: usize = 600;
 /// What "now" means to a live verdict, in seconds.
 const LATELY: usize = 20;
+/// Delay of one way that no connection is to have (ITU-T G.114 §4).
+const TOO_OLD_MS: f64 = 400.0;
 
 /// One piece of a call. Counts are of the piece, the rest its worst second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,6 +33,8 @@ pub struct Span {
     /// Milliseconds in which this computer was late, and without a device.
     pub stalled_ms: u64,
     pub absent_ms: u64,
+    /// Milliseconds in which what was heard was too old for a conversation.
+    pub delayed_ms: u64,
     /// Milliseconds in which something was to be heard, and said into the microphone.
     pub heard_ms: u64,
     pub said_ms: u64,
@@ -91,6 +95,7 @@ impl Timeline {
 impl Span {
     fn between(before: &CallStats, now: &CallStats) -> Self {
         let (rx, old) = (&now.rx, &before.rx);
+        let delay_ms = now.rtt_ms.unwrap_or_default() / 2.0 + rx.buffer_ms;
         Self {
             seconds: 1,
             packets: rx.packets.saturating_sub(old.packets),
@@ -108,6 +113,7 @@ impl Span {
             remote_late: now.remote.as_ref().map(|remote| remote.discarded),
             stalled_ms: now.here.stalled_ms.saturating_sub(before.here.stalled_ms),
             absent_ms: now.here.absent_ms.saturating_sub(before.here.absent_ms),
+            delayed_ms: if now.mos.is_some() && delay_ms >= TOO_OLD_MS { 1_000 } else { 0 },
             heard_ms: now.here.heard_ms.saturating_sub(before.here.heard_ms),
             said_ms: now.here.said_ms.saturating_sub(before.here.said_ms),
         }
@@ -133,6 +139,7 @@ impl Span {
             remote_late: most(self.remote_late, other.remote_late),
             stalled_ms: self.stalled_ms + other.stalled_ms,
             absent_ms: self.absent_ms + other.absent_ms,
+            delayed_ms: self.delayed_ms + other.delayed_ms,
             heard_ms: self.heard_ms + other.heard_ms,
             said_ms: self.said_ms + other.said_ms,
         }
@@ -171,6 +178,33 @@ mod tests {
         let (now, all) = (verdict(&timeline.evidence(false)), verdict(&timeline.evidence(true)));
         assert!(now.fault == Fault::LocalNetwork && now.words.contains("20.0 % of what you said"), "{}", now.words);
         assert_eq!(all.fault, Fault::Nobody, "{}", all.words);
+    }
+
+    /// Where the score says that a call was bad, words say why.
+    #[test]
+    fn a_score_that_delay_made_bad_is_explained() {
+        let second = |n: u64, buffer_ms, rtt_ms, mos| CallStats {
+            rx: RxStats { packets: 50 * n, buffer_ms, ..RxStats::default() },
+            rtt_ms: Some(rtt_ms),
+            mos: Some(mos),
+            here: HereStats { heard_ms: 100, said_ms: 100, ..HereStats::default() },
+            ..CallStats::default()
+        };
+        for (buffer_ms, rtt_ms, mos, fault, said) in [
+            (60.0, 80.0, 4.3, Fault::Nobody, "Nothing was wrong"),
+            (2_300.0, 80.0, 2.3, Fault::Network, "16.7 % of the time what you heard was up to 2.3 s old"),
+            (230.0, 360.0, 3.5, Fault::Network, "up to 410 ms old"),
+            (60.0, 700.0, 3.4, Fault::Provider, "takes 700 ms"),
+        ] {
+            let mut timeline = Timeline::default();
+            (1..=50).for_each(|n| timeline.push(&second(n, 40.0, 80.0, 4.3)));
+            (51..=60).for_each(|n| timeline.push(&second(n, buffer_ms, rtt_ms, mos)));
+            for whole_call in [true, false] {
+                let verdict = verdict(&timeline.evidence(whole_call));
+                let said = if whole_call { said } else { said.trim_start_matches("16.7 % of the time ") };
+                assert!(verdict.fault == fault && verdict.words.contains(said), "{}", verdict.words);
+            }
+        }
     }
 
     /// Listening to music or to a long story is nobody's fault.

@@ -11,6 +11,7 @@ const STALLED: f64 = 0.01;
 const ABSENT: f64 = 0.05;
 const JITTER_MS: f64 = 40.0;
 const RTT_MS: f64 = 400.0;
+const DELAYED: f64 = 0.05;
 /// A microphone or a peer that nothing has come from in so many seconds of the call may have something to hear about it.
 const SILENT: u32 = 30;
 
@@ -65,6 +66,10 @@ pub struct Evidence {
     pub jitter_ms: f64,
     /// The longest.
     pub rtt_ms: Option<f64>,
+    /// Of the time, in which what was heard was too old for a conversation.
+    pub delayed: f64,
+    /// The longest delay within this computer that waited for what was late.
+    pub buffer_ms: f64,
     /// On average; `None` while there is nothing to judge, for a sender that is silent on purpose is judged.
     pub mos: Option<f64>,
     /// Of the time.
@@ -108,6 +113,8 @@ impl Evidence {
             concealed: share(|span| span.concealed_ms),
             jitter_ms: mean(|span| Some(span.jitter_ms)).unwrap_or_default(),
             rtt_ms: spans.clone().filter_map(|span| span.rtt_ms).reduce(f64::max),
+            delayed: share(|span| span.delayed_ms),
+            buffer_ms: spans.clone().map(|span| span.buffer_ms).fold(0.0, f64::max),
             mos: mean(|span| span.mos),
             stalled: share(|span| span.stalled_ms),
             absent: share(|span| span.absent_ms),
@@ -241,6 +248,9 @@ fn uneven(evidence: &Evidence) -> Judged {
             (Fault::Network, words)
         });
     }
+    if let Some(held) = held(evidence) {
+        return Some(held);
+    }
     if evidence.jitter_ms >= JITTER_MS {
         let jitter = evidence.jitter_ms;
         let words = format!(
@@ -262,6 +272,20 @@ fn uneven(evidence: &Evidence) -> Judged {
              for a shorter one."
         );
         (Fault::Provider, words)
+    })
+}
+
+/// Delay that is mostly made here, so that nothing is missed.
+fn held(evidence: &Evidence) -> Judged {
+    let way_ms = evidence.rtt_ms.unwrap_or_default() / 2.0;
+    (evidence.delayed >= DELAYED && evidence.buffer_ms > way_ms).then(|| {
+        let (share, ms) = (percent(evidence.delayed), evidence.buffer_ms + way_ms);
+        let age = if ms < 1_000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1_000.0) };
+        let words = format!(
+            "For {share} of the time what you heard was up to {age} old, which makes people talk at the same time: it came so unevenly \
+             that it had to be held back here. Use a cable or move closer to the Wi-Fi; if it stays, hang up and call again."
+        );
+        (Fault::Network, words)
     })
 }
 
@@ -301,6 +325,8 @@ mod tests {
         concealed: 0.0,
         jitter_ms: 4.0,
         rtt_ms: Some(40.0),
+        delayed: 0.0,
+        buffer_ms: 60.0,
         mos: Some(4.3),
         stalled: 0.0,
         absent: 0.0,
@@ -344,6 +370,8 @@ mod tests {
             (Evidence { jitter_ms: 55.0, ..GOOD }, Fault::LocalNetwork, "unevenly (by 55 ms)"),
             (Evidence { remote_late: Some(0.04), ..GOOD }, Fault::OtherSide, "4.0 % of what you said reached"),
             (Evidence { rtt_ms: Some(620.0), ..GOOD }, Fault::Provider, "620 ms"),
+            (Evidence { rtt_ms: Some(820.0), delayed: 1.0, ..GOOD }, Fault::Provider, "820 ms"),
+            (Evidence { delayed: 0.2, buffer_ms: 2_310.0, jitter_ms: 60.0, ..GOOD }, Fault::Network, "up to 2.3 s old"),
             (Evidence { began: false, packets: 0, mos: None, unheard: 60, ..GOOD }, Fault::Provider, "Nothing came"),
             (Evidence { packets: 0, mos: None, ..GOOD }, Fault::Network, "any more"),
             (
