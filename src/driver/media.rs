@@ -3,10 +3,7 @@
 use super::{api::Dtmf, exposure_file::ExposureFile, local, reach::Servers, tones};
 use crate::{
     media::{
-        engine::{
-            AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, NoStats, Notice, SILENCE,
-            Severity, Tone,
-        },
+        engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, NoStats, Tone},
         evidence::{Fault, Span, Timeline, Verdict, verdict},
         ice::RelayAccess,
         plan::MediaPlan,
@@ -28,6 +25,7 @@ use tokio::sync::mpsc;
 
 mod conference;
 mod recording;
+mod silence;
 
 use recording::Recording;
 
@@ -256,24 +254,6 @@ impl Media {
                 format!("This computer is too busy to say how call {call} sounds. Close other programs and ask again.")
             }
         })
-    }
-
-    /// What to say of a call whose peer is not heard any more; on hold it has nothing to say.
-    pub(super) fn silence(&self, call: CallId, unreadable: bool) -> Option<Notice> {
-        let info = &self.calls.get(&call).filter(|live| live.info.state == CallState::Connected)?.info;
-        let peer = info.peer_name.as_ref().unwrap_or(&info.peer);
-        let text = match unreadable {
-            true => format!(
-                "What comes from {peer} cannot be decrypted: their keys do not fit, or they do not encrypt as was agreed on. The fault is \
-                 most likely theirs or the provider's. Hang up and call again; if that does not help, tell your phone system's \
-                 administrator."
-            ),
-            false => format!(
-                "Nothing has come from {peer} for {} seconds. If they do not hear you either, hang up and call again.",
-                SILENCE.as_secs()
-            ),
-        };
-        Some(Notice { severity: Severity::Warning, text })
     }
 
     /// # Errors

@@ -228,6 +228,12 @@ pub enum EngineEvent {
         again: bool,
         unreadable: bool,
     },
+    /// The peer of a connected session answers no checks any more, so that it is not sent to (RFC 7675 §5.1); told `again` every 30 s
+    /// as long as it lasts. Other checks, of another plan, may find a way.
+    ConsentLost {
+        session: SessionId,
+        again: bool,
+    },
     /// Audio of a session that is not connected comes, or does not (any more); told first within half a second of its plan, and not
     /// while its sender pauses for less than 5 s.
     EarlyMedia {

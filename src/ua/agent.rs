@@ -122,8 +122,13 @@ impl UserAgent {
 
     /// The same in the midst of the call, after what was told before is lost.
     pub fn handle_media_seen_anew(&mut self, now: Instant, call: CallId, outside: Outside) {
+        self.handle_media_seen(call, outside);
+        self.handle_consent_lost(now, call);
+    }
+
+    /// The peer answers no checks any more (RFC 7675 §5.1): they begin anew.
+    pub fn handle_consent_lost(&mut self, now: Instant, call: CallId) {
         if let Some(session) = self.sessions.get_mut(&call) {
-            session.handle_media_seen(outside);
             session.restart_ice(&mut self.stack);
         }
         self.run(now);

@@ -286,6 +286,15 @@ impl Shell {
                     self.agent.handle_command(now, agent::Command::Probe { call: session });
                 }
             }
+            // Where there is no network, it is told again; whoever goes to other ports begins anew there.
+            EngineEvent::ConsentLost { session, .. }
+                if self.watch.is_patient(now) || self.reach.is_waiting(session) => {}
+            EngineEvent::ConsentLost { session, again } => {
+                if let Some(notice) = self.media.no_consent(session).filter(|_| !again) {
+                    self.tell(Event::Notice(notice));
+                }
+                self.agent.handle_consent_lost(now, session);
+            }
             EngineEvent::Seen { session, reflexive, relayed } => {
                 if let Some(port) = self.reach.answered(session) {
                     self.agent.handle_media_seen(session, Outside { reflexive, relayed });

@@ -14,7 +14,7 @@ pub use relay::{NotFramed, Relay, RelayAccess, RelayEvent, frame};
 
 use super::plan::{IceCredentials, IcePlan};
 use is::{
-    Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol,
+    Candidate, IceAgent, IceAgentEvent, IceCreds, Protocol,
     stun::{StunMessage, StunPacket},
 };
 use std::{
@@ -22,7 +22,8 @@ use std::{
     time::Instant,
 };
 
-/// Pairs of addresses that are checked at once.
+/// Pairs of addresses that are checked at once, and addresses of the peer that are known: so many that the checks of the way in use
+/// get their turn.
 const MOST_PAIRS: usize = 40;
 
 /// The checks of one session.
@@ -32,6 +33,8 @@ pub struct Ice {
     /// A relay's, for us.
     relayed: Option<SocketAddr>,
     plan: IcePlan,
+    /// A way is in use whose checks are answered.
+    is_agreed: bool,
 }
 
 /// Where something goes.
@@ -49,7 +52,7 @@ pub enum IceEvent {
     Way(Way),
     /// The peer is here, too: it knows the passwords.
     Peer(SocketAddr),
-    /// The peer no longer agrees to be sent to (RFC 7675 §5.1), or has become unreachable; another way may be found.
+    /// The peer no longer agrees to be sent to (RFC 7675 §5.1), or is not reached; another way may be found.
     Lost,
 }
 
@@ -63,7 +66,7 @@ impl Ice {
         if let Ok(host) = Candidate::host(local, Protocol::Udp) {
             agent.add_local_candidate(host);
         }
-        let mut ice = Self { agent, local, relayed: None, plan };
+        let mut ice = Self { agent, local, relayed: None, plan, is_agreed: false };
         ice.add(&ice.plan.candidates.clone());
         ice.agent.handle_timeout(now);
         ice
@@ -100,7 +103,7 @@ impl Ice {
         let (Some(destination), Ok(message)) = (destination, StunMessage::parse(datagram)) else { return };
         // What the machine takes for granted of checks and their answers (RFC 8445 §7.1, RFC 8489 §7.3.3).
         let is_whole = if message.is_binding_request() {
-            message.prio().is_some() && message.split_username().is_some()
+            message.prio().is_some() && message.split_username().is_some() && self.has_room_for(source.peer)
         } else if message.is_successful_binding_response() {
             message.mapped_address().is_some()
         } else {
@@ -136,8 +139,12 @@ impl Ice {
                     return Some(IceEvent::Way(self.way(source, destination)));
                 }
                 IceAgentEvent::DiscoveredRecv { source, .. } => return Some(IceEvent::Peer(source)),
-                IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                    return Some(IceEvent::Lost);
+                IceAgentEvent::IceConnectionStateChange(state) => {
+                    let was_agreed = std::mem::replace(&mut self.is_agreed, state.is_connected());
+                    // That others might do is no leave to use the one that was lost.
+                    if was_agreed && !self.is_agreed || state.is_disconnected() {
+                        return Some(IceEvent::Lost);
+                    }
                 }
                 _ => {}
             }
@@ -151,8 +158,16 @@ impl Ice {
 
     fn add(&mut self, candidates: &[String]) {
         for candidate in candidates.iter().filter_map(|text| Candidate::from_sdp_string(text).ok()) {
-            self.agent.add_remote_candidate(candidate);
+            if self.has_room_for(candidate.addr()) {
+                self.agent.add_remote_candidate(candidate);
+            }
         }
+    }
+
+    /// The machine learns every address that a check comes from.
+    fn has_room_for(&self, peer: SocketAddr) -> bool {
+        let mut known = self.agent.remote_candidates().map(|candidate| candidate.addr());
+        known.clone().any(|address| address == peer) || known.nth(MOST_PAIRS - 1).is_none()
     }
 }
 

@@ -131,6 +131,28 @@ fn a_peer_that_falls_silent_is_no_longer_sent_to() {
     assert_eq!(bench.events.each_ref().map(|events| events.last().copied()), [Some(IceEvent::Lost); 2]);
 }
 
+/// Whoever has the passwords may check from everywhere: it is still asked whether it agrees.
+#[test]
+fn a_peer_of_a_thousand_addresses_is_no_longer_sent_to_either() {
+    let mut bench = Bench::new([vec![host(A)], vec![host(B)]], vec![]);
+    let check = loop {
+        bench.now += Duration::from_millis(10);
+        bench.sides[1].handle_timeout(bench.now);
+        if let Some((check, _)) = bench.sides[1].poll_transmit() {
+            break check;
+        }
+    };
+    bench.run(Duration::from_secs(5));
+    for n in 0..1_000 {
+        let way = direct(SocketAddr::from(([192, 0, 2, 9], 10_000 + n)));
+        bench.sides[0].handle_datagram(bench.now, way, &check);
+    }
+    bench.cut = true;
+    bench.run(Duration::from_secs(35));
+    assert_eq!(bench.events[0].last(), Some(&IceEvent::Lost));
+    assert!(bench.sides[0].agent.remote_candidates().count() <= MOST_PAIRS);
+}
+
 #[test]
 fn a_peer_that_only_answers_is_chosen_for() {
     let now = Instant::now();

@@ -73,7 +73,8 @@ impl Session {
         }
     }
 
-    /// Our audio is reached by another way than the peer was told, though at the same port: the checks begin anew.
+    /// Our audio is reached by another way than the peer was told, though at the same port, or the peer is not reached any more: the
+    /// checks begin anew.
     pub fn restart_ice(&mut self, stack: &mut Stack) {
         self.media.negotiation.restart_ice();
         self.refresh_by_reinvite(stack);

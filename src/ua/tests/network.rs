@@ -108,7 +108,16 @@ fn another_relay_s_address_begins_the_checks_anew() {
     bench.silent();
     // A refresh later on begins nothing anew.
     bench.command(Command::Hold { call: 1 });
-    assert_eq!(password(&bench.request(Method::INVITE).body), password(&second.body));
+    let hold = bench.request(Method::INVITE);
+    assert_eq!(password(&hold.body), password(&second.body));
+    bench.reply(answer(&hold, 200, "peer", &sdp.replace("sendrecv", "recvonly")));
+    bench.request(Method::ACK);
+    // The peer answers no checks any more, on hold or not.
+    bench.agent.handle_consent_lost(bench.now, 1);
+    bench.drain();
+    let third = bench.request(Method::INVITE);
+    assert_ne!(password(&third.body), password(&second.body));
+    assert!(String::from_utf8_lossy(&third.body).contains("49161 typ relay"));
 }
 
 #[test]

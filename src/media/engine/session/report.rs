@@ -23,6 +23,10 @@ pub enum Report {
         again: bool,
         unreadable: bool,
     },
+    /// The peer answers no checks any more, so that it is not sent to; or still none a while later.
+    ConsentLost {
+        again: bool,
+    },
     Notice(Notice),
     /// The recording is over before it was to be.
     Recorded(Ended),
@@ -54,6 +58,7 @@ impl Report {
             Self::Seen { reflexive, relayed } => EngineEvent::Seen { session, reflexive, relayed },
             Self::SeenAnew { reflexive, relayed } => EngineEvent::SeenAnew { session, reflexive, relayed },
             Self::Secured(plan, result) => EngineEvent::Secured { session, plan, result },
+            Self::ConsentLost { again } => EngineEvent::ConsentLost { session, again },
             Self::Silent { again, unreadable } => EngineEvent::Silent { session, again, unreadable },
         }
     }

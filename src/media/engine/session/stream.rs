@@ -50,8 +50,9 @@ pub(super) struct Stream {
     handshake: Option<Way>,
     /// When it is to be told that there is none, unless one is found before: the peer's own checks may come late.
     no_way_at: Option<Instant>,
-    /// The peer no longer agrees to be sent to.
+    /// The peer no longer agrees to be sent to; when that was told last.
     pub(super) unwanted: bool,
+    told_unwanted: Option<Instant>,
     /// Our address, as bound.
     pub(super) local: SocketAddr,
     keep_alive_at: Instant,
@@ -101,6 +102,7 @@ impl Stream {
             handshake: None,
             no_way_at: None,
             unwanted: false,
+            told_unwanted: None,
             local,
             keep_alive_at: now + KEEP_ALIVE,
             crypt: Vec::new(),
@@ -262,6 +264,7 @@ impl Stream {
             self.next_stats = (self.next_stats + STATS_EVERY).max(now);
             report(Report::Stats(self.stats(false)));
         }
+        self.tell_unwanted(now, connected, report);
         if !connected {
             self.heard(now);
             if let Some(comes) = self.early_media.poll(now) {
@@ -272,6 +275,16 @@ impl Stream {
             let unreadable = self.receiver.unreadable() - self.unreadable >= SILENCE.as_secs();
             report(Report::Silent { again: self.told_silent, unreadable });
             (self.silent_at, self.told_silent) = (now + ASK_AGAIN, true);
+        }
+    }
+
+    /// Again and again, since nobody may be there to act on it.
+    fn tell_unwanted(&mut self, now: Instant, connected: bool, report: &mut impl FnMut(Report)) {
+        if !self.unwanted {
+            self.told_unwanted = None;
+        } else if connected && self.told_unwanted.is_none_or(|at| at + ASK_AGAIN <= now) {
+            report(Report::ConsentLost { again: self.told_unwanted.is_some() });
+            self.told_unwanted = Some(now);
         }
     }
 

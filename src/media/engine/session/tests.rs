@@ -12,6 +12,7 @@ use crate::media::{
 };
 use std::net::Ipv4Addr;
 
+mod consent;
 mod figures;
 mod relay;
 
