@@ -130,6 +130,7 @@ pub struct HeadlessArgs {
     /// Whoever is on hold hears this WAV file rather than nothing.
     #[arg(long, value_name = "FILE")]
     pub hold_music: Option<PathBuf>,
+    /// The echo of the headset, noise and uneven levels are taken from what the microphone hears; on unless told otherwise.
     #[arg(long, value_name = "on|off")]
     pub voice_processing: Option<String>,
     /// The TMS has only the XML API: this is the tenant; the API key is its key, the password the registration's SIP password.

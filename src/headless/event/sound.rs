@@ -110,6 +110,9 @@ struct Tx {
     bytes: u64,
 }
 
+/// The power of what is more than silence, which on a telephone has a faint noise: -60 dB of full scale.
+const AUDIBLE: f32 = 1e-6;
+
 pub(super) fn figures(call: u32, stats: &CallStats) -> Stats {
     let CallStats { rx, tx, here, .. } = stats;
     Stats {
@@ -122,7 +125,7 @@ pub(super) fn figures(call: u32, stats: &CallStats) -> Stats {
             concealed_ms: rx.concealed_ms,
             jitter_ms: tenths(rx.jitter_ms),
             buffer_ms: tenths(rx.buffer_ms),
-            level_db: (here.loudness > 1e-9).then(|| tenths(10.0 * f64::from(here.loudness).log10())),
+            level_db: (here.loudness > AUDIBLE).then(|| tenths(10.0 * f64::from(here.loudness).log10())),
         },
         tx: Tx { packets: tx.packets, bytes: tx.bytes },
         rtt_ms: stats.rtt_ms.map(tenths),
