@@ -206,23 +206,24 @@ impl JitterBuffer {
         self.position.or_else(|| self.first_timestamp())
     }
 
-    /// Drops what is held before `timestamp`, to shed delay at once. Returns how many packets.
-    pub fn skip_to(&mut self, timestamp: i64) -> u64 {
-        let mut dropped = 0;
+    /// How much sound is here, whatever its timestamps say.
+    pub fn sound(&self) -> u32 {
+        self.expected.map_or(0, |expected| (expected..=self.highest).map(|at| self.sound_of(at)).sum())
+    }
+
+    /// Drops the oldest packets as long as `keep` is left, to shed delay at once, and what their timestamps claim with them: the next
+    /// one is played as if nothing had been before it. Returns how many.
+    pub fn shed(&mut self, keep: u32) -> u64 {
+        let (mut sound, mut dropped) = (self.sound(), 0);
         while let Some(expected) = self.expected
             && expected < self.highest
+            && sound >= keep + self.sound_of(expected)
         {
-            match self.held(expected) {
-                Some((Kind::Audio(_), at, duration)) if at + i64::from(duration) > timestamp => break,
-                Some((Kind::Audio(_), at, duration)) => {
-                    dropped += 1;
-                    self.position = Some(at + i64::from(duration));
-                    self.pass(expected);
-                }
-                _ => self.pass(expected),
-            }
+            sound -= self.sound_of(expected);
+            dropped += u64::from(self.sound_of(expected) > 0);
+            self.pass(expected);
         }
-        self.bridged = 0;
+        (self.position, self.bridged) = (None, 0);
         dropped
     }
 
@@ -298,6 +299,10 @@ impl JitterBuffer {
             }
             _ => None,
         }
+    }
+
+    fn sound_of(&self, sequence: u64) -> u32 {
+        self.held(sequence).map_or(0, |(.., duration)| duration)
     }
 
     fn audio(&self, sequence: u64) -> Option<(Codec, &[u8])> {
@@ -382,6 +387,17 @@ mod tests {
         buffer.insert(FIRST + 2_000, 0, AUDIO, &[9; 160]);
         assert_eq!(played(&mut buffer), ["9"]);
         assert_eq!((buffer.take_skipped(), buffer.take_skipped()), (1_998, 0));
+    }
+
+    #[test]
+    fn what_is_shed_is_the_oldest_and_the_pauses_it_claims() {
+        let mut buffer = filled(&[0, 1, 2, 4, 5]);
+        buffer.insert(FIRST + 6, 160 * 500, AUDIO, &[6; 160]);
+        assert_eq!(buffer.sound(), 6 * 160);
+        assert_eq!((buffer.shed(2 * 160), buffer.sound()), (4, 2 * 160));
+        assert!(matches!(buffer.take(), Next::Packet { payload: [5, ..], .. }));
+        assert_eq!((buffer.shed(1), buffer.sound()), (0, 160));
+        assert_eq!(played(&mut buffer), ["6"]);
     }
 
     /// What came of the time that was bridged is known once the next packet is here.

@@ -26,6 +26,9 @@ const MARGIN_DECAY_MS: f64 = 0.001;
 /// short enough to follow a clock that runs slow.
 const SPANS: usize = 5;
 const SPAN_MS: f64 = 500.0;
+/// No more than the slowest packet of the last five seconds calls for is aimed at: what the histogram has of before, when the network was
+/// worse or timestamps told nonsense, is not waited for any more.
+const SLOW_SPANS: usize = 10;
 /// A transit that differs by more belongs to a stream that began anew.
 const JUMP_MS: f64 = 2_000.0;
 
@@ -34,6 +37,8 @@ const JUMP_MS: f64 = 2_000.0;
 pub struct DelayEstimator {
     /// Smallest transit (arrival less media time) of each span, newest first.
     fastest: [f64; SPANS],
+    /// How slow the slowest of each span was, compared with the fastest lately.
+    slowest: [f64; SLOW_SPANS],
     span_started: f64,
     histogram: [f32; BINS],
     packets: u32,
@@ -46,6 +51,7 @@ impl Default for DelayEstimator {
     fn default() -> Self {
         Self {
             fastest: [f64::INFINITY; SPANS],
+            slowest: [0.0; SLOW_SPANS],
             span_started: 0.0,
             histogram: [0.0; BINS],
             packets: 0,
@@ -66,15 +72,20 @@ impl DelayEstimator {
             *self = Self { margin_ms: self.margin_ms, ..Self::default() };
         }
         if self.fastest[0].is_infinite() || arrival_ms - self.span_started > SPAN_MS {
-            let before = self.base();
+            let before = self.known_base();
             self.fastest.rotate_right(1);
             self.fastest[0] = transit;
+            self.slowest.rotate_right(1);
+            self.slowest[0] = 0.0;
             self.span_started = arrival_ms;
-            self.raise(self.base() - before);
+            if let Some(before) = before {
+                self.raise(self.base() - before);
+            }
         }
         self.fastest[0] = self.fastest[0].min(transit);
         self.packets = self.packets.saturating_add(1);
         let relative = transit - self.base();
+        self.slowest[0] = self.slowest[0].max(relative);
         let (before_ms, before) = std::mem::replace(&mut self.last, (arrival_ms, relative));
         if arrival_ms - before_ms < CATCHING_UP_MS && relative < before {
             return relative;
@@ -89,8 +100,9 @@ impl DelayEstimator {
 
     /// The fastest packets have become slower by so much: all the others were that much less behind them.
     fn raise(&mut self, by_ms: f64) {
-        let bins = (by_ms / BIN_MS) as usize;
-        if (1..BINS).contains(&bins) {
+        self.slowest.iter_mut().for_each(|slow| *slow = (*slow - by_ms.max(0.0)).max(0.0));
+        let bins = ((by_ms / BIN_MS) as usize).min(BINS - 1);
+        if bins > 0 {
             let merged = self.histogram[..bins].iter().sum::<f32>();
             self.histogram.copy_within(bins.., 0);
             self.histogram[BINS - bins..].fill(0.0);
@@ -110,8 +122,11 @@ impl DelayEstimator {
 
     /// Transit of the fastest packet lately; zero before the first.
     pub fn base(&self) -> f64 {
-        let base = self.fastest.iter().copied().fold(f64::INFINITY, f64::min);
-        if base.is_finite() { base } else { 0.0 }
+        self.known_base().unwrap_or(0.0)
+    }
+
+    fn known_base(&self) -> Option<f64> {
+        self.fastest.iter().copied().filter(|transit| transit.is_finite()).reduce(f64::min)
     }
 
     /// The delay to play at, over the fastest transit.
@@ -125,7 +140,8 @@ impl DelayEstimator {
             bin += 1;
         }
         // Nearly punctual packets need the margin alone.
-        let spread = if self.packets == 0 { 0.0 } else { bin as f64 * BIN_MS };
+        let slowest = self.slowest.iter().copied().fold(0.0, f64::max);
+        let spread = if self.packets == 0 { 0.0 } else { (bin as f64 * BIN_MS).min(slowest) };
         let target = spread + (spread * TAIL).min(LONGEST_TAIL_MS) + self.margin_ms;
         if self.packets < LEARNING { target.max(FIRST_TARGET_MS) } else { target }
     }
@@ -153,6 +169,29 @@ mod tests {
         for jitter in [20.0, 60.0, 150.0] {
             let target = target(jitter, 0.0);
             assert!(target >= jitter && target <= jitter + 15.0, "{jitter}: {target}");
+        }
+    }
+
+    /// Whatever a while of packets says of its time, five seconds of punctual ones later it is forgotten.
+    #[test]
+    fn what_is_over_is_not_aimed_at_for_long() {
+        let mut random = StdRng::seed_from_u64(7);
+        for (from, to) in [(0.0, 200.0), (-400.0, 400.0), (-1_000.0, 250.0), (-1_800.0, 0.0), (0.0, 1_800.0)] {
+            let mut estimator = DelayEstimator::default();
+            let at = |estimator: &mut DelayEstimator, ms: f64, off: f64| estimator.observe(5_000.0 + ms, ms - off);
+            for n in 0..50 {
+                at(&mut estimator, f64::from(n) * 20.0, 0.0);
+            }
+            for n in 0..2_000 {
+                let unit = f64::from(random.next_u32()) / f64::from(u32::MAX);
+                at(&mut estimator, 1_000.0 + f64::from(n) * 0.5, from + unit * (to - from));
+            }
+            for n in 100..350 {
+                at(&mut estimator, f64::from(n) * 20.0, 0.0);
+            }
+            let target = estimator.target_ms();
+            at(&mut estimator, 7_500.0, 0.0);
+            assert!(estimator.target_ms() <= 12.5, "{from} to {to}: {target}");
         }
     }
 

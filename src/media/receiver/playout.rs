@@ -146,17 +146,12 @@ impl Playout {
             self.phase = Phase::Playing;
             self.delay_ms = delay;
         }
-        let mut dropped = 0;
-        if delay > self.target_ms() + TOO_MUCH_MS && self.queued() == 0 {
-            let target = now_ms - self.estimator.base() - self.target_ms();
-            dropped = buffer.skip_to((target * f64::from(clock_rate) / 1000.0) as i64);
-        }
-        (0..dropped).for_each(|_| self.bursts.missing());
+        let dropped = self.shed(buffer, clock_rate);
         let block_us = 1_000_000 * block.len() as u64 / u64::from(SAMPLE_RATE);
         let concealed_before = self.concealed_us;
         self.fill(buffer, clock_rate);
         if let Some(delay) = self.delay_now(now_ms, buffer, clock_rate) {
-            self.delay_ms += (delay - self.delay_ms) * 0.2;
+            self.delay_ms += (delay - self.delay_ms) * if dropped > 0 { 1.0 } else { 0.2 };
         }
         self.adapt(buffer, clock_rate);
         self.played_us += block_us;
@@ -240,6 +235,23 @@ impl Playout {
         let waited = f64::from(buffer.waiting()) * 1000.0 / f64::from(clock_rate);
         // What was bridged lies in the queue too but moved no position; a sender's pause adds no delay, a wait does.
         Some(now_ms - self.estimator.base() - (position + waited - queued))
+    }
+
+    /// Drops packets where more is held than the target calls for by far. What is here counts, not what timestamps make of it.
+    /// Returns how many.
+    fn shed(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> u64 {
+        let units = |ms: f64| (ms * f64::from(clock_rate) / 1000.0) as u32;
+        if buffer.sound() <= units(self.target_ms() + TOO_MUCH_MS) {
+            return 0;
+        }
+        let dropped = buffer.shed(units(self.target_ms()));
+        (0..dropped).for_each(|_| self.bursts.missing());
+        if let Some(voice) = &mut self.voice {
+            // So that neither edge clicks.
+            voice.conceal(clock_rate / 100, clock_rate);
+            self.concealed_us += 10_000;
+        }
+        dropped
     }
 
     /// Makes sure that a block can be taken.
