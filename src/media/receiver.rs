@@ -63,6 +63,8 @@ struct Stream {
     restored: [Option<u64>; 8],
     /// The newest packet of audio: sequence number, timestamp and arrival.
     newest: Option<(u64, i64, Instant)>,
+    /// Packets in a row that had come before, or were of another time.
+    doubled: u64,
 }
 
 /// Counts of sources that are gone, and what no source keeps.
@@ -130,11 +132,12 @@ impl Receiver {
             return None;
         }
         let stream = self.stream.as_mut()?;
-        let sequence = match stream.reception.update(packet.sequence) {
+        let sequence = match stream.reception.update(now, packet.sequence) {
             Update::Valid(sequence) => sequence,
             Update::Suspicious => return None,
-            Update::Restarted { sequence, lost } => {
+            Update::Restarted { sequence, lost, repeated } => {
                 self.totals.lost += lost;
+                self.totals.late += repeated.min(std::mem::take(&mut stream.doubled));
                 stream.begin_anew();
                 self.playout.restart();
                 self.events.restart();
@@ -144,6 +147,7 @@ impl Receiver {
         self.totals.packets += 1;
         let timestamp = stream.extend(packet.timestamp);
         if codec.is_some() && stream.strays(sequence, timestamp) {
+            stream.doubled += 1;
             return None;
         }
         if codec.is_some() && stream.jumps(now, sequence, timestamp) {
@@ -184,6 +188,7 @@ impl Receiver {
             }
         }
         let insert = stream.buffer.insert(sequence, timestamp, kind, packet.payload);
+        stream.doubled = if insert == Insert::Duplicate { stream.doubled + 1 } else { 0 };
         if codec.is_some() {
             self.playout.carries_copies(redundant.is_some());
             self.totals.late += u64::from(insert == Insert::Late);
@@ -315,6 +320,7 @@ impl Receiver {
             timestamp: i64::from(packet.timestamp),
             restored: [None; 8],
             newest: None,
+            doubled: 0,
         });
         true
     }

@@ -2,6 +2,7 @@
 
 mod copies;
 mod deep;
+mod lies;
 mod properties;
 
 use super::*;

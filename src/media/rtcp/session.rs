@@ -234,7 +234,7 @@ mod tests {
         // Theirs received 3 of 4 of our packets; the network takes 40 ms each way.
         let mut reception = Reception::new(1, 10);
         for sequence in [10, 11, 13] {
-            reception.update(sequence);
+            reception.update(start, sequence);
         }
         let report = ours.poll(at(10_000), sent(10_000, 50), None, 0.5).unwrap();
         theirs.handle(at(10_040), sent(10_040, 0).ntp, &report, Some(1));

@@ -1,11 +1,15 @@
 //! What a receiver learns from sequence numbers and arrival times (RFC 3550 §6.4.1, §A.1, §A.3, §A.8).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Larger jumps forward mean that the source began anew (§A.1).
 const MAX_DROPOUT: u16 = 3_000;
 /// Packets this far behind are merely late (§A.1).
 const MAX_MISORDER: u16 = 100;
+/// Unless so many of them follow each other for so long without a new one in between: what is late or doubled comes in a burst, or
+/// while newer ones come.
+const REPEATED: u16 = 3;
+const REPEATED_FOR: Duration = Duration::from_millis(60);
 
 /// Receiver's account of one synchronization source.
 #[derive(Clone, Debug)]
@@ -17,11 +21,20 @@ pub struct Reception {
     received: u64,
     /// Sequence number that would confirm a restart.
     restart: Option<u16>,
+    /// Packets behind that follow each other, since the last new one.
+    repeated: Option<Run>,
     expected_prior: u64,
     received_prior: u64,
     jitter: f64,
     /// Arrival and timestamp of the packet before, with the clock rate they belong to.
     last: Option<(Instant, u32, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: u16,
+    count: u16,
+    since: Instant,
 }
 
 /// What a packet's sequence number says.
@@ -31,9 +44,10 @@ pub enum Update {
     Valid(u64),
     /// Far off: dropped, unless the next one follows it.
     Suspicious,
-    /// Two in a row were far off: the source started again from this extended number, and earlier ones mean nothing any more; so
-    /// many packets had been lost.
-    Restarted { sequence: u64, lost: u64 },
+    /// Two in a row were far off, or several behind at a sender's pace: the source started again, is now at this extended number,
+    /// and earlier ones mean nothing any more. So many packets had been lost, and so many of the new beginning were taken for
+    /// [`Update::Valid`] ones of before.
+    Restarted { sequence: u64, lost: u64, repeated: u64 },
 }
 
 impl Reception {
@@ -46,6 +60,7 @@ impl Reception {
             base: first,
             received: 0,
             restart: None,
+            repeated: None,
             expected_prior: 0,
             received_prior: 0,
             jitter: 0.0,
@@ -54,20 +69,25 @@ impl Reception {
     }
 
     /// Takes in a sequence number. Duplicates count as received, as in the RFC; telling them apart is the buffer's work.
-    pub fn update(&mut self, sequence: u16) -> Update {
+    pub fn update(&mut self, now: Instant, sequence: u16) -> Update {
         let ahead = sequence.wrapping_sub(self.highest as u16);
         if ahead < MAX_DROPOUT {
             self.highest += u64::from(ahead);
+            self.repeated = None;
         } else if ahead <= u16::MAX - MAX_MISORDER {
             if self.restart != Some(sequence) {
                 self.restart = Some(sequence.wrapping_add(1));
                 return Update::Suspicious;
             }
-            let (ssrc, jitter, lost) = (self.ssrc, self.jitter, self.missing());
-            *self = Self { jitter, ..Self::new(ssrc, sequence) };
-            self.highest = self.base;
-            self.received = 1;
-            return Update::Restarted { sequence: self.highest, lost };
+            return self.begin_anew(sequence, 1);
+        } else {
+            let run = self.repeated.filter(|run| run.first.wrapping_add(run.count) == sequence);
+            let run = run.unwrap_or(Run { first: sequence, count: 0, since: now });
+            let run = Run { count: run.count + 1, ..run };
+            if run.count >= REPEATED && now.saturating_duration_since(run.since) >= REPEATED_FOR {
+                return self.begin_anew(run.first, run.count);
+            }
+            self.repeated = Some(run);
         }
         self.received += 1;
         let behind = (self.highest as u16).wrapping_sub(sequence);
@@ -75,6 +95,16 @@ impl Reception {
         // Reordered before the first one.
         self.base = self.base.min(extended);
         Update::Valid(extended)
+    }
+
+    /// The numbering began anew with `first`, of which the packet at hand is the `count`th.
+    fn begin_anew(&mut self, first: u16, count: u16) -> Update {
+        let (ssrc, jitter, repeated) = (self.ssrc, self.jitter, u64::from(count) - 1);
+        self.received -= repeated;
+        let lost = self.missing();
+        *self = Self { jitter, received: repeated + 1, ..Self::new(ssrc, first) };
+        self.highest = self.base + repeated;
+        Update::Restarted { sequence: self.highest, lost, repeated }
     }
 
     /// Interarrival jitter from an audio packet (§A.8). Packets of one frame share a timestamp and are best not given.
@@ -137,32 +167,73 @@ impl Reception {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
     #[test]
     fn counts_loss_reordering_and_wrap() {
-        let mut reception = Reception::new(1, 65_533);
+        let (now, mut reception) = (Instant::now(), Reception::new(1, 65_533));
         for sequence in [65_533, 65_535, 65_534, 1, 2, 5] {
-            assert!(matches!(reception.update(sequence), Update::Valid(_)), "{sequence}");
+            assert!(matches!(reception.update(now, sequence), Update::Valid(_)), "{sequence}");
         }
         // 65533 … 5 are nine numbers, six came: 0, 3 and 4 are missing.
         assert_eq!((reception.expected(), reception.lost()), (9, 3));
         assert_eq!(reception.fraction_lost(), 85);
         assert_eq!(reception.highest(), 0x1_0005);
-        reception.update(6);
+        reception.update(now, 6);
         assert_eq!(reception.fraction_lost(), 0);
     }
 
     #[test]
     fn one_stray_packet_is_dropped_two_in_a_row_restart() {
-        let mut reception = Reception::new(1, 100);
-        assert_eq!(reception.update(100), Update::Valid(0x1_0000 + 100));
-        assert_eq!(reception.update(30_000), Update::Suspicious);
-        assert_eq!(reception.update(101), Update::Valid(0x1_0000 + 101));
-        assert_eq!(reception.update(40_000), Update::Suspicious);
-        reception.update(105);
-        assert_eq!(reception.update(40_000), Update::Suspicious);
-        assert_eq!(reception.update(40_001), Update::Restarted { sequence: 0x1_0000 + 40_001, lost: 3 });
+        let (now, mut reception) = (Instant::now(), Reception::new(1, 100));
+        assert_eq!(reception.update(now, 100), Update::Valid(0x1_0000 + 100));
+        assert_eq!(reception.update(now, 30_000), Update::Suspicious);
+        assert_eq!(reception.update(now, 101), Update::Valid(0x1_0000 + 101));
+        assert_eq!(reception.update(now, 40_000), Update::Suspicious);
+        reception.update(now, 105);
+        assert_eq!(reception.update(now, 40_000), Update::Suspicious);
+        assert_eq!(
+            reception.update(now, 40_001),
+            Update::Restarted { sequence: 0x1_0000 + 40_001, lost: 3, repeated: 0 }
+        );
+    }
+
+    /// Milliseconds from one packet to the next, and how far back the fourth and what follows it are.
+    fn repeats(pace_ms: u64, back: u16) -> Vec<Update> {
+        let (start, mut reception) = (Instant::now(), Reception::new(1, 65_500));
+        for n in 0..100 {
+            reception.update(start, 65_500u16.wrapping_add(n));
+        }
+        let sequence = |n: u16| 65_500u16.wrapping_add(100 - back + n);
+        (0..6).map(|n| reception.update(start + Duration::from_millis(pace_ms) * u32::from(n), sequence(n))).collect()
+    }
+
+    #[test]
+    fn packets_behind_at_a_sender_s_pace_are_a_restart() {
+        for (pace_ms, back, count) in [(20, 75, 4), (20, 90, 4), (20, 10, 4), (10, 75, 7), (60, 75, 3), (30, 75, 3)] {
+            let updates = repeats(pace_ms, back);
+            let restart = updates.iter().position(|update| !matches!(update, Update::Valid(_)));
+            assert_eq!(restart, (count <= 6).then_some(count - 1), "{pace_ms} ms, {back} back");
+            if let Some(at) = restart {
+                let first = 0x1_0000 + u64::from(65_500u16.wrapping_add(100 - back));
+                let repeated = at as u64;
+                assert_eq!(updates[at], Update::Restarted { sequence: first + repeated, lost: 0, repeated });
+                assert_eq!(updates[5], Update::Valid(first + 5));
+            }
+        }
+        // A burst of what is late or doubled, however many.
+        assert!(repeats(3, 75).iter().all(|update| matches!(update, Update::Valid(_))));
+    }
+
+    /// A second way, 200 ms longer, on which all comes once more.
+    #[test]
+    fn copies_between_newer_packets_are_no_restart() {
+        let (start, mut reception) = (Instant::now(), Reception::new(1, 0));
+        for n in 0..200u16 {
+            let now = start + Duration::from_millis(20) * u32::from(n);
+            assert!(matches!(reception.update(now, n), Update::Valid(_)));
+            if n >= 10 {
+                assert_eq!(reception.update(now, n - 10), Update::Valid(0x1_0000 + u64::from(n - 10)));
+            }
+        }
     }
 
     #[test]
