@@ -1,4 +1,15 @@
 //! Symmetric RTP (RFC 4961): send to where packets really come from, without letting a stranger take the call over.
+//!
+//! In the clear, nothing but its address tells a peer from a stranger. So:
+//!
+//! - The signalled address is believed at once, whoever else was.
+//! - Where one of two addresses is private there is a NAT in between, and nothing but its packets tells where the peer is: the first
+//!   that sends three packets in sequence is taken for it, heard and sent to.
+//! - A peer that was said to be at a public address is there, as far as known: another public address is heard only once nothing at
+//!   all, neither audio nor RTCP, has come from the signalled one for four seconds. A NAT that rewrites ports is saved by that, and a
+//!   media server that sends from another address. It is sent to only at the signalled host.
+//! - Whoever has once shown himself at the signalled address is succeeded by nobody, however long he is silent, but from another port
+//!   of his host by his own source (SSRC), which a stranger does not know: his NAT has made another way.
 
 use crate::media::plan::is_private;
 use std::{
@@ -8,10 +19,12 @@ use std::{
 
 /// In-order packets of one source that make an address other than the signalled one believable.
 const PROBATION: u8 = 3;
-/// A source that was silent for this long, although it has something to send, may be succeeded by another port of its host.
+/// Who has something to send and was not heard for this long may go on from another port of the host.
 const SILENCE: Duration = Duration::from_secs(2);
-/// By another host, only when it has been silent for longer than one that lives ever is.
+/// Who may be succeeded by somebody else is, when silent for longer than one that lives ever is.
 const LONG_SILENCE: Duration = Duration::from_secs(10);
+/// When nothing has come for this long, not even the first RTCP (within 3.1 s, RFC 3550 §6.2), the peer is elsewhere.
+const ABSENCE: Duration = Duration::from_secs(4);
 /// Addresses of one peer.
 const MOST_OTHERS: usize = 16;
 
@@ -19,6 +32,8 @@ const MOST_OTHERS: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Signalled {
     pub address: SocketAddr,
+    /// Where its RTCP comes from.
+    pub control: SocketAddr,
     /// It has something to send: neither of the two has put the call on hold.
     pub sends: bool,
     /// Its packets are authentic (SRTP), so that nobody else's are ever judged.
@@ -30,6 +45,8 @@ pub struct Signalled {
 pub struct Latch {
     signalled: Signalled,
     state: State,
+    /// The peer has shown itself at the signalled address.
+    confirmed: bool,
     candidate: Option<Candidate>,
     /// Where the peer is besides, as checks have proved: it may send from any of its addresses (RFC 8445 §12.2).
     others: Vec<SocketAddr>,
@@ -37,11 +54,12 @@ pub struct Latch {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing has come yet: send as signalled.
-    Waiting,
+    /// Nothing has come yet: send as signalled. It could have since then.
+    Waiting { since: Instant },
     /// Packets come from here; `proven`: from the peer, without doubt.
     Latched {
         source: SocketAddr,
+        ssrc: Option<u32>,
         heard: Instant,
         /// When it, or its host's RTCP, last showed that it is there: muted, it may send no audio.
         alive: Instant,
@@ -68,8 +86,9 @@ pub enum Verdict {
 }
 
 impl Latch {
-    pub const fn new(signalled: Signalled) -> Self {
-        Self { signalled, state: State::Waiting, candidate: None, others: Vec::new() }
+    pub const fn new(now: Instant, signalled: Signalled) -> Self {
+        let state = State::Waiting { since: now };
+        Self { signalled, state, confirmed: false, candidate: None, others: Vec::new() }
     }
 
     /// A new offer or answer: an address that changed starts over, an unchanged one changes nothing, and nothing changes what
@@ -78,10 +97,11 @@ impl Latch {
         match &mut self.state {
             State::Checked { .. } => {}
             _ if signalled.address != self.signalled.address => {
-                (self.state, self.candidate) = (State::Waiting, None);
+                (self.state, self.confirmed, self.candidate) = (State::Waiting { since: now }, false, None);
             }
+            State::Waiting { since } if !self.signalled.sends => *since = now,
             State::Latched { heard, alive, .. } if !self.signalled.sends => (*heard, *alive) = (now, now),
-            State::Latched { .. } | State::Waiting => {}
+            State::Latched { .. } | State::Waiting { .. } => {}
         }
         self.signalled = signalled;
     }
@@ -92,7 +112,7 @@ impl Latch {
         match self.state {
             State::Checked { source } | State::Latched { source, proven: true, .. } => source,
             State::Latched { source, .. } if self.may_be_at(source.ip()) => source,
-            State::Latched { .. } | State::Waiting => self.signalled.address,
+            State::Latched { .. } | State::Waiting { .. } => self.signalled.address,
         }
     }
 
@@ -100,15 +120,16 @@ impl Latch {
     pub fn knows(&self, host: IpAddr) -> bool {
         let source = match self.state {
             State::Latched { source, .. } | State::Checked { source } => Some(source),
-            State::Waiting => None,
+            State::Waiting { .. } => None,
         };
         [self.signalled.address].iter().chain(&source).chain(&self.others).any(|address| address.ip() == host)
     }
 
-    /// The peer's control packets come from this host.
-    pub fn alive(&mut self, now: Instant, host: IpAddr) {
+    /// The peer's control packets come from this address.
+    pub fn alive(&mut self, now: Instant, from: SocketAddr) {
+        self.confirmed |= from == self.signalled.control;
         if let State::Latched { source, alive, .. } = &mut self.state
-            && source.ip() == host
+            && source.ip() == from.ip()
         {
             *alive = now;
         }
@@ -116,7 +137,8 @@ impl Latch {
 
     /// Somebody at this address has proved to be the peer.
     pub fn proven(&mut self, now: Instant, source: SocketAddr) {
-        (self.state, self.candidate) = (State::Latched { source, heard: now, alive: now, proven: true }, None);
+        (self.state, self.candidate) =
+            (State::Latched { source, ssrc: None, heard: now, alive: now, proven: true }, None);
     }
 
     /// Checks have shown that the peer is here, and agrees to be sent to: however long it is silent, nobody's packets move that.
@@ -139,40 +161,65 @@ impl Latch {
         }
     }
 
-    /// Judges a well-formed RTP packet of an agreed payload type. The signalled address is believed at once, whoever else was,
-    /// but for who has proved to be the peer; another address after three packets in sequence, and only while the peer has
-    /// something to send and nobody is latched, or the latched source has fallen silent. Until someone is latched everything is
-    /// heard, so that a call through a NAT loses no syllable.
+    /// Judges a well-formed RTP packet of an agreed payload type, by the rules of the module. Another address than the signalled one
+    /// is latched after three packets in sequence, and only while the peer has something to send. Until then packets from behind a
+    /// NAT are heard, so that such a call loses no syllable.
     pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
-        let (is_vacant, proven) = match &mut self.state {
+        let is_signalled = source == self.signalled.address;
+        let mut is_proven = false;
+        match &mut self.state {
             State::Checked { source: checked } => {
                 let is_peer = *checked == source || self.others.contains(&source);
                 return if is_peer { Verdict::Accept } else { Verdict::Drop };
             }
-            State::Latched { source: latched, heard, alive, proven } => {
-                if *latched == source || self.others.contains(&source) {
-                    (*heard, *alive) = (now, now);
-                    return Verdict::Accept;
-                }
-                let (since, patience) =
-                    if latched.ip() == source.ip() { (*heard, SILENCE) } else { (*alive, LONG_SILENCE) };
-                (now.saturating_duration_since(since) > patience, *proven)
+            State::Latched { source: latched, ssrc: known, heard, alive, .. }
+                if *latched == source || self.others.contains(&source) =>
+            {
+                (*known, *heard, *alive) = (Some(ssrc), now, now);
+                return Verdict::Accept;
             }
-            State::Waiting => (true, false),
-        };
-        let is_vacant = is_vacant && self.signalled.sends;
-        let is_signalled = source == self.signalled.address;
+            State::Latched { proven, .. } => is_proven = *proven,
+            State::Waiting { .. } => {}
+        }
+        let is_open = self.signalled.sends && self.is_open_to(now, source, ssrc);
         let count = match &self.candidate {
             Some(known) if known.source == source && known.ssrc == ssrc && known.next == sequence => known.count + 1,
             _ => 1,
         };
-        if is_signalled && !proven || is_vacant && (is_signalled || count >= PROBATION) {
-            self.state = State::Latched { source, heard: now, alive: now, proven: self.signalled.secured };
+        if is_signalled && !is_proven || is_open && (is_signalled || count >= PROBATION) {
+            let proven = self.signalled.secured;
+            self.state = State::Latched { source, ssrc: Some(ssrc), heard: now, alive: now, proven };
+            self.confirmed |= is_signalled;
             self.candidate = None;
             return Verdict::Accept;
         }
         self.candidate = Some(Candidate { source, ssrc, next: sequence.wrapping_add(1), count: count.min(PROBATION) });
-        if matches!(self.state, State::Waiting) { Verdict::Accept } else { Verdict::Drop }
+        let is_first = is_open && matches!(self.state, State::Waiting { .. }) && self.is_anywhere(source.ip());
+        if is_first { Verdict::Accept } else { Verdict::Drop }
+    }
+
+    /// Whether somebody else than who is latched, if anybody is, may be the peer.
+    fn is_open_to(&self, now: Instant, source: SocketAddr, ssrc: u32) -> bool {
+        let secured = self.signalled.secured;
+        let since = |then: Instant| now.saturating_duration_since(then);
+        match self.state {
+            State::Checked { .. } => false,
+            State::Waiting { since: then } => self.is_anywhere(source.ip()) || !self.confirmed && since(then) > ABSENCE,
+            State::Latched { source: latched, ssrc: known, heard, .. }
+                if latched.ip() == source.ip() && (secured || known == Some(ssrc)) =>
+            {
+                since(heard) > SILENCE
+            }
+            State::Latched { alive, .. } => {
+                let may_be_elsewhere = secured || !self.confirmed || source == self.signalled.address;
+                may_be_elsewhere && since(alive) > LONG_SILENCE
+            }
+        }
+    }
+
+    /// Whether nothing but packets from this host tells where the peer is: there is a NAT in between, or they are authentic.
+    fn is_anywhere(&self, host: IpAddr) -> bool {
+        self.signalled.secured || is_private(self.signalled.address.ip()) || is_private(host)
     }
 
     /// Whether our packets may go to this host because packets come from it: the one signalled, or where one of the two addresses
@@ -184,244 +231,4 @@ impl Latch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    mod properties {
-        use super::*;
-        use crate::properties::config;
-        use proptest::prelude::*;
-
-        /// When, who, SSRC, first sequence number and length of a run of a stranger's packets.
-        fn injected() -> impl Strategy<Value = Vec<(u64, u8, u32, u16, u16)>> {
-            prop::collection::vec((0..400u64, 0..4u8, 0..3u32, any::<u16>(), 1..9u16), 0..60)
-        }
-
-        proptest! {
-            #![proptest_config(config(500, 4961))]
-
-            /// Whatever strangers send, in sequence or not, with the peer's source or another, and whenever: while the peer's
-            /// packets come, or its RTCP alone, or it has none to send, they are all heard, nobody else's is, and ours go there.
-            #[test]
-            fn a_stranger_s_packets_never_replace_the_peer_s(
-                injected in injected(),
-                // Also where the peer is not where it was said to be.
-                behind_nat: bool,
-                // Where checks have shown the way, also while the peer is silent.
-                checked: bool,
-                // Or while only its RTCP comes.
-                muted: bool,
-                silence in 4..400u64,
-            ) {
-                let start = Instant::now();
-                let (own, nat) = (address("10.0.0.5:4000"), address("203.0.113.7:31000"));
-                let peer = if behind_nat { nat } else { own };
-                let mut latch = Latch::new(at(own));
-                if checked {
-                    latch.checked(peer);
-                }
-                for n in 0..400u64 {
-                    let now = start + Duration::from_millis(50 * n);
-                    let is_held = !checked && !muted && (silence..silence + 200).contains(&n);
-                    latch.signalled(now, Signalled { sends: !is_held, ..at(own) });
-                    if muted && n % 100 == 0 {
-                        latch.alive(now, peer.ip());
-                    }
-                    if !is_held && (!checked && !muted || n < silence) {
-                        prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
-                    }
-                    let is_latched = latch.target() == peer && n > u64::from(PROBATION);
-                    for (_, who, ssrc, sequence, run) in injected.iter().filter(|(at, ..)| *at == n && is_latched) {
-                        let stranger = SocketAddr::from(([198, 51, 100, *who], 6_666));
-                        for step in 0..*run {
-                            let verdict = latch.judge(now, stranger, 6 + ssrc, sequence.wrapping_add(step));
-                            prop_assert_eq!(verdict, Verdict::Drop);
-                            prop_assert_eq!(latch.target(), peer);
-                        }
-                    }
-                }
-            }
-
-            /// Nor does anybody hear us who sends before the peer or while it is silent: where the peer has a public address of
-            /// its own, ours go there whatever comes, and its packets are heard whoever was.
-            #[test]
-            fn nobody_hears_us_before_the_peer_sends_nor_while_it_is_silent(
-                injected in injected(),
-                sent in prop::collection::vec(any::<bool>(), 40),
-            ) {
-                let (start, peer) = (Instant::now(), address("192.0.2.1:4000"));
-                let mut latch = Latch::new(at(peer));
-                for n in 0..400u64 {
-                    let now = start + Duration::from_millis(200 * n);
-                    for (_, who, ssrc, sequence, run) in injected.iter().filter(|(at, ..)| *at == n) {
-                        let stranger = SocketAddr::from(([198, 51, 100, *who], 6_666));
-                        for step in 0..*run {
-                            latch.judge(now, stranger, 6 + ssrc, sequence.wrapping_add(step));
-                            prop_assert_eq!(latch.target(), peer);
-                        }
-                    }
-                    if sent[n as usize / 10] {
-                        prop_assert_eq!(latch.judge(now, peer, 7, n as u16), Verdict::Accept);
-                    }
-                }
-            }
-        }
-    }
-
-    fn address(text: &str) -> SocketAddr {
-        text.parse().unwrap()
-    }
-
-    fn at(address: SocketAddr) -> Signalled {
-        Signalled { address, sends: true, secured: false }
-    }
-
-    /// Lets `source` send so many packets in sequence.
-    fn send(latch: &mut Latch, now: Instant, source: SocketAddr, count: u16) -> Vec<Verdict> {
-        (0..count).map(|n| latch.judge(now, source, 7, n)).collect()
-    }
-
-    #[test]
-    fn a_peer_is_heard_from_each_of_its_addresses_and_a_stranger_from_none() {
-        let [way, other, stranger] = ["192.0.2.1:5000", "192.0.2.2:5000", "192.0.2.3:5000"].map(address);
-        let (now, mut latch) = (Instant::now(), Latch::new(at(way)));
-        latch.checked(way);
-        latch.also(other);
-        for sequence in 0..50 {
-            assert_eq!(latch.judge(now, other, 7, sequence), Verdict::Accept);
-            assert_eq!(latch.judge(now, stranger, 7, sequence), Verdict::Drop);
-        }
-        assert_eq!(latch.target(), way, "it is sent to where the checks say");
-        assert!(latch.knows(other.ip()) && !latch.knows(stranger.ip()));
-        (0..100u16).for_each(|port| latch.also(SocketAddr::from(([192, 0, 2, 9], port))));
-        assert_eq!(latch.others.len(), MOST_OTHERS);
-        // A later description says where the peer was found, which changes nothing.
-        latch.signalled(now, at(stranger));
-        assert_eq!(latch.target(), way);
-        latch.unchecked(now);
-        assert_eq!((latch.target(), latch.judge(now, other, 7, 50)), (way, Verdict::Drop));
-        let later = now + LONG_SILENCE + Duration::from_millis(1);
-        assert_eq!(latch.judge(later, stranger, 7, 51), Verdict::Accept, "without checks a silent source is succeeded");
-    }
-
-    #[test]
-    fn the_signalled_address_is_believed_and_kept() {
-        let (now, peer, stranger) = (Instant::now(), address("192.0.2.1:4000"), address("198.51.100.9:6666"));
-        let mut latch = Latch::new(at(peer));
-        assert_eq!(latch.judge(now, peer, 1, 10), Verdict::Accept);
-        for n in 0..100 {
-            assert_eq!(latch.judge(now, stranger, 2, n), Verdict::Drop);
-            assert_eq!(latch.judge(now, peer, 1, 11 + n), Verdict::Accept);
-        }
-        assert_eq!(latch.target(), peer);
-    }
-
-    #[test]
-    fn whoever_was_quicker_gives_way_to_the_signalled_address() {
-        for peer in ["192.0.2.1:4000", "10.0.0.5:4000"].map(address) {
-            let (now, stranger) = (Instant::now(), address("198.51.100.9:6666"));
-            let mut latch = Latch::new(at(peer));
-            assert_eq!(send(&mut latch, now, stranger, 50), [Verdict::Accept; 50], "it may be the peer");
-            assert_eq!(latch.judge(now, peer, 1, 10), Verdict::Accept);
-            assert_eq!(latch.target(), peer);
-            assert_eq!(send(&mut latch, now, stranger, 50), [Verdict::Drop; 50]);
-        }
-    }
-
-    #[test]
-    fn who_has_nothing_to_send_is_not_succeeded() {
-        let (start, stranger) = (Instant::now(), address("198.51.100.9:6666"));
-        for peer in ["10.0.0.5:4000", "203.0.113.7:31000"].map(address) {
-            let mut latch = Latch::new(at(address("10.0.0.5:4000")));
-            send(&mut latch, start, peer, 3);
-            latch.signalled(start, Signalled { sends: false, ..latch.signalled });
-            let held = start + Duration::from_secs(60);
-            assert_eq!(send(&mut latch, held, stranger, 50), [Verdict::Drop; 50]);
-            latch.signalled(held, Signalled { sends: true, ..latch.signalled });
-            assert_eq!(send(&mut latch, held, stranger, 50), [Verdict::Drop; 50], "it was not silent");
-            assert_eq!(latch.target(), peer);
-        }
-    }
-
-    #[test]
-    fn a_nat_s_address_takes_over_after_probation() {
-        let (now, signalled, nat) = (Instant::now(), address("10.0.0.5:4000"), address("203.0.113.7:31000"));
-        let mut latch = Latch::new(at(signalled));
-        for (n, target) in [(0, signalled), (1, signalled), (2, nat), (3, nat)] {
-            assert_eq!(latch.judge(now, nat, 7, n), Verdict::Accept);
-            assert_eq!(latch.target(), target, "after packet {n}");
-        }
-        // The NAT has forgotten the way and makes another.
-        let moved = address("203.0.113.7:31002");
-        assert_eq!(send(&mut latch, now, moved, 50), [Verdict::Drop; 50]);
-        send(&mut latch, now + SILENCE + Duration::from_millis(1), moved, 3);
-        assert_eq!(latch.target(), moved);
-        // Another provider.
-        let (later, other) = (now + SILENCE + LONG_SILENCE, address("198.51.100.9:6666"));
-        send(&mut latch, later, other, 3);
-        assert_eq!(latch.target(), moved);
-        send(&mut latch, later + Duration::from_millis(2), other, 3);
-        assert_eq!(latch.target(), other);
-    }
-
-    #[test]
-    fn authentic_packets_show_where_the_peer_is() {
-        let (now, signalled, other) = (Instant::now(), address("192.0.2.1:4000"), address("203.0.113.7:31000"));
-        for secured in [false, true] {
-            let mut latch = Latch::new(Signalled { secured, ..at(signalled) });
-            assert_eq!(send(&mut latch, now, other, 5), [Verdict::Accept; 5]);
-            assert_eq!(latch.target(), if secured { other } else { signalled });
-        }
-    }
-
-    /// It has asked a STUN server for an address that its own network, and ours, does not use.
-    #[test]
-    fn a_neighbour_is_sent_to_within_the_network() {
-        let (now, outer, inner) = (Instant::now(), address("203.0.113.7:31000"), address("192.168.1.20:4000"));
-        let mut latch = Latch::new(at(outer));
-        send(&mut latch, now, inner, 3);
-        assert_eq!(latch.target(), inner);
-    }
-
-    #[test]
-    fn scattered_packets_of_a_stranger_never_latch() {
-        let (now, signalled, stranger) = (Instant::now(), address("10.0.0.5:4000"), address("203.0.113.7:31000"));
-        let mut latch = Latch::new(at(signalled));
-        for n in 0..200u16 {
-            latch.judge(now, stranger, 7, n.wrapping_mul(7_919));
-        }
-        assert_eq!(latch.target(), signalled);
-    }
-
-    #[test]
-    fn who_is_listened_to_is_known_although_ours_go_elsewhere() {
-        let [signalled, other] = ["192.0.2.1:4000", "203.0.113.7:31000"].map(address);
-        let mut latch = Latch::new(at(signalled));
-        assert!(!latch.knows(other.ip()));
-        send(&mut latch, Instant::now(), other, 3);
-        assert!(latch.knows(signalled.ip()) && latch.knows(other.ip()) && latch.target() == signalled);
-    }
-
-    /// Its host is there, and the call has another port.
-    #[test]
-    fn rtcp_does_not_keep_another_port_of_its_host_out() {
-        let (now, peer, moved) = (Instant::now(), address("192.0.2.1:4000"), address("192.0.2.1:5000"));
-        let mut latch = Latch::new(at(peer));
-        latch.judge(now, peer, 1, 1);
-        let later = now + SILENCE + Duration::from_millis(1);
-        latch.alive(later, peer.ip());
-        send(&mut latch, later, moved, 3);
-        assert_eq!(latch.target(), moved);
-    }
-
-    #[test]
-    fn a_silent_source_may_be_succeeded() {
-        let (now, peer, moved) = (Instant::now(), address("192.0.2.1:4000"), address("192.0.2.1:5000"));
-        let mut latch = Latch::new(at(peer));
-        latch.judge(now, peer, 1, 1);
-        send(&mut latch, now + SILENCE + Duration::from_millis(1), moved, 3);
-        assert_eq!(latch.target(), moved);
-        latch.signalled(now, at(address("192.0.2.9:7000")));
-        assert_eq!(latch.target(), address("192.0.2.9:7000"));
-    }
-}
+mod tests;

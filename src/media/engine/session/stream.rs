@@ -91,7 +91,7 @@ impl Stream {
         let mut rtcp = RtcpSession::new(now, start.ssrc, cname, unit());
         rtcp.set_extended(plan.extended_reports);
         Self {
-            latch: Latch::new(signalled(&plan)),
+            latch: Latch::new(now, signalled(&plan)),
             sender: Sender::new(start, &plan),
             tx: TxStats::default(),
             receiver: Receiver::new(now, &plan),
@@ -195,7 +195,7 @@ impl Stream {
         if let Some(loss) = heard.loss {
             self.sender.peer_loses(loss);
         }
-        self.latch.alive(now, host);
+        self.latch.alive(now, source);
         self.heard(now);
     }
 
@@ -409,5 +409,10 @@ impl Stream {
 }
 
 const fn signalled(plan: &MediaPlan) -> Signalled {
-    Signalled { address: plan.remote_rtp, sends: plan.direction.receives(), secured: plan.srtp.is_some() }
+    Signalled {
+        address: plan.remote_rtp,
+        control: plan.remote_rtcp,
+        sends: plan.direction.receives(),
+        secured: plan.srtp.is_some(),
+    }
 }
