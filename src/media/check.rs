@@ -67,9 +67,10 @@ pub struct ShiftCheck {
     /// Mean squares of the loudest and of the quietest block spoken.
     voice: f32,
     room: f32,
-    /// The tone's mean square in the headset, and its largest in the microphone.
+    /// The tone's mean square in the headset, and its largest in the microphone, of whatever that gave meanwhile.
     played: f32,
     returned: f32,
+    listened: f32,
     /// There are devices to play on; and what took the tones, at the end of each.
     has_devices: bool,
     speaker: Option<Player>,
@@ -90,6 +91,7 @@ impl Default for ShiftCheck {
             room: f32::MAX,
             played: 0.0,
             returned: 0.0,
+            listened: 0.0,
             has_devices: false,
             speaker: None,
             ringer: None,
@@ -161,9 +163,9 @@ impl ShiftCheck {
     }
 
     fn listen(&mut self, block: &[f32]) {
-        // A device's first moments are of its own.
-        if self.heard > 20 {
-            let power = power(block);
+        let power = power(block);
+        // A device's first moments are of its own, and before it gives any sound the room is not heard.
+        if self.heard > 20 && power.max(self.voice) >= NO_SOUND {
             self.loudest = self.loudest.max(peak(block));
             (self.voice, self.room) = (self.voice.max(power), self.room.min(power));
         }
@@ -171,6 +173,7 @@ impl ShiftCheck {
 
     fn listen_for_tone(&mut self, block: &[f32]) {
         self.window.extend_from_slice(block);
+        self.listened = self.listened.max(power(block));
         if self.window.len() < SAMPLE_RATE as usize / 10 {
             return;
         }
@@ -182,6 +185,8 @@ impl ShiftCheck {
         self.window.clear();
     }
 
+    /// What could not be measured is no finding: the room of a microphone that gives no sound, and an echo where it gives none or no
+    /// speaker took the tone.
     fn findings(&self) -> Vec<Finding> {
         let found = |what, good, words: &str| Finding { what, good, words: words.to_owned() };
         let microphone = match self.voice {
@@ -210,7 +215,11 @@ impl ShiftCheck {
                 "What you hear gets into the microphone: use a headset, turn it down, or leave echo cancelling on.",
             ),
         };
-        let mut findings = vec![microphone, room, echo];
+        let hears_room = self.voice >= NO_SOUND;
+        let hears_tone = self.listened >= NO_SOUND && (self.speaker.is_some() || !self.has_devices);
+        let mut findings = vec![microphone];
+        findings.extend(hears_room.then_some(room));
+        findings.extend(hears_tone.then_some(echo));
         if self.has_devices {
             findings.push(played("speaker", "tone played", self.speaker.as_ref()));
             findings.push(played("ringer", "ring sounded", self.ringer.as_ref()));
@@ -290,6 +299,40 @@ mod tests {
             !rings && instead.contains("not there, or another program has it, so the ring sounded on System default"),
             "{instead}"
         );
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_not_good() {
+        // What the microphone gives while one speaks and while the tone plays.
+        for (said, heard, plays, measured) in [
+            (0.1, 0.001, true, &["microphone", "room", "echo"][..]),
+            (0.0, 0.0, true, &["microphone"]),
+            (0.1, 0.0, true, &["microphone", "room"]),
+            (0.1, 0.001, false, &["microphone", "room"]),
+        ] {
+            let (mut check, mut findings) = (ShiftCheck::default(), vec![]);
+            for n in 0..SPEAK + HEADSET + RINGER {
+                let level = if n < SPEAK { said } else { heard };
+                if let Some(Step::Done(found)) = check.hear(&[level; BLOCK]) {
+                    findings = found;
+                }
+                check.note_players(true, player("USB headset", false).filter(|_| plays), player("Desk", false));
+            }
+            let what: Vec<_> = findings.iter().map(|finding| finding.what).collect();
+            assert_eq!(what, [measured, &["speaker", "ringer"]].concat(), "{said}, {heard}, {plays}");
+        }
+    }
+
+    /// It opens late: what it did not give yet is not the room.
+    #[test]
+    fn a_loud_room_is_found_however_late_the_microphone_opens() {
+        let mut check = ShiftCheck::default();
+        let rooms = (0..SPEAK + HEADSET + RINGER).filter_map(|n| {
+            let level = if n < 50 { 0.0 } else { 0.02 };
+            let Some(Step::Done(findings)) = check.hear(&[level; BLOCK]) else { return None };
+            findings.into_iter().find(|finding| finding.what == "room")
+        });
+        assert_eq!(rooms.map(|room| room.good).collect::<Vec<_>>(), [false]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     process::poll_until,
     pulse::{Onsets, Pulse},
+    sound,
 };
 use agent_manager::media::{
     engine::{AudioChoice, EngineCommand, EngineEvent, MediaEngine, Tone},
@@ -10,7 +11,7 @@ use agent_manager::media::{
 };
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::Child,
     sync::mpsc,
     time::{Duration, Instant},
@@ -25,19 +26,10 @@ const PERIOD: u32 = 28_800;
 
 /// Twenty sounds of `length` samples; of a period's length they are one.
 fn write_sounds(path: &Path, length: u32) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 48_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    for n in 0..48_000 * 12 {
-        let at = n % PERIOD;
-        let sample = if at < length { (f64::from(at) * 0.13).sin() * 20_000.0 } else { 0.0 };
-        writer.write_sample(sample as i16).unwrap();
-    }
-    writer.finalize().unwrap();
+    sound::write(path, 12, |n| match n % PERIOD {
+        at if at < length => (f64::from(at) * 0.13).sin() * 20_000.0,
+        _ => 0.0,
+    });
 }
 
 fn plan(remote: SocketAddr) -> MediaPlan {
@@ -318,22 +310,12 @@ fn talks_on_the_default(server: &Pulse, engine: &MediaEngine) {
     server.set_default("speaker");
 }
 
-/// Puts a tool in front of the server's that notes what it is asked. Returns the variable that does that, and the notes' file.
-fn note_questions(folder: &Path) -> (String, PathBuf) {
-    let (tool, notes) = (folder.join("pactl"), folder.join("asked"));
-    let script = format!("#!/bin/sh\necho \"$@\" >>'{}'\nPATH=${{PATH#*:}} exec pactl \"$@\"\n", notes.display());
-    std::fs::write(&tool, script).unwrap();
-    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    (format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()), notes)
-}
-
 /// One test, because the environment belongs to the process.
 #[test]
 fn a_call_is_heard_and_survives_the_sound_server() {
     let mut server = Pulse::start();
     let dir = tempfile::tempdir().unwrap();
-    let (path, asked) = note_questions(dir.path());
-    for (name, value) in server.environment().into_iter().chain([("PATH", path)]) {
+    for (name, value) in server.environment() {
         // SAFETY: no other thread of this process reads the environment yet.
         unsafe { std::env::set_var(name, value) };
     }
@@ -361,8 +343,6 @@ fn a_call_is_heard_and_survives_the_sound_server() {
     outlives_the_server(&mut server, &tone, &a_events);
     let after = mouth_to_ear(&server, &pulses, 6);
     assert!(after.len() >= 4, "after the crash: {after:?}");
-    let asked = std::fs::read_to_string(asked).unwrap();
-    assert!(asked.contains("list sinks") && !asked.contains("get-default"), "nobody needs its name: {asked}");
     follows_the_headset(&server, &tone, &b, &b_events);
     follows_the_microphone(&server, &tone, &a, &a_events);
     has_a_card_for_itself(&server, &pulses, &b, &b_events);

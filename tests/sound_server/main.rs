@@ -19,4 +19,6 @@ mod speech;
 mod call;
 mod check;
 mod engine;
+mod nothing;
 mod ringback;
+mod sound;

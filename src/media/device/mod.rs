@@ -19,7 +19,7 @@ pub use program::ProgramCard;
 pub use sound_card::{SoundCard, list_devices};
 pub use sound_server::is_there as has_sound_server;
 pub use stream::Flow;
-pub use watch::{NoWatch, Watch};
+pub use watch::{Change, NoWatch, Watch};
 
 use super::{SAMPLE_RATE, check::Player, engine::Notice};
 use std::time::{Duration, Instant};
@@ -53,6 +53,9 @@ pub trait Card: Send {
     fn speaker(&self) -> Option<&str> {
         None
     }
+
+    /// What the microphone gives may have become what is played: until the devices are seen, nobody hears it.
+    fn doubt_microphone(&mut self) {}
 
     /// These devices are there now.
     fn devices_seen(&mut self, _now: Instant, _microphones: &Devices, _speakers: &Devices) {}

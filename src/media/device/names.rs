@@ -1,6 +1,6 @@
 //! The names of sound devices, as people know them.
 
-use super::sound_server::{self, Released};
+use super::sound_server::{self, Released, Standard};
 use cpal::{
     Device,
     traits::{DeviceTrait, HostTrait},
@@ -19,8 +19,7 @@ pub enum Way {
 pub struct Devices {
     /// Besides the default; none where there is no sound.
     pub names: Vec<String>,
-    /// Which of them is the default, where that was asked and the sound server says it.
-    pub default: Option<String>,
+    pub standard: Standard,
 }
 
 /// What the default device is called while it is in use.
@@ -32,8 +31,16 @@ pub struct Found {
     pub name: String,
     /// Where the sound server shall move the stream to.
     pub server_id: Option<String>,
+    /// What is used where no device is chosen, as far as that was asked: where it is used.
+    pub standard: Standard,
     /// Why the default device stands for the one asked for.
     pub instead: Option<Instead>,
+}
+
+impl Found {
+    const fn past_server(device: Device, name: String) -> Self {
+        Self { device, name, server_id: None, standard: Standard::Unknown, instead: None }
+    }
 }
 
 /// Why the default device is used, and not the one asked for.
@@ -44,12 +51,12 @@ pub enum Instead {
     Busy,
 }
 
-/// The devices for one way. `asks_default`: whether it matters which one is the default.
-pub fn list(way: Way, asks_default: bool) -> Devices {
+/// The devices for one way.
+pub fn list(way: Way) -> Devices {
     let _quiet = quiet();
     let served = sound_server::devices(way);
-    let default = asks_default.then(|| sound_server::name_default(way, &served)).flatten();
-    let mut names: Vec<String> = served.into_iter().map(|device| device.name).collect();
+    let standard = sound_server::standard(way, served.as_deref());
+    let mut names: Vec<String> = served.into_iter().flatten().map(|device| device.name).collect();
     if names.is_empty() {
         // The server's devices are the cards themselves, so both would be too many.
         names.extend(cards(way).into_iter().map(|card| card.name));
@@ -57,17 +64,25 @@ pub fn list(way: Way, asks_default: bool) -> Devices {
     // Devices are known by their names, so of two alike the first is the one that can be had.
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    Devices { names, default }
+    Devices { names, standard }
 }
 
 /// The device of that name, or the default one. Errors are for people.
 pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
     let wanted = name.filter(|name| *name != DEFAULT);
-    let served = wanted.and_then(|wanted| sound_server::devices(way).into_iter().find(|device| device.name == wanted));
-    if let (Some(wanted), None) = (wanted, &served)
+    let devices = sound_server::devices(way);
+    let served = wanted.and_then(|wanted| devices.iter().flatten().find(|device| device.name == wanted));
+    if let (Some(wanted), None) = (wanted, served)
         && let Some(card) = cards(way).into_iter().find(|card| card.name == wanted)
     {
-        return Ok(Found { device: card.device, name: card.name, server_id: None, instead: None });
+        return Ok(Found::past_server(card.device, card.name));
+    }
+    let standard = match served {
+        Some(_) => Standard::Unknown,
+        None => sound_server::standard(way, devices.as_deref()),
+    };
+    if standard == Standard::Nothing {
+        return Err(if way == Way::In { "there is no microphone" } else { "there is no speaker" }.to_owned());
     }
     let host = host()?;
     let device = match way {
@@ -76,17 +91,18 @@ pub fn find(name: Option<&str>, way: Way) -> Result<Found, String> {
     };
     let device = device.ok_or("there is no sound device")?;
     let instead = (wanted.is_some() && served.is_none()).then_some(Instead::Absent);
-    let (name, server_id) = match served {
-        Some(served) => (served.name, Some(served.id)),
-        None => (DEFAULT.to_owned(), sound_server::default(way)),
+    let (name, server_id) = match (served, &standard) {
+        (Some(served), _) => (served.name.clone(), Some(served.id.clone())),
+        (None, Standard::Other(other)) => (DEFAULT.to_owned(), Some(other.id.clone())),
+        (None, _) => (DEFAULT.to_owned(), sound_server::default(way)),
     };
-    Ok(Found { device, name, server_id, instead })
+    Ok(Found { device, name, server_id, standard, instead })
 }
 
 /// The sound card that the device of that name is, to be used past the server, which lets go of it for as long as the second value
 /// lives. Errors are for people.
 pub fn find_card(name: &str, way: Way) -> Result<(Found, Option<Released>), String> {
-    let served = sound_server::devices(way).into_iter().find(|device| device.name == name);
+    let served = sound_server::devices(way).into_iter().flatten().find(|device| device.name == name);
     let pcm = match &served {
         // Without a server, cards are known by their own names.
         None => None,
@@ -98,7 +114,7 @@ pub fn find_card(name: &str, way: Way) -> Result<(Found, Option<Released>), Stri
     let is_it = |card: &Card| pcm.as_ref().map_or(card.name == name, |pcm| card.pcm == *pcm);
     let card = cards(way).into_iter().find(is_it).ok_or("ALSA does not know it")?;
     let released = served.and_then(|served| sound_server::release(way, &served.id));
-    Ok((Found { device: card.device, name: name.to_owned(), server_id: None, instead: None }, released))
+    Ok((Found::past_server(card.device, name.to_owned()), released))
 }
 
 /// Keeps the sound library from writing to standard error on this thread, for as long as the value lives.

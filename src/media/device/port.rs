@@ -5,6 +5,7 @@ use super::{
     StepClock,
     life::Life,
     names::{DEFAULT, Devices, Instead},
+    sound_server::Standard,
     stream::{Link, Opened, Wanted},
 };
 use crate::media::{
@@ -41,7 +42,7 @@ pub struct Port<End> {
 #[derive(Debug)]
 pub enum State<End> {
     Opening { link: Link<End>, since: Instant },
-    Open { link: Link<End>, opened: Opened, resampler: Resampler, life: Life },
+    Open { link: Link<End>, opened: Box<Opened>, resampler: Resampler, life: Life },
     Failed { retry: Instant },
 }
 
@@ -86,7 +87,7 @@ impl<End> Port<End> {
     /// The same, but of the default device which one that is, where that is known.
     pub fn device(&self) -> Option<&str> {
         match &self.state {
-            State::Open { opened, .. } if opened.name == DEFAULT => opened.default.as_deref().or(Some(DEFAULT)),
+            State::Open { opened, .. } if opened.name == DEFAULT => opened.standard.name().or(Some(DEFAULT)),
             State::Open { opened, .. } => Some(&opened.name),
             State::Opening { .. } | State::Failed { .. } => None,
         }
@@ -100,7 +101,7 @@ impl<End> Port<End> {
                 Ok(Ok(opened)) => {
                     notices.opened(self.what, self.wanted.name.as_deref(), &opened);
                     let resampler = self.resampler(opened.rate);
-                    State::Open { link, opened, resampler, life: Life::new(now) }
+                    State::Open { link, opened: Box::new(opened), resampler, life: Life::new(now) }
                 }
                 Ok(Err(why)) if self.is_alone() => self.share(now, &why, notices),
                 Ok(Err(why)) => self.fail(now, &why, notices),
@@ -127,25 +128,29 @@ impl<End> Port<End> {
     }
 
     /// These devices are there. One that was missed is gone back to; that the sound server has moved the stream off one that is
-    /// gone is noticed.
+    /// gone is noticed, and where it has moved it to none, another is looked for.
     pub fn devices_seen(&mut self, now: Instant, devices: &Devices, notices: &mut Notices) {
         let State::Open { opened, .. } = &mut self.state else { return };
-        opened.default.clone_from(&devices.default);
-        let Some(wanted) = &self.wanted.name else { return };
-        match (&opened.instead, devices.names.contains(wanted)) {
-            (Some(Instead::Absent), true) => {
+        let leaves = opened.standard.becomes(&devices.standard) && opened.name == DEFAULT;
+        let wanted = self.wanted.name.as_ref().map(|name| (name, devices.names.contains(name)));
+        match (&opened.instead, wanted) {
+            (Some(Instead::Absent), Some((wanted, true))) => {
                 let text = format!("The {} “{wanted}” is back.", self.what);
                 notices.say(self.what, Notice { severity: Severity::Info, text });
                 self.shared = false;
                 self.state = self.open(now);
             }
+            _ if leaves => self.state = self.open(now),
+            (None, Some((_, false))) if matches!(devices.standard, Standard::Other(_) | Standard::Nothing) => {
+                self.state = self.open(now);
+            }
             // Without any device there is no sound server, and the stream ends by itself.
-            (None, false) if !devices.names.is_empty() => {
+            (None, Some((wanted, false))) if !devices.names.is_empty() => {
                 (opened.instead, opened.name) = (Some(Instead::Absent), DEFAULT.to_owned());
                 notices.opened(self.what, Some(wanted), opened);
             }
             // When it returns it may be free.
-            (Some(Instead::Busy), false) => opened.instead = Some(Instead::Absent),
+            (Some(Instead::Busy), Some((_, false))) => opened.instead = Some(Instead::Absent),
             _ => {}
         }
     }
@@ -217,7 +222,7 @@ impl Notices {
     fn opened(&mut self, what: &'static str, wanted: Option<&str>, opened: &Opened) {
         let (Some(wanted), Some(why)) = (wanted, &opened.instead) else { return };
         let default =
-            opened.default.as_ref().map_or_else(|| opened.name.clone(), |name| format!("{} ({name})", opened.name));
+            opened.standard.name().map_or_else(|| opened.name.clone(), |name| format!("{} ({name})", opened.name));
         let text = match why {
             Instead::Absent => format!("The {what} “{wanted}” is not there; using {default} instead."),
             Instead::Busy => format!(

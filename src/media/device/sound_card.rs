@@ -1,6 +1,8 @@
 //! The sound card: a microphone and a speaker that come, fail and come back, each by itself. While one is absent the clock
 //! takes its place, so that a call goes on in silence and is heard again once there is sound.
 
+#[cfg(test)]
+use super::sound_server::Standard;
 use super::{
     Card, Devices, STEP_BLOCKS, STEP_SAMPLES, StepClock,
     port::{Notices, Port, State},
@@ -37,6 +39,8 @@ pub struct SoundCard {
     polled: Instant,
     /// The clock took the microphone's place.
     substituted: bool,
+    /// Whether the microphone is still one is not known: it has not been seen since the sound server moved streams.
+    doubted: bool,
     scratch: Vec<f32>,
     notices: Notices,
 }
@@ -64,6 +68,7 @@ impl SoundCard {
             no_speaker: false,
             polled: now,
             substituted: false,
+            doubted: false,
             scratch: Vec::new(),
             notices: Notices::default(),
         }
@@ -77,10 +82,11 @@ impl SoundCard {
             into.resize(into.len() + port.clock.take_due(now) * STEP_SAMPLES, 0.0);
             return;
         };
+        while self.doubted && link.ring.pop().is_ok() {}
         let available = link.ring.slots();
         if available == 0 {
             let steps = port.clock.take_due(now);
-            if !life.is_moving(now) {
+            if self.doubted || !life.is_moving(now) {
                 self.substituted = true;
                 into.resize(into.len() + steps * STEP_SAMPLES, 0.0);
             }
@@ -162,7 +168,12 @@ impl Card for SoundCard {
         self.speaker.device()
     }
 
+    fn doubt_microphone(&mut self) {
+        self.doubted = true;
+    }
+
     fn devices_seen(&mut self, now: Instant, microphones: &Devices, speakers: &Devices) {
+        self.doubted = false;
         if let Some(microphone) = &mut self.microphone {
             microphone.devices_seen(now, microphones, &mut self.notices);
         }
@@ -190,7 +201,8 @@ impl Card for SoundCard {
 #[cfg(test)]
 impl SoundCard {
     pub fn simulated(now: Instant, name: &str) -> (Self, Consumer<f32>, std::sync::Arc<stream::Flow>) {
-        let opened = Ok(stream::Opened { name: name.to_owned(), default: None, instead: None, rate: SAMPLE_RATE });
+        let opened =
+            Ok(stream::Opened { name: name.to_owned(), standard: Standard::Unknown, instead: None, rate: SAMPLE_RATE });
         let nothing = |_| stream::simulated(rtrb::RingBuffer::new(1).0, Err(String::new()));
         let mut card = Self::playing(now, Wanted::default(), Port::new(now, "speaker", Wanted::default(), nothing));
         let (ring, played) = rtrb::RingBuffer::new(SAMPLE_RATE as usize);
@@ -201,11 +213,10 @@ impl SoundCard {
     }
 }
 
-/// All microphones and speakers, asked for on a thread of its own because it may take long; and of which of the two it matters which
-/// one is the default.
-pub fn list_devices(asks_default: [bool; 2], tell: impl FnOnce(Devices, Devices) + Send + 'static) {
+/// All microphones and speakers, asked for on a thread of its own because it may take long.
+pub fn list_devices(tell: impl FnOnce(Devices, Devices) + Send + 'static) {
     use super::names::{Way, list};
-    let body = move || tell(list(Way::In, asks_default[0]), list(Way::Out, asks_default[1]));
+    let body = move || tell(list(Way::In), list(Way::Out));
     let _ = std::thread::Builder::new().name("audio devices".into()).spawn(body);
 }
 

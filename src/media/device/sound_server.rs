@@ -17,6 +17,9 @@ use std::{
 /// Streams are told apart by what is new since before one was opened, so only one may be opened at a time.
 static OPENING: Mutex<()> = Mutex::new(());
 
+/// What servers call the sink that stands for none ("Dummy Output").
+const DUMMY: &str = "auto_null";
+
 /// One device of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerDevice {
@@ -26,6 +29,41 @@ pub struct ServerDevice {
     pub name: String,
     /// The sound card that it is, and which of that card's devices, by ALSA's numbers.
     pub card: Option<(u32, u32)>,
+}
+
+/// What is used where no device is chosen, or the one chosen is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Standard {
+    /// Nobody says which, or whoever started the program has chosen it.
+    #[default]
+    Unknown,
+    /// The server's default device, whichever that is; now the one of this name.
+    Server(String),
+    /// The server's default is none: it has what is played for a microphone.
+    Other(ServerDevice),
+    /// The server has none.
+    Nothing,
+}
+
+impl Standard {
+    /// What people call it, where that is known.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Server(name) | Self::Other(ServerDevice { name, .. }) => Some(name),
+            Self::Unknown | Self::Nothing => None,
+        }
+    }
+
+    /// Takes in what it is `now`. Returns whether a stream that is there has to go elsewhere; the server takes those along that are on
+    /// its default device.
+    pub fn becomes(&mut self, now: &Self) -> bool {
+        if *now == Self::Unknown {
+            return false;
+        }
+        let before = std::mem::replace(self, now.clone());
+        let is_served = |standard: &Self| matches!(standard, Self::Unknown | Self::Server(_));
+        !(is_served(&before) && is_served(now)) && before != *now
+    }
 }
 
 /// A device that the server has let go of for as long as the value lives, or this program.
@@ -57,10 +95,10 @@ pub fn release(way: Way, id: &str) -> Option<Released> {
     Some(released)
 }
 
-/// All devices for one way; none without a server.
-pub fn devices(way: Way) -> Vec<ServerDevice> {
+/// All devices for one way; `None` without a server.
+pub fn devices(way: Way) -> Option<Vec<ServerDevice>> {
     let what = if way == Way::In { "sources" } else { "sinks" };
-    ask(&["list", what]).map_or_else(Vec::new, |text| parse_devices(&text))
+    ask(&["list", what]).map(|text| parse_devices(&text))
 }
 
 /// What stands for the default device, whichever that is; `None` where whoever started the program has chosen another.
@@ -72,13 +110,22 @@ pub fn default(way: Way) -> Option<String> {
     std::env::var_os(chosen).is_none().then(|| id.to_owned())
 }
 
-/// What people call the one of these devices that is the default, where the server says which that is.
-pub fn name_default(way: Way, devices: &[ServerDevice]) -> Option<String> {
-    if devices.is_empty() {
-        return None;
+/// What is used where none of the server's `devices` is chosen.
+pub fn standard(way: Way, devices: Option<&[ServerDevice]>) -> Standard {
+    match devices {
+        Some(devices) if default(way).is_some() => choose(devices, || parse_default(way, &ask(&["info"])?)),
+        _ => Standard::Unknown,
     }
-    let id = ask(&[if way == Way::In { "get-default-source" } else { "get-default-sink" }])?;
-    devices.iter().find(|device| device.id == id.trim()).map(|device| device.name.clone())
+}
+
+/// `default`: what the server calls its default device.
+fn choose(devices: &[ServerDevice], default: impl FnOnce() -> Option<String>) -> Standard {
+    let Some(first) = devices.first() else { return Standard::Nothing };
+    let Some(default) = default() else { return Standard::Unknown };
+    match devices.iter().find(|device| device.id == default) {
+        Some(device) => Standard::Server(device.name.clone()),
+        None => Standard::Other(first.clone()),
+    }
 }
 
 /// Whether a server seems to run here, by its socket.
@@ -96,16 +143,22 @@ pub struct Placed {
     client: u32,
     /// The stream that was moved last.
     moved: u32,
+    is_there: bool,
 }
 
 impl Placed {
+    /// Whether the server moved it.
+    pub const fn is_there(&self) -> bool {
+        self.is_there
+    }
+
     /// Moves the stream again where it was begun anew.
     pub fn keep(&mut self) {
         if let Some(new) = streams(self.way).into_iter().find(|stream| stream.client == self.client)
             && new.number != self.moved
         {
             self.moved = new.number;
-            move_to(self.way, new.number, &self.device);
+            self.is_there = move_to(self.way, new.number, &self.device);
         }
     }
 }
@@ -119,15 +172,16 @@ pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> (T, Option<Pl
     // ALSA's plugin returns once the server has confirmed the stream, so that one is listed by now.
     let is_new = |stream: &Stream| !before.iter().any(|old| old.client == stream.client);
     let placed = streams(way).into_iter().find(is_new).map(|Stream { number, client }| {
-        move_to(way, number, id);
-        Placed { way, device: id.to_owned(), client, moved: number }
+        let is_there = move_to(way, number, id);
+        Placed { way, device: id.to_owned(), client, moved: number, is_there }
     });
     (opened, placed)
 }
 
-fn move_to(way: Way, stream: u32, device: &str) {
+/// Returns whether the server has done it.
+fn move_to(way: Way, stream: u32, device: &str) -> bool {
     let moves = if way == Way::In { "move-source-output" } else { "move-sink-input" };
-    ask(&[moves, &stream.to_string(), device]);
+    ask(&[moves, &stream.to_string(), device]).is_some()
 }
 
 /// A stream of this process, by the server's numbers.
@@ -150,14 +204,21 @@ fn ask(arguments: &[&str]) -> Option<String> {
     String::from_utf8(output.stdout).ok()
 }
 
-/// Monitors of what is played are no microphones.
+/// What the server calls its default device.
+fn parse_default(way: Way, text: &str) -> Option<String> {
+    field(text, if way == Way::In { "Default Source:" } else { "Default Sink:" })
+}
+
+fn field(block: &str, name: &str) -> Option<String> {
+    block.lines().find_map(|line| line.trim().strip_prefix(name).map(|value| value.trim().to_owned()))
+}
+
+/// Monitors of what is played are no microphones, and where a server has no device it plays to nobody.
 fn parse_devices(text: &str) -> Vec<ServerDevice> {
-    let field = |block: &str, name: &str| {
-        block.lines().find_map(|line| line.trim().strip_prefix(name).map(|value| value.trim().to_owned()))
-    };
     text.split("\n\n")
         .filter_map(|block| Some((block, field(block, "Name:")?, field(block, "Description:")?)))
         .filter(|(block, ..)| field(block, "Monitor of Sink:").is_none_or(|sink| sink == "n/a"))
+        .filter(|(_, id, _)| !id.starts_with(DUMMY))
         .map(|(block, id, name)| {
             let number = |name| field(block, name)?.trim_matches(['=', ' ', '"']).parse().ok();
             let card = number("alsa.card ").and_then(|card| Some((card, number("alsa.device ")?)));
@@ -194,5 +255,53 @@ mod tests {
         assert_eq!(parse_devices(SOURCES), [headset]);
         assert_eq!(parse_streams(INPUTS, 77), [Stream { number: 12, client: 4 }]);
         assert!(parse_streams("", 77).is_empty());
+        let info =
+            "Server Name: pulseaudio\nDefault Sink: speaker\nDefault Source: speaker.monitor\nCookie: 078e:15cd\n";
+        assert_eq!(parse_default(Way::In, info).as_deref(), Some("speaker.monitor"));
+        assert_eq!(parse_default(Way::Out, info).as_deref(), Some("speaker"));
+    }
+
+    #[test]
+    fn neither_a_monitor_nor_a_dummy_is_a_device() {
+        let dummy = "Sink #3\n\tName: auto_null\n\tDescription: Dummy Output\n\tMonitor Source: auto_null.monitor\n";
+        assert_eq!(parse_devices(dummy), []);
+        let monitor = SOURCES.split("\n\n").next().unwrap();
+        assert_eq!(parse_devices(monitor), []);
+    }
+
+    #[test]
+    fn what_is_played_is_never_the_default_microphone() {
+        let [first, second] = ["Headset", "Desk"].map(device);
+        let both = [first.clone(), second];
+        let chosen = |devices: &[ServerDevice], default: Option<&str>| choose(devices, || default.map(str::to_owned));
+        assert_eq!(chosen(&both, Some("Desk")), Standard::Server("Desk".into()));
+        assert_eq!(chosen(&both, Some("speaker.monitor")), Standard::Other(first));
+        assert_eq!(chosen(&[], Some("speaker.monitor")), Standard::Nothing);
+        assert_eq!(chosen(&both, None), Standard::Unknown, "the server does not say it");
+    }
+
+    #[test]
+    fn a_stream_leaves_the_default_only_where_that_is_no_device() {
+        let [served, another] = ["Headset", "Desk"].map(|name| Standard::Server(name.into()));
+        let [other, later] = ["Headset", "Desk"].map(|name| Standard::Other(device(name)));
+        for (before, now, leaves) in [
+            (&served, &another, false),
+            (&Standard::Unknown, &served, false),
+            (&served, &Standard::Nothing, true),
+            (&Standard::Unknown, &Standard::Nothing, true),
+            (&served, &other, true),
+            (&other, &other, false),
+            (&other, &later, true),
+            (&other, &served, true),
+            (&other, &Standard::Unknown, false),
+        ] {
+            let mut standard = before.clone();
+            assert_eq!(standard.becomes(now), leaves, "{before:?} to {now:?}");
+            assert_eq!(standard, if *now == Standard::Unknown { before } else { now }.clone());
+        }
+    }
+
+    fn device(name: &str) -> ServerDevice {
+        ServerDevice { id: name.into(), name: name.into(), card: None }
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     callback::{Feeder, Taker},
     names::{self, Found, Instead, Way},
-    sound_server::{self, Placed, Released},
+    sound_server::{self, Placed, Released, Standard},
 };
 use cpal::{
     BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
@@ -78,8 +78,8 @@ pub struct Flow {
 pub struct Opened {
     /// As in the list of devices.
     pub name: String,
-    /// Which one the default is now, as far as that was asked and the sound server has said it.
-    pub default: Option<String>,
+    /// What is used now where no device is chosen, as far as that is known.
+    pub standard: Standard,
     /// Why this is the default, and not the one asked for.
     pub instead: Option<Instead>,
     /// Hz.
@@ -243,9 +243,11 @@ fn open(
         None => (start(), None),
     };
     let stream = stream.map_err(|e| words(&e))?;
-    // It is told at once what takes the place of the one chosen; what else is to be known of the default comes with the devices.
-    let default = found.instead.and_then(|_| sound_server::name_default(way, &sound_server::devices(way)));
-    let opened = Opened { name: found.name, default, instead: found.instead, rate: config.sample_rate };
+    if matches!(found.standard, Standard::Other(_)) && !placed.as_ref().is_some_and(Placed::is_there) {
+        return Err("the sound server takes what is played for it".to_owned());
+    }
+    let Found { name, standard, instead, .. } = found;
+    let opened = Opened { name, standard, instead, rate: config.sample_rate };
     Ok(Running { stream, placed, opened, released })
 }
 

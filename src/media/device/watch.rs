@@ -16,6 +16,15 @@ pub struct Watch {
     ended: Arc<AtomicBool>,
 }
 
+/// What has become of the devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// There is another one.
+    Came,
+    /// One is gone, or another is the default: the server has moved streams, maybe the microphone's to what is played.
+    Moved,
+}
+
 /// Why there is no [`Watch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoWatch {
@@ -29,7 +38,7 @@ impl Watch {
     ///
     /// # Errors
     /// It cannot be watched.
-    pub fn start(tell: impl Fn() + Send + 'static) -> Result<Self, NoWatch> {
+    pub fn start(tell: impl Fn(Change) + Send + 'static) -> Result<Self, NoWatch> {
         let mut command = Command::new("pactl");
         command.arg("subscribe").env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
         let started = command.spawn();
@@ -39,11 +48,7 @@ impl Watch {
         let output = tool.stdout.take().ok_or(NoWatch::NotNow)?;
         let told = Arc::clone(&ended);
         let body = move || {
-            BufReader::new(output)
-                .lines()
-                .map_while(Result::ok)
-                .filter(|line| is_about_devices(line))
-                .for_each(|_| tell());
+            BufReader::new(output).lines().map_while(Result::ok).filter_map(|line| change(&line)).for_each(tell);
             told.store(true, Relaxed);
         };
         let thread = std::thread::Builder::new().name("audio changes".into()).spawn(body);
@@ -66,10 +71,14 @@ impl Drop for Watch {
 }
 
 /// Volumes, streams and clients change all the time.
-fn is_about_devices(line: &str) -> bool {
-    let of = |what: &str| line.contains(&format!("on {what} #"));
-    let comes_or_goes = line.contains("'new'") || line.contains("'remove'");
-    comes_or_goes && (of("sink") || of("source")) || line.contains("'change'") && line.contains("on server")
+fn change(line: &str) -> Option<Change> {
+    let is_device = ["on sink #", "on source #"].into_iter().any(|of| line.contains(of));
+    let of_server = line.contains("'change'") && line.contains("on server");
+    match is_device {
+        true if line.contains("'new'") => Some(Change::Came),
+        true if line.contains("'remove'") => Some(Change::Moved),
+        _ => of_server.then_some(Change::Moved),
+    }
 }
 
 #[cfg(test)]
@@ -78,8 +87,12 @@ mod tests {
 
     #[test]
     fn only_devices_matter() {
-        for line in ["Event 'new' on sink #4", "Event 'remove' on source #7", "Event 'change' on server #4294967295"] {
-            assert!(is_about_devices(line), "{line}");
+        for (line, is) in [
+            ("Event 'new' on sink #4", Change::Came),
+            ("Event 'remove' on source #7", Change::Moved),
+            ("Event 'change' on server #4294967295", Change::Moved),
+        ] {
+            assert_eq!(change(line), Some(is), "{line}");
         }
         for line in [
             "Event 'change' on sink #4",
@@ -88,7 +101,7 @@ mod tests {
             "Event 'new' on client #12",
             "",
         ] {
-            assert!(!is_about_devices(line), "{line}");
+            assert_eq!(change(line), None, "{line}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{AudioChoice, DeviceList, EngineEvent, MediaError, Notice, Tone};
 use crate::media::{
     SAMPLE_RATE,
     check::{ShiftCheck, Step},
-    device::{Card, Devices, FileCard, NullCard, ProgramCard, SoundCard, Tape},
+    device::{Card, Change, Devices, FileCard, NullCard, ProgramCard, SoundCard, Tape},
     dsp::{peak, power},
     voice::{Exposure, ExposureMeter, ExposureRecord, Limiter, Processor, VoiceProcessing},
 };
@@ -228,12 +228,15 @@ impl Audio {
     }
 
     /// Devices have come or gone.
-    pub fn devices_changed(&mut self, now: Instant) {
+    pub fn devices_changed(&mut self, now: Instant, change: Change) {
+        if let (Change::Moved, Some(card)) = (change, &mut self.card) {
+            card.doubt_microphone();
+        }
         self.lookout.changed(now);
     }
 
     /// Whether the devices are to be looked at now; `tell` is called from another thread when some have come or gone.
-    pub fn watch_devices(&mut self, now: Instant, tell: impl FnOnce() -> Box<dyn Fn() + Send>) -> bool {
+    pub fn watch_devices(&mut self, now: Instant, tell: impl FnOnce() -> Box<dyn Fn(Change) + Send>) -> bool {
         let cards = || self.card.as_deref().map(|card| card as &dyn Card).into_iter().chain(self.bell.card());
         let is_open = self.has_devices() && cards().next().is_some();
         let misses = cards().any(Card::misses_device);
@@ -304,17 +307,6 @@ impl Audio {
     pub fn device_list(&self, microphones: Devices, speakers: Devices) -> DeviceList {
         let [microphone, speaker, ringer] = self.in_use.clone();
         DeviceList { microphones: microphones.names, speakers: speakers.names, microphone, speaker, ringer }
-    }
-
-    /// Whether it matters which of the microphones, and of the speakers, is the default: only beside one that is chosen by its name, which
-    /// may be that very one, or be missing.
-    pub fn asks_default(&self) -> [bool; 2] {
-        match &self.choice {
-            AudioChoice::Device { microphone, speaker, ringer, alert, .. } => {
-                [microphone.is_some(), [speaker, ringer, alert].into_iter().any(Option::is_some)]
-            }
-            AudioChoice::File { .. } | AudioChoice::Null | AudioChoice::Echo | AudioChoice::Loop { .. } => [false; 2],
-        }
     }
 
     /// Whether there are devices to choose from.

@@ -1,7 +1,12 @@
 //! The way to the engine's thread.
 
 use super::{EngineCommand, PortPair, SessionId};
-use crate::media::{device::Devices, music::Music, stats::CallStats, voice::Exposure};
+use crate::media::{
+    device::{Change, Devices},
+    music::Music,
+    stats::CallStats,
+    voice::Exposure,
+};
 use mio::Waker;
 use std::sync::{
     Arc,
@@ -19,7 +24,7 @@ pub enum Order {
     Stats(SessionId, mpsc::SyncSender<Option<CallStats>>),
     AskExposure(mpsc::SyncSender<Exposure>),
     /// Devices have come or gone.
-    DevicesChanged,
+    DevicesChanged(Change),
     /// Microphones and speakers that existed when this list was asked for.
     Devices(u64, Devices, Devices),
     /// What became of the file of music that was asked for by this command.

@@ -10,7 +10,12 @@ use super::{
     sessions::{Sessions, WAKE},
 };
 use crate::media::{
-    BLOCK, device::list_devices, music::Music, record::Recorder, security::DtlsIdentity, voice::TalkDetector,
+    BLOCK,
+    device::{Change, list_devices},
+    music::Music,
+    record::Recorder,
+    security::DtlsIdentity,
+    voice::TalkDetector,
 };
 use mio::{Events, Poll, Waker};
 use std::{
@@ -117,7 +122,7 @@ impl Runner {
                     let _ = answer.send(self.sessions.running.get(&id).and_then(|session| session.stats(false)));
                 }
                 Order::AskExposure(answer) => drop(answer.send(self.audio.exposure())),
-                Order::DevicesChanged => self.audio.devices_changed(now),
+                Order::DevicesChanged(change) => self.audio.devices_changed(now, change),
                 // A list that was asked for later has come before this one.
                 Order::Devices(asked, ..) if asked < self.devices_seen => {}
                 Order::Devices(asked, microphones, speakers) => {
@@ -245,7 +250,7 @@ impl Runner {
             self.devices_asked += 1;
             let asked = self.devices_asked;
             let orders = self.orders.clone();
-            list_devices(self.audio.asks_default(), move |microphones, speakers| {
+            list_devices(move |microphones, speakers| {
                 // Where the engine has ended meanwhile, nobody waits for the list.
                 let _ = orders.send(Order::Devices(asked, microphones, speakers));
             });
@@ -307,11 +312,11 @@ impl Runner {
         }
         let changed = self.audio.report(now, &self.microphone, emit);
         let orders = &self.orders;
-        let tell = || -> Box<dyn Fn() + Send> {
+        let tell = || -> Box<dyn Fn(Change) + Send> {
             let orders = orders.clone();
-            Box::new(move || {
+            Box::new(move |change| {
                 // Where the engine has ended meanwhile, nobody wants to know.
-                let _ = orders.send(Order::DevicesChanged);
+                let _ = orders.send(Order::DevicesChanged(change));
             })
         };
         if self.audio.watch_devices(now, tell) || changed {
@@ -340,7 +345,7 @@ mod tests {
         let (mut runner, orders) =
             Runner::new(AudioChoice::Null, Box::new(move |event| drop(told.send(event)))).expect("nothing to open");
         for (asked, name) in [(2, "Headset"), (1, "Desk"), (3, "Speaker")] {
-            let speakers = Devices { names: vec![name.to_owned()], default: None };
+            let speakers = Devices { names: vec![name.to_owned()], ..Devices::default() };
             assert!(orders.queue(Order::Devices(asked, Devices::default(), speakers)));
         }
         assert!(runner.obey(clock()));

@@ -1,7 +1,7 @@
 use super::*;
 use crate::media::{
     BLOCK,
-    device::stream::simulated,
+    device::{sound_server::ServerDevice, stream::simulated},
     dsp::{peak, tone_share},
 };
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -11,6 +11,7 @@ use std::cell::RefCell;
 #[derive(Default)]
 struct World {
     names: Vec<&'static str>,
+    standard: Standard,
     rate: u32,
     /// Another program has the devices, and lets nobody share them.
     is_taken: bool,
@@ -33,13 +34,15 @@ fn microphone(Wanted { name, alone }: Wanted) -> Link<Consumer<f32>> {
             _ if alone && world.is_busy => Err("another program is using it".to_owned()),
             _ if world.names.is_empty() => Err("there is no sound device".to_owned()),
             Some(_) if world.is_taken => {
-                let (default, instead) = (Some("Desk".to_owned()), Some(Instead::Busy));
-                Ok(Opened { name: DEFAULT.to_owned(), default, instead, rate: world.rate })
+                let (standard, instead) = (Standard::Server("Desk".to_owned()), Some(Instead::Busy));
+                Ok(Opened { name: DEFAULT.to_owned(), standard, instead, rate: world.rate })
             }
-            Some(name) => Ok(Opened { name: name.to_owned(), default: None, instead: None, rate: world.rate }),
+            Some(name) => {
+                Ok(Opened { name: name.to_owned(), standard: Standard::Unknown, instead: None, rate: world.rate })
+            }
             None => {
-                let instead = name.map(|_| Instead::Absent);
-                Ok(Opened { name: DEFAULT.to_owned(), default: None, instead, rate: world.rate })
+                let (standard, instead) = (world.standard.clone(), name.map(|_| Instead::Absent));
+                Ok(Opened { name: DEFAULT.to_owned(), standard, instead, rate: world.rate })
             }
         };
         world.opened.extend(opened.iter().map(|opened| opened.name.clone()));
@@ -79,10 +82,14 @@ impl Bench {
 
     /// The devices change, and the card is told.
     fn plugged(&mut self, names: &[&'static str]) {
-        WORLD.with_borrow_mut(|world| world.names = names.to_vec());
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let default = names.first().cloned();
-        self.port.devices_seen(self.now, &Devices { names, default }, &mut self.notices);
+        self.moved(names, names.first().map_or(Standard::Unknown, |name| Standard::Server((*name).to_owned())));
+    }
+
+    /// The same, and the sound server has another default.
+    fn moved(&mut self, names: &[&'static str], standard: Standard) {
+        WORLD.with_borrow_mut(|world| (world.names, world.standard) = (names.to_vec(), standard.clone()));
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.port.devices_seen(self.now, &Devices { names, standard }, &mut self.notices);
     }
 
     fn said(&mut self) -> String {
@@ -205,6 +212,51 @@ fn the_default_is_wanted_by_nobody_and_never_missed() {
     assert!(!bench.port.misses_device());
     assert_eq!(WORLD.with_borrow(|world| world.opened.len()), 1, "the sound server moves it itself");
     assert_eq!(bench.said(), "");
+}
+
+#[test]
+fn a_stream_that_was_moved_to_what_is_played_ends_at_once_and_that_is_told() {
+    for chosen in [None, Some("Desk")] {
+        let mut bench = Bench::new(&["Desk"], chosen);
+        bench.run(500);
+        assert!(bench.port.in_use().is_some());
+        bench.moved(&[], Standard::Nothing);
+        assert!(!matches!(bench.port.state, State::Open { .. }), "nothing more of it is heard");
+        bench.run(1_000);
+        let said = bench.said();
+        assert!(said.contains("microphone cannot be used") && said.contains("Plug in a headset"), "{said}");
+        assert!(bench.port.fails() && bench.port.in_use().is_none());
+        WORLD.with_borrow_mut(|world| (world.names, world.standard) = (vec!["Desk"], Standard::Unknown));
+        bench.run(1_000);
+        assert_eq!(bench.port.in_use().as_deref(), Some(chosen.unwrap_or(DEFAULT)), "within a second");
+        assert_eq!(bench.said(), "The microphone works again.");
+    }
+}
+
+#[test]
+fn another_microphone_takes_the_place_of_what_is_played_as_long_as_that_is_the_default() {
+    let another =
+        |name: &str| Standard::Other(ServerDevice { id: name.to_lowercase(), name: name.to_owned(), card: None });
+    let mut bench = Bench::new(&["Headset", "Desk"], Some("Headset"));
+    bench.run(500);
+    bench.moved(&["Desk"], another("Desk"));
+    assert!(!matches!(bench.port.state, State::Open { .. }), "nothing more of it is heard");
+    bench.run(100);
+    assert_eq!((bench.port.in_use().as_deref(), bench.port.device()), (Some(DEFAULT), Some("Desk")));
+    let said = bench.said();
+    assert!(said.contains("“Headset” is not there; using System default (Desk) instead"), "{said}");
+    let opened = || WORLD.with_borrow(|world| world.opened.len());
+    let before = opened();
+    for (names, now, reopens) in [
+        (&["Desk"], another("Desk"), 0),
+        (&["Lamp"], another("Lamp"), 1),
+        (&["Lamp"], Standard::Server("Lamp".to_owned()), 2),
+        (&["Lamp"], Standard::Unknown, 2),
+    ] {
+        bench.moved(names, now.clone());
+        bench.run(100);
+        assert_eq!(opened() - before, reopens, "{now:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! When to look which devices there are.
 
 use crate::media::{
-    device::{NoWatch, Watch, has_sound_server},
+    device::{Change, NoWatch, Watch, has_sound_server},
     engine::Notice,
 };
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ impl Lookout {
         &mut self,
         now: Instant,
         (is_open, misses): (bool, bool),
-        tell: impl FnOnce() -> Box<dyn Fn() + Send>,
+        tell: impl FnOnce() -> Box<dyn Fn(Change) + Send>,
     ) -> bool {
         if !is_open {
             (self.watch, self.look) = (None, None);

@@ -164,7 +164,7 @@ fn a_check_of_no_device_goes_its_way() {
     let told = told.into_inner();
     let [Step::Speak, Step::Headset, Step::Ringer, Step::Done(findings)] = &told[..] else { panic!("{told:?}") };
     let what: Vec<_> = findings.iter().map(|finding| finding.what).collect();
-    assert_eq!(what, ["microphone", "room", "echo"]);
+    assert_eq!(what, ["microphone"], "of silence there is no more to be found");
 }
 
 #[test]
