@@ -180,7 +180,7 @@ impl Receiver {
             let same = codec.filter(|_| copy.payload_type == packet.payload_type);
             if let Some(copied) = same.and_then(|codec| sequence.checked_sub(packets_before(codec, &copy)?)) {
                 let before = timestamp - i64::from(copy.offset);
-                if stream.buffer.insert(copied, before, kind, copy.payload) == Insert::Held {
+                if stream.buffer.insert_copy(copied, before, kind, copy.payload) == Insert::Held {
                     stream.restored.rotate_right(1);
                     stream.restored[0] = Some(copied);
                     self.playout.copy_restores();

@@ -110,7 +110,7 @@ pub struct RxStats {
     pub packets: u64,
     /// Never came (RFC 3550 §6.4.1 cumulative loss, never negative).
     pub lost: u64,
-    /// Came after their time to be played.
+    /// Came after their time to be played, or were left out because too much was held.
     pub late: u64,
     /// Came, and could not be authenticated: under other keys than were agreed on, in the open, or damaged (RFC 3711 §3.3).
     pub unreadable: u64,

@@ -59,14 +59,17 @@ impl G711Decoder {
         payload.len()
     }
 
-    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) -> bool {
         match ahead {
             // Every payload can be decoded by itself.
             Some(ahead) => {
                 let after: Vec<f32> = samples(self.law, ahead.payload).collect();
-                self.concealer.bridge(count, ahead.missing, &after, out);
+                self.concealer.bridge(count, ahead.missing, &after, out)
             }
-            None => self.concealer.conceal(count, out),
+            None => {
+                self.concealer.conceal(count, out);
+                false
+            }
         }
     }
 }

@@ -101,21 +101,25 @@ impl G722Decoder {
 
     /// The bands code what is made up, as the sender's coded what was lost: so they are nearly in step when the next
     /// packet comes, where they would otherwise ring for some milliseconds.
-    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) -> bool {
         let start = out.len();
         // An octet holds two samples.
-        match ahead.filter(|ahead| self.concealer.can_bridge(ahead.missing, 2 * ahead.payload.len())) {
+        let leads = match ahead.filter(|ahead| self.concealer.can_bridge(ahead.missing, 2 * ahead.payload.len())) {
             Some(ahead) => {
                 let after = if self.concealer.is_bridging(count) { Vec::new() } else { self.foretold(ahead) };
-                self.concealer.bridge(count, ahead.missing, &after, out);
+                self.concealer.bridge(count, ahead.missing, &after, out)
             }
-            None => self.concealer.conceal(count, out),
-        }
+            None => {
+                self.concealer.conceal(count, out);
+                false
+            }
+        };
         for pair in out[start..].as_chunks::<2>().0 {
             let (low, high) = self.heard.split(integer(pair[0]), integer(pair[1]));
             let octet = self.bands.code(low, high);
             self.join(octet);
         }
+        leads
     }
 
     /// Nearly what the payload after the gap will sound like, once the bands know something of what is missing before it.

@@ -96,8 +96,8 @@ impl Decoder {
         }
     }
 
-    /// Appends `count` samples for a packet that is not there.
-    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
+    /// Appends `count` samples for a packet that is not there. Returns whether what follows the gap tells what they are.
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) -> bool {
         match self {
             Self::G711(decoder) => decoder.conceal(count, ahead, out),
             Self::G722(decoder) => decoder.conceal(count, ahead, out),

@@ -115,14 +115,15 @@ impl OpusDecoder {
         }
     }
 
-    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) {
+    pub fn conceal(&mut self, count: usize, ahead: Option<Ahead<'_>>, out: &mut Vec<f32>) -> bool {
         if ahead.is_some_and(|ahead| self.bridges(count, ahead)) {
             out.extend(self.bridge.take(count));
-            return;
+            return true;
         }
         let whole = count / GAP_STEP * GAP_STEP;
         let made = if whole == 0 { 0 } else { self.run(&[], whole.min(LONGEST), false, out) };
         out.resize(out.len() + count - made, 0.0);
+        false
     }
 
     pub fn recover(&mut self, following: &[u8], count: usize, out: &mut Vec<f32>) -> bool {

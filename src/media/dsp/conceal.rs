@@ -100,11 +100,13 @@ impl Concealer {
         after >= TELLING_MS * self.ms && missing <= LONGEST_BRIDGE_MS * self.ms
     }
 
-    /// Appends the first `count` of the `missing` samples between what was heard and `after`, which comes next.
-    pub fn bridge(&mut self, count: usize, missing: usize, after: &[f32], out: &mut Vec<f32>) {
+    /// Appends the first `count` of the `missing` samples between what was heard and `after`, which comes next. Returns whether they
+    /// lead there.
+    pub fn bridge(&mut self, count: usize, missing: usize, after: &[f32], out: &mut Vec<f32>) -> bool {
         if !self.is_bridging(count) {
             if !self.can_bridge(missing, after.len()) {
-                return self.conceal(count, out);
+                self.conceal(count, out);
+                return false;
             }
             let led = lead(&self.history, after, missing, self.ms);
             self.bridge = Bridge::new(led.unwrap_or_else(|| self.turn(after, missing)));
@@ -114,6 +116,7 @@ impl Concealer {
         let start = out.len();
         out.extend(self.bridge.take(count));
         self.remember(&out[start..]);
+        true
     }
 
     /// What was heard goes on, what follows is traced back, and over `missing` samples the one turns into the other.
@@ -411,7 +414,7 @@ mod tests {
                     let mut made = Vec::new();
                     match what {
                         0 => concealer.conceal(count, &mut made),
-                        1 => concealer.bridge(count, count + more, &after, &mut made),
+                        1 => _ = concealer.bridge(count, count + more, &after, &mut made),
                         _ => {
                             made.resize(count, loud);
                             concealer.heard(&mut made);

@@ -3,6 +3,7 @@
 pub mod bridge;
 pub mod comfort;
 pub mod conceal;
+pub mod fade;
 pub mod noise;
 pub mod prediction;
 pub mod resample;

@@ -65,6 +65,8 @@ enum Holds {
 struct Slot {
     sequence: u64,
     holds: Holds,
+    /// Came as a copy in another packet.
+    is_copy: bool,
     /// Kept between packets, so that none allocates.
     payload: Vec<u8>,
 }
@@ -84,6 +86,8 @@ pub struct JitterBuffer {
     bridged_losses: u32,
     /// Missing packets of which there are too many to make up for.
     skipped: u64,
+    /// Packets that came and were left out.
+    discarded: u64,
     /// Packets are missing between the one played last and the next.
     has_gap: bool,
     is_silent: bool,
@@ -117,18 +121,28 @@ impl JitterBuffer {
             self.skip_all(expected, sequence);
         }
         if self.slots.is_empty() {
-            self.slots.extend((0..SLOTS).map(|_| Slot { sequence: 0, holds: Holds::Nothing, payload: Vec::new() }));
+            let empty = |_| Slot { sequence: 0, holds: Holds::Nothing, is_copy: false, payload: Vec::new() };
+            self.slots.extend((0..SLOTS).map(empty));
         }
         let slot = &mut self.slots[(sequence % SLOTS) as usize];
         if slot.sequence == sequence && slot.holds != Holds::Nothing {
             return Insert::Duplicate;
         }
-        slot.sequence = sequence;
+        (slot.sequence, slot.is_copy) = (sequence, false);
         slot.holds = Holds::Packet { kind, timestamp, duration };
         slot.payload.clear();
         slot.payload.extend_from_slice(payload);
         self.highest = self.highest.max(sequence);
         Insert::Held
+    }
+
+    /// As [`JitterBuffer::insert`], for the copy of a packet that has not come itself.
+    pub fn insert_copy(&mut self, sequence: u64, timestamp: i64, kind: Kind, payload: &[u8]) -> Insert {
+        let insert = self.insert(sequence, timestamp, kind, payload);
+        if insert == Insert::Held {
+            self.slots[(sequence % SLOTS) as usize].is_copy = true;
+        }
+        insert
     }
 
     /// Decides what comes next; to be asked when sound is needed.
@@ -196,6 +210,11 @@ impl JitterBuffer {
         std::mem::replace(&mut self.skipped, 0)
     }
 
+    /// Packets that came and were left out, since the last call.
+    pub const fn take_discarded(&mut self) -> u64 {
+        std::mem::replace(&mut self.discarded, 0)
+    }
+
     /// Whether [`JitterBuffer::take`] would give a packet at once.
     pub fn ready(&self) -> bool {
         self.expected.is_some_and(|at| matches!(self.held(at), Some((Kind::Audio(_), ..))))
@@ -211,20 +230,17 @@ impl JitterBuffer {
         self.expected.map_or(0, |expected| (expected..=self.highest).map(|at| self.sound_of(at)).sum())
     }
 
-    /// Drops the oldest packets as long as `keep` is left, to shed delay at once, and what their timestamps claim with them: the next
-    /// one is played as if nothing had been before it. Returns how many.
-    pub fn shed(&mut self, keep: u32) -> u64 {
-        let (mut sound, mut dropped) = (self.sound(), 0);
-        while let Some(expected) = self.expected
-            && expected < self.highest
-            && sound >= keep + self.sound_of(expected)
-        {
-            sound -= self.sound_of(expected);
-            dropped += u64::from(self.sound_of(expected) > 0);
-            self.pass(expected);
+    /// Leaves out the oldest packets as long as `keep` is left, to shed delay at once, and what their timestamps claim with them: the
+    /// next one is played as if nothing had been before it.
+    pub fn shed(&mut self, keep: u32) {
+        let Some(expected) = self.expected else { return };
+        let (mut sound, mut next) = (self.sound(), expected);
+        while next < self.highest && sound >= keep + self.sound_of(next) {
+            sound -= self.sound_of(next);
+            next += 1;
         }
-        (self.position, self.bridged) = (None, 0);
-        dropped
+        self.leave_out(expected, next);
+        (self.position, self.bridged) = (self.first_timestamp(), 0);
     }
 
     /// The packet's timestamp tells whether the sender paused before it.
@@ -270,16 +286,24 @@ impl JitterBuffer {
         }
     }
 
-    /// More is missing than there is room for: goes on with `sequence`.
+    /// There is no room for more: goes on with `sequence`.
     fn skip_all(&mut self, expected: u64, sequence: u64) {
-        for slot in &mut self.slots {
-            slot.holds = Holds::Nothing;
+        self.leave_out(expected, sequence);
+        (self.highest, self.position) = (sequence, None);
+    }
+
+    /// Goes on with `sequence`. What is held before it is discarded; what is missing there, or has come as a copy alone, is lost.
+    fn leave_out(&mut self, expected: u64, sequence: u64) {
+        for at in expected..sequence.min(expected + SLOTS) {
+            match self.held(at) {
+                Some((Kind::Audio(_), ..)) if !self.slots[(at % SLOTS) as usize].is_copy => self.discarded += 1,
+                Some((Kind::Silence | Kind::Other, ..)) => {}
+                Some((Kind::Audio(_), ..)) | None => self.skipped += 1,
+            }
+            self.pass(at);
         }
-        self.skipped += sequence - expected;
-        self.has_gap = true;
-        self.expected = Some(sequence);
-        self.highest = sequence;
-        self.position = None;
+        self.skipped += sequence.saturating_sub(expected + SLOTS);
+        (self.expected, self.has_gap) = (Some(sequence), true);
     }
 
     fn pass(&mut self, sequence: u64) {
@@ -390,14 +414,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shed_is_the_oldest_and_the_pauses_it_claims() {
-        let mut buffer = filled(&[0, 1, 2, 4, 5]);
-        buffer.insert(FIRST + 6, 160 * 500, AUDIO, &[6; 160]);
-        assert_eq!(buffer.sound(), 6 * 160);
-        assert_eq!((buffer.shed(2 * 160), buffer.sound()), (4, 2 * 160));
-        assert!(matches!(buffer.take(), Next::Packet { payload: [5, ..], .. }));
-        assert_eq!((buffer.shed(1), buffer.sound()), (0, 160));
-        assert_eq!(played(&mut buffer), ["6"]);
+    fn what_is_left_out_is_the_oldest_and_was_discarded_or_lost() {
+        let mut buffer = filled(&[0, 1, 3, 4, 6, 7]);
+        buffer.insert_copy(FIRST + 5, 800, AUDIO, &[5; 160]);
+        buffer.insert(FIRST + 8, 160 * 500, AUDIO, &[8; 160]);
+        assert_eq!(buffer.sound(), 8 * 160);
+        buffer.shed(2 * 160 + 1);
+        assert_eq!((buffer.take_discarded(), buffer.take_skipped()), (4, 2), "0, 1, 3 and 4; 2 and 5");
+        assert_eq!(buffer.insert(FIRST + 3, 480, AUDIO, &[3; 160]), Insert::Duplicate);
+        assert_eq!(buffer.insert(FIRST + 2, 320, AUDIO, &[2; 160]), Insert::Late);
+        assert!(matches!(buffer.take(), Next::Packet { payload: [6, ..], paused: 0, .. }));
+        buffer.shed(0);
+        assert_eq!((buffer.take_discarded(), played(&mut buffer)), (1, vec!["8".to_owned()]), "the newest stays");
+    }
+
+    #[test]
+    fn more_at_once_than_there_is_room_for_is_discarded() {
+        let mut buffer = filled(&(0..SLOTS + 3).collect::<Vec<_>>());
+        assert_eq!((buffer.take_discarded(), buffer.take_skipped()), (SLOTS, 0));
+        assert_eq!((buffer.position(), buffer.sound()), (Some(160 * SLOTS as i64), 3 * 160));
     }
 
     /// What came of the time that was bridged is known once the next packet is here.

@@ -20,7 +20,8 @@ use crate::media::{
 
 /// Difference from the target that is left alone.
 const SLACK_MS: f64 = 5.0;
-/// Delay over the target that is shed without regard to how it sounds, and by dropping packets.
+/// Delay over the target that is shed without regard to how it sounds, and by leaving out what is oldest: to rush through it would
+/// take as long as it is, and nobody can follow that.
 const HURRY_MS: f64 = 60.0;
 const TOO_MUCH_MS: f64 = 300.0;
 /// Blocks between two changes of length, so that they don't gather to a flutter.
@@ -31,7 +32,7 @@ const CATCHING_UP_MS: f64 = 0.02;
 const STANDSTILL_MS: f64 = 60.0;
 /// Longer silence of the sender means that the next packet begins a new talk spurt.
 const SPURT_MS: f64 = 500.0;
-/// Concealment has faded out after so long, in milliseconds (ITU-T G.711 Appendix I).
+/// From here on the room is heard, as concealment fades out: that of ITU-T G.711 Appendix I has done so by then.
 const LONG_GAP_MS: f64 = 60.0;
 /// Whoever says that he is silent pauses for longer; others hardly.
 const LONGEST_PAUSE_US: u64 = 5_000_000;
@@ -133,7 +134,7 @@ impl Playout {
         }
     }
 
-    /// Fills a block. Returns how many packets were dropped to shed delay.
+    /// Fills a block. Returns how many packets were left out to shed delay.
     pub fn play(&mut self, now_ms: f64, buffer: Option<(&mut JitterBuffer, u32)>, block: &mut [f32]) -> u64 {
         block.fill(0.0);
         let now_ms = self.in_step(now_ms);
@@ -146,12 +147,14 @@ impl Playout {
             self.phase = Phase::Playing;
             self.delay_ms = delay;
         }
-        let dropped = self.shed(buffer, clock_rate);
+        self.shed(now_ms, buffer, clock_rate);
+        let discarded = buffer.take_discarded();
+        (0..discarded).for_each(|_| self.bursts.missing());
         let block_us = 1_000_000 * block.len() as u64 / u64::from(SAMPLE_RATE);
         let concealed_before = self.concealed_us;
         self.fill(buffer, clock_rate);
         if let Some(delay) = self.delay_now(now_ms, buffer, clock_rate) {
-            self.delay_ms += (delay - self.delay_ms) * if dropped > 0 { 1.0 } else { 0.2 };
+            self.delay_ms += (delay - self.delay_ms) * 0.2;
         }
         self.adapt(buffer, clock_rate);
         self.played_us += block_us;
@@ -162,12 +165,11 @@ impl Playout {
         }
         let waited_ms = f64::from(buffer.waiting()) * 1000.0 / f64::from(clock_rate);
         self.comfort.process(block, waited_ms > LONG_GAP_MS && !buffer.is_silent());
-        dropped
+        discarded
     }
 
     /// Sound decoded and not yet played.
-    #[cfg(test)]
-    pub fn held_ms(&self) -> f64 {
+    pub fn queued_ms(&self) -> f64 {
         self.voice.as_ref().map_or(0.0, Voice::queued_ms)
     }
 
@@ -231,27 +233,22 @@ impl Playout {
     /// How much later than with the fastest packet the next sample is played.
     fn delay_now(&self, now_ms: f64, buffer: &JitterBuffer, clock_rate: u32) -> Option<f64> {
         let position = buffer.position()? as f64 * 1000.0 / f64::from(clock_rate);
-        let queued = self.voice.as_ref().map_or(0.0, Voice::queued_ms);
         let waited = f64::from(buffer.waiting()) * 1000.0 / f64::from(clock_rate);
         // What was bridged lies in the queue too but moved no position; a sender's pause adds no delay, a wait does.
-        Some(now_ms - self.estimator.base() - (position + waited - queued))
+        Some(now_ms - self.estimator.base() - (position + waited - self.queued_ms()))
     }
 
-    /// Drops packets where more is held than the target calls for by far. What is here counts, not what timestamps make of it.
-    /// Returns how many.
-    fn shed(&mut self, buffer: &mut JitterBuffer, clock_rate: u32) -> u64 {
+    /// Where far more is held than is called for, as after a standstill, goes on with what is to be heard now. What is here counts, not
+    /// what timestamps make of it.
+    fn shed(&mut self, now_ms: f64, buffer: &mut JitterBuffer, clock_rate: u32) {
         let units = |ms: f64| (ms * f64::from(clock_rate) / 1000.0) as u32;
-        if buffer.sound() <= units(self.target_ms() + TOO_MUCH_MS) {
-            return 0;
+        // A packet is held from its end on, and played from its beginning.
+        let wanted = self.target_ms() + self.packet_ms;
+        if buffer.sound() > units(wanted + TOO_MUCH_MS) {
+            buffer.shed(units(wanted - self.queued_ms()));
+            self.voice.iter_mut().for_each(Voice::cut);
+            self.delay_ms = self.delay_now(now_ms, buffer, clock_rate).unwrap_or(self.delay_ms);
         }
-        let dropped = buffer.shed(units(self.target_ms()));
-        (0..dropped).for_each(|_| self.bursts.missing());
-        if let Some(voice) = &mut self.voice {
-            // So that neither edge clicks.
-            voice.conceal(clock_rate / 100, clock_rate);
-            self.concealed_us += 10_000;
-        }
-        dropped
     }
 
     /// Makes sure that a block can be taken.
@@ -291,8 +288,8 @@ impl Playout {
                 self.packet_ms = us(duration) as f64 / 1000.0;
                 self.patience.looks_back(codec::looks_back(codec, payload));
                 let voice = Voice::ready(&mut self.voice, codec);
-                if voice.decoder.decode(payload, &mut voice.samples) == 0 {
-                    voice.conceal(duration, clock_rate);
+                if voice.decode(payload) == 0 {
+                    voice.conceal(voice.scaled(duration, clock_rate), None);
                     self.concealed_us += us(duration);
                 }
             }
@@ -306,29 +303,27 @@ impl Playout {
                 // A copy restores a whole packet, not its end.
                 let whole =
                     |payload: &&[u8]| duration == missing && codec::duration(voice.codec, payload) == Some(duration);
-                let recovered = following
-                    .filter(whole)
-                    .is_some_and(|following| voice.decoder.recover(following, count, &mut voice.samples));
+                let recovered = following.filter(whole).is_some_and(|following| voice.recover(following, count));
                 if recovered {
                     self.bursts.came();
                 } else {
                     self.bursts.missing();
                     let missing = voice.scaled(missing, clock_rate);
                     let ahead = following.map(|payload| Ahead { missing, payload });
-                    voice.decoder.conceal(count, ahead, &mut voice.samples);
+                    voice.conceal(count, ahead);
                     self.concealed_us += us(duration);
                 }
             }
             Next::Pause { duration, paused } => {
                 self.settle_wait(us(paused));
                 let Some(voice) = &mut self.voice else { return true };
-                voice.conceal(duration, clock_rate);
+                voice.conceal(voice.scaled(duration, clock_rate), None);
             }
             Next::Empty => {
                 let is_short = self.delay_ms < self.target_ms() - SLACK_MS;
                 let Some(voice) = &mut self.voice else { return false };
                 let duration = clock_rate / 100;
-                voice.conceal(duration, clock_rate);
+                voice.conceal(voice.scaled(duration, clock_rate), None);
                 if is_short && !buffer.is_silent() {
                     // What is missing may still be had from what follows: all is played that much later from now on.
                     self.delay_ms += us(duration) as f64 / 1000.0;

@@ -4,6 +4,7 @@ mod copies;
 mod deep;
 mod lies;
 mod properties;
+mod standstill;
 
 use super::*;
 use crate::media::{

@@ -157,7 +157,7 @@ proptest! {
             prop_assert!(stats.packets <= steps.len() as u64 && stats.late <= stats.packets);
             prop_assert!(stats.buffer_ms >= 0.0 && stats.jitter_ms.is_finite());
             prop_assert!((0.0..=1.0).contains(&stats.concealed_share));
-            prop_assert!(receiver.playout.held_ms() < 200.0, "{}", receiver.playout.held_ms());
+            prop_assert!(receiver.playout.queued_ms() < 200.0, "{}", receiver.playout.queued_ms());
         }
     }
 }
