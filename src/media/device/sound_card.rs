@@ -241,4 +241,32 @@ mod tests {
             assert_eq!((heard.len(), blocks), (steps * STEP_SAMPLES, steps * STEP_BLOCKS), "after {ms} ms");
         }
     }
+
+    /// The sound server moves its stream to what is played before anybody can ask where it is.
+    #[test]
+    fn a_microphone_in_doubt_is_silent_until_the_devices_are_seen() {
+        let mut now = Instant::now();
+        let (mut card, ..) = SoundCard::simulated(now, "Desk");
+        let nothing = |_| stream::simulated(rtrb::RingBuffer::new(1).1, Err(String::new()));
+        let mut port = Port::new(now, "microphone", Wanted::default(), nothing);
+        let (mut device, ring) = rtrb::RingBuffer::new(SAMPLE_RATE as usize);
+        let opened =
+            stream::Opened { name: "Desk".into(), standard: Standard::Unknown, instead: None, rate: SAMPLE_RATE };
+        port.state = State::Opening { link: stream::simulated(ring, Ok(opened)), since: now };
+        card.microphone = Some(port);
+        let mut hear = |card: &mut SoundCard| {
+            let mut heard = Vec::new();
+            for _ in 0..50 {
+                now += Duration::from_millis(10);
+                (0..BLOCK).for_each(|_| device.push(0.5).expect("there is room"));
+                card.poll(now, &mut heard);
+            }
+            (heard.len().div_ceil(BLOCK), heard.iter().any(|sample| *sample > 0.1))
+        };
+        assert_eq!(hear(&mut card), (50, true));
+        card.doubt_microphone();
+        assert_eq!(hear(&mut card), (50, false), "silence in its place");
+        card.devices_seen(Instant::now(), &Devices::default(), &Devices::default());
+        assert_eq!(hear(&mut card), (50, true));
+    }
 }
