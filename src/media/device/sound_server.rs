@@ -164,9 +164,19 @@ impl Placed {
 }
 
 /// Opens a stream with `open` and moves it to the device `id`. A stream that cannot be moved stays on the default device.
-pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> (T, Option<Placed>) {
+/// `None`: it is not `awaited` any more when its turn comes. A server that has stood still would else be asked for all that was given
+/// up meanwhile, one after the other, before what is wanted now.
+pub fn open_on<T>(
+    way: Way,
+    id: &str,
+    awaited: impl Fn() -> bool,
+    open: impl FnOnce() -> T,
+) -> Option<(T, Option<Placed>)> {
     // A thread that panicked while it held this left nothing half done.
     let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !awaited() {
+        return None;
+    }
     let before = streams(way);
     let opened = open();
     // ALSA's plugin returns once the server has confirmed the stream, so that one is listed by now.
@@ -175,7 +185,7 @@ pub fn open_on<T>(way: Way, id: &str, open: impl FnOnce() -> T) -> (T, Option<Pl
         let is_there = move_to(way, number, id);
         Placed { way, device: id.to_owned(), client, moved: number, is_there }
     });
-    (opened, placed)
+    Some((opened, placed))
 }
 
 /// Returns whether the server has done it.
@@ -242,6 +252,10 @@ fn parse_streams(text: &str, process: u32) -> Vec<Stream> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
 
     const SOURCES: &str = "Source #0\n\tState: IDLE\n\tName: speaker.monitor\n\tDescription: Monitor of Speaker\n\tMonitor of Sink: speaker\n\
         \n\nSource #2\n\tState: RUNNING\n\tName: usb-headset\n\tDescription: Headset, USB\n\tMonitor of Sink: n/a\n\
@@ -259,6 +273,20 @@ mod tests {
             "Server Name: pulseaudio\nDefault Sink: speaker\nDefault Source: speaker.monitor\nCookie: 078e:15cd\n";
         assert_eq!(parse_default(Way::In, info).as_deref(), Some("speaker.monitor"));
         assert_eq!(parse_default(Way::Out, info).as_deref(), Some("speaker"));
+    }
+
+    #[test]
+    fn what_was_given_up_before_its_turn_is_not_opened() {
+        let turn = OPENING.lock().unwrap();
+        let (awaited, opened) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let (still, opens) = (awaited.clone(), opened.clone());
+        let opener = std::thread::spawn(move || {
+            open_on(Way::Out, "speaker", || still.load(Relaxed), || opens.store(true, Relaxed))
+        });
+        awaited.store(false, Relaxed);
+        drop(turn);
+        assert!(opener.join().unwrap().is_none() && !opened.load(Relaxed));
+        assert!(open_on(Way::Out, "speaker", || true, || ()).is_some());
     }
 
     #[test]

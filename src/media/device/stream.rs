@@ -99,19 +99,19 @@ pub struct Link<End> {
 /// Starts playing on the device wanted, else on the default one.
 pub fn speaker(wanted: Wanted) -> Link<Producer<f32>> {
     let (ring, played) = RingBuffer::new(RING);
-    link(ring, move |flow| open_speaker(&wanted, played, flow, TALKING))
+    link(ring, move |flow, awaited| open_speaker(&wanted, played, (flow, awaited), TALKING))
 }
 
 /// The same for ringing, which nobody answers in the same breath: it may be late, and so seldom breaks off.
 pub fn bell(wanted: Wanted) -> Link<Producer<f32>> {
     let (ring, played) = RingBuffer::new(RING);
-    link(ring, move |flow| open_speaker(&wanted, played, flow, RINGING))
+    link(ring, move |flow, awaited| open_speaker(&wanted, played, (flow, awaited), RINGING))
 }
 
 /// Starts recording from the device wanted, else from the default one.
 pub fn microphone(wanted: Wanted) -> Link<Consumer<f32>> {
     let (heard, ring) = RingBuffer::new(RING);
-    link(ring, move |flow| open_microphone(&wanted, heard, flow))
+    link(ring, move |flow, awaited| open_microphone(&wanted, heard, (flow, awaited)))
 }
 
 /// A link without a stream; the test plays the device.
@@ -122,14 +122,20 @@ pub fn simulated<End>(ring: End, opened: Result<Opened, String>) -> Link<End> {
     Link { flow: Arc::default(), ring, opened: told, _stop: mpsc::sync_channel(1).0 }
 }
 
-fn link<End>(ring: End, open: impl FnOnce(Arc<Flow>) -> Result<Running, String> + Send + 'static) -> Link<End> {
+/// Whether the engine still waits for what is opened.
+type Awaited<'a> = &'a dyn Fn() -> bool;
+
+fn link<End>(
+    ring: End,
+    open: impl FnOnce(Arc<Flow>, Awaited<'_>) -> Result<Running, String> + Send + 'static,
+) -> Link<End> {
     let flow = Arc::new(Flow::default());
     let (stop, stopped) = mpsc::sync_channel::<()>(1);
     let (tell, opened) = mpsc::sync_channel(1);
     let (for_thread, watched) = (flow.clone(), flow.clone());
     let body = move || {
         let _quiet = names::quiet();
-        match open(for_thread) {
+        match open(for_thread, &|| stopped.try_recv() != Err(mpsc::TryRecvError::Disconnected)) {
             Ok(Running { stream, placed, opened, released }) => {
                 let _ = tell.send(Ok(opened));
                 wait(&stopped, &watched, placed);
@@ -164,18 +170,27 @@ fn wait(stopped: &mpsc::Receiver<()>, flow: &Flow, placed: Option<Placed>) {
     }
 }
 
-fn open_speaker(wanted: &Wanted, ring: Consumer<f32>, flow: Arc<Flow>, at_a_time_ms: u32) -> Result<Running, String> {
+fn open_speaker(
+    wanted: &Wanted,
+    ring: Consumer<f32>,
+    (flow, awaited): (Arc<Flow>, Awaited<'_>),
+    at_a_time_ms: u32,
+) -> Result<Running, String> {
     let (found, default) = find(wanted, Way::Out, |device| device.default_output_config())?;
-    open(found, Way::Out, taking(at_a_time_ms, &default), |device, config| match default.sample_format() {
+    open(found, (Way::Out, awaited), taking(at_a_time_ms, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => play::<i16>(device, config, ring, flow),
         SampleFormat::I32 => play::<i32>(device, config, ring, flow),
         _ => play::<f32>(device, config, ring, flow),
     })
 }
 
-fn open_microphone(wanted: &Wanted, ring: Producer<f32>, flow: Arc<Flow>) -> Result<Running, String> {
+fn open_microphone(
+    wanted: &Wanted,
+    ring: Producer<f32>,
+    (flow, awaited): (Arc<Flow>, Awaited<'_>),
+) -> Result<Running, String> {
     let (found, default) = find(wanted, Way::In, |device| device.default_input_config())?;
-    open(found, Way::In, taking(TALKING, &default), |device, config| match default.sample_format() {
+    open(found, (Way::In, awaited), taking(TALKING, &default), |device, config| match default.sample_format() {
         SampleFormat::I16 => record::<i16>(device, config, ring, flow),
         SampleFormat::I32 => record::<i32>(device, config, ring, flow),
         _ => record::<f32>(device, config, ring, flow),
@@ -230,7 +245,7 @@ fn words(error: &cpal::Error) -> String {
 /// Builds the stream, starts it, and has the sound server move it where it belongs.
 fn open(
     (found, released): (Found, Option<Released>),
-    way: Way,
+    (way, awaited): (Way, Awaited<'_>),
     config: StreamConfig,
     build: impl FnOnce(&cpal::Device, StreamConfig) -> Result<cpal::Stream, cpal::Error>,
 ) -> Result<Running, String> {
@@ -239,7 +254,7 @@ fn open(
     }
     let start = || build(&found.device, config).and_then(|stream| stream.play().map(|()| stream));
     let (stream, placed) = match &found.server_id {
-        Some(id) => sound_server::open_on(way, id, start),
+        Some(id) => sound_server::open_on(way, id, awaited, start).ok_or("nobody waits for it any more")?,
         None => (start(), None),
     };
     let stream = stream.map_err(|e| words(&e))?;
