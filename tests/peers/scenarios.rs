@@ -200,11 +200,12 @@ fn every_scenario_goes_as_it_says() {
 }
 
 /// What has no scenario, and why.
-const ELSEWHERE: &str = "What takes a registrar or a third party is proved with them: transfers of every kind between phones of ours, and \
-    with baresip\n(tests/peers/transfer.rs, src/ua/tests/transfer), presence, colleagues' calls and voicemail with Kamailio \
-    (tests/peers/presence.rs),\nservers that fail (tests/peers/dns.rs), addresses that change (tests/peers/network.rs). What \
-    only our own servers are believed\n(identities, forwarding, orders to answer), services and click to dial are in src/ua/tests, \
-    in simulated time, and so are races,\nsession timers that run for hours, and floods.";
+const ELSEWHERE: &str = "\
+What takes a registrar or a third party is proved with them: transfers of every kind between phones of ours, and with baresip\n\
+(tests/peers/transfer.rs, src/ua/tests/transfer), presence, colleagues' calls and voicemail with Kamailio\n\
+(tests/peers/presence.rs), servers that fail (tests/peers/dns.rs), addresses that change (tests/peers/network.rs). What only our\n\
+own servers are believed (identities, forwarding, orders to answer), services and click to dial are in src/ua/tests, in simulated\n\
+time, and so are races, session timers that run for hours, and floods.";
 
 fn table(scenarios: &[Scenario]) -> String {
     let mut text = format!(
