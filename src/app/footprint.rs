@@ -3,8 +3,8 @@
 use crate::{driver::api::Event, ua::api::RegistrationState};
 use std::sync::Once;
 
-/// To be told of every event. The first time that it is online, the process gives its pages of code back: nine in ten were read by
-/// the start alone, 64 KiB around each function of it. What goes on comes back from the page cache by itself, without the disk.
+/// To be told of every event. The first time that it is online, the process gives its pages of code back: most were read by the
+/// start alone, 64 KiB around each function of it. What goes on comes back by itself, from the page cache where that still has it.
 pub fn note_event(event: &Event) {
     static STARTED: Once = Once::new();
     if matches!(event, Event::Registration { state: RegistrationState::Online { .. }, .. }) {
