@@ -128,33 +128,8 @@ impl Receiver {
             ..*packet
         });
         let codec = self.codec(packet.payload_type);
-        if !self.accept_source(packet, codec) {
-            return None;
-        }
+        let (sequence, timestamp) = self.place(now, packet, codec)?;
         let stream = self.stream.as_mut()?;
-        let sequence = match stream.reception.update(now, packet.sequence) {
-            Update::Valid(sequence) => sequence,
-            Update::Suspicious => return None,
-            Update::Restarted { sequence, lost, repeated } => {
-                self.totals.lost += lost;
-                self.totals.late += repeated.min(std::mem::take(&mut stream.doubled));
-                stream.begin_anew();
-                self.playout.restart();
-                self.events.restart();
-                sequence
-            }
-        };
-        self.totals.packets += 1;
-        let timestamp = stream.extend(packet.timestamp);
-        if codec.is_some() && stream.strays(sequence, timestamp) {
-            stream.doubled += 1;
-            return None;
-        }
-        if codec.is_some() && stream.jumps(now, sequence, timestamp) {
-            stream.begin_anew();
-            self.playout.restart();
-            self.events.restart();
-        }
         let is_event = self.event_type == Some(packet.payload_type);
         let noise = (codec.is_none() && !is_event && packet.payload_type == self.noise_type)
             .then(|| NoiseDescription::parse(packet.payload))
@@ -169,10 +144,9 @@ impl Receiver {
         }
         if codec.is_some() {
             stream.reception.arrived(now, packet.timestamp, stream.clock_rate);
-            let media_ms = timestamp as f64 * 1000.0 / f64::from(stream.clock_rate);
-            let waited_ms = f64::from(stream.buffer.waiting()) * 1000.0 / f64::from(stream.clock_rate);
-            let ahead = stream.buffer.position().map_or(0, |position| timestamp - position);
-            let ahead_ms = ahead as f64 * 1000.0 / f64::from(stream.clock_rate);
+            let media_ms = stream.ms_since(0, timestamp);
+            let waited_ms = stream.ms_since(0, i64::from(stream.buffer.waiting()));
+            let ahead_ms = stream.buffer.position().map_or(0.0, |position| stream.ms_since(position, timestamp));
             self.playout.arrived(ms(self.epoch, now), media_ms, waited_ms, ahead_ms);
         }
         for copy in redundant.iter().flat_map(Redundant::copies) {
@@ -290,6 +264,32 @@ impl Receiver {
         self.payload_types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
     }
 
+    /// The packet's sequence number and timestamp, extended; `None` while its source, number or time is not believed.
+    fn place(&mut self, now: Instant, packet: &Packet<'_>, codec: Option<Codec>) -> Option<(u64, i64)> {
+        let is_accepted = self.accept_source(packet, codec);
+        let stream = self.stream.as_mut().filter(|_| is_accepted)?;
+        let sequence = match stream.reception.update(now, packet.sequence) {
+            Update::Valid(sequence) => sequence,
+            Update::Suspicious => return None,
+            Update::Restarted { sequence, lost, repeated } => {
+                self.totals.lost += lost;
+                self.totals.late += repeated.min(std::mem::take(&mut stream.doubled));
+                stream.begin_anew(&mut self.playout, &mut self.events);
+                sequence
+            }
+        };
+        self.totals.packets += 1;
+        let timestamp = stream.extend(packet.timestamp);
+        if codec.is_some() && stream.strays(sequence, timestamp) {
+            stream.doubled += 1;
+            return None;
+        }
+        if codec.is_some() && stream.jumps(now, sequence, timestamp) {
+            stream.begin_anew(&mut self.playout, &mut self.events);
+        }
+        Some((sequence, timestamp))
+    }
+
     /// Makes sure that `stream` is the packet's; `false` while its source is not believed.
     fn accept_source(&mut self, packet: &Packet<'_>, codec: Option<Codec>) -> bool {
         let clock_rate = codec.map(Codec::clock_rate);
@@ -328,8 +328,10 @@ impl Receiver {
 
 impl Stream {
     /// What comes has nothing to do with what is held.
-    fn begin_anew(&mut self) {
+    fn begin_anew(&mut self, playout: &mut Playout, events: &mut EventReceiver) {
         (self.buffer, self.newest) = (JitterBuffer::new(self.clock_rate), None);
+        playout.restart();
+        events.restart();
     }
 
     /// Whether a packet of audio is in sequence and yet of another time. A pause of the sender's lasts as long as it says.
