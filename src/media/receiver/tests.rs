@@ -61,6 +61,46 @@ fn vowel(n: usize) -> f32 {
     (1..10).map(|k| (k as f32 * phase).sin() / k as f32).sum::<f32>() * 0.2
 }
 
+fn packet(sequence: u16, timestamp: u32, payload: &[u8]) -> Packet<'_> {
+    Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5, payload }
+}
+
+/// The payloads of 20 ms each that a signal becomes.
+fn encoded(codec: Codec, signal: impl Fn(usize) -> f32) -> impl Iterator<Item = Vec<u8>> {
+    let mut encoder = Encoder::new(codec, &OpusParams::default());
+    (0..).map(move |n: usize| {
+        let samples: Vec<f32> = (n * 960..(n + 1) * 960).map(&signal).collect();
+        let mut payload = Vec::new();
+        encoder.encode(&samples, &mut payload);
+        payload
+    })
+}
+
+/// What is heard in so many milliseconds of packets of 20 ms: when each comes, in milliseconds, its number and payload. `look` gets
+/// to see the receiver after each block.
+fn listen(
+    codec: Codec,
+    mut flying: Vec<(u64, usize, Vec<u8>)>,
+    duration_ms: u64,
+    mut look: impl FnMut(u64, &Receiver),
+) -> (Vec<f32>, Receiver) {
+    flying.sort_by_key(|(came, n, _)| (*came, *n));
+    let epoch = Instant::now();
+    let mut receiver = Receiver::new(epoch, &MediaPlan::of(codec));
+    let (mut flying, mut heard) = (flying.iter().peekable(), Vec::new());
+    for ms in (5..duration_ms).step_by(10) {
+        while let Some((came, n, payload)) = flying.next_if(|(came, ..)| *came <= ms) {
+            let packet = packet(*n as u16, *n as u32 * codec.clock_rate() / 50, payload);
+            receiver.handle_packet(epoch + Duration::from_millis(*came), &packet);
+        }
+        let mut block = [0.0; BLOCK];
+        receiver.play(epoch + Duration::from_millis(ms), &mut block);
+        heard.extend(block);
+        look(ms, &receiver);
+    }
+    (heard, receiver)
+}
+
 fn run(network: Network, seconds: u64, signal: fn(usize) -> f32) -> Outcome {
     let epoch = Instant::now();
     let at = |ms: f64| epoch + Duration::from_secs_f64(ms / 1000.0);
@@ -183,9 +223,7 @@ fn who_wakes_late_stretches_nothing() {
     let mut random = StdRng::seed_from_u64(5);
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for step in 0..1_000u64 {
-        let payload = [0x80; 160];
-        let (sequence, timestamp) = (step as u16, step as u32 * 160);
-        let packet = Packet { payload_type: 0, marker: step == 0, sequence, timestamp, ssrc: 5, payload: &payload };
+        let packet = packet(step as u16, step as u32 * 160, &[0x80; 160]);
         receiver.handle_packet(epoch + Duration::from_millis(20 * step), &packet);
         let late = if random.random::<f64>() < 0.3 { random.random_range(0..15) } else { 0 };
         for _ in 0..2 {
@@ -206,14 +244,7 @@ fn interrupted(arrivals: impl Fn(u64) -> std::ops::Range<u64>, timestamp: impl F
     let (mut block, mut lately) = ([0.0; BLOCK], 0.0f64);
     for ms in (0..20_000u64).step_by(10) {
         for n in arrivals(ms) {
-            let packet = Packet {
-                payload_type: 0,
-                marker: false,
-                sequence: n as u16,
-                timestamp: timestamp(n),
-                ssrc: 5,
-                payload: &[0x80; 160],
-            };
+            let packet = packet(n as u16, timestamp(n), &[0x80; 160]);
             receiver.handle_packet(epoch + Duration::from_millis(ms), &packet);
         }
         receiver.play(epoch + Duration::from_millis(ms), &mut block);
@@ -354,22 +385,17 @@ fn a_jump_of_the_timestamp_mutes_nobody() {
         for (jump_s, rest_ms) in [(2, 0), (30, 0), (59, 0), (30, 700), (30, 2_500), (300, 0), (-3, 0), (-30, 1_000)] {
             let epoch = Instant::now();
             let mut receiver = Receiver::new(epoch, &MediaPlan::of(codec));
-            let mut encoder = Encoder::new(codec, &OpusParams::default());
+            let mut payloads = (0..).zip(encoded(codec, tone));
             let rate = codec.clock_rate();
-            let (mut muted_ms, mut payload, mut block) = (0, Vec::new(), [0.0; BLOCK]);
+            let (mut muted_ms, mut block) = (0, [0.0; BLOCK]);
             for ms in (0..10_000u64).step_by(10) {
                 let now = epoch + Duration::from_millis(ms);
                 let is_resting = (5_000..5_000 + rest_ms).contains(&ms);
                 if ms % 20 == 0 && !is_resting {
-                    let n = if ms < 5_000 { ms / 20 } else { (ms - rest_ms) / 20 };
-                    let samples: Vec<f32> = (n as usize * 960..(n as usize + 1) * 960).map(tone).collect();
-                    encoder.encode(&samples, &mut payload);
+                    let (sequence, payload) = payloads.next().expect("there is always more");
                     let jump = if ms < 5_000 { 0 } else { jump_s * rate as i32 } as u32;
                     let timestamp = (ms as u32 * (rate / 1000)).wrapping_add(jump);
-                    let (sequence, ssrc) = (n as u16, 5);
-                    let packet =
-                        Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc, payload: &payload };
-                    receiver.handle_packet(now + Duration::from_millis(3), &packet);
+                    receiver.handle_packet(now + Duration::from_millis(3), &packet(sequence, timestamp, &payload));
                 }
                 receiver.play(now + Duration::from_millis(7), &mut block);
                 let is_silent = power(&block) < 0.01;

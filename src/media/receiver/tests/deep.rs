@@ -11,9 +11,7 @@ fn replay(payloads: &[Vec<u8>], frames: usize, mut loses: impl FnMut(usize) -> b
     for (frame, payload) in payloads.iter().cycle().take(frames).enumerate() {
         let now = epoch + Duration::from_millis(20 * frame as u64);
         if !loses(frame) {
-            let (sequence, timestamp) = (frame as u16, 960 * frame as u32);
-            let packet = Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5, payload };
-            receiver.handle_packet(now, &packet);
+            receiver.handle_packet(now, &packet(frame as u16, 960 * frame as u32, payload));
         }
         for half in 0..2 {
             let mut block = [0.0; BLOCK];
@@ -41,14 +39,7 @@ fn packets_that_look_back_are_waited_for_while_the_network_loses() {
     let deep = codec::deep_packets(vowel, 500);
     let (_, delays, concealed) = replay(&deep, 600, |_| false);
     assert!(concealed <= 20 && delays[100..].iter().all(|ms| *ms <= 31.0), "{concealed} ms, {delays:?}");
-    let mut encoder = Encoder::new(Codec::Opus, &OpusParams::default());
-    let plain: Vec<Vec<u8>> = (0..500)
-        .map(|frame| {
-            let mut payload = Vec::new();
-            encoder.encode(&(frame * 960..(frame + 1) * 960).map(vowel).collect::<Vec<_>>(), &mut payload);
-            payload
-        })
-        .collect();
+    let plain: Vec<Vec<u8>> = encoded(Codec::Opus, vowel).take(500).collect();
     for (begins, goes_on) in [(0.1, 0.6), (0.2, 0.2)] {
         let (_, waited, _) = replay(&deep, 1_500, bursts(begins, goes_on));
         let (_, unwaited, _) = replay(&plain, 1_500, bursts(begins, goes_on));

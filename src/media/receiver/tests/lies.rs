@@ -27,9 +27,7 @@ fn play(mut sent: Vec<Sent>, mut look: impl FnMut(u64, &Receiver, f64)) -> Recei
     let (mut sent, mut block) = (sent.iter().peekable(), [0.0; BLOCK]);
     for ms in (0..).step_by(10) {
         while let Some(&(came, sequence, timestamp)) = sent.next_if(|(came, ..)| *came <= ms) {
-            let payload = &[0x80; 160];
-            let packet = Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5, payload };
-            receiver.handle_packet(epoch + Duration::from_millis(came), &packet);
+            receiver.handle_packet(epoch + Duration::from_millis(came), &packet(sequence, timestamp, &[0x80; 160]));
         }
         receiver.play(epoch + Duration::from_millis(ms + 5), &mut block);
         let held = receiver.stream.as_ref().map_or(0.0, |stream| f64::from(stream.buffer.sound()) / 8.0);

@@ -78,32 +78,15 @@ fn fates() -> impl Strategy<Value = Vec<Vec<u16>>> {
 fn hum(codec: Codec, hz: f32, fates: &[Vec<u16>]) -> Vec<f32> {
     let at_once = vec![0];
     let fates: Vec<&Vec<u16>> = std::iter::repeat_n(&at_once, 25).chain(fates).collect();
-    let mut encoder = Encoder::new(codec, &OpusParams::default());
-    let mut flying: Vec<(u64, usize, Vec<u8>)> = Vec::new();
-    for (n, fate) in fates.iter().enumerate() {
-        let sample = |n: usize| {
-            let t = n as f32 / SAMPLE_RATE as f32;
-            HUM * (2.0 * std::f32::consts::PI * hz * t).sin() * (t / 0.1).min(1.0)
-        };
-        let mut payload = Vec::new();
-        encoder.encode(&(n * 960..(n + 1) * 960).map(sample).collect::<Vec<_>>(), &mut payload);
+    let sample = |n: usize| {
+        let t = n as f32 / SAMPLE_RATE as f32;
+        HUM * (2.0 * std::f32::consts::PI * hz * t).sin() * (t / 0.1).min(1.0)
+    };
+    let mut flying = Vec::new();
+    for ((n, fate), payload) in fates.iter().enumerate().zip(encoded(codec, sample)) {
         flying.extend(fate.iter().map(|&late| (20 * n as u64 + u64::from(late), n, payload.clone())));
     }
-    flying.sort_by_key(|(came, ..)| *came);
-    let epoch = Instant::now();
-    let mut receiver = Receiver::new(epoch, &MediaPlan::of(codec));
-    let (mut flying, mut heard) = (flying.iter().peekable(), Vec::new());
-    for ms in (5..20 * fates.len() as u64).step_by(10) {
-        while let Some((came, n, payload)) = flying.next_if(|(came, ..)| *came <= ms) {
-            let (sequence, timestamp) = (*n as u16, *n as u32 * codec.clock_rate() / 50);
-            let packet = Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5, payload };
-            receiver.handle_packet(epoch + Duration::from_millis(*came), &packet);
-        }
-        let mut block = [0.0; BLOCK];
-        receiver.play(epoch + Duration::from_millis(ms), &mut block);
-        heard.extend(block);
-    }
-    heard
+    listen(codec, flying, 20 * fates.len() as u64, |_, _| {}).0
 }
 
 proptest! {
@@ -170,9 +153,7 @@ fn a_copy_of_another_time_moves_no_delay() {
         for n in 0..100u16 {
             let now = epoch + Duration::from_millis(20) * u32::from(n);
             for timestamp in [160 * u32::from(n), (160 * u32::from(n)).wrapping_add(away)] {
-                let payload = &[0x55; 160];
-                let packet = Packet { payload_type: 0, marker: false, sequence: n, timestamp, ssrc: 5, payload };
-                receiver.handle_packet(now, &packet);
+                receiver.handle_packet(now, &packet(n, timestamp, &[0x55; 160]));
             }
             (0..2).for_each(|_| receiver.play(now + Duration::from_millis(5), &mut [0.0; BLOCK]));
             assert!(receiver.stats().buffer_ms < 60.0, "{n}: {:?}", receiver.stats());

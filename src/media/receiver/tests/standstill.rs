@@ -4,38 +4,16 @@ use super::*;
 
 const SECOND: usize = SAMPLE_RATE as usize;
 
-/// Twelve seconds of `signal`; `arrives` says when each packet of 20 ms comes, in milliseconds, if ever. `look` gets to see the
-/// receiver after each block.
+/// Twelve seconds of `signal`; `arrives` says when each packet of 20 ms comes, in milliseconds, if ever.
 fn hear(
     codec: Codec,
     signal: impl Fn(usize) -> f32,
     arrives: impl Fn(u64) -> Option<u64>,
-    mut look: impl FnMut(u64, &Receiver),
+    look: impl FnMut(u64, &Receiver),
 ) -> (Vec<f32>, Receiver) {
-    let mut encoder = Encoder::new(codec, &OpusParams::default());
-    let mut flying = Vec::new();
-    for n in 0..600 {
-        let samples: Vec<f32> = (n as usize * 960..(n as usize + 1) * 960).map(&signal).collect();
-        let mut payload = Vec::new();
-        encoder.encode(&samples, &mut payload);
-        flying.extend(arrives(n).map(|came| (came, n, payload)));
-    }
-    flying.sort_by_key(|(came, n, _)| (*came, *n));
-    let epoch = Instant::now();
-    let mut receiver = Receiver::new(epoch, &MediaPlan::of(codec));
-    let (mut flying, mut heard) = (flying.iter().peekable(), Vec::new());
-    for ms in (5..12_000).step_by(10) {
-        while let Some((came, n, payload)) = flying.next_if(|(came, ..)| *came <= ms) {
-            let (sequence, timestamp) = (*n as u16, *n as u32 * codec.clock_rate() / 50);
-            let packet = Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5, payload };
-            receiver.handle_packet(epoch + Duration::from_millis(*came), &packet);
-        }
-        let mut block = [0.0; BLOCK];
-        receiver.play(epoch + Duration::from_millis(ms), &mut block);
-        heard.extend(block);
-        look(ms, &receiver);
-    }
-    (heard, receiver)
+    let sent = encoded(codec, signal).take(600).enumerate();
+    let flying = sent.filter_map(|(n, payload)| Some((arrives(n as u64)?, n, payload))).collect();
+    listen(codec, flying, 12_000, look)
 }
 
 fn chord(n: usize) -> f32 {
