@@ -35,6 +35,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use recording::Recordings;
+use shutdown::Phase;
 use signals::Signals;
 use std::{
     net::SocketAddr,
@@ -46,6 +47,7 @@ mod check;
 mod commands;
 mod outputs;
 mod recording;
+mod shutdown;
 mod signals;
 mod told;
 mod traced;
@@ -53,9 +55,6 @@ mod whereabouts;
 
 /// Answers of the TMS and the media engine waiting for the loop.
 const INPUTS: usize = 256;
-/// Hanging up and un-registering may take so long, all of quitting (architecture: two seconds) a little longer.
-const FAREWELL: Duration = Duration::from_millis(1200);
-const SIGN_OUT: Duration = Duration::from_millis(400);
 
 /// Everything that can happen.
 enum Input {
@@ -70,19 +69,6 @@ enum Input {
     /// The system asks us to end.
     Signal,
     Timer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    /// The user agent hangs up and un-registers.
-    Leaving {
-        until: Instant,
-    },
-    SigningOut {
-        until: Instant,
-    },
-    Done,
 }
 
 /// Where waiting inputs come from, apart from the state they are fed to.
@@ -345,10 +331,6 @@ impl Shell {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let phase = match self.phase {
-            Phase::Leaving { until } | Phase::SigningOut { until } => Some(until),
-            Phase::Running | Phase::Done => None,
-        };
         // Who is offline has nothing to lose.
         let look_at = self.towards.filter(|_| self.agent.has_account()).map(|_| self.look_at);
         let timers = [
@@ -360,34 +342,9 @@ impl Shell {
             self.recording.poll_timeout().filter(|_| self.phase == Phase::Running),
             self.check.as_ref().and_then(|(check, _)| check.poll_timeout()),
             look_at,
-            phase,
+            self.phase.until(),
         ];
         timers.into_iter().flatten().min()
-    }
-
-    fn quit(&mut self, now: Instant) {
-        if self.phase == Phase::Running {
-            self.phase = Phase::Leaving { until: now + FAREWELL };
-            self.agent.handle_command(now, crate::ua::api::Command::Shutdown);
-        }
-    }
-
-    /// The way out: SIP first, for signing out revokes the credential that un-registering needs.
-    fn advance_shutdown(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Leaving { until } if until <= now) {
-            self.sign_out_and_stop(now);
-        }
-        if let Phase::SigningOut { until } = self.phase
-            && (until <= now || self.session.is_quiet())
-        {
-            self.phase = Phase::Done;
-        }
-    }
-
-    fn sign_out_and_stop(&mut self, now: Instant) {
-        self.phase = Phase::SigningOut { until: now + SIGN_OUT };
-        self.session.quit();
-        self.drain(now);
     }
 
     /// Before the first call, and not at the start: a certificate takes time and memory.
