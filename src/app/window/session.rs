@@ -8,13 +8,14 @@ mod engine;
 mod headset;
 mod opening;
 mod plain;
+mod settings;
 mod sign_in;
 
 use super::{
     fold::{Fold, Moment},
     handover::Reception,
     history::History,
-    intents::{self, commands},
+    intents::commands,
     keeper::{Answer, Keyring},
     locale::{until_midnight, zone},
     ring::RingingWindow,
@@ -317,19 +318,7 @@ impl Running {
             Intent::Record { call, on } => self.record(call, on),
             Intent::AddColleague { name, number } => self.add_colleague(&name, &number),
             Intent::RemoveColleague { number } => self.remove_colleague(&number),
-            Intent::Settings(settings) => {
-                let kept = settings.clone();
-                let written = self.memory.change(|all| {
-                    all.window.theme = kept.theme;
-                    all.window.notifications = kept.ringing_window;
-                    all.window.dtmf_via_info = kept.dtmf_via_info;
-                    all.window.may_record = kept.may_record;
-                    all.window.recording_tone = kept.recording_tone;
-                });
-                self.tell(written);
-                self.send(Command::RecordingTone(settings.recording_tone));
-                self.fold.snapshot.settings = settings;
-            }
+            Intent::Settings(settings) => self.set_window(settings),
             Intent::ClearHistory => {
                 let written = self.history.clear();
                 self.tell(written);
@@ -349,24 +338,9 @@ impl Running {
                     Intent::ChooseAudio { microphone, speaker, ringer, alert, alone } => {
                         self.choose_audio([microphone, speaker, ringer, alert].map(Clone::clone), *alone);
                     }
-                    Intent::Voice(voice) => {
-                        self.fold.snapshot.audio.voice = *voice;
-                        let written = self.memory.change(|all| {
-                            all.audio.voice = intents::processing(*voice);
-                            all.audio.suppress_silence = voice.suppress_silence;
-                        });
-                        self.tell(written);
-                    }
-                    Intent::HoldMusic(file) => {
-                        self.fold.snapshot.audio.hold_music.clone_from(file);
-                        let written = self.memory.change(|all| all.audio.hold_music = intents::hold_music(file));
-                        self.tell(written);
-                    }
-                    Intent::Check { echo } => {
-                        self.fold.snapshot.audio.echo_number.clone_from(echo);
-                        let written = self.memory.change(|all| all.audio.echo_number.clone_from(echo));
-                        self.tell(written);
-                    }
+                    Intent::Voice(voice) => self.set_voice(*voice),
+                    Intent::HoldMusic(file) => self.set_hold_music(file),
+                    Intent::Check { echo } => self.set_echo_number(echo),
                     _ => {}
                 }
                 for command in commands(&other, &self.fold.snapshot) {

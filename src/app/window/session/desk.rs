@@ -1,4 +1,4 @@
-//! What the agent keeps at hand: devices, colleagues, recordings.
+//! What the agent keeps at hand: colleagues, recordings.
 
 use super::{Running, moment};
 use crate::{
@@ -15,19 +15,6 @@ use std::path::PathBuf;
 const COLLEAGUES: usize = 100;
 
 impl Running {
-    /// Microphone, speaker, ringer and what alerts.
-    pub(super) fn choose_audio(&mut self, chosen: [Option<String>; 4], alone: bool) {
-        let audio = &mut self.fold.snapshot.audio;
-        [audio.microphone, audio.speaker, audio.ringer, audio.alert] = chosen.clone();
-        audio.alone = alone;
-        let written = self.memory.change(|all| {
-            let audio = &mut all.audio;
-            [audio.microphone, audio.speaker, audio.ringer, audio.alert] = chosen;
-            audio.alone = alone;
-        });
-        self.tell(written);
-    }
-
     /// Lists a colleague, or renames the one of that number.
     pub(super) fn add_colleague(&mut self, name: &str, number: &str) {
         let (name, number) = (name.trim(), number.trim());

@@ -1,11 +1,12 @@
 mod headset;
+mod settings;
 
 use super::*;
 use crate::{
     app::plain::Way,
     config::{cli::CommonArgs, settings::SignedInBy},
     media::check::Step,
-    ui::snapshot::{AudioEncryption, SipAccount, Status, ThemeChoice, Voice},
+    ui::snapshot::{AudioEncryption, SipAccount, Status, ThemeChoice},
 };
 use std::path::Path;
 
@@ -164,22 +165,6 @@ fn a_plain_account_is_checked_kept_and_has_its_own_way() {
     running.intent(Intent::SignOut);
     assert_eq!(running.fold.snapshot.sip_account, None);
     assert_eq!(running.memory.settings().last_registration, None);
-}
-
-#[test]
-fn the_switches_of_the_voice_are_kept_for_the_next_start() {
-    let dir = tempfile::tempdir().expect("temporary folder");
-    let (mut running, _inputs) = running(dir.path());
-    let usual = running.fold.snapshot.audio.voice;
-    assert!(!usual.suppress_silence);
-    for voice in
-        [Voice { suppress_silence: true, ..usual }, Voice { suppress_silence: true, gain: !usual.gain, ..usual }]
-    {
-        running.intent(Intent::Voice(voice));
-        let settings = running.memory.settings();
-        assert_eq!((running.fold.snapshot.audio.voice, intents::shown(&settings.audio)), (voice, voice));
-        assert!(engine::softphone(settings, &Way::default()).silence_suppression);
-    }
 }
 
 #[test]
