@@ -1,14 +1,14 @@
 //! What runs over a session's sockets once there is a plan.
 
-use super::{Reach, Report, SILENCE, early::EarlyMedia, unit};
+use super::{Report, SILENCE, control, early::EarlyMedia, unit};
 use crate::media::{
     dsp::power,
-    engine::{Impairment, Notice, PortPair},
+    engine::{Impairment, Notice},
     ice::{Ice, IceEvent, Way},
     impair::Impair,
-    plan::{KeyExchange, MediaPlan},
+    plan::MediaPlan,
     receiver::Receiver,
-    rtcp::{Received, RtcpSession, Sent},
+    rtcp::RtcpSession,
     rtp::{self, Latch, Packet, Signalled, Verdict},
     security::{DtlsIdentity, Kind, Outcome, Shield},
     sender::{Sender, Start},
@@ -17,7 +17,7 @@ use crate::media::{
 use rand::Rng;
 use std::{
     net::SocketAddr,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 const STATS_EVERY: Duration = Duration::from_secs(1);
@@ -32,9 +32,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// No check has come through.
 const NO_WAY: &str = "The way to the other side could not be checked; the call goes on without. If you do not hear each other, \
     hang up and call again, and tell your IT staff if that does not help.";
-/// Seconds between 1900, where NTP counts from, and 1970.
-const NTP_EPOCH: u64 = 2_208_988_800;
-
 pub(super) struct Stream {
     pub(super) plan: MediaPlan,
     pub(super) latch: Latch,
@@ -73,7 +70,6 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    #[expect(clippy::disallowed_methods, reason = "RTCP's sender reports carry the time of day")]
     pub(super) fn new(
         now: Instant,
         plan: MediaPlan,
@@ -87,7 +83,6 @@ impl Stream {
         let cname = format!("{:016x}{:08x}", random.next_u64(), random.next_u32());
         let mut shield = Shield::new(identity);
         shield.set_plan(now, plan.srtp.as_ref(), plan.remote_rtp);
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut rtcp = RtcpSession::new(now, start.ssrc, cname, unit());
         rtcp.set_extended(plan.extended_reports);
         Self {
@@ -113,7 +108,7 @@ impl Stream {
             told_silent: false,
             unreadable: 0,
             early_media: EarlyMedia::new(now),
-            ntp_origin: since_1970 + Duration::from_secs(NTP_EPOCH),
+            ntp_origin: control::time_of_day(),
             started: now,
             plan,
         }
@@ -183,20 +178,6 @@ impl Stream {
         if self.shield.handle_datagram(now, way.peer, datagram) {
             self.handshake = Some(way);
         }
-    }
-
-    /// In the clear only what comes from the peer's host is believed.
-    pub(super) fn control(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
-        let host = source.ip();
-        let is_peer = self.plan.srtp.is_some() || self.plan.remote_rtcp.ip() == host || self.latch.knows(host);
-        let ntp = self.ntp(now);
-        let Some(datagram) = self.shield.open_control(datagram, &mut self.crypt).filter(|_| is_peer) else { return };
-        let Some(heard) = self.rtcp.handle(now, ntp, datagram, self.receiver.source()) else { return };
-        if let Some(loss) = heard.loss {
-            self.sender.peer_loses(loss);
-        }
-        self.latch.alive(now, source);
-        self.heard(now);
     }
 
     pub(super) fn audio(&mut self, now: Instant, source: SocketAddr, datagram: &[u8], report: &mut impl FnMut(Report)) {
@@ -362,49 +343,6 @@ impl Stream {
     pub(super) fn heard(&mut self, now: Instant) {
         (self.silent_at, self.told_silent) = (now + SILENCE, false);
         self.unreadable = self.receiver.unreadable();
-    }
-
-    /// RTCP goes to the signalled address, or beside RTP's when that turned out to come from elsewhere (a NAT).
-    pub(super) fn send_control(&mut self, (ports, reach): (&PortPair, &mut Reach), datagram: &[u8]) {
-        // A port of its own would have a handshake of its own (RFC 5764 §4.1), which nobody we know needs: without RTCP there is
-        // sound all the same.
-        if !self.plan.rtcp_mux && matches!(self.plan.srtp, Some(KeyExchange::Dtls(_))) {
-            return;
-        }
-        let Some(target) = self.target() else { return };
-        let Some(datagram) = self.shield.protect_control(datagram, &mut self.crypt) else { return };
-        let peer = target.peer;
-        let control = match (self.plan.rtcp_mux, peer == self.plan.remote_rtp) {
-            (true, _) => {
-                reach.send(&ports.rtp, datagram, target);
-                return;
-            }
-            // A relay gives one address, which is RTP's.
-            (false, _) if target.relayed => return,
-            (false, true) => self.plan.remote_rtcp,
-            (false, false) => SocketAddr::new(peer.ip(), peer.port().saturating_add(1)),
-        };
-        let _ = ports.rtcp.send_to(datagram, control);
-    }
-
-    pub(super) fn sent(&self, now: Instant) -> Sent {
-        let TxStats { packets, bytes } = self.tx;
-        Sent { ntp: self.ntp(now), timestamp: self.sender.timestamp(), packets, bytes }
-    }
-
-    pub(super) fn ntp(&self, now: Instant) -> u64 {
-        let time = self.ntp_origin + now.saturating_duration_since(self.started);
-        (time.as_secs() << 32) | ((u64::from(time.subsec_nanos()) << 32) / 1_000_000_000)
-    }
-
-    /// The report to the peer, if it is due, or the last one.
-    pub(super) fn report(&mut self, now: Instant, last: bool) -> Option<Vec<u8>> {
-        if !last && now < self.rtcp.poll_timeout() {
-            return None;
-        }
-        let (sent, metrics) = (self.sent(now), self.metrics());
-        let received: Received<'_> = self.receiver.reception().map(|reception| (reception, metrics));
-        if last { Some(self.rtcp.bye(now, sent, received)) } else { self.rtcp.poll(now, sent, received, unit()) }
     }
 }
 
