@@ -1,9 +1,9 @@
 //! The media engine as the driver sees it: started with the first call, told of plans, connections, digits and tones.
 
-use super::{api::Dtmf, exposure_file::ExposureFile, local, reach::Servers, tones};
+use super::{exposure_file::ExposureFile, local, reach::Servers, tones};
 use crate::{
     media::{
-        engine::{AudioChoice, DtmfVia, EngineCommand, EngineEvent, Impairment, MediaEngine, NoStats, Tone},
+        engine::{AudioChoice, EngineCommand, EngineEvent, Impairment, MediaEngine, NoStats, Tone},
         evidence::{Evidence, Fault, Span, Timeline, Verdict, verdict},
         ice::RelayAccess,
         plan::MediaPlan,
@@ -24,6 +24,7 @@ use std::{
 use tokio::sync::mpsc;
 
 mod conference;
+pub(super) mod dtmf;
 mod recording;
 mod silence;
 
@@ -198,32 +199,6 @@ impl Media {
         Ok(())
     }
 
-    /// Sends digits in the call's media.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(super) fn dtmf(&mut self, call: CallId, digits: String, via: Option<DtmfVia>) -> Result<(), String> {
-        let live = self.live(call)?;
-        let Some(plan) = self.plans.get(&call).filter(|_| live.connected) else {
-            return Err(format!("Call {call} is not connected yet; send digits once it is."));
-        };
-        if !plan.direction.sends() {
-            return Err(format!("The other side has put call {call} on hold; send digits once it is back."));
-        }
-        let via = match (via, plan.telephone_event) {
-            (Some(DtmfVia::Rfc4733), None) => {
-                return Err(format!(
-                    "The other side of call {call} takes no RFC 4733 digits; send them via info or inband."
-                ));
-            }
-            (Some(via), _) => via,
-            (None, Some(_)) => DtmfVia::Rfc4733,
-            (None, None) => DtmfVia::Inband,
-        };
-        self.tell(EngineCommand::Dtmf { session: call, digits, via });
-        Ok(())
-    }
-
     /// Takes in a call's figures; the last ones with `last`. Returns what is to be said of its quality, and how it went.
     pub(super) fn judge(&mut self, call: CallId, stats: &CallStats, last: bool) -> Option<(Verdict, Vec<Span>)> {
         let (timeline, fault) = self.timelines.entry(call).or_insert((Timeline::default(), Fault::Nobody));
@@ -388,19 +363,6 @@ impl Media {
         Ok(self.engine.insert(engine))
     }
 }
-
-/// How digits are sent by the engine, where they are.
-pub(super) const fn in_media(via: Option<Dtmf>) -> Result<Option<DtmfVia>, ViaInfo> {
-    match via {
-        None => Ok(None),
-        Some(Dtmf::Media(via)) => Ok(Some(via)),
-        Some(Dtmf::Info) => Err(ViaInfo),
-    }
-}
-
-/// The digits go by SIP INFO.
-#[derive(Debug)]
-pub(super) struct ViaInfo;
 
 fn no_call(call: CallId) -> String {
     format!("There is no call {call}.")

@@ -5,7 +5,10 @@ use crate::{
     driver::{
         account, answers,
         api::{Command, Dtmf, Event, Login, Proof, Tagged, TmsLogin},
-        media::{Media, ViaInfo, in_media},
+        media::{
+            Media,
+            dtmf::{ViaInfo, in_media},
+        },
     },
     ua::api::{self as agent, Account, CallId},
 };
