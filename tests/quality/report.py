@@ -30,10 +30,11 @@ def write(folder, rows, networks, means, sentences, seeds):
     (folder / 'quality.md').write_text(f'''# How calls sound
 
 By `make quality`: {sentences} sentences of synthetic speech through real calls over loopback, with a relay between the phones that
-loses and delays packets of both directions, the same ones for the same seed; mean of {len(seeds)} seeds (one where nothing is lost). PESQ-WB is ITU-T P.862.2;
-beside it, in milliseconds, what the call took from mouth to ear beyond the network's own delay (baresip writes down what has not waited in its buffer). In *20 % in bursts* a
-loss takes 2.5 packets on average. *To any Opus peer*: the relay takes RFC 2198 out of the offers. A goal stands beside its figure; one that
-was missed is in bold. Processor time is ours, of the clean call, while several others run. baresip is Debian's 1.0.0 (Opus at 96 kb/s, in-band FEC on).
+loses and delays packets of both directions, the same ones for the same seed; mean of {len(seeds)} seeds (one where nothing is lost).
+PESQ-WB is ITU-T P.862.2; beside it, in milliseconds, what the call took from mouth to ear beyond the network's own delay (baresip
+writes down what has not waited in its buffer). In *20 % in bursts* a loss takes 2.5 packets on average. *To any Opus peer*: the
+relay takes RFC 2198 out of the offers. A goal stands beside its figure; one that was missed is in bold. Processor time is ours,
+of the clean call, while several others run. baresip is Debian's 1.0.0 (Opus at 96 kb/s, in-band FEC on).
 
 {table(rows, networks, means)}
 
