@@ -2,7 +2,10 @@
 
 use super::Media;
 use crate::{
-    media::engine::{Notice, SILENCE},
+    media::{
+        engine::{Notice, SILENCE},
+        evidence::undecrypted,
+    },
     ua::api::{CallId, CallState},
 };
 
@@ -11,11 +14,7 @@ impl Media {
     pub(in crate::driver) fn silence(&self, call: CallId, unreadable: bool) -> Option<Notice> {
         let peer = self.talks_to(call)?;
         let text = match unreadable {
-            true => format!(
-                "What comes from {peer} cannot be decrypted: their keys do not fit, or they do not encrypt as was agreed on. The fault is \
-                 most likely theirs or the provider's. Hang up and call again; if that does not help, tell your phone system's \
-                 administrator."
-            ),
+            true => undecrypted(peer),
             false => format!(
                 "Nothing has come from {peer} for {} seconds. If they do not hear you either, hang up and call again.",
                 SILENCE.as_secs()

@@ -53,6 +53,21 @@ fn a_peer_that_says_nothing_on_hold_is_not_kept_out() {
 }
 
 #[test]
+fn that_nothing_can_be_decrypted_is_told_in_the_same_words_meanwhile_and_at_the_end() {
+    let mut media = two_calls();
+    media.plan(1, plan(SocketAddr::from((Ipv4Addr::LOCALHOST, 9))));
+    let at = |second: u64| {
+        let mut stats = CallStats::default();
+        stats.rx.unreadable = second * 50;
+        stats
+    };
+    (0..10).for_each(|second| drop(media.judge(1, &at(second), false)));
+    let told = media.silence(1, true).expect("it talks").text;
+    let (last, _) = media.judge(1, &at(10), true).expect("how it went");
+    assert_eq!(last.words.replace("the other side", "sip:1@acme"), told);
+}
+
+#[test]
 fn without_a_sound_card_no_microphone_is_to_blame() {
     let card = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None, alone: false };
     for (audio, fault) in [(AudioChoice::Null, Fault::Nobody), (card, Fault::Device)] {

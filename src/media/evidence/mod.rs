@@ -6,4 +6,4 @@ mod verdict;
 
 pub use report::{CallNames, report};
 pub use timeline::{Span, Timeline};
-pub use verdict::{Evidence, Fault, Verdict, verdict};
+pub use verdict::{Evidence, Fault, Verdict, undecrypted, verdict};

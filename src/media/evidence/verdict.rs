@@ -213,13 +213,18 @@ fn lost(evidence: &Evidence) -> Judged {
     }
 }
 
+/// What is said of audio that comes from `peer` under other keys than were agreed on, or in the open.
+pub fn undecrypted(peer: &str) -> String {
+    format!(
+        "What comes from {peer} cannot be decrypted: their keys do not fit, or they do not encrypt as was agreed on. The fault is most \
+         likely theirs or the provider's. Call again; if that does not help, tell your phone system's administrator."
+    )
+}
+
 fn nothing(evidence: &Evidence) -> (Fault, String) {
     // One a second is no chance.
     if evidence.unreadable >= u64::from(evidence.seconds) {
-        let words = "What comes from the other side cannot be decrypted: its keys do not fit, or it does not encrypt as was agreed on. \
-                     The fault is most likely theirs or the provider's: call again, and if that does not help, tell your phone \
-                     system's administrator.";
-        return (Fault::Provider, words.into());
+        return (Fault::Provider, undecrypted("the other side"));
     }
     let words = "Nothing came from the other side, not even silence: something on the way, like a firewall, keeps it out. Tell \
                  your phone system's administrator.";
