@@ -4,7 +4,7 @@ use super::{exposure_file::ExposureFile, local, reach::Servers, tones};
 use crate::{
     media::{
         engine::{AudioChoice, EngineCommand, EngineEvent, Impairment, MediaEngine, NoStats, Tone},
-        evidence::{Evidence, Fault, Span, Timeline, Verdict, verdict},
+        evidence::{Fault, Span, Timeline, Verdict, verdict},
         ice::RelayAccess,
         plan::MediaPlan,
         security::DtlsIdentity,
@@ -210,15 +210,11 @@ impl Media {
         } else {
             timeline.skip(stats);
         }
-        // Without a sound card nobody is to be heard.
-        let has_microphone = !matches!(self.audio, AudioChoice::Null);
-        let judged =
-            |evidence: Evidence| verdict(&Evidence { unsaid: evidence.unsaid * u32::from(has_microphone), ..evidence });
         if last {
             let (timeline, _) = self.timelines.remove(&call)?;
-            return Some((judged(timeline.evidence(true)), timeline.spans().to_vec()));
+            return Some((verdict(&timeline.evidence(true)), timeline.spans().to_vec()));
         }
-        let now = judged(timeline.evidence(false));
+        let now = verdict(&timeline.evidence(false));
         (std::mem::replace(fault, now.fault) != now.fault).then(|| (now, timeline.spans().to_vec()))
     }
 

@@ -98,7 +98,8 @@ pub struct HereStats {
     pub stalled_ms: u64,
     /// There was no microphone or no speaker.
     pub absent_ms: u64,
-    /// The other side was to be heard, and the microphone gave anything but zeros, whatever is made of it then.
+    /// The other side was to be heard, and the microphone gave anything but zeros, whatever is made of it then; or there is none that
+    /// could, as with `--audio null`.
     pub heard_ms: u64,
     pub said_ms: u64,
     /// Mean square of what the other side sounds like now, over a third of a second.

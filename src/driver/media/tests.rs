@@ -68,24 +68,6 @@ fn that_nothing_can_be_decrypted_is_told_in_the_same_words_meanwhile_and_at_the_
 }
 
 #[test]
-fn without_a_sound_card_no_microphone_is_to_blame() {
-    let card = AudioChoice::Device { microphone: None, speaker: None, ringer: None, alert: None, alone: false };
-    for (audio, fault) in [(AudioChoice::Null, Fault::Nobody), (card, Fault::Device)] {
-        let mut media = two_calls();
-        media.audio = audio;
-        media.plan(1, plan(SocketAddr::from((Ipv4Addr::LOCALHOST, 9))));
-        let at = |second: u64| {
-            let mut stats = CallStats { mos: Some(4.4), ..CallStats::default() };
-            (stats.rx.packets, stats.here.heard_ms) = (second * 50, second * 1_000);
-            stats
-        };
-        (0..60).for_each(|second| drop(media.judge(1, &at(second), false)));
-        let (last, _) = media.judge(1, &at(60), true).expect("how it went");
-        assert_eq!(last.fault, fault, "{}", last.words);
-    }
-}
-
-#[test]
 fn one_recording_at_a_time_whatever_is_still_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = |name| dir.path().join(name);

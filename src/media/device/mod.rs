@@ -39,6 +39,11 @@ pub trait Card: Send {
     /// Whether the microphone is wanted; it need not be open otherwise.
     fn listen(&mut self, _now: Instant, _on: bool) {}
 
+    /// Whether there is one at all, so that its silence says something of it.
+    fn has_microphone(&self) -> bool {
+        true
+    }
+
     /// Names of the microphone and the speaker that are open.
     fn in_use(&self) -> (Option<String>, Option<String>) {
         (None, None)

@@ -23,6 +23,10 @@ impl Card for NullCard {
 
     fn play(&mut self, _block: &[f32]) {}
 
+    fn has_microphone(&self) -> bool {
+        false
+    }
+
     fn poll_timeout(&self) -> Instant {
         self.clock.next()
     }

@@ -167,7 +167,8 @@ impl Audio {
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
             let (speaker, has_devices) = (card.player(), self.has_devices());
-            let is_alive = power(microphone) > DEAD;
+            // Where there is none, nobody is to be told that it is silent.
+            let is_alive = !card.has_microphone() || power(microphone) > DEAD;
             self.lives_ms = if is_alive { microphone.len() as u64 * 1000 / u64::from(SAMPLE_RATE) } else { 0 };
             self.process(demand, microphone);
             // A call is more important.
