@@ -71,8 +71,9 @@ pub struct ShiftCheck {
     played: f32,
     returned: f32,
     listened: f32,
-    /// There are devices to play on; and what took the tones, at the end of each.
+    /// There are devices to choose from; what was to hear the agent, and what took the tones, at the end of each.
     has_devices: bool,
+    microphone: Option<String>,
     speaker: Option<Player>,
     ringer: Option<Player>,
     /// A tenth of a second of the microphone, to look for the tone in.
@@ -93,6 +94,7 @@ impl Default for ShiftCheck {
             returned: 0.0,
             listened: 0.0,
             has_devices: false,
+            microphone: None,
             speaker: None,
             ringer: None,
             window: Vec::with_capacity(SAMPLE_RATE as usize / 10),
@@ -136,10 +138,17 @@ impl ShiftCheck {
         Some(now)
     }
 
-    /// What plays now. Files and nothing have no device that could be missing.
-    pub fn note_players(&mut self, has_devices: bool, speaker: Option<Player>, ringer: Option<Player>) {
+    /// The name of what hears, and what plays now. Files and nothing have no device that could be missing.
+    pub fn note_devices(
+        &mut self,
+        has_devices: bool,
+        microphone: Option<String>,
+        speaker: Option<Player>,
+        ringer: Option<Player>,
+    ) {
         self.has_devices = has_devices;
         match self.told {
+            Some(Step::Speak) => self.microphone = microphone,
             Some(Step::Headset) => self.speaker = speaker,
             Some(Step::Ringer) => self.ringer = ringer,
             _ => {}
@@ -190,6 +199,11 @@ impl ShiftCheck {
     fn findings(&self) -> Vec<Finding> {
         let found = |what, good, words: &str| Finding { what, good, words: words.to_owned() };
         let microphone = match self.voice {
+            voice if voice < NO_SOUND && self.has_devices && self.microphone.is_none() => found(
+                "microphone",
+                false,
+                "No microphone was found that can be used: plug in a headset, or choose another microphone.",
+            ),
             voice if voice < NO_SOUND => found(
                 "microphone",
                 false,
@@ -266,7 +280,7 @@ mod tests {
             heard.chunks(333).for_each(|piece| steps.extend(check.hear(piece)));
             played.fill(0.0);
             check.play(&mut played);
-            check.note_players(true, player("USB headset", false), player("Desk", false));
+            check.note_devices(true, Some("USB headset".into()), player("USB headset", false), player("Desk", false));
         }
         let Some(Step::Done(findings)) = steps.pop() else { panic!("it has an end: {steps:?}") };
         assert!(findings.iter().all(|finding| finding.words.ends_with('.')));
@@ -285,7 +299,7 @@ mod tests {
                 if let Some(Step::Done(found)) = check.hear(&[0.1; BLOCK]) {
                     findings = found;
                 }
-                check.note_players(true, speaker.clone(), ringer.clone());
+                check.note_devices(true, None, speaker.clone(), ringer.clone());
             }
             let of = |what| findings.iter().find(|finding| finding.what == what).cloned().expect("found");
             [of("speaker"), of("ringer")].map(|finding: Finding| (finding.good, finding.words))
@@ -299,6 +313,26 @@ mod tests {
             !rings && instead.contains("not there, or another program has it, so the ring sounded on System default"),
             "{instead}"
         );
+    }
+
+    #[test]
+    fn a_microphone_that_is_not_there_has_no_mute_switch() {
+        for (has_devices, microphone, expected) in [
+            (true, Some("USB headset"), "mute switch"),
+            (true, None, "No microphone was found"),
+            // What a file has to say.
+            (false, None, "mute switch"),
+        ] {
+            let (mut check, mut findings) = (ShiftCheck::default(), vec![]);
+            for _ in 0..SPEAK + HEADSET + RINGER {
+                if let Some(Step::Done(found)) = check.hear(&[0.0; BLOCK]) {
+                    findings = found;
+                }
+                check.note_devices(has_devices, microphone.map(str::to_owned), None, None);
+            }
+            let Finding { what: "microphone", good: false, words } = &findings[0] else { panic!("{findings:?}") };
+            assert!(words.contains(expected), "{words}");
+        }
     }
 
     #[test]
@@ -316,7 +350,12 @@ mod tests {
                 if let Some(Step::Done(found)) = check.hear(&[level; BLOCK]) {
                     findings = found;
                 }
-                check.note_players(true, player("USB headset", false).filter(|_| plays), player("Desk", false));
+                check.note_devices(
+                    true,
+                    Some("USB headset".into()),
+                    player("USB headset", false).filter(|_| plays),
+                    player("Desk", false),
+                );
             }
             let what: Vec<_> = findings.iter().map(|finding| finding.what).collect();
             assert_eq!(what, [measured, &["speaker", "ringer"]].concat(), "{said}, {heard}, {plays}");

@@ -166,15 +166,17 @@ impl Audio {
             let card = self.prepare(now, alone);
             card.listen(now, listen);
             let blocks = card.poll(now, microphone);
-            let (speaker, has_devices) = (card.player(), self.has_devices());
             // Where there is none, nobody is to be told that it is silent.
             let is_alive = !card.has_microphone() || power(microphone) > DEAD;
             self.lives_ms = if is_alive { microphone.len() as u64 * 1000 / u64::from(SAMPLE_RATE) } else { 0 };
             self.process(demand, microphone);
             // A call is more important.
             let ended = self.check.take_if(|_| demand > Demand::Nothing).map(|_| ShiftCheck::interrupted());
+            let has_devices = self.has_devices();
             let step = self.check.as_mut().and_then(|check| {
-                check.note_players(has_devices, speaker, self.bell.card().and_then(Card::player));
+                let (card, bell) = (self.card.as_deref(), self.bell.card());
+                let heard = card.and_then(|card| card.in_use().0);
+                check.note_devices(has_devices, heard, card.and_then(Card::player), bell.and_then(Card::player));
                 check.hear(microphone)
             });
             self.checked = ended.or(step).or(self.checked.take());
