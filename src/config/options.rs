@@ -245,11 +245,16 @@ fn emergency_numbers(text: &str) -> Result<Vec<String>, ConfigError> {
 
 fn impairment(text: &str) -> Result<Impairment, ConfigError> {
     let mut found = Impairment { loss_percent: 0.0, burst: None, delay_ms: 0, jitter_ms: 0, seed: 1 };
-    let expected = || {
-        wrong("--impair", "loss=PERCENT,burst=MEAN,delay_ms=N,jitter_ms=N,seed=N is expected, each at most once needed")
-    };
+    let expected =
+        || wrong("--impair", "loss=PERCENT,burst=MEAN,delay_ms=N,jitter_ms=N,seed=N is expected, none of them needed");
+    let mut named = Vec::new();
     for (name, value) in text.split(',').map(|part| part.split_once('=').unwrap_or((part, ""))) {
-        match name.trim() {
+        let name = name.trim();
+        if named.contains(&name) {
+            return Err(wrong("--impair", &format!("{name} is there twice: say it once")));
+        }
+        named.push(name);
+        match name {
             "loss" => {
                 found.loss_percent = value.parse().ok().filter(|l| (0.0..=100.0).contains(l)).ok_or_else(expected)?;
             }
@@ -385,7 +390,8 @@ mod tests {
             ("--tenant acme", "cannot be used with"),
             ("--voice-processing loud", "on or off is expected"),
             ("--impair loss=101", "--impair: "),
-            ("--impair wobble=1", "--impair: "),
+            ("--impair wobble=1", "--impair: loss=PERCENT"),
+            ("--impair loss=1,seed=2,loss=5", "--impair: loss is there twice"),
             ("--impair loss=80,burst=2", "--impair: bursts of that length lose at most 67 %"),
             ("--impair burst=2.5,loss=100", "--impair: bursts of that length lose at most 71 %"),
             ("--outbound-proxy tel:1", "--outbound-proxy: "),
