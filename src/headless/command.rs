@@ -5,9 +5,12 @@ use crate::{
     media::{engine::DtmfVia, voice::VoiceProcessing},
     ua::api::{ForwardWhen, Package, ServiceCommand, TransferTo},
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 /// A line that is no command that can be carried out.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,7 +162,7 @@ pub fn parse(line: &str) -> Result<Tagged<Command>, Rejected> {
         let message = format!(
             "this line is not JSON ({e}); one object a line is expected, like {{\"cmd\":\"dial\",\"to\":\"101\"}}"
         );
-        Rejected { command: None, id: None, message }
+        Rejected { command: None, id: id_before_end(line), message }
     })?;
     let id = value.as_object_mut().and_then(|line| line.remove("id"));
     let command = value.get("cmd").and_then(Value::as_str).map(str::to_owned);
@@ -176,6 +179,32 @@ pub fn parse(line: &str) -> Result<Tagged<Command>, Rejected> {
         text => reject(text),
     })?;
     Ok(Tagged { what: meaning(line).map_err(reject)?, id })
+}
+
+/// The `id` of a line that is no JSON to its end, like one that was too long, where it stands before that.
+fn id_before_end(line: &str) -> Option<Value> {
+    struct Found<'a>(&'a mut Option<Value>);
+    impl<'de> Visitor<'de> for Found<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut line: A) -> Result<(), A::Error> {
+            while let Some(name) = line.next_key::<String>()? {
+                match name.as_str() {
+                    "id" => *self.0 = Some(line.next_value()?),
+                    _ => drop(line.next_value::<IgnoredAny>()?),
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut id = None;
+    // That it is no JSON is told already.
+    let _ = serde_json::Deserializer::from_str(line).deserialize_map(Found(&mut id));
+    id
 }
 
 fn meaning(line: Line) -> Result<Command, String> {
@@ -359,5 +388,14 @@ mod tests {
         }
         let rejected = parse(r#"{"cmd":"record","id":[1]}"#).expect_err("later");
         assert_eq!(rejected.id, Some(serde_json::json!([1])), "the mark comes back");
+        for (line, id) in [
+            (r#"{"cmd":"message","id":"x7","text":"too lo"#, Some("x7".into())),
+            (r#"{"cmd":"dial","id":7,"to":101"#, Some(7.into())),
+            (r#"{"cmd":"message","text":"{\"id\":7} and so on"#, None),
+            (r#"{"cmd":"message","id":"x"#, None),
+            (r#"[{"id":7}"#, None),
+        ] {
+            assert_eq!(parse(line).expect_err(line).id, id, "{line}");
+        }
     }
 }
