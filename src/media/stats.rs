@@ -98,6 +98,8 @@ pub struct HereStats {
     pub stalled_ms: u64,
     /// There was no microphone or no speaker.
     pub absent_ms: u64,
+    /// The other side, which had answered our checks before, answered none (RFC 7675 §5.1).
+    pub unanswered_ms: u64,
     /// The other side was to be heard, and the microphone gave anything but zeros, whatever is made of it then; or there is none that
     /// could, as with `--audio null`.
     pub heard_ms: u64,

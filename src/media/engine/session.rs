@@ -1,5 +1,6 @@
 //! One call's media: its sockets, and once there is a plan, what runs over them.
 
+mod consent;
 mod control;
 mod early;
 mod figures;

@@ -33,6 +33,8 @@ pub struct Span {
     /// Milliseconds in which this computer was late, and without a device.
     pub stalled_ms: u64,
     pub absent_ms: u64,
+    /// Milliseconds in which the other side answered no checks any more.
+    pub unanswered_ms: u64,
     /// Milliseconds in which what was heard was too old for a conversation.
     pub delayed_ms: u64,
     /// Milliseconds in which something was to be heard, and said into the microphone.
@@ -113,6 +115,7 @@ impl Span {
             remote_late: now.remote.as_ref().map(|remote| remote.discarded),
             stalled_ms: now.here.stalled_ms.saturating_sub(before.here.stalled_ms),
             absent_ms: now.here.absent_ms.saturating_sub(before.here.absent_ms),
+            unanswered_ms: now.here.unanswered_ms.saturating_sub(before.here.unanswered_ms),
             delayed_ms: if now.mos.is_some() && delay_ms >= TOO_OLD_MS { 1_000 } else { 0 },
             heard_ms: now.here.heard_ms.saturating_sub(before.here.heard_ms),
             said_ms: now.here.said_ms.saturating_sub(before.here.said_ms),
@@ -139,6 +142,7 @@ impl Span {
             remote_late: most(self.remote_late, other.remote_late),
             stalled_ms: self.stalled_ms + other.stalled_ms,
             absent_ms: self.absent_ms + other.absent_ms,
+            unanswered_ms: self.unanswered_ms + other.unanswered_ms,
             delayed_ms: self.delayed_ms + other.delayed_ms,
             heard_ms: self.heard_ms + other.heard_ms,
             said_ms: self.said_ms + other.said_ms,

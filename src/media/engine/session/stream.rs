@@ -1,6 +1,6 @@
 //! What runs over a session's sockets once there is a plan.
 
-use super::{Report, SILENCE, control, early::EarlyMedia, unit};
+use super::{Report, SILENCE, consent::Consent, control, early::EarlyMedia, unit};
 use crate::media::{
     dsp::power,
     engine::{Impairment, Notice},
@@ -47,9 +47,7 @@ pub(super) struct Stream {
     handshake: Option<Way>,
     /// When it is to be told that there is none, unless one is found before: the peer's own checks may come late.
     no_way_at: Option<Instant>,
-    /// The peer no longer agrees to be sent to; when that was told last.
-    pub(super) unwanted: bool,
-    told_unwanted: Option<Instant>,
+    pub(super) consent: Consent,
     /// Our address, as bound.
     pub(super) local: SocketAddr,
     keep_alive_at: Instant,
@@ -96,8 +94,7 @@ impl Stream {
             way: None,
             handshake: None,
             no_way_at: None,
-            unwanted: false,
-            told_unwanted: None,
+            consent: Consent::default(),
             local,
             keep_alive_at: now + KEEP_ALIVE,
             crypt: Vec::new(),
@@ -121,7 +118,8 @@ impl Stream {
         let goes_on = self.ice.as_mut().zip(plan.ice.as_ref()).is_some_and(|(ice, plan)| ice.set_plan(plan));
         if !goes_on {
             self.ice = plan.ice.clone().map(|plan| Ice::new(now, self.local, *plan));
-            (self.way, self.no_way_at, self.unwanted) = (None, None, false);
+            (self.way, self.no_way_at) = (None, None);
+            self.consent.begin_anew(self.ice.is_some());
             self.latch.unchecked(now);
         }
         self.latch.signalled(now, signalled(&plan));
@@ -243,9 +241,12 @@ impl Stream {
     pub(super) fn tell(&mut self, now: Instant, connected: bool, report: &mut impl FnMut(Report)) {
         if now >= self.next_stats {
             self.next_stats = (self.next_stats + STATS_EVERY).max(now);
+            if self.consent.is_unanswered() && self.plan.direction.sends() {
+                self.here.unanswered_ms += STATS_EVERY.as_millis() as u64;
+            }
             report(Report::Stats(self.stats(false)));
         }
-        self.tell_unwanted(now, connected, report);
+        self.consent.tell(now, connected, report);
         if !connected {
             self.heard(now);
             if let Some(comes) = self.early_media.poll(now) {
@@ -256,16 +257,6 @@ impl Stream {
             let unreadable = self.receiver.unreadable() - self.unreadable >= SILENCE.as_secs();
             report(Report::Silent { again: self.told_silent, unreadable });
             (self.silent_at, self.told_silent) = (now + ASK_AGAIN, true);
-        }
-    }
-
-    /// Again and again, since nobody may be there to act on it.
-    fn tell_unwanted(&mut self, now: Instant, connected: bool, report: &mut impl FnMut(Report)) {
-        if !self.unwanted {
-            self.told_unwanted = None;
-        } else if connected && self.told_unwanted.is_none_or(|at| at + ASK_AGAIN <= now) {
-            report(Report::ConsentLost { again: self.told_unwanted.is_some() });
-            self.told_unwanted = Some(now);
         }
     }
 
@@ -284,12 +275,13 @@ impl Stream {
             while let Some(event) = ice.poll_event() {
                 match event {
                     IceEvent::Way(way) => {
-                        (self.way, self.unwanted) = (Some(way), false);
+                        self.way = Some(way);
+                        self.consent.give();
                         self.latch.checked(way.peer);
                         self.shield.moved(way.peer);
                     }
                     IceEvent::Peer(source) => self.latch.also(source),
-                    IceEvent::Lost if self.way.is_some() => self.unwanted = true,
+                    IceEvent::Lost if self.way.is_some() => self.consent.lose(),
                     // It never agreed by checks, perhaps because something between rewrites or drops them: audio goes where
                     // its audio comes from, as without checks.
                     IceEvent::Lost => {
@@ -332,12 +324,12 @@ impl Stream {
 
     /// Where audio goes: the way that the checks have shown, and no other. Nowhere while the peer does not agree to it.
     pub(super) fn target(&self) -> Option<Way> {
-        (!self.unwanted).then(|| self.way.unwrap_or(Way { peer: self.latch.target(), relayed: false }))
+        (!self.consent.lost).then(|| self.way.unwrap_or(Way { peer: self.latch.target(), relayed: false }))
     }
 
     /// Whether the peer is reached, and agrees to it, by the way that was checked, without a relay of ours.
     pub(super) fn has_direct_way(&self) -> bool {
-        !self.unwanted && self.way.is_some_and(|way| !way.relayed)
+        !self.consent.lost && self.way.is_some_and(|way| !way.relayed)
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

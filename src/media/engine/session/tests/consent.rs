@@ -52,8 +52,8 @@ impl Checks {
     }
 }
 
-/// It keeps sending audio, so that nothing else shows it: nothing is sent and counted, it is told once and again, and other checks
-/// find the way.
+/// It keeps sending audio, so that nothing else shows it: nothing is sent and counted but the time, it is told once and again, and other
+/// checks find the way.
 #[test]
 fn a_peer_that_answers_no_checks_any_more_is_told_of_until_there_are_others() {
     let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -89,7 +89,15 @@ fn a_peer_that_answers_no_checks_any_more_is_told_of_until_there_are_others() {
     let before = sent(&session);
     let (at, audio, told) = run(&mut session, &mut peer, 30, false);
     assert_eq!((audio, sent(&session), told), (0, before, vec![true]));
+    let unanswered = |session: &Session| session.stats(true).map_or(0, |stats| stats.here.unanswered_ms);
+    let lasted = unanswered(&session);
+    assert!((30_000..=60_000).contains(&lasted), "{lasted} ms");
+    // Nor does it answer others yet.
     let mut peer = begin(at, &mut session, socket, ["c", "d"]);
+    run(&mut session, &mut peer, 5, false);
+    assert_eq!(unanswered(&session), lasted + 5_000);
     let (_, audio, told) = run(&mut session, &mut peer, 40, true);
     assert!(audio >= 1_990 && told.is_empty(), "{audio} {told:?}");
+    let lasted = unanswered(&session) - lasted;
+    assert!(lasted <= 10_000, "{lasted} ms");
 }

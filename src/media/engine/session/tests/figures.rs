@@ -16,7 +16,7 @@ fn what_does_not_leave_is_not_counted_as_sent() {
         let start = Instant::now();
         let mut session = Session::new(PortPair::bind(Ipv4Addr::LOCALHOST.into()).expect("free ports"));
         session.set_plan(start, MediaPlan { srtp, ..plan(Direction::SendRecv) }, None, Some(&identity));
-        session.stream.as_mut().expect("a stream").unwanted = unwanted;
+        session.stream.as_mut().expect("a stream").consent.lost = unwanted;
         session.speak(&[0.1; 10 * BLOCK], None, &mut |_| {});
         assert_eq!(session.stats(true).map(|stats| stats.tx), Some(TxStats { packets, bytes: packets * 160 }));
         let last = session.stream.as_mut().and_then(|stream| stream.report(start, true)).expect("a report");

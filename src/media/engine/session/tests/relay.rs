@@ -141,7 +141,7 @@ fn a_relay_that_breaks_off_lends_another_address() {
     assert!(!bench.run(|report| !matches!(report, Report::Stats(_))), "{:?}", bench.told);
     assert!(bench.streams.is_empty(), "nobody asks it");
     // The peer does not agree to the direct way any more.
-    bench.session.stream.as_mut().expect("a stream").unwanted = true;
+    bench.session.stream.as_mut().expect("a stream").consent.lost = true;
     assert!(bench.run(has_seen_anew), "{:?}", bench.told);
 }
 
