@@ -101,8 +101,8 @@ pub(super) fn phrase(response: &Response) -> String {
     warning.unwrap_or(&response.reason).chars().take(200).collect()
 }
 
-/// Whether a refusal is about how the audio is carried, which is how it is encrypted (RFC 3261 §20.43).
-pub(super) fn is_about_encryption(response: &Response) -> bool {
+/// Whether a refusal is about how the audio is carried (RFC 3261 §20.43), be that how it is encrypted.
+pub(super) fn is_about_transport(response: &Response) -> bool {
     response.headers.get("Warning").is_some_and(|warning| warning.trim_start().starts_with("302 "))
 }
 

@@ -264,12 +264,10 @@ impl Session {
 
     /// Whether another INVITE to the same target is worth it. Not once it has rung: whoever refused, others heard it.
     fn revised(&mut self, response: &Response, settings: &Settings) -> bool {
-        // Another description would be as encrypted as this one, and only ring at somebody who cannot talk.
-        if settings.srtp != SrtpPolicy::Optional && reason::is_about_encryption(response) {
-            return false;
-        }
         match &mut self.phase {
-            Phase::Inviting(inviting) if !inviting.alerted => inviting.attempt.terms.revise(response, &settings.codecs),
+            Phase::Inviting(inviting) if !inviting.alerted => {
+                inviting.attempt.terms.revise(response, &settings.codecs, settings.srtp)
+            }
             _ => false,
         }
     }

@@ -2,8 +2,9 @@
 
 use super::timer;
 use crate::{
-    media::plan::Codec,
+    media::plan::{Codec, SrtpPolicy},
     sip::msg::{Headers, Response},
+    ua::reason,
 };
 
 /// What the next INVITE of a call is made of.
@@ -42,14 +43,19 @@ impl Default for Terms {
 
 impl Terms {
     /// Whether the call is worth another INVITE after this refusal, with these terms changed.
-    pub fn revise(&mut self, response: &Response, codecs: &[Codec]) -> bool {
+    pub fn revise(&mut self, response: &Response, codecs: &[Codec], srtp: SrtpPolicy) -> bool {
         match response.code() {
             415 | 488 | 606 => {
                 let narrower = plain(codecs).len() < codecs.len() && !plain(codecs).is_empty();
-                let next = match self.offer {
-                    Offer::Full if narrower => Offer::Plain,
-                    Offer::Full | Offer::Plain => Offer::Late,
-                    Offer::Late => return false,
+                let of_transport = reason::is_about_transport(response);
+                let next = match (self.offer, srtp) {
+                    // What was refused may be that it is encrypted, as another would be.
+                    (_, SrtpPolicy::Sdes | SrtpPolicy::Dtls) if of_transport => return false,
+                    (Offer::Full, _) if narrower => Offer::Plain,
+                    // Without one it rings at somebody who may take encrypted audio only, which is not had here.
+                    (_, SrtpPolicy::Off) if of_transport => return false,
+                    (Offer::Full | Offer::Plain, _) => Offer::Late,
+                    (Offer::Late, _) => return false,
                 };
                 self.offer = next;
                 true
@@ -100,18 +106,36 @@ mod tests {
         ] {
             let mut terms = Terms::default();
             for (offer, code) in offers.iter().zip([488, 606]) {
-                assert!(terms.revise(&refusal(code, None), codecs));
+                assert!(terms.revise(&refusal(code, None), codecs, SrtpPolicy::Off));
                 assert_eq!(terms.offer, *offer);
             }
-            assert!(!terms.revise(&refusal(415, None), codecs), "{codecs:?}");
+            assert!(!terms.revise(&refusal(415, None), codecs, SrtpPolicy::Off), "{codecs:?}");
+        }
+    }
+
+    /// RFC 3261 §20.43, 302: whose transport is not taken may offer less, but what it must offer it offers.
+    #[test]
+    fn a_refused_transport_is_no_reason_to_give_up_encryption_or_to_ring_in_vain() {
+        use SrtpPolicy::{Dtls, Off, Optional, Sdes};
+        for (codecs, srtp, offers) in [
+            (ALL, Sdes, &[][..]),
+            (ALL, Dtls, &[]),
+            (ALL, Off, &[Offer::Plain]),
+            (&[Codec::Pcmu], Off, &[]),
+            (ALL, Optional, &[Offer::Plain, Offer::Late]),
+        ] {
+            let (mut terms, mut refused) = (Terms::default(), refusal(488, None));
+            refused.headers.push("Warning", "302 pbx \"Incompatible transport protocol\"");
+            let offered = std::iter::from_fn(|| terms.revise(&refused, codecs, srtp).then_some(terms.offer));
+            assert_eq!(offered.collect::<Vec<_>>(), offers, "{srtp:?}");
         }
     }
 
     #[test]
     fn extensions_are_dropped_once() {
         let mut terms = Terms::default();
-        assert!(terms.revise(&refusal(420, None), ALL) && !terms.extensions);
-        assert!(!terms.revise(&refusal(420, None), ALL));
+        assert!(terms.revise(&refusal(420, None), ALL, SrtpPolicy::Off) && !terms.extensions);
+        assert!(!terms.revise(&refusal(420, None), ALL, SrtpPolicy::Off));
     }
 
     #[test]
@@ -128,7 +152,7 @@ mod tests {
             (Some("4000"), Some((4000, 4000))),
             (Some("5000"), None),
         ] {
-            let revised = terms.revise(&refusal(422, min), ALL);
+            let revised = terms.revise(&refusal(422, min), ALL, SrtpPolicy::Off);
             assert_eq!(revised.then_some((terms.interval, terms.min_se)), expected, "{min:?}");
         }
     }
@@ -136,7 +160,7 @@ mod tests {
     #[test]
     fn other_refusals_stand() {
         for code in [400, 403, 404, 421, 480, 484, 486, 500, 503, 600, 603] {
-            assert!(!Terms::default().revise(&refusal(code, Some("3600")), ALL), "{code}");
+            assert!(!Terms::default().revise(&refusal(code, Some("3600")), ALL, SrtpPolicy::Off), "{code}");
         }
     }
 }

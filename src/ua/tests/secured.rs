@@ -119,24 +119,25 @@ fn an_offered_handshake_is_begun_here() {
     assert!(refused.headers.get("Warning").is_some_and(|warning| warning.contains("unencrypted")), "{refused:?}");
 }
 
-/// Another description would only ring at somebody who cannot talk; unless encryption is optional.
+/// Whoever requires encryption does not give it up; whoever offers none is refused for something else, but rings at nobody who takes
+/// nothing else.
 #[test]
-fn a_refusal_of_how_the_audio_is_encrypted_stands() {
-    for (srtp, again) in [(SrtpPolicy::Off, false), (SrtpPolicy::Sdes, false), (SrtpPolicy::Optional, true)] {
+fn what_is_offered_says_what_a_refused_transport_means() {
+    for (srtp, offers) in [(SrtpPolicy::Off, 2), (SrtpPolicy::Sdes, 1), (SrtpPolicy::Optional, 3)] {
         let mut bench = Bench::ready(Settings { srtp, ..settings() });
         bench.dial("101");
-        let invite = bench.request(Method::INVITE);
-        let mut refusal = answer(&invite, 488, "peer", "");
-        refusal.headers.push("Warning", "302 agent-manager \"the peer takes unencrypted audio only\"");
-        bench.reply(refusal);
-        bench.request(Method::ACK);
-        bench.state(&CallState::Dialing);
-        if again {
-            bench.request(Method::INVITE);
-        } else {
-            let CallState::Ended { code, reason, .. } = bench.call().state else { panic!("{srtp:?}") };
-            assert_eq!(code, Some(488), "{srtp:?}");
-            assert!(reason.contains("unencrypted audio only"), "{reason}");
+        for n in 1..=offers {
+            let invite = bench.request(Method::INVITE);
+            let is_encrypted = String::from_utf8_lossy(&invite.body).contains("a=crypto:");
+            assert_eq!(is_encrypted, srtp != SrtpPolicy::Off && n == 1, "{srtp:?}, {n}");
+            let mut refusal = answer(&invite, 488, "peer", "");
+            refusal.headers.push("Warning", "302 agent-manager \"the peer takes unencrypted audio only\"");
+            bench.reply(refusal);
+            bench.request(Method::ACK);
         }
+        bench.state(&CallState::Dialing);
+        let CallState::Ended { code, reason, .. } = bench.call().state else { panic!("{srtp:?}") };
+        assert_eq!(code, Some(488), "{srtp:?}");
+        assert!(reason.contains("unencrypted audio only"), "{reason}");
     }
 }
