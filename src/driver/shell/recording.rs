@@ -42,6 +42,8 @@ struct Bound {
     /// Of what it demands now, and when that is tried again.
     failures: u32,
     retry_at: Option<Instant>,
+    /// The last time that it was.
+    tried_at: Option<Instant>,
 }
 
 impl Recordings {
@@ -70,8 +72,14 @@ impl Recordings {
         if matches!(info.state, CallState::Ended { .. }) {
             self.calls.remove(&info.call);
         } else {
-            let new =
-                || Bound { info: info.clone(), rule: self.rule, is_last_word: false, failures: 0, retry_at: None };
+            let new = || Bound {
+                info: info.clone(),
+                rule: self.rule,
+                is_last_word: false,
+                failures: 0,
+                retry_at: None,
+                tried_at: None,
+            };
             self.calls.entry(info.call).or_insert_with(new).info = info.clone();
         }
     }
@@ -80,20 +88,27 @@ impl Recordings {
         self.calls.get(&call).map_or(self.rule, |bound| bound.rule)
     }
 
-    /// The recording of this call has failed, or could not be begun. What is not demanded is not tried again.
-    fn failed(&mut self, now: Instant, call: CallId) {
+    /// The recording of this call has failed, or could not be begun. What is not demanded is not tried again. Returns what becomes of
+    /// it, as a sentence to append.
+    fn failed(&mut self, now: Instant, call: CallId) -> &'static str {
         let demanded = |bound: &&mut Bound| bound.rule.rule == wire::Recording::Required;
-        if let Some(bound) = self.calls.get_mut(&call).filter(demanded) {
-            let patience = (RETRY * 2_u32.saturating_pow(bound.failures.min(10))).min(LONGEST_RETRY);
-            bound.failures += 1;
-            bound.retry_at = Some(now + patience);
+        let Some(bound) = self.calls.get_mut(&call).filter(demanded) else { return " Record again to go on." };
+        // What ran for so long has worked, and what befell it now is another trouble.
+        if bound.tried_at.is_some_and(|at| now.saturating_duration_since(at) >= LONGEST_RETRY) {
+            bound.failures = 0;
         }
+        let patience = (RETRY * 2_u32.saturating_pow(bound.failures.min(10))).min(LONGEST_RETRY);
+        bound.failures += 1;
+        bound.retry_at = Some(now + patience);
+        " Recording is tried again by itself."
     }
 
     /// A call that is to be recorded now, or with a tone, and is not. `tone`: see [`crate::driver::media::Media::recording_tone`].
     fn take_due(&mut self, now: Instant, tone: impl Fn(CallId) -> Option<bool>) -> Option<CallInfo> {
         self.calls.values_mut().find_map(|bound| {
-            bound.retry_at.take_if(|at| *at <= now);
+            if bound.retry_at.take_if(|at| *at <= now).is_some() {
+                bound.tried_at = Some(now);
+            }
             let is_due = match tone(bound.info.call) {
                 None => bound.rule.rule == wire::Recording::Required && bound.retry_at.is_none(),
                 Some(has_tone) => bound.rule.tone && !has_tone,
@@ -140,19 +155,19 @@ impl Shell {
     }
 
     /// A recording is over, wanted or not.
-    pub(super) fn recorded(&mut self, now: Instant, call: CallId, Ended { file, outcome }: Ended) {
+    pub(super) fn recorded(&mut self, now: Instant, call: CallId, Ended { file, mut outcome }: Ended) {
         let awaited = self.recording.take_awaited(&file);
         // One of that name may run already.
         let ran = awaited.is_none() && self.media.recorded(call, &file);
+        // One that was stopped is not missed.
+        if ran && let Err(why) = &mut outcome {
+            why.text += self.recording.failed(now, call);
+        }
         let state = if outcome.is_ok() { RecordingState::Over } else { RecordingState::Failed };
         let (notice, answer) = said(call, outcome, awaited);
         notice.into_iter().for_each(|notice| self.tell(Event::Notice(notice)));
         self.tell(Event::Recording { call, file, state });
         answer.into_iter().for_each(|answer| (self.events)(answer));
-        // One that was stopped is not missed.
-        if ran && state == RecordingState::Failed {
-            self.recording.failed(now, call);
-        }
         self.record_demanded(now);
     }
 
@@ -174,10 +189,13 @@ impl Shell {
                         .to_owned(),
                 ),
                 Err(why) => {
-                    self.recording.failed(now, call);
+                    let next = self.recording.failed(now, call);
                     let wish = if had_no_tone { "a tone in recordings now" } else { "every call recorded" };
                     let why = why.trim_end_matches('.');
-                    (Severity::Warning, format!("Your account wants {wish}, and this call is not recorded: {why}."))
+                    (
+                        Severity::Warning,
+                        format!("Your account wants {wish}, and this call is not recorded: {why}.{next}"),
+                    )
                 }
             };
             self.tell(Event::Notice(Notice { severity, text }));
@@ -249,148 +267,4 @@ fn permit(rule: wire::Recording, begins: bool, is_recorded: bool) -> Result<(), 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ua::api::{CallDirection, EndedBy};
-    use wire::Recording::{Allowed, Forbidden, Required};
-
-    #[test]
-    fn what_the_account_forbids_is_refused_in_words() {
-        for (rule, begins, is_recorded, words) in [
-            (Allowed, true, false, None),
-            (Allowed, false, true, None),
-            (Forbidden, true, false, Some("does not allow")),
-            // It is stopped by itself, too.
-            (Forbidden, false, true, None),
-            // Where its own could not be begun.
-            (Required, true, false, None),
-            (Required, true, true, Some("recorded by itself")),
-            (Required, false, true, Some("every call recorded")),
-        ] {
-            let said = permit(rule, begins, is_recorded).err();
-            assert_eq!(said.is_some(), words.is_some(), "{rule:?} {begins}");
-            assert!(said.unwrap_or_default().contains(words.unwrap_or_default()), "{rule:?} {begins}");
-        }
-    }
-
-    fn rule(rule: wire::Recording) -> RecordingRule {
-        RecordingRule { rule, tone: false }
-    }
-
-    fn ended() -> CallState {
-        CallState::Ended { ended_by: EndedBy::Local, code: None, reason: String::new() }
-    }
-
-    fn answered(recordings: &mut Recordings, call: CallId) {
-        recordings.follow(&CallInfo::bare(call, CallDirection::In, CallState::Connected));
-    }
-
-    #[test]
-    fn calls_in_hand_follow_the_account_until_it_is_left() {
-        let (mut recordings, now) = (Recordings::default(), Instant::now());
-        recordings.follow(&CallInfo::bare(1, CallDirection::In, CallState::Ringing));
-        answered(&mut recordings, 2);
-        assert!(recordings.take_due(now, |_| None).is_none());
-        assert!(recordings.set(Some(rule(Required))) && !recordings.set(Some(rule(Required))));
-        assert_eq!(recordings.take_due(now, |_| None).map(|info| info.call), Some(2), "also one in hand");
-        assert!(recordings.take_due(now, |_| Some(false)).is_none());
-        recordings.set(Some(rule(Forbidden)));
-        assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Forbidden, vec![1, 2]));
-        recordings.set(Some(rule(Allowed)));
-        assert_eq!((recordings.rule(2).rule, recordings.forbidden()), (Allowed, vec![]));
-        recordings.set(Some(rule(Required)));
-        // Signing out lets go of calls to come only, and another account has no say in it.
-        recordings.set(None);
-        answered(&mut recordings, 3);
-        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Required, Required, Allowed]);
-        recordings.set(Some(rule(Forbidden)));
-        assert_eq!([1, 2, 3].map(|call| recordings.rule(call).rule), [Required, Required, Forbidden]);
-        // It rang when the account was left.
-        answered(&mut recordings, 1);
-        let recorded = |call| (call == 2).then_some(false);
-        assert_eq!(recordings.take_due(now, recorded).map(|info| info.call), Some(1));
-        recordings.follow(&CallInfo::bare(1, CallDirection::In, ended()));
-        assert!(recordings.take_due(now, recorded).is_none());
-    }
-
-    #[test]
-    fn where_a_tone_is_wanted_a_recording_without_one_is_begun_anew() {
-        let (mut recordings, now) = (Recordings::default(), Instant::now());
-        answered(&mut recordings, 1);
-        recordings.follow(&CallInfo::bare(2, CallDirection::In, CallState::Ringing));
-        for (rule, without, unrecorded) in [(Allowed, true, false), (Required, true, true)] {
-            for (tone, wanted) in [(None, unrecorded), (Some(false), without), (Some(true), false)] {
-                recordings.set(Some(RecordingRule { rule, tone: true }));
-                assert_eq!(recordings.take_due(now, |_| tone).is_some(), wanted, "{rule:?} {tone:?}");
-            }
-        }
-        recordings.set(Some(rule(Required)));
-        assert!(recordings.take_due(now, |_| Some(false)).is_none());
-    }
-
-    #[test]
-    fn a_recording_that_failed_is_no_success_of_who_stopped_it() {
-        let why = || Notice::warning("The disk is full.".to_owned());
-        let of = |outcome| said(7, outcome, Some(None));
-        let (notice, Some(Tagged { what: Event::Done { command: "record", call: Some(7) }, .. })) = of(Ok(Some(why())))
-        else {
-            panic!("it is done")
-        };
-        assert_eq!(notice, Some(why()), "there is something to say all the same");
-        let (None, Some(Tagged { what: Event::Error { command: "record", call: Some(7), message }, .. })) =
-            of(Err(why()))
-        else {
-            panic!("an error, and no notice besides")
-        };
-        assert_eq!(message, why().text);
-        for outcome in [Ok(Some(why())), Err(why())] {
-            assert!(matches!(said(7, outcome, None), (Some(notice), None) if notice == why()), "nobody asked");
-        }
-    }
-
-    #[test]
-    fn who_stops_a_recording_waits_for_its_file_alone() {
-        let mut recordings = Recordings::default();
-        let waits = |file: &str, id: Option<u32>| (PathBuf::from(file), id.map(Value::from));
-        recordings.awaited = vec![waits("a", Some(1)), waits("b", None), waits("a", Some(2))];
-        for (file, mark) in
-            [("b", Some(None)), ("b", None), ("a", Some(Some(1.into()))), ("a", Some(Some(2.into()))), ("a", None)]
-        {
-            assert_eq!(recordings.take_awaited(Path::new(file)), mark, "{file}");
-        }
-    }
-
-    #[test]
-    fn a_new_demand_waits_for_no_other_s_next_try() {
-        let (mut recordings, now) = (Recordings::default(), Instant::now());
-        answered(&mut recordings, 1);
-        recordings.failed(now, 1);
-        assert_eq!(recordings.poll_timeout(), None, "it was the agent's own");
-        recordings.set(Some(rule(Required)));
-        assert!(recordings.take_due(now, |_| None).is_some(), "every call, from now on");
-        recordings.failed(now, 1);
-        assert!(recordings.take_due(now, |_| None).is_none(), "this one waits");
-        recordings.set(Some(RecordingRule { rule: Required, tone: true }));
-        assert!(recordings.take_due(now, |_| None).is_some(), "with a tone, from now on");
-        recordings.failed(now, 1);
-        assert_eq!(recordings.poll_timeout(), Some(now + RETRY), "the first of its own");
-        assert!(recordings.take_due(now, |_| Some(false)).is_some(), "one runs that lacks the tone");
-    }
-
-    #[test]
-    fn what_must_be_recorded_is_tried_again_ever_later() {
-        let (mut recordings, mut now) = (Recordings::default(), Instant::now());
-        recordings.set(Some(rule(Required)));
-        answered(&mut recordings, 1);
-        for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
-            recordings.failed(now, 1);
-            answered(&mut recordings, 1);
-            let at = recordings.poll_timeout().expect("another try");
-            assert_eq!(at - now, Duration::from_secs(seconds));
-            assert!(recordings.take_due(at - Duration::from_millis(1), |_| None).is_none(), "{seconds}");
-            assert!(recordings.take_due(at, |_| None).is_some(), "{seconds}");
-            now = at;
-        }
-        assert_eq!(recordings.poll_timeout(), None);
-    }
-}
+mod tests;

@@ -50,7 +50,7 @@ pub enum Trouble {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub file: PathBuf,
-    /// The file is complete, with what there may be to say of it; else why not all of it is there.
+    /// The file is complete, with what there may be to say of it; else why not all of it is there, and not whether there is another.
     pub outcome: Result<Option<Notice>, Notice>,
 }
 
@@ -181,15 +181,14 @@ impl Writer {
     fn ended(&self, fault: &Fault) -> Ended {
         let file = self.file.display();
         let outcome = match fault {
-            Fault::Sound(why) => Err(Notice::warning(format!(
-                "The recording {file} stopped ({why}); free some space and start another."
-            ))),
+            Fault::Sound(why) => {
+                Err(Notice::warning(format!("The recording {file} stopped ({why}); free some space.")))
+            }
             Fault::Full => Err(Notice::warning(format!(
-                "The recording {file} is full: a WAV file ends after six hours. Start another, in .opus, which has no end."
+                "The recording {file} is full: a WAV file ends after six hours, one in .opus does not."
             ))),
             Fault::Gone => Err(Notice::warning(format!(
-                "The recording {file} is lost: somebody has deleted or moved it meanwhile. Start another, in a folder that is left \
-                 alone."
+                "The recording {file} is lost: somebody has deleted or moved it meanwhile. Record into a folder that is left alone."
             ))),
             Fault::Mark(why) => Ok(Some(Notice::warning(format!(
                 "The recording {file} is complete, but does not say whether there was a recording tone ({why}); make a \
