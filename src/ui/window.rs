@@ -7,7 +7,7 @@ use super::{
         Cx, Page, Subject, about, account, audio,
         calls::{
             self,
-            data::{InHand, announcement, in_hand, record, to_join},
+            data::{Card, Controls, InHand, announcement, in_hand, record, to_join},
         },
         detail, main, settings, sign_in, transfer,
     },
@@ -26,6 +26,8 @@ use std::{
 pub const WIDE: f32 = 860.0;
 /// Size the window opens with, in points.
 pub const COMPACT: [f32; 2] = [380.0, 640.0];
+/// No window gets smaller.
+pub const SMALLEST: [f32; 2] = [360.0, 480.0];
 /// Width of the main column in the wide window.
 const COLUMN: f32 = 380.0;
 /// How long a notice stays; errors stay until they are dismissed.
@@ -99,7 +101,7 @@ impl Window {
             _ if snapshot.fatal.is_some() => fatal(ui, &mut cx),
             (false, _) => {
                 // A call outlives the session that it was made in.
-                self.strip = strip(ui, &mut cx, live);
+                self.strip = calls::ui::strip(ui, &mut cx, is_live);
                 sign_in::ui::show(ui, &mut cx, &mut self.draft);
             }
             (true, false) => self.compact(ui, &mut cx),
@@ -166,10 +168,10 @@ impl Window {
 
     fn compact(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         if self.page == Page::Main {
-            return main::ui::show(ui, cx, &mut self.main, &mut self.calls);
+            self.strip = main::ui::show(ui, cx, &mut self.main, &mut self.calls);
+            return;
         }
-        let live = cx.snapshot.calls.iter().any(|call| !matches!(call.state, CallState::Ended { .. }));
-        self.strip = strip(ui, cx, live);
+        self.strip = calls::ui::strip(ui, cx, is_live);
         self.settings(ui, cx);
     }
 
@@ -179,7 +181,7 @@ impl Window {
         let shown = has_details.then(|| detail::data::detail(cx.snapshot, chosen, opened, cx.now)).flatten();
         cx.detailed = shown.and_then(|shown| shown.call);
         let column = Panel::left("column").exact_size(COLUMN).resizable(false).frame(Frame::new());
-        column.show(ui, |ui| main::ui::show(ui, cx, &mut self.main, &mut self.calls));
+        self.strip = column.show(ui, |ui| main::ui::show(ui, cx, &mut self.main, &mut self.calls)).inner;
         if has_details {
             detail::ui::show(ui, cx, &mut self.detail, self.main.people.chosen);
         } else {
@@ -348,18 +350,13 @@ impl Window {
     }
 }
 
+fn is_live(card: &Card) -> bool {
+    card.controls != Controls::Ended
+}
+
 /// The call, and whoever hears it and is heard by it.
 fn with_its_conference<'a>(calls: &'a [Call], call: &'a Call) -> impl Iterator<Item = &'a Call> {
     calls.iter().filter(|one| one.id == call.id || (call.in_conference && one.in_conference))
-}
-
-/// The calls within reach while another page is open; how high that is.
-fn strip(ui: &mut Ui, cx: &mut Cx<'_>, live: bool) -> f32 {
-    if !live {
-        return 0.0;
-    }
-    let panel = Panel::bottom("calls").frame(Frame::new().inner_margin(MARGIN / 2.0)).show_separator_line(false);
-    panel.show(ui, |ui| calls::ui::strip(ui, cx)).response.rect.height()
 }
 
 /// The program cannot work: why, and the only thing left to do.

@@ -6,7 +6,8 @@ use crate::{
 };
 use agent_manager::ui::{
     screen::Page,
-    snapshot::{Call, HistoryEntry, Intent, Notice, NoticeKind, Snapshot},
+    snapshot::{Call, CallState, HistoryEntry, Intent, Notice, NoticeKind, Snapshot},
+    window::SMALLEST,
 };
 use egui::{Key, Modifiers};
 use egui_kittest::{
@@ -191,6 +192,55 @@ fn a_notice_leaves_the_calls_within_reach() {
     let harness = Setup::new(with_calls(vec![talking()])).page(Page::Audio).notice(notice).light();
     let (said, end) = (harness.get_by_label("Dismiss").rect(), harness.get_by_label("End").rect());
     assert!(said.bottom() < end.top(), "{said} {end}");
+}
+
+/// Nothing that is there moves for it: End stays where it is.
+#[test]
+fn what_rings_below_the_fold_is_answered_without_scrolling() {
+    for before in [joined(), with_calls(vec![talking()])] {
+        let mut harness = Setup::new(before).size(SMALLEST).light();
+        let ends = |harness: &Harness<'_, Desk>| {
+            harness.get_all_by_label_contains("End").map(|end| end.rect()).collect::<Vec<_>>()
+        };
+        let stood = ends(&harness);
+        harness.state_mut().snapshot.calls.push(second_ringing());
+        harness.run();
+        assert_eq!(ends(&harness), stood);
+        let answer = harness.get_by_label("Answer");
+        assert!(answer.rect().bottom() <= SMALLEST[1], "{}", answer.rect());
+        answer.click();
+        harness.run();
+        assert_eq!(asked(&mut harness), [Intent::Answer { call: 5 }]);
+        harness.set_size([SMALLEST[0], 1_000.0].into());
+        harness.run();
+        assert!(harness.query_by_label("Answer").is_none(), "its card is in view");
+        harness.get_by_label("Hold and answer").click();
+        harness.run();
+        assert_eq!(asked(&mut harness), [Intent::Answer { call: 5 }]);
+    }
+}
+
+#[test]
+fn rejecting_twice_ends_nobody_who_is_under_it() {
+    let calls = [joined().calls, vec![second_ringing()]].concat();
+    let mut harness = Setup::new(with_calls(calls)).size(SMALLEST).light();
+    let within = |rect: &egui::Rect| rect.bottom() <= SMALLEST[1];
+    let press = |harness: &mut Harness<'_, Desk>, at| {
+        harness.hover_at(at);
+        harness.drag_at(at);
+        harness.drop_at(at);
+        harness.run();
+        asked(harness)
+    };
+    let reject = harness.get_all_by_label("Reject").map(|one| one.rect()).find(within).expect("in view").center();
+    assert_eq!(press(&mut harness, reject), [Intent::Reject { call: 5 }]);
+    let over = CallState::Ended { reason: "You declined.".into(), failed: false };
+    harness.state_mut().snapshot.calls[2].state = over;
+    harness.run();
+    assert_eq!(press(&mut harness, reject), []);
+    harness.state_mut().snapshot.calls.pop();
+    harness.run();
+    assert_eq!(press(&mut harness, reject), [Intent::Hangup { call: 2 }], "this is what was under it");
 }
 
 #[test]

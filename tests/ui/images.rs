@@ -18,6 +18,7 @@ use agent_manager::ui::{
         Services, Settings, Snapshot, Status, Transfer, Voicemail,
     },
     theme,
+    window::SMALLEST,
 };
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults, kittest::Queryable};
 
@@ -206,6 +207,8 @@ fn calls() {
     shots.both("wide.unsaid", || Setup::new(with_calls(vec![unsaid()])).wide());
     shots.both("calls.unheard", || Setup::new(with_calls(vec![unheard()])));
     shots.both("calls.second_ringing", || Setup::new(with_calls(vec![talking(), second_ringing()])));
+    let calls = || [joined().calls, vec![second_ringing()]].concat();
+    shots.both("calls.ringing_below", move || Setup::new(with_calls(calls())).size(SMALLEST));
     shots.both("calls.one_held", || Setup::new(with_calls(vec![talking(), held()])));
     shots.both("calls.held", || Setup::new(with_calls(vec![held()])));
     shots.both("calls.remote_held", || Setup::new(with_calls(vec![remote_held()])));

@@ -12,7 +12,7 @@ use crate::{
     ui::{
         snapshot::Intent,
         theme,
-        window::{COMPACT, Window},
+        window::{COMPACT, SMALLEST, Window},
     },
 };
 use eframe::{CreationContext, NativeOptions};
@@ -36,7 +36,7 @@ pub fn run(args: WindowArgs) -> ExitCode {
         .with_title(crate::ui::text::t().app)
         .with_app_id("agent-manager")
         .with_inner_size(COMPACT)
-        .with_min_inner_size([360.0, 480.0])
+        .with_min_inner_size(SMALLEST)
         .with_icon(icon.unwrap_or_default());
     let options = NativeOptions { viewport, ..NativeOptions::default() };
     let input = session.input.clone();

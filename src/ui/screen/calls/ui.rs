@@ -8,10 +8,13 @@ use crate::ui::{
     screen::{Cx, Page, Subject, transfer},
     snapshot::Intent,
     text::{fill, t},
-    theme::{BODY, CONTROL, GRID, RECORDED, SMALL, TALL, Tokens, semibold, small},
+    theme::{BODY, CONTROL, GRID, MARGIN, RECORDED, SMALL, TALL, Tokens, semibold, small},
     widget::{Button, IconButton, Look, Tile, card, columns, keypad, line, paint_line, remark, spacer, with_shortcut},
 };
-use egui::{Align, Align2, Event, FontFamily, Layout, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2, vec2};
+use egui::{
+    Align, Align2, Event, FontFamily, Frame, Layout, Panel, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2,
+    vec2,
+};
 
 /// What the window remembers about calls.
 #[derive(Default)]
@@ -22,6 +25,8 @@ pub struct Local {
     opened: bool,
     /// The last digits sent to that call.
     sent: String,
+    /// Calls that ring, or rang, and whose Answer is not in view.
+    unseen: Vec<u32>,
     pub transfer: transfer::ui::Local,
 }
 
@@ -29,6 +34,12 @@ pub struct Local {
 const SENT: usize = 24;
 
 impl Local {
+    /// Whether a call rings where nobody can press Answer without scrolling. It stays so for as long as its end is shown: a second
+    /// press on Reject ends nobody who is under it.
+    pub fn rings_unseen(&self, card: &Card) -> bool {
+        matches!(card.controls, Controls::Ringing { .. } | Controls::Ended) && self.unseen.contains(&card.call)
+    }
+
     pub fn toggle_transfer(&mut self, call: u32) {
         self.keypad = None;
         self.transfer.toggle(call);
@@ -53,6 +64,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     if gone(local.transfer.open) {
         local.transfer.open = None;
     }
+    let ended = |call: &u32| cards.iter().any(|card| card.call == *call && card.controls == Controls::Ended);
+    let kept = local.unseen.iter().copied().filter(ended).collect();
+    let unseen = std::mem::replace(&mut local.unseen, kept);
     if let Some(shown) = conference(cx.snapshot, cx.now) {
         tools::conference(ui, cx, &shown, local);
     }
@@ -62,6 +76,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
             false => full_card(ui, cx, one, local),
         });
     }
+    if local.unseen != unseen {
+        // The strip was painted before them.
+        ui.ctx().request_repaint();
+    }
 }
 
 fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
@@ -70,7 +88,7 @@ fn full_card(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, local: &mut Local) {
         spacer(ui, 1.0);
         let width = ui.available_width();
         match one.controls {
-            Controls::Ringing { hold_other } => ringing(ui, cx, one.call, hold_other),
+            Controls::Ringing { hold_other } => ringing(ui, cx, one.call, hold_other, local),
             Controls::Talking { held } => usual(ui, cx, one, held, local),
             Controls::Outgoing | Controls::Ended => usual(ui, cx, one, false, local),
         }
@@ -108,15 +126,19 @@ fn verdict(ui: &mut Ui, cx: &Cx<'_>, one: &Card) {
     }
 }
 
-fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool) {
+fn ringing(ui: &mut Ui, cx: &mut Cx<'_>, call: u32, hold_other: bool, local: &mut Local) {
     let tokens = Tokens::of(ui);
     let (label, sign, tip) = match hold_other {
         false => (t().answer, icon::ANSWER, t().answer),
         true => (t().answer_and_hold, icon::HOLD_AND_ANSWER, t().answer_and_hold_tip),
     };
     let answer = Button::new(label, Look::Filled(tokens.go)).icon(sign).tip(with_shortcut(tip, Some("Ctrl+Enter")));
-    if ui.add(answer.width(ui.available_width()).height(TALL)).clicked() {
+    let answer = ui.add(answer.width(ui.available_width()).height(TALL));
+    if answer.clicked() {
         cx.ask(Intent::Answer { call });
+    }
+    if !ui.clip_rect().contains_rect(answer.rect) {
+        local.unseen.push(call);
     }
 }
 
@@ -256,20 +278,32 @@ fn details(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, sign: Icon, look: Look) {
     }
 }
 
-/// A strip that keeps a call within reach while another page is open: who, how long, and its main control.
-pub fn strip(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let (cards, tick) = cards(cx.snapshot, cx.now);
+/// A strip at the bottom that keeps calls within reach whose cards are elsewhere: who, how long, and the main control. Returns the
+/// strip's height.
+pub fn strip(ui: &mut Ui, cx: &mut Cx<'_>, is_elsewhere: impl Fn(&Card) -> bool) -> f32 {
+    let (mut cards, tick) = cards(cx.snapshot, cx.now);
     cx.tick_in(tick);
-    for one in cards.iter().filter(|card| card.controls != Controls::Ended) {
-        ui.push_id(("strip", one.call), |ui| {
-            card(ui, |ui| with_controls(ui, one, |ui| strip_controls(ui, cx, one)));
-        });
+    cards.retain(is_elsewhere);
+    if cards.is_empty() {
+        return 0.0;
     }
+    let panel = Panel::bottom("calls").frame(Frame::new().inner_margin(MARGIN / 2.0)).show_separator_line(false);
+    let shown = panel.show(ui, |ui| {
+        for one in &cards {
+            ui.push_id(("strip", one.call), |ui| {
+                card(ui, |ui| with_controls(ui, one, |ui| strip_controls(ui, cx, one)));
+            });
+        }
+    });
+    shown.response.rect.height()
 }
 
 fn strip_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
     let tokens = Tokens::of(ui);
     let call = one.call;
+    if one.controls == Controls::Ended {
+        return;
+    }
     if let Controls::Ringing { hold_other } = one.controls {
         if ui.add(IconButton::new(icon::END, t().reject, Look::Tinted(tokens.stop))).clicked() {
             cx.ask(Intent::Reject { call });

@@ -42,10 +42,12 @@ impl Local {
     }
 }
 
-pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::ui::Local) {
+/// Returns the height of the calls' strip.
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::ui::Local) -> f32 {
     let shown = main(cx.snapshot, cx.now);
     cx.tick_in(shown.next_change);
     header(ui, cx, &shown);
+    let strip = calls::ui::strip(ui, cx, |card| calls.rings_unseen(card));
     let margin = Margin::symmetric(MARGIN as i8, 0);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(margin).show(ui, |ui| {
@@ -69,6 +71,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::
             spacer(ui, 2.0);
         });
     });
+    strip
 }
 
 fn show_advice(ui: &mut Ui, cx: &mut Cx<'_>, advice: &Advice, typed: &mut Secret) {
