@@ -115,16 +115,27 @@ impl Pulse {
     /// Runs the server's tool.
     fn pactl(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("pactl");
-        let done = command.envs(self.environment()).args(arguments).output().expect("pactl runs");
-        assert!(done.status.success(), "pactl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).into_owned()
+        command.envs(self.environment()).args(arguments);
+        insist(&format!("pactl {arguments:?}"), || {
+            let done = command.output().expect("pactl runs (package pulseaudio-utils)");
+            done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+        })
     }
 
-    /// Plays a WAV file to `sink` in the background.
+    /// Plays a WAV file to `sink` in the background, from now on.
     pub fn play(&self, sink: &str, file: &Path) -> Child {
         let mut command = Command::new("paplay");
         command.envs(self.environment()).arg(format!("--device={sink}")).arg("--latency-msec=20").arg(file);
-        command.spawn().expect("paplay runs (package pulseaudio-utils)")
+        insist("paplay", || {
+            let mut player = command.spawn().expect("paplay runs (package pulseaudio-utils)");
+            let its_own = format!("application.process.id = \"{}\"", player.id());
+            while !self.pactl(&["list", "sink-inputs"]).contains(&its_own) {
+                if let Some(status) = player.try_wait().expect("it can be asked") {
+                    return status.success().then_some(player);
+                }
+            }
+            Some(player)
+        })
     }
 
     /// Records `source` in the background.
@@ -144,13 +155,20 @@ impl Pulse {
         Recording { recorder, reader: Some(reader) }
     }
 
+    /// One that has begun: its first 5 ms are taken.
     fn recorder(&self, source: &str) -> (Child, ChildStdout) {
         let mut command = Command::new("parec");
-        command.envs(self.environment()).arg(format!("--device={source}"));
+        command.envs(self.environment()).arg(format!("--device={source}")).stdout(Stdio::piped());
         command.args(["--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=10"]);
-        let mut recorder = command.stdout(Stdio::piped()).spawn().expect("parec runs (package pulseaudio-utils)");
-        let sound = recorder.stdout.take().expect("stdout is piped");
-        (recorder, sound)
+        insist("parec", || {
+            let mut recorder = command.spawn().expect("parec runs (package pulseaudio-utils)");
+            let mut sound = recorder.stdout.take().expect("stdout is piped");
+            if sound.read_exact(&mut [0; 480]).is_ok() {
+                return Some((recorder, sound));
+            }
+            let _ = recorder.wait();
+            None
+        })
     }
 
     /// Records `source` in the background and tells when each sound began after a silence.
@@ -192,18 +210,9 @@ impl Pulse {
     }
 
     fn wait_until_ready(&self) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let mut command = Command::new("pactl");
-            command.envs(self.environment()).arg("info").stdout(Stdio::null()).stderr(Stdio::null());
-            if command.status().is_ok_and(|status| status.success()) {
-                self.set_default("speaker");
-                self.set_default_source("microphone");
-                return;
-            }
-            assert!(Instant::now() < deadline, "pulseaudio does not answer (packages pulseaudio, pulseaudio-utils)");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.pactl(&["info"]);
+        self.set_default("speaker");
+        self.set_default_source("microphone");
     }
 }
 
@@ -244,6 +253,18 @@ impl Drop for Onsets {
     fn drop(&mut self) {
         let _ = self.recorder.kill();
         let _ = self.recorder.wait();
+    }
+}
+
+/// Does it until the server takes it in: it refuses all while it starts, and the sixth who comes while it is busy.
+fn insist<T>(what: &str, mut act: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(done) = act() {
+            return done;
+        }
+        assert!(Instant::now() < deadline, "the sound server (package pulseaudio) refuses {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

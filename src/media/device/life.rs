@@ -47,7 +47,12 @@ impl Life {
 
     /// Whether it moves sound, or will at any moment.
     pub fn is_moving(&self, now: Instant) -> bool {
-        self.first.is_some() && now.saturating_duration_since(self.last) <= STALLED
+        self.first.is_some() && self.rests(now) <= STALLED
+    }
+
+    /// How long ago it moved sound, as far as was seen.
+    pub fn rests(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last)
     }
 
     /// Whether it was seen to work.

@@ -15,15 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between polls: short, because what is heard waits for the next one.
-const POLL: Duration = Duration::from_millis(5);
+/// Between polls: short, because what is heard waits for the next one, and whoever hears it waits for the latest of those waits.
+const POLL: Duration = Duration::from_millis(2);
 /// Sound of the microphone that is worth sending; what gathered beyond is dropped.
 const MOST_HEARD: usize = SAMPLE_RATE as usize / 10;
-/// Sound kept ready for the speaker, beyond what it takes at once: grows when it was too little.
-const RESERVE_MS: std::ops::RangeInclusive<f64> = 5.0..=60.0;
+/// Sound kept ready for the speaker, were it to take it evenly, beyond what it has at each time: grows when it was too little.
+const RESERVE_MS: std::ops::RangeInclusive<f64> = 7.0..=60.0;
 const RESERVE_STEP_MS: f64 = 5.0;
 /// Given back at each poll, 1 ms in ten seconds.
-const RESERVE_DECAY_MS: f64 = 0.0005;
+const RESERVE_DECAY_MS: f64 = 0.0002;
 
 /// A card through cpal.
 #[derive(Debug)]
@@ -108,8 +108,8 @@ impl SoundCard {
         let port = &mut self.speaker;
         port.maintain(now, &mut self.notices);
         self.no_speaker = true;
-        let (link, opened) = match &port.state {
-            State::Open { link, opened, life, .. } if life.is_moving(now) => (link, opened),
+        let (link, opened, life) = match &port.state {
+            State::Open { link, opened, life, .. } if life.is_moving(now) => (link, opened, life),
             State::Open { .. } | State::Opening { .. } | State::Failed { .. } => {
                 return port.clock.take_due(now) * STEP_BLOCKS;
             }
@@ -121,10 +121,11 @@ impl SoundCard {
         self.starved = starved;
         self.reserve_ms = (self.reserve_ms + step).clamp(*RESERVE_MS.start(), *RESERVE_MS.end());
         let block = opened.rate as usize / 100;
-        let reserve = (self.reserve_ms * f64::from(opened.rate) / 1000.0) as usize;
-        let target = link.flow.period.load(Relaxed) as usize + reserve;
+        let frames = |seconds: f64| (seconds * f64::from(opened.rate)) as usize;
+        // What it took last it plays meanwhile; what is made later is newer.
+        let played = frames(life.rests(now).as_secs_f64()).min(link.flow.period.load(Relaxed) as usize);
         let ready = link.ring.buffer().capacity() - link.ring.slots();
-        target.saturating_sub(ready).div_ceil(block)
+        (frames(self.reserve_ms / 1000.0) + played).saturating_sub(ready).div_ceil(block)
     }
 }
 
@@ -240,6 +241,29 @@ mod tests {
             let blocks = card.poll(start + Duration::from_millis(ms), &mut heard);
             assert_eq!((heard.len(), blocks), (steps * STEP_SAMPLES, steps * STEP_BLOCKS), "after {ms} ms");
         }
+    }
+
+    /// A sound server takes periods of 320 samples, now one and now two, in steps of 10 ms.
+    #[test]
+    fn a_speaker_has_its_sound_in_time_and_hardly_earlier() {
+        const PERIOD: usize = 320;
+        let start = Instant::now();
+        let (mut card, mut device, flow) = SoundCard::simulated(start, "Desk");
+        flow.period.store(PERIOD as u32, Relaxed);
+        let mut held = Vec::new();
+        for ms in (0..1_000).step_by(2) {
+            if ms % 10 == 0 {
+                let wanted = PERIOD * (1 + ms / 10 % 2);
+                flow.callbacks.fetch_add(1, Relaxed);
+                let taken = (0..wanted).map_while(|_| device.pop().ok()).count();
+                assert!(ms < 50 || taken == wanted, "{taken} after {ms} ms");
+            }
+            let blocks = card.poll(start + Duration::from_millis(ms as u64), &mut Vec::new());
+            (0..blocks).for_each(|_| card.play(&[0.1; BLOCK]));
+            held.push(device.slots());
+        }
+        let mean = held.iter().sum::<usize>() / held.len();
+        assert!(mean < BLOCK + PERIOD, "{mean}");
     }
 
     /// The sound server moves its stream to what is played before anybody can ask where it is.

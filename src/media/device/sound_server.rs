@@ -10,8 +10,9 @@ use std::{
     ffi::OsString,
     io::Read,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 /// Streams are told apart by what is new since before one was opened, so only one may be opened at a time.
@@ -19,6 +20,10 @@ static OPENING: Mutex<()> = Mutex::new(());
 
 /// What servers call the sink that stands for none ("Dummy Output").
 const DUMMY: &str = "auto_null";
+
+/// A PulseAudio server lets five connections wait for it and refuses the next: while it is busy, as when calls begin, it is asked again
+/// after so long.
+const CROWDED: Duration = Duration::from_millis(30);
 
 /// One device of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,9 +214,18 @@ fn streams(way: Way) -> Vec<Stream> {
 fn ask(arguments: &[&str]) -> Option<String> {
     // A server that hangs must not hold up the opening of devices for ever.
     let mut command = Command::new("timeout");
-    command.args(["2", "pactl"]).args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()
+    command.args(["2", "pactl"]).args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
+    let mut output = command.output().ok()?;
+    if is_refused(&output) {
+        std::thread::sleep(CROWDED);
+        output = command.output().ok()?;
+    }
+    output.status.success().then(|| String::from_utf8(output.stdout).ok())?
+}
+
+/// The server is gone, or only has too many at its door.
+fn is_refused(output: &Output) -> bool {
+    !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("Connection refused")
 }
 
 /// What the server calls its default device.
