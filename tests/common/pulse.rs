@@ -30,6 +30,9 @@ const SECOND: [&str; 5] = [
     "source_properties='device.description=\"Second microphone\"'",
 ];
 
+/// The server and its tools begin within so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The server; ends with the value.
 pub struct Pulse {
     server: Child,
@@ -122,19 +125,27 @@ impl Pulse {
         })
     }
 
-    /// Plays a WAV file to `sink` in the background, from now on.
+    /// Plays a WAV file to `sink` in the background.
     pub fn play(&self, sink: &str, file: &Path) -> Child {
         let mut command = Command::new("paplay");
-        command.envs(self.environment()).arg(format!("--device={sink}")).arg("--latency-msec=20").arg(file);
-        insist("paplay", || {
-            let mut player = command.spawn().expect("paplay runs (package pulseaudio-utils)");
-            let its_own = format!("application.process.id = \"{}\"", player.id());
-            while !self.pactl(&["list", "sink-inputs"]).contains(&its_own) {
-                if let Some(status) = player.try_wait().expect("it can be asked") {
-                    return status.success().then_some(player);
+        command.arg(format!("--device={sink}")).arg("--latency-msec=20").arg(file);
+        self.begin(&mut command, "sink-inputs")
+    }
+
+    /// Starts one of the server's tools, which is among its `streams` then, or has done all by then.
+    fn begin(&self, command: &mut Command, streams: &str) -> Child {
+        command.envs(self.environment());
+        insist(&format!("{command:?}"), || {
+            let mut tool = command.spawn().expect("it runs (package pulseaudio-utils)");
+            let (its_own, deadline) =
+                (format!("application.process.id = \"{}\"", tool.id()), Instant::now() + PATIENCE);
+            while !self.pactl(&["list", streams]).contains(&its_own) {
+                if let Some(status) = tool.try_wait().expect("it can be asked") {
+                    return status.success().then_some(tool);
                 }
+                assert!(Instant::now() < deadline, "it is not among the {streams}");
             }
-            Some(player)
+            Some(tool)
         })
     }
 
@@ -155,20 +166,13 @@ impl Pulse {
         Recording { recorder, reader: Some(reader) }
     }
 
-    /// One that has begun: its first 5 ms are taken.
     fn recorder(&self, source: &str) -> (Child, ChildStdout) {
         let mut command = Command::new("parec");
-        command.envs(self.environment()).arg(format!("--device={source}")).stdout(Stdio::piped());
+        command.arg(format!("--device={source}")).stdout(Stdio::piped());
         command.args(["--raw", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=10"]);
-        insist("parec", || {
-            let mut recorder = command.spawn().expect("parec runs (package pulseaudio-utils)");
-            let mut sound = recorder.stdout.take().expect("stdout is piped");
-            if sound.read_exact(&mut [0; 480]).is_ok() {
-                return Some((recorder, sound));
-            }
-            let _ = recorder.wait();
-            None
-        })
+        let mut recorder = self.begin(&mut command, "source-outputs");
+        let sound = recorder.stdout.take().expect("stdout is piped");
+        (recorder, sound)
     }
 
     /// Records `source` in the background and tells when each sound began after a silence.
@@ -258,7 +262,7 @@ impl Drop for Onsets {
 
 /// Does it until the server takes it in: it refuses all while it starts, and the sixth who comes while it is busy.
 fn insist<T>(what: &str, mut act: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(done) = act() {
             return done;
