@@ -83,8 +83,19 @@ fn mouth_to_ear(server: &Pulse, pulses: &Path, count: usize) -> Vec<f64> {
 }
 
 /// Waits for an event that fits.
-fn wait<T>(events: &mpsc::Receiver<EngineEvent>, what: &str, fits: impl FnMut(EngineEvent) -> Option<T>) -> T {
-    std::iter::from_fn(|| events.recv_timeout(LONG).ok()).find_map(fits).unwrap_or_else(|| panic!("{what} never came"))
+#[track_caller]
+fn wait<T>(events: &mpsc::Receiver<EngineEvent>, what: &str, mut fits: impl FnMut(EngineEvent) -> Option<T>) -> T {
+    let (deadline, mut others) = (Instant::now() + LONG, Vec::new());
+    while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        // Figures come all the time.
+        if !matches!(event, EngineEvent::Stats { .. }) {
+            others.push(format!("{event:?}"));
+        }
+        if let Some(found) = fits(event) {
+            return found;
+        }
+    }
+    panic!("{what} never came, only {others:#?}")
 }
 
 fn notice(event: EngineEvent) -> Option<String> {
@@ -255,7 +266,9 @@ fn has_a_card_for_itself(server: &Pulse, pulses: &Path, engine: &MediaEngine, ev
     );
     let (hardware, bell) = (server.onsets("hardware.monitor"), server.onsets("bell.monitor"));
     let mut player = server.play("mic", pulses);
-    hardware.onsets.recv_timeout(LONG).expect("the call is heard past the server");
+    hardware.onsets.recv_timeout(LONG).unwrap_or_else(|_| {
+        panic!("the call is not heard past the server; {:#?}", events.try_iter().filter_map(notice).collect::<Vec<_>>())
+    });
     assert!(server.is_suspended("bell"), "nobody else has the card");
     assert_eq!(bell.onsets.try_iter().count(), 0);
     let _ = player.kill();

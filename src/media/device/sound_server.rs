@@ -21,9 +21,10 @@ static OPENING: Mutex<()> = Mutex::new(());
 /// What servers call the sink that stands for none ("Dummy Output").
 const DUMMY: &str = "auto_null";
 
-/// A PulseAudio server lets five connections wait for it and refuses the next: while it is busy, as when calls begin, it is asked again
-/// after so long.
-const CROWDED: Duration = Duration::from_millis(30);
+/// A PulseAudio server lets five connections wait for it and refuses the next: while it is busy, as when calls begin, it is asked this
+/// often, and so long in between.
+const ASKED: u32 = 6;
+const CROWDED: Duration = Duration::from_millis(50);
 
 /// One device of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,16 +217,18 @@ fn ask(arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("timeout");
     command.args(["2", "pactl"]).args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
     let mut output = command.output().ok()?;
-    if is_refused(&output) {
-        std::thread::sleep(CROWDED);
-        output = command.output().ok()?;
+    for _ in 1..ASKED {
+        if is_refused(&output) {
+            std::thread::sleep(CROWDED);
+            output = command.output().ok()?;
+        }
     }
     output.status.success().then(|| String::from_utf8(output.stdout).ok())?
 }
 
-/// The server is gone, or only has too many at its door.
+/// The server has too many at its door, or is just gone.
 fn is_refused(output: &Output) -> bool {
-    !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("Connection refused")
+    !output.status.success() && is_there() && String::from_utf8_lossy(&output.stderr).contains("Connection refused")
 }
 
 /// What the server calls its default device.
