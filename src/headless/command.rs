@@ -192,12 +192,16 @@ fn id_before_end(line: &str) -> Option<Value> {
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut line: A) -> Result<(), A::Error> {
+            let mut id = None;
             while let Some(name) = line.next_key::<String>()? {
+                // What something follows is whole: a number may be cut.
+                *self.0 = id.take().or(self.0.take());
                 match name.as_str() {
-                    "id" => *self.0 = Some(line.next_value()?),
+                    "id" => id = Some(line.next_value()?),
                     _ => drop(line.next_value::<IgnoredAny>()?),
                 }
             }
+            *self.0 = id.or(self.0.take());
             Ok(())
         }
     }
@@ -393,6 +397,9 @@ mod tests {
             (r#"{"cmd":"dial","id":7,"to":101"#, Some(7.into())),
             (r#"{"cmd":"message","text":"{\"id\":7} and so on"#, None),
             (r#"{"cmd":"message","id":"x"#, None),
+            // It may have been 123.
+            (r#"{"cmd":"hangup","id":12"#, None),
+            (r#"{"cmd":"hangup","id":12} now"#, Some(12.into())),
             (r#"[{"id":7}"#, None),
         ] {
             assert_eq!(parse(line).expect_err(line).id, id, "{line}");

@@ -8,6 +8,7 @@ use super::{
         calls::{
             self,
             data::{Card, Controls, InHand, announcement, in_hand, record, to_join},
+            ui::HasControls,
         },
         detail, main, settings, sign_in, transfer,
     },
@@ -101,7 +102,7 @@ impl Window {
             _ if snapshot.fatal.is_some() => fatal(ui, &mut cx),
             (false, _) => {
                 // A call outlives the session that it was made in.
-                self.strip = calls::ui::strip(ui, &mut cx, is_live);
+                self.strip = calls::ui::strip(ui, &mut cx, beside_pages);
                 sign_in::ui::show(ui, &mut cx, &mut self.draft);
             }
             (true, false) => self.compact(ui, &mut cx),
@@ -171,7 +172,7 @@ impl Window {
             self.strip = main::ui::show(ui, cx, &mut self.main, &mut self.calls);
             return;
         }
-        self.strip = calls::ui::strip(ui, cx, is_live);
+        self.strip = calls::ui::strip(ui, cx, beside_pages);
         self.settings(ui, cx);
     }
 
@@ -350,8 +351,9 @@ impl Window {
     }
 }
 
-fn is_live(card: &Card) -> bool {
-    card.controls != Controls::Ended
+/// Each call that lives has its controls in the strip while another page is open.
+fn beside_pages(card: &Card) -> Option<HasControls> {
+    (card.controls != Controls::Ended).then_some(true)
 }
 
 /// The call, and whoever hears it and is heard by it.

@@ -143,7 +143,11 @@ impl Pulse {
                 if let Some(status) = tool.try_wait().expect("it can be asked") {
                     return status.success().then_some(tool);
                 }
-                assert!(Instant::now() < deadline, "it is not among the {streams}");
+                if Instant::now() > deadline {
+                    let _ = tool.kill().and_then(|()| tool.wait());
+                    panic!("{} is not among the {streams}", tool.id());
+                }
+                std::thread::sleep(Duration::from_millis(10));
             }
             Some(tool)
         })

@@ -220,27 +220,48 @@ fn what_rings_below_the_fold_is_answered_without_scrolling() {
     }
 }
 
+fn press_at(harness: &mut Harness<'_, Desk>, at: egui::Pos2) -> Vec<Intent> {
+    harness.hover_at(at);
+    harness.drag_at(at);
+    harness.drop_at(at);
+    harness.run();
+    asked(harness)
+}
+
+/// The middle of what has that label and is in view in the smallest window.
+fn in_view(harness: &Harness<'_, Desk>, label: &str) -> egui::Pos2 {
+    let within = |rect: &egui::Rect| rect.bottom() <= SMALLEST[1];
+    harness.get_all_by_label(label).map(|one| one.rect()).find(within).expect("in view").center()
+}
+
+#[test]
+fn answering_twice_ends_nobody_who_is_under_it() {
+    let mut harness = Setup::new(with_calls(vec![held(), talking(), second_ringing()])).size(SMALLEST).light();
+    let answer = in_view(&harness, "Answer");
+    assert_eq!(press_at(&mut harness, answer), [Intent::Answer { call: 5 }]);
+    let calls = &mut harness.state_mut().snapshot.calls;
+    calls[1].state = CallState::Held;
+    (calls[2].state, calls[2].since) = (CallState::Connected, now());
+    harness.run();
+    assert_eq!(press_at(&mut harness, answer), []);
+    harness.state_mut().snapshot.calls[2].since = ago(3);
+    harness.run();
+    assert_ne!(press_at(&mut harness, answer), [], "this is what was under it");
+}
+
 #[test]
 fn rejecting_twice_ends_nobody_who_is_under_it() {
     let calls = [joined().calls, vec![second_ringing()]].concat();
     let mut harness = Setup::new(with_calls(calls)).size(SMALLEST).light();
-    let within = |rect: &egui::Rect| rect.bottom() <= SMALLEST[1];
-    let press = |harness: &mut Harness<'_, Desk>, at| {
-        harness.hover_at(at);
-        harness.drag_at(at);
-        harness.drop_at(at);
-        harness.run();
-        asked(harness)
-    };
-    let reject = harness.get_all_by_label("Reject").map(|one| one.rect()).find(within).expect("in view").center();
-    assert_eq!(press(&mut harness, reject), [Intent::Reject { call: 5 }]);
+    let reject = in_view(&harness, "Reject");
+    assert_eq!(press_at(&mut harness, reject), [Intent::Reject { call: 5 }]);
     let over = CallState::Ended { reason: "You declined.".into(), failed: false };
     harness.state_mut().snapshot.calls[2].state = over;
     harness.run();
-    assert_eq!(press(&mut harness, reject), []);
+    assert_eq!(press_at(&mut harness, reject), []);
     harness.state_mut().snapshot.calls.pop();
     harness.run();
-    assert_eq!(press(&mut harness, reject), [Intent::Hangup { call: 2 }], "this is what was under it");
+    assert_eq!(press_at(&mut harness, reject), [Intent::Hangup { call: 2 }], "this is what was under it");
 }
 
 #[test]

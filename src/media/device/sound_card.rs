@@ -32,6 +32,8 @@ pub struct SoundCard {
     microphone: Option<Port<Consumer<f32>>>,
     microphone_wanted: Wanted,
     speaker: Port<Producer<f32>>,
+    /// What it takes at once is ready at once, so that nothing breaks off where others keep the computer busy.
+    may_be_late: bool,
     reserve_ms: f64,
     starved: u32,
     /// The speaker is absent: what is played is thrown away.
@@ -55,7 +57,8 @@ impl SoundCard {
     /// Plays only, and may be late with it.
     pub fn bell(now: Instant, name: Option<String>) -> Self {
         let wanted = Wanted { name, alone: false };
-        Self::playing(now, Wanted::default(), Port::new(now, "ringer", wanted, stream::bell))
+        let ringer = Port::new(now, "ringer", wanted, stream::bell);
+        Self { may_be_late: true, ..Self::playing(now, Wanted::default(), ringer) }
     }
 
     fn playing(now: Instant, microphone_wanted: Wanted, speaker: Port<Producer<f32>>) -> Self {
@@ -63,6 +66,7 @@ impl SoundCard {
             microphone: None,
             microphone_wanted,
             speaker,
+            may_be_late: false,
             reserve_ms: *RESERVE_MS.start(),
             starved: 0,
             no_speaker: false,
@@ -122,8 +126,9 @@ impl SoundCard {
         self.reserve_ms = (self.reserve_ms + step).clamp(*RESERVE_MS.start(), *RESERVE_MS.end());
         let block = opened.rate as usize / 100;
         let frames = |seconds: f64| (seconds * f64::from(opened.rate)) as usize;
+        let period = link.flow.period.load(Relaxed) as usize;
         // What it took last it plays meanwhile; what is made later is newer.
-        let played = frames(life.rests(now).as_secs_f64()).min(link.flow.period.load(Relaxed) as usize);
+        let played = if self.may_be_late { period } else { frames(life.rests(now).as_secs_f64()).min(period) };
         let ready = link.ring.buffer().capacity() - link.ring.slots();
         (frames(self.reserve_ms / 1000.0) + played).saturating_sub(ready).div_ceil(block)
     }

@@ -164,7 +164,7 @@ fn here(evidence: &Evidence) -> Judged {
 fn unanswered(evidence: &Evidence) -> Judged {
     (evidence.unanswered >= LOSS).then(|| {
         let share = percent(evidence.unanswered);
-        let heard = evidence.packets > 0 && evidence.concealed < LOSS;
+        let heard = evidence.packets > 0 && evidence.concealed < evidence.unanswered / 2.0;
         let (fault, meanwhile) = match heard {
             true => (
                 Fault::OtherSide,

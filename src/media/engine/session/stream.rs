@@ -32,6 +32,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// No check has come through.
 const NO_WAY: &str = "The way to the other side could not be checked; the call goes on without. If you do not hear each other, \
     hang up and call again, and tell your IT staff if that does not help.";
+
 pub(super) struct Stream {
     pub(super) plan: MediaPlan,
     pub(super) latch: Latch,
@@ -285,6 +286,7 @@ impl Stream {
                     // It never agreed by checks, perhaps because something between rewrites or drops them: audio goes where
                     // its audio comes from, as without checks.
                     IceEvent::Lost => {
+                        self.consent.give();
                         self.no_way_at.get_or_insert(now + SILENCE);
                     }
                 }

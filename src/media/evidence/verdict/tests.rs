@@ -74,6 +74,7 @@ fn the_nearest_cause_that_explains_it() {
             Fault::OtherSide,
             "For 40.0 % of the time nothing answered",
         ),
+        (Evidence { unanswered: 0.4, ..LOSSY }, Fault::OtherSide, "although you heard them"),
         (Evidence { unanswered: 0.4, concealed: 0.4, ..LOSSY }, Fault::Network, "hardly heard you, nor you them"),
         (Evidence { unanswered: 1.0, packets: 0, mos: None, ..GOOD }, Fault::Network, "at their end or at yours"),
         (Evidence { unanswered: 0.005, ..GOOD }, Fault::Nobody, "Nothing was wrong"),

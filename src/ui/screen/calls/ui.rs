@@ -6,7 +6,7 @@ use super::{
 use crate::ui::{
     icon::{self, Icon},
     screen::{Cx, Page, Subject, transfer},
-    snapshot::Intent,
+    snapshot::{CallState, Intent},
     text::{fill, t},
     theme::{BODY, CONTROL, GRID, MARGIN, RECORDED, SMALL, TALL, Tokens, semibold, small},
     widget::{Button, IconButton, Look, Tile, card, columns, keypad, line, paint_line, remark, spacer, with_shortcut},
@@ -15,6 +15,8 @@ use egui::{
     Align, Align2, Event, FontFamily, Frame, Layout, Panel, Sense, Ui, UiBuilder, WidgetInfo, accesskit::Role, pos2,
     vec2,
 };
+
+use std::time::Duration;
 
 /// What the window remembers about calls.
 #[derive(Default)]
@@ -25,7 +27,7 @@ pub struct Local {
     opened: bool,
     /// The last digits sent to that call.
     sent: String,
-    /// Calls that ring, or rang, and whose Answer is not in view.
+    /// Calls that ring, or just rang, and whose Answer is not in view.
     unseen: Vec<u32>,
     pub transfer: transfer::ui::Local,
 }
@@ -33,11 +35,17 @@ pub struct Local {
 /// Digits shown as sent; of more, the last ones.
 const SENT: usize = 24;
 
+/// So long a call that was answered in the strip stays there.
+const SECOND_PRESS: Duration = Duration::from_secs(2);
+
+/// Whether a call in the strip has its controls there, too.
+pub type HasControls = bool;
+
 impl Local {
-    /// Whether a call rings where nobody can press Answer without scrolling. It stays so for as long as its end is shown: a second
-    /// press on Reject ends nobody who is under it.
-    pub fn rings_unseen(&self, card: &Card) -> bool {
-        matches!(card.controls, Controls::Ringing { .. } | Controls::Ended) && self.unseen.contains(&card.call)
+    /// Where nobody can press Answer without scrolling, the strip has it. The call stays there for a moment after it, and for as long as
+    /// its end is shown: a second press ends nobody who is under the strip.
+    pub fn beside_main(&self, card: &Card) -> Option<HasControls> {
+        self.unseen.contains(&card.call).then_some(matches!(card.controls, Controls::Ringing { .. }))
     }
 
     pub fn toggle_transfer(&mut self, call: u32) {
@@ -64,8 +72,16 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local) {
     if gone(local.transfer.open) {
         local.transfer.open = None;
     }
-    let ended = |call: &u32| cards.iter().any(|card| card.call == *call && card.controls == Controls::Ended);
-    let kept = local.unseen.iter().copied().filter(ended).collect();
+    let now = cx.now;
+    let rang = |id: &u32| {
+        let call = cx.snapshot.calls.iter().find(|call| call.id == *id);
+        call.is_some_and(|call| match call.state {
+            CallState::Ringing => false,
+            CallState::Ended { .. } => true,
+            _ => now.saturating_duration_since(call.since) < SECOND_PRESS,
+        })
+    };
+    let kept = local.unseen.iter().copied().filter(rang).collect();
     let unseen = std::mem::replace(&mut local.unseen, kept);
     if let Some(shown) = conference(cx.snapshot, cx.now) {
         tools::conference(ui, cx, &shown, local);
@@ -280,18 +296,24 @@ fn details(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card, sign: Icon, look: Look) {
 
 /// A strip at the bottom that keeps calls within reach whose cards are elsewhere: who, how long, and the main control. Returns the
 /// strip's height.
-pub fn strip(ui: &mut Ui, cx: &mut Cx<'_>, is_elsewhere: impl Fn(&Card) -> bool) -> f32 {
-    let (mut cards, tick) = cards(cx.snapshot, cx.now);
+pub fn strip(ui: &mut Ui, cx: &mut Cx<'_>, elsewhere: impl Fn(&Card) -> Option<HasControls>) -> f32 {
+    let (cards, tick) = cards(cx.snapshot, cx.now);
     cx.tick_in(tick);
-    cards.retain(is_elsewhere);
+    let cards: Vec<_> = cards.iter().filter_map(|card| Some((card, elsewhere(card)?))).collect();
     if cards.is_empty() {
         return 0.0;
     }
     let panel = Panel::bottom("calls").frame(Frame::new().inner_margin(MARGIN / 2.0)).show_separator_line(false);
     let shown = panel.show(ui, |ui| {
-        for one in &cards {
+        for (one, has_controls) in cards {
             ui.push_id(("strip", one.call), |ui| {
-                card(ui, |ui| with_controls(ui, one, |ui| strip_controls(ui, cx, one)));
+                card(ui, |ui| {
+                    with_controls(ui, one, |ui| {
+                        if has_controls {
+                            strip_controls(ui, cx, one)
+                        }
+                    })
+                });
             });
         }
     });
@@ -301,15 +323,13 @@ pub fn strip(ui: &mut Ui, cx: &mut Cx<'_>, is_elsewhere: impl Fn(&Card) -> bool)
 fn strip_controls(ui: &mut Ui, cx: &mut Cx<'_>, one: &Card) {
     let tokens = Tokens::of(ui);
     let call = one.call;
-    if one.controls == Controls::Ended {
-        return;
-    }
     if let Controls::Ringing { hold_other } = one.controls {
         if ui.add(IconButton::new(icon::END, t().reject, Look::Tinted(tokens.stop))).clicked() {
             cx.ask(Intent::Reject { call });
         }
-        let sign = if hold_other { icon::HOLD_AND_ANSWER } else { icon::ANSWER };
-        if ui.add(Button::new(t().answer, Look::Filled(tokens.go)).icon(sign)).clicked() {
+        let (sign, tip) =
+            if hold_other { (icon::HOLD_AND_ANSWER, t().answer_and_hold_tip) } else { (icon::ANSWER, t().answer) };
+        if ui.add(Button::new(t().answer, Look::Filled(tokens.go)).icon(sign).tip(tip)).clicked() {
             cx.ask(Intent::Answer { call });
         }
         return;

@@ -47,7 +47,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, local: &mut Local, calls: &mut calls::
     let shown = main(cx.snapshot, cx.now);
     cx.tick_in(shown.next_change);
     header(ui, cx, &shown);
-    let strip = calls::ui::strip(ui, cx, |card| calls.rings_unseen(card));
+    let strip = calls::ui::strip(ui, cx, |card| calls.beside_main(card));
     let margin = Margin::symmetric(MARGIN as i8, 0);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(margin).show(ui, |ui| {
